@@ -1,0 +1,28 @@
+#include "base/blocking.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Thread_local enum cd_thread_role role;
+
+void cd_thread_set_role(enum cd_thread_role new_role)
+{
+        role = new_role;
+}
+
+enum cd_thread_role cd_thread_get_role(void)
+{
+        return role;
+}
+
+void cd_may_block(const char *what)
+{
+#ifndef NDEBUG
+        if (role == CD_THREAD_LOOP) {
+                fprintf(stderr, "blocking call on a loop thread: %s\n", what);
+                abort();
+        }
+#else
+        (void)what;
+#endif
+}

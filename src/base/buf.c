@@ -1,0 +1,129 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/secret.h"
+
+void cd_buf_init(struct cd_buf *buf, struct cd_arena *arena, size_t ceiling)
+{
+        *buf = (struct cd_buf){ .ceiling = ceiling, .arena = arena };
+}
+
+void cd_buf_init_fixed(struct cd_buf *buf, char *memory, size_t size)
+{
+        *buf = (struct cd_buf){ .ptr = memory, .cap = size, .ceiling = size, .fixed = true };
+}
+
+void cd_buf_done(struct cd_buf *buf)
+{
+        cd_wipe(buf->ptr, buf->len);
+        if (!buf->arena && !buf->fixed)
+                free(buf->ptr);
+        *buf = (struct cd_buf){ .failed = true };
+}
+
+/* Moves to a larger block. The old one is wiped: realloc would leave a copy of a secret behind. */
+static bool grow(struct cd_buf *buf, size_t need)
+{
+        size_t cap = buf->cap ? buf->cap : 128;
+
+        if (buf->fixed)
+                return false;
+        while (cap < need)
+                cap *= 2;
+        if (cap > buf->ceiling)
+                cap = buf->ceiling;
+
+        char *to = buf->arena ? cd_arena_alloc(buf->arena, cap) : malloc(cap);
+        if (!to)
+                return false;
+        if (buf->len)
+                memcpy(to, buf->ptr, buf->len);
+        cd_wipe(buf->ptr, buf->len);
+        if (!buf->arena)
+                free(buf->ptr);
+        buf->ptr = to;
+        buf->cap = cap;
+        return true;
+}
+
+char *cd_buf_reserve(struct cd_buf *buf, size_t more)
+{
+        if (buf->failed)
+                return NULL;
+        if (more > buf->ceiling - buf->len || (more > buf->cap - buf->len && !grow(buf, buf->len + more))) {
+                buf->failed = true;
+                return NULL;
+        }
+        return buf->ptr + buf->len;
+}
+
+void cd_buf_add(struct cd_buf *buf, cd_str s)
+{
+        char *to = s.len ? cd_buf_reserve(buf, s.len) : NULL;
+        if (!to)
+                return;
+        memcpy(to, s.ptr, s.len);
+        buf->len += s.len;
+}
+
+void cd_buf_add_char(struct cd_buf *buf, char c)
+{
+        char *to = cd_buf_reserve(buf, 1);
+        if (!to)
+                return;
+        *to = c;
+        buf->len++;
+}
+
+void cd_buf_add_u64(struct cd_buf *buf, uint64_t value)
+{
+        char digits[20];
+        size_t at = sizeof(digits);
+
+        do
+                digits[--at] = (char)('0' + value % 10);
+        while (value /= 10);
+        cd_buf_add(buf, cd_str_of(digits + at, sizeof(digits) - at));
+}
+
+void cd_buf_add_i64(struct cd_buf *buf, int64_t value)
+{
+        if (value < 0)
+                cd_buf_add_char(buf, '-');
+        cd_buf_add_u64(buf, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void cd_buf_printf(struct cd_buf *buf, const char *format, ...)
+{
+        char text[512];
+        va_list args;
+
+        va_start(args, format);
+        int len = vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        if (len < 0 || (size_t)len >= sizeof(text))
+                buf->failed = true;
+        else
+                cd_buf_add(buf, cd_str_of(text, (size_t)len));
+        cd_wipe(text, sizeof(text));
+}
+
+void cd_buf_add_base64url(struct cd_buf *buf, cd_str bytes)
+{
+        char *to = cd_buf_reserve(buf, cd_base64url_length(bytes.len));
+        if (to)
+                buf->len += cd_base64url_encode(to, bytes);
+}
+
+cd_status cd_buf_view(const struct cd_buf *buf, cd_str *ret)
+{
+        if (buf->failed)
+                return CD_TOO_LARGE;
+        *ret = cd_str_of(buf->ptr ? buf->ptr : "", buf->len);
+        return CD_OK;
+}

@@ -1,0 +1,86 @@
+#pragma once
+/* One table for each message: name, type, required, bounds, pattern. A decoder (form, JSON, YAML) finds the values, and
+ * cd_field_bind() checks them and writes them into a plain struct. Nothing reads raw input past that point. */
+#include "base/arena.h"
+#include "base/status.h"
+
+enum cd_field_type {
+        CD_FIELD_STRING,   /* cd_str; UTF-8, no control characters; `min`/`max` are bytes (max 0: 4096) */
+        CD_FIELD_SECRET,   /* cd_str; as a string, but never shown: an error does not repeat it, `config show` prints
+                              length and fingerprint */
+        CD_FIELD_BOOL,     /* bool */
+        CD_FIELD_INT,      /* int64_t; min..max where max > min */
+        CD_FIELD_DURATION, /* int64_t, milliseconds; written "250ms", "5s", "10m", "1h", "7d" */
+        CD_FIELD_SIZE,     /* int64_t, bytes; written "512", "8KB", "64KB", "1MB" (binary multiples) */
+        CD_FIELD_CHOICE,   /* int; index into `choices` */
+        CD_FIELD_STRINGS,  /* struct cd_strs */
+        CD_FIELD_OBJECT,   /* a struct described by `table`, in place */
+        CD_FIELD_OBJECTS,  /* struct cd_objects of structs described by `table` */
+};
+
+enum cd_field_flags {
+        CD_FIELD_REQUIRED = 1,
+};
+
+struct cd_strs {
+        const cd_str *items;
+        size_t count;
+};
+
+struct cd_objects {
+        void *items; /* an array of `count` structs of table->size bytes */
+        size_t count;
+};
+
+struct cd_table;
+
+struct cd_field {
+        const char *name;
+        size_t offset; /* of the member in the struct */
+        enum cd_field_type type;
+        unsigned flags;
+        int64_t min, max;
+        const char *const *choices; /* NULL-terminated */
+        const struct cd_table *table;
+        const char *fallback; /* the default as it would be written in a file; NULL: the zero value */
+        const char *help;     /* one line */
+        /* A further check on a string, for example "is a URL"; NULL: none. Returns NULL, or what is wrong with it. */
+        const char *(*check)(cd_str value);
+};
+
+struct cd_table {
+        const char *name; /* of the message, for `cardea schema NAME` and errors */
+        const struct cd_field *fields;
+        size_t count;
+        size_t size; /* of the struct, bytes */
+        bool closed; /* an unknown name is an error with "did you mean" (configuration); else it is ignored (RFC 6749 §3.1) */
+};
+
+/* The field of that name, or NULL. */
+const struct cd_field *cd_table_find(const struct cd_table *table, cd_str name);
+/* The known name nearest to a mistyped one, or NULL where none is near. */
+const char *cd_table_nearest(const struct cd_table *table, cd_str name);
+
+/* Binds one scalar text value (any type but the object types; STRINGS takes one item, appended in `arena`). On failure
+ * CD_INVALID_REQUEST with the field's name. `target` is the start of the struct. */
+cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
+                        struct cd_error *reterr);
+/* Writes every field's fallback into a zeroed struct. Programming error (abort) where a fallback does not fit its field. */
+void cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);
+
+/* Decodes application/x-www-form-urlencoded (WHATWG URL §5.1; RFC 6749 appendix B). A parameter given twice is refused;
+ * one with an empty value counts as absent (RFC 6749 §3.1). NUL and bytes that are not UTF-8 are refused. */
+cd_status cd_form_decode(struct cd_arena *arena, cd_str body, const struct cd_table *table, void *ret,
+                         struct cd_error *reterr);
+
+struct cd_json;
+/* Binds an object that is already parsed. A member of the wrong JSON type is refused; null counts as absent. */
+cd_status cd_json_bind(struct cd_arena *arena, const struct cd_json *object, const struct cd_table *table, void *ret,
+                       struct cd_error *reterr);
+/* Parses (with CD_JSON_UNIQUE_NAMES) and binds. */
+cd_status cd_json_decode(struct cd_arena *arena, cd_str text, const struct cd_table *table, void *ret,
+                         struct cd_error *reterr);
+
+struct cd_buf;
+/* The table as JSON Schema (draft 2020-12), one line. */
+void cd_table_schema(const struct cd_table *table, struct cd_buf *buf);

@@ -1,0 +1,42 @@
+#pragma once
+/* A strict JSON reader (RFC 8259): one pass, into the arena, bounded in depth and nodes. Ours rather than jansson: see
+ * ARCHITECTURE.md, "Where the code differs from the design". */
+#include "base/arena.h"
+#include "base/status.h"
+
+enum cd_json_type {
+        CD_JSON_NULL,
+        CD_JSON_BOOL,
+        CD_JSON_NUMBER,
+        CD_JSON_STRING,
+        CD_JSON_ARRAY,
+        CD_JSON_OBJECT,
+};
+
+struct cd_json {
+        enum cd_json_type type;
+        cd_str name;           /* decoded member name, in an object */
+        cd_str text;           /* a string decoded (may hold NUL), a number as written, "true"/"false"/"null"; else raw */
+        struct cd_json *child; /* first element or member */
+        struct cd_json *next;  /* next sibling */
+        size_t count;          /* children */
+};
+
+enum {
+        CD_JSON_MAX_DEPTH = 32,
+        CD_JSON_MAX_NODES = 8192,
+};
+
+enum cd_json_flags {
+        CD_JSON_UNIQUE_NAMES = 1, /* a member name given twice in an object is CD_MALFORMED (RFC 7515 §4, LESSONS 18) */
+};
+
+/* The whole text must be one value. CD_MALFORMED (reason says what and at which byte), CD_TOO_LARGE, CD_NO_MEMORY.
+ * The nodes and decoded strings live in the arena; strings without escapes point into `text`. */
+cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, const struct cd_json **ret,
+                        struct cd_error *reterr);
+
+/* The member of that name, or NULL (also where `object` is not an object). */
+const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name);
+/* An integer literal (no fraction, no exponent) that fits. False else. */
+bool cd_json_int64(const struct cd_json *node, int64_t *ret);

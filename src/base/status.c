@@ -1,0 +1,55 @@
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+cd_status cd_fail(struct cd_error *reterr, cd_status status, const char *reason)
+{
+        return cd_fail_field(reterr, status, CD_STR(""), reason);
+}
+
+cd_status cd_fail_field(struct cd_error *reterr, cd_status status, cd_str field, const char *reason)
+{
+        return cd_failf(reterr, status, field, "%s", reason);
+}
+
+cd_status cd_failf(struct cd_error *reterr, cd_status status, cd_str field, const char *format, ...)
+{
+        if (!reterr)
+                return status;
+
+        va_list args;
+        va_start(args, format);
+        reterr->status = status;
+        field = cd_str_slice(field, 0, sizeof(reterr->field) - 1);
+        if (field.len)
+                memcpy(reterr->field, field.ptr, field.len);
+        reterr->field[field.len] = '\0';
+        vsnprintf(reterr->reason, sizeof(reterr->reason), format, args);
+        va_end(args);
+        return status;
+}
+
+cd_str cd_status_name(cd_status status)
+{
+        static const cd_str names[] = {
+                [CD_OK] = CD_STR_INIT("ok"),
+                [CD_MALFORMED] = CD_STR_INIT("malformed"),
+                [CD_TOO_LARGE] = CD_STR_INIT("too_large"),
+                [CD_NOT_FOUND] = CD_STR_INIT("not_found"),
+                [CD_INVALID_REQUEST] = CD_STR_INIT("invalid_request"),
+                [CD_INVALID_CLIENT] = CD_STR_INIT("invalid_client"),
+                [CD_INVALID_GRANT] = CD_STR_INIT("invalid_grant"),
+                [CD_UNAUTHORIZED_CLIENT] = CD_STR_INIT("unauthorized_client"),
+                [CD_UNSUPPORTED_GRANT_TYPE] = CD_STR_INIT("unsupported_grant_type"),
+                [CD_INVALID_SCOPE] = CD_STR_INIT("invalid_scope"),
+                [CD_INVALID_TOKEN] = CD_STR_INIT("invalid_token"),
+                [CD_INSUFFICIENT_SCOPE] = CD_STR_INIT("insufficient_scope"),
+                [CD_UNAVAILABLE] = CD_STR_INIT("temporarily_unavailable"),
+                [CD_TIMEOUT] = CD_STR_INIT("timeout"),
+                [CD_NO_MEMORY] = CD_STR_INIT("no_memory"),
+                [CD_INTERNAL] = CD_STR_INIT("server_error"),
+        };
+        return names[status];
+}

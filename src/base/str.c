@@ -1,0 +1,156 @@
+#include "base/str.h"
+
+#include <string.h>
+
+cd_str cd_str_from_c(const char *c)
+{
+        return c ? (cd_str){ c, strlen(c) } : (cd_str){ "", 0 };
+}
+
+bool cd_str_eq(cd_str a, cd_str b)
+{
+        return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static unsigned char fold(char c)
+{
+        return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+bool cd_str_eq_nocase(cd_str a, cd_str b)
+{
+        if (a.len != b.len)
+                return false;
+        for (size_t i = 0; i < a.len; i++)
+                if (fold(a.ptr[i]) != fold(b.ptr[i]))
+                        return false;
+        return true;
+}
+
+bool cd_str_has_prefix(cd_str s, cd_str prefix)
+{
+        return s.len >= prefix.len && cd_str_eq(cd_str_slice(s, 0, prefix.len), prefix);
+}
+
+bool cd_str_has_suffix(cd_str s, cd_str suffix)
+{
+        return s.len >= suffix.len && cd_str_eq(cd_str_slice(s, s.len - suffix.len, suffix.len), suffix);
+}
+
+size_t cd_str_index(cd_str s, char byte)
+{
+        const char *at = s.len ? memchr(s.ptr, byte, s.len) : NULL;
+        return at ? (size_t)(at - s.ptr) : s.len;
+}
+
+cd_str cd_str_slice(cd_str s, size_t from, size_t count)
+{
+        if (from > s.len)
+                from = s.len;
+        if (count > s.len - from)
+                count = s.len - from;
+        return (cd_str){ s.ptr ? s.ptr + from : NULL, count };
+}
+
+static bool is_blank(char c)
+{
+        return c == ' ' || c == '\t';
+}
+
+cd_str cd_str_trim(cd_str s)
+{
+        while (s.len && is_blank(s.ptr[0]))
+                s.ptr++, s.len--;
+        while (s.len && is_blank(s.ptr[s.len - 1]))
+                s.len--;
+        return s;
+}
+
+bool cd_str_take_until(cd_str *rest, char separator, cd_str *ret)
+{
+        if (!rest->ptr)
+                return false;
+
+        size_t at = cd_str_index(*rest, separator);
+        bool was_last = at == rest->len;
+        *ret = cd_str_slice(*rest, 0, at);
+        *rest = was_last ? (cd_str){ NULL, 0 } : cd_str_slice(*rest, at + 1, rest->len);
+        return true;
+}
+
+bool cd_str_take_word(cd_str *rest, cd_str *ret)
+{
+        while (cd_str_take_until(rest, ' ', ret))
+                if (ret->len)
+                        return true;
+        return false;
+}
+
+bool cd_str_to_u64(cd_str s, uint64_t *ret)
+{
+        uint64_t value = 0;
+
+        if (s.len == 0 || (s.len > 1 && s.ptr[0] == '0'))
+                return false;
+        for (size_t i = 0; i < s.len; i++) {
+                if (s.ptr[i] < '0' || s.ptr[i] > '9')
+                        return false;
+                if (__builtin_mul_overflow(value, 10, &value) ||
+                    __builtin_add_overflow(value, (uint64_t)(s.ptr[i] - '0'), &value))
+                        return false;
+        }
+        *ret = value;
+        return true;
+}
+
+/* Bytes of the well-formed sequence at p (RFC 3629 §4), or 0. */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+        if (p[0] < 0x80)
+                return 1;
+
+        size_t need = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+        if (p[0] < 0xc2 || p[0] > 0xf4 || left < need)
+                return 0;
+        for (size_t i = 1; i < need; i++)
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0;
+        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+            (p[0] == 0xf4 && p[1] > 0x8f))
+                return 0;
+        return need;
+}
+
+bool cd_str_is_utf8(cd_str s)
+{
+        for (size_t i = 0; i < s.len;) {
+                size_t n = utf8_sequence((const unsigned char *)s.ptr + i, s.len - i);
+                if (n == 0)
+                        return false;
+                i += n;
+        }
+        return true;
+}
+
+unsigned cd_str_distance(cd_str a, cd_str b)
+{
+        enum { MAX = 64 };
+        unsigned char row[MAX + 1];
+
+        if (a.len > MAX || b.len > MAX)
+                return 255;
+        for (size_t j = 0; j <= b.len; j++)
+                row[j] = (unsigned char)j;
+        for (size_t i = 1; i <= a.len; i++) {
+                unsigned diagonal = row[0];
+                row[0] = (unsigned char)i;
+                for (size_t j = 1; j <= b.len; j++) {
+                        unsigned change = diagonal + (fold(a.ptr[i - 1]) != fold(b.ptr[j - 1]));
+                        unsigned insert = row[j - 1] + 1u, remove = row[j] + 1u;
+                        unsigned least = insert < remove ? insert : remove;
+                        diagonal = row[j];
+                        row[j] = (unsigned char)(change < least ? change : least);
+                }
+        }
+        return row[b.len];
+}

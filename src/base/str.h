@@ -1,0 +1,53 @@
+#pragma once
+/* Strings by value: a pointer and a length. They own nothing and need no terminating NUL. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cd_str {
+        const char *ptr;
+        size_t len; /* bytes */
+} cd_str;
+
+/* A string literal as a cd_str; the empty first literal makes anything else a compile error. */
+#define CD_STR(literal) ((cd_str){ "" literal, sizeof(literal) - 1 })
+/* The same as a constant initialiser of a static object. */
+#define CD_STR_INIT(literal) { "" literal, sizeof(literal) - 1 }
+/* For printf's "%.*s". */
+#define CD_STR_ARG(s) (int)(s).len, (s).ptr
+#define CD_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A view of a NUL-terminated string; NULL gives the empty string. Caller keeps ownership. */
+cd_str cd_str_from_c(const char *c);
+static inline cd_str cd_str_of(const char *ptr, size_t len)
+{
+        return (cd_str){ ptr, len };
+}
+
+bool cd_str_eq(cd_str a, cd_str b);
+/* ASCII letters compare without case; every other byte exactly. */
+bool cd_str_eq_nocase(cd_str a, cd_str b);
+bool cd_str_has_prefix(cd_str s, cd_str prefix);
+bool cd_str_has_suffix(cd_str s, cd_str suffix);
+
+/* Index of the first such byte, or s.len where there is none. */
+size_t cd_str_index(cd_str s, char byte);
+/* The part of s from `from` (clamped) for at most `count` bytes. */
+cd_str cd_str_slice(cd_str s, size_t from, size_t count);
+/* Without leading and trailing spaces and tabs (RFC 9110 §5.6.3 OWS). */
+cd_str cd_str_trim(cd_str s);
+
+/* Takes the text before the next `separator` off the front of *rest. False when *rest was used up (ptr NULL).
+ * "a,,b" gives "a", "", "b"; the empty string gives "" once. */
+bool cd_str_take_until(cd_str *rest, char separator, cd_str *ret);
+/* Takes the next non-empty word between spaces (0x20 only, RFC 6749 §3.3). False when none is left. */
+bool cd_str_take_word(cd_str *rest, cd_str *ret);
+
+/* Decimal digits only, no sign, no leading zeros but "0" itself. False on anything else and on overflow. */
+bool cd_str_to_u64(cd_str s, uint64_t *ret);
+
+/* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). */
+bool cd_str_is_utf8(cd_str s);
+
+/* Edit distance (Levenshtein, ASCII case folded) of two short words, for "did you mean"; capped at 255. */
+unsigned cd_str_distance(cd_str a, cd_str b);

@@ -1,0 +1,56 @@
+#pragma once
+/* JSON Web Keys (RFC 7517, 7518 §6, 8037): parsed once, immutable, reference-counted, thread-safe. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+
+enum cd_alg {
+        CD_ALG_NONE, /* no key has it, no token passes with it */
+        CD_ALG_ES256, /* RFC 7518 §3.4, P-256 */
+        CD_ALG_RS256, /* RFC 7518 §3.3, 2048 to 4096 bits */
+        CD_ALG_EDDSA, /* RFC 8037, Ed25519 only */
+};
+
+/* "ES256" and so on. Static storage. */
+cd_str cd_alg_name(enum cd_alg alg);
+enum cd_alg cd_alg_from_name(cd_str name); /* CD_ALG_NONE where unknown */
+
+struct cd_jwk;
+struct cd_json;
+
+/* A new private key; RSA has 2048 bits. */
+cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error *reterr);
+/* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key; an RSA
+ * key of under 2048 bits or another curve is CD_INVALID_REQUEST. Encrypted PEM is refused, never asked for. */
+cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *reterr);
+/* One JWK object: EC P-256, RSA, OKP Ed25519, public or private. Refused: symmetric keys, "use" other than "sig", "key_ops"
+ * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length. */
+cd_status cd_jwk_from_json(struct cd_arena *arena, const struct cd_json *object, struct cd_jwk **ret,
+                           struct cd_error *reterr);
+struct cd_jwk *cd_jwk_ref(struct cd_jwk *jwk);
+void cd_jwk_unref(struct cd_jwk *jwk); /* NULL is fine */
+
+enum cd_alg cd_jwk_alg(const struct cd_jwk *jwk);
+/* "kid": as given in the JWK, else the RFC 7638 SHA-256 thumbprint. Lives as long as the key. */
+cd_str cd_jwk_kid(const struct cd_jwk *jwk);
+bool cd_jwk_is_private(const struct cd_jwk *jwk);
+/* The public part as a JWK object with kid, alg and use. */
+void cd_jwk_write_public(const struct cd_jwk *jwk, struct cd_buf *buf);
+/* The private key as PKCS#8 PEM, into the arena. CD_INVALID_REQUEST where it is public. */
+cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
+
+/* A set of keys (RFC 7517 §5). Holds a reference to each. Immutable once filled. */
+struct cd_jwks {
+        struct cd_jwk **keys;
+        size_t count;
+};
+
+void cd_jwks_done(struct cd_jwks *jwks);
+/* Takes a reference of its own. CD_INVALID_REQUEST where the kid is there already. */
+cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr);
+/* {"keys":[…]}; keys of unknown type, curve or use are skipped as RFC 7517 §5 says; two with one kid, or a symmetric key
+ * among them, refuse the whole set. */
+cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
+void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf);
+/* NULL where none has that kid and alg. */
+struct cd_jwk *cd_jwks_find(const struct cd_jwks *jwks, cd_str kid, enum cd_alg alg);

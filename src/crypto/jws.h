@@ -1,0 +1,29 @@
+#pragma once
+/* JWS in compact form (RFC 7515 §7.1), signed and verified with one alg a key. */
+#include "crypto/jwk.h"
+
+enum {
+        CD_JWS_MAX = 16 * 1024, /* bytes of a compact token; longer is CD_TOO_LARGE */
+};
+
+struct cd_jws {
+        cd_str typ;     /* header "typ"; empty where absent */
+        cd_str kid;     /* header "kid"; empty where absent */
+        enum cd_alg alg;
+        cd_str payload; /* decoded, in the arena */
+        struct cd_jwk *key; /* the one that verified it; borrowed from the set */
+};
+
+/* Header {"typ":…,"alg":…,"kid":…}, payload as given. The token lives in the arena. CD_INVALID_REQUEST where the key is public. */
+cd_status cd_jws_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str typ, cd_str payload, cd_str *ret,
+                      struct cd_error *reterr);
+
+/* Every one of these is CD_INVALID_TOKEN (LESSONS 17, 18): not three canonical base64url parts; a header that is not a JSON object
+ * with unique names; alg unknown, none, or other than the key's; jwk, jku, x5u, x5c, x5t, crit, zip, b64 or cty "JWT" in the
+ * header; no key of that kid (a token without kid passes only where the set has exactly one key of that alg); a signature
+ * of the wrong length, in DER, with r or s zero or out of range, or that does not match. Nothing is ever fetched. */
+cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
+                        struct cd_error *reterr);
+/* The same parse and the same refusals, without looking at the signature, for a token that is recognised by other means
+ * (its very bytes were issued or verified by this process before). `key` is NULL. */
+cd_status cd_jws_decode(struct cd_arena *arena, cd_str compact, struct cd_jws *ret, struct cd_error *reterr);

@@ -1,0 +1,29 @@
+#pragma once
+/* Access tokens as JWT (RFC 7519, RFC 9068): claims as a struct, written and checked. */
+#include "base/clock.h"
+#include "crypto/jws.h"
+
+struct cd_claims {
+        cd_str iss, sub, aud, client_id, scope, jti; /* all required but scope (RFC 9068 §2.2) */
+        cd_time exp, iat;
+        cd_time nbf; /* 0: absent */
+};
+
+/* `typ` is "at+jwt" for access tokens (RFC 9068 §2.1). */
+cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str typ, const struct cd_claims *claims,
+                      cd_str *ret, struct cd_error *reterr);
+
+struct cd_jwt_expect {
+        cd_str typ;  /* required; compared without case, "application/" in front is allowed (RFC 9068 §4) */
+        cd_str iss;  /* required, exact */
+        cd_str aud;  /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
+        cd_time now;
+};
+
+/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in the arena.
+ * A claim of the wrong type, a number that is not an integer (1e400, "1", 1.5), or a name given twice is CD_INVALID_TOKEN. */
+cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                        const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
+/* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */
+cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect,
+                        struct cd_claims *ret, struct cd_error *reterr);

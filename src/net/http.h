@@ -1,0 +1,81 @@
+#pragma once
+/* A request and a response as a handler sees them. Nothing here knows HTTP/1: HTTP/2 comes behind the same types. */
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/status.h"
+
+enum cd_http_method {
+        CD_HTTP_GET = 1 << 0,
+        CD_HTTP_HEAD = 1 << 1,
+        CD_HTTP_POST = 1 << 2,
+        CD_HTTP_PUT = 1 << 3,
+        CD_HTTP_PATCH = 1 << 4,
+        CD_HTTP_DELETE = 1 << 5,
+        CD_HTTP_OPTIONS = 1 << 6,
+        CD_HTTP_OTHER = 1 << 7,
+};
+
+struct cd_http_header {
+        cd_str name; /* as sent; compare with cd_str_eq_nocase */
+        cd_str value;
+};
+
+/* W3C Trace Context (level 1): the trace that this request belongs to, and our own span in it. Lower-case hex. */
+struct cd_http_trace {
+        char trace_id[32];
+        char span_id[16];
+        bool sampled;
+};
+
+/* What the log line of a request says of it, filled by the handler as it learns it. Views into the request's arena. */
+struct cd_http_log_context {
+        cd_str client_id, user, scope, grant_type;
+        cd_str error;  /* the short name of what was answered, "invalid_scope" */
+        cd_str reason; /* why, for the operator; never a secret */
+};
+
+struct cd_http_request {
+        struct cd_arena *arena; /* everything of this request; freed as a whole when the response is out */
+        enum cd_http_method method;
+        cd_str path;  /* canonical: see cd_http_canonical_path; decisions and forwarding use these very bytes (LESSONS 2) */
+        cd_str query; /* raw, without "?" ; ptr NULL where there was none */
+        cd_str host;  /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
+        const struct cd_http_header *headers;
+        size_t header_count;
+        cd_str body;
+        cd_str peer;           /* address of the other end of the connection, "127.0.0.1" */
+        cd_str client_address; /* from X-Forwarded-For where the peer is a trusted proxy, else peer */
+        cd_str request_id;     /* 1 to 64 of A-Z a-z 0-9 . _ - */
+        struct cd_http_trace trace;
+        struct cd_http_log_context *log;
+};
+
+/* The value of the first such header, or ptr NULL. */
+cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name);
+size_t cd_http_header_count(const struct cd_http_request *req, cd_str name);
+
+enum { CD_HTTP_RESPONSE_HEADERS_MAX = 16 };
+
+struct cd_http_response {
+        int status; /* 0 until set; a handler that sets none is answered with 500 */
+        cd_str content_type;
+        cd_str body;
+        struct cd_http_header headers[CD_HTTP_RESPONSE_HEADERS_MAX];
+        size_t header_count;
+};
+
+/* Values are views that must live in the request's arena or be static. A value with CR, LF or NUL, or one header too many,
+ * turns the whole response into a 500 at the end: never half a header. */
+void cd_http_respond(struct cd_http_response *res, int status, cd_str content_type, cd_str body);
+void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value);
+/* {"error":"…"} with `error` one of our own literals or {"error":…,"error_description":…}; description ptr NULL: none. */
+void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
+                           cd_str description);
+
+/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f, resolves dot segments and "//".
+ * CD_MALFORMED for what another server could read differently: no leading "/", bad escapes, %2F, %5C, %00, "\", ";", "#",
+ * control characters, and dot segments that climb above the root. (RFC 3986 §6.2.2, LESSONS 2) */
+cd_status cd_http_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret);
+/* Lower case, port and one trailing dot taken off; IPv6 in brackets kept in brackets. CD_MALFORMED on anything that is not
+ * a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
+cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret);

@@ -1,0 +1,68 @@
+#pragma once
+/* An HTTP server: loop threads that move bytes, pools of threads for handlers that block. */
+#include "net/http.h"
+
+/* Where a handler runs. */
+enum cd_http_where {
+        CD_HTTP_INLINE,   /* on the loop thread: memory only, must not block */
+        CD_HTTP_WORKER,   /* on the worker pool: may block on the database, on files, on password hashing */
+        CD_HTTP_OUTGOING, /* on the pool of outgoing HTTP, so that a slow provider cannot starve the workers */
+};
+
+/* `app` is the pointer given to cd_http_server_new. The handler fills *res, and may fill *req->log. */
+typedef void cd_http_handler(void *app, const struct cd_http_request *req, struct cd_http_response *res);
+
+struct cd_http_route {
+        unsigned methods; /* CD_HTTP_GET | CD_HTTP_POST …; GET brings HEAD with it */
+        cd_str path;      /* exact, canonical */
+        enum cd_http_where where;
+        cd_http_handler *handler;
+        bool quiet; /* logged at debug level only (health checks) */
+};
+
+struct cd_http_limits {
+        int64_t request_line; /* bytes; longer: 414 */
+        int64_t headers;      /* bytes of the whole header section; more: 431 */
+        int64_t header_count; /* fields; more: 431 */
+        int64_t body;         /* bytes; more: 413 */
+        int64_t header_timeout_ms; /* from the first byte of a request to the end of its headers: 408 */
+        int64_t body_timeout_ms;   /* from there to the end of the body: 408 */
+        int64_t idle_timeout_ms;   /* between requests; the connection is closed without a word */
+        int64_t write_timeout_ms;  /* without progress on a response; the connection is reset */
+        int64_t connections;       /* in this process; one more is answered 503 with Retry-After and closed */
+        int64_t output;            /* bytes of answers that may wait for one slow reader; reading stops before that */
+        int64_t queue;             /* requests that may wait for a pool thread; one more is answered 503 with Retry-After */
+};
+
+extern const struct cd_http_limits cd_http_limits_default;
+
+struct cd_http_server_options {
+        const struct cd_strs *listen; /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
+        int64_t threads;              /* loop threads; 0: one for each core this process may use */
+        int64_t worker_threads;       /* of the worker pool; 0: 4 */
+        int64_t outgoing_threads;     /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
+        int64_t shutdown_grace_ms;
+        const struct cd_strs *trusted_proxies; /* addresses or CIDR networks whose X-Request-Id, traceparent and
+                                                  X-Forwarded-For count (LESSONS 3); empty: nobody's */
+        struct cd_http_limits limits;
+        struct cd_log *log;       /* may be NULL */
+        const struct cd_http_route *routes; /* must outlive the server */
+        size_t route_count;
+        void *app;
+};
+
+struct cd_http_server;
+
+/* Binds and listens; nothing is answered before cd_http_server_run. A taken port, a bad address or a missing permission is
+ * CD_UNAVAILABLE or CD_INVALID_REQUEST with the address in the reason. */
+cd_status cd_http_server_new(const struct cd_http_server_options *options, struct cd_http_server **ret,
+                             struct cd_error *reterr);
+/* The port that listener `index` got. */
+uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
+/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. */
+cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
+/* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
+void cd_http_server_stop(struct cd_http_server *server);
+/* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
+void cd_http_server_stop_on_signals(struct cd_http_server *server);
+void cd_http_server_free(struct cd_http_server *server); /* NULL is fine */
