@@ -83,7 +83,7 @@ void *cd_arena_alloc(struct cd_arena *arena, size_t size)
 {
         if (size > SIZE_MAX / 2)
                 return NULL;
-        size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+        size = size ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN; /* so that NULL always means failure */
         if (size > (size_t)(arena->end - arena->at) && !grow(arena, size))
                 return NULL;
         void *memory = arena->at;

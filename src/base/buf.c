@@ -113,6 +113,53 @@ void cd_buf_printf(struct cd_buf *buf, const char *format, ...)
         cd_wipe(text, sizeof(text));
 }
 
+/* Bytes at the front of s that stand for themselves in a JSON string. */
+static size_t plain_json_prefix(cd_str s)
+{
+        size_t i = 0;
+
+        while (i < s.len) {
+                unsigned char c = (unsigned char)s.ptr[i];
+                size_t n = c < 0x80 ? 1 : cd_str_utf8_sequence(cd_str_slice(s, i, 4));
+                if (c < 0x20 || c == '"' || c == '\\' || n == 0)
+                        break;
+                i += n;
+        }
+        return i;
+}
+
+static void add_json_escape(struct cd_buf *buf, char c)
+{
+        static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt", hex[] = "0123456789abcdef";
+
+        if ((unsigned char)c >= 0x80) {
+                cd_buf_add(buf, CD_STR("\xef\xbf\xbd"));
+                return;
+        }
+        for (size_t i = 0; i < sizeof(short_forms) - 1; i += 2) {
+                if (short_forms[i] == c) {
+                        cd_buf_add(buf, cd_str_of((char[]){ '\\', short_forms[i + 1] }, 2));
+                        return;
+                }
+        }
+        cd_buf_add(buf, cd_str_of((char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6));
+}
+
+void cd_buf_add_json(struct cd_buf *buf, cd_str s)
+{
+        cd_buf_add_char(buf, '"');
+        while (s.len && !buf->failed) {
+                size_t plain = plain_json_prefix(s);
+                cd_buf_add(buf, cd_str_slice(s, 0, plain));
+                s = cd_str_slice(s, plain, s.len);
+                if (s.len == 0)
+                        break;
+                add_json_escape(buf, s.ptr[0]);
+                s = cd_str_slice(s, 1, s.len);
+        }
+        cd_buf_add_char(buf, '"');
+}
+
 void cd_buf_add_base64url(struct cd_buf *buf, cd_str bytes)
 {
         char *to = cd_buf_reserve(buf, cd_base64url_length(bytes.len));

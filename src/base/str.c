@@ -103,14 +103,16 @@ bool cd_str_to_u64(cd_str s, uint64_t *ret)
         return true;
 }
 
-/* Bytes of the well-formed sequence at p (RFC 3629 §4), or 0. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+/* RFC 3629 §4 */
+size_t cd_str_utf8_sequence(cd_str s)
 {
+        const unsigned char *p = (const unsigned char *)s.ptr;
+
         if (p[0] < 0x80)
                 return 1;
 
         size_t need = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-        if (p[0] < 0xc2 || p[0] > 0xf4 || left < need)
+        if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < need)
                 return 0;
         for (size_t i = 1; i < need; i++)
                 if ((p[i] & 0xc0) != 0x80)
@@ -123,18 +125,20 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 
 bool cd_str_is_utf8(cd_str s)
 {
-        for (size_t i = 0; i < s.len;) {
-                size_t n = utf8_sequence((const unsigned char *)s.ptr + i, s.len - i);
+        while (s.len) {
+                size_t n = cd_str_utf8_sequence(s);
                 if (n == 0)
                         return false;
-                i += n;
+                s = (cd_str){ s.ptr + n, s.len - n };
         }
         return true;
 }
 
 unsigned cd_str_distance(cd_str a, cd_str b)
 {
-        enum { MAX = 64 };
+        enum {
+                MAX = 64
+        };
         unsigned char row[MAX + 1];
 
         if (a.len > MAX || b.len > MAX)

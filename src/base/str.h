@@ -48,6 +48,8 @@ bool cd_str_to_u64(cd_str s, uint64_t *ret);
 
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). */
 bool cd_str_is_utf8(cd_str s);
+/* Bytes of the well-formed UTF-8 sequence that a non-empty s begins with, or 0. */
+size_t cd_str_utf8_sequence(cd_str s);
 
 /* Edit distance (Levenshtein, ASCII case folded) of two short words, for "did you mean"; capped at 255. */
 unsigned cd_str_distance(cd_str a, cd_str b);
