@@ -13,13 +13,20 @@ enum cd_field_type {
         CD_FIELD_DURATION, /* int64_t, milliseconds; written "250ms", "5s", "10m", "1h", "7d" */
         CD_FIELD_SIZE,     /* int64_t, bytes; written "512", "8KB", "64KB", "1MB" (binary multiples) */
         CD_FIELD_CHOICE,   /* int; index into `choices` */
-        CD_FIELD_STRINGS,  /* struct cd_strs */
+        CD_FIELD_STRINGS,  /* struct cd_strs; each item is a string of at most 4096 bytes, `max` bounds their number; in a
+                              fallback, items are separated by spaces */
         CD_FIELD_OBJECT,   /* a struct described by `table`, in place */
-        CD_FIELD_OBJECTS,  /* struct cd_objects of structs described by `table` */
+        CD_FIELD_OBJECTS,  /* struct cd_objects of structs described by `table`; `max` bounds their number */
 };
 
 enum cd_field_flags {
         CD_FIELD_REQUIRED = 1,
+        CD_FIELD_MULTILINE = 2, /* a string or secret that may hold tabs and line ends (PEM) */
+};
+
+enum {
+        CD_TABLE_MAX_FIELDS = 64,
+        CD_FIELD_MAX_ITEMS = 1024, /* of a list whose `max` is 0 */
 };
 
 struct cd_strs {
@@ -39,7 +46,7 @@ struct cd_field {
         size_t offset; /* of the member in the struct */
         enum cd_field_type type;
         unsigned flags;
-        int64_t min, max;
+        int64_t min, max; /* in the unit of the type; numbers, durations and sizes are checked where max > min */
         const char *const *choices; /* NULL-terminated */
         const struct cd_table *table;
         const char *fallback; /* the default as it would be written in a file; NULL: the zero value */
@@ -67,6 +74,24 @@ cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd
                         struct cd_error *reterr);
 /* Writes every field's fallback into a zeroed struct. Programming error (abort) where a fallback does not fit its field. */
 void cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);
+
+/* What a decoder needs besides cd_field_bind(): it walks its document, looks each name up, marks it, binds it, and at the end
+ * asks whether all is there. */
+
+/* Sets the field's bit in *seen (0 at the start of each object). CD_INVALID_REQUEST "given more than once". */
+cd_status cd_table_mark(const struct cd_table *table, const struct cd_field *field, uint64_t *seen,
+                        struct cd_error *reterr);
+/* CD_INVALID_REQUEST "missing" naming the first required field without its bit. */
+cd_status cd_table_check_required(const struct cd_table *table, uint64_t seen, struct cd_error *reterr);
+/* For a name that the table does not have: CD_OK where it is open, else CD_INVALID_REQUEST with "did you mean". */
+cd_status cd_table_unknown(const struct cd_table *table, cd_str name, struct cd_error *reterr);
+/* Empties a STRINGS or OBJECTS member, so that what the message gives replaces the fallback. */
+void cd_field_clear(const struct cd_field *field, void *target);
+/* Appends to an OBJECTS member one struct with its defaults set; *ret is valid until the next append. */
+cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field, void *target, void **ret,
+                            struct cd_error *reterr);
+/* Puts the parent before the field that an error names: "secret" becomes "clients[2].secret". `index` SIZE_MAX: no index. */
+void cd_field_prefix_error(const struct cd_field *parent, size_t index, struct cd_error *error);
 
 /* Decodes application/x-www-form-urlencoded (WHATWG URL §5.1; RFC 6749 appendix B). A parameter given twice is refused;
  * one with an empty value counts as absent (RFC 6749 §3.1). NUL and bytes that are not UTF-8 are refused. */
