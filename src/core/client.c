@@ -1,0 +1,122 @@
+#include "core/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/secret.h"
+#include "crypto/mac.h"
+#include "crypto/random.h"
+
+struct entry {
+        struct cd_client client;
+        unsigned char secret[CD_MAC_SIZE];
+};
+
+struct cd_clients {
+        struct cd_arena arena; /* everything that the entries point to */
+        struct cd_map *by_id;
+        struct cd_mac *mac;
+        struct entry nobody; /* stands in for an unknown client, so that both take the same time */
+};
+
+enum {
+        CLIENTS_CEILING = 64 * 1024 * 1024
+};
+
+static bool copy_strings(struct cd_arena *arena, struct cd_strs from, struct cd_strs *ret)
+{
+        cd_str *items = cd_arena_calloc(arena, from.count + 1, sizeof(*items));
+        if (!items)
+                return false;
+        for (size_t i = 0; i < from.count; i++) {
+                items[i] = cd_arena_copy(arena, from.items[i]);
+                if (!items[i].ptr)
+                        return false;
+        }
+        *ret = (struct cd_strs){ items, from.count };
+        return true;
+}
+
+static cd_status add_client(struct cd_clients *clients, const struct cd_client_spec *spec, struct cd_error *reterr)
+{
+        struct entry *entry = CD_NEW(&clients->arena, struct entry);
+        if (!entry)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+
+        struct cd_client *client = &entry->client;
+        client->id = cd_arena_copy(&clients->arena, spec->id);
+        client->audience = cd_arena_copy(&clients->arena, spec->audience);
+        client->grants = spec->grants;
+        if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
+            !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||
+            cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+
+        cd_status status = cd_map_add(clients->by_id, client->id, entry);
+        if (status == CD_INVALID_REQUEST)
+                return cd_failf(reterr, status, CD_STR("id"), "client \"%.*s\" is there twice", CD_STR_ARG(spec->id));
+        return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for the clients");
+}
+
+static cd_status set_up(struct cd_clients *clients, const struct cd_random *random, struct cd_error *reterr)
+{
+        unsigned char key[CD_MAC_SIZE];
+
+        cd_arena_init(&clients->arena, CLIENTS_CEILING);
+        if (random->fill(random, key, sizeof(key)) != CD_OK ||
+            random->fill(random, clients->nobody.secret, sizeof(clients->nobody.secret)) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "no randomness for the key of the client secrets");
+        clients->by_id = cd_map_new();
+        clients->mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
+        cd_wipe(key, sizeof(key));
+        if (!clients->by_id || !clients->mac)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        return CD_OK;
+}
+
+cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, const struct cd_random *random,
+                         struct cd_clients **ret, struct cd_error *reterr)
+{
+        struct cd_clients *clients = calloc(1, sizeof(*clients));
+        if (!clients)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+
+        cd_status status = set_up(clients, random, reterr);
+        for (size_t i = 0; i < count && status == CD_OK; i++)
+                status = add_client(clients, &specs[i], reterr);
+        if (status != CD_OK) {
+                cd_clients_free(clients);
+                return status;
+        }
+        *ret = clients;
+        return CD_OK;
+}
+
+void cd_clients_free(struct cd_clients *clients)
+{
+        if (!clients)
+                return;
+        cd_map_free(clients->by_id);
+        cd_mac_free(clients->mac);
+        cd_arena_done(&clients->arena);
+        free(clients);
+}
+
+cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,
+                                  const struct cd_client **ret, struct cd_error *reterr)
+{
+        unsigned char mac[CD_MAC_SIZE];
+
+        const struct entry *found = cd_map_find(clients->by_id, id);
+        const struct entry *entry = found ? found : &clients->nobody;
+        if (cd_mac_sum(clients->mac, secret, mac) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to check a client secret");
+
+        bool matches = cd_secret_eq(cd_str_of((const char *)mac, sizeof(mac)),
+                                    cd_str_of((const char *)entry->secret, sizeof(entry->secret)));
+        if (!found || !matches)
+                return cd_fail(reterr, CD_INVALID_CLIENT, "unknown client or wrong secret");
+        *ret = &found->client;
+        return CD_OK;
+}

@@ -1,0 +1,44 @@
+#pragma once
+/* OAuth clients (RFC 6749 §2): an immutable set, and how one of them authenticates. */
+#include "base/arena.h"
+#include "base/field.h"
+#include "base/status.h"
+
+/* Grants that a client may be given; bits of cd_client_spec.grants. */
+enum cd_grant {
+        CD_GRANT_CLIENT_CREDENTIALS = 1 << 0, /* RFC 6749 §4.4 */
+        CD_GRANT_PASSWORD = 1 << 1, /* RFC 6749 §4.3; first-party clients only, off unless given (LESSONS 21) */
+};
+
+/* What a configuration says of one client. */
+struct cd_client_spec {
+        cd_str id;
+        cd_str secret;
+        unsigned grants;
+        struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
+        cd_str audience;           /* "aud" of its tokens */
+        struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
+};
+
+struct cd_client {
+        cd_str id;
+        unsigned grants;
+        struct cd_strs scopes;
+        cd_str audience;
+        struct cd_strs introspect;
+};
+
+struct cd_clients;
+struct cd_random;
+
+/* Copies the specs. Secrets are kept only as a MAC under a key made here: they are long and random, so a fast keyed
+ * hash will do (LESSONS 20). CD_INVALID_REQUEST where two have one id. Freed with cd_clients_free; NULL is fine there.
+ */
+cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, const struct cd_random *random,
+                         struct cd_clients **ret, struct cd_error *reterr);
+void cd_clients_free(struct cd_clients *clients);
+
+/* CD_INVALID_CLIENT, with one reason and in one time, for an unknown client and for a wrong secret. The client lives as
+ * long as the set. */
+cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,
+                                  const struct cd_client **ret, struct cd_error *reterr);

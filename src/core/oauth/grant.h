@@ -1,0 +1,11 @@
+#pragma once
+/* Inside of the token endpoint: what a grant decides before a token is made. A new grant is a function here and a row
+ * in token.c. */
+#include "core/oauth/token.h"
+
+/* Decides on whose behalf the client gets a token. *retsubject lives in the arena or as long as the client. */
+typedef cd_status cd_grant_decide(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
+                                  const struct cd_token_request *ask, cd_str *retsubject, struct cd_error *reterr);
+
+cd_grant_decide cd_grant_client_credentials; /* RFC 6749 §4.4 */
+cd_grant_decide cd_grant_password;           /* RFC 6749 §4.3 */

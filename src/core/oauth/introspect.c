@@ -1,0 +1,50 @@
+#include "core/oauth/introspect.h"
+
+#include "core/oauth/token_check.h"
+
+static bool may_introspect(const struct cd_client *caller, cd_str audience)
+{
+        for (size_t i = 0; i < caller->introspect.count; i++)
+                if (cd_str_eq(caller->introspect.items[i], audience))
+                        return true;
+        return false;
+}
+
+/* Whether the token is alive and the caller's business. Anything but CD_OK means: not active. */
+static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *caller, cd_str token,
+                       struct cd_claims *ret, struct cd_error *reterr)
+{
+        struct cd_claims claims;
+        bool revoked = true;
+
+        cd_status status = cd_token_check(core, arena, token, &claims, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!may_introspect(caller, claims.aud))
+                return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
+        if (core->revocations->find(core->revocations, claims.jti, &revoked) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");
+        if (revoked)
+                return cd_fail(reterr, CD_INVALID_TOKEN, "token was revoked");
+        *ret = claims;
+        return CD_OK;
+}
+
+cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
+                              struct cd_introspection *ret, struct cd_error *reterr)
+{
+        const struct cd_client *caller;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &caller, reterr);
+        if (status != CD_OK)
+                return status;
+
+        status = judge(core, arena, caller, ask->token, &ret->claims, &err);
+        if (status != CD_OK && status != CD_INVALID_TOKEN)
+                return cd_fail(reterr, status, err.reason);
+        ret->active = status == CD_OK;
+        if (!ret->active)
+                ret->inactive_reason = err;
+        return CD_OK;
+}

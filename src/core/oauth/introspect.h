@@ -1,0 +1,27 @@
+#pragma once
+/* Token introspection (RFC 7662) and revocation (RFC 7009): what may be known of a token, and how it ends early. */
+#include "core/core.h"
+#include "crypto/jwt.h"
+
+/* A client, however it sent its credentials, and the token that it shows. */
+struct cd_token_query {
+        cd_str token;
+        cd_str token_type_hint; /* taken and not needed: there is one type */
+        cd_str client_id, client_secret;
+};
+
+struct cd_introspection {
+        bool active;             /* false until every check passed (LESSONS 1) */
+        struct cd_claims claims; /* where active */
+        struct cd_error
+                inactive_reason; /* where not, for the log only: the caller learns nothing more (RFC 7662 §2.2) */
+};
+
+/* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_UNAVAILABLE. Claims live in the arena. */
+cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
+                              struct cd_introspection *ret, struct cd_error *reterr);
+
+/* CD_OK also for a token that is unknown, malformed or dead already (RFC 7009 §2.2). CD_INVALID_CLIENT;
+ * CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation cannot be kept. */
+cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
+                          struct cd_error *reterr);

@@ -1,0 +1,27 @@
+#include "core/oauth/introspect.h"
+#include "core/oauth/token_check.h"
+
+cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
+                          struct cd_error *reterr)
+{
+        const struct cd_client *caller;
+        struct cd_claims claims;
+        cd_time now;
+
+        cd_status status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &caller, reterr);
+        if (status != CD_OK)
+                return status;
+
+        status = cd_token_check(core, arena, ask->token, &claims, reterr);
+        if (status == CD_INVALID_TOKEN)
+                return CD_OK; /* nothing that could be used is left: the purpose is met (RFC 7009 §2.2) */
+        if (status != CD_OK)
+                return status;
+        if (!cd_str_eq(claims.client_id, caller->id))
+                return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("token"), "issued to another client");
+        if ((status = cd_core_now(core, &now, reterr)) != CD_OK)
+                return status;
+        if (core->revocations->add(core->revocations, claims.jti, claims.exp, now) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the revocation cannot be kept now");
+        return CD_OK;
+}

@@ -1,0 +1,14 @@
+#pragma once
+/* Scopes (RFC 6749 §3.3). */
+#include "base/arena.h"
+#include "base/field.h"
+#include "base/status.h"
+
+/* One scope-token: 1*( %x21 / %x23-5B / %x5D-7E ). */
+bool cd_scope_token_is_valid(cd_str token);
+/* Whether the space-separated list holds the token. */
+bool cd_scope_has(cd_str scope, cd_str token);
+/* What a client gets: what it asked for, each once, in its order, if all of it is in `allowed`; all of `allowed` where
+ * it asked for nothing. CD_INVALID_SCOPE else. The text lives in the arena. */
+cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs allowed, cd_str *ret,
+                         struct cd_error *reterr);

@@ -1,0 +1,25 @@
+#pragma once
+/* The token endpoint's decision (RFC 6749 §3.2, §5): who asks, by which grant, and what is issued. */
+#include "core/core.h"
+
+struct cd_token_request {
+        cd_str grant_type;
+        cd_str scope; /* ptr NULL: not asked */
+        cd_str username, password;
+        cd_str client_id, client_secret; /* however they were sent */
+};
+
+struct cd_tokens {
+        cd_str access_token;
+        int64_t expires_in; /* seconds */
+        cd_str scope;       /* what was granted; may be empty */
+        cd_str subject;     /* the user, or the client itself */
+};
+
+/* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_UNAVAILABLE and CD_INTERNAL. */
+cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
+                         struct cd_tokens *ret, struct cd_error *reterr);
+
+/* The names of all grants that this program has, for the metadata (RFC 8414 §2) and the configuration, NULL-terminated;
+ * the one at index i has the bit 1 << i of enum cd_grant. */
+extern const char *const cd_grant_names[];

@@ -1,0 +1,27 @@
+#include "core/oauth/token_check.h"
+
+cd_status cd_token_check(const struct cd_core *core, struct cd_arena *arena, cd_str token, struct cd_claims *ret,
+                         struct cd_error *reterr)
+{
+        struct cd_jwt_expect expect = { .typ = CD_STR("at+jwt"), .iss = core->issuer };
+        struct cd_token_digest digest;
+        struct cd_claims claims;
+        cd_status status;
+
+        if (token.len > CD_JWS_MAX)
+                return cd_fail(reterr, CD_INVALID_TOKEN, "token is too long");
+        if ((status = cd_core_now(core, &expect.now, reterr)) != CD_OK)
+                return status;
+        if (cd_token_digest(token, &digest) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to look at a token");
+        if (cd_token_memo_has(core->memo, &digest)) {
+                status = cd_jwt_decode(arena, token, &expect, &claims, reterr);
+        } else {
+                status = cd_jwt_verify(arena, core->keys, token, &expect, &claims, reterr);
+                if (status == CD_OK)
+                        cd_token_memo_add(core->memo, &digest);
+        }
+        if (status == CD_OK)
+                *ret = claims;
+        return status;
+}

@@ -1,0 +1,94 @@
+/* Answers that never change while the server runs: keys (RFC 7517 §5) and metadata (RFC 8414). Written once, at start.
+ */
+#include "base/buf.h"
+#include "core/oauth/token.h"
+#include "web/web.h"
+
+enum {
+        DOCUMENT_MAX = 64 * 1024
+};
+
+static void add_list(struct cd_buf *buf, const struct cd_strs *list)
+{
+        cd_buf_add_char(buf, '[');
+        for (size_t i = 0; i < list->count; i++) {
+                if (i)
+                        cd_buf_add_char(buf, ',');
+                cd_buf_add_json(buf, list->items[i]);
+        }
+        cd_buf_add_char(buf, ']');
+}
+
+static void add_url(struct cd_buf *buf, cd_str name, cd_str issuer, const char *path)
+{
+        cd_str url = cd_arena_printf(buf->arena, "%.*s%s", CD_STR_ARG(issuer), path);
+
+        if (!url.ptr)
+                buf->failed = true;
+        cd_buf_add(buf, name);
+        cd_buf_add_json(buf, url);
+}
+
+static void write_metadata(const struct cd_core *core, struct cd_buf *buf)
+{
+        static const cd_str methods = CD_STR_INIT("[\"client_secret_basic\",\"client_secret_post\"]");
+
+        cd_buf_add(buf, CD_STR("{\"issuer\":"));
+        cd_buf_add_json(buf, core->issuer);
+        add_url(buf, CD_STR(",\"token_endpoint\":"), core->issuer, "/oauth/token");
+        add_url(buf, CD_STR(",\"introspection_endpoint\":"), core->issuer, "/oauth/introspect");
+        add_url(buf, CD_STR(",\"revocation_endpoint\":"), core->issuer, "/oauth/revoke");
+        add_url(buf, CD_STR(",\"jwks_uri\":"), core->issuer, "/.well-known/jwks.json");
+        cd_buf_add(buf, CD_STR(",\"scopes_supported\":"));
+        add_list(buf, &core->scopes);
+        /* Required (RFC 8414 §2), and empty: there is no authorization endpoint. */
+        cd_buf_add(buf, CD_STR(",\"response_types_supported\":[],\"grant_types_supported\":["));
+        for (size_t i = 0; cd_grant_names[i]; i++) {
+                if (i)
+                        cd_buf_add_char(buf, ',');
+                cd_buf_add_json(buf, cd_str_from_c(cd_grant_names[i]));
+        }
+        cd_buf_add(buf, CD_STR("],\"token_endpoint_auth_methods_supported\":"));
+        cd_buf_add(buf, methods);
+        cd_buf_add(buf, CD_STR(",\"introspection_endpoint_auth_methods_supported\":"));
+        cd_buf_add(buf, methods);
+        cd_buf_add(buf, CD_STR(",\"revocation_endpoint_auth_methods_supported\":"));
+        cd_buf_add(buf, methods);
+        cd_buf_add_char(buf, '}');
+}
+
+cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, struct cd_arena *arena, struct cd_error *reterr)
+{
+        struct cd_web web = { .core = core };
+        struct cd_buf jwks, metadata;
+
+        cd_buf_init(&jwks, arena, DOCUMENT_MAX);
+        cd_buf_init(&metadata, arena, DOCUMENT_MAX);
+        cd_jwks_write(core->keys, &jwks);
+        write_metadata(core, &metadata);
+        if (cd_buf_view(&jwks, &web.jwks) != CD_OK || cd_buf_view(&metadata, &web.metadata) != CD_OK)
+                return cd_fail(reterr, CD_TOO_LARGE, "keys or scopes are too many for one document");
+        *ret = web;
+        return CD_OK;
+}
+
+/* Short enough that a new key is seen in time, long enough that nobody asks for each token. */
+static const cd_str cache = CD_STR_INIT("public, max-age=60");
+
+void cd_web_jwks(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = app;
+
+        (void)req;
+        cd_http_respond(res, 200, CD_STR("application/jwk-set+json"), web->jwks);
+        cd_http_response_header(res, CD_STR("Cache-Control"), cache);
+}
+
+void cd_web_metadata(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = app;
+
+        (void)req;
+        cd_http_respond(res, 200, CD_STR("application/json"), web->metadata);
+        cd_http_response_header(res, CD_STR("Cache-Control"), cache);
+}

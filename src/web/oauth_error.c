@@ -1,0 +1,69 @@
+#include "web/oauth_error.h"
+
+#include "base/buf.h"
+
+/* The status → RFC 6749 §5.2 table. Everything that is no fault of the client is a 5xx that tells nothing (LESSONS 29).
+ */
+static const struct {
+        cd_status status;
+        int http;
+        const char *error;
+        bool says_why;
+} answers[] = {
+        { CD_INVALID_REQUEST, 400, "invalid_request", true },
+        { CD_MALFORMED, 400, "invalid_request", true },
+        { CD_TOO_LARGE, 400, "invalid_request", true },
+        { CD_INVALID_CLIENT, 401, "invalid_client", true },
+        { CD_INVALID_GRANT, 400, "invalid_grant", true },
+        { CD_UNAUTHORIZED_CLIENT, 400, "unauthorized_client", true },
+        { CD_UNSUPPORTED_GRANT_TYPE, 400, "unsupported_grant_type", true },
+        { CD_INVALID_SCOPE, 400, "invalid_scope", true },
+        { CD_UNAVAILABLE, 503, "temporarily_unavailable", false },
+        { CD_TIMEOUT, 503, "temporarily_unavailable", false },
+};
+
+/* error_description takes %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2). */
+static cd_str describe(struct cd_arena *arena, const struct cd_error *error)
+{
+        cd_str text = error->field[0] ? cd_arena_printf(arena, "%s: %s", error->field, error->reason)
+                                      : cd_arena_copy(arena, cd_str_from_c(error->reason));
+        for (size_t i = 0; text.ptr && i < text.len; i++) {
+                char *c = (char *)text.ptr + i;
+                if (*c == '"' || *c == '\\')
+                        *c = '\'';
+                else if (*c < 0x20 || *c > 0x7e)
+                        *c = '?';
+        }
+        return text;
+}
+
+void cd_web_no_store(struct cd_http_response *res)
+{
+        cd_http_response_header(res, CD_STR("Cache-Control"), CD_STR("no-store"));
+        cd_http_response_header(res, CD_STR("Pragma"), CD_STR("no-cache"));
+}
+
+void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_response *res,
+                             const struct cd_error *error)
+{
+        int http = 500;
+        const char *name = "server_error";
+        cd_str why = describe(req->arena, error), shown = { NULL, 0 };
+
+        for (size_t i = 0; i < CD_LEN(answers); i++) {
+                if (answers[i].status != error->status)
+                        continue;
+                http = answers[i].http;
+                name = answers[i].error;
+                shown = answers[i].says_why ? why : shown;
+        }
+        cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
+        cd_web_no_store(res);
+        if (http == 401)
+                cd_http_response_header(res, CD_STR("WWW-Authenticate"),
+                                        CD_STR("Basic realm=\"oauth\", charset=\"UTF-8\""));
+        if (http == 503)
+                cd_http_response_header(res, CD_STR("Retry-After"), CD_STR("1"));
+        req->log->error = cd_str_from_c(name);
+        req->log->reason = why;
+}

@@ -1,0 +1,8 @@
+#pragma once
+/* The one place where a core error becomes what RFC 6749 §5.2 shows. */
+#include "net/http.h"
+
+void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_response *res,
+                             const struct cd_error *error);
+/* Answers that may hold tokens or say something of them are never kept (RFC 6749 §5.1). */
+void cd_web_no_store(struct cd_http_response *res);

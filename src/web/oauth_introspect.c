@@ -1,0 +1,97 @@
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "core/oauth/introspect.h"
+#include "web/client_auth.h"
+#include "web/oauth_error.h"
+#include "web/web.h"
+
+#define FIELD(member, kind, about, ...)                                                                                \
+        {                                                                                                              \
+                .name = #member, .offset = offsetof(struct cd_token_query, member), .type = kind, .help = about,       \
+                __VA_ARGS__                                                                                            \
+        }
+
+static const struct cd_field fields[] = {
+        FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED, .max = CD_JWS_MAX),
+        FIELD(token_type_hint, CD_FIELD_STRING, "taken and not needed"),
+        FIELD(client_id, CD_FIELD_STRING, "the caller, where it does not use Basic"),
+        FIELD(client_secret, CD_FIELD_SECRET, "the caller's secret"),
+};
+
+const struct cd_table cd_web_introspect_form = {
+        .name = "introspection-request",
+        .fields = fields,
+        .count = CD_LEN(fields),
+        .size = sizeof(struct cd_token_query),
+};
+
+enum {
+        ANSWER_MAX = 24 * 1024
+};
+
+static void add_member(struct cd_buf *buf, cd_str name, cd_str value)
+{
+        cd_buf_add(buf, name);
+        cd_buf_add_json(buf, value);
+}
+
+/* RFC 7662 §2.2. */
+static cd_status encode_active(struct cd_arena *arena, const struct cd_claims *claims, cd_str *ret)
+{
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, arena, ANSWER_MAX);
+        (void)cd_buf_reserve(&buf, 512);
+        cd_buf_add(&buf, CD_STR("{\"active\":true,\"token_type\":\"Bearer\""));
+        if (claims->scope.len)
+                add_member(&buf, CD_STR(",\"scope\":"), claims->scope);
+        add_member(&buf, CD_STR(",\"client_id\":"), claims->client_id);
+        add_member(&buf, CD_STR(",\"sub\":"), claims->sub);
+        add_member(&buf, CD_STR(",\"aud\":"), claims->aud);
+        add_member(&buf, CD_STR(",\"iss\":"), claims->iss);
+        add_member(&buf, CD_STR(",\"jti\":"), claims->jti);
+        cd_buf_add(&buf, CD_STR(",\"exp\":"));
+        cd_buf_add_i64(&buf, claims->exp);
+        cd_buf_add(&buf, CD_STR(",\"iat\":"));
+        cd_buf_add_i64(&buf, claims->iat);
+        cd_buf_add_char(&buf, '}');
+        return cd_buf_view(&buf, ret);
+}
+
+static void send_introspection(const struct cd_http_request *req, struct cd_http_response *res,
+                               const struct cd_introspection *result)
+{
+        cd_str body = CD_STR("{\"active\":false}");
+
+        if (result->active) {
+                req->log->user = result->claims.sub;
+                req->log->scope = result->claims.scope;
+                if (encode_active(req->arena, &result->claims, &body) != CD_OK)
+                        return; /* the server answers 500 where nothing was set */
+        } else {
+                req->log->error = CD_STR("inactive");
+                req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(result->inactive_reason.reason));
+        }
+        cd_http_respond(res, 200, CD_STR("application/json"), body);
+        cd_web_no_store(res);
+}
+
+void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = app;
+        struct cd_token_query ask = { 0 };
+        struct cd_introspection result;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_web_decode_form(req, &cd_web_introspect_form, &ask, &err);
+        if (status == CD_OK)
+                status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
+        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };
+        if (status == CD_OK)
+                status = cd_token_introspect(web->core, req->arena, &ask, &result, &err);
+        if (status == CD_OK)
+                send_introspection(req, res, &result);
+        else
+                cd_web_send_oauth_error(req, res, &err);
+}

@@ -1,0 +1,25 @@
+#include "core/oauth/introspect.h"
+#include "web/client_auth.h"
+#include "web/oauth_error.h"
+#include "web/web.h"
+
+void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = app;
+        struct cd_token_query ask = { 0 };
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_web_decode_form(req, &cd_web_revoke_form, &ask, &err);
+        if (status == CD_OK)
+                status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
+        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };
+        if (status == CD_OK)
+                status = cd_token_revoke(web->core, req->arena, &ask, &err);
+        if (status == CD_OK) {
+                /* The answer's body is ignored (RFC 7009 §2.2). */
+                cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{}"));
+                cd_web_no_store(res);
+        } else {
+                cd_web_send_oauth_error(req, res, &err);
+        }
+}

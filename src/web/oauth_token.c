@@ -1,0 +1,78 @@
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "core/oauth/token.h"
+#include "web/client_auth.h"
+#include "web/oauth_error.h"
+#include "web/web.h"
+
+#define FIELD(member, kind, about, ...)                                                                                \
+        {                                                                                                              \
+                .name = #member, .offset = offsetof(struct cd_token_request, member), .type = kind, .help = about,     \
+                __VA_ARGS__                                                                                            \
+        }
+
+static const struct cd_field fields[] = {
+        FIELD(grant_type, CD_FIELD_STRING, "which grant", .flags = CD_FIELD_REQUIRED),
+        FIELD(scope, CD_FIELD_STRING, "scopes asked for, between spaces"),
+        FIELD(username, CD_FIELD_STRING, "the user, for the password grant"),
+        FIELD(password, CD_FIELD_SECRET, "the user's password"),
+        FIELD(client_id, CD_FIELD_STRING, "the client, where it does not use Basic"),
+        FIELD(client_secret, CD_FIELD_SECRET, "the client's secret"),
+};
+
+const struct cd_table cd_web_token_form = {
+        .name = "token-request",
+        .fields = fields,
+        .count = CD_LEN(fields),
+        .size = sizeof(struct cd_token_request),
+};
+
+enum {
+        ANSWER_MAX = 24 * 1024
+};
+
+/* RFC 6749 §5.1. */
+static void send_tokens(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_tokens *tokens)
+{
+        struct cd_buf buf;
+        cd_str body;
+
+        cd_buf_init(&buf, req->arena, ANSWER_MAX);
+        (void)cd_buf_reserve(&buf, tokens->access_token.len + tokens->scope.len + 96);
+        cd_buf_add(&buf, CD_STR("{\"access_token\":\""));
+        cd_buf_add(&buf, tokens->access_token); /* base64url and dots: nothing to escape */
+        cd_buf_add(&buf, CD_STR("\",\"token_type\":\"Bearer\",\"expires_in\":"));
+        cd_buf_add_i64(&buf, tokens->expires_in);
+        if (tokens->scope.len) {
+                cd_buf_add(&buf, CD_STR(",\"scope\":"));
+                cd_buf_add_json(&buf, tokens->scope);
+        }
+        cd_buf_add_char(&buf, '}');
+        if (cd_buf_view(&buf, &body) != CD_OK)
+                return; /* the server answers 500 where nothing was set */
+        cd_http_respond(res, 200, CD_STR("application/json"), body);
+        cd_web_no_store(res);
+}
+
+void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = app;
+        struct cd_token_request ask = { 0 };
+        struct cd_tokens tokens;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_web_decode_form(req, &cd_web_token_form, &ask, &err);
+        if (status == CD_OK)
+                status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
+        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id, .grant_type = ask.grant_type };
+        if (status == CD_OK)
+                status = cd_token_issue(web->core, req->arena, &ask, &tokens, &err);
+        if (status != CD_OK) {
+                cd_web_send_oauth_error(req, res, &err);
+                return;
+        }
+        req->log->user = tokens.subject;
+        req->log->scope = tokens.scope;
+        send_tokens(req, res, &tokens);
+}
