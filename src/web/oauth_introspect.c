@@ -19,8 +19,8 @@ static const struct cd_field fields[] = {
         FIELD(client_secret, CD_FIELD_SECRET, "the caller's secret"),
 };
 
-const struct cd_table cd_web_introspect_form = {
-        .name = "introspection-request",
+const struct cd_table cd_web_token_query_form = {
+        .name = "token-query",
         .fields = fields,
         .count = CD_LEN(fields),
         .size = sizeof(struct cd_token_query),
@@ -84,7 +84,7 @@ void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struc
         struct cd_introspection result;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_web_decode_form(req, &cd_web_introspect_form, &ask, &err);
+        cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
         *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };

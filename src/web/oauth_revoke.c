@@ -9,7 +9,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         struct cd_token_query ask = { 0 };
         struct cd_error err = { 0 };
 
-        cd_status status = cd_web_decode_form(req, &cd_web_revoke_form, &ask, &err);
+        cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
         *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };

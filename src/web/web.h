@@ -17,7 +17,7 @@ extern const struct cd_http_route cd_web_routes[];
 extern const size_t cd_web_route_count;
 
 /* Tables of the messages that the endpoints take, for `cardea schema`. */
-extern const struct cd_table cd_web_token_form, cd_web_introspect_form, cd_web_revoke_form;
+extern const struct cd_table cd_web_token_form, cd_web_token_query_form;
 
 /* One handler an endpoint, one file each. `app` is a struct cd_web. */
 cd_http_handler cd_web_oauth_token;      /* POST /oauth/token, RFC 6749 §3.2 */

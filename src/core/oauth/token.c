@@ -77,7 +77,7 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
 {
         struct cd_tokens tokens = { .expires_in = core->token_lifetime };
         const struct cd_client *client;
-        const struct grant *grant;
+        const struct grant *grant = NULL;
         cd_status status;
 
         if ((status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, reterr)) !=
