@@ -1,7 +1,8 @@
 #pragma once
 /* Logs: JSON lines on a file descriptor, one event each. Only the edges (app, net's access line, commands) log; libraries and
  * the core return errors. Lines are handed to a writer thread, so that a slow reader of stderr never stalls a loop, a few
- * milliseconds' worth at a time (at once for errors); when its bounded buffer is full, lines are dropped and counted in a later "log_dropped" event. */
+ * milliseconds' worth at a time (at once for errors); when its bounded buffer is full, lines are dropped and counted in a later
+ * "log_dropped" event. */
 #include "base/buf.h"
 
 enum cd_log_level {
@@ -19,7 +20,7 @@ enum { CD_LOG_LINE_MAX = 4096 }; /* bytes; a longer event loses the members that
 struct cd_log_event {
         struct cd_log *log; /* NULL: nothing is written */
         struct cd_buf line;
-        bool truncated;
+        bool truncated, urgent;
         char memory[CD_LOG_LINE_MAX];
 };
 

@@ -1,0 +1,358 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+        BUFFER = 1 << 20, /* bytes, each of two */
+        AT_ONCE = 4096,   /* PIPE_BUF: a pipe takes that many without tearing a line or blocking behind poll() */
+        GATHER_US = 3000, /* how long the writer lets lines gather, so that busy threads need not wake it for each */
+        FLUSH_US = 1000000,
+        ENDING_MAX = 19, /* finish_line() */
+};
+
+struct cd_log {
+        int fd;
+        enum cd_log_level level;
+        char service[64]; /* as a JSON string; empty: none */
+        pthread_t writer;
+
+        pthread_mutex_t lock; /* guards the rest */
+        pthread_cond_t wake;  /* the writer: lines came, somebody is in a hurry, or it is the end */
+        pthread_cond_t done;  /* flush: a batch is written */
+        char *filling, *writing;
+        size_t filled;
+        uint64_t added, written; /* bytes since the start; equal when nothing is left */
+        uint64_t dropped;        /* lines, not yet reported */
+        bool idle;               /* the writer sleeps and must be woken */
+        bool hurry, stop;
+};
+
+/* Whatever the level: what was dropped is always told. */
+static void begin_line(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name)
+{
+        static const char *const levels[] = { "debug", "info", "warn", "error" };
+        char ts[CD_RFC3339_US_LEN];
+        struct cd_buf *line = &event->line;
+
+        event->log = log;
+        event->truncated = false;
+        event->urgent = level >= CD_LOG_ERROR;
+        cd_buf_init_fixed(line, event->memory, sizeof(event->memory) - ENDING_MAX);
+        cd_time_format_rfc3339_us(cd_realtime_us(), ts);
+        cd_buf_add(line, CD_STR("{\"ts\":\""));
+        cd_buf_add(line, cd_str_of(ts, sizeof(ts)));
+        cd_buf_add(line, CD_STR("\",\"level\":\""));
+        cd_buf_add(line, cd_str_from_c(levels[level]));
+        cd_buf_add_char(line, '"');
+        if (log->service[0]) {
+                cd_buf_add(line, CD_STR(",\"service\":"));
+                cd_buf_add(line, cd_str_from_c(log->service));
+        }
+        cd_buf_add(line, CD_STR(",\"event\":\""));
+        cd_buf_add(line, cd_str_from_c(name));
+        cd_buf_add_char(line, '"');
+}
+
+/* The whole line; the room for either ending was kept free. */
+static cd_str finish_line(struct cd_log_event *event)
+{
+        cd_str ending = event->truncated ? CD_STR(",\"truncated\":true}\n") : CD_STR("}\n");
+
+        memcpy(event->memory + event->line.len, ending.ptr, ending.len);
+        return cd_str_of(event->memory, event->line.len + ending.len);
+}
+
+static struct timespec deadline_in(int64_t us)
+{
+        int64_t at = cd_monotonic_us() + us;
+        return (struct timespec){ .tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000 };
+}
+
+/* Waits in slices, so that the end of the program is not held up by a reader that never comes back. */
+static bool is_writable(struct cd_log *log, int64_t *give_up_at)
+{
+        struct pollfd pollfd = { .fd = log->fd, .events = POLLOUT };
+
+        for (;;) {
+                int ready = poll(&pollfd, 1, 50);
+                if (ready > 0)
+                        return true;
+                if (ready < 0 && errno != EINTR)
+                        return false;
+
+                pthread_mutex_lock(&log->lock);
+                bool stop = log->stop;
+                pthread_mutex_unlock(&log->lock);
+                if (!stop)
+                        continue;
+                if (*give_up_at == 0)
+                        *give_up_at = cd_monotonic_us() + FLUSH_US;
+                if (cd_monotonic_us() >= *give_up_at)
+                        return false;
+        }
+}
+
+/* As many whole lines as go into one write. */
+static size_t whole_lines(cd_str text)
+{
+        if (text.len <= AT_ONCE)
+                return text.len;
+        const char *end = memrchr(text.ptr, '\n', AT_ONCE);
+        return end ? (size_t)(end - text.ptr) + 1 : AT_ONCE;
+}
+
+static void write_all(struct cd_log *log, cd_str text, int64_t *give_up_at)
+{
+        while (text.len && is_writable(log, give_up_at)) {
+                ssize_t n = write(log->fd, text.ptr, whole_lines(text));
+                if (n < 0 && errno != EINTR && errno != EAGAIN)
+                        return; /* nobody reads any more, or the disk is full: there is no one to tell */
+                if (n > 0)
+                        text = cd_str_slice(text, (size_t)n, text.len);
+        }
+}
+
+static void report_dropped(struct cd_log *log, uint64_t dropped, int64_t *give_up_at)
+{
+        struct cd_log_event event;
+
+        if (dropped == 0)
+                return;
+        begin_line(&event, log, CD_LOG_WARN, "log_dropped");
+        cd_log_int(&event, "lines", (int64_t)dropped);
+        write_all(log, finish_line(&event), give_up_at);
+}
+
+/* With the lock held: returns when there is something to write and it is time, or when it is the end. */
+static void wait_for_lines(struct cd_log *log)
+{
+        while (log->filled == 0 && !log->stop) {
+                log->idle = true;
+                pthread_cond_wait(&log->wake, &log->lock);
+        }
+        log->idle = false;
+        struct timespec until = deadline_in(GATHER_US);
+        while (!log->hurry && !log->stop)
+                if (pthread_cond_timedwait(&log->wake, &log->lock, &until) != 0)
+                        break;
+        log->hurry = false;
+}
+
+static void *write_lines(void *arg)
+{
+        struct cd_log *log = arg;
+        int64_t give_up_at = 0;
+
+        pthread_mutex_lock(&log->lock);
+        for (;;) {
+                wait_for_lines(log);
+                if (log->filled == 0 && log->stop)
+                        break;
+                cd_str batch = cd_str_of(log->filling, log->filled);
+                char *next = log->writing;
+                uint64_t dropped = log->dropped;
+                log->writing = log->filling;
+                log->filling = next;
+                log->filled = 0;
+                log->dropped = 0;
+                pthread_mutex_unlock(&log->lock);
+
+                write_all(log, batch, &give_up_at);
+                report_dropped(log, dropped, &give_up_at);
+
+                pthread_mutex_lock(&log->lock);
+                log->written += batch.len;
+                pthread_cond_broadcast(&log->done);
+        }
+        pthread_mutex_unlock(&log->lock);
+        return NULL;
+}
+
+/* The writer takes no signals: they are for the threads that handle them, and a broken pipe is an error code. */
+static bool start_writer(struct cd_log *log)
+{
+        sigset_t all, before;
+        pthread_condattr_t attr;
+
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_mutex_init(&log->lock, NULL);
+        pthread_cond_init(&log->wake, &attr);
+        pthread_cond_init(&log->done, &attr);
+        pthread_condattr_destroy(&attr);
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        int err = pthread_create(&log->writer, NULL, write_lines, log);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return err == 0;
+}
+
+static void free_log(struct cd_log *log)
+{
+        if (!log)
+                return;
+        free(log->filling);
+        free(log->writing);
+        free(log);
+}
+
+struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service)
+{
+        struct cd_log *log = calloc(1, sizeof(*log));
+        if (!log)
+                return NULL;
+
+        struct cd_buf quoted;
+        cd_buf_init_fixed(&quoted, log->service, sizeof(log->service) - 1);
+        if (service.len)
+                cd_buf_add_json(&quoted, service);
+        log->fd = fd;
+        log->level = level;
+        log->filling = malloc(BUFFER);
+        log->writing = malloc(BUFFER);
+        if (quoted.failed || !log->filling || !log->writing || !start_writer(log)) {
+                free_log(log);
+                return NULL;
+        }
+        return log;
+}
+
+void cd_log_free(struct cd_log *log)
+{
+        if (!log)
+                return;
+        pthread_mutex_lock(&log->lock);
+        log->stop = true;
+        pthread_cond_signal(&log->wake);
+        pthread_mutex_unlock(&log->lock);
+        pthread_join(log->writer, NULL);
+        pthread_cond_destroy(&log->wake);
+        pthread_cond_destroy(&log->done);
+        pthread_mutex_destroy(&log->lock);
+        free_log(log);
+}
+
+void cd_log_flush(struct cd_log *log)
+{
+        if (!log)
+                return;
+        struct timespec until = deadline_in(FLUSH_US);
+        pthread_mutex_lock(&log->lock);
+        uint64_t target = log->added;
+        while (log->written < target) {
+                log->hurry = true;
+                pthread_cond_signal(&log->wake);
+                if (pthread_cond_timedwait(&log->done, &log->lock, &until) != 0)
+                        break;
+        }
+        pthread_mutex_unlock(&log->lock);
+}
+
+bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level)
+{
+        return log && level >= log->level && level < CD_LOG_OFF;
+}
+
+static void add_line(struct cd_log *log, cd_str line, bool hurry)
+{
+        pthread_mutex_lock(&log->lock);
+        if (line.len > BUFFER - log->filled) {
+                log->dropped++;
+        } else {
+                memcpy(log->filling + log->filled, line.ptr, line.len);
+                log->filled += line.len;
+                log->added += line.len;
+        }
+        hurry = (hurry || log->filled > BUFFER / 2) && !log->hurry;
+        if (hurry)
+                log->hurry = true;
+        bool wake = log->idle || hurry;
+        log->idle = false;
+        pthread_mutex_unlock(&log->lock);
+        if (wake)
+                pthread_cond_signal(&log->wake);
+}
+
+void cd_log_begin(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name)
+{
+        event->log = NULL;
+        if (cd_log_enabled(log, level))
+                begin_line(event, log, level, name);
+}
+
+static void add_name(struct cd_buf *line, const char *name)
+{
+        cd_buf_add(line, CD_STR(",\""));
+        cd_buf_add(line, cd_str_from_c(name));
+        cd_buf_add(line, CD_STR("\":"));
+}
+
+/* A member that did not fit whole is taken back. */
+static void settle(struct cd_log_event *event, size_t before)
+{
+        if (!event->line.failed)
+                return;
+        event->line.failed = false;
+        event->line.len = before;
+        event->truncated = true;
+}
+
+void cd_log_str(struct cd_log_event *event, const char *name, cd_str value)
+{
+        if (!event->log)
+                return;
+        size_t before = event->line.len;
+        add_name(&event->line, name);
+        cd_buf_add_json(&event->line, value);
+        settle(event, before);
+}
+
+void cd_log_int(struct cd_log_event *event, const char *name, int64_t value)
+{
+        if (!event->log)
+                return;
+        size_t before = event->line.len;
+        add_name(&event->line, name);
+        cd_buf_add_i64(&event->line, value);
+        settle(event, before);
+}
+
+void cd_log_bool(struct cd_log_event *event, const char *name, bool value)
+{
+        if (!event->log)
+                return;
+        size_t before = event->line.len;
+        add_name(&event->line, name);
+        cd_buf_add(&event->line, value ? CD_STR("true") : CD_STR("false"));
+        settle(event, before);
+}
+
+void cd_log_end(struct cd_log_event *event)
+{
+        if (event->log)
+                add_line(event->log, finish_line(event), event->urgent);
+        event->log = NULL;
+}
+
+void cd_log_error_event(struct cd_log *log, enum cd_log_level level, const char *name, const struct cd_error *error)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, level, name);
+        if (!event.log)
+                return;
+        if (error->field[0])
+                cd_log_str(&event, "field", cd_str_from_c(error->field));
+        cd_log_str(&event, "reason", cd_str_from_c(error->reason));
+        cd_log_end(&event);
+}
