@@ -5,10 +5,10 @@
 
 struct cd_buf {
         char *ptr;
-        size_t len, cap;  /* bytes */
-        size_t ceiling;   /* the most that len may reach */
+        size_t len, cap;        /* bytes */
+        size_t ceiling;         /* the most that len may reach */
         struct cd_arena *arena; /* where the memory comes from; NULL: malloc, freed by cd_buf_done */
-        bool fixed;  /* the memory is the caller's */
+        bool fixed;             /* the memory is the caller's */
         bool failed;
 };
 

@@ -13,10 +13,10 @@ enum cd_field_type {
         CD_FIELD_DURATION, /* int64_t, milliseconds; written "250ms", "5s", "10m", "1h", "7d" */
         CD_FIELD_SIZE,     /* int64_t, bytes; written "512", "8KB", "64KB", "1MB" (binary multiples) */
         CD_FIELD_CHOICE,   /* int; index into `choices` */
-        CD_FIELD_STRINGS,  /* struct cd_strs; each item is a string of at most 4096 bytes, `max` bounds their number; in a
+        CD_FIELD_STRINGS, /* struct cd_strs; each item is a string of at most 4096 bytes, `max` bounds their number; in a
                               fallback, items are separated by spaces */
-        CD_FIELD_OBJECT,   /* a struct described by `table`, in place */
-        CD_FIELD_OBJECTS,  /* struct cd_objects of structs described by `table`; `max` bounds their number */
+        CD_FIELD_OBJECT,  /* a struct described by `table`, in place */
+        CD_FIELD_OBJECTS, /* struct cd_objects of structs described by `table`; `max` bounds their number */
 };
 
 enum cd_field_flags {

@@ -15,8 +15,8 @@ enum cd_json_type {
 
 struct cd_json {
         enum cd_json_type type;
-        cd_str name;           /* decoded member name, in an object */
-        cd_str text;           /* a string decoded (may hold NUL), a number as written, "true"/"false"/"null"; else raw */
+        cd_str name; /* decoded member name, in an object */
+        cd_str text; /* a string decoded (may hold NUL), a number as written, "true"/"false"/"null"; else raw */
         struct cd_json *child; /* first element or member */
         struct cd_json *next;  /* next sibling */
         size_t count;          /* children */

@@ -15,7 +15,9 @@ enum cd_log_level {
 
 struct cd_log;
 
-enum { CD_LOG_LINE_MAX = 4096 }; /* bytes; a longer event loses the members that do not fit and gains "truncated":true */
+enum {
+        CD_LOG_LINE_MAX = 4096
+}; /* bytes; a longer event loses the members that do not fit and gains "truncated":true */
 
 struct cd_log_event {
         struct cd_log *log; /* NULL: nothing is written */

@@ -2,6 +2,7 @@
 /* What a function that can fail returns, and what it tells about the failure. The compiler forbids to ignore it. */
 #include "base/str.h"
 
+/* clang-format off */
 enum [[nodiscard]] cd_status {
         CD_OK = 0,
         /* Of any parser or table. */
@@ -23,12 +24,14 @@ enum [[nodiscard]] cd_status {
         CD_NO_MEMORY,
         CD_INTERNAL, /* a fault of ours or of a library */
 };
+/* clang-format on */
 typedef enum cd_status cd_status;
 
 struct cd_error {
         cd_status status;
-        char field[64];   /* the parameter, member or setting at fault; empty where there is none */
-        char reason[192]; /* for the log and, where the status is a client's fault, for the client; never holds a secret */
+        char field[64]; /* the parameter, member or setting at fault; empty where there is none */
+        /* for the log and, where the status is a client's fault, for the client; never holds a secret */
+        char reason[192];
 };
 
 /* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. */

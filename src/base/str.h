@@ -12,7 +12,10 @@ typedef struct cd_str {
 /* A string literal as a cd_str; the empty first literal makes anything else a compile error. */
 #define CD_STR(literal) ((cd_str){ "" literal, sizeof(literal) - 1 })
 /* The same as a constant initialiser of a static object. */
-#define CD_STR_INIT(literal) { "" literal, sizeof(literal) - 1 }
+#define CD_STR_INIT(literal)                                                                                           \
+        {                                                                                                              \
+                "" literal, sizeof(literal) - 1                                                                        \
+        }
 /* For printf's "%.*s". */
 #define CD_STR_ARG(s) (int)(s).len, (s).ptr
 #define CD_LEN(array) (sizeof(array) / sizeof((array)[0]))

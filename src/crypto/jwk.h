@@ -5,7 +5,7 @@
 #include "base/status.h"
 
 enum cd_alg {
-        CD_ALG_NONE, /* no key has it, no token passes with it */
+        CD_ALG_NONE,  /* no key has it, no token passes with it */
         CD_ALG_ES256, /* RFC 7518 §3.4, P-256 */
         CD_ALG_RS256, /* RFC 7518 §3.3, 2048 to 4096 bits */
         CD_ALG_EDDSA, /* RFC 8037, Ed25519 only */

@@ -7,10 +7,10 @@ enum {
 };
 
 struct cd_jws {
-        cd_str typ;     /* header "typ"; empty where absent */
-        cd_str kid;     /* header "kid"; empty where absent */
+        cd_str typ; /* header "typ"; empty where absent */
+        cd_str kid; /* header "kid"; empty where absent */
         enum cd_alg alg;
-        cd_str payload; /* decoded, in the arena */
+        cd_str payload;     /* decoded, in the arena */
         struct cd_jwk *key; /* the one that verified it; borrowed from the set */
 };
 

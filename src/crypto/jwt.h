@@ -14,9 +14,9 @@ cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
                       cd_str *ret, struct cd_error *reterr);
 
 struct cd_jwt_expect {
-        cd_str typ;  /* required; compared without case, "application/" in front is allowed (RFC 9068 §4) */
-        cd_str iss;  /* required, exact */
-        cd_str aud;  /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
+        cd_str typ; /* required; compared without case, "application/" in front is allowed (RFC 9068 §4) */
+        cd_str iss; /* required, exact */
+        cd_str aud; /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
         cd_time now;
 };
 
@@ -25,5 +25,5 @@ struct cd_jwt_expect {
 cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
                         const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */
-cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect,
-                        struct cd_claims *ret, struct cd_error *reterr);
+cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect, struct cd_claims *ret,
+                        struct cd_error *reterr);

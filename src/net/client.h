@@ -8,14 +8,14 @@ struct cd_http_client;
 struct cd_http_client_options {
         int64_t connect_timeout_ms;
         int64_t total_timeout_ms;
-        int64_t response_max;  /* bytes of headers and body together; more: CD_TOO_LARGE */
-        int64_t idle_handles;  /* kept-alive connections kept for later; 0: 64 */
-        cd_str user_agent;     /* empty: "cardea" */
+        int64_t response_max; /* bytes of headers and body together; more: CD_TOO_LARGE */
+        int64_t idle_handles; /* kept-alive connections kept for later; 0: 64 */
+        cd_str user_agent;    /* empty: "cardea" */
 };
 
 struct cd_http_call {
-        enum cd_http_method method; /* GET, HEAD, POST, PUT, PATCH, DELETE */
-        cd_str url;                 /* http:// or https:// only */
+        enum cd_http_method method;        /* GET, HEAD, POST, PUT, PATCH, DELETE */
+        cd_str url;                        /* http:// or https:// only */
         cd_str basic_user, basic_password; /* ptr NULL: no Basic; sent as given, without RFC 6749's form-encoding */
         cd_str bearer;                     /* ptr NULL: none */
         cd_str content_type;               /* with body */

@@ -37,7 +37,7 @@ struct cd_http_log_context {
 struct cd_http_request {
         struct cd_arena *arena; /* everything of this request; freed as a whole when the response is out */
         enum cd_http_method method;
-        cd_str path;  /* canonical: see cd_http_canonical_path; decisions and forwarding use these very bytes (LESSONS 2) */
+        cd_str path; /* canonical: see cd_http_canonical_path; decisions and forwarding use these very bytes (LESSONS 2) */
         cd_str query; /* raw, without "?" ; ptr NULL where there was none */
         cd_str host;  /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
         const struct cd_http_header *headers;
@@ -54,7 +54,9 @@ struct cd_http_request {
 cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name);
 size_t cd_http_header_count(const struct cd_http_request *req, cd_str name);
 
-enum { CD_HTTP_RESPONSE_HEADERS_MAX = 16 };
+enum {
+        CD_HTTP_RESPONSE_HEADERS_MAX = 16
+};
 
 struct cd_http_response {
         int status; /* 0 until set; a handler that sets none is answered with 500 */

@@ -21,17 +21,17 @@ struct cd_http_route {
 };
 
 struct cd_http_limits {
-        int64_t request_line; /* bytes; longer: 414 */
-        int64_t headers;      /* bytes of the whole header section; more: 431 */
-        int64_t header_count; /* fields; more: 431 */
-        int64_t body;         /* bytes; more: 413 */
+        int64_t request_line;      /* bytes; longer: 414 */
+        int64_t headers;           /* bytes of the whole header section; more: 431 */
+        int64_t header_count;      /* fields; more: 431 */
+        int64_t body;              /* bytes; more: 413 */
         int64_t header_timeout_ms; /* from the first byte of a request to the end of its headers: 408 */
         int64_t body_timeout_ms;   /* from there to the end of the body: 408 */
         int64_t idle_timeout_ms;   /* between requests; the connection is closed without a word */
         int64_t write_timeout_ms;  /* without progress on a response; the connection is reset */
         int64_t connections;       /* in this process; one more is answered 503 with Retry-After and closed */
         int64_t output;            /* bytes of answers that may wait for one slow reader; reading stops before that */
-        int64_t queue;             /* requests that may wait for a pool thread; one more is answered 503 with Retry-After */
+        int64_t queue; /* requests that may wait for a pool thread; one more is answered 503 with Retry-After */
 };
 
 extern const struct cd_http_limits cd_http_limits_default;
@@ -40,12 +40,12 @@ struct cd_http_server_options {
         const struct cd_strs *listen; /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
         int64_t threads;              /* loop threads; 0: one for each core this process may use */
         int64_t worker_threads;       /* of the worker pool; 0: 4 */
-        int64_t outgoing_threads;     /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
+        int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
         int64_t shutdown_grace_ms;
         const struct cd_strs *trusted_proxies; /* addresses or CIDR networks whose X-Request-Id, traceparent and
                                                   X-Forwarded-For count (LESSONS 3); empty: nobody's */
         struct cd_http_limits limits;
-        struct cd_log *log;       /* may be NULL */
+        struct cd_log *log;                 /* may be NULL */
         const struct cd_http_route *routes; /* must outlive the server */
         size_t route_count;
         void *app;
