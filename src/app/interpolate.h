@@ -1,0 +1,26 @@
+#pragma once
+/* ${env:NAME} and ${file:PATH} inside a value, resolved once, when a configuration is loaded. */
+#include "base/arena.h"
+#include "base/status.h"
+
+enum {
+        CD_SECRET_FILE_MAX = 64 * 1024
+}; /* bytes */
+
+struct cd_interpolated {
+        cd_str text;
+        cd_str from;          /* "env NAME, file PATH" in order; empty where the value named neither */
+        cd_str readable_file; /* the last file named that group or others can read; empty: none */
+        bool left_over;       /* what was put in holds "${" itself: it is not expanded again */
+};
+
+/* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder reaches anybody by accident (LESSONS
+ * 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is dropped. A variable
+ * or file that is missing or empty is an error that names it. Only the variables named are read (LESSONS 24).
+ * CD_INVALID_REQUEST, CD_NO_MEMORY. */
+cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
+                         struct cd_error *reterr);
+
+/* The whole regular file, at most `max` bytes, in the arena. Errors name the path. */
+cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, bool *ret_readable_by_others,
+                       struct cd_error *reterr);

@@ -1,0 +1,114 @@
+#include "app/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name)
+{
+        *report = (struct cd_report){ .arena = arena, .file_name = file_name };
+}
+
+void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source)
+{
+        struct cd_setting_source *copy = CD_NEW(report->arena, struct cd_setting_source);
+
+        if (!copy) {
+                report->no_memory = true;
+                return;
+        }
+        *copy = *source;
+        copy->next = report->sources;
+        report->sources = copy;
+}
+
+const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting)
+{
+        for (const struct cd_setting_source *s = report->sources; s; s = s->next)
+                if (cd_str_eq(s->setting, setting))
+                        return s;
+        return NULL;
+}
+
+/* "clients[0].secret" -> "clients[0]" -> "clients" -> "". */
+static cd_str parent_of(cd_str setting)
+{
+        while (setting.len && setting.ptr[setting.len - 1] != '.' && setting.ptr[setting.len - 1] != '[')
+                setting.len--;
+        return cd_str_slice(setting, 0, setting.len ? setting.len - 1 : 0);
+}
+
+void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
+{
+        struct cd_finding *copy = CD_NEW(report->arena, struct cd_finding);
+
+        report->errors += finding->level == CD_FINDING_ERROR;
+        report->warnings += finding->level == CD_FINDING_WARNING;
+        if (!copy) {
+                report->no_memory = true;
+                return;
+        }
+        *copy = *finding;
+        copy->next = NULL;
+        if (report->last)
+                ((struct cd_finding *)report->last)->next = copy;
+        else
+                report->findings = copy;
+        report->last = copy;
+}
+
+void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
+                     const char *format, ...)
+{
+        struct cd_finding finding = { .level = level, .fix = cd_str_from_c(fix) };
+        char what[384];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(what, sizeof(what), format, args);
+        va_end(args);
+        finding.setting = cd_arena_copy(report->arena, setting);
+        finding.what = cd_arena_copy(report->arena, cd_str_from_c(what));
+
+        const struct cd_setting_source *source = cd_report_find_source(report, setting);
+        if (source)
+                finding.from = source->from;
+        for (cd_str at = setting; !source && at.len;) {
+                at = parent_of(at);
+                source = cd_report_find_source(report, at);
+        }
+        if (source) {
+                finding.line = source->line;
+                finding.column = source->column;
+        }
+        cd_report_add(report, &finding);
+}
+
+cd_str cd_finding_text(const struct cd_report *report, const struct cd_finding *f)
+{
+        struct cd_arena *arena = report->arena;
+        cd_str where =
+                report->file_name.len == 0 ? CD_STR("")
+                : f->line ? cd_arena_printf(arena, "%.*s:%u:%u: ", CD_STR_ARG(report->file_name), f->line, f->column)
+                          : cd_arena_printf(arena, "%.*s: ", CD_STR_ARG(report->file_name));
+        cd_str text = cd_arena_printf(arena, "%.*s%.*s%s%.*s%s%.*s%s%s%.*s", CD_STR_ARG(where), CD_STR_ARG(f->setting),
+                                      f->setting.len ? ": " : "", CD_STR_ARG(f->what), f->from.len ? " (from " : "",
+                                      CD_STR_ARG(f->from), f->from.len ? ")" : "", f->fix.len ? "; " : "",
+                                      CD_STR_ARG(f->fix));
+
+        /* A name in the file may hold control characters; none of them reaches a terminal. */
+        for (size_t i = 0; text.ptr && i < text.len; i++)
+                if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+                        ((char *)text.ptr)[i] = '?';
+        return text.ptr ? text : CD_STR("");
+}
+
+cd_status cd_report_status(const struct cd_report *report, struct cd_error *reterr)
+{
+        if (report->no_memory)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        return cd_failf(reterr, CD_INVALID_REQUEST, f->setting, "%.*s",
+                                        CD_STR_ARG(cd_finding_text(report, f)));
+        return CD_OK;
+}

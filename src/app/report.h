@@ -1,0 +1,55 @@
+#pragma once
+/* What reading a configuration found out: where each setting came from, and what is wrong with which. */
+#include "base/arena.h"
+#include "base/status.h"
+
+/* Where a setting that is not a default was written. */
+struct cd_setting_source {
+        const struct cd_setting_source *next;
+        cd_str setting;        /* dotted path, "clients[0].secret" */
+        unsigned line, column; /* of its value in the file */
+        cd_str from; /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
+};
+
+enum cd_finding_level {
+        CD_FINDING_OK,
+        CD_FINDING_WARNING,
+        CD_FINDING_ERROR,
+};
+
+struct cd_finding {
+        const struct cd_finding *next;
+        enum cd_finding_level level;
+        unsigned line, column; /* 0: it stands nowhere in the file */
+        cd_str setting;        /* dotted path; empty where `what` says it already */
+        cd_str from;           /* as in cd_setting_source */
+        cd_str what;           /* never holds a secret */
+        cd_str fix;            /* what to do; may be empty */
+};
+
+struct cd_report {
+        struct cd_arena *arena;
+        cd_str file_name; /* as the person wrote it; empty: there is no file */
+        const struct cd_setting_source *sources;
+        const struct cd_finding *findings, *last;
+        size_t errors, warnings;
+        bool no_memory; /* something could not be noted */
+};
+
+void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name);
+
+void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source); /* copies it */
+/* NULL: it has its default. */
+const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting);
+
+/* Copies *finding, whose strings must live in the arena or be static. */
+void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
+/* A finding about a setting; the position is that of the setting or else of the nearest one around it. `fix` may be
+ * NULL. */
+void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* "cardea.yaml:12:3: clients[0].secret: what; fix", in the report's arena; "" where memory is out. */
+cd_str cd_finding_text(const struct cd_report *report, const struct cd_finding *finding);
+/* CD_OK where there are no errors, else CD_INVALID_REQUEST with the text of the first. */
+cd_status cd_report_status(const struct cd_report *report, struct cd_error *reterr);

@@ -1,0 +1,245 @@
+#include "app/service.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const log_levels[] = { "debug", "info", "warn", "error", "off", NULL };
+
+static const struct cd_field log_fields[] = {
+        { .name = "level",
+          .offset = offsetof(struct cd_service_log, level),
+          .type = CD_FIELD_CHOICE,
+          .choices = log_levels,
+          .fallback = "info",
+          .help = "the least level that is written" },
+};
+const struct cd_table cd_service_log_table = { "log", log_fields, CD_LEN(log_fields), sizeof(struct cd_service_log),
+                                               true };
+
+#define LIMIT(setting, member, kind, least, most, default_, text)                                                      \
+        {                                                                                                              \
+                .name = setting, .offset = offsetof(struct cd_http_limits, member), .type = CD_FIELD_##kind,           \
+                .min = least, .max = most, .fallback = default_, .help = text                                          \
+        }
+enum {
+        KB = 1024,
+        MB = 1024 * 1024,
+        SECOND = 1000,
+        HOUR = 3600 * SECOND,
+};
+static const struct cd_field limits_fields[] = {
+        LIMIT("request_line", request_line, SIZE, 64, 64 * KB, "8KB", "longer: 414"),
+        LIMIT("headers", headers, SIZE, 256, MB, "16KB", "all headers together; more: 431"),
+        LIMIT("header_count", header_count, INT, 1, 1000, "100", "header fields; more: 431"),
+        LIMIT("body", body, SIZE, 0, 64 * MB, "64KB", "larger: 413"),
+        LIMIT("header_timeout", header_timeout_ms, DURATION, 10, HOUR, "10s", "to send the headers; later: 408"),
+        LIMIT("body_timeout", body_timeout_ms, DURATION, 10, HOUR, "10s", "to send the body; later: 408"),
+        LIMIT("idle_timeout", idle_timeout_ms, DURATION, 10, HOUR, "75s", "between requests of one connection"),
+        LIMIT("write_timeout", write_timeout_ms, DURATION, 10, HOUR, "30s", "without progress on an answer"),
+        LIMIT("connections", connections, INT, 1, 10000000, "20000", "at once; one more is answered 503"),
+        LIMIT("output", output, SIZE, 4 * KB, 64 * MB, "256KB", "bytes that wait for one slow reader"),
+        LIMIT("queue", queue, INT, 1, 1000000, "1024", "requests that wait for a thread; one more is answered 503"),
+};
+const struct cd_table cd_service_limits_table = { "limits", limits_fields, CD_LEN(limits_fields),
+                                                  sizeof(struct cd_http_limits), true };
+
+static bool is_address(int family, cd_str text)
+{
+        char z[64], bytes[16];
+
+        if (text.len == 0 || text.len >= sizeof(z))
+                return false;
+        memcpy(z, text.ptr, text.len);
+        z[text.len] = '\0';
+        return inet_pton(family, z, bytes) == 1;
+}
+
+const char *cd_service_check_listen(cd_str value)
+{
+        static const char wrong[] = "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001";
+        size_t colon = value.len;
+        uint64_t port;
+
+        while (colon && value.ptr[colon - 1] != ':')
+                colon--;
+        if (!colon || !cd_str_to_u64(cd_str_slice(value, colon, value.len), &port) || port > 65535)
+                return wrong;
+        cd_str host = cd_str_slice(value, 0, colon - 1);
+        if (is_address(AF_INET, host))
+                return NULL;
+        if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']' &&
+            is_address(AF_INET6, cd_str_slice(host, 1, host.len - 2)))
+                return NULL;
+        return wrong;
+}
+
+const char *cd_service_check_proxy(cd_str value)
+{
+        size_t slash = cd_str_index(value, '/');
+        cd_str address = cd_str_slice(value, 0, slash);
+        bool v4 = is_address(AF_INET, address), v6 = is_address(AF_INET6, address);
+        uint64_t bits = 0;
+
+        if ((v4 || v6) && (slash == value.len || (cd_str_to_u64(cd_str_slice(value, slash + 1, value.len), &bits) &&
+                                                  bits <= (v4 ? 32 : 128))))
+                return NULL;
+        return "must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8";
+}
+
+struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings)
+{
+        return (struct cd_http_server_options){
+                .listen = &settings->listen,
+                .threads = settings->threads,
+                .worker_threads = settings->worker_threads,
+                .outgoing_threads = settings->outgoing_threads,
+                .shutdown_grace_ms = settings->shutdown_grace,
+                .trusted_proxies = &settings->trusted_proxies,
+                .limits = settings->limits,
+        };
+}
+
+cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
+                          struct cd_error *reterr)
+{
+        cd_status status = cd_settings_load(report, service->table, config, reterr);
+        const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
+
+        if (status == CD_OK && settings->listen.count == 0)
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
+                                "names no address");
+        if (service->check)
+                service->check(config, report);
+        return status == CD_OK ? cd_report_status(report, reterr) : status;
+}
+
+static void print_errors(const struct cd_service *service, const struct cd_report *report)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        fprintf(stderr, "%s: %.*s\n", service->name, CD_STR_ARG(cd_finding_text(report, f)));
+}
+
+static void log_warnings(struct cd_log *log, const struct cd_report *report)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next) {
+                struct cd_log_event event;
+                if (f->level != CD_FINDING_WARNING)
+                        continue;
+                cd_log_begin(&event, log, CD_LOG_WARN, "config_warning");
+                cd_log_str(&event, "setting", f->setting);
+                cd_log_str(&event, "reason", f->what);
+                if (f->fix.len)
+                        cd_log_str(&event, "fix", f->fix);
+                cd_log_end(&event);
+        }
+}
+
+static int fail_start(const struct cd_service *service, const struct cd_error *err)
+{
+        fprintf(stderr, "%s: %s\n", service->name, err->reason);
+        return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
+}
+
+static int serve(const struct cd_service *service, const struct cd_service_settings *settings, struct cd_log *log,
+                 void *app)
+{
+        struct cd_http_server_options options = cd_service_server_options(settings);
+        struct cd_http_server *server = NULL;
+        struct cd_error err;
+
+        options.log = log;
+        options.routes = service->routes;
+        options.route_count = service->route_count;
+        options.app = app;
+        if (cd_http_server_new(&options, &server, &err) != CD_OK)
+                return fail_start(service, &err);
+        cd_http_server_stop_on_signals(server);
+        cd_status status = cd_http_server_run(server, &err);
+        cd_http_server_free(server);
+        if (status == CD_OK)
+                return CD_EXIT_OK;
+        cd_log_error_event(log, CD_LOG_ERROR, "failed", &err);
+        return CD_EXIT_FAILED;
+}
+
+static int start(const struct cd_service *service, struct cd_arena *arena, const char *config_path)
+{
+        void *config = cd_arena_calloc(arena, 1, service->table->size), *app = NULL;
+        struct cd_report report;
+        struct cd_error err;
+
+        if (!config)
+                return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
+        cd_report_init(&report, arena, cd_str_from_c(config_path));
+        if (cd_service_load(service, &report, config, &err) != CD_OK) {
+                if (!report.errors)
+                        return fail_start(service, &err);
+                print_errors(service, &report);
+                return CD_EXIT_USAGE;
+        }
+        const struct cd_service_settings *settings = (const void *)((char *)config + service->settings_offset);
+        struct cd_log *log =
+                cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->log.level, cd_str_from_c(service->name));
+        if (!log)
+                return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no log thread" });
+        log_warnings(log, &report);
+
+        struct cd_service_start hook = { .config = config, .arena = arena, .log = log };
+        int code;
+        if (service->prepare && service->prepare(&hook, &app, &err) != CD_OK) {
+                code = fail_start(service, &err);
+        } else {
+                code = serve(service, settings, log, app);
+                if (service->finish)
+                        service->finish(app);
+        }
+        cd_log_free(log);
+        return code;
+}
+
+int cd_service_run(const struct cd_service *service, const char *config_path)
+{
+        struct cd_arena arena;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        int code = start(service, &arena, config_path);
+        cd_arena_done(&arena);
+        return code;
+}
+
+static int usage(const struct cd_service *service, FILE *to, int code)
+{
+        fprintf(to,
+                "Usage: %s [--config FILE]\n\n"
+                "  -c, --config FILE  settings in YAML; without it, the defaults\n"
+                "      --version      print the version\n"
+                "  -h, --help         print this\n",
+                service->name);
+        return code;
+}
+
+int cd_service_main(const struct cd_service *service, int argc, char **argv)
+{
+        const char *config = NULL;
+
+        for (int i = 1; i < argc; i++) {
+                bool takes_value = !strcmp(argv[i], "--config") || !strcmp(argv[i], "-c");
+                if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+                        return usage(service, stdout, CD_EXIT_OK);
+                if (!strcmp(argv[i], "--version"))
+                        return printf("%s %s\n", service->name, CD_VERSION) < 0;
+                if (takes_value && i + 1 < argc) {
+                        config = argv[++i];
+                } else if (!strncmp(argv[i], "--config=", 9)) {
+                        config = argv[i] + 9;
+                } else {
+                        fprintf(stderr, "%s: %s \"%s\"\n", service->name,
+                                takes_value ? "a file name is missing after" : "unknown argument", argv[i]);
+                        return usage(service, stderr, CD_EXIT_USAGE);
+                }
+        }
+        return cd_service_run(service, config);
+}

@@ -1,0 +1,129 @@
+#pragma once
+/* What every service shares: a service is a config struct with a table, a list of routes, and a main of a few lines.
+ *
+ *      struct clock_config { struct cd_service_settings service; cd_str greeting; };
+ *      static const struct cd_field fields[] = {
+ *              CD_SERVICE_FIELDS(struct clock_config, service, "127.0.0.1:5009"),
+ *              { .name = "greeting", .offset = offsetof(struct clock_config, greeting), .fallback = "hello" },
+ *      };
+ *      static const struct cd_table table = { "clock", fields, CD_LEN(fields), sizeof(struct clock_config), .closed =
+ * true }; static const struct cd_service clock = { .name = "clock", .table = &table, .settings_offset = offsetof(struct
+ * clock_config, service), .routes = routes, .route_count = CD_LEN(routes), .prepare = prepare, .finish = finish }; int
+ * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
+ */
+#include "app/settings.h"
+#include "net/server.h"
+
+/* The settings that every service has. Times are milliseconds, sizes bytes. */
+struct cd_service_settings {
+        struct cd_strs listen;
+        int64_t threads, worker_threads, outgoing_threads;
+        int64_t shutdown_grace;
+        struct cd_strs trusted_proxies;
+        struct cd_service_log {
+                int level; /* enum cd_log_level */
+        } log;
+        struct cd_http_limits limits;
+};
+
+extern const struct cd_table cd_service_log_table, cd_service_limits_table;
+/* Further checks of the table: "127.0.0.1:5001" or "[::1]:0", and an address or network. */
+const char *cd_service_check_listen(cd_str value);
+const char *cd_service_check_proxy(cd_str value);
+
+#define CD_SERVICE_MEMBER_(type, path) offsetof(type, path)
+/* Fields for the table of a struct `type` whose member `m` is a struct cd_service_settings. */
+#define CD_SERVICE_FIELDS(type, m, default_listen)                                                                     \
+        { .name = "listen",                                                                                            \
+          .offset = CD_SERVICE_MEMBER_(type, m.listen),                                                                \
+          .type = CD_FIELD_STRINGS,                                                                                    \
+          .fallback = default_listen,                                                                                  \
+          .check = cd_service_check_listen,                                                                            \
+          .help = "addresses to listen on; port 0 takes a free one" },                                                 \
+                { .name = "threads",                                                                                   \
+                  .offset = CD_SERVICE_MEMBER_(type, m.threads),                                                       \
+                  .type = CD_FIELD_INT,                                                                                \
+                  .max = 256,                                                                                          \
+                  .fallback = "0",                                                                                     \
+                  .help = "loop threads; 0: one for each core" },                                                      \
+                { .name = "worker_threads",                                                                            \
+                  .offset = CD_SERVICE_MEMBER_(type, m.worker_threads),                                                \
+                  .type = CD_FIELD_INT,                                                                                \
+                  .min = 1,                                                                                            \
+                  .max = 1024,                                                                                         \
+                  .fallback = "4",                                                                                     \
+                  .help = "threads for what may block" },                                                              \
+                { .name = "outgoing_threads",                                                                          \
+                  .offset = CD_SERVICE_MEMBER_(type, m.outgoing_threads),                                              \
+                  .type = CD_FIELD_INT,                                                                                \
+                  .min = 1,                                                                                            \
+                  .max = 1024,                                                                                         \
+                  .fallback = "16",                                                                                    \
+                  .help = "threads for calls to other services" },                                                     \
+                { .name = "shutdown_grace",                                                                            \
+                  .offset = CD_SERVICE_MEMBER_(type, m.shutdown_grace),                                                \
+                  .type = CD_FIELD_DURATION,                                                                           \
+                  .max = 3600000,                                                                                      \
+                  .fallback = "10s",                                                                                   \
+                  .help = "how long running requests may take after SIGTERM" },                                        \
+                { .name = "trusted_proxies",                                                                           \
+                  .offset = CD_SERVICE_MEMBER_(type, m.trusted_proxies),                                               \
+                  .type = CD_FIELD_STRINGS,                                                                            \
+                  .check = cd_service_check_proxy,                                                                     \
+                  .help = "addresses or networks whose forwarded headers and request ids count" },                     \
+                { .name = "log",                                                                                       \
+                  .offset = CD_SERVICE_MEMBER_(type, m.log),                                                           \
+                  .type = CD_FIELD_OBJECT,                                                                             \
+                  .table = &cd_service_log_table,                                                                      \
+                  .help = "JSON lines on standard error" },                                                            \
+        {                                                                                                              \
+                .name = "limits", .offset = CD_SERVICE_MEMBER_(type, m.limits), .type = CD_FIELD_OBJECT,               \
+                .table = &cd_service_limits_table, .help = "what one client may take"                                  \
+        }
+
+/* What a service documents as its exit code. */
+enum cd_exit {
+        CD_EXIT_OK = 0,
+        CD_EXIT_FAILED = 1, /* at run time: a taken port, a thread that does not start */
+        CD_EXIT_USAGE = 2,  /* the command line or the configuration is wrong */
+};
+
+/* Given to a service's hook while it starts. */
+struct cd_service_start {
+        const void *config;     /* the filled struct of its table; lives as long as the service runs */
+        struct cd_arena *arena; /* the same lifetime */
+        struct cd_log *log;
+};
+
+struct cd_service {
+        const char *name; /* "service" on every log line, and in front of errors */
+        const struct cd_table *table;
+        size_t settings_offset; /* of struct cd_service_settings in the table's struct */
+        const struct cd_http_route *routes;
+        size_t route_count;
+        /* Checks beyond the table, as findings of the report; may be NULL. An error refuses to start, a warning is
+         * logged. */
+        void (*check)(const void *config, struct cd_report *report);
+        /* Makes what the handlers get as `app`; may be NULL. Runs before any thread. */
+        cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
+        /* Ends and frees it, after the last handler has returned; may be NULL. */
+        void (*finish)(void *app);
+};
+
+/* Loads, checks, listens, serves until SIGTERM or SIGINT. `config_path` NULL: the defaults. Returns the exit code. What
+ * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
+ * writes log events there and nothing else. */
+int cd_service_run(const struct cd_service *service, const char *config_path);
+/* A whole main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
+int cd_service_main(const struct cd_service *service, int argc, char **argv);
+
+/* Loads and checks only. CD_OK, or the first error; the report has them all. `config` has room for the table's struct.
+ */
+cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
+                          struct cd_error *reterr);
+/* The server's options, without routes, app and log. The lists are borrowed from *settings. */
+struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
+/* Ceiling of the arena that a configuration with everything in it needs, bytes. */
+enum {
+        CD_SERVICE_ARENA = 64 * 1024 * 1024
+};

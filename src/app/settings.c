@@ -1,0 +1,281 @@
+#include "app/settings.h"
+
+#include <string.h>
+
+#include "app/interpolate.h"
+#include "app/yaml.h"
+
+/* Where the walk is. */
+struct place {
+        struct cd_report *report;
+        cd_str folder;
+        cd_str path; /* dotted; empty at the root */
+};
+
+static cd_str member_path(const struct place *at, cd_str name)
+{
+        cd_str path = cd_arena_printf(at->report->arena, "%.*s%s%.*s", CD_STR_ARG(at->path), at->path.len ? "." : "",
+                                      CD_STR_ARG(cd_str_slice(name, 0, 100)));
+        if (!path.ptr)
+                at->report->no_memory = true;
+        return path.ptr ? path : CD_STR("");
+}
+
+static cd_str item_path(const struct place *at, size_t index)
+{
+        cd_str path = cd_arena_printf(at->report->arena, "%.*s[%zu]", CD_STR_ARG(at->path), index);
+        if (!path.ptr)
+                at->report->no_memory = true;
+        return path.ptr ? path : CD_STR("");
+}
+
+static void add_error(const struct place *at, struct cd_yaml_mark mark, cd_str what, cd_str fix)
+{
+        struct cd_finding finding = { .level = CD_FINDING_ERROR,
+                                      .line = mark.line,
+                                      .column = mark.column,
+                                      .setting = at->path,
+                                      .what = what,
+                                      .fix = fix };
+
+        if (!what.ptr)
+                at->report->no_memory = true;
+        cd_report_add(at->report, &finding);
+}
+
+static void note_source(const struct place *at, const struct cd_yaml_node *node, cd_str from)
+{
+        cd_report_add_source(at->report, &(struct cd_setting_source){ .setting = at->path,
+                                                                      .line = node->mark.line,
+                                                                      .column = node->mark.column,
+                                                                      .from = from });
+}
+
+static void bind_table(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
+                       void *target);
+
+static void warn_about_value(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
+{
+        if (value->readable_file.len && field->type == CD_FIELD_SECRET) {
+                cd_str fix = cd_arena_printf(at->report->arena, "chmod 600 %.*s", CD_STR_ARG(value->readable_file));
+                cd_report_about(at->report, CD_FINDING_WARNING, at->path, fix.ptr,
+                                "holds a secret from a file that other users of this machine can read");
+        }
+        if (value->left_over)
+                cd_report_about(at->report, CD_FINDING_WARNING, at->path, NULL,
+                                "what was put in holds \"${\" itself, which is not expanded again");
+}
+
+/* Interpolates one scalar and binds it into `target` by `field`, which may be an item's copy of a list's field. */
+static void bind_scalar(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+                        void *target)
+{
+        struct cd_arena *arena = at->report->arena;
+        struct cd_interpolated value;
+        struct cd_error err;
+
+        if (node->type != CD_YAML_SCALAR)
+                return add_error(at, node->mark, CD_STR("expects one value"), CD_STR(""));
+        if (cd_yaml_is_null(node))
+                return add_error(at, node->mark, CD_STR("has no value"),
+                                 CD_STR("leave the line out for the default, or write \"\" for an empty text"));
+        if (cd_interpolate(arena, at->folder, node->text, &value, &err) != CD_OK)
+                return add_error(at, node->mark, cd_arena_copy(arena, cd_str_from_c(err.reason)), CD_STR(""));
+        note_source(at, node, value.from);
+        if (cd_field_bind(arena, field, value.text, target, &err) != CD_OK) {
+                struct cd_finding finding = { .level = CD_FINDING_ERROR,
+                                              .line = node->mark.line,
+                                              .column = node->mark.column,
+                                              .setting = at->path,
+                                              .from = value.from,
+                                              .what = cd_arena_copy(arena, cd_str_from_c(err.reason)) };
+                cd_report_add(at->report, &finding);
+                return;
+        }
+        warn_about_value(at, field, &value);
+}
+
+static bool expect_list(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+                        cd_str example)
+{
+        size_t most = field->max > 0 ? (size_t)field->max : CD_FIELD_MAX_ITEMS;
+
+        if (node->type != CD_YAML_SEQUENCE)
+                add_error(at, node->mark, CD_STR("expects a list"), example);
+        else if (node->count > most)
+                add_error(at, node->mark, cd_arena_printf(at->report->arena, "has too many items (at most %zu)", most),
+                          CD_STR(""));
+        else
+                return true;
+        return false;
+}
+
+static void bind_strings(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *list,
+                         struct cd_strs *ret)
+{
+        struct cd_field item_field = *field;
+
+        if (!expect_list(at, field, list, CD_STR("write [\"a\", \"b\"], or one \"- a\" on each line")))
+                return;
+        cd_str *items = cd_arena_calloc(at->report->arena, list->count + 1, sizeof(*items));
+        if (!items) {
+                at->report->no_memory = true;
+                return;
+        }
+        item_field.offset = 0;
+        size_t index = 0;
+        for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
+                struct place item = { at->report, at->folder, item_path(at, index) };
+                struct cd_strs one = { 0 };
+                bind_scalar(&item, &item_field, node, &one);
+                items[index] = one.count == 1 ? one.items[0] : CD_STR("");
+        }
+        note_source(at, list, CD_STR(""));
+        *ret = (struct cd_strs){ .items = items, .count = index };
+}
+
+static void bind_objects(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *list,
+                         struct cd_objects *ret)
+{
+        const struct cd_table *table = field->table;
+
+        if (!expect_list(at, field, list, CD_STR("begin each item with \"- \"")))
+                return;
+        char *items = cd_arena_calloc(at->report->arena, list->count + 1, table->size);
+        if (!items) {
+                at->report->no_memory = true;
+                return;
+        }
+        note_source(at, list, CD_STR(""));
+        size_t index = 0;
+        for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
+                struct place item = { at->report, at->folder, item_path(at, index) };
+                cd_table_set_defaults(at->report->arena, table, items + index * table->size);
+                note_source(&item, node, CD_STR(""));
+                bind_table(&item, table, node, items + index * table->size);
+        }
+        *ret = (struct cd_objects){ .items = items, .count = index };
+}
+
+static void bind_member(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+                        void *target)
+{
+        void *member = (char *)target + field->offset;
+
+        switch (field->type) {
+        case CD_FIELD_OBJECT:
+                note_source(at, node, CD_STR(""));
+                bind_table(at, field->table, node, member);
+                break;
+        case CD_FIELD_OBJECTS:
+                bind_objects(at, field, node, member);
+                break;
+        case CD_FIELD_STRINGS:
+                bind_strings(at, field, node, member);
+                break;
+        default:
+                bind_scalar(at, field, node, target);
+        }
+}
+
+static void refuse_unknown(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *node)
+{
+        struct cd_arena *arena = at->report->arena;
+        const char *nearest = cd_table_nearest(table, node->key);
+        cd_str path = member_path(at, node->key), fix = CD_STR("");
+
+        if (nearest)
+                fix = cd_arena_printf(arena, "did you mean \"%.*s\"?",
+                                      CD_STR_ARG(member_path(at, cd_str_from_c(nearest))));
+        struct place root = { at->report, at->folder, CD_STR("") };
+        add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
+}
+
+static void require_members(const struct place *at, const struct cd_table *table, const bool *seen,
+                            struct cd_yaml_mark mark)
+{
+        for (size_t i = 0; i < table->count; i++) {
+                if (seen[i] || !(table->fields[i].flags & CD_FIELD_REQUIRED))
+                        continue;
+                struct place member = { at->report, at->folder, member_path(at, cd_str_from_c(table->fields[i].name)) };
+                add_error(&member, mark, CD_STR("is missing"), CD_STR(""));
+        }
+}
+
+/* `mapping` may be NULL: nothing is set. */
+static void bind_table(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
+                       void *target)
+{
+        static const struct cd_yaml_node nothing = { .type = CD_YAML_MAPPING, .mark = { 1, 1 } };
+        bool *seen = cd_arena_calloc(at->report->arena, table->count, sizeof(*seen));
+
+        if (!seen) {
+                at->report->no_memory = true;
+                return;
+        }
+        if (!mapping)
+                mapping = &nothing;
+        else if (mapping->type != CD_YAML_MAPPING && !cd_yaml_is_null(mapping))
+                return add_error(at, mapping->mark, CD_STR("expects settings of the form \"name: value\""), CD_STR(""));
+        for (const struct cd_yaml_node *node = mapping->child; node; node = node->next) {
+                const struct cd_field *field = cd_table_find(table, node->key);
+                if (!field) {
+                        refuse_unknown(at, table, node);
+                        continue;
+                }
+                struct place member = { at->report, at->folder, member_path(at, node->key) };
+                if (seen[field - table->fields])
+                        add_error(&member, node->key_mark, CD_STR("is given twice"), CD_STR("keep one of them"));
+                else
+                        bind_member(&member, field, node, target);
+                seen[field - table->fields] = true;
+        }
+        require_members(at, table, seen, mapping->mark);
+}
+
+static cd_str folder_of(cd_str path)
+{
+        while (path.len && path.ptr[path.len - 1] != '/')
+                path.len--;
+        return path.len > 1 ? cd_str_slice(path, 0, path.len - 1) : path;
+}
+
+/* What stopped the parser, as a finding: its text names the file and the position already. */
+static cd_status fail_whole(struct cd_report *report, const struct cd_error *err, struct cd_error *reterr)
+{
+        cd_str what = cd_arena_copy(report->arena, cd_str_from_c(err->reason));
+
+        report->file_name = CD_STR("");
+        cd_report_add(report, &(struct cd_finding){ .level = CD_FINDING_ERROR, .what = what });
+        return cd_fail(reterr, err->status, err->reason);
+}
+
+cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct cd_table *table, void *ret,
+                             struct cd_error *reterr)
+{
+        const struct cd_yaml_node *root = NULL;
+        struct place at = { report, folder_of(report->file_name), CD_STR("") };
+        struct cd_error err;
+
+        memset(ret, 0, table->size);
+        cd_table_set_defaults(report->arena, table, ret);
+        if (cd_yaml_parse(report->arena, text, report->file_name, &root, &err) != CD_OK)
+                return fail_whole(report, &err, reterr);
+        bind_table(&at, table, root, ret);
+        return cd_report_status(report, reterr);
+}
+
+cd_status cd_settings_load(struct cd_report *report, const struct cd_table *table, void *ret, struct cd_error *reterr)
+{
+        bool readable_by_others;
+        struct cd_error err;
+        cd_str text;
+
+        if (!report->file_name.len)
+                return cd_settings_decode(report, CD_STR(""), table, ret, reterr);
+        memset(ret, 0, table->size);
+        cd_table_set_defaults(report->arena, table, ret);
+        if (cd_read_file(report->arena, report->file_name, CD_YAML_MAX_SIZE, &text, &readable_by_others, &err) != CD_OK)
+                return fail_whole(report, &err, reterr);
+        return cd_settings_decode(report, text, table, ret, reterr);
+}

@@ -1,0 +1,222 @@
+#include "app/yaml.h"
+
+#include <stdio.h>
+#include <yaml.h>
+
+struct reader {
+        yaml_parser_t parser;
+        struct cd_arena *arena;
+        cd_str file_name;
+        size_t nodes;
+        struct cd_error *reterr;
+};
+
+/* libyaml's memory for one event goes back whatever happens. */
+#define EVENT __attribute__((cleanup(yaml_event_delete))) yaml_event_t
+
+static struct cd_yaml_mark mark_of(yaml_mark_t at)
+{
+        return (struct cd_yaml_mark){ (unsigned)at.line + 1, (unsigned)at.column + 1 };
+}
+
+static cd_status fail_at(const struct reader *r, cd_status status, yaml_mark_t at, const char *what)
+{
+        struct cd_yaml_mark mark = mark_of(at);
+
+        return cd_failf(r->reterr, status, CD_STR(""), "%.*s:%u:%u: %s", CD_STR_ARG(r->file_name), mark.line,
+                        mark.column, what);
+}
+
+static cd_status fail_parse(const struct reader *r)
+{
+        const yaml_parser_t *p = &r->parser;
+
+        if (p->error == YAML_MEMORY_ERROR)
+                return cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
+        /* The reader works ahead of the marks: all that it knows of a bad byte is its offset. */
+        if (p->error == YAML_READER_ERROR)
+                return cd_failf(r->reterr, CD_MALFORMED, CD_STR(""), "%.*s: not YAML: %s at byte %zu",
+                                CD_STR_ARG(r->file_name), p->problem ? p->problem : "unreadable text",
+                                p->problem_offset);
+
+        char what[160];
+        snprintf(what, sizeof(what), "not YAML: %s", p->problem ? p->problem : "syntax error");
+        return fail_at(r, CD_MALFORMED, p->problem_mark, what);
+}
+
+static cd_status next_event(struct reader *r, yaml_event_t *ret)
+{
+        *ret = (yaml_event_t){ 0 };
+        return yaml_parser_parse(&r->parser, ret) ? CD_OK : fail_parse(r);
+}
+
+static cd_status refuse_extras(const struct reader *r, const yaml_event_t *event)
+{
+        const yaml_char_t *anchor = NULL, *tag = NULL;
+
+        switch (event->type) {
+        case YAML_ALIAS_EVENT:
+                return fail_at(r, CD_MALFORMED, event->start_mark, "aliases are not supported; write the value out");
+        case YAML_SCALAR_EVENT:
+                anchor = event->data.scalar.anchor;
+                tag = event->data.scalar.tag;
+                break;
+        case YAML_SEQUENCE_START_EVENT:
+                anchor = event->data.sequence_start.anchor;
+                tag = event->data.sequence_start.tag;
+                break;
+        case YAML_MAPPING_START_EVENT:
+                anchor = event->data.mapping_start.anchor;
+                tag = event->data.mapping_start.tag;
+                break;
+        default:
+                break;
+        }
+        if (anchor)
+                return fail_at(r, CD_MALFORMED, event->start_mark, "anchors are not supported; write the value out");
+        if (tag)
+                return fail_at(r, CD_MALFORMED, event->start_mark, "tags are not supported; leave it out");
+        return CD_OK;
+}
+
+static cd_str scalar_text(const yaml_event_t *event)
+{
+        return cd_str_of((const char *)event->data.scalar.value, event->data.scalar.length);
+}
+
+static cd_status new_node(struct reader *r, const yaml_event_t *event, struct cd_yaml_node **ret)
+{
+        cd_status status = refuse_extras(r, event);
+        if (status != CD_OK)
+                return status;
+        if (++r->nodes > CD_YAML_MAX_NODES)
+                return fail_at(r, CD_TOO_LARGE, event->start_mark, "too many values in one file (at most 16384)");
+
+        struct cd_yaml_node *node = CD_NEW(r->arena, struct cd_yaml_node);
+        if (!node)
+                return cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
+        node->mark = mark_of(event->start_mark);
+        node->type = event->type == YAML_MAPPING_START_EVENT    ? CD_YAML_MAPPING
+                     : event->type == YAML_SEQUENCE_START_EVENT ? CD_YAML_SEQUENCE
+                                                                : CD_YAML_SCALAR;
+        if (event->type == YAML_SCALAR_EVENT) {
+                node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+                node->text = cd_arena_copy(r->arena, scalar_text(event));
+                if (!node->text.ptr)
+                        return cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
+        }
+        *ret = node;
+        return CD_OK;
+}
+
+/* Takes the name of the next member. *ret_end where the mapping ends instead. */
+static cd_status read_key(struct reader *r, cd_str *ret, struct cd_yaml_mark *ret_mark, bool *ret_end)
+{
+        EVENT event;
+        cd_status status = next_event(r, &event);
+        if (status != CD_OK)
+                return status;
+        *ret_end = event.type == YAML_MAPPING_END_EVENT;
+        if (*ret_end)
+                return CD_OK;
+        status = refuse_extras(r, &event);
+        if (status != CD_OK)
+                return status;
+        if (event.type != YAML_SCALAR_EVENT)
+                return fail_at(r, CD_MALFORMED, event.start_mark, "the name of a setting must be a plain word");
+        *ret_mark = mark_of(event.start_mark);
+        *ret = cd_arena_copy(r->arena, scalar_text(&event));
+        return ret->ptr ? CD_OK : cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
+}
+
+static cd_status read_children(struct reader *r, struct cd_yaml_node *parent, unsigned depth);
+
+/* One value; *ret is NULL where the sequence around it ends instead. Recursion is bounded by CD_YAML_MAX_DEPTH. */
+static cd_status read_node(struct reader *r, unsigned depth, struct cd_yaml_node **ret)
+{
+        EVENT event;
+        cd_status status = next_event(r, &event);
+        if (status != CD_OK)
+                return status;
+        *ret = NULL;
+        if (event.type == YAML_SEQUENCE_END_EVENT)
+                return CD_OK;
+
+        struct cd_yaml_node *node = NULL;
+        status = new_node(r, &event, &node);
+        if (status != CD_OK)
+                return status;
+        if (node->type != CD_YAML_SCALAR) {
+                if (depth >= CD_YAML_MAX_DEPTH)
+                        return fail_at(r, CD_TOO_LARGE, event.start_mark, "nested too deeply (at most 16 levels)");
+                status = read_children(r, node, depth + 1);
+        }
+        if (status == CD_OK)
+                *ret = node;
+        return status;
+}
+
+static cd_status read_children(struct reader *r, struct cd_yaml_node *parent, unsigned depth)
+{
+        for (struct cd_yaml_node **tail = &parent->child;; tail = &(*tail)->next) {
+                cd_str key = { NULL, 0 };
+                struct cd_yaml_mark key_mark = { 0, 0 };
+                bool end = false;
+                cd_status status = parent->type == CD_YAML_MAPPING ? read_key(r, &key, &key_mark, &end) : CD_OK;
+                if (status != CD_OK || end)
+                        return status;
+                status = read_node(r, depth, tail);
+                if (status != CD_OK || !*tail)
+                        return status;
+                (*tail)->key = key;
+                (*tail)->key_mark = key_mark;
+                parent->count++;
+        }
+}
+
+static cd_status read_document(struct reader *r, const struct cd_yaml_node **ret)
+{
+        struct cd_yaml_node *root = NULL;
+
+        for (;;) {
+                EVENT event;
+                cd_status status = next_event(r, &event);
+                if (status != CD_OK)
+                        return status;
+                if (event.type == YAML_STREAM_END_EVENT)
+                        break;
+                if (event.type != YAML_DOCUMENT_START_EVENT)
+                        continue;
+                if (root)
+                        return fail_at(r, CD_MALFORMED, event.start_mark,
+                                       "a second document (\"---\") is not supported");
+                status = read_node(r, 0, &root);
+                if (status != CD_OK)
+                        return status;
+        }
+        *ret = root;
+        return CD_OK;
+}
+
+cd_status cd_yaml_parse(struct cd_arena *arena, cd_str text, cd_str file_name, const struct cd_yaml_node **ret,
+                        struct cd_error *reterr)
+{
+        struct reader r = { .arena = arena, .file_name = file_name, .reterr = reterr };
+
+        if (text.len > CD_YAML_MAX_SIZE)
+                return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "%.*s: larger than 1 MB", CD_STR_ARG(file_name));
+        if (!yaml_parser_initialize(&r.parser))
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        /* Said aloud, or a byte order mark could choose UTF-16 for us. */
+        yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+        yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
+        cd_status status = read_document(&r, ret);
+        yaml_parser_delete(&r.parser);
+        return status;
+}
+
+bool cd_yaml_is_null(const struct cd_yaml_node *node)
+{
+        return node->type == CD_YAML_SCALAR && !node->quoted &&
+               (node->text.len == 0 || cd_str_eq(node->text, CD_STR("~")) || cd_str_eq(node->text, CD_STR("null")));
+}
