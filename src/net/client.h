@@ -6,11 +6,11 @@
 struct cd_http_client;
 
 struct cd_http_client_options {
-        int64_t connect_timeout_ms;
-        int64_t total_timeout_ms;
-        int64_t response_max; /* bytes of headers and body together; more: CD_TOO_LARGE */
-        int64_t idle_handles; /* kept-alive connections kept for later; 0: 64 */
-        cd_str user_agent;    /* empty: "cardea" */
+        int64_t connect_timeout_ms; /* this one, the next and response_max must be set: CD_INVALID_REQUEST else */
+        int64_t total_timeout_ms;   /* of a whole call, a second try included */
+        int64_t response_max;       /* bytes of headers and body together; more: CD_TOO_LARGE */
+        int64_t idle_handles;       /* kept-alive connections kept for later; 0: 64 */
+        cd_str user_agent;          /* empty: "cardea" */
 };
 
 struct cd_http_call {
