@@ -1,0 +1,66 @@
+"""What is shipped beside the binary: container files and the systemd unit."""
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+
+
+def dockerfile():
+    """(instruction, arguments) of each line, continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return [tuple(line.split(None, 1)) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_compose_runs_the_three_services_each_with_its_own_file():
+    assert set(SERVICES) == {"authorization", "resource", "webapp"}
+    for name, service in SERVICES.items():
+        source, target, mode = service["volumes"][0].split(":")
+        assert (ROOT / source).is_file()
+        assert target == f"/etc/cardea/{name}.yaml" and mode == "ro"
+        assert target in service["command"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_compose_takes_every_privilege_away(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in service and "cap_add" not in service
+
+
+def test_compose_publishes_the_web_application_alone_and_on_loopback():
+    assert SERVICES["webapp"]["ports"] == ["127.0.0.1:5003:5003"]
+    assert "ports" not in SERVICES["authorization"] and "ports" not in SERVICES["resource"]
+    assert COMPOSE["networks"]["private"]["internal"] is True
+
+
+def test_the_image_runs_as_nobody_in_particular_and_starts_the_server():
+    lines = dockerfile()
+    users = [argument for instruction, argument in lines if instruction == "USER"]
+    assert users and users[-1] not in ("root", "0")
+    assert ("ENTRYPOINT", '["cardea"]') in lines
+    assert any(instruction == "HEALTHCHECK" for instruction, _ in lines)
+
+
+def test_the_image_copies_only_what_exists():
+    for instruction, arguments in dockerfile():
+        if instruction == "COPY" and not arguments.startswith("--from"):
+            for source in arguments.split()[:-1]:
+                assert (ROOT / source).exists(), source
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_the_systemd_unit_is_valid(tmp_path):
+    unit = (ROOT / "packaging/systemd/cardea.service").read_text()
+    (tmp_path / "cardea.service").write_text(unit.replace("/usr/bin/cardea", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", tmp_path / "cardea.service"], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
