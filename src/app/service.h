@@ -31,55 +31,27 @@ extern const struct cd_table cd_service_log_table, cd_service_limits_table;
 const char *cd_service_check_listen(cd_str value);
 const char *cd_service_check_proxy(cd_str value);
 
-#define CD_SERVICE_MEMBER_(type, path) offsetof(type, path)
-/* Fields for the table of a struct `type` whose member `m` is a struct cd_service_settings. */
-#define CD_SERVICE_FIELDS(type, m, default_listen)                                                                     \
-        { .name = "listen",                                                                                            \
-          .offset = CD_SERVICE_MEMBER_(type, m.listen),                                                                \
-          .type = CD_FIELD_STRINGS,                                                                                    \
-          .fallback = default_listen,                                                                                  \
-          .check = cd_service_check_listen,                                                                            \
-          .help = "addresses to listen on; port 0 takes a free one" },                                                 \
-                { .name = "threads",                                                                                   \
-                  .offset = CD_SERVICE_MEMBER_(type, m.threads),                                                       \
-                  .type = CD_FIELD_INT,                                                                                \
-                  .max = 256,                                                                                          \
-                  .fallback = "0",                                                                                     \
-                  .help = "loop threads; 0: one for each core" },                                                      \
-                { .name = "worker_threads",                                                                            \
-                  .offset = CD_SERVICE_MEMBER_(type, m.worker_threads),                                                \
-                  .type = CD_FIELD_INT,                                                                                \
-                  .min = 1,                                                                                            \
-                  .max = 1024,                                                                                         \
-                  .fallback = "4",                                                                                     \
-                  .help = "threads for what may block" },                                                              \
-                { .name = "outgoing_threads",                                                                          \
-                  .offset = CD_SERVICE_MEMBER_(type, m.outgoing_threads),                                              \
-                  .type = CD_FIELD_INT,                                                                                \
-                  .min = 1,                                                                                            \
-                  .max = 1024,                                                                                         \
-                  .fallback = "16",                                                                                    \
-                  .help = "threads for calls to other services" },                                                     \
-                { .name = "shutdown_grace",                                                                            \
-                  .offset = CD_SERVICE_MEMBER_(type, m.shutdown_grace),                                                \
-                  .type = CD_FIELD_DURATION,                                                                           \
-                  .max = 3600000,                                                                                      \
-                  .fallback = "10s",                                                                                   \
-                  .help = "how long running requests may take after SIGTERM" },                                        \
-                { .name = "trusted_proxies",                                                                           \
-                  .offset = CD_SERVICE_MEMBER_(type, m.trusted_proxies),                                               \
-                  .type = CD_FIELD_STRINGS,                                                                            \
-                  .check = cd_service_check_proxy,                                                                     \
-                  .help = "addresses or networks whose forwarded headers and request ids count" },                     \
-                { .name = "log",                                                                                       \
-                  .offset = CD_SERVICE_MEMBER_(type, m.log),                                                           \
-                  .type = CD_FIELD_OBJECT,                                                                             \
-                  .table = &cd_service_log_table,                                                                      \
-                  .help = "JSON lines on standard error" },                                                            \
+#define CD_SERVICE_FIELD_(T, M, member, kind, about, ...)                                                              \
         {                                                                                                              \
-                .name = "limits", .offset = CD_SERVICE_MEMBER_(type, m.limits), .type = CD_FIELD_OBJECT,               \
-                .table = &cd_service_limits_table, .help = "what one client may take"                                  \
+                .name = #member, .offset = offsetof(T, M.member), .type = CD_FIELD_##kind, .help = about, __VA_ARGS__  \
         }
+/* Fields for the table of a struct `T` whose member `M` is a struct cd_service_settings. */
+#define CD_SERVICE_FIELDS(T, M, default_listen)                                                                        \
+        CD_SERVICE_FIELD_(T, M, listen, STRINGS, "addresses to listen on; port 0 takes a free one",                    \
+                          .fallback = default_listen, .check = cd_service_check_listen),                               \
+                CD_SERVICE_FIELD_(T, M, threads, INT, "loop threads; 0: one for each core", .max = 256,                \
+                                  .fallback = "0"),                                                                    \
+                CD_SERVICE_FIELD_(T, M, worker_threads, INT, "threads for what may block", .min = 1, .max = 1024,      \
+                                  .fallback = "4"),                                                                    \
+                CD_SERVICE_FIELD_(T, M, outgoing_threads, INT, "threads for calls to other services", .min = 1,        \
+                                  .max = 1024, .fallback = "16"),                                                      \
+                CD_SERVICE_FIELD_(T, M, shutdown_grace, DURATION, "for running requests after SIGTERM",                \
+                                  .max = 3600000, .fallback = "10s"),                                                  \
+                CD_SERVICE_FIELD_(T, M, trusted_proxies, STRINGS,                                                      \
+                                  "addresses or networks whose forwarded headers and request ids count",               \
+                                  .check = cd_service_check_proxy),                                                    \
+                CD_SERVICE_FIELD_(T, M, log, OBJECT, "JSON lines on standard error", .table = &cd_service_log_table),  \
+                CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take", .table = &cd_service_limits_table)
 
 /* What a service documents as its exit code. */
 enum cd_exit {

@@ -31,7 +31,7 @@ struct cd_error {
         cd_status status;
         char field[64]; /* the parameter, member or setting at fault; empty where there is none */
         /* for the log and, where the status is a client's fault, for the client; never holds a secret */
-        char reason[192];
+        char reason[384];
 };
 
 /* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. */

@@ -1,0 +1,74 @@
+#include "app/config.h"
+
+#include "core/client.h"
+#include "core/oauth/token.h"
+
+static const char *const algs[] = { "ES256", "RS256", "EdDSA", NULL };
+static const char *const any_user[] = { "never", "demo-only", "private-network-demo", NULL };
+
+#define FIELD(type_, member, kind, ...)                                                                                \
+        {                                                                                                              \
+                .name = #member, .offset = offsetof(type_, member), .type = CD_FIELD_##kind, __VA_ARGS__               \
+        }
+
+static const struct cd_field tokens_fields[] = {
+        FIELD(struct cd_config_tokens, lifetime, DURATION, .min = 1000, .max = 86400000, .fallback = "5m",
+              .help = "how long an access token lives, 1s to 24h"),
+        FIELD(struct cd_config_tokens, alg, CHOICE, .choices = algs, .fallback = "ES256",
+              .help = "how tokens are signed"),
+};
+static const struct cd_table tokens_table = { "tokens", tokens_fields, CD_LEN(tokens_fields),
+                                              sizeof(struct cd_config_tokens), true };
+
+static const struct cd_field client_fields[] = {
+        FIELD(struct cd_config_client, id, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 256,
+              .help = "the client's name"),
+        FIELD(struct cd_config_client, secret, SECRET, .flags = CD_FIELD_REQUIRED, .min = 1,
+              .help = "its secret; ${env:NAME} or ${file:PATH} keep it out of this file"),
+        FIELD(struct cd_config_client, grant_types, STRINGS,
+              .help = "how it may get tokens: client_credentials, password"),
+        FIELD(struct cd_config_client, scopes, STRINGS,
+              .help = "what it may ask for, and what it gets when it asks for nothing"),
+        FIELD(struct cd_config_client, audience, STRING, .help = "\"aud\" of its tokens; default: the issuer"),
+        FIELD(struct cd_config_client, introspect, STRINGS, .help = "audiences whose tokens it may introspect"),
+};
+static const struct cd_table client_table = { "client", client_fields, CD_LEN(client_fields),
+                                              sizeof(struct cd_config_client), true };
+
+static const struct cd_field config_fields[] = {
+        CD_SERVICE_FIELDS(struct cd_config, service, "127.0.0.1:5001"),
+        FIELD(struct cd_config, issuer, STRING, .min = 1, .max = 1024, .fallback = "http://localhost:5001",
+              .help = "the URL that names this server in its tokens (\"iss\")"),
+        FIELD(struct cd_config, tokens, OBJECT, .table = &tokens_table, .help = "access tokens"),
+        FIELD(struct cd_config, signing_key, SECRET, .flags = CD_FIELD_MULTILINE, .max = 65536,
+              .help = "private key in PEM; without it a fresh one is made at each start"),
+        FIELD(struct cd_config, accept_any_user, CHOICE, .choices = any_user, .fallback = "never",
+              .help = "for demonstrations: any user name with any password"),
+        FIELD(struct cd_config, scopes, STRINGS, .help = "all scopes that exist here"),
+        FIELD(struct cd_config, clients, OBJECTS, .max = 10000, .table = &client_table, .help = "who may ask"),
+};
+const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
+                                          true };
+
+enum cd_alg cd_config_alg(const struct cd_config *config)
+{
+        return cd_alg_from_name(cd_str_from_c(algs[config->tokens.alg]));
+}
+
+/* The bit of one grant, 0 where there is none of that name. */
+static unsigned grant_bit(cd_str name)
+{
+        for (unsigned i = 0; cd_grant_names[i]; i++)
+                if (cd_str_eq(name, cd_str_from_c(cd_grant_names[i])))
+                        return 1u << i;
+        return 0;
+}
+
+unsigned cd_config_grants(const struct cd_config_client *client)
+{
+        unsigned grants = 0;
+
+        for (size_t i = 0; i < client->grant_types.count; i++)
+                grants |= grant_bit(client->grant_types.items[i]);
+        return grants;
+}

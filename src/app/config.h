@@ -1,0 +1,44 @@
+#pragma once
+/* The authorization server's configuration: `cardea serve --config FILE`. */
+#include "app/service.h"
+#include "crypto/jwk.h"
+
+struct cd_config_client {
+        cd_str id, secret;
+        struct cd_strs grant_types;
+        struct cd_strs scopes;
+        cd_str audience; /* empty: the issuer */
+        struct cd_strs introspect;
+};
+
+/* Values of accept_any_user. */
+enum cd_config_any_user {
+        CD_ANY_USER_NEVER,
+        CD_ANY_USER_DEMO_ONLY,            /* where every listener is loopback */
+        CD_ANY_USER_PRIVATE_NETWORK_DEMO, /* the operator vouches for the network */
+};
+
+struct cd_config_tokens {
+        int64_t lifetime; /* milliseconds, whole seconds */
+        int alg;          /* index into cd_config_algs */
+};
+
+struct cd_config {
+        struct cd_service_settings service;
+        cd_str issuer;
+        struct cd_config_tokens tokens;
+        cd_str signing_key; /* PEM; empty: one is made at start */
+        int accept_any_user;
+        struct cd_strs scopes;
+        struct cd_objects clients; /* struct cd_config_client */
+};
+
+extern const struct cd_table cd_config_table; /* "config" */
+
+/* The algorithm that tokens.alg names. */
+enum cd_alg cd_config_alg(const struct cd_config *config);
+/* Bits of enum cd_grant for grant_types that are known; others are skipped. */
+unsigned cd_config_grants(const struct cd_config_client *client);
+
+/* What the table cannot say: a hook for struct cd_service. Every finding names its setting and the fix. */
+void cd_config_check(const void *config, struct cd_report *report);

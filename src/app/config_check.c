@@ -1,0 +1,205 @@
+/* What the configuration's table cannot say, each finding with its setting and a fix. */
+#include "app/config.h"
+#include "base/map.h"
+#include "core/client.h"
+#include "core/oauth/scope.h"
+#include "core/oauth/token.h"
+
+#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
+#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
+#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
+
+static bool contains(struct cd_strs list, cd_str item)
+{
+        for (size_t i = 0; i < list.count; i++)
+                if (cd_str_eq(list.items[i], item))
+                        return true;
+        return false;
+}
+
+static bool is_loopback(cd_str listen)
+{
+        return cd_str_has_prefix(listen, CD_STR("127.")) || cd_str_has_prefix(listen, CD_STR("[::1]:"));
+}
+
+static void check_issuer(const struct cd_config *config, struct cd_report *report)
+{
+        cd_str setting = CD_STR("issuer"), issuer = config->issuer;
+        bool https = cd_str_has_prefix(issuer, CD_STR("https://"));
+        cd_str rest = cd_str_slice(issuer, https ? 8 : 7, issuer.len);
+        cd_str host = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
+        size_t before = report->errors;
+
+        if (!https && !cd_str_has_prefix(issuer, CD_STR("http://")))
+                ERROR(report, setting, "write it as in https://auth.example.org", "is not an http or https URL");
+        else if (host.len == 0 || cd_str_index(host, '@') < host.len || cd_str_index(issuer, ' ') < issuer.len)
+                ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
+        if (cd_str_index(issuer, '?') < issuer.len || cd_str_index(issuer, '#') < issuer.len)
+                ERROR(report, setting, "leave it out (RFC 8414 section 2)", "has a query or a fragment");
+        else if (cd_str_has_suffix(issuer, CD_STR("/")))
+                ERROR(report, setting, "take it off", "ends with a slash");
+        if (report->errors != before)
+                return;
+        bool local = cd_str_has_prefix(host, CD_STR("localhost")) || is_loopback(host);
+        if (!https && !local)
+                WARN(report, setting, "use https, with a proxy in front that ends TLS",
+                     "is http: tokens and secrets travel in the clear");
+        else
+                FINE(report, setting, "%.*s", CD_STR_ARG(issuer));
+}
+
+static void check_scopes(const struct cd_config *config, struct cd_report *report)
+{
+        for (size_t i = 0; i < config->scopes.count; i++) {
+                cd_str setting = cd_arena_printf(report->arena, "scopes[%zu]", i);
+                if (!cd_scope_token_is_valid(config->scopes.items[i]))
+                        ERROR(report, setting, "printable ASCII without space, \" and \\ (RFC 6749 section 3.3)",
+                              "\"%.*s\" is not a scope", CD_STR_ARG(cd_str_slice(config->scopes.items[i], 0, 100)));
+        }
+}
+
+static void check_lifetime(const struct cd_config *config, struct cd_report *report)
+{
+        if (config->tokens.lifetime % 1000)
+                ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
+}
+
+static void check_key(const struct cd_config *config, struct cd_report *report)
+{
+        cd_str setting = CD_STR("signing_key");
+        enum cd_alg want = cd_config_alg(config);
+        struct cd_jwk *key;
+        struct cd_error err;
+
+        if (!config->signing_key.len)
+                return WARN(report, setting,
+                            "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
+                            "signing.pem",
+                            "is not set: a fresh key is made at each start, and tokens of the last one are refused");
+        if (cd_jwk_from_pem(config->signing_key, &key, &err) != CD_OK)
+                return ERROR(report, setting, "give a private key in PEM", "does not parse: %s", err.reason);
+        if (!cd_jwk_is_private(key))
+                ERROR(report, setting, "give the private one", "is a public key");
+        else if (cd_jwk_alg(key) != want)
+                ERROR(report, setting, "change tokens.alg or the key", "is a key for %.*s, but tokens.alg is %.*s",
+                      CD_STR_ARG(cd_alg_name(cd_jwk_alg(key))), CD_STR_ARG(cd_alg_name(want)));
+        else
+                FINE(report, setting, "%.*s, kid %.*s", CD_STR_ARG(cd_alg_name(want)), CD_STR_ARG(cd_jwk_kid(key)));
+        cd_jwk_unref(key);
+}
+
+static void check_any_user(const struct cd_config *config, struct cd_report *report)
+{
+        cd_str setting = CD_STR("accept_any_user");
+
+        if (config->accept_any_user == CD_ANY_USER_NEVER)
+                return;
+        for (size_t i = 0; i < config->service.listen.count; i++) {
+                cd_str listen = config->service.listen.items[i];
+                if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && !is_loopback(listen))
+                        return ERROR(report, setting, "listen on 127.0.0.1 or [::1] only, or set it to never",
+                                     "is demo-only, but %.*s is not a loopback address", CD_STR_ARG(listen));
+        }
+        WARN(report, setting, "set it to never outside of demonstrations",
+             "any user name with any password gets a token");
+}
+
+static void check_grants(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
+                         struct cd_report *report)
+{
+        for (size_t i = 0; i < client->grant_types.count; i++) {
+                cd_str name = client->grant_types.items[i];
+                const char *nearest = NULL;
+                bool known = false;
+                for (size_t k = 0; cd_grant_names[k]; k++) {
+                        cd_str candidate = cd_str_from_c(cd_grant_names[k]);
+                        known |= cd_str_eq(name, candidate);
+                        if (cd_str_distance(name, candidate) <= 3)
+                                nearest = cd_grant_names[k];
+                }
+                if (known)
+                        continue;
+                cd_str setting = cd_arena_printf(report->arena, "%.*s.grant_types[%zu]", CD_STR_ARG(path), i);
+                cd_str fix = nearest ? cd_arena_printf(report->arena, "did you mean \"%s\"?", nearest)
+                                     : CD_STR("there are client_credentials and password");
+                ERROR(report, setting, fix.ptr, "unknown grant \"%.*s\"", CD_STR_ARG(cd_str_slice(name, 0, 100)));
+        }
+        if (config->accept_any_user == CD_ANY_USER_NEVER && cd_config_grants(client) & CD_GRANT_PASSWORD)
+                WARN(report, cd_arena_printf(report->arena, "%.*s.grant_types", CD_STR_ARG(path)), "take the grant out",
+                     "has the password grant, but there are no users");
+}
+
+static void check_client_scopes(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
+                                struct cd_report *report)
+{
+        for (size_t i = 0; i < client->scopes.count; i++) {
+                if (contains(config->scopes, client->scopes.items[i]))
+                        continue;
+                cd_str setting = cd_arena_printf(report->arena, "%.*s.scopes[%zu]", CD_STR_ARG(path), i);
+                ERROR(report, setting, "add it to the setting \"scopes\"", "scope \"%.*s\" does not exist",
+                      CD_STR_ARG(cd_str_slice(client->scopes.items[i], 0, 100)));
+        }
+}
+
+/* An audience that no client's tokens have is nearly always a typing mistake. */
+static void check_introspect(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
+                             const struct cd_map *audiences, struct cd_report *report)
+{
+        for (size_t i = 0; i < client->introspect.count; i++) {
+                cd_str audience = client->introspect.items[i];
+                if (cd_str_eq(audience, config->issuer) || cd_map_find(audiences, audience))
+                        continue;
+                cd_str setting = cd_arena_printf(report->arena, "%.*s.introspect[%zu]", CD_STR_ARG(path), i);
+                WARN(report, setting, "it must equal the \"audience\" of a client, byte for byte",
+                     "no client gets tokens for %.*s", CD_STR_ARG(cd_str_slice(audience, 0, 200)));
+        }
+}
+
+static void check_client(const struct cd_config *config, size_t index, struct cd_map *ids,
+                         const struct cd_map *audiences, struct cd_report *report)
+{
+        const struct cd_config_client *client = (const struct cd_config_client *)config->clients.items + index;
+        cd_str path = cd_arena_printf(report->arena, "clients[%zu]", index);
+        size_t before = report->errors;
+
+        /* A missing id or secret is a finding already. */
+        if (client->id.len && cd_map_add(ids, client->id, (void *)client) == CD_INVALID_REQUEST)
+                ERROR(report, cd_arena_printf(report->arena, "%.*s.id", CD_STR_ARG(path)), "give each its own",
+                      "\"%.*s\" is the id of another client too", CD_STR_ARG(client->id));
+        check_grants(config, client, path, report);
+        check_client_scopes(config, client, path, report);
+        check_introspect(config, client, path, audiences, report);
+        if (!client->grant_types.count && !client->introspect.count)
+                WARN(report, path, "give it grant_types or introspect", "may do nothing");
+        if (report->errors == before)
+                FINE(report, path, "\"%.*s\": %zu grants, %zu scopes, %zu audiences to introspect",
+                     CD_STR_ARG(client->id), client->grant_types.count, client->scopes.count, client->introspect.count);
+}
+
+static void check_clients(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_client *clients = config->clients.items;
+        struct cd_map *ids = cd_map_new(), *audiences = cd_map_new();
+
+        for (size_t i = 0; audiences && i < config->clients.count; i++)
+                if (clients[i].audience.len && !cd_map_find(audiences, clients[i].audience))
+                        report->no_memory |= cd_map_add(audiences, clients[i].audience, (void *)&clients[i]) != CD_OK;
+        if (!ids || !audiences)
+                report->no_memory = true;
+        for (size_t i = 0; !report->no_memory && i < config->clients.count; i++)
+                check_client(config, i, ids, audiences, report);
+        if (!config->clients.count)
+                WARN(report, CD_STR("clients"), "name at least one client", "names nobody: no token can be issued");
+        cd_map_free(ids);
+        cd_map_free(audiences);
+}
+
+void cd_config_check(const void *config, struct cd_report *report)
+{
+        check_issuer(config, report);
+        check_lifetime(config, report);
+        check_key(config, report);
+        check_any_user(config, report);
+        check_scopes(config, report);
+        check_clients(config, report);
+}
