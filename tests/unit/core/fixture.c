@@ -1,0 +1,106 @@
+#include "unit/core/fixture.h"
+
+#include <stdlib.h>
+
+static cd_time test_now(const struct cd_clock *clock)
+{
+        return ((const struct test_clock *)clock)->now;
+}
+
+static cd_status test_fill(const struct cd_random *random, void *to, size_t size)
+{
+        struct test_random *r = (struct test_random *)random;
+
+        if (r->fails)
+                return CD_UNAVAILABLE;
+        for (size_t i = 0; i < size; i++)
+                ((unsigned char *)to)[i] = r->next++;
+        return CD_OK;
+}
+
+static const cd_str scopes[] = { CD_STR_INIT("read"), CD_STR_INIT("write"), CD_STR_INIT("admin") };
+static const cd_str api[] = { CD_STR_INIT("https://api.example") };
+
+static const struct cd_client_spec specs[] = {
+        { .id = CD_STR_INIT("app-a"),
+          .secret = CD_STR_INIT("secret-a"),
+          .grants = CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD,
+          .scopes = { scopes, 2 },
+          .audience = CD_STR_INIT("https://api.example") },
+        { .id = CD_STR_INIT("app-b"),
+          .secret = CD_STR_INIT("secret-b"),
+          .grants = CD_GRANT_CLIENT_CREDENTIALS,
+          .scopes = { scopes, 1 },
+          .audience = CD_STR_INIT("https://other.example") },
+        { .id = CD_STR_INIT("api"), .secret = CD_STR_INIT("secret-api"), .introspect = { api, 1 } },
+};
+
+int fixture_set_up(void **state)
+{
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        cd_arena_init(&f->arena, 1 << 20);
+        f->clock = (struct test_clock){ { test_now }, NOON };
+        f->random = (struct test_random){ .port = { test_fill } };
+        assert_status(cd_jwk_generate(CD_ALG_ES256, &f->key, NULL), CD_OK);
+        assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
+        assert_status(cd_clients_new(specs, CD_LEN(specs), &f->random.port, &f->clients, NULL), CD_OK);
+        f->core = (struct cd_core){
+                .issuer = CD_STR("https://auth.example"),
+                .token_lifetime = 300,
+                .scopes = { scopes, CD_LEN(scopes) },
+                .signing_key = f->key,
+                .keys = &f->keys,
+                .clients = f->clients,
+                .memo = cd_token_memo_new(64),
+                .revocations = cd_memory_revocations_new(4),
+                .users = cd_memory_any_user_new(),
+                .clock = &f->clock.port,
+                .random = &f->random.port,
+        };
+        *state = f;
+        return 0;
+}
+
+int fixture_tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        f->core.users->free(f->core.users);
+        f->core.revocations->free(f->core.revocations);
+        cd_token_memo_free(f->core.memo);
+        cd_clients_free(f->clients);
+        cd_jwks_done(&f->keys);
+        cd_jwk_unref(f->key);
+        cd_arena_done(&f->arena);
+        free(f);
+        return 0;
+}
+
+struct cd_token_request fixture_ask(void)
+{
+        return (struct cd_token_request){
+                .grant_type = CD_STR("client_credentials"),
+                .client_id = CD_STR("app-a"),
+                .client_secret = CD_STR("secret-a"),
+        };
+}
+
+struct cd_token_query fixture_query(cd_str token)
+{
+        return (struct cd_token_query){
+                .token = token,
+                .client_id = CD_STR("api"),
+                .client_secret = CD_STR("secret-api"),
+        };
+}
+
+cd_str fixture_token(struct fixture *f)
+{
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens;
+
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        return tokens.access_token;
+}

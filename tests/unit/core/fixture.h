@@ -1,0 +1,42 @@
+#pragma once
+/* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
+#include "core/core.h"
+#include "core/oauth/introspect.h"
+#include "core/oauth/token.h"
+#include "store/memory/memory.h"
+#include "support/check.h"
+
+struct test_clock {
+        struct cd_clock port;
+        cd_time now;
+};
+
+struct test_random {
+        struct cd_random port;
+        unsigned char next; /* what the next byte is */
+        bool fails;
+};
+
+struct fixture {
+        struct cd_core core;
+        struct cd_arena arena;
+        struct test_clock clock;
+        struct test_random random;
+        struct cd_jwk *key;
+        struct cd_jwks keys;
+        struct cd_clients *clients;
+};
+
+enum {
+        NOON = 1795348800
+}; /* 2026-11-22T12:00:00Z */
+
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
+
+/* What "app-a" (secret "secret-a") would send for a client_credentials grant. */
+struct cd_token_request fixture_ask(void);
+/* What the resource server "api" (secret "secret-api") would send to look at a token. */
+struct cd_token_query fixture_query(cd_str token);
+/* A token of app-a. */
+cd_str fixture_token(struct fixture *f);

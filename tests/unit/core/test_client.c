@@ -1,0 +1,58 @@
+#include "unit/core/fixture.h"
+
+static void a_client_is_known_by_id_and_secret(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_client *client = NULL;
+
+        assert_status(cd_clients_authenticate(f->clients, CD_STR("api"), CD_STR("secret-api"), &client, NULL), CD_OK);
+        assert_str(client->id, "api");
+        assert_int_equal(client->introspect.count, 1);
+        assert_int_equal(client->grants, 0);
+}
+
+static void an_empty_set_knows_nobody(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_client *client;
+        struct cd_clients *none;
+
+        assert_status(cd_clients_new(NULL, 0, &f->random.port, &none, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(none, CD_STR(""), CD_STR(""), &client, NULL), CD_INVALID_CLIENT);
+        cd_clients_free(none);
+}
+
+static void two_clients_with_one_id_are_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_client_spec twice[2] = { { .id = CD_STR("x"), .secret = CD_STR("1") },
+                                           { .id = CD_STR("x"), .secret = CD_STR("2") } };
+        struct cd_clients *clients;
+        struct cd_error err;
+
+        assert_status(cd_clients_new(twice, 2, &f->random.port, &clients, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.reason, "client \"x\" is there twice");
+}
+
+static void lesson_31_no_clients_without_randomness(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_clients *clients;
+        struct cd_error err;
+
+        f->random.fails = true;
+        assert_status(cd_clients_new(NULL, 0, &f->random.port, &clients, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "no randomness for the key of the client secrets");
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(a_client_is_known_by_id_and_secret),
+                TEST(an_empty_set_knows_nobody),
+                TEST(two_clients_with_one_id_are_refused),
+                TEST(lesson_31_no_clients_without_randomness),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+#include "core/oauth/scope.h"
+#include "support/check.h"
+
+static const cd_str names[] = { CD_STR_INIT("read"), CD_STR_INIT("write") };
+static const struct cd_strs allowed = { names, 2 };
+
+static void a_scope_token_is_what_rfc_6749_says(void **state)
+{
+        (void)state;
+        assert_true(cd_scope_token_is_valid(CD_STR("!")));
+        assert_true(cd_scope_token_is_valid(CD_STR("https://example/scope~1")));
+        assert_false(cd_scope_token_is_valid(CD_STR("")));
+        assert_false(cd_scope_token_is_valid(CD_STR("a b")));
+        assert_false(cd_scope_token_is_valid(CD_STR("a\"")));
+        assert_false(cd_scope_token_is_valid(CD_STR("a\\")));
+        assert_false(cd_scope_token_is_valid(CD_STR("\x7f")));
+        assert_false(cd_scope_token_is_valid(CD_STR("\xc3\xa9")));
+}
+
+static void has_compares_whole_words(void **state)
+{
+        (void)state;
+        assert_true(cd_scope_has(CD_STR("a bc d"), CD_STR("bc")));
+        assert_false(cd_scope_has(CD_STR("a bc d"), CD_STR("b")));
+        assert_false(cd_scope_has(CD_STR("readonly"), CD_STR("read")));
+        assert_false(cd_scope_has(CD_STR(""), CD_STR("")));
+}
+
+static void grant_keeps_order_and_drops_doubles(void **state)
+{
+        struct cd_arena arena;
+        cd_str got;
+
+        (void)state;
+        cd_arena_init(&arena, 1 << 16);
+        assert_status(cd_scope_grant(&arena, CD_STR(" write  read write "), allowed, &got, NULL), CD_OK);
+        assert_str(got, "write read");
+        assert_status(cd_scope_grant(&arena, (cd_str){ NULL, 0 }, allowed, &got, NULL), CD_OK);
+        assert_str(got, "read write");
+        cd_arena_done(&arena);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_scope_token_is_what_rfc_6749_says),
+                cmocka_unit_test(has_compares_whole_words),
+                cmocka_unit_test(grant_keeps_order_and_drops_doubles),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

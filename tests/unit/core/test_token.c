@@ -1,0 +1,204 @@
+#include "crypto/jwt.h"
+#include "unit/core/fixture.h"
+
+/* Asks, and checks status, field and reason of the refusal. */
+static void assert_refused(struct fixture *f, const struct cd_token_request *ask, cd_status status, const char *field,
+                           const char *reason)
+{
+        struct cd_tokens tokens;
+        struct cd_error err = { 0 };
+
+        assert_status(cd_token_issue(&f->core, &f->arena, ask, &tokens, &err), status);
+        assert_string_equal(err.field, field);
+        assert_string_equal(err.reason, reason);
+        assert_status(err.status, status);
+}
+
+static void a_client_gets_a_token_with_the_claims_of_rfc_9068(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_jwt_expect expect = { CD_STR("at+jwt"), CD_STR("https://auth.example"), CD_STR("https://api.example"),
+                                        NOON };
+        struct cd_tokens tokens;
+        struct cd_claims claims;
+
+        ask.scope = CD_STR("read");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_int_equal(tokens.expires_in, 300);
+        assert_str(tokens.scope, "read");
+        assert_status(cd_jwt_verify(&f->arena, &f->keys, tokens.access_token, &expect, &claims, NULL), CD_OK);
+        assert_str(claims.sub, "app-a");
+        assert_str(claims.client_id, "app-a");
+        assert_str(claims.scope, "read");
+        assert_int_equal(claims.iat, NOON);
+        assert_int_equal(claims.exp, NOON + 300);
+        assert_int_equal(claims.jti.len, 22);
+}
+
+static void two_tokens_never_share_a_jti(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_false(cd_str_eq(fixture_token(f), fixture_token(f)));
+}
+
+static void the_password_grant_makes_the_user_the_subject(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens;
+
+        ask.grant_type = CD_STR("password");
+        ask.username = CD_STR("ana");
+        ask.password = CD_STR("anything");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_str(tokens.subject, "ana");
+}
+
+static void the_password_grant_needs_a_name_and_a_password(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.grant_type = CD_STR("password");
+        assert_refused(f, &ask, CD_INVALID_REQUEST, "username", "missing");
+        ask.username = CD_STR("ana");
+        assert_refused(f, &ask, CD_INVALID_REQUEST, "password", "missing");
+}
+
+static void where_nobody_has_a_password_the_password_grant_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_users *users = f->core.users;
+
+        ask.grant_type = CD_STR("password");
+        ask.username = CD_STR("ana");
+        ask.password = CD_STR("anything");
+        f->core.users = NULL;
+        assert_refused(f, &ask, CD_INVALID_GRANT, "", "unknown user or wrong password");
+        f->core.users = users;
+}
+
+static void lesson_21_the_password_grant_is_off_unless_given(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.client_id = CD_STR("app-b");
+        ask.client_secret = CD_STR("secret-b");
+        ask.grant_type = CD_STR("password");
+        ask.username = CD_STR("ana");
+        ask.password = CD_STR("anything");
+        assert_refused(f, &ask, CD_UNAUTHORIZED_CLIENT, "grant_type", "this client was not given that grant");
+}
+
+static void an_unknown_grant_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.grant_type = CD_STR("authorization_code");
+        assert_refused(f, &ask, CD_UNSUPPORTED_GRANT_TYPE, "grant_type", "not one that this server knows");
+}
+
+static void unknown_client_and_wrong_secret_look_the_same(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.client_secret = CD_STR("secret-b");
+        assert_refused(f, &ask, CD_INVALID_CLIENT, "", "unknown client or wrong secret");
+        ask.client_id = CD_STR("nobody");
+        assert_refused(f, &ask, CD_INVALID_CLIENT, "", "unknown client or wrong secret");
+        ask.client_id = ask.client_secret = CD_STR("");
+        assert_refused(f, &ask, CD_INVALID_CLIENT, "", "unknown client or wrong secret");
+}
+
+static void a_scope_that_was_not_granted_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.scope = CD_STR("read admin");
+        assert_refused(f, &ask, CD_INVALID_SCOPE, "scope", "admin is not granted to this client");
+        ask.scope = CD_STR("re\"ad");
+        assert_refused(f, &ask, CD_INVALID_SCOPE, "scope", "malformed");
+}
+
+static void no_scope_asked_means_all_that_the_client_has(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens;
+
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_str(tokens.scope, "read write");
+        ask.scope = CD_STR("write read write");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_str(tokens.scope, "write read");
+}
+
+static void lesson_31_a_failing_random_source_issues_nothing(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        f->random.fails = true;
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the random source failed");
+        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+}
+
+static void lesson_31_a_failing_clock_issues_nothing(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        f->clock.now = -1;
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the clock failed");
+        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+}
+
+static void lesson_31_every_failing_allocation_is_a_clear_error(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens = { 0 };
+        cd_status status = CD_NO_MEMORY;
+        unsigned failures = 0;
+
+        for (size_t ceiling = 0; status != CD_OK; ceiling += 16) {
+                struct cd_arena arena;
+                struct cd_error err = { 0 };
+
+                cd_arena_init(&arena, ceiling);
+                status = cd_token_issue(&f->core, &arena, &ask, &tokens, &err);
+                failures += status != CD_OK;
+                assert_true(status == CD_OK || err.reason[0] != '\0');
+                cd_arena_done(&arena);
+                assert_in_range(ceiling, 0, 1 << 16);
+        }
+        assert_true(failures > 1);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(a_client_gets_a_token_with_the_claims_of_rfc_9068),
+                TEST(two_tokens_never_share_a_jti),
+                TEST(the_password_grant_makes_the_user_the_subject),
+                TEST(the_password_grant_needs_a_name_and_a_password),
+                TEST(where_nobody_has_a_password_the_password_grant_is_refused),
+                TEST(lesson_21_the_password_grant_is_off_unless_given),
+                TEST(an_unknown_grant_is_refused),
+                TEST(unknown_client_and_wrong_secret_look_the_same),
+                TEST(a_scope_that_was_not_granted_is_refused),
+                TEST(no_scope_asked_means_all_that_the_client_has),
+                TEST(lesson_31_a_failing_random_source_issues_nothing),
+                TEST(lesson_31_a_failing_clock_issues_nothing),
+                TEST(lesson_31_every_failing_allocation_is_a_clear_error),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
