@@ -150,7 +150,8 @@ static void bind_objects(const struct place *at, const struct cd_field *field, c
         size_t index = 0;
         for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
                 struct place item = { at->report, at->folder, item_path(at, index) };
-                cd_table_set_defaults(at->report->arena, table, items + index * table->size);
+                if (cd_table_set_defaults(at->report->arena, table, items + index * table->size) != CD_OK)
+                        at->report->no_memory = true;
                 note_source(&item, node, CD_STR(""));
                 bind_table(&item, table, node, items + index * table->size);
         }
@@ -258,7 +259,8 @@ cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct
         struct cd_error err;
 
         memset(ret, 0, table->size);
-        cd_table_set_defaults(report->arena, table, ret);
+        if (cd_table_set_defaults(report->arena, table, ret) != CD_OK)
+                report->no_memory = true;
         if (cd_yaml_parse(report->arena, text, report->file_name, &root, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
         bind_table(&at, table, root, ret);
@@ -274,7 +276,8 @@ cd_status cd_settings_load(struct cd_report *report, const struct cd_table *tabl
         if (!report->file_name.len)
                 return cd_settings_decode(report, CD_STR(""), table, ret, reterr);
         memset(ret, 0, table->size);
-        cd_table_set_defaults(report->arena, table, ret);
+        if (cd_table_set_defaults(report->arena, table, ret) != CD_OK)
+                report->no_memory = true;
         if (cd_read_file(report->arena, report->file_name, CD_YAML_MAX_SIZE, &text, &readable_by_others, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
         return cd_settings_decode(report, text, table, ret, reterr);

@@ -72,8 +72,9 @@ const char *cd_table_nearest(const struct cd_table *table, cd_str name);
  * CD_INVALID_REQUEST with the field's name. `target` is the start of the struct. */
 cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
                         struct cd_error *reterr);
-/* Writes every field's fallback into a zeroed struct. Programming error (abort) where a fallback does not fit its field. */
-void cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);
+/* Writes every field's fallback into a zeroed struct. CD_OK or CD_NO_MEMORY (for a list); programming error (abort) where a
+ * fallback does not fit its field. */
+cd_status cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);
 
 /* What a decoder needs besides cd_field_bind(): it walks its document, looks each name up, marks it, binds it, and at the end
  * asks whether all is there. */

@@ -418,13 +418,5 @@ const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name)
 
 bool cd_json_int64(const struct cd_json *node, int64_t *ret)
 {
-        if (!node || node->type != CD_JSON_NUMBER)
-                return false;
-
-        bool negative = node->text.ptr[0] == '-';
-        uint64_t value, most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
-        if (!cd_str_to_u64(cd_str_slice(node->text, negative, node->text.len), &value) || value > most)
-                return false;
-        *ret = negative ? (int64_t)(0 - value) : (int64_t)value;
-        return true;
+        return node && node->type == CD_JSON_NUMBER && cd_str_to_i64(node->text, ret);
 }

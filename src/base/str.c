@@ -12,6 +12,15 @@ bool cd_str_eq(cd_str a, cd_str b)
         return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+bool cd_str_eq_c(cd_str a, const char *c)
+{
+        size_t i = 0;
+
+        while (i < a.len && c[i] && c[i] == a.ptr[i])
+                i++;
+        return i == a.len && !c[i];
+}
+
 static unsigned char fold(char c)
 {
         return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
@@ -103,6 +112,17 @@ bool cd_str_to_u64(cd_str s, uint64_t *ret)
         return true;
 }
 
+bool cd_str_to_i64(cd_str s, int64_t *ret)
+{
+        bool negative = s.len && s.ptr[0] == '-';
+        uint64_t value, most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+
+        if (!cd_str_to_u64(cd_str_slice(s, negative, s.len), &value) || value > most)
+                return false;
+        *ret = negative ? (int64_t)(0 - value) : (int64_t)value;
+        return true;
+}
+
 /* RFC 3629 §4 */
 size_t cd_str_utf8_sequence(cd_str s)
 {
@@ -126,6 +146,14 @@ size_t cd_str_utf8_sequence(cd_str s)
 bool cd_str_is_utf8(cd_str s)
 {
         while (s.len) {
+                uint64_t word;
+                if (s.len >= sizeof(word)) {
+                        memcpy(&word, s.ptr, sizeof(word));
+                        if (!(word & 0x8080808080808080)) {
+                                s = (cd_str){ s.ptr + sizeof(word), s.len - sizeof(word) };
+                                continue;
+                        }
+                }
                 size_t n = cd_str_utf8_sequence(s);
                 if (n == 0)
                         return false;

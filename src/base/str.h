@@ -28,6 +28,8 @@ static inline cd_str cd_str_of(const char *ptr, size_t len)
 }
 
 bool cd_str_eq(cd_str a, cd_str b);
+/* Against a NUL-terminated string, without measuring it first. */
+bool cd_str_eq_c(cd_str a, const char *c);
 /* ASCII letters compare without case; every other byte exactly. */
 bool cd_str_eq_nocase(cd_str a, cd_str b);
 bool cd_str_has_prefix(cd_str s, cd_str prefix);
@@ -48,6 +50,9 @@ bool cd_str_take_word(cd_str *rest, cd_str *ret);
 
 /* Decimal digits only, no sign, no leading zeros but "0" itself. False on anything else and on overflow. */
 bool cd_str_to_u64(cd_str s, uint64_t *ret);
+
+/* The same with an optional '-'. False also where it does not fit 64 bits. */
+bool cd_str_to_i64(cd_str s, int64_t *ret);
 
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). */
 bool cd_str_is_utf8(cd_str s);
