@@ -83,7 +83,6 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
                 { CURLOPT_TCP_NODELAY, 1 },
                 { CURLOPT_MAXAGE_CONN, MAX_IDLE_S },
                 { CURLOPT_CONNECTTIMEOUT_MS, (long)client->options.connect_timeout_ms },
-                { CURLOPT_TIMEOUT_MS, (long)client->options.total_timeout_ms },
         };
         CURL *curl = handle->curl;
         bool ok = true;
@@ -249,6 +248,8 @@ cd_status cd_http_client_call(struct cd_http_client *client, const struct cd_htt
         struct cd_client_handle *handle = take_handle(client);
         if (!handle)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
+        int64_t timeout_ms = call->timeout_ms ? call->timeout_ms : client->options.total_timeout_ms;
+        curl_easy_setopt(handle->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
         status = perform(handle, call, ret, reterr);
         give_back(client, handle);
         return status;

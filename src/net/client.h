@@ -20,6 +20,7 @@ struct cd_http_call {
         cd_str bearer;                     /* ptr NULL: none */
         cd_str content_type;               /* with body */
         cd_str body;                       /* ptr NULL: none */
+        int64_t timeout_ms;                /* 0: the client's; to fit several calls into one deadline */
         /* The request on whose behalf this is: its request_id and traceparent go along, and its arena takes the answer. */
         const struct cd_http_request *on_behalf_of;
 };

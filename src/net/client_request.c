@@ -42,6 +42,8 @@ cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error 
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
         if (has_control(call->url) || has_control(call->bearer) || has_control(call->content_type))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
+        if (call->timeout_ms < 0)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a negative timeout");
         if (cd_str_index(call->basic_user, ':') != call->basic_user.len) /* RFC 7617 §2 */
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a user name for Basic holds a colon");
         return CD_OK;

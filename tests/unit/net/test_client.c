@@ -502,6 +502,17 @@ static void silence_ends_in_a_timeout(void **state)
         assert_times_out(*state, "no complete answer in time");
 }
 
+static void a_call_may_have_a_shorter_timeout_of_its_own(void **state)
+{
+        struct fixture *f = *state;
+        int64_t before = cd_monotonic_us();
+
+        start(f, is_silent);
+        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_GET, .timeout_ms = 20 }), CD_TIMEOUT);
+        assert_true(cd_monotonic_us() - before < TIMEOUT_MS * 1000);
+        assert_times_out(f, "no complete answer in time"); /* the next call has the client's again */
+}
+
 static void bytes_that_trickle_do_not_prolong_the_timeout(void **state)
 {
         start(*state, trickles);
@@ -680,6 +691,7 @@ static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
                 { { .method = CD_HTTP_POST, .content_type = CD_STR_INIT("a\nX: y"), .body = CD_STR_INIT("") },
                   "a control character in what a call would send" },
                 { { .method = CD_HTTP_GET, .basic_user = CD_STR_INIT("a:b") }, "a user name for Basic holds a colon" },
+                { { .method = CD_HTTP_GET, .timeout_ms = -1 }, "a negative timeout" },
                 { { .method = CD_HTTP_OPTIONS }, "no such method for a call" },
         };
         struct fixture *f = *state;
@@ -815,6 +827,7 @@ int main(void)
                 TEST(a_reset_is_told_apart),
                 TEST(a_refused_connection_is_told_apart),
                 TEST(silence_ends_in_a_timeout),
+                TEST(a_call_may_have_a_shorter_timeout_of_its_own),
                 TEST(bytes_that_trickle_do_not_prolong_the_timeout),
                 TEST(a_connection_that_is_never_accepted_ends_in_a_timeout),
                 TEST(an_answer_over_the_ceiling_is_cut_off),
