@@ -41,6 +41,8 @@ static bool has_right_type(const struct cd_field *field, const struct cd_json *v
         case CD_FIELD_SIZE:
                 return value->type == CD_JSON_STRING || value->type == CD_JSON_NUMBER;
         case CD_FIELD_STRINGS:
+                return value->type == CD_JSON_ARRAY ||
+                       (field->flags & CD_FIELD_ONE_OR_MORE && value->type == CD_JSON_STRING);
         case CD_FIELD_OBJECTS:
                 return value->type == CD_JSON_ARRAY;
         case CD_FIELD_OBJECT:
@@ -72,6 +74,8 @@ static cd_status bind_strings(struct cd_arena *arena, const struct cd_field *fie
         cd_status status = CD_OK;
 
         cd_field_clear(field, target);
+        if (array->type == CD_JSON_STRING)
+                return cd_field_bind(arena, field, array->text, target, reterr);
         for (const struct cd_json *item = array->child; item && status == CD_OK; item = item->next)
                 status = item->type == CD_JSON_STRING ? cd_field_bind(arena, field, item->text, target, reterr)
                                                       : refuse_type(field, reterr);
