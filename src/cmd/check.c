@@ -1,0 +1,95 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/config.h"
+#include "app/server.h"
+#include "cmd/cmd.h"
+
+static void check_listeners(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_strs *listen = &config->service.listen;
+
+        for (size_t i = 0; i < listen->count; i++) {
+                cd_str address = listen->items[i];
+                cd_str setting = cd_arena_printf(report->arena, "listen[%zu]", i);
+                int error = cd_probe_listen(address);
+                if (error == 0)
+                        cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on",
+                                        CD_STR_ARG(address));
+                else if (error == EADDRINUSE)
+                        cd_report_about(report, CD_FINDING_WARNING, setting,
+                                        "fine where it is this very service, else choose another port",
+                                        "something listens on %.*s already", CD_STR_ARG(address));
+                else
+                        cd_report_about(report, CD_FINDING_ERROR, setting,
+                                        error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
+                                                        : "choose an address of this machine",
+                                        "%.*s cannot be listened on: %s", CD_STR_ARG(address), strerror(error));
+        }
+}
+
+static void print_findings(const struct cd_report *report)
+{
+        static const char *const levels[] = {
+                [CD_FINDING_OK] = "ok   ", [CD_FINDING_WARNING] = "warn ", [CD_FINDING_ERROR] = "error"
+        };
+
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                printf("%s %.*s\n", levels[f->level], CD_STR_ARG(cd_finding_text(report, f)));
+        printf("%zu error%s, %zu warning%s\n", report->errors, report->errors == 1 ? "" : "s", report->warnings,
+               report->warnings == 1 ? "" : "s");
+}
+
+static int check_file(struct cd_arena *arena, const char *path)
+{
+        struct cd_config config;
+        struct cd_report report;
+        struct cd_error err;
+
+        cd_report_init(&report, arena, cd_str_from_c(path));
+        cd_status status = cd_service_load(cd_server_service(), &report, &config, &err);
+        if (status == CD_OK) {
+                check_listeners(&config, &report);
+                status = cd_report_status(&report, &err);
+        }
+        print_findings(&report);
+        if (status != CD_OK && !report.errors) {
+                fprintf(stderr, "cardea check: %s\n", err.reason);
+                return CD_EXIT_FAILED;
+        }
+        return report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        const char *path = NULL;
+        const struct cd_option options[] = { { "--config", 'c', &path, NULL }, { 0 } };
+        struct cd_arena arena;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        if (!path)
+                return cd_usage_error(argv[0], "name a file: cardea check --config FILE");
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        int code = check_file(&arena, path);
+        cd_arena_done(&arena);
+        return code;
+}
+
+const struct cd_command cd_cmd_check = {
+        .name = "check",
+        .summary = "prove a configuration without serving",
+        .help = "Usage: cardea check --config FILE\n"
+                "\n"
+                "Reads the configuration of \"cardea serve\" as that does, resolves its variables and files, and tries "
+                "its listen\n"
+                "addresses. Prints one line for each finding: \"error\", \"warn\" or \"ok\", then file:line:column, "
+                "the setting, what\n"
+                "is the matter, where the value came from, and the fix; then the number of errors and warnings.\n"
+                "\n"
+                "  -c, --config FILE  settings in YAML\n"
+                "\n"
+                "Exit codes: 0 no errors, 2 at least one error.\n",
+        .run = run,
+};

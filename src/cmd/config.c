@@ -1,0 +1,77 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "app/config.h"
+#include "cmd/cmd.h"
+#include "cmd/config_show.h"
+
+enum {
+        SHOW_MAX = 64 * 1024 * 1024
+};
+
+static void print_errors(const struct cd_report *report)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        fprintf(stderr, "cardea config: %.*s\n", CD_STR_ARG(cd_finding_text(report, f)));
+}
+
+static int show(struct cd_arena *arena, const char *path, bool json)
+{
+        struct cd_config config;
+        struct cd_report report;
+        struct cd_error err;
+        struct cd_buf out;
+        cd_str text;
+
+        cd_report_init(&report, arena, cd_str_from_c(path));
+        if (cd_settings_load(&report, &cd_config_table, &config, &err) != CD_OK) {
+                print_errors(&report);
+                return CD_EXIT_USAGE;
+        }
+        cd_buf_init(&out, NULL, SHOW_MAX);
+        if (json)
+                cd_config_show_json(&report, &cd_config_table, &config, &out);
+        else
+                cd_config_show_text(&report, &cd_config_table, &config, &out);
+        cd_status status = cd_buf_view(&out, &text);
+        if (status == CD_OK)
+                fwrite(text.ptr, 1, text.len, stdout);
+        cd_buf_done(&out);
+        return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
+        const char *path = NULL, *action;
+        bool json = false;
+        const struct cd_option options[] = { { "--config", 'c', &path, NULL }, { "--json", 0, NULL, &json }, { 0 } };
+        struct cd_arena arena;
+
+        if (!cd_options_parse(argc, argv, options, &action, 1))
+                return CD_EXIT_USAGE;
+        if (!action || strcmp(action, "show") != 0)
+                return cd_usage_error(argv[0], "there is one action: cardea config show");
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        int code = show(&arena, path, json);
+        cd_arena_done(&arena);
+        return code;
+}
+
+const struct cd_command cd_cmd_config = {
+        .name = "config",
+        .summary = "show each effective setting and where it came from",
+        .help = "Usage: cardea config show [--config FILE] [--json]\n"
+                "\n"
+                "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or "
+                "file:line:column and\n"
+                "the environment variables and files that were put in. A secret is shown as its length and the "
+                "beginning of its\n"
+                "SHA-256.\n"
+                "\n"
+                "  -c, --config FILE  settings in YAML; without it, the defaults\n"
+                "      --json         as JSON\n"
+                "\n"
+                "Exit codes: 0 fine, 2 the file cannot be read as a configuration.\n",
+        .run = run,
+};

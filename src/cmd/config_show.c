@@ -1,0 +1,222 @@
+#include "cmd/config_show.h"
+
+#include "crypto/mac.h"
+
+struct show {
+        const struct cd_report *report;
+        struct cd_buf *out;
+        bool json;
+        size_t count; /* settings so far */
+};
+
+static void add_unit(struct cd_buf *out, int64_t value, const int64_t *factors, const char *const *units, size_t count)
+{
+        size_t i = 0;
+
+        while (i + 1 < count && (value == 0 || value % factors[i]))
+                i++;
+        cd_buf_add_char(out, '"');
+        cd_buf_add_i64(out, value / factors[i]);
+        cd_buf_add(out, cd_str_from_c(units[i]));
+        cd_buf_add_char(out, '"');
+}
+
+static void add_duration(struct cd_buf *out, int64_t ms)
+{
+        static const int64_t factors[] = { 86400000, 3600000, 60000, 1000, 1 };
+        static const char *const units[] = { "d", "h", "m", "s", "ms" };
+
+        add_unit(out, ms, factors, units, CD_LEN(factors));
+}
+
+static void add_size(struct cd_buf *out, int64_t bytes)
+{
+        static const int64_t factors[] = { 1024 * 1024, 1024, 1 };
+        static const char *const units[] = { "MB", "KB", "" };
+
+        add_unit(out, bytes, factors, units, CD_LEN(factors));
+}
+
+static void add_secret(struct cd_buf *out, cd_str secret)
+{
+        char fingerprint[16];
+
+        if (!secret.len)
+                cd_buf_add(out, CD_STR("\"not set\""));
+        else if (cd_fingerprint(secret, fingerprint) != CD_OK)
+                cd_buf_printf(out, "\"%zu bytes\"", secret.len);
+        else
+                cd_buf_printf(out, "\"%zu bytes, sha256:%.8s…\"", secret.len, fingerprint);
+}
+
+static void add_strings(struct cd_buf *out, const struct cd_strs *list)
+{
+        cd_buf_add_char(out, '[');
+        for (size_t i = 0; i < list->count; i++) {
+                if (i)
+                        cd_buf_add(out, CD_STR(", "));
+                cd_buf_add_json(out, list->items[i]);
+        }
+        cd_buf_add_char(out, ']');
+}
+
+static void add_value(struct cd_buf *out, const struct cd_field *field, const void *member)
+{
+        switch (field->type) {
+        case CD_FIELD_STRING:
+                cd_buf_add_json(out, *(const cd_str *)member);
+                break;
+        case CD_FIELD_SECRET:
+                add_secret(out, *(const cd_str *)member);
+                break;
+        case CD_FIELD_BOOL:
+                cd_buf_add(out, *(const bool *)member ? CD_STR("true") : CD_STR("false"));
+                break;
+        case CD_FIELD_INT:
+                cd_buf_add_i64(out, *(const int64_t *)member);
+                break;
+        case CD_FIELD_DURATION:
+                add_duration(out, *(const int64_t *)member);
+                break;
+        case CD_FIELD_SIZE:
+                add_size(out, *(const int64_t *)member);
+                break;
+        case CD_FIELD_CHOICE:
+                cd_buf_add_json(out, cd_str_from_c(field->choices[*(const int *)member]));
+                break;
+        case CD_FIELD_STRINGS:
+                add_strings(out, member);
+                break;
+        case CD_FIELD_OBJECT:
+        case CD_FIELD_OBJECTS: /* shown by their members; here only a list without any */
+                cd_buf_add(out, CD_STR("[]"));
+                break;
+        }
+}
+
+/* What the value, or the items of a list, were put together from: "env A, file B". */
+static cd_str origin(const struct show *show, cd_str setting, const struct cd_setting_source *source)
+{
+        cd_str from = source->from;
+
+        for (size_t i = 0;; i++) {
+                cd_str item = cd_arena_printf(show->report->arena, "%.*s[%zu]", CD_STR_ARG(setting), i);
+                const struct cd_setting_source *s = item.ptr ? cd_report_find_source(show->report, item) : NULL;
+                if (!s)
+                        return from.ptr ? from : CD_STR("");
+                if (s->from.len)
+                        from = cd_arena_printf(show->report->arena, "%.*s%s%.*s", CD_STR_ARG(from),
+                                               from.len ? ", " : "", CD_STR_ARG(s->from));
+        }
+}
+
+static void show_json(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
+{
+        const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
+        struct cd_buf *out = show->out;
+
+        cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
+        cd_buf_add_json(out, setting);
+        cd_buf_add(out, CD_STR(",\"value\":"));
+        add_value(out, field, member);
+        cd_buf_add(out, CD_STR(",\"source\":"));
+        if (!source) {
+                cd_buf_add(out, CD_STR("\"default\"}"));
+                return;
+        }
+        cd_str from = origin(show, setting, source);
+        cd_buf_add(out, CD_STR("{\"file\":"));
+        cd_buf_add_json(out, show->report->file_name);
+        cd_buf_printf(out, ",\"line\":%u,\"column\":%u", source->line, source->column);
+        if (from.len) {
+                cd_buf_add(out, CD_STR(",\"from\":"));
+                cd_buf_add_json(out, from);
+        }
+        cd_buf_add(out, CD_STR("}}"));
+}
+
+static void pad_to(struct cd_buf *out, size_t start, size_t width)
+{
+        do
+                cd_buf_add_char(out, ' ');
+        while (!out->failed && out->len < start + width);
+}
+
+static void show_text(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
+{
+        const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
+        struct cd_buf *out = show->out;
+
+        size_t start = out->len;
+        cd_buf_add(out, setting);
+        pad_to(out, start, 26);
+        start = out->len;
+        add_value(out, field, member);
+        pad_to(out, start, 38);
+        if (!source) {
+                cd_buf_add(out, CD_STR("default\n"));
+                return;
+        }
+        cd_str from = origin(show, setting, source);
+        cd_buf_add(out, show->report->file_name);
+        cd_buf_printf(out, ":%u:%u", source->line, source->column);
+        if (from.len) {
+                cd_buf_add(out, CD_STR(" from "));
+                cd_buf_add(out, from);
+        }
+        cd_buf_add_char(out, '\n');
+}
+
+static void show_table(struct show *show, const struct cd_table *table, const char *target, cd_str path);
+
+static void show_field(struct show *show, const struct cd_field *field, const char *target, cd_str path)
+{
+        struct cd_arena *arena = show->report->arena;
+        cd_str setting = cd_arena_printf(arena, "%.*s%s%s", CD_STR_ARG(path), path.len ? "." : "", field->name);
+        const char *member = target + field->offset;
+
+        if (!setting.ptr) {
+                show->out->failed = true;
+                return;
+        }
+        if (field->type == CD_FIELD_OBJECT) {
+                show_table(show, field->table, member, setting);
+                return;
+        }
+        const struct cd_objects *list = (const void *)member;
+        if (field->type == CD_FIELD_OBJECTS && list->count) {
+                for (size_t i = 0; i < list->count; i++)
+                        show_table(show, field->table, (const char *)list->items + i * field->table->size,
+                                   cd_arena_printf(arena, "%.*s[%zu]", CD_STR_ARG(setting), i));
+                return;
+        }
+        if (show->json)
+                show_json(show, setting, field, member);
+        else
+                show_text(show, setting, field, member);
+        show->count++;
+}
+
+static void show_table(struct show *show, const struct cd_table *table, const char *target, cd_str path)
+{
+        for (size_t i = 0; i < table->count; i++)
+                show_field(show, &table->fields[i], target, path);
+}
+
+void cd_config_show_text(const struct cd_report *report, const struct cd_table *table, const void *config,
+                         struct cd_buf *out)
+{
+        struct show show = { .report = report, .out = out };
+
+        show_table(&show, table, config, CD_STR(""));
+}
+
+void cd_config_show_json(const struct cd_report *report, const struct cd_table *table, const void *config,
+                         struct cd_buf *out)
+{
+        struct show show = { .report = report, .out = out, .json = true };
+
+        cd_buf_add(out, CD_STR("{\"settings\":["));
+        show_table(&show, table, config, CD_STR(""));
+        cd_buf_add(out, CD_STR("\n]}\n"));
+}

@@ -1,0 +1,224 @@
+/* cardea demo: the authorization server, a resource server and a web application, started, watched and stopped together. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/demo_child.h"
+#include "cmd/demo_files.h"
+
+enum {
+        READY_WITHIN_US = 15000000,
+        STOP_WITHIN_MS = 5000,
+};
+
+struct demo {
+        unsigned base;
+        struct demo_files files;
+        struct demo_child children[DEMO_COUNT];
+        bool announced;
+        int64_t started_us;
+};
+
+static void describe_children(struct demo *demo)
+{
+        static const char *const names[] = { "authorization server", "resource server", "web application" };
+        static const char *const paths[] = { "/readyz", "/healthz", "/healthz" };
+
+        for (unsigned i = 0; i < DEMO_COUNT; i++) {
+                struct demo_child *child = &demo->children[i];
+                size_t n = 0;
+                *child = (struct demo_child){ .name = names[i], .path = paths[i], .log = -1 };
+                child->port = (uint16_t)(demo->base + 1 + i);
+                child->argv[n++] = demo->files.programs[i];
+                if (i == DEMO_AUTHORIZATION)
+                        child->argv[n++] = "serve";
+                child->argv[n++] = "--config";
+                child->argv[n] = demo->files.configs[i];
+        }
+}
+
+static bool ports_are_free(const struct demo *demo)
+{
+        bool free = true;
+
+        for (size_t i = 0; i < DEMO_COUNT; i++) {
+                const struct demo_child *child = &demo->children[i];
+                char address[32];
+                snprintf(address, sizeof(address), "127.0.0.1:%u", child->port);
+                int error = cd_probe_listen(cd_str_from_c(address));
+                if (!error)
+                        continue;
+                free = false;
+                fprintf(stderr, "cardea demo: port %u, for the %s, %s\n", child->port, child->name,
+                        error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
+        }
+        return free;
+}
+
+static bool start_all(struct demo *demo)
+{
+        demo->started_us = cd_monotonic_us();
+        for (size_t i = 0; i < DEMO_COUNT; i++) {
+                if (demo_child_start(&demo->children[i]))
+                        continue;
+                fprintf(stderr, "cardea demo: the %s does not start: %s\n", demo->children[i].name, strerror(errno));
+                return false;
+        }
+        return true;
+}
+
+static void announce(struct demo *demo)
+{
+        unsigned as = demo->base + 1, rs = demo->base + 2, web = demo->base + 3;
+
+        printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
+        for (size_t i = 0; i < DEMO_COUNT; i++)
+                printf("  %-20s  http://localhost:%u  pid %d  %s\n", demo->children[i].name, demo->children[i].port,
+                       (int)demo->children[i].pid, demo->files.configs[i]);
+        printf("\nTry in another terminal:\n"
+               "  curl http://localhost:%u/current_time\n"
+               "  curl http://localhost:%u/epoch_time\n"
+               "  curl -u 1234:qwerty -d grant_type=client_credentials -d scope=epoch_time "
+               "http://localhost:%u/oauth/token\n"
+               "  curl -u 1234:qwerty -d grant_type=password -d username=ana -d password=any "
+               "http://localhost:%u/oauth/token\n"
+               "  curl -u 1234:qwerty -d token=TOKEN http://localhost:%u/oauth/introspect\n"
+               "  curl -H \"Authorization: Bearer TOKEN\" http://localhost:%u/epoch_time     # within the 5 seconds "
+               "that it lives\n"
+               "\nThe logs of all three are on standard error, a JSON line for each event; one request_id is on every "
+               "line of a\n"
+               "user's call. Ctrl-C stops everything.\n",
+               web, web, as, as, as, rs);
+        fflush(stdout);
+        demo->announced = true;
+}
+
+/* True where all have answered. */
+static bool probe_all(struct demo *demo)
+{
+        bool all = true;
+
+        for (size_t i = 0; i < DEMO_COUNT; i++) {
+                if (!demo->children[i].ready)
+                        demo_child_probe(&demo->children[i]);
+                all &= demo->children[i].ready;
+        }
+        return all;
+}
+
+static bool all_live(struct demo *demo)
+{
+        for (size_t i = 0; i < DEMO_COUNT; i++) {
+                struct demo_child *child = &demo->children[i];
+                char how[96];
+                if (!demo_child_ended(child))
+                        continue;
+                demo_child_pump(child);
+                demo_child_describe_end(child, how, sizeof(how));
+                fprintf(stderr, "cardea demo: the %s %s; its last line: %.*s\n", child->name, how,
+                        child->len ? (int)child->len : 6, child->len ? child->line : "(none)");
+                return false;
+        }
+        return true;
+}
+
+static bool is_late(const struct demo *demo)
+{
+        if (demo->announced || cd_monotonic_us() - demo->started_us < READY_WITHIN_US)
+                return false;
+        for (size_t i = 0; i < DEMO_COUNT; i++)
+                if (!demo->children[i].ready)
+                        fprintf(stderr, "cardea demo: the %s does not answer on port %u\n", demo->children[i].name,
+                                demo->children[i].port);
+        return true;
+}
+
+/* Until a signal (0) or a failure (1). */
+static int watch(struct demo *demo, int signals)
+{
+        for (;;) {
+                struct pollfd fds[DEMO_COUNT + 1] = { { .fd = signals, .events = POLLIN } };
+                struct signalfd_siginfo info;
+
+                for (size_t i = 0; i < DEMO_COUNT; i++)
+                        fds[i + 1] = (struct pollfd){ .fd = demo->children[i].log, .events = POLLIN };
+                poll(fds, DEMO_COUNT + 1, demo->announced ? -1 : 3);
+                for (size_t i = 0; i < DEMO_COUNT; i++)
+                        demo_child_pump(&demo->children[i]);
+                while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+                        if (info.ssi_signo != SIGCHLD)
+                                return CD_EXIT_OK;
+                if (!all_live(demo) || is_late(demo))
+                        return CD_EXIT_FAILED;
+                if (!demo->announced && probe_all(demo))
+                        announce(demo);
+        }
+}
+
+static int run_demo(struct demo *demo)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (signals < 0) {
+                fprintf(stderr, "cardea demo: %s\n", strerror(errno));
+                return CD_EXIT_FAILED;
+        }
+        int code = start_all(demo) ? watch(demo, signals) : CD_EXIT_FAILED;
+        demo_children_stop(demo->children, DEMO_COUNT, STOP_WITHIN_MS);
+        close(signals);
+        return code;
+}
+
+static int run(int argc, char **argv)
+{
+        const char *base = "5000";
+        const struct cd_option options[] = { { "--port-base", 0, &base, NULL }, { 0 } };
+        static struct demo demo;
+        uint64_t number;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number > 65532)
+                return cd_usage_error(argv[0], "--port-base must be a number from 0 to 65532, not \"%s\"", base);
+        demo.base = (unsigned)number;
+        describe_children(&demo);
+        if (!demo_files_find(&demo.files) || !ports_are_free(&demo))
+                return CD_EXIT_FAILED;
+        int code = demo_files_write(&demo.files, demo.base) ? run_demo(&demo) : CD_EXIT_FAILED;
+        demo_files_remove(&demo.files);
+        return code;
+}
+
+const struct cd_command cd_cmd_demo = {
+        .name = "demo",
+        .summary = "run three services that show it all",
+        .help = "Usage: cardea demo [--port-base N]\n"
+                "\n"
+                "Runs an authorization server, a resource server and a web application on 127.0.0.1 in the foreground, "
+                "prints\n"
+                "what runs where and what to try, and stops everything on Ctrl-C or SIGTERM. Their configuration files "
+                "are in a\n"
+                "private folder under $TMPDIR or /tmp, which is removed at the end.\n"
+                "\n"
+                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server) and N+3 (web "
+                "application);\n"
+                "                     5000 if not given\n"
+                "\n"
+                "Exit codes: 0 stopped by a signal, 1 a port is taken or a service ended by itself, 2 wrong command "
+                "line.\n",
+        .run = run,
+};

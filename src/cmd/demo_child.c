@@ -1,0 +1,187 @@
+#include "cmd/demo_child.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* In the child, between fork and exec. */
+static _Noreturn void become(const struct demo_child *child, int log, pid_t parent)
+{
+        sigset_t none;
+        int null = open("/dev/null", O_RDONLY);
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(127); /* it died before it could be asked for that */
+        setpgid(0, 0);      /* Ctrl-C goes to the demo, which ends its children itself */
+        signal(SIGPIPE, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        if (null >= 0)
+                dup2(null, STDIN_FILENO);
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        execv(child->argv[0], (char *const *)child->argv);
+        dprintf(STDERR_FILENO, "%s: %s cannot be run: %s\n", child->name, child->argv[0], strerror(errno));
+        _exit(127);
+}
+
+bool demo_child_start(struct demo_child *child)
+{
+        pid_t parent = getpid();
+        int ends[2];
+
+        child->log = -1;
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return false;
+        fflush(NULL);
+        child->pid = fork();
+        if (child->pid == 0)
+                become(child, ends[1], parent);
+        int error = errno;
+        close(ends[1]);
+        if (child->pid < 0) {
+                close(ends[0]);
+                child->pid = 0;
+                errno = error;
+                return false;
+        }
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        child->log = ends[0];
+        return true;
+}
+
+static void write_all(int fd, const char *bytes, size_t len)
+{
+        while (len) {
+                ssize_t n = write(fd, bytes, len);
+                if (n < 0 && errno == EAGAIN) {
+                        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, 1000);
+                        continue;
+                }
+                if (n < 0 && errno != EINTR)
+                        return; /* nobody reads; the demo goes on */
+                bytes += n > 0 ? n : 0;
+                len -= n > 0 ? (size_t)n : 0;
+        }
+}
+
+/* Keeps the last line, to say why a child ended. */
+static void remember(struct demo_child *child, const char *bytes, size_t len)
+{
+        for (size_t i = 0; i < len; i++) {
+                if (bytes[i] == '\n') {
+                        child->line_ended = true;
+                        continue;
+                }
+                if (child->line_ended)
+                        child->len = 0;
+                child->line_ended = false;
+                if (child->len < sizeof(child->line))
+                        child->line[child->len++] = bytes[i];
+        }
+}
+
+bool demo_child_pump(struct demo_child *child)
+{
+        char bytes[16384];
+
+        for (;;) {
+                ssize_t n = child->log < 0 ? 0 : read(child->log, bytes, sizeof(bytes));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno == EAGAIN)
+                        return true;
+                if (n <= 0) {
+                        if (child->log >= 0)
+                                close(child->log);
+                        child->log = -1;
+                        return false;
+                }
+                write_all(STDERR_FILENO, bytes, (size_t)n);
+                remember(child, bytes, (size_t)n);
+        }
+}
+
+void demo_child_probe(struct demo_child *child)
+{
+        struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(child->port) };
+        const struct timeval wait = { .tv_usec = 300000 };
+        char ask[256], answer[16] = "";
+
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return;
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+        int len = snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                           child->path);
+        if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && send(fd, ask, (size_t)len, MSG_NOSIGNAL) == len &&
+            recv(fd, answer, 12, MSG_WAITALL) == 12)
+                child->ready = !memcmp(answer, "HTTP/1.1 200", 12);
+        close(fd);
+}
+
+bool demo_child_ended(struct demo_child *child)
+{
+        if (!child->pid || waitpid(child->pid, &child->status, WNOHANG) != child->pid)
+                return false;
+        child->pid = 0;
+        return true;
+}
+
+void demo_child_describe_end(const struct demo_child *child, char *to, size_t size)
+{
+        if (WIFSIGNALED(child->status))
+                snprintf(to, size, "was killed by signal %d (%s)", WTERMSIG(child->status),
+                         strsignal(WTERMSIG(child->status)));
+        else
+                snprintf(to, size, "ended with exit code %d", WEXITSTATUS(child->status));
+}
+
+static void signal_all(const struct demo_child *children, size_t count, int number)
+{
+        for (size_t i = 0; i < count; i++)
+                if (children[i].pid)
+                        kill(children[i].pid, number);
+}
+
+/* Passes logs on until all have ended or the time is over. */
+static bool wait_for_all(struct demo_child *children, size_t count, int64_t deadline_us)
+{
+        for (;;) {
+                size_t running = 0;
+                for (size_t i = 0; i < count; i++) {
+                        demo_child_pump(&children[i]);
+                        demo_child_ended(&children[i]);
+                        running += children[i].pid != 0;
+                }
+                if (!running || cd_monotonic_us() >= deadline_us)
+                        return !running;
+                poll(NULL, 0, 5);
+        }
+}
+
+void demo_children_stop(struct demo_child *children, size_t count, int grace_ms)
+{
+        signal_all(children, count, SIGTERM);
+        if (!wait_for_all(children, count, cd_monotonic_us() + (int64_t)grace_ms * 1000)) {
+                signal_all(children, count, SIGKILL);
+                wait_for_all(children, count, cd_monotonic_us() + 2000000);
+        }
+        for (size_t i = 0; i < count; i++)
+                demo_child_pump(&children[i]);
+}

@@ -1,0 +1,91 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+int cd_usage_error(const char *command, const char *format, ...)
+{
+        va_list args;
+
+        fprintf(stderr, "cardea%s%s: ", *command ? " " : "", command);
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fputc('\n', stderr);
+        return CD_EXIT_USAGE;
+}
+
+static const struct cd_option *find_option(const struct cd_option *options, cd_str word)
+{
+        for (const struct cd_option *o = options; o->name; o++)
+                if (cd_str_eq(cd_str_from_c(o->name), word) ||
+                    (word.len == 2 && o->letter && word.ptr[0] == '-' && word.ptr[1] == o->letter))
+                        return o;
+        return NULL;
+}
+
+static bool refuse_unknown(const char *command, const struct cd_option *options, cd_str word)
+{
+        const char *nearest = NULL;
+        unsigned least = 4;
+
+        for (const struct cd_option *o = options; o->name; o++) {
+                unsigned distance = cd_str_distance(cd_str_from_c(o->name), word);
+                if (distance < least) {
+                        least = distance;
+                        nearest = o->name;
+                }
+        }
+        if (nearest)
+                cd_usage_error(command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word), nearest);
+        else
+                cd_usage_error(command, "unknown option \"%.*s\"; see: cardea help %s", CD_STR_ARG(word), command);
+        return false;
+}
+
+/* Takes argv[*at], and the value behind it. */
+static bool take_option(int argc, char **argv, const struct cd_option *options, int *at)
+{
+        cd_str word = cd_str_from_c(argv[*at]);
+        size_t equals = cd_str_index(word, '=');
+        const struct cd_option *option = find_option(options, cd_str_slice(word, 0, equals));
+
+        if (!option)
+                return refuse_unknown(argv[0], options, cd_str_slice(word, 0, equals));
+        if (option->value) {
+                const char *value = equals < word.len ? argv[*at] + equals + 1 : *at + 1 < argc ? argv[++*at] : "";
+                if (!*value) {
+                        cd_usage_error(argv[0], "%s needs a value", option->name);
+                        return false;
+                }
+                *option->value = value;
+        } else if (equals < word.len) {
+                cd_usage_error(argv[0], "%s takes no value", option->name);
+                return false;
+        } else {
+                *option->flag = true;
+        }
+        return true;
+}
+
+bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max)
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < rest_max; i++)
+                rest[i] = NULL;
+        for (int i = 1; i < argc; i++) {
+                if (argv[i][0] == '-' && argv[i][1]) {
+                        if (!take_option(argc, argv, options, &i))
+                                return false;
+                } else if (count == rest_max) {
+                        cd_usage_error(argv[0], "\"%s\" is one argument too many; see: cardea help %s", argv[i],
+                                       argv[0]);
+                        return false;
+                } else {
+                        rest[count++] = argv[i];
+                }
+        }
+        return true;
+}

@@ -1,0 +1,64 @@
+#include <stdio.h>
+
+#include "app/config.h"
+#include "cmd/cmd.h"
+#include "web/web.h"
+
+enum {
+        SCHEMA_MAX = 1024 * 1024
+};
+
+static const struct cd_table *const tables[] = { &cd_config_table, &cd_web_token_form, &cd_web_token_query_form };
+
+static const char *nearest_table(cd_str name)
+{
+        for (size_t i = 0; i < CD_LEN(tables); i++)
+                if (cd_str_distance(cd_str_from_c(tables[i]->name), name) < 4)
+                        return tables[i]->name;
+        return NULL;
+}
+
+static int print_schema(const struct cd_table *table)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, NULL, SCHEMA_MAX);
+        cd_table_schema(table, &buf);
+        cd_status status = cd_buf_view(&buf, &text);
+        if (status == CD_OK)
+                printf("%.*s\n", CD_STR_ARG(text));
+        cd_buf_done(&buf);
+        return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
+        const char *name;
+
+        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, &name, 1))
+                return CD_EXIT_USAGE;
+        for (size_t i = 0; i < CD_LEN(tables); i++) {
+                if (!name)
+                        printf("%s\n", tables[i]->name);
+                else if (cd_str_eq(cd_str_from_c(tables[i]->name), cd_str_from_c(name)))
+                        return print_schema(tables[i]);
+        }
+        if (!name)
+                return CD_EXIT_OK;
+        const char *nearest = nearest_table(cd_str_from_c(name));
+        if (nearest)
+                return cd_usage_error(argv[0], "no message \"%s\"; did you mean \"%s\"?", name, nearest);
+        return cd_usage_error(argv[0], "no message \"%s\"; \"cardea schema\" lists them", name);
+}
+
+const struct cd_command cd_cmd_schema = {
+        .name = "schema",
+        .summary = "print a message or the configuration as JSON Schema",
+        .help = "Usage: cardea schema [NAME]\n"
+                "\n"
+                "Prints the JSON Schema (draft 2020-12) of the message NAME, from the very table that reads it. "
+                "Without NAME,\n"
+                "lists the names: config is the file of \"cardea serve\", the others are forms of its endpoints.\n",
+        .run = run,
+};
