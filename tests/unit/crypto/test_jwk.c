@@ -1,0 +1,473 @@
+#include "fixture.h"
+
+#include <openssl/pem.h>
+
+static const struct cd_json *parse(struct fixture *f, const char *text)
+{
+        const struct cd_json *object;
+        assert_ok(cd_json_parse(&f->arena, cd_str_from_c(text), CD_JSON_UNIQUE_NAMES, &object, NULL));
+        return object;
+}
+
+static cd_status import(struct fixture *f, const char *text, struct cd_jwk **ret)
+{
+        return cd_jwk_from_json(&f->arena, parse(f, text), ret, &f->err);
+}
+
+static cd_status refused_import(struct fixture *f, const char *text)
+{
+        struct cd_jwk *jwk = NULL;
+        cd_status status = import(f, text, &jwk);
+        assert_null(jwk);
+        return status;
+}
+
+static const char *public_of(struct fixture *f, const struct cd_jwk *jwk)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, &f->arena, 8192);
+        cd_jwk_write_public(jwk, &buf);
+        cd_buf_add_char(&buf, '\0');
+        assert_ok(cd_buf_view(&buf, &text));
+        return text.ptr;
+}
+
+#define RFC7638_N                                                                                                      \
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_"                      \
+        "BJECPebWKRXjBZCiFV4n3o"                                                                                       \
+        "knjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"                                           \
+        "FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZH"                                                                  \
+        "zu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-"   \
+        "kEg"                                                                                                          \
+        "U8awapJzKnqDKgw"
+
+static void the_kid_is_the_thumbprint_of_rfc_7638_section_3_1(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *jwk;
+
+        assert_ok(import(f, "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N "\",\"e\":\"AQAB\",\"alg\":\"RS256\"}", &jwk));
+        assert_str(cd_jwk_kid(jwk), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_string_equal(public_of(f, jwk), "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N "\",\"e\":\"AQAB\","
+                                               "\"kid\":\"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\","
+                                               "\"alg\":\"RS256\",\"use\":\"sig\"}");
+        assert_int_equal(cd_jwk_alg(jwk), CD_ALG_RS256);
+        assert_false(cd_jwk_is_private(jwk));
+        cd_jwk_unref(jwk);
+}
+
+#define RFC8037_X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+#define RFC8037_D "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
+
+static void the_kid_is_the_thumbprint_of_rfc_8037_appendix_a_3(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *jwk;
+
+        assert_ok(import(f, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"" RFC8037_D "\",\"x\":\"" RFC8037_X "\"}",
+                         &jwk));
+        assert_str(cd_jwk_kid(jwk), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_true(cd_jwk_is_private(jwk));
+        assert_string_equal(public_of(f, jwk), "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X
+                                               "\",\"kid\":\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\","
+                                               "\"alg\":\"EdDSA\",\"use\":\"sig\"}");
+        cd_jwk_unref(jwk);
+}
+
+/* RFC 7515 appendix A.3.1. */
+#define EC_X "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+#define EC_Y "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+#define EC_D "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"
+#define EC   "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\""
+
+static void a_given_kid_is_kept(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *jwk;
+
+        assert_ok(import(f, EC ",\"kid\":\"a\\\"b\"}", &jwk));
+        assert_str(cd_jwk_kid(jwk), "a\"b");
+        assert_string_equal(public_of(f, jwk), EC ",\"kid\":\"a\\\"b\",\"alg\":\"ES256\",\"use\":\"sig\"}");
+        cd_jwk_unref(jwk);
+        assert_refused(refused_import(f, EC ",\"kid\":\"\"}"), CD_INVALID_REQUEST, "kid is empty");
+        assert_refused(refused_import(f, EC ",\"kid\":7}"), CD_INVALID_REQUEST, "kid is missing or not a string");
+}
+
+static void a_key_is_imported_only_for_signatures_of_its_alg(void **state)
+{
+        struct fixture *f = *state;
+        static const struct {
+                const char *members, *reason;
+        } cases[] = {
+                { ",\"use\":\"enc\"}", "use is not sig" },
+                { ",\"use\":1}", "use is missing or not a string" },
+                { ",\"key_ops\":[\"deriveKey\"]}", "key_ops has neither sign nor verify" },
+                { ",\"key_ops\":[]}", "key_ops has neither sign nor verify" },
+                { ",\"key_ops\":\"verify\"}", "key_ops is not an array" },
+                { ",\"alg\":\"RS256\"}", "alg does not fit the key" },
+                { ",\"alg\":\"ES512\"}", "alg does not fit the key" },
+                { ",\"alg\":\"none\"}", "alg does not fit the key" },
+        };
+        struct cd_jwk *jwk;
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                cd_str text = cd_arena_printf(&f->arena, "%s%s", EC, cases[i].members);
+                assert_refused(refused_import(f, text.ptr), CD_INVALID_REQUEST, cases[i].reason);
+        }
+        assert_ok(import(f, EC ",\"use\":\"sig\",\"alg\":\"ES256\",\"key_ops\":[\"verify\"]}", &jwk));
+        cd_jwk_unref(jwk);
+}
+
+static void keys_of_other_types_curves_and_sizes_are_refused(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_refused(refused_import(f, "{\"kty\":\"oct\",\"k\":\"AAAA\"}"), CD_INVALID_REQUEST,
+                       "the key is symmetric");
+        assert_refused(refused_import(f, "{\"kty\":\"AKP\"}"), CD_INVALID_REQUEST, "kty is not EC, RSA or OKP");
+        assert_refused(refused_import(f, "{}"), CD_INVALID_REQUEST, "kty is missing or not a string");
+        assert_refused(refused_import(f, "[]"), CD_INVALID_REQUEST, "the key is not an object");
+        assert_refused(refused_import(f, "{\"kty\":\"EC\",\"crv\":\"P-384\"}"), CD_INVALID_REQUEST,
+                       "crv is not one that is supported");
+        assert_refused(refused_import(f, "{\"kty\":\"EC\"}"), CD_INVALID_REQUEST, "crv is not one that is supported");
+        assert_refused(refused_import(f, "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" RFC8037_X "\"}"),
+                       CD_INVALID_REQUEST, "crv is not one that is supported");
+}
+
+static void coordinates_are_exactly_32_bytes_in_canonical_base64url(void **state)
+{
+        struct fixture *f = *state;
+        static const struct {
+                const char *x, *y, *reason;
+        } cases[] = {
+                { "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVA", EC_Y, "x has the wrong length" },
+                { "AH_NzidwNsRdQYPL7m_bS3tYBzM1e-nvE7rPbjx70VRF", EC_Y, "x has the wrong length" },
+                { EC_X, "", "y has the wrong length" },
+                { EC_X "=", EC_Y, "x is not canonical base64url" },
+                { "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEV", EC_Y, "x is not canonical base64url" },
+                { EC_X, "x/FEzRu9m36HLN/tue659LNpXW6pCyStikYjKIWI5a0", "y is not canonical base64url" },
+                { EC_Y, EC_X, "the point is not on the curve" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                cd_str text = cd_arena_printf(&f->arena, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}",
+                                              cases[i].x, cases[i].y);
+                assert_refused(refused_import(f, text.ptr), CD_INVALID_REQUEST, cases[i].reason);
+        }
+        assert_refused(refused_import(f, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\"}"), CD_INVALID_REQUEST,
+                       "y is missing or not a string");
+        assert_refused(refused_import(f, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}"), CD_INVALID_REQUEST,
+                       "x has the wrong length");
+}
+
+static void private_and_public_part_must_belong_together(void **state)
+{
+        struct fixture *f = *state;
+        const char *reason = "the private and the public part do not belong together";
+        struct cd_jwk *jwk;
+
+        assert_ok(import(f, EC ",\"d\":\"" EC_D "\"}", &jwk));
+        assert_true(cd_jwk_is_private(jwk));
+        cd_jwk_unref(jwk);
+        assert_refused(refused_import(f, EC ",\"d\":\"" EC_X "\"}"), CD_INVALID_REQUEST, reason);
+        assert_refused(refused_import(f, EC ",\"d\":\"AAAA\"}"), CD_INVALID_REQUEST, "d has the wrong length");
+        assert_refused(refused_import(f, EC ",\"d\":null}"), CD_INVALID_REQUEST, "d is missing or not a string");
+        assert_refused(refused_import(f, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X
+                                         "\",\"d\":\"" RFC8037_X "\"}"),
+                       CD_INVALID_REQUEST, reason);
+}
+
+static void an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent(void **state)
+{
+        struct fixture *f = *state;
+        static const struct {
+                size_t bytes;
+                unsigned char first, last;
+                const char *e, *reason;
+        } cases[] = {
+                { 256, 0x80, 1, "Aw", NULL },
+                { 512, 0xff, 1, "_____w", NULL },
+                { 256, 0x7f, 1, "AQAB", "an RSA key needs 2048 to 4096 bits" },
+                { 128, 0x80, 1, "AQAB", "an RSA key needs 2048 to 4096 bits" },
+                { 513, 0x01, 1, "AQAB", "an RSA key needs 2048 to 4096 bits" },
+                { 1025, 0x80, 1, "AQAB", "n has the wrong length" },
+                { 257, 0x00, 1, "AQAB", "n has a leading zero" },
+                { 256, 0x80, 2, "AQAB", "the modulus is even" },
+                { 256, 0x80, 1, "AQ", "the exponent is not odd, at least 3 and below 2^32" },
+                { 256, 0x80, 1, "Ag", "the exponent is not odd, at least 3 and below 2^32" },
+                { 256, 0x80, 1, "AQAA", "the exponent is not odd, at least 3 and below 2^32" },
+                { 256, 0x80, 1, "AQAAAAE", "the exponent is not odd, at least 3 and below 2^32" },
+                { 256, 0x80, 1, "AAM", "e has a leading zero" },
+                { 256, 0x80, 1, "", "e has the wrong length" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                char n[1025];
+                memset(n, 0x55, sizeof(n));
+                n[0] = (char)cases[i].first;
+                n[cases[i].bytes - 1] = (char)cases[i].last;
+                cd_str text = encode(f, cd_str_of(n, cases[i].bytes));
+                text = cd_arena_printf(&f->arena, "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"%s\"}", CD_STR_ARG(text),
+                                       cases[i].e);
+                if (cases[i].reason) {
+                        assert_refused(refused_import(f, text.ptr), CD_INVALID_REQUEST, cases[i].reason);
+                } else {
+                        struct cd_jwk *jwk;
+                        assert_ok(import(f, text.ptr, &jwk));
+                        cd_jwk_unref(jwk);
+                }
+        }
+        assert_refused(refused_import(f, "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N "\",\"e\":\"AQAB\",\"d\":\"AQ\"}"),
+                       CD_INVALID_REQUEST, "p is missing or not a string");
+        assert_refused(refused_import(f, "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N
+                                         "\",\"e\":\"AQAB\",\"d\":\"AQ\",\"p\":\"Aw\","
+                                         "\"q\":\"Aw\",\"dp\":\"Aw\",\"dq\":\"Aw\",\"qi\":\"Aw\"}"),
+                       CD_INVALID_REQUEST, "the private and the public part do not belong together");
+        assert_refused(refused_import(f, "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N "\",\"e\":\"AQAB\",\"oth\":[]}"),
+                       CD_INVALID_REQUEST, "RSA of more than two primes");
+}
+
+static void a_private_key_survives_pem(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *keys[] = { f->es256, f->rs256, f->eddsa };
+
+        for (size_t i = 0; i < CD_LEN(keys); i++) {
+                cd_str pem, token;
+                struct cd_jwk *copy;
+                struct cd_jws jws;
+                assert_ok(cd_jwk_write_pem(keys[i], &f->arena, &pem, &f->err));
+                assert_true(cd_str_has_prefix(pem, CD_STR("-----BEGIN PRIVATE KEY-----\n")));
+                assert_ok(cd_jwk_from_pem(pem, &copy, &f->err));
+                assert_true(cd_jwk_is_private(copy));
+                assert_int_equal(cd_jwk_alg(copy), keys[i]->alg);
+                assert_string_equal(public_of(f, copy), public_of(f, keys[i]));
+                assert_ok(cd_jws_sign(&f->arena, copy, CD_STR("x"), CD_STR("payload"), &token, &f->err));
+                assert_ok(cd_jws_verify(&f->arena, &f->keys, token, &jws, &f->err));
+                cd_jwk_unref(copy);
+        }
+}
+
+/* PEM of that kind, by libcrypto itself. */
+static cd_str pem_by(struct fixture *f, const EVP_PKEY *pkey, int (*write)(BIO *, const EVP_PKEY *))
+{
+        BIO *bio = BIO_new(BIO_s_mem());
+        char *text;
+
+        assert_int_equal(write(bio, pkey), 1);
+        long len = BIO_get_mem_data(bio, &text);
+        cd_str copy = cd_arena_copy(&f->arena, cd_str_of(text, (size_t)len));
+        BIO_free(bio);
+        return copy;
+}
+
+static int write_traditional(BIO *bio, const EVP_PKEY *pkey)
+{
+        return PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL, NULL);
+}
+
+static int write_encrypted(BIO *bio, const EVP_PKEY *pkey)
+{
+        return PEM_write_bio_PKCS8PrivateKey(bio, pkey, EVP_aes_128_cbc(), "secret", 6, NULL, NULL);
+}
+
+static int write_encrypted_traditional(BIO *bio, const EVP_PKEY *pkey)
+{
+        return PEM_write_bio_PrivateKey_traditional(bio, pkey, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6,
+                                                    NULL, NULL);
+}
+
+static void sec1_pkcs1_and_public_pem_are_read(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *keys[] = { f->es256, f->rs256, f->eddsa }, *copy;
+
+        for (size_t i = 0; i < CD_LEN(keys); i++) {
+                if (keys[i]->alg != CD_ALG_EDDSA) {
+                        assert_ok(cd_jwk_from_pem(pem_by(f, keys[i]->pkey, write_traditional), &copy, &f->err));
+                        assert_true(cd_jwk_is_private(copy));
+                        assert_string_equal(public_of(f, copy), public_of(f, keys[i]));
+                        cd_jwk_unref(copy);
+                }
+                assert_ok(cd_jwk_from_pem(pem_by(f, keys[i]->pkey, PEM_write_bio_PUBKEY), &copy, &f->err));
+                assert_false(cd_jwk_is_private(copy));
+                assert_string_equal(public_of(f, copy), public_of(f, keys[i]));
+                cd_str pem;
+                assert_refused(cd_jwk_write_pem(copy, &f->arena, &pem, &f->err), CD_INVALID_REQUEST,
+                               "the key is public");
+                cd_jwk_unref(copy);
+        }
+        /* As `openssl ecparam -genkey` writes it. */
+        cd_str sec1 = pem_by(f, f->es256->pkey, write_traditional);
+        sec1 = cd_arena_printf(&f->arena,
+                               "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n%.*s",
+                               CD_STR_ARG(sec1));
+        assert_ok(cd_jwk_from_pem(sec1, &copy, &f->err));
+        cd_jwk_unref(copy);
+}
+
+static void pem_that_is_no_key_of_ours_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *jwk;
+        static const struct {
+                const char *type, *group;
+                const char *reason;
+        } others[] = {
+                { "EC", "P-384", "the curve is not P-256" },
+                { "EC", "secp256k1", "the curve is not P-256" },
+                { "ED448", NULL, "the key is not P-256, RSA or Ed25519" },
+                { "X25519", NULL, "the key is not P-256, RSA or Ed25519" },
+        };
+
+        assert_refused(cd_jwk_from_pem(CD_STR(""), &jwk, &f->err), CD_INVALID_REQUEST,
+                       "PEM is empty or longer than 16 KB");
+        assert_refused(cd_jwk_from_pem(CD_STR("secret"), &jwk, &f->err), CD_INVALID_REQUEST, "no key in the PEM");
+        assert_refused(cd_jwk_from_pem(CD_STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &jwk,
+                                       &f->err),
+                       CD_INVALID_REQUEST, "no key in the PEM");
+        assert_refused(cd_jwk_from_pem(pem_by(f, f->es256->pkey, write_encrypted), &jwk, &f->err), CD_INVALID_REQUEST,
+                       "PEM is encrypted");
+        assert_refused(cd_jwk_from_pem(pem_by(f, f->es256->pkey, write_encrypted_traditional), &jwk, &f->err),
+                       CD_INVALID_REQUEST, "PEM is encrypted");
+        for (size_t i = 0; i < CD_LEN(others); i++) {
+                EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, others[i].type, others[i].group);
+                assert_non_null(pkey);
+                assert_refused(cd_jwk_from_pem(pem_by(f, pkey, PEM_write_bio_PUBKEY), &jwk, &f->err),
+                               CD_INVALID_REQUEST, others[i].reason);
+                EVP_PKEY_free(pkey);
+        }
+        EVP_PKEY *small = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
+        assert_refused(cd_jwk_from_pem(pem_by(f, small, PEM_write_bio_PUBKEY), &jwk, &f->err), CD_INVALID_REQUEST,
+                       "an RSA key needs 2048 to 4096 bits");
+        EVP_PKEY_free(small);
+        assert_refused(cd_jwk_generate(CD_ALG_NONE, &jwk, &f->err), CD_INVALID_REQUEST,
+                       "no key has the algorithm none");
+}
+
+static void algs_have_names(void **state)
+{
+        (void)state;
+        for (enum cd_alg alg = CD_ALG_ES256; alg <= CD_ALG_EDDSA; alg++)
+                assert_int_equal(cd_alg_from_name(cd_alg_name(alg)), alg);
+        assert_int_equal(cd_alg_from_name(CD_STR("none")), CD_ALG_NONE);
+        assert_int_equal(cd_alg_from_name(CD_STR("HS256")), CD_ALG_NONE);
+}
+
+static cd_status parse_set(struct fixture *f, const char *text, size_t *retcount)
+{
+        struct cd_jwks set = { 0 };
+        cd_status status = cd_jwks_parse(&f->arena, cd_str_from_c(text), &set, &f->err);
+
+        *retcount = set.count;
+        cd_jwks_done(&set);
+        return status;
+}
+
+static void a_set_skips_keys_that_are_not_for_us(void **state)
+{
+        struct fixture *f = *state;
+        size_t count;
+
+        assert_ok(parse_set(f,
+                            "{\"keys\":[{\"kty\":\"AKP\"},{\"kty\":\"EC\",\"crv\":\"P-521\"}," EC
+                            ",\"use\":\"enc\"}," EC
+                            ",\"alg\":\"ECDH-ES\"},{\"kty\":\"RSA\",\"n\":\"xw\",\"e\":\"Aw\"}," EC "}],\"more\":1}",
+                            &count));
+        assert_int_equal(count, 1);
+        assert_ok(parse_set(f, "{\"keys\":[]}", &count));
+        assert_int_equal(count, 0);
+}
+
+static void a_set_with_one_kid_twice_a_symmetric_or_a_broken_key_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        size_t count;
+
+        assert_refused(parse_set(f, "{\"keys\":[" EC "}," EC "}]}", &count), CD_INVALID_REQUEST,
+                       "two keys have one kid");
+        assert_refused(parse_set(f,
+                                 "{\"keys\":[" EC
+                                 ",\"kid\":\"a\"},{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X
+                                 "\",\"kid\":\"a\"}]}",
+                                 &count),
+                       CD_INVALID_REQUEST, "two keys have one kid");
+        assert_refused(parse_set(f, "{\"keys\":[" EC "},{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", &count),
+                       CD_INVALID_REQUEST, "the key is symmetric");
+        assert_refused(parse_set(f, "{\"keys\":[" EC "},{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\"}]}", &count),
+                       CD_INVALID_REQUEST, "x has the wrong length");
+        assert_refused(parse_set(f, "{\"keys\":[7]}", &count), CD_INVALID_REQUEST, "the key is not an object");
+        assert_refused(parse_set(f, "{\"keys\":{}}", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
+        assert_refused(parse_set(f, EC "}", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
+        assert_int_equal(parse_set(f, "{\"keys\":[],\"keys\":[]}", &count), CD_MALFORMED);
+}
+
+static void a_set_is_bounded(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_buf buf;
+        cd_str text;
+        size_t count;
+
+        cd_buf_init(&buf, NULL, 1 << 20);
+        cd_buf_add(&buf, CD_STR("{\"keys\":["));
+        for (int i = 0; i < 101; i++)
+                cd_buf_add(&buf, i ? CD_STR(",{\"kty\":\"AKP\"}") : CD_STR("{\"kty\":\"AKP\"}"));
+        cd_buf_add(&buf, CD_STR("]}"));
+        cd_buf_add_char(&buf, '\0');
+        assert_ok(cd_buf_view(&buf, &text));
+        assert_refused(parse_set(f, text.ptr, &count), CD_TOO_LARGE, "the set has more than 100 keys");
+        while (buf.len < (256 << 10) + 2)
+                cd_buf_add_char(&buf, ' ');
+        struct cd_jwks set;
+        assert_ok(cd_buf_view(&buf, &text));
+        assert_refused(cd_jwks_parse(&f->arena, text, &set, &f->err), CD_TOO_LARGE,
+                       "the set of keys is longer than 256 KB");
+        cd_buf_done(&buf);
+}
+
+static void a_set_finds_by_kid_and_alg_and_holds_its_keys(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwk *jwk;
+        struct cd_jwks set = { 0 };
+
+        assert_ok(cd_jwk_generate(CD_ALG_EDDSA, &jwk, NULL));
+        assert_ok(cd_jwks_add(&set, jwk, NULL));
+        cd_jwk_unref(jwk); /* the set has a reference of its own */
+        assert_ptr_equal(cd_jwks_find(&set, cd_jwk_kid(jwk), CD_ALG_EDDSA), jwk);
+        assert_null(cd_jwks_find(&set, cd_jwk_kid(jwk), CD_ALG_ES256));
+        assert_null(cd_jwks_find(&set, CD_STR("x"), CD_ALG_EDDSA));
+        assert_refused(cd_jwks_add(&set, jwk, &f->err), CD_INVALID_REQUEST, "two keys have one kid");
+        struct cd_jwk *ref = cd_jwk_ref(jwk);
+        cd_jwks_done(&set);
+        assert_int_equal(set.count, 0);
+        assert_int_equal(cd_jwk_alg(ref), CD_ALG_EDDSA);
+        cd_jwk_unref(ref);
+        cd_jwk_unref(NULL);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_kid_is_the_thumbprint_of_rfc_7638_section_3_1),
+                cmocka_unit_test(the_kid_is_the_thumbprint_of_rfc_8037_appendix_a_3),
+                cmocka_unit_test(a_given_kid_is_kept),
+                cmocka_unit_test(a_key_is_imported_only_for_signatures_of_its_alg),
+                cmocka_unit_test(keys_of_other_types_curves_and_sizes_are_refused),
+                cmocka_unit_test(coordinates_are_exactly_32_bytes_in_canonical_base64url),
+                cmocka_unit_test(private_and_public_part_must_belong_together),
+                cmocka_unit_test(an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent),
+                cmocka_unit_test(a_private_key_survives_pem),
+                cmocka_unit_test(sec1_pkcs1_and_public_pem_are_read),
+                cmocka_unit_test(pem_that_is_no_key_of_ours_is_refused),
+                cmocka_unit_test(algs_have_names),
+                cmocka_unit_test(a_set_skips_keys_that_are_not_for_us),
+                cmocka_unit_test(a_set_with_one_kid_twice_a_symmetric_or_a_broken_key_is_refused),
+                cmocka_unit_test(a_set_is_bounded),
+                cmocka_unit_test(a_set_finds_by_kid_and_alg_and_holds_its_keys),
+        };
+        return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}

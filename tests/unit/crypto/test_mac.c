@@ -1,0 +1,91 @@
+#include "fixture.h"
+
+#include "crypto/mac.h"
+#include "crypto/random.h"
+
+static void assert_hex(const unsigned char *bytes, size_t len, const char *want)
+{
+        char hex[2 * 64 + 1] = "";
+
+        for (size_t i = 0; i < len; i++)
+                snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        assert_string_equal(hex, want);
+}
+
+static void assert_mac(cd_str key, cd_str message, const char *want)
+{
+        unsigned char sum[CD_MAC_SIZE];
+        struct cd_mac *mac = cd_mac_new(key);
+
+        assert_non_null(mac);
+        for (int i = 0; i < 3; i++) { /* the context is used again from the second time on */
+                assert_int_equal(cd_mac_sum(mac, message, sum), CD_OK);
+                assert_hex(sum, sizeof(sum), want);
+        }
+        cd_mac_free(mac);
+}
+
+static void hmac_gives_the_examples_of_rfc_4231(void **state)
+{
+        (void)state;
+        assert_mac(CD_STR("Jefe"), CD_STR("what do ya want for nothing?"),
+                   "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        char key[131];
+        memset(key, 0xaa, sizeof(key));
+        assert_mac(cd_str_of(key, sizeof(key)), CD_STR("Test Using Larger Than Block-Size Key - Hash Key First"),
+                   "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+static void hmac_takes_an_empty_key_and_an_empty_message(void **state)
+{
+        (void)state;
+        assert_mac(CD_STR(""), CD_STR(""), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+        assert_mac((cd_str){ NULL, 0 }, (cd_str){ NULL, 0 },
+                   "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+static void sha256_gives_the_examples_of_fips_180(void **state)
+{
+        unsigned char sum[CD_SHA256_SIZE];
+
+        (void)state;
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(cd_sha256(CD_STR("abc"), sum), CD_OK);
+                assert_hex(sum, sizeof(sum), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+                assert_int_equal(cd_sha256((cd_str){ NULL, 0 }, sum), CD_OK);
+                assert_hex(sum, sizeof(sum), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        }
+}
+
+static void a_fingerprint_is_the_start_of_the_hash(void **state)
+{
+        char got[17] = "";
+
+        (void)state;
+        assert_int_equal(cd_fingerprint(CD_STR("abc"), got), CD_OK);
+        assert_string_equal(got, "ba7816bf8f01cfea");
+}
+
+static void random_bytes_fill_all_of_it_and_differ(void **state)
+{
+        unsigned char a[64] = { 0 }, b[64] = { 0 };
+
+        (void)state;
+        assert_int_equal(cd_random_system.fill(&cd_random_system, a, sizeof(a)), CD_OK);
+        assert_int_equal(cd_random_system.fill(&cd_random_system, b, sizeof(b)), CD_OK);
+        assert_memory_not_equal(a, b, sizeof(a));
+        assert_memory_not_equal(a + 32, (unsigned char[32]){ 0 }, 32);
+        assert_int_equal(cd_random_system.fill(&cd_random_system, a, 0), CD_OK);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(hmac_gives_the_examples_of_rfc_4231),
+                cmocka_unit_test(hmac_takes_an_empty_key_and_an_empty_message),
+                cmocka_unit_test(sha256_gives_the_examples_of_fips_180),
+                cmocka_unit_test(a_fingerprint_is_the_start_of_the_hash),
+                cmocka_unit_test(random_bytes_fill_all_of_it_and_differ),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
