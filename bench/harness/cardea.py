@@ -1,0 +1,111 @@
+"""Our side: where the binaries are, their configuration files, how they are started."""
+import os
+import subprocess
+
+from .load import SERVER_CORE
+from .processes import BenchError, Chain, free_port
+from .wire import basic, form, post_form
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RESOURCE = 'http://localhost:5002'
+CLIENT = basic('1234', 'qwerty')
+INTROSPECTOR = basic('resource', 'resource-secret')
+CLIENT_CREDENTIALS = form(grant_type='client_credentials', scope='current_time')
+
+COMMON = '''\
+listen: ["127.0.0.1:{port}"]
+threads: {threads}
+log: {{ level: "{log}" }}
+limits: {{ idle_timeout: 600s, connections: 20000 }}
+'''
+SERVE = COMMON + '''\
+issuer: http://localhost:5001
+tokens: {{ lifetime: 1h, alg: ES256 }}
+signing_key: ${{file:{key}}}
+accept_any_user: demo-only
+scopes: [current_time, epoch_time]
+clients:
+  - id: "1234"
+    secret: qwerty
+    grant_types: [client_credentials, password]
+    scopes: [current_time, epoch_time]
+    audience: http://localhost:5002
+  - id: resource
+    secret: resource-secret
+    introspect: [http://localhost:5002]
+'''
+TIME_RESOURCE = COMMON + '''\
+authorization_server: http://127.0.0.1:{authorization_server}
+resource: http://localhost:5002
+client_id: resource
+client_secret: resource-secret
+timeout: 2s
+'''
+TIME_WEBAPP = COMMON + '''\
+authorization_server: http://127.0.0.1:{authorization_server}
+resource_server: http://127.0.0.1:{resource_server}
+client_id: "1234"
+client_secret: qwerty
+username: ana
+password: secret
+timeout: 2s
+'''
+
+
+def binary(options, *names):
+    path = os.path.join(options.build, *names)
+    if not os.access(path, os.X_OK):
+        raise BenchError(f'{path} is missing; build it first (./dev build), or name the build folder with --build')
+    return path
+
+
+def signing_key(shop):
+    """One P-256 key for every authorization server of this run."""
+    path = shop.path('signing.pem')
+    if not os.path.exists(path):
+        made = subprocess.run(['openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+                              capture_output=True, text=True, check=True)
+        shop.write('signing.pem', made.stdout)
+    return path
+
+
+def start_service(shop, options, names, template, *, core, threads, log='off', **values):
+    port = free_port()
+    name = names[-1]
+    text = template.format(port=port, threads=threads, log=log, key=signing_key(shop), **values)
+    config = shop.write(f'{name}-{port}.yaml', text)
+    argv = [binary(options, *names), *(['serve'] if name == 'cardea' else []), '--config', config]
+    process = shop.start(name, argv, core=core)
+    process.port = port
+    return process.wait_until_ready(port, '/healthz')
+
+
+def start_server(shop, options, *, core=SERVER_CORE, threads=1, log='off'):
+    return start_service(shop, options, ['cardea'], SERVE, core=core, threads=threads, log=log)
+
+
+def start_user_call(shop, options):
+    """The three services on all cores."""
+    server = start_server(shop, options, core=None, threads=0)
+    resource = start_service(shop, options, ['examples', 'time-api', 'time-resource'], TIME_RESOURCE, core=None, threads=0,
+                             authorization_server=server.port)
+    webapp = start_service(shop, options, ['examples', 'time-api', 'time-webapp'], TIME_WEBAPP, core=None, threads=0,
+                           authorization_server=server.port, resource_server=resource.port)
+    return Chain(webapp, resource, server)
+
+
+def expect(answer, what, right):
+    if answer.status != 200 or not right(answer):
+        raise BenchError(f'{what} answers {answer.status} {answer.body[:300]!r}')
+    return answer
+
+
+def first_token(port, path='/oauth/token', authorization=CLIENT, body=CLIENT_CREDENTIALS):
+    """The answer to one request for a token, looked at before anything is measured."""
+    return expect(post_form(port, path, authorization, body), f'token request on {port}',
+                  lambda answer: answer.json().get('access_token'))
+
+
+def first_introspection(port, token, path='/oauth/introspect', authorization=INTROSPECTOR):
+    return expect(post_form(port, path, authorization, form(token=token)), f'introspection on {port}',
+                  lambda answer: answer.json().get('active') is True)

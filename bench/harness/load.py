@@ -1,0 +1,130 @@
+"""The load generators: wrk for servers, openssl speed for the bare signature; and how targets are measured in turn."""
+import dataclasses
+import json
+import os
+import re
+import statistics
+import subprocess
+
+from .processes import BenchError
+
+SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'wrk', 'load.lua')
+SERVER_CORE = 0
+LOAD_CORE = 1
+
+
+@dataclasses.dataclass
+class Sample:
+    """One measured run. `problems` is empty where every answer was right."""
+    rate: float
+    p50_ms: float = 0
+    p99_ms: float = 0
+    load_busy: float = 0  # part of a core that the load generator used; near 1 it is the load generator that is measured
+    server_busy: float = 0  # parts of a core that the server used
+    problems: list = dataclasses.field(default_factory=list)
+
+    @property
+    def rate_per_core(self):
+        """Answers for each second of the server's processor time: what a full core would give."""
+        return self.rate / self.server_busy
+
+
+def problems_of(result, expected_length):
+    problems = [f'{count} {kind} errors' if kind != 'status' else f'{count} answers that are not 2xx or 3xx'
+                for kind, count in result['errors'].items() if count]
+    if not result['requests']:
+        return problems + ['no answer at all']
+    length = result['bytes'] / result['requests']
+    # Up to a tenth: the last answers may be cut off by the end of the run, and some fields vary in length.
+    if expected_length and abs(length - expected_length) > expected_length / 10:
+        problems.append(f'{length:.0f} bytes per answer where {expected_length} were expected')
+    return problems
+
+
+def run_wrk(url, script_arguments, *, seconds, connections, core=LOAD_CORE, server=None, expected_length=0):
+    pin = [] if core is None else ['taskset', '-c', str(core)]
+    argv = [*pin, 'wrk', '-t1', f'-c{connections}', f'-d{seconds}s', '--timeout', '10s', '-s', SCRIPT, url, '--',
+            *script_arguments]
+    before = server.processor_seconds() if server else 0
+    wrk = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        output = wrk.stdout.read()
+    finally:
+        wrk.kill()
+        wrk.wait()
+    found = re.search(r'^BENCH (\{.*\})$', output, re.M)
+    if not found:
+        raise BenchError(f'wrk said nothing that can be read:\n{output}')
+    result = json.loads(found.group(1))
+    elapsed = result['microseconds'] / 1e6
+    return Sample(result['requests'] / elapsed, result['p50_us'] / 1e3, result['p99_us'] / 1e3,
+                  result['load_seconds'] / elapsed, (server.processor_seconds() - before) / elapsed if server else 0,
+                  problems_of(result, expected_length))
+
+
+def openssl_signatures(seconds):
+    """ECDSA P-256 signatures a second on the servers' core."""
+    argv = ['taskset', '-c', str(SERVER_CORE), 'openssl', 'speed', '-seconds', str(seconds), 'ecdsap256']
+    output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    found = re.search(r'nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+', output)
+    if not found:
+        raise BenchError(f'openssl speed said nothing that can be read:\n{output}')
+    return Sample(float(found.group(1)), server_busy=1)
+
+
+@dataclasses.dataclass
+class Target:
+    """`measure(options)` gives a Sample; `name` is what the table calls it."""
+    name: str
+    measure: object
+
+
+def wrk_target(name, server, path, script_arguments, *, connections=64, core=LOAD_CORE, expected_length=0):
+    def measure(options):
+        url = f'http://127.0.0.1:{server.port}{path}'
+        run_wrk(url, script_arguments, seconds=options.warmup, connections=connections, core=core)
+        return run_wrk(url, script_arguments, seconds=options.seconds, connections=connections, core=core, server=server,
+                       expected_length=expected_length)
+
+    return Target(name, measure)
+
+
+class Series:
+    """The samples of one target over the rounds."""
+
+    def __init__(self, name):
+        self.name = name
+        self.samples = []
+
+    def median(self, field='rate'):
+        return statistics.median(getattr(sample, field) for sample in self.samples)
+
+    def limited_by_load(self):
+        """wrk used its core up and the server did not: then the rate says how fast wrk is."""
+        return self.median('load_busy') > 0.95 and self.median('server_busy') < 0.95
+
+    def problem(self):
+        """None, or the first thing that went wrong, with how many rounds had something wrong."""
+        bad = [sample.problems for sample in self.samples if sample.problems]
+        return f'{self.name}: {"; ".join(bad[0])} ({len(bad)} of {len(self.samples)} rounds)' if bad else None
+
+
+def measure_in_turn(targets, options):
+    """Every target once in a round, the order reversed every other round, so that a slow minute of the machine hits all."""
+    series = {target.name: Series(target.name) for target in targets}
+    for number in range(options.rounds):
+        for target in targets if number % 2 == 0 else targets[::-1]:
+            sample = target.measure(options)
+            series[target.name].samples.append(sample)
+            note = f'   FAILED: {"; ".join(sample.problems)}' if sample.problems else ''
+            print(f'  round {number + 1}  {target.name:46s} {sample.rate:11,.0f}/s   p50 {sample.p50_ms:8.2f} ms'
+                  f'   p99 {sample.p99_ms:8.2f} ms   server {sample.server_busy:4.0%}   load {sample.load_busy:4.0%}{note}',
+                  flush=True)
+    return series
+
+
+def compare(ours, reference):
+    """(field, ratio): the median over the rounds of the ratio within each round, and what was compared. Where wrk was the limit
+    of either, the rates would only say that wrk is as fast as wrk; then both are taken per second of processor time."""
+    field = 'rate_per_core' if ours.limited_by_load() or reference.limited_by_load() else 'rate'
+    return field, statistics.median(getattr(a, field) / getattr(b, field) for a, b in zip(ours.samples, reference.samples))
