@@ -24,6 +24,7 @@ enum {
         CONNECTIONS_MAX = 64,
         REQUEST_MAX = 8192,
         CEILING = 4096,
+        PATIENCE_MS = 20000,
         TIMEOUT_MS = 300
 };
 
@@ -156,11 +157,11 @@ struct fixture {
         struct cd_http_answer answer;
 };
 
-static struct cd_http_client *new_client(void)
+static struct cd_http_client *new_client(int64_t timeout_ms)
 {
         struct cd_http_client_options options = {
-                .connect_timeout_ms = TIMEOUT_MS,
-                .total_timeout_ms = TIMEOUT_MS,
+                .connect_timeout_ms = timeout_ms,
+                .total_timeout_ms = timeout_ms,
                 .response_max = CEILING,
         };
         struct cd_http_client *client = NULL;
@@ -173,7 +174,7 @@ static int setup(void **state)
 {
         struct fixture *f = calloc(1, sizeof(*f));
 
-        f->client = new_client();
+        f->client = new_client(PATIENCE_MS);
         cd_arena_init(&f->arena, 64 * 1024);
         f->req = (struct cd_http_request){ .arena = &f->arena, .request_id = CD_STR("req-1") };
         memcpy(f->req.trace.trace_id, "0af7651916cd43dd8448eb211c80319c", 32);
@@ -487,6 +488,12 @@ static bool trickles(struct peer *peer, int fd, int nth)
         return false;
 }
 
+static void use_short_timeouts(struct fixture *f)
+{
+        cd_http_client_free(f->client);
+        f->client = new_client(TIMEOUT_MS);
+}
+
 static void assert_times_out(struct fixture *f, const char *reason)
 {
         int64_t before = cd_monotonic_us();
@@ -498,6 +505,7 @@ static void assert_times_out(struct fixture *f, const char *reason)
 
 static void silence_ends_in_a_timeout(void **state)
 {
+        use_short_timeouts(*state);
         start(*state, is_silent);
         assert_times_out(*state, "no complete answer in time");
 }
@@ -507,6 +515,7 @@ static void a_call_may_have_a_shorter_timeout_of_its_own(void **state)
         struct fixture *f = *state;
         int64_t before = cd_monotonic_us();
 
+        use_short_timeouts(f);
         start(f, is_silent);
         assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_GET, .timeout_ms = 20 }), CD_TIMEOUT);
         assert_true(cd_monotonic_us() - before < TIMEOUT_MS * 1000);
@@ -515,6 +524,7 @@ static void a_call_may_have_a_shorter_timeout_of_its_own(void **state)
 
 static void bytes_that_trickle_do_not_prolong_the_timeout(void **state)
 {
+        use_short_timeouts(*state);
         start(*state, trickles);
         assert_times_out(*state, "no complete answer in time");
 }
@@ -527,6 +537,7 @@ static void a_connection_that_is_never_accepted_ends_in_a_timeout(void **state)
         unsigned port;
         int listener = listen_on_free_port(0, &port);
 
+        use_short_timeouts(f);
         to.sin_port = htons((uint16_t)port);
         for (size_t i = 0; i < CD_LEN(fillers); i++) { /* the queue of a listener takes a connection or two */
                 fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -710,11 +721,60 @@ static void https_to_a_server_without_tls_fails(void **state)
         char url[64];
 
         /* Its bytes are no request, so the peer reads on; the client's clock ends it. */
+        use_short_timeouts(f);
         start(f, answers);
         snprintf(url, sizeof(url), "https://127.0.0.1:%u/", f->peer.port);
         assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_GET, .url = cd_str_from_c(url) }),
                          CD_TIMEOUT);
         assert_string_equal(f->err.reason, "no connection in time");
+}
+
+/* A server whose certificate nobody vouches for. Returns its port; *retpid and *retfile are ended and removed by the caller.
+ * 0 where there is no openssl command. */
+static unsigned start_tls_server(pid_t *retpid, char file[static 32])
+{
+        char command[256], line[256];
+        unsigned port = 0;
+        int out[2];
+
+        strcpy(file, "/tmp/test-client-XXXXXX");
+        close(mkstemp(file));
+        snprintf(command, sizeof(command),
+                 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
+                 "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out - 2>/dev/null >>%s",
+                 file, file);
+        if (system(command) != 0) /* both into one file: the key is written whole before the certificate comes */
+                return 0;
+        assert_int_equal(pipe(out), 0);
+        if ((*retpid = fork()) == 0) {
+                dup2(out[1], STDOUT_FILENO);
+                close(out[0]);
+                execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", file, "-key", file,
+                       NULL);
+                _exit(127);
+        }
+        close(out[1]);
+        FILE *lines = fdopen(out[0], "r");
+        while (!port && fgets(line, sizeof(line), lines))
+                sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
+        fclose(lines);
+        return port;
+}
+
+static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        char file[32];
+        pid_t pid = 0;
+        unsigned port = start_tls_server(&pid, file);
+
+        unlink(file);
+        if (!port)
+                skip();
+        snprintf(f->url, sizeof(f->url), "https://127.0.0.1:%u/", port);
+        assert_get_fails(f, CD_UNAVAILABLE, "TLS certificate refused");
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
 }
 
 static void a_full_arena_is_no_memory(void **state)
@@ -837,6 +897,7 @@ int main(void)
                 TEST(a_proxy_of_the_environment_is_not_used),
                 TEST(what_may_not_be_sent_is_refused_before_anything_is),
                 TEST(https_to_a_server_without_tls_fails),
+                TEST(a_certificate_that_nobody_vouches_for_is_refused),
                 TEST(a_full_arena_is_no_memory),
                 TEST(a_client_without_limits_is_refused),
                 TEST(threads_share_a_client),
