@@ -20,7 +20,7 @@ limits: {{ idle_timeout: 600s, connections: 20000 }}
 '''
 SERVE = COMMON + '''\
 issuer: http://localhost:5001
-tokens: {{ lifetime: 1h, alg: ES256 }}
+tokens: {{ lifetime: 24h, alg: ES256 }}
 signing_key: ${{file:{key}}}
 accept_any_user: demo-only
 scopes: [current_time, epoch_time]

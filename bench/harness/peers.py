@@ -2,7 +2,6 @@
 import gzip
 import json
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -23,6 +22,15 @@ def need(program, package):
     return path
 
 
+def filled(template, **values):
+    """The text of a template in bench/peers with @NAME@ replaced."""
+    with open(os.path.join(PEERS, template), encoding='utf-8') as file:
+        text = file.read()
+    for name, value in values.items():
+        text = text.replace(f'@{name}@', str(value))
+    return text
+
+
 def npm(*arguments, folder):
     if not shutil.which('npm'):
         raise BenchError('npm is missing: apt-get install --no-install-recommends npm')
@@ -33,13 +41,10 @@ def start_nginx(shop, body, content_type):
     """`return 200` with this body."""
     port = free_port()
     folder = shop.path(f'nginx-{port}')
-    with open(os.path.join(PEERS, 'nginx', 'nginx.conf.in'), encoding='utf-8') as template:
-        text = template.read()
-    quoted = body.replace('\\', '\\\\').replace("'", "\\'")
     if '$' in body:
         raise BenchError('nginx would take the $ in the body for a variable')
-    for name, value in (('DIR', folder), ('PORT', str(port)), ('TYPE', content_type), ('BODY', quoted)):
-        text = text.replace(f'@{name}@', value)
+    quoted = body.replace('\\', '\\\\').replace("'", "\\'")
+    text = filled('nginx/nginx.conf.in', DIR=folder, PORT=port, TYPE=content_type, BODY=quoted)
     config = shop.write(f'nginx-{port}/nginx.conf', text)
     process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=SERVER_CORE)
     process.port = port
@@ -51,7 +56,6 @@ class Glewlwyd:
 
     TOKEN_PATH = '/api/es256/token'
     TOKEN_BODY = form(grant_type='client_credentials', scope='scope1')
-    SAMPLE_CONFIG = '/usr/share/doc/glewlwyd/glewlwyd.conf.sample'
     SCHEMA = '/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3'
 
     def __init__(self, shop, core=SERVER_CORE):
@@ -60,33 +64,19 @@ class Glewlwyd:
         self.folder = shop.path('glewlwyd')
         os.mkdir(self.folder)
         self._make_database()
-        config = shop.write('glewlwyd/glewlwyd.conf', self._config())
+        config = shop.write('glewlwyd/glewlwyd.conf', filled('glewlwyd/glewlwyd.conf.in', DIR=self.folder, PORT=self.port))
         self.process = shop.start('glewlwyd', [program, f'--config-file={config}'], core=core)
         self.process.port = self.port
         self.process.wait_until_ready(self.port, '/api/')
         self._configure()
 
-    @staticmethod
-    def _read(path):
-        opener = open if os.path.exists(path) else gzip.open
-        with opener(path if os.path.exists(path) else path + '.gz', 'rt', encoding='utf-8') as file:
-            return file.read()
-
     def _make_database(self):
-        database = sqlite3.connect(f'{self.folder}/glewlwyd.db')
-        database.executescript(self._read(self.SCHEMA))
+        opener = open if os.path.exists(self.SCHEMA) else gzip.open
+        with opener(self.SCHEMA if opener is open else self.SCHEMA + '.gz', 'rt', encoding='utf-8') as schema:
+            database = sqlite3.connect(f'{self.folder}/glewlwyd.db')
+            database.executescript(schema.read())
         database.execute('pragma journal_mode = wal')
         database.close()
-
-    def _config(self):
-        text = self._read(self.SAMPLE_CONFIG)
-        for pattern, value in ((r'^port=.*', f'port={self.port}\nbind_address="127.0.0.1"'),
-                               (r'^log_mode=.*', 'log_mode="file"'), (r'^log_level=.*', 'log_level="ERROR"'),
-                               (r'^log_file=.*', f'log_file="{self.folder}/glewlwyd.log"'),
-                               (r'^cookie_secure=.*', 'cookie_secure=0'),
-                               (r'/var/cache/glewlwyd/glewlwyd\.db', f'{self.folder}/glewlwyd.db')):
-            text = re.sub(pattern, value, text, flags=re.M)
-        return text
 
     def _configure(self):
         cookie = {}
