@@ -34,7 +34,7 @@ static void check_issuer(const struct cd_config *config, struct cd_report *repor
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not an http or https URL");
         else if (host.len == 0 || cd_str_index(host, '@') < host.len || cd_str_index(issuer, ' ') < issuer.len)
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
-        if (cd_str_index(issuer, '?') < issuer.len || cd_str_index(issuer, '#') < issuer.len)
+        else if (cd_str_index(issuer, '?') < issuer.len || cd_str_index(issuer, '#') < issuer.len)
                 ERROR(report, setting, "leave it out (RFC 8414 section 2)", "has a query or a fragment");
         else if (cd_str_has_suffix(issuer, CD_STR("/")))
                 ERROR(report, setting, "take it off", "ends with a slash");
@@ -172,7 +172,7 @@ static void check_client(const struct cd_config *config, size_t index, struct cd
         if (!client->grant_types.count && !client->introspect.count)
                 WARN(report, path, "give it grant_types or introspect", "may do nothing");
         if (report->errors == before)
-                FINE(report, path, "\"%.*s\": %zu grants, %zu scopes, %zu audiences to introspect",
+                FINE(report, path, "\"%.*s\" (grants: %zu, scopes: %zu, audiences to introspect: %zu)",
                      CD_STR_ARG(client->id), client->grant_types.count, client->scopes.count, client->introspect.count);
 }
 

@@ -56,6 +56,14 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
         report->last = copy;
 }
 
+static bool has_error(const struct cd_report *report, cd_str setting)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR && cd_str_eq(f->setting, setting))
+                        return true;
+        return false;
+}
+
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
                      const char *format, ...)
 {
@@ -63,6 +71,8 @@ void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_s
         char what[384];
         va_list args;
 
+        if (level != CD_FINDING_ERROR && has_error(report, setting))
+                return;
         va_start(args, format);
         vsnprintf(what, sizeof(what), format, args);
         va_end(args);

@@ -135,11 +135,16 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, CD_STR("}}"));
 }
 
+/* At least one space, and as many as fill the column that began at `start`. */
 static void pad_to(struct cd_buf *out, size_t start, size_t width)
 {
+        size_t shown = 0;
+
+        for (size_t i = start; i < out->len; i++)
+                shown += (out->ptr[i] & 0xc0) != 0x80; /* characters, not bytes */
         do
                 cd_buf_add_char(out, ' ');
-        while (!out->failed && out->len < start + width);
+        while (++shown < width);
 }
 
 static void show_text(struct show *show, cd_str setting, const struct cd_field *field, const void *member)

@@ -1,0 +1,217 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "app/config.h"
+#include "core/client.h"
+#include "crypto/jwk.h"
+
+struct fixture {
+        struct cd_arena arena;
+        struct cd_report report;
+        struct cd_config config;
+};
+
+static int make(void **state)
+{
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        cd_arena_init(&f->arena, 64 * 1024 * 1024);
+        *state = f;
+        return 0;
+}
+
+static int unmake(void **state)
+{
+        struct fixture *f = *state;
+
+        cd_arena_done(&f->arena);
+        free(f);
+        return 0;
+}
+
+static void check(struct fixture *f, const char *text)
+{
+        struct cd_error err;
+
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        if (cd_settings_decode(&f->report, cd_str_from_c(text), &cd_config_table, &f->config, &err) != CD_OK)
+                fail_msg("%s", err.reason);
+        cd_config_check(&f->config, &f->report);
+}
+
+static bool found(struct fixture *f, enum cd_finding_level level, const char *text)
+{
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                if (finding->level == level && cd_str_eq(cd_finding_text(&f->report, finding), cd_str_from_c(text)))
+                        return true;
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                print_message("found: %.*s\n", CD_STR_ARG(cd_finding_text(&f->report, finding)));
+        return false;
+}
+
+/* Exactly one error, and it is this. */
+static void refuses(struct fixture *f, const char *text, const char *finding)
+{
+        check(f, text);
+        assert_true(found(f, CD_FINDING_ERROR, finding));
+        assert_int_equal(f->report.errors, 1);
+}
+
+static void accepts(struct fixture *f, const char *text)
+{
+        check(f, text);
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                if (finding->level == CD_FINDING_ERROR)
+                        fail_msg("%.*s", CD_STR_ARG(cd_finding_text(&f->report, finding)));
+}
+
+static void without_a_file_the_server_is_safe_and_says_what_is_missing(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, "");
+        assert_true(cd_str_eq(f->config.service.listen.items[0], CD_STR("127.0.0.1:5001")));
+        assert_true(cd_str_eq(f->config.issuer, CD_STR("http://localhost:5001")));
+        assert_int_equal(f->config.accept_any_user, CD_ANY_USER_NEVER);
+        assert_int_equal(f->config.clients.count, 0);
+        assert_int_equal(cd_config_alg(&f->config), CD_ALG_ES256);
+        assert_int_equal(f->config.tokens.lifetime, 300000);
+        assert_true(
+                found(f, CD_FINDING_WARNING,
+                      "f.yaml: signing_key: is not set: a fresh key is made at each start, and tokens of the last one "
+                      "are refused; make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
+                      "signing.pem"));
+}
+
+static void an_issuer_is_a_url_that_can_be_compared(void **state)
+{
+        struct fixture *f = *state;
+
+        refuses(f, "issuer: auth.example.org\n",
+                "f.yaml:1:9: issuer: is not an http or https URL; write it as in https://auth.example.org");
+        refuses(f, "issuer: https://\n",
+                "f.yaml:1:9: issuer: is not a URL with a host; write it as in https://auth.example.org");
+        refuses(f, "issuer: https://u@h\n",
+                "f.yaml:1:9: issuer: is not a URL with a host; write it as in https://auth.example.org");
+        refuses(f, "issuer: https://h?q\n",
+                "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
+        refuses(f, "issuer: https://h#f\n",
+                "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
+        refuses(f, "issuer: https://h/\n", "f.yaml:1:9: issuer: ends with a slash; take it off");
+        accepts(f, "issuer: https://h/tenant\n");
+        accepts(f, "issuer: http://auth.example.org\n");
+        assert_true(
+                found(f, CD_FINDING_WARNING,
+                      "f.yaml:1:9: issuer: is http: tokens and secrets travel in the clear; use https, with a proxy in "
+                      "front that ends TLS"));
+}
+
+static void any_user_is_accepted_only_where_nobody_else_can_connect(void **state)
+{
+        struct fixture *f = *state;
+
+        refuses(f, "accept_any_user: demo-only\nlisten: ['127.0.0.1:1', '0.0.0.0:2']\n",
+                "f.yaml:1:18: accept_any_user: is demo-only, but 0.0.0.0:2 is not a loopback address; listen on "
+                "127.0.0.1 "
+                "or [::1] only, or set it to never");
+        refuses(f, "accept_any_user: demo-only\nlisten: ['[::]:2']\n",
+                "f.yaml:1:18: accept_any_user: is demo-only, but [::]:2 is not a loopback address; listen on 127.0.0.1 "
+                "or "
+                "[::1] only, or set it to never");
+        refuses(f, "accept_any_user: demo-only\nlisten: ['[::127.0.0.1]:2']\n",
+                "f.yaml:1:18: accept_any_user: is demo-only, but [::127.0.0.1]:2 is not a loopback address; listen on "
+                "127.0.0.1 or [::1] only, or set it to never");
+        accepts(f, "accept_any_user: demo-only\nlisten: ['127.1.2.3:1', '[::1]:2']\n");
+        accepts(f, "accept_any_user: private-network-demo\nlisten: ['0.0.0.0:2']\n");
+        assert_true(found(f, CD_FINDING_WARNING,
+                          "f.yaml:1:18: accept_any_user: any user name with any password gets a token; set it to never "
+                          "outside of demonstrations"));
+}
+
+static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **state)
+{
+        struct fixture *f = *state;
+
+        refuses(f, "clients:\n  - { id: a, secret: s }\n  - { id: a, secret: t }\n",
+                "f.yaml:3:11: clients[1].id: \"a\" is the id of another client too; give each its own");
+        refuses(f, "clients: [{ id: a, secret: s, grant_types: [pasword] }]\n",
+                "f.yaml:1:45: clients[0].grant_types[0]: unknown grant \"pasword\"; did you mean \"password\"?");
+        refuses(f, "clients: [{ id: a, secret: s, grant_types: [authorization_code] }]\n",
+                "f.yaml:1:45: clients[0].grant_types[0]: unknown grant \"authorization_code\"; there are "
+                "client_credentials "
+                "and password");
+        refuses(f, "scopes: [x]\nclients: [{ id: a, secret: s, scopes: [x, y] }]\n",
+                "f.yaml:2:43: clients[0].scopes[1]: scope \"y\" does not exist; add it to the setting \"scopes\"");
+        refuses(f, "scopes: [\"a b\"]\n",
+                "f.yaml:1:10: scopes[0]: \"a b\" is not a scope; printable ASCII without space, \" and \\ (RFC 6749 "
+                "section "
+                "3.3)");
+        accepts(f, "scopes: [x]\nclients: [{ id: a, secret: s, grant_types: [client_credentials, password], scopes: "
+                   "[x] }]\n");
+        assert_int_equal(cd_config_grants(f->config.clients.items), CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD);
+}
+
+static void an_audience_that_nobody_has_is_a_warning(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, "clients:\n  - { id: a, secret: s, audience: 'http://r' }\n"
+                   "  - { id: b, secret: s, introspect: ['http://r', 'http://localhost:5001', 'http://r/'] }\n");
+        assert_true(
+                found(f, CD_FINDING_WARNING,
+                      "f.yaml:3:75: clients[1].introspect[2]: no client gets tokens for http://r/; it must equal the "
+                      "\"audience\" of a client, byte for byte"));
+}
+
+static void a_lifetime_is_whole_seconds(void **state)
+{
+        refuses(*state, "tokens: { lifetime: 1500ms }\n",
+                "f.yaml:1:21: tokens.lifetime: is not a whole number of seconds; write it as in 5s");
+}
+
+/* A configuration with the PEM of a fresh key, as a block scalar. */
+static const char *with_key(struct fixture *f, enum cd_alg alg, const char *rest)
+{
+        struct cd_error err;
+        struct cd_jwk *key;
+        cd_str pem, line, text = CD_STR("signing_key: |\n");
+
+        assert_int_equal(cd_jwk_generate(alg, &key, &err), CD_OK);
+        assert_int_equal(cd_jwk_write_pem(key, &f->arena, &pem, &err), CD_OK);
+        cd_jwk_unref(key);
+        while (cd_str_take_until(&pem, '\n', &line))
+                text = cd_arena_printf(&f->arena, "%.*s  %.*s\n", CD_STR_ARG(text), CD_STR_ARG(line));
+        return cd_arena_printf(&f->arena, "%.*s%s", CD_STR_ARG(text), rest).ptr;
+}
+
+static void a_signing_key_parses_and_fits_the_algorithm(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, with_key(f, CD_ALG_ES256, ""));
+        accepts(f, with_key(f, CD_ALG_EDDSA, "tokens: { alg: EdDSA }\n"));
+        refuses(f, with_key(f, CD_ALG_EDDSA, ""),
+                "f.yaml:1:14: signing_key: is a key for EdDSA, but tokens.alg is ES256; change tokens.alg or the key");
+        check(f, "signing_key: nonsense\n");
+        assert_int_equal(f->report.errors, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(without_a_file_the_server_is_safe_and_says_what_is_missing),
+                TEST(an_issuer_is_a_url_that_can_be_compared),
+                TEST(any_user_is_accepted_only_where_nobody_else_can_connect),
+                TEST(clients_have_their_own_ids_known_grants_and_existing_scopes),
+                TEST(an_audience_that_nobody_has_is_a_warning),
+                TEST(a_lifetime_is_whole_seconds),
+                TEST(a_signing_key_parses_and_fits_the_algorithm),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
