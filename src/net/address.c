@@ -1,0 +1,159 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+static struct cd_address from_ipv4(const void *bytes)
+{
+        struct cd_address address;
+
+        memcpy(address.bytes, mapped_prefix, sizeof(mapped_prefix));
+        memcpy(address.bytes + 12, bytes, 4);
+        return address;
+}
+
+static bool is_ipv4(const struct cd_address *address)
+{
+        return memcmp(address->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+/* inet_pton wants a NUL behind the text. */
+static bool parse_family(int family, cd_str text, void *ret)
+{
+        char copy[CD_ADDRESS_TEXT_MAX];
+
+        if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.ptr, '\0', text.len))
+                return false;
+        memcpy(copy, text.ptr, text.len);
+        copy[text.len] = '\0';
+        return inet_pton(family, copy, ret) == 1;
+}
+
+bool cd_address_parse(cd_str text, struct cd_address *ret)
+{
+        struct in_addr ipv4;
+
+        if (parse_family(AF_INET, text, &ipv4)) {
+                *ret = from_ipv4(&ipv4);
+                return true;
+        }
+        return parse_family(AF_INET6, text, ret->bytes);
+}
+
+bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret)
+{
+        if (from->sa_family == AF_INET) {
+                *ret = from_ipv4(&((const struct sockaddr_in *)(const void *)from)->sin_addr);
+                return true;
+        }
+        if (from->sa_family != AF_INET6)
+                return false;
+        memcpy(ret->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, sizeof(ret->bytes));
+        return true;
+}
+
+size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX])
+{
+        char text[CD_ADDRESS_TEXT_MAX];
+        const void *bytes = is_ipv4(address) ? address->bytes + 12 : address->bytes;
+
+        if (!inet_ntop(is_ipv4(address) ? AF_INET : AF_INET6, bytes, text, sizeof(text)))
+                return 0;
+        size_t len = strlen(text);
+        memcpy(to, text, len);
+        return len;
+}
+
+static bool bits_are_zero_from(const struct cd_address *address, unsigned bits)
+{
+        for (unsigned i = bits; i < 128; i++)
+                if (address->bytes[i / 8] & (0x80 >> (i % 8)))
+                        return false;
+        return true;
+}
+
+cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr)
+{
+        struct cd_network network;
+        cd_str rest = text, address;
+        uint64_t bits;
+
+        if (!cd_str_take_until(&rest, '/', &address) || !cd_address_parse(address, &network.base))
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
+                                "\"%.*s\" is not an address or a network in CIDR notation", CD_STR_ARG(text));
+
+        /* "::ffff:…" is IPv6 as it is written, whatever it means. */
+        unsigned shift = cd_str_index(address, ':') == address.len ? 96 : 0;
+        if (!rest.ptr)
+                bits = 128 - shift;
+        else if (!cd_str_to_u64(rest, &bits) || bits > 128 - shift)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
+                                "\"%.*s\" has a prefix length that does not exist", CD_STR_ARG(text));
+        network.bits = (unsigned)bits + shift;
+        if (!bits_are_zero_from(&network.base, network.bits))
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
+                                "\"%.*s\" has bits set behind its prefix", CD_STR_ARG(text));
+        *ret = network;
+        return CD_OK;
+}
+
+bool cd_network_has(const struct cd_network *network, const struct cd_address *address)
+{
+        unsigned whole = network->bits / 8, rest = network->bits % 8;
+
+        if (memcmp(network->base.bytes, address->bytes, whole) != 0)
+                return false;
+        return rest == 0 || ((network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
+}
+
+static cd_status refuse_listen(cd_str text, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
+                        "\"%.*s\" is not an address and a port like 127.0.0.1:5001 or [::1]:5001", CD_STR_ARG(text));
+}
+
+cd_status cd_listen_parse(cd_str text, struct sockaddr_storage *ret, struct cd_error *reterr)
+{
+        struct sockaddr_storage address = { 0 };
+        uint64_t port;
+        size_t colon = text.len;
+
+        while (colon > 0 && text.ptr[colon - 1] != ':')
+                colon--;
+        if (colon == 0 || !cd_str_to_u64(cd_str_slice(text, colon, text.len), &port) || port > 65535)
+                return refuse_listen(text, reterr);
+
+        cd_str host = cd_str_slice(text, 0, colon - 1);
+        bool bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+        if (bracketed) {
+                address.ss_family = AF_INET6;
+                if (!parse_family(AF_INET6, cd_str_slice(host, 1, host.len - 2),
+                                  &((struct sockaddr_in6 *)&address)->sin6_addr))
+                        return refuse_listen(text, reterr);
+        } else {
+                address.ss_family = AF_INET;
+                if (!parse_family(AF_INET, host, &((struct sockaddr_in *)&address)->sin_addr))
+                        return refuse_listen(text, reterr);
+        }
+        cd_socket_set_port(&address, (uint16_t)port);
+        *ret = address;
+        return CD_OK;
+}
+
+uint16_t cd_socket_port(const struct sockaddr_storage *address)
+{
+        return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                                    : ((const struct sockaddr_in *)address)->sin_port);
+}
+
+void cd_socket_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+        if (address->ss_family == AF_INET6)
+                ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+        else
+                ((struct sockaddr_in *)address)->sin_port = htons(port);
+}

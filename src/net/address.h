@@ -1,0 +1,36 @@
+#pragma once
+/* Network addresses as text and bytes: listeners, peers, and the networks that are trusted (LESSONS 3). */
+#include <sys/socket.h>
+
+#include "base/status.h"
+
+/* IPv4 lies in ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one comparison serves both. */
+struct cd_address {
+        uint8_t bytes[16];
+};
+
+struct cd_network {
+        struct cd_address base;
+        unsigned bits; /* of the prefix, 0 to 128 */
+};
+
+enum {
+        CD_ADDRESS_TEXT_MAX = 46
+}; /* INET6_ADDRSTRLEN */
+
+/* "192.0.2.1" or "2001:db8::1"; no brackets, port or zone. False on anything else. */
+bool cd_address_parse(cd_str text, struct cd_address *ret);
+/* False where it is neither IPv4 nor IPv6. */
+bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret);
+/* Writes at most CD_ADDRESS_TEXT_MAX characters, no NUL. Returns the count. */
+size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX]);
+
+/* An address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also where bits behind the prefix are set:
+ * that is a slip that would trust more than was meant. */
+cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
+bool cd_network_has(const struct cd_network *network, const struct cd_address *address);
+
+/* "127.0.0.1:5001" or "[::1]:5001". CD_INVALID_REQUEST with the text in the reason on anything else. */
+cd_status cd_listen_parse(cd_str text, struct sockaddr_storage *ret, struct cd_error *reterr);
+uint16_t cd_socket_port(const struct sockaddr_storage *address);
+void cd_socket_set_port(struct sockaddr_storage *address, uint16_t port);

@@ -1,0 +1,143 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/blocking.h"
+#include "net/engine.h"
+
+enum {
+        STACK_SIZE = 256 * 1024
+};
+
+struct cd_pool {
+        pthread_mutex_t lock;
+        pthread_cond_t work;  /* a job came, or the end */
+        pthread_cond_t ended; /* a thread has ended */
+        struct cd_job *first, **last;
+        size_t queued, queue_max;
+        size_t idle, alive; /* threads */
+        bool stopping, abandoned;
+        size_t thread_count, thread_max; /* started, and the most */
+        pthread_t threads[];
+};
+
+struct cd_pool *cd_pool_new(size_t threads, size_t queue)
+{
+        struct cd_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
+        pthread_condattr_t attr;
+
+        if (!pool)
+                return NULL;
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_mutex_init(&pool->lock, NULL);
+        pthread_cond_init(&pool->work, NULL);
+        pthread_cond_init(&pool->ended, &attr);
+        pthread_condattr_destroy(&attr);
+        pool->last = &pool->first;
+        pool->queue_max = queue;
+        pool->thread_max = threads;
+        return pool;
+}
+
+/* Under the lock. NULL: the thread may end. */
+static struct cd_job *next_job(struct cd_pool *pool)
+{
+        while (!pool->first && !pool->stopping) {
+                pool->idle++;
+                pthread_cond_wait(&pool->work, &pool->lock);
+                pool->idle--;
+        }
+        struct cd_job *job = pool->abandoned ? NULL : pool->first;
+        if (!job)
+                return NULL;
+        pool->first = job->next;
+        if (!pool->first)
+                pool->last = &pool->first;
+        pool->queued--;
+        return job;
+}
+
+static void *run_jobs(void *arg)
+{
+        struct cd_pool *pool = arg;
+        struct cd_job *job;
+
+        cd_thread_set_role(CD_THREAD_WORKER);
+        pthread_mutex_lock(&pool->lock);
+        while ((job = next_job(pool))) {
+                pthread_mutex_unlock(&pool->lock);
+                job->x.route->handler(job->app, &job->x.req, &job->x.res);
+                cd_loop_finish_job(job);
+                pthread_mutex_lock(&pool->lock);
+        }
+        pool->alive--;
+        pthread_cond_signal(&pool->ended);
+        pthread_mutex_unlock(&pool->lock);
+        return NULL;
+}
+
+/* Under the lock. */
+static void start_thread(struct cd_pool *pool)
+{
+        pthread_attr_t attr;
+
+        if (pthread_attr_init(&attr) != 0)
+                return;
+        pthread_attr_setstacksize(&attr, STACK_SIZE);
+        if (pthread_create(&pool->threads[pool->thread_count], &attr, run_jobs, pool) == 0) {
+                pool->thread_count++;
+                pool->alive++;
+        }
+        pthread_attr_destroy(&attr);
+}
+
+bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
+{
+        pthread_mutex_lock(&pool->lock);
+        bool has_room = pool->queued < pool->queue_max + pool->idle && !pool->stopping;
+        if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->thread_max)
+                start_thread(pool);
+        bool taken = has_room && pool->alive > 0;
+        if (taken) {
+                job->next = NULL;
+                *pool->last = job;
+                pool->last = &job->next;
+                pool->queued++;
+                pthread_cond_signal(&pool->work);
+        }
+        pthread_mutex_unlock(&pool->lock);
+        return taken;
+}
+
+/* Under the lock. False where threads still run at the deadline. */
+static bool wait_for_threads(struct cd_pool *pool, int64_t deadline_us)
+{
+        struct timespec until = { .tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000 };
+
+        while (pool->alive > 0)
+                if (pthread_cond_timedwait(&pool->ended, &pool->lock, &until) != 0)
+                        return pool->alive == 0;
+        return true;
+}
+
+bool cd_pool_free(struct cd_pool *pool, int64_t deadline_us)
+{
+        if (!pool)
+                return true;
+        pthread_mutex_lock(&pool->lock);
+        pool->stopping = true;
+        pthread_cond_broadcast(&pool->work);
+        bool all_ended = wait_for_threads(pool, deadline_us);
+        pool->abandoned = !all_ended;
+        pthread_mutex_unlock(&pool->lock);
+        if (!all_ended)
+                return false;
+
+        for (size_t i = 0; i < pool->thread_count; i++)
+                pthread_join(pool->threads[i], NULL);
+        pthread_cond_destroy(&pool->work);
+        pthread_cond_destroy(&pool->ended);
+        pthread_mutex_destroy(&pool->lock);
+        free(pool);
+        return true;
+}

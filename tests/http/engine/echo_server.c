@@ -1,0 +1,235 @@
+/* A server on the net layer alone, for the engine's tests: routes that echo, wait, and answer badly. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/blocking.h"
+#include "base/buf.h"
+#include "base/field.h"
+#include "net/server.h"
+
+static const cd_str text = CD_STR_INIT("text/plain");
+
+static void healthz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        (void)req;
+        cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{\"status\":\"ok\"}"));
+}
+
+static void echo(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond(res, 200, text, req->body);
+}
+
+/* The query, so that a test sees which answer is whose. */
+static void query(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond(res, 200, text, req->query);
+}
+
+static uint64_t number_in_query(const struct cd_http_request *req)
+{
+        uint64_t number;
+        return cd_str_to_u64(req->query, &number) ? number : 0;
+}
+
+static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        uint64_t ms = number_in_query(req);
+        struct timespec length = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+        cd_may_block("sleep");
+        nanosleep(&length, NULL);
+        query(app, req, res);
+}
+
+static void big(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        static char bytes[1024 * 1024];
+        uint64_t size = number_in_query(req);
+
+        (void)app;
+        memset(bytes, 'x', sizeof(bytes));
+        cd_http_respond(res, 200, text, cd_str_of(bytes, size < sizeof(bytes) ? size : sizeof(bytes)));
+}
+
+static void add_member(struct cd_buf *json, const char *name, cd_str value)
+{
+        cd_buf_add_char(json, json->len ? ',' : '{');
+        cd_buf_add_json(json, cd_str_from_c(name));
+        cd_buf_add_char(json, ':');
+        cd_buf_add_json(json, value);
+}
+
+static void show(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        struct cd_buf json;
+        cd_str body;
+
+        (void)app;
+        cd_buf_init(&json, req->arena, 65536);
+        add_member(&json, "path", req->path);
+        add_member(&json, "query", req->query);
+        add_member(&json, "host", req->host);
+        add_member(&json, "peer", req->peer);
+        add_member(&json, "client_address", req->client_address);
+        add_member(&json, "request_id", req->request_id);
+        add_member(&json, "trace_id", cd_str_of(req->trace.trace_id, sizeof(req->trace.trace_id)));
+        add_member(&json, "span_id", cd_str_of(req->trace.span_id, sizeof(req->trace.span_id)));
+        add_member(&json, "sampled", req->trace.sampled ? CD_STR("1") : CD_STR("0"));
+        add_member(&json, "x", cd_http_header_get(req, CD_STR("X-Test")));
+        cd_buf_add_char(&json, '}');
+        req->log->client_id = CD_STR("somebody");
+        if (cd_buf_view(&json, &body) == CD_OK)
+                cd_http_respond(res, 200, CD_STR("application/json"), body);
+}
+
+static void inject(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        cd_http_response_header(res, CD_STR("Location"), CD_STR("/\r\nSet-Cookie: a=b"));
+        query(app, req, res);
+}
+
+static void too_many(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        for (int i = 0; i <= CD_HTTP_RESPONSE_HEADERS_MAX; i++)
+                cd_http_response_header(res, CD_STR("X-One"), CD_STR("more"));
+        query(app, req, res);
+}
+
+static void nothing(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        (void)req;
+        (void)res;
+}
+
+static void error(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond_error(req, res, 400, CD_STR("invalid_request"), CD_STR("say \"please\""));
+}
+
+#define ROUTE(m, p, w, h)                                                                                              \
+        {                                                                                                              \
+                .methods = (m), .path = CD_STR_INIT(p), .where = (w), .handler = (h)                                   \
+        }
+static const struct cd_http_route routes[] = {
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/healthz"), .handler = healthz, .quiet = true },
+        ROUTE(CD_HTTP_POST | CD_HTTP_PUT, "/echo", CD_HTTP_INLINE, echo),
+        ROUTE(CD_HTTP_POST, "/worker-echo", CD_HTTP_WORKER, echo),
+        ROUTE(CD_HTTP_GET, "/inline", CD_HTTP_INLINE, query),
+        ROUTE(CD_HTTP_GET, "/worker", CD_HTTP_WORKER, query),
+        ROUTE(CD_HTTP_GET, "/outgoing", CD_HTTP_OUTGOING, query),
+        ROUTE(CD_HTTP_GET, "/sleep", CD_HTTP_WORKER, sleep_ms),
+        ROUTE(CD_HTTP_GET, "/sleep-outgoing", CD_HTTP_OUTGOING, sleep_ms),
+        ROUTE(CD_HTTP_GET, "/big", CD_HTTP_INLINE, big),
+        ROUTE(CD_HTTP_GET, "/show", CD_HTTP_INLINE, show),
+        ROUTE(CD_HTTP_GET, "/show-worker", CD_HTTP_WORKER, show),
+        ROUTE(CD_HTTP_GET, "/inject", CD_HTTP_INLINE, inject),
+        ROUTE(CD_HTTP_GET, "/too-many", CD_HTTP_INLINE, too_many),
+        ROUTE(CD_HTTP_GET, "/nothing", CD_HTTP_INLINE, nothing),
+        ROUTE(CD_HTTP_GET, "/error", CD_HTTP_INLINE, error),
+        ROUTE(CD_HTTP_DELETE, "/error", CD_HTTP_INLINE, error),
+};
+
+enum {
+        LIST_MAX = 8
+};
+
+struct settings {
+        struct cd_http_server_options options;
+        cd_str listen[LIST_MAX], trusted[LIST_MAX];
+        struct cd_strs listen_list, trusted_list;
+        enum cd_log_level level;
+};
+
+static int64_t *find_number(struct settings *s, const char *name)
+{
+        struct cd_http_limits *limits = &s->options.limits;
+        const struct {
+                const char *name;
+                int64_t *value;
+        } numbers[] = {
+                { "threads", &s->options.threads },
+                { "workers", &s->options.worker_threads },
+                { "grace", &s->options.shutdown_grace_ms },
+                { "request_line", &limits->request_line },
+                { "headers", &limits->headers },
+                { "header_count", &limits->header_count },
+                { "body", &limits->body },
+                { "header_timeout", &limits->header_timeout_ms },
+                { "body_timeout", &limits->body_timeout_ms },
+                { "idle_timeout", &limits->idle_timeout_ms },
+                { "write_timeout", &limits->write_timeout_ms },
+                { "connections", &limits->connections },
+                { "output", &limits->output },
+                { "queue", &limits->queue },
+        };
+
+        for (size_t i = 0; i < CD_LEN(numbers); i++)
+                if (strcmp(numbers[i].name, name) == 0)
+                        return numbers[i].value;
+        return NULL;
+}
+
+static void add(struct cd_strs *list, cd_str *items, const char *value)
+{
+        if (list->count == LIST_MAX)
+                exit(2);
+        items[list->count++] = cd_str_from_c(value);
+        list->items = items;
+}
+
+/* NAME VALUE pairs. */
+static void read_arguments(struct settings *s, int argc, char **argv)
+{
+        for (int i = 1; i + 1 < argc; i += 2) {
+                int64_t *number = find_number(s, argv[i]);
+                if (number)
+                        *number = strtoll(argv[i + 1], NULL, 10);
+                else if (strcmp(argv[i], "listen") == 0)
+                        add(&s->listen_list, s->listen, argv[i + 1]);
+                else if (strcmp(argv[i], "trust") == 0)
+                        add(&s->trusted_list, s->trusted, argv[i + 1]);
+                else if (strcmp(argv[i], "log") == 0)
+                        s->level = (enum cd_log_level)atoi(argv[i + 1]);
+                else
+                        exit(2);
+        }
+        if (s->listen_list.count == 0)
+                add(&s->listen_list, s->listen, "127.0.0.1:0");
+}
+
+int main(int argc, char **argv)
+{
+        struct settings s = { .level = CD_LOG_INFO };
+        struct cd_http_server *server;
+        struct cd_error err;
+
+        s.options = (struct cd_http_server_options){ .threads = 1,
+                                                     .shutdown_grace_ms = 5000,
+                                                     .limits = cd_http_limits_default,
+                                                     .routes = routes,
+                                                     .route_count = CD_LEN(routes) };
+        read_arguments(&s, argc, argv);
+        s.options.listen = &s.listen_list;
+        s.options.trusted_proxies = &s.trusted_list;
+        s.options.log = cd_log_new(STDERR_FILENO, s.level, CD_STR("echo"));
+
+        cd_status status = cd_http_server_new(&s.options, &server, &err);
+        if (status == CD_OK) {
+                cd_http_server_stop_on_signals(server);
+                status = cd_http_server_run(server, &err);
+                cd_http_server_free(server);
+        }
+        if (status != CD_OK)
+                cd_log_error_event(s.options.log, CD_LOG_ERROR, "failed", &err);
+        cd_log_free(s.options.log);
+        return status == CD_OK ? 0 : 1;
+}
