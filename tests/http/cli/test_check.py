@@ -1,0 +1,89 @@
+"""cardea check: every finding, with setting, position, source and fix."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import listen_somewhere, run
+
+GOOD = """\
+listen: ["127.0.0.1:0"]
+issuer: https://auth.example.org
+signing_key: ${file:signing.pem}
+scopes: [a, b]
+clients:
+  - id: web
+    secret: ${env:CD_SECRET}
+    grant_types: [client_credentials]
+    scopes: [a]
+"""
+
+
+def make_key(folder, mode=0o600):
+    path = folder / "signing.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path],
+                   check=True, capture_output=True)
+    os.chmod(path, mode)
+
+
+def test_a_good_file_has_only_ok_lines(config, tmp_path):
+    make_key(tmp_path)
+    got = run("check", "--config", config(GOOD), env={"CD_SECRET": "hush-hush"})
+    assert got.returncode == 0, got.stdout
+    lines = got.stdout.splitlines()
+    assert lines[-1] == "0 errors, 0 warnings"
+    assert all(line.startswith("ok    ") for line in lines[:-1])
+    assert any("listen[0]: 127.0.0.1:0 can be listened on" in line for line in lines)
+    assert any("signing_key: ES256, kid " in line and "(from file signing.pem)" in line for line in lines)
+    assert "hush-hush" not in got.stdout + got.stderr
+
+
+def test_every_mistake_is_one_line_with_position_and_fix(config):
+    path = config("cliets: []\nthreads: many\nclients:\n  - id: a\n    secret: ${env:CD_NOT_SET}\n    scopes: [x]\n")
+    got = run("check", "-c", path)
+    assert got.returncode == 2
+    errors = [line for line in got.stdout.splitlines() if line.startswith("error ")]
+    assert errors == [
+        f'error {path}:1:1: unknown setting "cliets"; did you mean "clients"?',
+        f"error {path}:2:10: threads: must be a whole number",
+        f"error {path}:5:13: clients[0].secret: environment variable CD_NOT_SET is not set",
+        f'error {path}:6:14: clients[0].scopes[0]: scope "x" does not exist; add it to the setting "scopes"',
+    ]
+    assert "4 errors, " in got.stdout.splitlines()[-1]
+
+
+def test_a_secret_file_that_others_can_read_is_a_warning(config, tmp_path):
+    make_key(tmp_path, 0o644)
+    got = run("check", f"--config={config(GOOD)}", env={"CD_SECRET": "s"})
+    assert got.returncode == 0
+    assert (f"signing_key: holds a secret from a file that other users of this machine can read (from file signing.pem); "
+            f"chmod 600 {tmp_path}/signing.pem") in got.stdout
+    assert got.stdout.splitlines()[-1] == "0 errors, 1 warning"
+
+
+def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):
+    with listen_somewhere() as taken:
+        port = taken.getsockname()[1]
+        got = run("check", "--config", config(f'listen: ["127.0.0.1:{port}"]\n'))
+        assert got.returncode == 0
+        assert f"listen[0]: something listens on 127.0.0.1:{port} already" in got.stdout
+    got = run("check", "--config", config('listen: ["192.0.2.1:0"]\n'))
+    assert got.returncode == 2
+    assert "listen[0]: 192.0.2.1:0 cannot be listened on: " in got.stdout
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("a: [1\n", "not YAML: "),
+    ("a: &x 1\n", "anchors are not supported"),
+    ("a: 1\n---\nb: 2\n", 'a second document ("---") is not supported'),
+])
+def test_what_is_not_a_configuration_is_refused(config, text, reason):
+    got = run("check", "--config", config(text))
+    assert got.returncode == 2
+    assert reason in got.stdout
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    got = run("check", "--config", tmp_path / "none.yaml")
+    assert got.returncode == 2
+    assert f"error file {tmp_path}/none.yaml does not exist" in got.stdout

@@ -1,0 +1,72 @@
+"""cardea config show: each effective setting, its value and its source."""
+import hashlib
+import json
+
+from conftest import run
+
+TEXT = """\
+threads: 2
+tokens: { lifetime: 90s }
+scopes: [a, '${env:CD_SCOPE}']
+clients:
+  - id: web
+    secret: pre-${env:CD_SECRET}
+"""
+ENV = {"CD_SCOPE": "b", "CD_SECRET": "hush-hush"}
+
+
+def as_dict(path=None, env=None):
+    args = ["config", "show", "--json"] + (["--config", path] if path else [])
+    got = run(*args, env=env)
+    assert got.returncode == 0, got.stderr
+    return {row["setting"]: row for row in json.loads(got.stdout)["settings"]}, got
+
+
+def test_without_a_file_everything_is_a_default():
+    rows, _ = as_dict()
+    assert {row["source"] for row in rows.values()} == {"default"}
+    assert rows["listen"]["value"] == ["127.0.0.1:5001"]
+    assert rows["issuer"]["value"] == "http://localhost:5001"
+    assert rows["tokens.lifetime"]["value"] == "5m"
+    assert rows["limits.body"]["value"] == "64KB"
+    assert rows["limits.connections"]["value"] == 20000
+    assert rows["accept_any_user"]["value"] == "never"
+    assert rows["signing_key"]["value"] == "not set"
+    assert rows["clients"]["value"] == []
+
+
+def test_each_setting_says_where_it_came_from(config):
+    path = str(config(TEXT))
+    rows, _ = as_dict(path, ENV)
+    assert rows["threads"] == {"setting": "threads", "value": 2, "source": {"file": path, "line": 1, "column": 10}}
+    assert rows["tokens.lifetime"]["value"] == "90s"
+    assert rows["tokens.alg"]["source"] == "default"
+    assert rows["scopes"]["value"] == ["a", "b"]
+    assert rows["scopes"]["source"]["from"] == "env CD_SCOPE"
+    assert rows["clients[0].secret"]["source"] == {"file": path, "line": 6, "column": 13, "from": "env CD_SECRET"}
+
+
+def test_secrets_are_a_length_and_a_fingerprint(config):
+    path = config(TEXT)
+    digest = hashlib.sha256(b"pre-hush-hush").hexdigest()[:8]
+    rows, got = as_dict(path, ENV)
+    assert rows["clients[0].secret"]["value"] == f"13 bytes, sha256:{digest}…"
+    text = run("config", "show", "--config", path, env=ENV)
+    assert f'"13 bytes, sha256:{digest}…"' in text.stdout
+    for output in (got.stdout, got.stderr, text.stdout, text.stderr):
+        assert "hush" not in output
+
+
+def test_text_has_one_line_for_each_setting(config):
+    path = config(TEXT)
+    lines = run("config", "show", "-c", path, env=ENV).stdout.splitlines()
+    rows, _ = as_dict(path, ENV)
+    assert [line.split()[0] for line in lines] == list(rows)
+    assert lines[1].split() == ["threads", "2", f"{path}:1:10"]
+
+
+def test_a_file_with_a_mistake_is_not_shown(config):
+    path = config("cliets: []\n")
+    got = run("config", "show", "--config", path)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert got.stderr == f'cardea config: {path}:1:1: unknown setting "cliets"; did you mean "clients"?\n'

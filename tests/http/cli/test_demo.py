@@ -1,0 +1,139 @@
+"""cardea demo: three services, one command."""
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import time
+import urllib.request
+
+import pytest
+
+from conftest import BUILD, DEADLINE, listen_somewhere
+
+pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
+                                reason="the example services are not built")
+
+
+def free_base():
+    """A base whose three ports are free now, below the range that the kernel hands out by itself."""
+    for _ in range(200):
+        base = random.randrange(10000, 30000)
+        try:
+            for port in range(base + 1, base + 4):
+                listen_somewhere(port).close()
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no free ports")
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=DEADLINE) as answer:
+        return json.load(answer)
+
+
+class Demo:
+    def __init__(self, start, tmp_path):
+        self.base = free_base()
+        self.tmp = tmp_path
+        self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)})
+        self.program.wait_line(lambda line: "is ready after" in line)
+        self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
+        self.rows = re.findall(r"^  (\S+ \S+) +http://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
+
+    def pids(self):
+        return [int(row[2]) for row in self.rows]
+
+
+@pytest.fixture
+def demo(start, tmp_path):
+    return Demo(start, tmp_path)
+
+
+def wait_gone(pids):
+    end = time.monotonic() + DEADLINE
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < end, pids
+        time.sleep(0.01)
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_two_calls_of_the_readme_answer(demo):
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", get(demo.base + 3, "/current_time")["current_time"])
+    assert abs(get(demo.base + 3, "/epoch_time")["epoch_time"] - time.time()) < 60
+    assert f"curl http://localhost:{demo.base + 3}/current_time" in "".join(demo.program.out)
+
+
+def test_it_says_what_runs_where_with_which_configuration(demo):
+    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [
+        ("authorization server", 1), ("resource server", 2), ("web application", 3)]
+    for row in demo.rows:
+        path = pathlib.Path(row[3])
+        assert f'listen: ["127.0.0.1:{row[1]}"]' in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert path.parent.parent == demo.tmp
+
+
+def test_one_request_id_runs_through_all_three(demo):
+    get(demo.base + 3, "/epoch_time")
+    seen = {}
+    end = time.monotonic() + DEADLINE
+    while not any(len(services) == 3 for services in seen.values()):
+        assert time.monotonic() < end, seen
+        for line in list(demo.program.err):
+            if '"event":"request"' in line:
+                event = json.loads(line)
+                seen.setdefault(event["request_id"], set()).add(event["service"])
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
+    assert demo.program.end(number) == 0
+    wait_gone(demo.pids())
+    assert list(demo.tmp.iterdir()) == []
+    for port in range(demo.base + 1, demo.base + 4):
+        listen_somewhere(port).close()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
+    os.kill(demo.pids()[which], signal.SIGKILL)
+    assert demo.program.wait() == 1
+    said = [line for line in demo.program.err if line.startswith("cardea demo: ")]
+    assert len(said) == 1
+    assert said[0].startswith(f"cardea demo: the {demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
+    assert '"event":' in said[0]
+    wait_gone(demo.pids())
+    assert list(demo.tmp.iterdir()) == []
+
+
+def test_the_services_do_not_survive_a_killed_demo(demo):
+    demo.program.end(signal.SIGKILL)
+    wait_gone(demo.pids())
+
+
+@pytest.mark.parametrize("offset, name", [(1, "authorization server"), (2, "resource server"), (3, "web application")])
+def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
+    base = free_base()
+    with listen_somewhere(base + offset):
+        program = start("demo", "--port-base", str(base), env={**os.environ, "TMPDIR": str(tmp_path)})
+        assert program.wait() == 1
+    assert program.err == [f"cardea demo: port {base + offset}, for the {name}, is taken; choose others with --port-base N\n"]
+    assert program.out == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(start, tmp_path):
+    program = start("demo", "--port-base", str(free_base()), env={**os.environ, "TMPDIR": str(tmp_path / "none")})
+    assert program.wait() == 1
+    assert program.err == ["cardea demo: no folder for the configuration: No such file or directory\n"]

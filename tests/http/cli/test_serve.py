@@ -1,0 +1,92 @@
+"""cardea serve: what it needs to start, what it says when it does not, how it ends."""
+import json
+import os
+import signal
+import urllib.request
+
+import pytest
+
+from conftest import listen_somewhere, run
+
+
+def get(address, path):
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_no_file_at_all_serves(start):
+    """On the default port, or, where somebody else has that, with an error that names it."""
+    program = start("serve")
+    try:
+        address = program.wait_event("listening")["address"]
+    except AssertionError:
+        assert program.wait() == 1
+        assert "127.0.0.1:5001" in "".join(program.err)
+        pytest.skip("port 5001 is taken on this machine")
+    assert address == "127.0.0.1:5001"
+    assert get(address, "/.well-known/oauth-authorization-server")["issuer"] == "http://localhost:5001"
+    assert program.end() == 0
+
+
+def test_a_minimal_file_serves_and_says_where(start, config):
+    program = start("serve", "--config", config('listen: ["127.0.0.1:0", "127.0.0.1:0"]\n'))
+    addresses = [program.wait_event("listening")["address"] for _ in range(2)]
+    assert len(set(addresses)) == 2
+    program.wait_event("ready")
+    for address in addresses:
+        assert get(address, "/.well-known/jwks.json")["keys"][0]["alg"] == "ES256"
+    assert program.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_exit_code_0(start, config, number):
+    program = start("serve", "-c", config('listen: ["127.0.0.1:0"]\n'))
+    program.wait_event("ready")
+    assert program.end(number) == 0
+    assert all(json.loads(line) for line in program.err)
+    assert program.out == []
+
+
+@pytest.mark.parametrize("alg, crv", [("ES256", "P-256"), ("EdDSA", "Ed25519"), ("RS256", None)])
+def test_the_key_has_the_configured_algorithm(start, config, alg, crv):
+    program = start("serve", "--config", config(f'listen: ["127.0.0.1:0"]\ntokens: {{ alg: {alg} }}\n'))
+    address = program.wait_event("listening")["address"]
+    program.wait_event("ready")
+    key = get(address, "/.well-known/jwks.json")["keys"][0]
+    assert (key["alg"], key.get("crv")) == (alg, crv)
+
+
+def test_warnings_are_log_events(start, config):
+    program = start("serve", "--config", config('listen: ["127.0.0.1:0"]\n'))
+    settings = {program.wait_event("config_warning")["setting"] for _ in range(2)}
+    assert settings == {"signing_key", "clients"}
+
+
+def test_an_unknown_key_stops_the_start(config):
+    path = config("listen: ['127.0.0.1:0']\ncliets: []\n")
+    got = run("serve", "--config", path)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert got.stderr == f'cardea: {path}:2:1: unknown setting "cliets"; did you mean "clients"?\n'
+
+
+def test_any_user_beyond_loopback_stops_the_start(config):
+    path = config("listen: ['0.0.0.0:0']\naccept_any_user: demo-only\n")
+    got = run("serve", "--config", path)
+    assert got.returncode == 2
+    assert got.stderr.startswith(f"cardea: {path}:2:18: accept_any_user: is demo-only, but 0.0.0.0:0 is not a loopback")
+
+
+def test_a_taken_port_is_an_error_that_names_it(config):
+    with listen_somewhere() as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        got = run("serve", "--config", config(f'listen: ["{address}"]\nlog: {{ level: error }}\n'))
+    assert got.returncode == 1
+    assert address in got.stderr
+    assert len(got.stderr.splitlines()) == 1
+
+
+def test_lesson_24_variables_that_are_not_named_break_nothing(config, start):
+    env = {**os.environ, "CARDEA_PORT": "tcp://10.0.0.1:80", "CARDEA_CONFIG": "/nowhere", "CARDEA_LISTEN": "x"}
+    program = start("serve", "--config", config('listen: ["127.0.0.1:0"]\n'), env=env)
+    program.wait_event("ready")
+    assert program.end() == 0
