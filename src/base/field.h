@@ -22,7 +22,8 @@ enum cd_field_type {
 enum cd_field_flags {
         CD_FIELD_REQUIRED = 1,
         CD_FIELD_MULTILINE = 2, /* a string or secret that may hold tabs and line ends (PEM) */
-        CD_FIELD_ONE_OR_MORE = 4, /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
+        CD_FIELD_ONE_OR_MORE =
+                4, /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
 };
 
 enum {
