@@ -36,15 +36,15 @@ static bool find_program(struct demo_files *files, const char *bin, int which)
 
 bool demo_files_find(struct demo_files *files)
 {
-        char *self = files->programs[DEMO_AUTHORIZATION], bin[DEMO_PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", self, DEMO_PATH_MAX - 1);
+        char bin[DEMO_PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", bin, sizeof(bin) - 1);
 
         if (n <= 0) {
                 fprintf(stderr, "cardea demo: cannot find its own program: %s\n", strerror(errno));
                 return false;
         }
-        self[n] = '\0';
-        memcpy(bin, self, (size_t)n + 1);
+        bin[n] = '\0';
+        memcpy(files->programs[DEMO_AUTHORIZATION], bin, (size_t)n + 1);
         *strrchr(bin, '/') = '\0';
         return find_program(files, bin, DEMO_RESOURCE) && find_program(files, bin, DEMO_WEBAPP);
 }
