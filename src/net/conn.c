@@ -57,7 +57,7 @@ static void wait_for(struct cd_conn *conn, enum cd_wait wait)
         struct cd_link *list = &conn->loop->waits[wait];
 
         unlink_conn(conn);
-        conn->wait = wait;
+        conn->wait = (uint8_t)wait;
         conn->deadline = uv_now(&conn->loop->uv) + (uint64_t)wait_ms(conn->loop, wait);
         conn->link = (struct cd_link){ .before = list->before, .after = list };
         list->before->after = &conn->link;
@@ -497,9 +497,18 @@ void cd_conn_expired(struct cd_conn *conn)
         }
 }
 
+/* A request that the kernel has and we have not read yet is still answered. */
+static bool has_input(struct cd_conn *conn)
+{
+        uv_os_fd_t fd;
+        char byte;
+
+        return uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void cd_conn_stop(struct cd_conn *conn)
 {
-        if (conn->wait == CD_WAIT_IDLE)
+        if (conn->wait == CD_WAIT_IDLE && !has_input(conn))
                 cd_conn_close(conn);
 }
 

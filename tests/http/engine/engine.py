@@ -1,0 +1,171 @@
+"""What the engine's tests share: a running echo server, and raw sockets to talk to it."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build"))
+BINARY = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "tests" / "http" / "engine" / "echo-server"
+PATIENCE = 20  # seconds until a test gives up; sanitizers are slow
+
+
+class Server:
+    """`echo-server NAME VALUE ...` on a free port. Leaving the block stops it and expects exit 0 without a sanitizer's report."""
+
+    def __init__(self, *arguments, expect_exit=0):
+        self.arguments = [str(a) for a in arguments]
+        self.expect_exit = expect_exit
+        self.stderr = tempfile.TemporaryFile()
+
+    def start(self):
+        self.process = subprocess.Popen([str(BINARY), *self.arguments], stderr=self.stderr)
+        # With "log 4" the server says nothing, so it is asked to say its address on a port that the test chose.
+        if "log" in self.arguments:
+            self.port = int(self.arguments[self.arguments.index("listen") + 1].rsplit(":", 1)[1])
+            wait_until(lambda: can_connect(self.port))
+        else:
+            self.port = int(self.wait_for_event("listening")["address"].rsplit(":", 1)[1])
+            self.wait_for_event("ready")
+        return self
+
+    def __enter__(self):
+        if "log" in self.arguments and "listen" not in self.arguments:
+            self.arguments += ["listen", f"127.0.0.1:{free_port()}"]
+        return self.start()
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE)
+        if kind is None:
+            assert code == self.expect_exit, self.text()
+            assert "Sanitizer" not in self.text(), self.text()
+
+    def text(self):
+        self.stderr.seek(0)
+        return self.stderr.read().decode(errors="replace")
+
+    def events(self, name):
+        lines = (line for line in self.text().splitlines() if line.startswith("{") and line.endswith("}"))
+        return [e for e in map(json.loads, lines) if e["event"] == name]
+
+    def wait_for_event(self, name, count=1):
+        wait_until(lambda: len(self.events(name)) >= count or self.process.poll() is not None)
+        events = self.events(name)
+        assert len(events) >= count, self.text()
+        return events[count - 1]
+
+    def connect(self, **options):
+        sock = socket.socket()
+        for name, value in options.items():
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+        sock.settimeout(PATIENCE)
+        sock.connect(("127.0.0.1", self.port))
+        return sock
+
+    def ask(self, data):
+        """All that the server says until it closes."""
+        with self.connect() as sock:
+            sock.sendall(data)
+            return read_all(sock)
+
+    def rss(self):
+        """Resident memory in bytes."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.split("VmRSS:")[1].split()[0]) * 1024
+
+    def is_sanitized(self):
+        return "libasan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text() or \
+               "libtsan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text()
+
+
+def wait_until(condition, patience=PATIENCE):
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.005)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def can_connect(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def read_all(sock):
+    """Until the other side closes; a reset ends it too, with what came before."""
+    data = b""
+    while True:
+        try:
+            piece = sock.recv(65536)
+        except ConnectionResetError:
+            return data
+        if not piece:
+            return data
+        data += piece
+
+
+class Reader:
+    """Takes one answer after another off a socket."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.data = b""
+
+    def _more(self):
+        piece = self.sock.recv(65536)
+        assert piece, f"closed after {self.data!r}"
+        self.data += piece
+
+    def answer(self, head_only=False):
+        while b"\r\n\r\n" not in self.data:
+            self._more()
+        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        status = int(lines[0].split(" ")[1])
+        length = 0 if head_only or status == 100 else int(headers.get("content-length", "0"))
+        while len(self.data) < length:
+            self._more()
+        body, self.data = self.data[:length], self.data[length:]
+        return Answer(status, headers, body)
+
+    def is_closed(self):
+        return read_all(self.sock) == b"" and self.data == b""
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def get(path, *headers, method="GET", version="HTTP/1.1"):
+    lines = [f"{method} {path} {version}", "Host: localhost", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def post(path, body, *headers):
+    return get(path, f"Content-Length: {len(body)}", *headers, method="POST") + body
+
+
+def answer_to(server, data, head_only=False):
+    """The first answer to `data`."""
+    with server.connect() as sock:
+        sock.sendall(data)
+        return Reader(sock).answer(head_only)

@@ -1,0 +1,151 @@
+"""Start, threads, and the end."""
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, read_all, wait_until
+
+
+def run_to_end(*arguments):
+    return subprocess.run([str(BINARY), *arguments], stderr=subprocess.PIPE, timeout=PATIENCE, text=True)
+
+
+def test_a_taken_port_is_an_error_that_names_it():
+    with Server("threads", 2) as server:
+        ended = run_to_end("listen", f"127.0.0.1:{server.port}")
+        assert ended.returncode == 1
+        assert f"127.0.0.1:{server.port}: bind: Address already in use" in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost:1", "127.0.0.1:65536", "[::1]", "::1:80", "127.0.0.1:", "1.2.3:4"])
+def test_a_bad_address_is_an_error_that_names_it(address):
+    ended = run_to_end("listen", address)
+    assert ended.returncode == 1 and address in ended.stderr
+
+
+def test_an_address_of_another_host_is_an_error():
+    ended = run_to_end("listen", "192.0.2.1:0")
+    assert ended.returncode == 1 and "192.0.2.1:0: bind: Cannot assign requested address" in ended.stderr
+
+
+@pytest.mark.parametrize("network", ["10.1.2.3/16", "10.0.0.0/33", "everybody", "::1/129"])
+def test_a_bad_network_is_an_error_that_names_it(network):
+    ended = run_to_end("trust", network)
+    assert ended.returncode == 1 and network in ended.stderr
+
+
+def test_several_loops_share_a_free_port_and_several_listeners_work():
+    with Server("threads", 3, "listen", "127.0.0.1:0", "listen", "127.0.0.1:0") as server:
+        ports = [int(e["address"].rsplit(":", 1)[1]) for e in server.events("listening")]
+        assert len(set(ports)) == 2
+        for port in ports * 20:
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.sendall(get("/inline?a"))
+                assert Reader(sock).answer().body == b"a"
+
+
+def test_threads_0_is_one_for_each_usable_core():
+    with Server("threads", 0) as server:
+        assert answer_to(server, get("/worker?a")).body == b"a"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_what_runs_and_exits_0(number):
+    with Server("threads", 2) as server, server.connect() as sock, server.connect() as idle:
+        sock.sendall(get("/sleep?400"))
+        idle.sendall(get("/inline?a"))
+        idle_reader = Reader(idle)
+        idle_reader.answer()
+        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+        server.process.send_signal(number)
+        reader = Reader(sock)
+        assert idle_reader.is_closed()
+        answer = reader.answer()
+        assert (answer.body, answer.headers["connection"]) == (b"400", "close")
+        assert reader.is_closed()
+        assert server.process.wait(PATIENCE) == 0
+        assert [e["event"] for e in server.events("stopping") + server.events("stopped")] == ["stopping", "stopped"]
+
+
+def test_no_connection_is_taken_after_the_signal():
+    with Server() as server, server.connect() as sock:
+        sock.sendall(get("/sleep?500"))  # it may not be read yet when the signal comes; it is answered all the same
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for_event("stopping")
+        def is_refused():
+            try:
+                server.connect().close()
+                return False
+            except OSError:
+                return True
+        wait_until(is_refused)
+        assert Reader(sock).answer().status == 200
+
+
+def test_a_request_that_is_coming_in_may_end_before_the_grace():
+    with Server("threads", 1) as server, server.connect() as sock:
+        sock.sendall(b"GET /inline?a HTTP/1.1\r\nHo")
+        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for_event("stopping")
+        sock.sendall(b"st: localhost\r\n\r\n")
+        answer = Reader(sock).answer()
+        assert (answer.body, answer.headers["connection"]) == (b"a", "close")
+
+
+def test_the_grace_is_bounded():
+    with Server("grace", 200) as server, server.connect() as sock, server.connect() as half:
+        half.sendall(b"GET / HTTP/1.1\r\n")
+        sock.sendall(get("/sleep?20000"))
+        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert read_all(sock) == b"" and read_all(half) == b""
+        assert server.process.wait(PATIENCE) == 0
+        assert time.monotonic() - begun < 5
+
+
+def test_a_client_may_go_away_while_its_request_runs():
+    with Server("workers", 2) as server:
+        for i in range(30):
+            sock = server.connect()
+            sock.sendall(get("/sleep?30") + get("/inline?a") * 3)
+            if i % 2:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
+            sock.close()
+        assert answer_to(server, get("/worker?a")).body == b"a"
+
+
+def test_a_client_may_go_away_while_its_request_comes():
+    with Server() as server:
+        for data in (b"", b"G", get("/echo", "Content-Length: 9", method="POST") + b"x", get("/big?1000000") * 9):
+            for reset in (False, True):
+                sock = server.connect()
+                sock.sendall(data)
+                if reset:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                sock.close()
+        assert answer_to(server, get("/inline?a")).body == b"a"
+
+
+def test_idle_connections_cost_little():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        pytest.skip("too few file descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    with Server("log", "4") as server:
+        if server.is_sanitized():
+            pytest.skip("a sanitizer needs more")
+        before, socks = server.rss(), []
+        for _ in range(2000):
+            socks.append(server.connect())
+        for sock in socks:
+            sock.sendall(get("/inline?a"))
+            assert Reader(sock).answer().body == b"a"
+        assert (server.rss() - before) / 2000 < 1024
+        for sock in socks:
+            sock.close()

@@ -1,0 +1,215 @@
+"""HTTP/1.1 as the engine speaks it."""
+import email.utils
+import re
+import time
+
+import pytest
+
+from engine import Reader, Server, answer_to, get, post
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("workers", 4) as running:
+        yield running
+
+
+def test_an_answer_says_what_it_must(server):
+    answer = answer_to(server, get("/inline?hello"))
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert answer.headers["server"] == "Cardea"
+    assert answer.headers["content-type"] == "text/plain"
+    assert "connection" not in answer.headers
+    assert abs(email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 5
+
+
+def test_a_connection_serves_many_requests(server):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        for i in range(100):
+            sock.sendall(get(f"/inline?{i}") if i % 3 else get(f"/worker?{i}"))
+            assert reader.answer().body == b"%d" % i
+
+
+def test_a_thousand_pipelined_requests_are_answered_in_order(server):
+    paths = ["/inline", "/worker", "/outgoing", "/inline"]
+    with server.connect() as sock:
+        sock.sendall(b"".join(get(f"{paths[i % 4]}?{i}") for i in range(1000)))
+        reader = Reader(sock)
+        assert [int(reader.answer().body) for _ in range(1000)] == list(range(1000))
+
+
+def test_pipelined_bodies_are_kept_apart(server):
+    chunked = get("/echo", "Transfer-Encoding: chunked", method="POST") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    with server.connect() as sock:
+        sock.sendall((post("/echo", b"one") + chunked + post("/worker-echo", b"three")) * 30)
+        reader = Reader(sock)
+        assert [reader.answer().body for _ in range(90)] == [b"one", b"abcde", b"three"] * 30
+
+
+@pytest.mark.parametrize("request_bytes, body", [
+    (get("/inline?drip"), b"drip"),
+    (post("/echo", b"drip"), b"drip"),
+    (post("/worker-echo", b"drip"), b"drip"),
+    (get("/echo", "Transfer-Encoding: chunked", method="POST") + b"2;x=y\r\ndr\r\n02\r\nip\r\n0\r\nA: b\r\n\r\n", b"drip"),
+])
+def test_a_request_may_come_byte_by_byte(server, request_bytes, body):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        for _ in range(2):
+            for byte in request_bytes:
+                sock.sendall(bytes([byte]))
+                time.sleep(0.0005)  # so that the pieces arrive apart
+            assert reader.answer().body == body
+
+
+def test_head_has_the_length_and_no_body(server):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        sock.sendall(get("/inline?hello", method="HEAD") + get("/inline?next"))
+        answer = reader.answer(head_only=True)
+        assert (answer.status, answer.headers["content-length"]) == (200, "5")
+        assert reader.answer().body == b"next"
+
+
+def test_a_wrong_method_is_405_with_allow(server):
+    answer = answer_to(server, get("/error", "Content-Length: 0", method="POST"))
+    assert (answer.status, answer.json()) == (405, {"error": "method_not_allowed"})
+    assert answer.headers["allow"] == "GET, HEAD, DELETE"
+    assert answer_to(server, get("/error", method="TRACE")).status == 405
+
+
+def test_an_unknown_path_is_404_as_json(server):
+    answer = answer_to(server, get("/nowhere"))
+    assert (answer.status, answer.json(), answer.headers["content-type"]) == (
+        404, {"error": "not_found"}, "application/json")
+    assert answer_to(server, get("*", method="OPTIONS")).status == 404
+
+
+def test_a_handlers_error_has_a_description(server):
+    assert answer_to(server, get("/error")).json() == {
+        "error": "invalid_request", "error_description": 'say "please"'}
+
+
+def test_an_absolute_target_must_agree_with_host(server):
+    assert answer_to(server, get("http://localhost/inline?a")).body == b"a"
+    assert answer_to(server, get("HTTP://LOCALHOST/show")).json()["host"] == "localhost"
+    assert answer_to(server, get("http://localhost?a")).status == 404
+    assert answer_to(server, get("http://elsewhere/inline")).status == 400
+    assert answer_to(server, get("http://user@localhost/inline")).status == 400
+    assert answer_to(server, get("ftp://localhost/inline")).status == 400
+
+
+def test_host_and_path_are_canonical(server):
+    shown = answer_to(server, b"GET //a/../%73how?x=%2f HTTP/1.1\r\nHost: LocalHost.:80\r\n\r\n").json()
+    assert (shown["path"], shown["query"], shown["host"]) == ("/show", "x=%2f", "localhost")
+
+
+@pytest.mark.parametrize("path", ["/a%2fb", "/a%5cb", "/a\\b", "/a;b", "/a%00b", "/../a", "/a#b", "/%zz", "/%e0%80%af"])
+def test_a_path_that_others_could_read_differently_is_400(server, path):
+    answer = answer_to(server, get(path))
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+
+
+@pytest.mark.parametrize("data", [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: a\n\n",
+    b"GET /\r\n\r\n",
+    b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n",
+    b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
+])
+def test_what_is_not_http_1_is_400_and_the_end(server, data):
+    answer = server.ask(data + get("/inline?second"))
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_one_empty_line_before_a_request_is_let_pass(server):
+    assert answer_to(server, b"\r\n" + get("/inline?a")).body == b"a"
+
+
+def test_http_1_0_closes_unless_it_asks(server):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        sock.sendall(b"GET /inline?a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert reader.answer().headers["connection"] == "keep-alive"
+        sock.sendall(b"GET /inline?a HTTP/1.0\r\n\r\n")
+        assert reader.answer().headers["connection"] == "close"
+        assert reader.is_closed()
+
+
+def test_connection_close_is_kept(server):
+    data = server.ask(get("/inline?a", "Connection: close") + get("/inline?b"))
+    assert b"\r\nConnection: close\r\n" in data and data.count(b"HTTP/1.1 ") == 1
+    assert server.ask(get("/worker?a", "Connection: close")).endswith(b"\r\n\r\na")
+
+
+def test_a_client_that_only_closes_its_side_gets_its_answers(server):
+    with server.connect() as sock:
+        sock.sendall(get("/sleep?50") + get("/inline?b"))
+        sock.shutdown(1)
+        reader = Reader(sock)
+        assert (reader.answer().body, reader.answer().body) == (b"50", b"b")
+        assert reader.is_closed()
+
+
+def test_expect_is_answered_when_the_body_is_wanted(server):
+    with server.connect() as sock:
+        reader = Reader(sock)
+        sock.sendall(get("/echo", "Content-Length: 3", "Expect: 100-continue", method="POST"))
+        assert reader.answer().status == 100
+        sock.sendall(b"abc")
+        assert reader.answer().body == b"abc"
+        sock.sendall(post("/echo", b"there already", "Expect: 100-continue"))
+        assert reader.answer().body == b"there already"
+        sock.sendall(get("/nowhere", "Content-Length: 3", "Expect: 100-continue", method="POST"))
+        assert reader.answer().status == 404
+        assert reader.is_closed()
+    answer = answer_to(server, get("/echo", "Content-Length: 3", "Expect: tea", method="POST"))
+    assert (answer.status, answer.json()) == (417, {"error": "expectation_failed"})
+
+
+def test_a_coding_below_chunked_is_501_where_the_body_is_read(server):
+    answer = answer_to(server, get("/echo", "Transfer-Encoding: gzip, chunked", method="POST") + b"0\r\n\r\n")
+    assert (answer.status, answer.json()) == (501, {"error": "not_implemented"})
+
+
+@pytest.mark.parametrize("path", ["/inject", "/too-many", "/nothing"])
+def test_an_answer_that_cannot_be_sent_is_500_and_never_half_a_header(server, path):
+    answer = answer_to(server, get(path))
+    assert (answer.status, answer.json()) == (500, {"error": "server_error"})
+    assert "set-cookie" not in answer.headers and "x-one" not in answer.headers
+
+
+def test_header_values_come_as_they_were_sent(server):
+    assert answer_to(server, get("/show", "x-tEST: \t a  b \t")).json()["x"] == "a  b"
+    assert answer_to(server, get("/show-worker", "X-Test: kept")).json()["x"] == "kept"
+
+
+def test_a_log_line_tells_the_request_but_no_secret(server):
+    request_id = answer_to(server, get("/show?password=secret1", "Cookie: secret2")).headers["x-request-id"]
+    answer_to(server, post("/echo", b"secret3"))
+    answer_to(server, get("/inline?last"))
+    server.wait_for_event("request")
+    def line():
+        return [e for e in server.events("request") if e.get("request_id") == request_id]
+    from engine import wait_until
+    wait_until(line)
+    event = line()[0]
+    assert (event["method"], event["path"], event["status"], event["peer"], event["client_id"]) == (
+        "GET", "/show", 200, "127.0.0.1", "somebody")
+    assert event["duration_us"] >= 0 and re.fullmatch("[0-9a-f]{32}", event["trace_id"])
+    assert "secret" not in server.text()
