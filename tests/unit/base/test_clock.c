@@ -1,0 +1,117 @@
+#include "support/check.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static bool broken;
+
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+        return broken ? -1 : __real_clock_gettime(id, ret);
+}
+
+static void check_against_libc(cd_time at)
+{
+        static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+        static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+        char expected[64], got[64];
+        time_t t = (time_t)at;
+        struct tm tm;
+
+        gmtime_r(&t, &tm);
+        snprintf(expected, sizeof(expected), "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        cd_time_format_rfc3339(at, got);
+        assert_str(cd_str_of(got, CD_RFC3339_LEN), expected);
+
+        snprintf(expected + CD_RFC3339_LEN - 1, sizeof(expected) - CD_RFC3339_LEN, ".000789Z");
+        cd_time_format_rfc3339_us(at * 1000000 + 789, got);
+        assert_str(cd_str_of(got, CD_RFC3339_US_LEN), expected);
+
+        snprintf(expected, sizeof(expected), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+                 months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        cd_time_format_http(at, got);
+        assert_str(cd_str_of(got, CD_HTTP_DATE_LEN), expected);
+}
+
+/* Around each midnight of 150 years (which has 2000, a leap year, and 2100, none), then days far apart up to 9999. */
+static void dates_agree_with_libc(void **state)
+{
+        (void)state;
+        for (cd_time day = 0; day < 150 * 366; day++) {
+                check_against_libc(day * 86400);
+                check_against_libc(day * 86400 + 86399);
+        }
+        for (cd_time at = 150LL * 366 * 86400; at <= 253402300799; at += 86400 * 97 + 12345)
+                check_against_libc(at);
+        check_against_libc(253402300799);
+}
+
+static void the_dates_of_the_header_are_right(void **state)
+{
+        char got[32];
+
+        (void)state;
+        cd_time_format_rfc3339(1795339805, got);
+        assert_str(cd_str_of(got, CD_RFC3339_LEN), "2026-11-22T09:30:05Z");
+        cd_time_format_http(1795339805, got);
+        assert_str(cd_str_of(got, CD_HTTP_DATE_LEN), "Sun, 22 Nov 2026 09:30:05 GMT");
+        cd_time_format_rfc3339_us(1795339805123456, got);
+        assert_str(cd_str_of(got, CD_RFC3339_US_LEN), "2026-11-22T09:30:05.123456Z");
+}
+
+static void times_out_of_range_keep_the_length(void **state)
+{
+        char got[32];
+
+        (void)state;
+        cd_time_format_rfc3339(-1, got);
+        assert_str(cd_str_of(got, CD_RFC3339_LEN), "1970-01-01T00:00:00Z");
+        cd_time_format_rfc3339(INT64_MAX, got);
+        assert_str(cd_str_of(got, CD_RFC3339_LEN), "9999-12-31T23:59:59Z");
+        cd_time_format_rfc3339_us(INT64_MIN, got);
+        assert_str(cd_str_of(got, CD_RFC3339_US_LEN), "1970-01-01T00:00:00.000000Z");
+}
+
+static void the_system_clock_is_now(void **state)
+{
+        (void)state;
+        cd_time now = cd_clock_system.now(&cd_clock_system);
+        assert_true(now - time(NULL) <= 1 && now - time(NULL) >= -1);
+        assert_true(cd_realtime_us() / 1000000 - now <= 1);
+        int64_t before = cd_monotonic_us();
+        assert_true(before > 0 && cd_monotonic_us() >= before);
+}
+
+/* LESSONS 31 */
+static void a_failing_clock_is_negative(void **state)
+{
+        (void)state;
+        broken = true;
+        cd_time now = cd_clock_system.now(&cd_clock_system);
+        int64_t monotonic = cd_monotonic_us(), realtime = cd_realtime_us();
+        broken = false;
+        assert_true(now < 0);
+        assert_true(monotonic < 0);
+        assert_true(realtime < 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(dates_agree_with_libc),
+                cmocka_unit_test(the_dates_of_the_header_are_right),
+                cmocka_unit_test(times_out_of_range_keep_the_length),
+                cmocka_unit_test(the_system_clock_is_now),
+                cmocka_unit_test(a_failing_clock_is_negative),
+        };
+        return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+}
