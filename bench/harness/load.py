@@ -26,7 +26,7 @@ class Sample:
     @property
     def rate_per_core(self):
         """Answers for each second of the server's processor time: what a full core would give."""
-        return self.rate / self.server_busy
+        return self.rate / max(self.server_busy, 0.01)
 
 
 def problems_of(result, expected_length):
@@ -123,7 +123,8 @@ def measure_in_turn(targets, options):
             series[target.name].samples.append(sample)
             note = f'   FAILED: {"; ".join(sample.problems)}' if sample.problems else ''
             print(f'  round {number + 1}  {target.name:46s} {sample.rate:11,.0f}/s   p50 {sample.p50_ms:8.2f} ms'
-                  f'   p99 {sample.p99_ms:8.2f} ms   server {sample.server_busy:4.0%}   load {sample.load_busy:4.0%}{note}',
+                  f'   p99 {sample.p99_ms:8.2f} ms   server {sample.server_busy:4.0%}, {sample.rate_per_core:9,.0f} per full core'
+                  f'   wrk {sample.load_busy:4.0%}{note}',
                   flush=True)
     return series
 

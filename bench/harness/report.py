@@ -29,7 +29,7 @@ Servers are pinned to core 0 and wrk to core 1, except for the user call and the
 write no logs, so Cardea's are off too (`log: {{ level: off }}`); the row that says so has them on. A run with one wrong answer or one
 socket error is a failed measurement and says so in its row. Flask runs as "{flask}".
 
-Versions: {versions}.
+Load average when it began: {load:.2f}. Versions: {versions}.
 '''
 
 
@@ -80,5 +80,5 @@ def table(rows):
 def results(rows, options):
     command = f'bench/run --rounds {options.rounds} --seconds {options.seconds} --warmup {options.warmup}'
     return TEXT.format(date=datetime.date.today().isoformat(), cpu=cpu_model(), cores=os.cpu_count(), kernel=platform.release(),
-                       rounds=options.rounds, seconds=options.seconds, warmup=options.warmup, command=command,
+                       rounds=options.rounds, seconds=options.seconds, warmup=options.warmup, command=command, load=options.load,
                        table=table(rows), flask=FLASK_BEST, versions=versions(options))
