@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from conftest import BUILD, DEADLINE, listen_somewhere
+from commands import BUILD, DEADLINE, listen_somewhere
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
@@ -41,7 +41,15 @@ class Demo:
         self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)})
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
+        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 3)
         self.rows = re.findall(r"^  (\S+ \S+) +http://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
+
+    def wait_logs(self, predicate):
+        """Until the log events so far fit."""
+        end = time.monotonic() + DEADLINE
+        while not predicate([json.loads(line) for line in list(self.program.err)]):
+            assert time.monotonic() < end, self.program.err
+            time.sleep(0.01)
 
     def pids(self):
         return [int(row[2]) for row in self.rows]
@@ -85,15 +93,15 @@ def test_it_says_what_runs_where_with_which_configuration(demo):
 
 def test_one_request_id_runs_through_all_three(demo):
     get(demo.base + 3, "/epoch_time")
-    seen = {}
-    end = time.monotonic() + DEADLINE
-    while not any(len(services) == 3 for services in seen.values()):
-        assert time.monotonic() < end, seen
-        for line in list(demo.program.err):
-            if '"event":"request"' in line:
-                event = json.loads(line)
-                seen.setdefault(event["request_id"], set()).add(event["service"])
-        time.sleep(0.01)
+
+    def one_call_is_in_all_logs(events):
+        services = {}
+        for event in events:
+            if event["event"] == "request":
+                services.setdefault(event["request_id"], set()).add(event["service"])
+        return {"cardea", "time-resource", "time-webapp"} in services.values()
+
+    demo.wait_logs(one_call_is_in_all_logs)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
