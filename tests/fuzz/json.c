@@ -1,0 +1,82 @@
+/* JSON from outside. What is accepted is written out again and must read back as the same text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+        if (!holds)
+                abort();
+}
+
+static void write_value(struct cd_buf *buf, const struct cd_json *node)
+{
+        size_t count = 0;
+
+        if (node->type == CD_JSON_STRING) {
+                must(cd_str_is_utf8(node->text));
+                cd_buf_add_json(buf, node->text);
+                return;
+        }
+        if (node->type != CD_JSON_ARRAY && node->type != CD_JSON_OBJECT) {
+                cd_buf_add(buf, node->text);
+                return;
+        }
+        cd_buf_add_char(buf, node->type == CD_JSON_OBJECT ? '{' : '[');
+        for (const struct cd_json *child = node->child; child; child = child->next) {
+                if (count++)
+                        cd_buf_add_char(buf, ',');
+                if (node->type == CD_JSON_OBJECT) {
+                        cd_buf_add_json(buf, child->name);
+                        cd_buf_add_char(buf, ':');
+                        must(cd_json_find(node, child->name) != NULL);
+                }
+                write_value(buf, child);
+        }
+        must(count == node->count);
+        cd_buf_add_char(buf, node->type == CD_JSON_OBJECT ? '}' : ']');
+}
+
+static cd_str write_text(struct cd_arena *arena, const struct cd_json *root)
+{
+        struct cd_buf buf;
+        cd_str text = { NULL, 0 };
+
+        cd_buf_init(&buf, arena, 16 << 20);
+        write_value(&buf, root);
+        must(cd_buf_view(&buf, &text) == CD_OK);
+        return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        cd_str text = cd_str_of((const char *)data, size);
+        const struct cd_json *root = NULL, *again = NULL;
+        struct cd_error err = { 0 };
+        struct cd_arena arena;
+        int64_t number;
+
+        cd_arena_init(&arena, 64 << 20);
+        bool unique = cd_json_parse(&arena, text, CD_JSON_UNIQUE_NAMES, &root, &err) == CD_OK;
+        must(unique || err.reason[0]);
+        bool accepted = cd_json_parse(&arena, text, 0, &root, &err) == CD_OK;
+        must(accepted || !unique);
+        if (accepted) {
+                cd_json_int64(root, &number);
+                cd_str first = write_text(&arena, root);
+                must(cd_json_parse(&arena, first, unique ? CD_JSON_UNIQUE_NAMES : 0, &again, NULL) == CD_OK);
+                must(cd_str_eq(write_text(&arena, again), first));
+        }
+        cd_arena_done(&arena);
+
+        /* So small an arena that every allocation gets its turn to fail. */
+        cd_arena_init(&arena, size % 512 * 16);
+        if (cd_json_parse(&arena, text, CD_JSON_UNIQUE_NAMES, &root, NULL) == CD_OK)
+                must(unique);
+        cd_arena_done(&arena);
+        return 0;
+}
