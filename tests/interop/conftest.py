@@ -1,0 +1,7 @@
+"""The clients of others talk to the same server as the tests of tests/http/oauth."""
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "http" / "oauth"))
+
+from serving import launch, server  # noqa: E402, F401
