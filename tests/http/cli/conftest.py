@@ -1,7 +1,7 @@
 """Programs that a test starts, and configuration files for them."""
 import pytest
 
-from commands import Program
+from .commands import Program
 
 
 @pytest.fixture

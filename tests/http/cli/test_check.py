@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from commands import listen_somewhere, run
+from .commands import listen_somewhere, run
 
 GOOD = """\
 listen: ["127.0.0.1:0"]

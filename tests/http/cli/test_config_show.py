@@ -2,7 +2,7 @@
 import hashlib
 import json
 
-from commands import run
+from .commands import run
 
 TEXT = """\
 threads: 2

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from commands import BUILD, DEADLINE, listen_somewhere
+from .commands import BUILD, DEADLINE, listen_somewhere
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")

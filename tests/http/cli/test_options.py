@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from commands import CARDEA, DEADLINE, ROOT, run
+from .commands import CARDEA, DEADLINE, ROOT, run
 
 COMMANDS = ["serve", "check", "config", "schema", "demo", "version", "help"]
 

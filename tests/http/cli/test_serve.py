@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from commands import listen_somewhere, run
+from .commands import listen_somewhere, run
 
 
 def get(address, path):
