@@ -49,7 +49,7 @@ class Service:
 
     def events(self, name=None):
         ret = []
-        for line in self.log().splitlines():
+        for line in self.log().split("\n"):
             if line.startswith("{"):
                 event = json.loads(line)
                 if name in (None, event.get("event")):
