@@ -58,12 +58,14 @@ static cd_status find_bytes(struct cd_arena *arena, const struct cd_json *object
         return CD_OK;
 }
 
+/* A "secure" number, because the parameters are wiped when they are freed only where the number says so. */
 static bool push_number(OSSL_PARAM_BLD *build, const char *name, cd_str bytes, BIGNUM **number)
 {
-        *number = BN_bin2bn((const unsigned char *)bytes.ptr, (int)bytes.len, NULL);
-        if (*number)
-                BN_set_flags(*number, BN_FLG_CONSTTIME);
-        return *number && OSSL_PARAM_BLD_push_BN(build, name, *number) == 1;
+        *number = BN_secure_new();
+        if (!*number || !BN_bin2bn((const unsigned char *)bytes.ptr, (int)bytes.len, *number))
+                return false;
+        BN_set_flags(*number, BN_FLG_CONSTTIME);
+        return OSSL_PARAM_BLD_push_BN(build, name, *number) == 1;
 }
 
 /* The key of these parameters, or NULL where libcrypto refuses them. */

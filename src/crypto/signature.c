@@ -58,12 +58,21 @@ static void *take_context(const struct cd_jwk *jwk, bool signs)
         return ctx;
 }
 
+/* Makes a context that was used ready for the next message. libcrypto 3.0 would do without, later ones refuse a second message. */
+static bool renew(EVP_MD_CTX *ctx, bool signs)
+{
+        return (signs ? EVP_DigestSignInit(ctx, NULL, NULL, NULL, NULL)
+                      : EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, NULL)) == 1;
+}
+
 /* The signature as libcrypto makes it; *len is the room, then the length. */
 static bool sign_with(const struct cd_jwk *jwk, void *ctx, cd_str bytes, unsigned char *to, size_t *len)
 {
         const unsigned char *from = (const unsigned char *)bytes.ptr;
-        return (jwk->alg == CD_ALG_EDDSA ? EVP_DigestSign(ctx, to, len, from, bytes.len)
-                                         : EVP_PKEY_sign(ctx, to, len, from, bytes.len)) == 1;
+
+        if (jwk->alg != CD_ALG_EDDSA)
+                return EVP_PKEY_sign(ctx, to, len, from, bytes.len) == 1;
+        return renew(ctx, true) && EVP_DigestSign(ctx, to, len, from, bytes.len) == 1;
 }
 
 cd_status cd_signature_make(const struct cd_jwk *jwk, cd_str message, unsigned char ret[CD_SIGNATURE_MAX],
@@ -103,8 +112,10 @@ cd_status cd_signature_make(const struct cd_jwk *jwk, cd_str message, unsigned c
 static bool check_with(const struct cd_jwk *jwk, void *ctx, cd_str bytes, cd_str signature)
 {
         const unsigned char *from = (const unsigned char *)bytes.ptr, *sig = (const unsigned char *)signature.ptr;
-        return (jwk->alg == CD_ALG_EDDSA ? EVP_DigestVerify(ctx, sig, signature.len, from, bytes.len)
-                                         : EVP_PKEY_verify(ctx, sig, signature.len, from, bytes.len)) == 1;
+
+        if (jwk->alg != CD_ALG_EDDSA)
+                return EVP_PKEY_verify(ctx, sig, signature.len, from, bytes.len) == 1;
+        return renew(ctx, false) && EVP_DigestVerify(ctx, sig, signature.len, from, bytes.len) == 1;
 }
 
 cd_status cd_signature_check(const struct cd_jwk *jwk, cd_str message, cd_str signature, struct cd_error *reterr)

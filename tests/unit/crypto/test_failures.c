@@ -1,7 +1,10 @@
-/* LESSONS 31: the random source and the memory of libcrypto fail here, at every place in turn. */
+/* LESSONS 31: the random source and the memory of libcrypto fail here, at every place in turn. LESSONS 32: what is freed holds no
+ * private key. */
 /* RAND_set_rand_method is deprecated, and still the only way to make the random source fail. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "fixture.h"
+
+#include <malloc.h>
 
 #include <openssl/rand.h>
 
@@ -32,9 +35,28 @@ static void *limited_realloc(void *old, size_t size, const char *file, int line)
         return may_allocate() ? realloc(old, size) : NULL;
 }
 
+enum {
+        SECRET_SIZE = 32
+};
+
+static unsigned char secret[SECRET_SIZE]; /* what no freed block may hold, in either byte order */
+static bool is_watching;
+static unsigned spilled;
+
+static bool holds_secret(const unsigned char *block, size_t size)
+{
+        unsigned char reversed[SECRET_SIZE];
+
+        for (size_t i = 0; i < SECRET_SIZE; i++)
+                reversed[i] = secret[SECRET_SIZE - 1 - i];
+        return memmem(block, size, secret, SECRET_SIZE) || memmem(block, size, reversed, SECRET_SIZE);
+}
+
 static void limited_free(void *old, const char *file, int line)
 {
         (void)file, (void)line;
+        if (is_watching && old && holds_secret(old, malloc_usable_size(old)))
+                spilled++;
         free(old);
 }
 
@@ -157,6 +179,62 @@ static void lesson_31_a_failing_allocation_in_pem_is_survived(void **state)
         starve(*state, use_pem);
 }
 
+static void watch(cd_str bytes)
+{
+        memcpy(secret, bytes.ptr, SECRET_SIZE);
+        spilled = 0;
+        is_watching = true;
+}
+
+static unsigned watched(void)
+{
+        is_watching = false;
+        return spilled;
+}
+
+static cd_str decoded(struct fixture *f, cd_str text)
+{
+        cd_str bytes;
+        assert_ok(cd_base64url_decode_arena(&f->arena, text, &bytes));
+        return bytes;
+}
+
+/* Keys from JSON: of a PEM, the decoders of libcrypto 3.0 leave copies of their own behind. */
+static void lesson_32_a_freed_private_key_is_wiped(void **state)
+{
+        struct fixture *f = *state;
+        static const char okp_key[] =
+                "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\","
+                "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
+        const char *keys[] = { ec_key, okp_key };
+
+        for (size_t i = 0; i < CD_LEN(keys); i++) {
+                const struct cd_json *object;
+                struct cd_jwk *jwk;
+                cd_str token;
+                assert_ok(cd_json_parse(&f->arena, cd_str_from_c(keys[i]), 0, &object, NULL));
+                watch(decoded(f, cd_json_find(object, CD_STR("d"))->text));
+                assert_ok(cd_jwk_from_json(&f->arena, object, &jwk, NULL));
+                assert_ok(cd_jws_sign(&f->arena, jwk, CD_STR("at+jwt"), CD_STR("{}"), &token, NULL));
+                cd_jwk_unref(jwk);
+                assert_int_equal(watched(), 0);
+        }
+}
+
+static void lesson_32_a_freed_mac_key_is_wiped(void **state)
+{
+        unsigned char sum[CD_MAC_SIZE];
+        cd_str key = CD_STR("0123456789abcdefghijklmnopqrstuv");
+
+        (void)state;
+        watch(key);
+        struct cd_mac *mac = cd_mac_new(key);
+        assert_non_null(mac);
+        assert_ok(cd_mac_sum(mac, CD_STR("message"), sum));
+        cd_mac_free(mac);
+        assert_int_equal(watched(), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -164,6 +242,8 @@ int main(void)
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_mac_is_survived),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_key_is_survived),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_pem_is_survived),
+                cmocka_unit_test(lesson_32_a_freed_private_key_is_wiped),
+                cmocka_unit_test(lesson_32_a_freed_mac_key_is_wiped),
         };
         if (CRYPTO_set_mem_functions(limited_malloc, limited_realloc, limited_free) != 1)
                 return 1;
