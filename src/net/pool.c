@@ -103,9 +103,10 @@ bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
                 *pool->last = job;
                 pool->last = &job->next;
                 pool->queued++;
-                pthread_cond_signal(&pool->work);
         }
         pthread_mutex_unlock(&pool->lock);
+        if (taken)
+                pthread_cond_signal(&pool->work); /* behind the lock, or the thread would wake up only to wait for it */
         return taken;
 }
 
