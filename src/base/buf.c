@@ -116,14 +116,11 @@ void cd_buf_printf(struct cd_buf *buf, const char *format, ...)
 /* Bytes at the front of s that stand for themselves in a JSON string. */
 static size_t plain_json_prefix(cd_str s)
 {
-        size_t i = 0;
+        size_t i = cd_str_json_plain(s), n;
 
-        while (i < s.len) {
-                unsigned char c = (unsigned char)s.ptr[i];
-                size_t n = c < 0x80 ? 1 : cd_str_utf8_sequence(cd_str_slice(s, i, 4));
-                if (c < 0x20 || c == '"' || c == '\\' || n == 0)
-                        break;
+        while (i < s.len && (unsigned char)s.ptr[i] >= 0x80 && (n = cd_str_utf8_sequence(cd_str_slice(s, i, 4))) > 0) {
                 i += n;
+                i += cd_str_json_plain(cd_str_slice(s, i, s.len));
         }
         return i;
 }

@@ -52,7 +52,7 @@ static size_t printable_prefix(cd_str s)
                 if ((word | (word - ones * 0x20) | ((word ^ ones * 0x7f) - ones)) & highs)
                         break;
         }
-        while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f)
+        while (i < s.len && (unsigned char)s.ptr[i] >= 0x20 && (unsigned char)s.ptr[i] < 0x7f)
                 i++;
         return i;
 }

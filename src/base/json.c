@@ -41,30 +41,6 @@ static inline bool take(struct parser *p, char c)
         return true;
 }
 
-/* Eight bytes at once: is there a quote, a backslash, a control character or a byte above 0x7f among them? Each term
- * has the high bit of a byte set where it finds one (a borrow may add a false hit above a true one, never hide one). */
-static inline bool has_special(uint64_t word)
-{
-        const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
-        uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-
-        return (((quote - ones) | (backslash - ones) | (word - ones * 0x20) | word) & highs) != 0;
-}
-
-static inline const char *skip_plain(const char *at, const char *end)
-{
-        uint64_t word;
-
-        for (; end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) {
-                memcpy(&word, at, sizeof(word));
-                if (has_special(word))
-                        break;
-        }
-        while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
-                at++;
-        return at;
-}
-
 /* Behind the opening quote: finds the closing one and steps over it. *ret is what is between, escapes as they are. */
 static cd_status scan_string(struct parser *p, cd_str *ret, bool *ret_escaped)
 {
@@ -72,7 +48,7 @@ static cd_status scan_string(struct parser *p, cd_str *ret, bool *ret_escaped)
         bool escaped = false;
 
         for (;;) {
-                p->at = skip_plain(p->at, p->end);
+                p->at += cd_str_json_plain(cd_str_of(p->at, (size_t)(p->end - p->at)));
                 if (p->at == p->end)
                         return malformed(p, "");
                 unsigned char c = (unsigned char)*p->at;

@@ -162,6 +162,31 @@ bool cd_str_is_utf8(cd_str s)
         return true;
 }
 
+/* Each term has the high bit of a byte set where it finds one; a borrow may add a false hit above a true one, never hide one. */
+static inline bool has_special(uint64_t word)
+{
+        const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+        uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+
+        return (((quote - ones) | (backslash - ones) | (word - ones * 0x20) | word) & highs) != 0;
+}
+
+size_t cd_str_json_plain(cd_str s)
+{
+        size_t i = 0;
+        uint64_t word;
+
+        for (; s.len - i >= sizeof(word); i += sizeof(word)) {
+                memcpy(&word, s.ptr + i, sizeof(word));
+                if (has_special(word))
+                        break;
+        }
+        while (i < s.len && (unsigned char)s.ptr[i] >= 0x20 && (unsigned char)s.ptr[i] < 0x80 && s.ptr[i] != '"' &&
+               s.ptr[i] != '\\')
+                i++;
+        return i;
+}
+
 unsigned cd_str_distance(cd_str a, cd_str b)
 {
         enum {

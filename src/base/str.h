@@ -58,6 +58,8 @@ bool cd_str_to_i64(cd_str s, int64_t *ret);
 bool cd_str_is_utf8(cd_str s);
 /* Bytes of the well-formed UTF-8 sequence that a non-empty s begins with, or 0. */
 size_t cd_str_utf8_sequence(cd_str s);
+/* ASCII bytes at the front that stand for themselves in a JSON string (RFC 8259 §7); DEL is one of them. */
+size_t cd_str_json_plain(cd_str s);
 
 /* Edit distance (Levenshtein, ASCII case folded) of two short words, for "did you mean"; capped at 255. */
 unsigned cd_str_distance(cd_str a, cd_str b);
