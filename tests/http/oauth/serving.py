@@ -108,8 +108,12 @@ def launch(tmp_path_factory):
         return Authority(service.wait_ready())
 
     yield run
-    for service in started:
-        service.stop()
+    running = [service for service in started if service.process.poll() is None]
+    statuses = [service.stop() for service in started]
+    for service, status in zip(started, statuses):
+        service.wait_end()
+        assert service not in running or status == 0, service.log()
+        assert "Sanitizer" not in service.log() and "runtime error" not in service.log(), service.log()
 
 
 @pytest.fixture(scope="session")
