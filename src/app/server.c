@@ -8,7 +8,7 @@ enum {
         /* Live revocations; one costs about 100 bytes. */
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
-        MEMO_SLOTS = 1 << 18,
+        MEMO_SLOTS = 1 << 16,
 };
 
 struct server {

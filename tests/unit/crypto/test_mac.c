@@ -78,6 +78,20 @@ static void random_bytes_fill_all_of_it_and_differ(void **state)
         assert_int_equal(cd_random_system.fill(&cd_random_system, a, 0), CD_OK);
 }
 
+/* Small amounts come from a stock: no byte of it is handed out twice, and its edge is no seam. */
+static void small_random_amounts_never_repeat(void **state)
+{
+        enum { DRAWS = 400, SIZE = 13 };
+        static unsigned char drawn[DRAWS][SIZE];
+
+        (void)state;
+        for (int i = 0; i < DRAWS; i++) {
+                assert_int_equal(cd_random_system.fill(&cd_random_system, drawn[i], SIZE), CD_OK);
+                for (int k = 0; k < i; k++)
+                        assert_memory_not_equal(drawn[i], drawn[k], SIZE);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -86,6 +100,7 @@ int main(void)
                 cmocka_unit_test(sha256_gives_the_examples_of_fips_180),
                 cmocka_unit_test(a_fingerprint_is_the_start_of_the_hash),
                 cmocka_unit_test(random_bytes_fill_all_of_it_and_differ),
+                cmocka_unit_test(small_random_amounts_never_repeat),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
