@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include "app/config.h"
+#include "base/secret.h"
 #include "store/memory/memory.h"
 #include "web/web.h"
 
@@ -86,9 +87,19 @@ static cd_status fill_core(struct server *server, const struct cd_config *config
         return CD_OK;
 }
 
+/* The core keeps a MAC of each client's secret and the parsed key; what they were made from goes. */
+static void wipe_secrets(struct cd_config *config)
+{
+        const struct cd_config_client *clients = config->clients.items;
+
+        cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
+        for (size_t i = 0; i < config->clients.count; i++)
+                cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
+}
+
 static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)
 {
-        const struct cd_config *config = start->config;
+        struct cd_config *config = start->config;
         struct server *server = CD_NEW(start->arena, struct server);
 
         if (!server)
@@ -104,6 +115,7 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
                 finish(&server->web);
                 return status;
         }
+        wipe_secrets(config);
         *ret_app = &server->web;
         return CD_OK;
 }

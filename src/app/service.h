@@ -62,7 +62,8 @@ enum cd_exit {
 
 /* Given to a service's hook while it starts. */
 struct cd_service_start {
-        const void *config;     /* the filled struct of its table; lives as long as the service runs */
+        void *config;           /* the filled struct of its table; lives as long as the service runs. The hook may wipe
+                                   secrets in it that it needs no more. */
         struct cd_arena *arena; /* the same lifetime */
         struct cd_log *log;
 };

@@ -8,9 +8,19 @@
 /* Where the walk is. */
 struct place {
         struct cd_report *report;
+        struct cd_arena *scratch; /* wiped at the end: of a secret, one copy stays */
         cd_str folder;
         cd_str path; /* dotted; empty at the root */
 };
+
+/* The same file, at another path. */
+static struct place place_at(const struct place *from, cd_str path)
+{
+        struct place place = *from;
+
+        place.path = path;
+        return place;
+}
 
 static cd_str member_path(const struct place *at, cd_str name)
 {
@@ -66,6 +76,20 @@ static void warn_about_value(const struct place *at, const struct cd_field *fiel
                                 "what was put in holds \"${\" itself, which is not expanded again");
 }
 
+/* What the node stands for, out of the scratch memory. */
+static cd_status resolve(const struct place *at, const struct cd_yaml_node *node, struct cd_interpolated *ret,
+                         struct cd_error *reterr)
+{
+        struct cd_arena *arena = at->report->arena;
+        cd_status status = cd_interpolate(at->scratch, at->folder, node->text, ret, reterr);
+
+        if (status != CD_OK)
+                return status;
+        ret->text = cd_arena_copy(arena, ret->text);
+        ret->from = cd_arena_copy(arena, ret->from);
+        return ret->text.ptr && ret->from.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
+}
+
 /* Interpolates one scalar and binds it into `target` by `field`, which may be an item's copy of a list's field. */
 static void bind_scalar(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         void *target)
@@ -79,7 +103,7 @@ static void bind_scalar(const struct place *at, const struct cd_field *field, co
         if (cd_yaml_is_null(node))
                 return add_error(at, node->mark, CD_STR("has no value"),
                                  CD_STR("leave the line out for the default, or write \"\" for an empty text"));
-        if (cd_interpolate(arena, at->folder, node->text, &value, &err) != CD_OK)
+        if (resolve(at, node, &value, &err) != CD_OK)
                 return add_error(at, node->mark, cd_arena_copy(arena, cd_str_from_c(err.reason)), CD_STR(""));
         note_source(at, node, value.from);
         if (cd_field_bind(arena, field, value.text, target, &err) != CD_OK) {
@@ -125,7 +149,7 @@ static void bind_strings(const struct place *at, const struct cd_field *field, c
         item_field.offset = 0;
         size_t index = 0;
         for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
-                struct place item = { at->report, at->folder, item_path(at, index) };
+                struct place item = place_at(at, item_path(at, index));
                 struct cd_strs one = { 0 };
                 bind_scalar(&item, &item_field, node, &one);
                 items[index] = one.count == 1 ? one.items[0] : CD_STR("");
@@ -149,7 +173,7 @@ static void bind_objects(const struct place *at, const struct cd_field *field, c
         note_source(at, list, CD_STR(""));
         size_t index = 0;
         for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
-                struct place item = { at->report, at->folder, item_path(at, index) };
+                struct place item = place_at(at, item_path(at, index));
                 if (cd_table_set_defaults(at->report->arena, table, items + index * table->size) != CD_OK)
                         at->report->no_memory = true;
                 note_source(&item, node, CD_STR(""));
@@ -188,7 +212,7 @@ static void refuse_unknown(const struct place *at, const struct cd_table *table,
         if (nearest)
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?",
                                       CD_STR_ARG(member_path(at, cd_str_from_c(nearest))));
-        struct place root = { at->report, at->folder, CD_STR("") };
+        struct place root = place_at(at, CD_STR(""));
         add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
 }
 
@@ -198,7 +222,7 @@ static void require_members(const struct place *at, const struct cd_table *table
         for (size_t i = 0; i < table->count; i++) {
                 if (seen[i] || !(table->fields[i].flags & CD_FIELD_REQUIRED))
                         continue;
-                struct place member = { at->report, at->folder, member_path(at, cd_str_from_c(table->fields[i].name)) };
+                struct place member = place_at(at, member_path(at, cd_str_from_c(table->fields[i].name)));
                 add_error(&member, mark, CD_STR("is missing"), CD_STR(""));
         }
 }
@@ -224,7 +248,7 @@ static void bind_table(const struct place *at, const struct cd_table *table, con
                         refuse_unknown(at, table, node);
                         continue;
                 }
-                struct place member = { at->report, at->folder, member_path(at, node->key) };
+                struct place member = place_at(at, member_path(at, node->key));
                 if (seen[field - table->fields])
                         add_error(&member, node->key_mark, CD_STR("is given twice"), CD_STR("keep one of them"));
                 else
@@ -251,34 +275,47 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
         return cd_fail(reterr, err->status, err->reason);
 }
 
-cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct cd_table *table, void *ret,
-                             struct cd_error *reterr)
+static cd_status decode(struct cd_report *report, struct cd_arena *scratch, cd_str text, const struct cd_table *table,
+                        void *ret, struct cd_error *reterr)
 {
+        struct place at = { report, scratch, folder_of(report->file_name), CD_STR("") };
         const struct cd_yaml_node *root = NULL;
-        struct place at = { report, folder_of(report->file_name), CD_STR("") };
         struct cd_error err;
 
-        memset(ret, 0, table->size);
-        if (cd_table_set_defaults(report->arena, table, ret) != CD_OK)
-                report->no_memory = true;
-        if (cd_yaml_parse(report->arena, text, report->file_name, &root, &err) != CD_OK)
+        if (cd_yaml_parse(scratch, text, report->file_name, &root, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
         bind_table(&at, table, root, ret);
         return cd_report_status(report, reterr);
 }
 
-cd_status cd_settings_load(struct cd_report *report, const struct cd_table *table, void *ret, struct cd_error *reterr)
+static void set_defaults(struct cd_report *report, const struct cd_table *table, void *ret)
 {
-        bool readable_by_others;
-        struct cd_error err;
-        cd_str text;
-
-        if (!report->file_name.len)
-                return cd_settings_decode(report, CD_STR(""), table, ret, reterr);
         memset(ret, 0, table->size);
         if (cd_table_set_defaults(report->arena, table, ret) != CD_OK)
                 report->no_memory = true;
-        if (cd_read_file(report->arena, report->file_name, CD_YAML_MAX_SIZE, &text, &readable_by_others, &err) != CD_OK)
+}
+
+cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct cd_table *table, void *ret,
+                             struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+
+        cd_arena_init(&scratch, report->arena->ceiling);
+        set_defaults(report, table, ret);
+        return decode(report, &scratch, text, table, ret, reterr);
+}
+
+cd_status cd_settings_load(struct cd_report *report, const struct cd_table *table, void *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        bool readable_by_others;
+        struct cd_error err;
+        cd_str text = CD_STR("");
+
+        cd_arena_init(&scratch, report->arena->ceiling);
+        set_defaults(report, table, ret);
+        if (report->file_name.len &&
+            cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, &readable_by_others, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
-        return cd_settings_decode(report, text, table, ret, reterr);
+        return decode(report, &scratch, text, table, ret, reterr);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <yaml.h>
 
+#include "base/secret.h"
+
 struct reader {
         yaml_parser_t parser;
         struct cd_arena *arena;
@@ -11,8 +13,15 @@ struct reader {
         struct cd_error *reterr;
 };
 
-/* libyaml's memory for one event goes back whatever happens. */
-#define EVENT __attribute__((cleanup(yaml_event_delete))) yaml_event_t
+/* libyaml's memory for one event goes back whatever happens. It may be a secret, so it is wiped before. */
+static void delete_event(yaml_event_t *event)
+{
+        if (event->type == YAML_SCALAR_EVENT)
+                cd_wipe(event->data.scalar.value, event->data.scalar.length);
+        yaml_event_delete(event);
+}
+
+#define EVENT __attribute__((cleanup(delete_event))) yaml_event_t
 
 static struct cd_yaml_mark mark_of(yaml_mark_t at)
 {
@@ -198,6 +207,14 @@ static cd_status read_document(struct reader *r, const struct cd_yaml_node **ret
         return CD_OK;
 }
 
+/* Its two buffers hold the text of the file. */
+static void delete_parser(yaml_parser_t *parser)
+{
+        cd_wipe(parser->raw_buffer.start, (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+        cd_wipe(parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
+        yaml_parser_delete(parser);
+}
+
 cd_status cd_yaml_parse(struct cd_arena *arena, cd_str text, cd_str file_name, const struct cd_yaml_node **ret,
                         struct cd_error *reterr)
 {
@@ -211,7 +228,7 @@ cd_status cd_yaml_parse(struct cd_arena *arena, cd_str text, cd_str file_name, c
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
         cd_status status = read_document(&r, ret);
-        yaml_parser_delete(&r.parser);
+        delete_parser(&r.parser);
         return status;
 }
 

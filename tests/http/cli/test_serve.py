@@ -90,3 +90,34 @@ def test_lesson_24_variables_that_are_not_named_break_nothing(config, start):
     program = start("serve", "--config", config('listen: ["127.0.0.1:0"]\n'), env=env)
     program.wait_event("ready")
     assert program.end() == 0
+
+
+def memory_of(pid):
+    """All that the process can write to."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, mode = line.split()[:2]
+            begin, end = (int(part, 16) for part in span.split("-"))
+            if mode.startswith("rw") and end - begin < 1 << 26:
+                try:
+                    memory.seek(begin)
+                    yield memory.read(end - begin)
+                except OSError:
+                    continue
+
+
+def test_secrets_of_the_configuration_do_not_stay_in_memory(start, config, tmp_path):
+    (tmp_path / "secret").write_text("from-a-file-7d1f\n")
+    os.chmod(tmp_path / "secret", 0o600)
+    program = start("serve", "--config", config(
+        'listen: ["127.0.0.1:0"]\nclients:\n'
+        "  - { id: a-client-with-a-name, secret: in-the-yaml-5e0c, grant_types: [client_credentials] }\n"
+        "  - { id: b, secret: 'x-${file:secret}', grant_types: [client_credentials] }\n"))
+    program.wait_event("ready")
+    try:
+        memory = b"\n".join(memory_of(program.process.pid))
+    except PermissionError:
+        pytest.skip("this machine does not let a parent read the memory of its child")
+    assert b"a-client-with-a-name" in memory  # it was looked at
+    assert b"in-the-yaml-5e0c" not in memory
+    assert b"from-a-file-7d1f" not in memory
