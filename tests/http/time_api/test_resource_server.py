@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import PROGRAMS, http_answer, wait_until
+from services import PROGRAMS, http_answer, wait_until
 
 RESOURCE = "http://localhost:5002"
 TOKEN = "abc.DEF-123"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
+from services import wait_until
 
 CLIENT = [("Authorization", "Basic " + base64.b64encode(b"1234:qwerty").decode())]
 RESOURCE = "http://localhost:5002"

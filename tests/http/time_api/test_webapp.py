@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import http_answer
+from services import http_answer
 
 TOKEN = {"access_token": "tok.en", "token_type": "Bearer", "expires_in": 5}
 TIMES = {"/current_time": {"current_time": "2026-11-22T09:30:05Z"}, "/epoch_time": {"epoch_time": 1795340005}}
