@@ -60,8 +60,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 
 static void free_handle(struct cd_client_handle *handle)
 {
-        if (handle->curl)
-                curl_easy_cleanup(handle->curl);
+        curl_easy_cleanup(handle->curl);
+        curl_multi_cleanup(handle->multi);
         cd_buf_done(&handle->body);
         free(handle);
 }
@@ -108,7 +108,8 @@ static struct cd_client_handle *new_handle(const struct cd_http_client *client)
         handle->ceiling = (size_t)client->options.response_max;
         cd_buf_init(&handle->body, NULL, handle->ceiling);
         handle->curl = curl_easy_init();
-        if (!handle->curl || !set_lasting_options(client, handle)) {
+        handle->multi = curl_multi_init();
+        if (!handle->curl || !handle->multi || !set_lasting_options(client, handle)) {
                 free_handle(handle);
                 return NULL;
         }
@@ -223,6 +224,24 @@ static cd_status read_answer(const struct cd_client_handle *handle, struct cd_ar
         return CD_OK;
 }
 
+/* What curl_easy_perform does, which polls once more before it begins. */
+static CURLcode transfer(struct cd_client_handle *handle)
+{
+        CURLMcode failed = curl_multi_add_handle(handle->multi, handle->curl);
+        CURLcode code = CURLE_FAILED_INIT;
+        int running = 1, left;
+
+        while (!failed && running) {
+                failed = curl_multi_perform(handle->multi, &running);
+                if (!failed && running)
+                        failed = curl_multi_poll(handle->multi, NULL, 0, 1000, NULL);
+        }
+        for (CURLMsg *msg; (msg = curl_multi_info_read(handle->multi, &left));)
+                code = msg->data.result;
+        curl_multi_remove_handle(handle->multi, handle->curl);
+        return failed ? CURLE_FAILED_INIT : code;
+}
+
 static cd_status perform(struct cd_client_handle *handle, const struct cd_http_call *call, struct cd_http_answer *ret,
                          struct cd_error *reterr)
 {
@@ -232,7 +251,7 @@ static cd_status perform(struct cd_client_handle *handle, const struct cd_http_c
 
         /* A kept-alive connection that turns out to be closed before the first byte of an answer is replaced by libcurl
          * itself (Curl_retry_request), once, within the same total timeout. */
-        CURLcode code = curl_easy_perform(handle->curl);
+        CURLcode code = transfer(handle);
         return code == CURLE_OK ? read_answer(handle, call->on_behalf_of->arena, ret, reterr)
                                 : cd_client_fail(handle, code, reterr);
 }

@@ -13,6 +13,7 @@ enum {
 struct cd_client_handle {
         struct cd_client_handle *next;
         CURL *curl;
+        CURLM *multi; /* of this one handle: it owns the connections */
         struct cd_buf body;
         size_t received, ceiling; /* bytes of headers and body */
         bool too_large, no_memory;
