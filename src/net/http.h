@@ -74,10 +74,11 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description);
 
-/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f, resolves dot segments and "//".
- * CD_MALFORMED for what another server could read differently: no leading "/", bad escapes, %2F, %5C, %00, "\", ";", "#",
- * control characters, and dot segments that climb above the root. (RFC 3986 §6.2.2, LESSONS 2) */
+/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f and what no URI may hold ("<" and
+ * the like), merges "//", resolves dot segments. CD_MALFORMED for what another server could read differently: no leading "/",
+ * bad escapes, %2F, %5C, %00, "\", ";", "#", control characters, bytes that are not UTF-8 (overlong slashes), and dot segments
+ * that climb above the root. A path that is canonical already is returned as it is. (RFC 3986 §6.2.2, LESSONS 2) */
 cd_status cd_http_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret);
-/* Lower case, port and one trailing dot taken off; IPv6 in brackets kept in brackets. CD_MALFORMED on anything that is not
+/* Lower case, port and one trailing dot taken off; IPv6 in brackets, in the form of RFC 5952. CD_MALFORMED on anything that is not
  * a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
 cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret);

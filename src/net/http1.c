@@ -203,8 +203,6 @@ static const char *parse_fields(cd_str section, struct fields *fields, struct cd
 
 static const char *check_framing(const struct fields *fields, struct cd_http1_head *head)
 {
-        bool has_body = fields->codings > 0 || fields->length > 0;
-
         if (!head->is_http10 && fields->hosts == 0)
                 return "no Host";
         if (fields->lengths > 0 && fields->codings > 0)
@@ -213,14 +211,21 @@ static const char *check_framing(const struct fields *fields, struct cd_http1_he
                 return "Transfer-Encoding in HTTP/1.0";
         if (fields->codings > 0 && !fields->chunked)
                 return "chunked is not the last transfer coding";
-        if (has_body && (head->method == CD_HTTP_GET || head->method == CD_HTTP_HEAD))
-                return "a body in GET or HEAD";
         if (head->is_http10)
                 head->expect = CD_HTTP1_EXPECT_NOTHING; /* RFC 9110 §10.1.1 */
         head->chunked = fields->chunked;
         head->coded = fields->codings > 1;
         head->content_length = fields->length;
         return NULL;
+}
+
+/* A body of GET has no meaning (RFC 9110 §9.3.1), and many skip it. */
+static const char *check_body(const struct cd_http1_head *head)
+{
+        bool has_body = head->chunked || head->content_length > 0;
+        bool may_have = head->method != CD_HTTP_GET && head->method != CD_HTTP_HEAD;
+
+        return has_body && !may_have ? "a body in GET or HEAD" : NULL;
 }
 
 /* Takes "http://authority" off an absolute-form target (RFC 9112 §3.2.2). */
@@ -327,14 +332,14 @@ static const char *parse_head(cd_str line, cd_str section, struct cd_http1_head 
         if (target.len == 0 || target.len + 1 >= rest.len)
                 return "a request line without its three parts";
         if ((wrong = parse_version(cd_str_slice(rest, target.len + 1, rest.len), head)) ||
-            (wrong = parse_fields(section, &fields, head)))
+            (wrong = parse_fields(section, &fields, head)) || (wrong = check_framing(&fields, head)))
                 return wrong;
         const char *behind = target.ptr + target.len, *end = section.ptr + section.len;
         if ((wrong = run_llhttp(&parser, cd_str_slice(line, 0, space + 1), cd_str_of(behind, (size_t)(end - behind)))))
                 return wrong;
         head->method = method_of(parser.method);
         head->keep_alive = llhttp_should_keep_alive(&parser);
-        if ((wrong = parse_target(target, head)) || (wrong = check_framing(&fields, head)))
+        if ((wrong = parse_target(target, head)) || (wrong = check_body(head)))
                 return wrong;
         return parser.content_length == head->content_length ? NULL : "Content-Length read in two ways";
 }

@@ -1,5 +1,6 @@
 #include "net/request_id.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -28,6 +29,7 @@ static void put_hex(char *to, uint32_t value)
         x = (x | x << 4) & 0x0f0f0f0f0f0f0f0fu;
         uint64_t letters = ((x + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
         x += 0x3030303030303030u + letters * ('a' - '0' - 10);
+        x = htobe64(x);
         memcpy(to, &x, sizeof(x));
 }
 

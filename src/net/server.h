@@ -27,7 +27,7 @@ struct cd_http_limits {
         int64_t body;              /* bytes; more: 413 */
         int64_t header_timeout_ms; /* from the first byte of a request to the end of its headers: 408 */
         int64_t body_timeout_ms;   /* from there to the end of the body: 408 */
-        int64_t idle_timeout_ms;   /* between requests; the connection is closed without a word */
+        int64_t idle_timeout_ms;   /* before the first byte of a request; the connection is closed without a word */
         int64_t write_timeout_ms;  /* without progress on a response; the connection is reset */
         int64_t connections;       /* in this process; one more is answered 503 with Retry-After and closed */
         int64_t output;            /* bytes of answers that may wait for one slow reader; reading stops before that */
@@ -59,7 +59,8 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
                              struct cd_error *reterr);
 /* The port that listener `index` got. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
-/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. */
+/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A WORKER or OUTGOING handler that
+ * outlives the grace cannot be ended: its thread goes on, so the program should exit soon and leave `app` alone until then. */
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
 /* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);

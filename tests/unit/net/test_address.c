@@ -1,0 +1,168 @@
+#include "support/check.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "net/address.h"
+
+static struct cd_address address_of(const char *text)
+{
+        struct cd_address address;
+
+        if (!cd_address_parse(cd_str_from_c(text), &address))
+                fail_msg("%s is no address", text);
+        return address;
+}
+
+static void addresses_come_back_in_their_usual_form(void **state)
+{
+        static const char *const cases[][2] = {
+                { "127.0.0.1", "127.0.0.1" },
+                { "::1", "::1" },
+                { "2001:DB8:0::1", "2001:db8::1" },
+                { "::ffff:1.2.3.4", "1.2.3.4" }, /* what a dual-stack socket calls an IPv4 peer */
+        };
+        char text[CD_ADDRESS_TEXT_MAX];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                struct cd_address address = address_of(cases[i][0]);
+                assert_str(cd_str_of(text, cd_address_format(&address, text)), cases[i][1]);
+        }
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+        static const cd_str cases[] = {
+                CD_STR_INIT(""),
+                CD_STR_INIT("1.2.3"),
+                CD_STR_INIT("1.2.3.4.5"),
+                CD_STR_INIT("1.2.3.04"),
+                CD_STR_INIT("256.1.1.1"),
+                CD_STR_INIT("[::1]"),
+                CD_STR_INIT("::1%lo"),
+                CD_STR_INIT("1.2.3.4:80"),
+                CD_STR_INIT("localhost"),
+                CD_STR_INIT("1.2.3.4\0"),
+                CD_STR_INIT(" 1.2.3.4"),
+                CD_STR_INIT(":::"),
+                CD_STR_INIT("1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"),
+        };
+        struct cd_address address;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++)
+                if (cd_address_parse(cases[i], &address))
+                        fail_msg("case %zu was taken", i);
+}
+
+static void addresses_come_out_of_sockets(void **state)
+{
+        struct sockaddr_storage from;
+        struct sockaddr local = { .sa_family = AF_UNIX };
+        struct cd_address address, expected = address_of("192.0.2.7");
+        struct cd_error err;
+
+        (void)state;
+        assert_status(cd_listen_parse(CD_STR("192.0.2.7:80"), &from, &err), CD_OK);
+        assert_true(cd_address_from_socket((struct sockaddr *)&from, &address));
+        assert_memory_equal(&address, &expected, sizeof(address));
+        assert_status(cd_listen_parse(CD_STR("[2001:db8::7]:80"), &from, &err), CD_OK);
+        expected = address_of("2001:db8::7");
+        assert_true(cd_address_from_socket((struct sockaddr *)&from, &address));
+        assert_memory_equal(&address, &expected, sizeof(address));
+        assert_false(cd_address_from_socket(&local, &address));
+}
+
+static bool has(const char *network_text, const char *address_text)
+{
+        struct cd_address address = address_of(address_text);
+        struct cd_network network;
+        struct cd_error err;
+
+        if (cd_network_parse(cd_str_from_c(network_text), &network, &err) != CD_OK)
+                fail_msg("%s: %s", network_text, err.reason);
+        return cd_network_has(&network, &address);
+}
+
+static void lessons_3_a_network_has_its_own_addresses_and_no_others(void **state)
+{
+        (void)state;
+        assert_true(has("10.0.0.0/8", "10.255.0.1"));
+        assert_false(has("10.0.0.0/8", "11.0.0.0"));
+        assert_true(has("10.1.128.0/17", "10.1.255.255"));
+        assert_false(has("10.1.128.0/17", "10.1.127.255"));
+        assert_true(has("127.0.0.1", "127.0.0.1"));
+        assert_false(has("127.0.0.1", "127.0.0.2"));
+        assert_true(has("0.0.0.0/0", "203.0.113.9"));
+        assert_false(has("0.0.0.0/0", "2001:db8::1"));
+        assert_true(has("2001:db8::/33", "2001:db8:7fff::1"));
+        assert_false(has("2001:db8::/33", "2001:db8:8000::1"));
+        assert_true(has("::1", "::1"));
+        assert_false(has("::1", "0.0.0.1"));
+        assert_true(has("::/0", "2001:db8::1"));
+        assert_true(has("::ffff:10.0.0.0/104", "10.9.9.9"));
+}
+
+static void a_bad_network_is_refused_by_name(void **state)
+{
+        static const struct {
+                const char *text, *reason;
+        } cases[] = {
+                { "", "\"\" is not an address or a network in CIDR notation" },
+                { "proxy", "\"proxy\" is not an address or a network in CIDR notation" },
+                { "10.0.0.0/", "\"10.0.0.0/\" has a prefix length that does not exist" },
+                { "10.0.0.0/33", "\"10.0.0.0/33\" has a prefix length that does not exist" },
+                { "10.0.0.0/08", "\"10.0.0.0/08\" has a prefix length that does not exist" },
+                { "::/129", "\"::/129\" has a prefix length that does not exist" },
+                { "10.0.0.0/8/8", "\"10.0.0.0/8/8\" has a prefix length that does not exist" },
+                { "10.0.0.1/8", "\"10.0.0.1/8\" has bits set behind its prefix" },
+                { "2001:db8::1/64", "\"2001:db8::1/64\" has bits set behind its prefix" },
+        };
+        struct cd_network network;
+        struct cd_error err;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_status(cd_network_parse(cd_str_from_c(cases[i].text), &network, &err), CD_INVALID_REQUEST);
+                assert_string_equal(err.reason, cases[i].reason);
+                assert_string_equal(err.field, "trusted_proxies");
+        }
+}
+
+static void a_listener_is_an_address_and_a_port(void **state)
+{
+        static const char *const bad[] = { "",           "127.0.0.1", ":80",     "127.0.0.1:",   "127.0.0.1:65536",
+                                           "::1:80",     "[::1]",     "[::1]80", "localhost:80", "[127.0.0.1]:80",
+                                           "1.2.3.4:1x", "[]:80",     "*:80",    "127.0.0.1:-1" };
+        struct sockaddr_storage address;
+        struct cd_error err;
+
+        (void)state;
+        assert_status(cd_listen_parse(CD_STR("127.0.0.1:5001"), &address, &err), CD_OK);
+        assert_int_equal(address.ss_family, AF_INET);
+        assert_int_equal(cd_socket_port(&address), 5001);
+        cd_socket_set_port(&address, 65535);
+        assert_int_equal(cd_socket_port(&address), 65535);
+        assert_status(cd_listen_parse(CD_STR("[::1]:0"), &address, &err), CD_OK);
+        assert_int_equal(address.ss_family, AF_INET6);
+        assert_int_equal(cd_socket_port(&address), 0);
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                assert_status(cd_listen_parse(cd_str_from_c(bad[i]), &address, &err), CD_INVALID_REQUEST);
+                assert_non_null(strstr(err.reason, bad[i]));
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(addresses_come_back_in_their_usual_form),
+                cmocka_unit_test(what_is_no_address_is_refused),
+                cmocka_unit_test(addresses_come_out_of_sockets),
+                cmocka_unit_test(lessons_3_a_network_has_its_own_addresses_and_no_others),
+                cmocka_unit_test(a_bad_network_is_refused_by_name),
+                cmocka_unit_test(a_listener_is_an_address_and_a_port),
+        };
+        return cmocka_run_group_tests_name("net/address", tests, NULL, NULL);
+}
