@@ -360,14 +360,26 @@ def test_lesson_18_base64url_that_is_not_canonical_is_inactive(signer):
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     last = alphabet[alphabet.index(sign[-1]) ^ 1]
     assert len(forge.unb64(sign)) % 3 != 0, "the last character has unused bits"
-    others = [f"{head}.{payload}.{sign[:-1]}{last}", token + "=", token + "==", token + "A", token + "\n", token + " ", " " + token,
-              f"{head}=.{payload}.{sign}", f"{head}.{payload}.{sign[:9]}\n{sign[9:]}", token + ".", "." + token]
+    others = [f"{head}.{payload}.{sign[:-1]}{last}", token + "=", token + "==", token + "A", token + " ", " " + token,
+              f"{head}=.{payload}.{sign}", f"{head}.{payload}.{sign[:9]} {sign[9:]}", token + ".", "." + token]
     assert signer.judge(token)["active"] is True
     for other in others:
         assert signer.judge(other) == INACTIVE, other
     standard = f"{head}.{payload}.{sign.replace('-', '+').replace('_', '/')}"
     if standard != token:
         assert signer.judge(standard) == INACTIVE
+
+
+def test_a_line_break_around_or_inside_a_token_is_inactive(signer):
+    token = signer.seal()
+    for other in (token + "\n", "\r\n" + token, token[:-9] + "\n" + token[-9:], token + "\t"):
+        assert signer.judge(other) == INACTIVE, other
+
+
+def test_deep_claims_are_inactive_whatever_their_size(es256):
+    for depth in (100, 1000, 2000):
+        text = '{"a":' * depth + "1" + "}" * depth
+        assert es256.judge(forge.seal(es256.header(), text, "ES256", es256.key)) == INACTIVE
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "1", "\"x\"", "", "{", "{}", "{}{}", "{\"a\":1,}", "[" * 5000, "{\"a\":" * 3000 + "1" + "}" * 3000,
