@@ -10,7 +10,7 @@ RUN meson setup /build --prefix=/usr && ninja -C /build
 FROM debian:12-slim
 COPY tools/packages tools/install-packages /tmp/tools/
 RUN /tmp/tools/install-packages run && rm -rf /tmp/tools /var/lib/apt/lists/* && \
-    useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cardea
+    useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cardea
 COPY --from=build /build/cardea /usr/bin/
 COPY --from=build /build/examples/time-api/time-resource /build/examples/time-api/time-webapp /usr/libexec/cardea/
 COPY packaging/compose/healthcheck /usr/libexec/cardea/
