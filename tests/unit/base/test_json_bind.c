@@ -15,7 +15,7 @@ struct answer {
         bool active;
         int64_t exp, body, wait;
         int level;
-        struct cd_strs scopes;
+        struct cd_strs scopes, aud;
         struct key key;
         struct cd_objects keys;
 };
@@ -40,6 +40,7 @@ static const struct cd_field fields[] = {
         FIELD(wait, DURATION),
         FIELD(level, CHOICE, .choices = levels),
         FIELD(scopes, STRINGS, .fallback = "x y"),
+        FIELD(aud, STRINGS, .flags = CD_FIELD_ONE_OR_MORE),
         FIELD(key, OBJECT, .table = &key_table),
         FIELD(keys, OBJECTS, .table = &key_table),
 };
@@ -137,6 +138,18 @@ static void a_member_of_the_wrong_type_is_refused(void **state)
         assert_refused("{\"issuer\":\"a\\u0000b\"}", "issuer", "must not hold control characters");
 }
 
+static void one_string_may_stand_for_a_list_where_the_field_says_so(void **state)
+{
+        (void)state;
+        struct answer answer = decoded(CD_STR("{\"issuer\":\"i\",\"aud\":\"one\"}"));
+        assert_int_equal(answer.aud.count, 1);
+        assert_true(cd_str_eq(answer.aud.items[0], CD_STR("one")));
+        answer = decoded(CD_STR("{\"issuer\":\"i\",\"aud\":[\"one\",\"two\"]}"));
+        assert_int_equal(answer.aud.count, 2);
+        assert_refused("{\"issuer\":\"i\",\"aud\":{}}", "aud", "must be an array of strings");
+        assert_refused("{\"issuer\":\"i\",\"aud\":[[\"one\"]]}", "aud", "must be an array of strings");
+}
+
 static void an_error_inside_names_its_path(void **state)
 {
         (void)state;
@@ -186,6 +199,7 @@ int main(void)
                 cmocka_unit_test(every_type_is_bound),
                 cmocka_unit_test(null_counts_as_absent),
                 cmocka_unit_test(a_member_of_the_wrong_type_is_refused),
+                cmocka_unit_test(one_string_may_stand_for_a_list_where_the_field_says_so),
                 cmocka_unit_test(an_error_inside_names_its_path),
                 cmocka_unit_test(duplicate_members_are_refused),
                 cmocka_unit_test(text_that_is_no_json_is_malformed),
