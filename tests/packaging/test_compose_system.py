@@ -18,7 +18,6 @@ PROGRAMS = {
     "webapp": [BUILD / "examples/time-api/time-webapp"],
 }
 
-pytestmark = pytest.mark.skipif(not all(argv[0].exists() for argv in PROGRAMS.values()), reason="the programs are not built")
 
 
 @contextlib.contextmanager
