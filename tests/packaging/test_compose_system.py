@@ -19,7 +19,6 @@ PROGRAMS = {
 }
 
 
-
 @contextlib.contextmanager
 def running(name, folder, ports):
     """Starts a service with its container's configuration; the hosts become loopback addresses. Yields its port."""
