@@ -1,0 +1,225 @@
+"""Runs the commands of a page as its reader would.
+
+The ```sh blocks of a page are typed in order into one bash, in a folder that has what of the repository a page may name;
+cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
+
+- 5000 to 5003 stand for four ports in a row that are free, in the page, its samples, and the YAML files of the folder.
+- A line that starts a service (cardea serve, cardea demo, time-resource, time-webapp) is what the reader leaves running in a
+  terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
+  exit 0. cardea demo gets those ports by --port-base.
+- A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
+- A ```json or ```text block right behind a ```sh block is a sample of what that block prints.
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
+PATIENCE = 120  # seconds, for a whole page
+SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|time-resource|time-webapp)\b")
+YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
+IN_ITS_FOLDER = {"examples/time-api/README.md"}  # "in this folder", it says
+
+
+@dataclasses.dataclass
+class Block:
+    language: str
+    text: str
+    line: int  # of its first one
+
+    @property
+    def first(self):
+        return self.text.split("\n", 1)[0]
+
+
+@dataclasses.dataclass
+class Ran:
+    block: Block
+    out: str
+    samples: list
+
+
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(text):
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [Block(m[1], m[2], text.count("\n", 0, m.start()) + 2) for m in found]
+
+
+def with_samples(page_blocks):
+    """(sh block, the samples right behind it)."""
+    pairs = []
+    for before, block in zip([None, *page_blocks], page_blocks):
+        if block.language == "sh":
+            pairs.append((block, []))
+        elif before and before.language == "sh" and block.language in ("json", "text"):
+            pairs[-1][1].append(block)
+    return pairs
+
+
+def free_ports():
+    """The port below three free ones in a row, out of the range from which the kernel takes any."""
+    while True:
+        base = random.randrange(20000, 30000, 4)
+        try:
+            for port in range(base + 1, base + 4):
+                with socket.create_server(("127.0.0.1", port)):
+                    pass
+        except OSError:
+            continue
+        return base
+
+
+def move_ports(text, base):
+    return re.sub(r"\b500([0-3])\b", lambda m: str(base + int(m[1])), text)
+
+
+def moved(block, base):
+    return Block(block.language, move_ports(block.text, base), block.line)
+
+
+def lay_out(folder, base):
+    """What of the repository a page may name."""
+    for pattern in YAML:
+        for source in ROOT.glob(pattern):
+            target = folder / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(move_ports(source.read_text(), base))
+    (folder / "build").symlink_to(BUILD)
+    (folder / "bin").mkdir()
+    for program in ("cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp"):
+        (folder / "bin" / pathlib.Path(program).name).symlink_to(BUILD / program)
+
+
+PROLOGUE = r"""
+set -euo pipefail
+services=()
+await() # PID FILE WORDS
+{
+        for _ in $(seq 1200); do
+                grep -qs -- "$3" "$2" && return
+                kill -0 "$1"
+                sleep 0.05
+        done
+        echo "not ready after a minute" >&2
+        return 1
+}
+finish()
+{
+        local status=$? pid
+        for pid in "${services[@]}"; do
+                kill "$pid" || status=1
+                wait "$pid" || { echo "a service exited with $?" >&2; status=1; }
+        done
+        exit "$status"
+}
+trap finish EXIT
+"""
+
+
+def in_background(line, results, number, base):
+    """The service of this line, and the wait for it."""
+    command, log, out = line.split(" #")[0].rstrip(), f"{results}/{number}.log", f"{results}/{number}.service"
+    own_log = re.search(r" 2> *(\S+)", command)
+    if own_log:
+        log = own_log[1]
+    else:
+        command += f" 2>{log}"
+    is_demo = "cardea demo" in command
+    command = command.replace("cardea demo", f"cardea demo --port-base {base}")
+    watched, words = (out, "is ready after") if is_demo else (log, '"event":"ready"')
+    return f"{command} >{out} </dev/null &\nservices+=($!)\nawait $! {watched} '{words}'"
+
+
+def script_of(pairs, results, base):
+    lines = [PROLOGUE]
+    number = 0
+    for block, _ in pairs:
+        lines.append(f"exec >{results}/{block.line}.out 2>{results}/{block.line}.err")
+        for line in block.text.splitlines():
+            if SERVICE.match(line):
+                number += 1
+                line = in_background(line, results, number, base)
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def describe_failure(results, code):
+    said = [f"exit code {code}"]
+    for file in sorted(results.iterdir(), key=lambda f: f.stat().st_mtime):
+        text = file.read_text(errors="replace")
+        if text:
+            said.append(f"--- {file.name} (the number of an .out or .err is the line of the page)\n{text[-3000:]}")
+    return "\n".join(said)
+
+
+def run(page, folder, edit):
+    """Runs the page in `folder`. edit(block) gives the block to run instead, or None. What ran, with its output."""
+    base = free_ports()
+    tree, results = folder / "tree", folder / "results"
+    tree.mkdir()
+    results.mkdir()
+    lay_out(tree, base)
+    pairs = [(moved(edit(block), base), [moved(sample, base) for sample in samples])
+             for block, samples in with_samples(blocks(read(page))) if edit(block)]
+    where = tree / pathlib.Path(page).parent if page in IN_ITS_FOLDER else tree
+    environment = {"PATH": f"{tree}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tree), "TMPDIR": str(folder),
+                   "LC_ALL": "C.UTF-8"}
+    shell = subprocess.Popen(["bash", "-c", script_of(pairs, results, base)], cwd=where, env=environment,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(results / "shell.err", "wb"),
+                             start_new_session=True)
+    try:
+        code = shell.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        code = "none: it took too long"
+        shell.wait()
+    assert code == 0, f"{page}: " + describe_failure(results, code)
+    return [Ran(block, (results / f"{block.line}.out").read_text(), samples) for block, samples in pairs]
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+
+
+def json_values(text):
+    """All JSON objects and arrays in the text, one behind the other."""
+    decoder, values, at = json.JSONDecoder(), [], 0
+    while True:
+        start = re.compile(r"[{\[]").search(text, at)
+        if not start:
+            return values
+        try:
+            value, at = decoder.raw_decode(text, start.start())
+            values.append(value)
+        except ValueError:
+            at = start.start() + 1
+
+
+def shape(value):
+    """The keys and types of a value."""
+    if isinstance(value, dict):
+        return {key: shape(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value[:1]]
+    return type(value).__name__
+
+
+def shapes(text):
+    """Of all values in the text; the order of lines that several programs write is nobody's promise."""
+    return sorted(json.dumps(shape(value), sort_keys=True) for value in json_values(text))
+
+
+def plain(text):
+    """The lines of a text without what differs each time: digests, and the width of columns."""
+    text = re.sub(r"sha256:[0-9a-f]{8}", "sha256:*", text)
+    text = re.sub(r"\bkid [\w-]{43}", "kid *", text)
+    return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines()]

@@ -1,0 +1,288 @@
+"""The documents say what is so: their commands run, their samples have the shape of the real output, their links lead somewhere,
+and they name every setting, command, option and log member that the program has."""
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from . import pages
+
+ROOT, CARDEA = pages.ROOT, pages.BUILD / "cardea"
+PAGES = ["README.md", "examples/time-api/README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+MANUAL = ROOT / "packaging/man/cardea.1"
+
+pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built")
+
+# Blocks that cannot run in a test, by page and first line: what runs instead (None: nothing), and why.
+NOT_AS_WRITTEN = {
+    ("README.md", "./dev demo     # installs what is missing, builds, and starts three services"):
+        ("cardea demo", "it installs packages and builds; what it then runs is the build's demo"),
+    ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
+    ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
+    ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
+    ("docs/containers.md", "buildah build --isolation chroot -t cardea ."): (None, "needs a base image"),
+}
+
+
+def markdown():
+    """Every page of the repository, by its path in it."""
+    inside = (p.relative_to(ROOT) for p in ROOT.rglob("*.md"))
+    return sorted(str(p) for p in inside if not re.match(r"(build|\.)|.*node_modules", str(p)))
+
+
+def run(*args):
+    return subprocess.run([CARDEA, *args], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+
+
+# --- commands and samples -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_runs_and_prints_what_the_page_shows(page, tmp_path):
+    def edit(block):
+        instead, _ = NOT_AS_WRITTEN.get((page, block.first), (block.text, ""))
+        return instead and pages.Block("sh", instead + "\n", block.line)
+
+    for ran in pages.run(page, tmp_path, edit):
+        for sample in ran.samples:
+            where = f"{page}:{sample.line}"
+            if sample.language == "json":
+                assert pages.shapes(sample.text) == pages.shapes(ran.out), f"{where}\n{ran.out}"
+            else:
+                assert pages.plain(sample.text) == pages.plain(ran.out), where
+
+
+def test_what_is_not_run_still_stands_in_its_page():
+    for page, first in NOT_AS_WRITTEN:
+        assert first in [b.first for b in pages.blocks(pages.read(page))], (page, first)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_has_a_language_that_these_tests_know(page):
+    """So that no command hides in a block that nobody runs. A drawing has no language and no command."""
+    for block in pages.blocks(pages.read(page)):
+        assert block.language in ("sh", "json", "text", ""), f"{page}:{block.line}"
+        if block.language == "":
+            assert not re.search(r"^\s*(\./|\.\./|cardea |curl |openssl |docker )", block.text, re.M), f"{page}:{block.line}"
+
+
+def test_a_command_that_fails_fails_its_page(tmp_path):
+    def edit(block):
+        return pages.Block("sh", "false | cat\n", block.line)
+
+    with pytest.raises(AssertionError, match="exit code 1"):
+        pages.run("docs/configuration.md", tmp_path, edit)
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def anchors(text):
+    """What the headings of a page can be linked by."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", markdown())
+def test_every_relative_link_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", pages.read(page), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page}: {link}"
+        if anchor:
+            assert anchor in anchors(target.read_text()), f"{page}: {link}"
+
+
+def test_the_readme_leads_to_every_page_of_docs():
+    text = pages.read("README.md") + pages.read("ARCHITECTURE.md")
+    for page in PAGES:
+        if page.startswith("docs/"):
+            assert f"({page})" in text, page
+
+
+# --- configuration.md -----------------------------------------------------------------------------------------------
+
+
+def leaves(schema, path=""):
+    """(dotted name, schema, required) of every setting."""
+    for name, member in schema["properties"].items():
+        here = f"{path}.{name}".lstrip(".")
+        yield here, member, name in schema.get("required", [])
+        if member["type"] == "object":
+            yield from leaves(member, here)
+        elif "properties" in member.get("items", {}):
+            yield from leaves(member["items"], here + "[]")
+
+
+def settings():
+    done = run("schema", "config")
+    assert done.returncode == 0
+    return {name: (schema, required) for name, schema, required in leaves(json.loads(done.stdout))
+            if schema["type"] != "object"}
+
+
+def setting_rows():
+    """name: (type, default, bounds, meaning) of the two tables with five columns."""
+    rows = {}
+    for line in pages.read("docs/configuration.md").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 5 and cells[0].startswith("`"):
+            rows[cells[0].strip("`")] = tuple(cells[1:])
+    return rows
+
+
+def test_the_page_has_exactly_the_settings_of_the_program():
+    assert list(setting_rows()) == list(settings())
+
+
+def test_the_page_has_the_defaults_and_choices_of_the_program():
+    rows = setting_rows()
+    for name, (schema, required) in settings().items():
+        _, default, bounds, _ = rows[name]
+        assert (default == "required") == required, name
+        if "default" in schema:
+            assert json.loads(default.strip("`")) == schema["default"], name
+        elif schema["type"] == "array":
+            assert default == "`[]`", name
+        for choice in schema.get("enum", []):
+            assert f"`{choice}`" in bounds, name
+        for bound in ("minimum", "maximum"):
+            if bound in schema:
+                assert str(schema[bound]) in bounds.split(" to "), name
+        if schema["type"] == "string" and bounds.endswith("bytes"):
+            assert bounds.split()[-2] == str(schema["maxLength"]), name
+
+
+UNITS = {
+    "duration": {"ms": 1, "s": 1000, "m": 60000, "h": 3600000},
+    "size": {"": 1, "KB": 1024, "MB": 1024 ** 2},
+    "number": {"": 1},
+}
+
+
+def amount(text, kind):
+    number, unit = re.fullmatch(r"(\d+)(\w*)", text).groups()
+    return int(number) * UNITS[kind][unit]
+
+
+def bounded_settings():
+    for name, (kind, _, bounds, _) in setting_rows().items():
+        if kind in UNITS:
+            least, most = (amount(text, kind) for text in bounds.split(" to "))
+            yield name, kind, least, most
+
+
+def errors_of(values, folder):
+    """The settings that cardea check finds wrong in {name: (kind, amount)}."""
+    config = {}
+    for name, (kind, value) in values.items():
+        *parents, last = name.split(".")
+        at = config
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[last] = f"{value}ms" if kind == "duration" else value
+    file = folder / "bounds.yaml"
+    file.write_text(json.dumps(config))
+    return {m[1] for m in re.finditer(r"^error \S+ ([\w.]+):", run("check", "--config", file).stdout, re.M)}
+
+
+def test_the_program_takes_what_is_within_the_bounds_of_the_page_and_nothing_else(tmp_path):
+    rows = list(bounded_settings())
+    assert len(rows) >= 16
+    assert errors_of({n: (k, least) for n, k, least, _ in rows}, tmp_path) == set()
+    assert errors_of({n: (k, most) for n, k, _, most in rows}, tmp_path) == set()
+    assert errors_of({n: (k, most + 1) for n, k, _, most in rows}, tmp_path) == {n for n, *_ in rows}
+    below = {n: (k, least - 1) for n, k, least, _ in rows if least > 0}
+    assert errors_of(below, tmp_path) == set(below)
+
+
+# --- http-engine.md, logs.md ----------------------------------------------------------------------------------------
+
+
+def test_the_engine_page_names_every_limit():
+    text = pages.read("docs/http-engine.md")
+    for name in settings():
+        if name.startswith("limits."):
+            assert f"`{name}`" in text, name
+
+
+def sources():
+    return "\n".join(p.read_text() for p in sorted((ROOT / "src").rglob("*.c")))
+
+
+def test_the_log_page_names_every_event_and_every_member():
+    text, code = pages.read("docs/logs.md"), sources()
+    events = set(re.findall(r'CD_LOG_\w+,\s*"(\w+)"', code)) | set(re.findall(r'\blog_event\(\S+log, "(\w+)"', code))
+    members = set(re.findall(r'\b(?:cd_log_(?:str|int|bool)|log_known)\(&?event, "(\w+)"', code))
+    assert {"request", "ready", "log_dropped"} <= events
+    assert {"request_id", "user", "lines"} <= members
+    for name in sorted(events | (members - {"field"})):
+        assert f"`{name}`" in text, name
+
+
+def test_the_events_shown_in_the_log_page_have_members_that_it_explains():
+    text = pages.read("docs/logs.md")
+    for block in pages.blocks(text):
+        if block.language == "json":
+            for event in pages.json_values(block.text):
+                assert [name for name in event if f"`{name}`" not in text] == []
+
+
+# --- the man page ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def manual():
+    """The page as a person reads it."""
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    done = subprocess.run(["mandoc", "-T", "ascii", MANUAL], capture_output=True, text=True, timeout=30, check=True)
+    return re.sub(r"\s+", " ", re.sub(r".\x08", "", done.stdout))
+
+
+def commands():
+    return re.findall(r"^  (\w+)  +\S", run("help").stdout, re.M)
+
+
+def options_of(command):
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run("help", command).stdout))
+
+
+def test_the_man_page_is_free_of_warnings():
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MANUAL], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_man_page_has_every_command_and_its_options(manual):
+    assert {"serve", "check", "config", "schema", "demo", "version", "help"} <= set(commands())
+    for command in commands():
+        assert f" cardea {command}" in manual, command
+        for option in options_of(command):
+            assert re.search(rf"(?<![\w-]){option}\b", manual), (command, option)
+
+
+def test_the_man_page_has_no_option_that_the_program_does_not_have(manual):
+    known = {"--version", "--help", "-h"}.union(*(options_of(command) for command in commands()))
+    shown = re.sub(r"EXAMPLES.*SEE ALSO", "", manual)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", shown)) <= known
+
+
+def test_the_man_page_names_every_endpoint(manual):
+    routes = re.findall(r'ROUTE\(CD_HTTP_(\w+), "([^"]+)"', (ROOT / "src/web/routes.c").read_text())
+    assert len(routes) >= 7
+    for method, path in routes:
+        assert f"{method} {path}" in manual, path
+
+
+def test_the_documents_name_no_command_that_does_not_exist():
+    known = set(commands())
+    for page in markdown():
+        for word in re.findall(r"`cardea ([a-z]+)", pages.read(page)):
+            assert word in known, f"{page}: cardea {word}"
