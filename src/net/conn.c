@@ -1,3 +1,4 @@
+/* Input of a connection, and the requests in it. What it waits for meanwhile is in conn_wait.c, its output in conn_write.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,137 +6,12 @@
 #include "net/engine.h"
 
 enum {
-        LINGER_MS = 2000,
         LINGER_BYTES = 16 * 1024 * 1024, /* of input that is thrown away so that our last answer can be read */
         PARTIAL_MIN = 1024,
+        TURNED_AWAY_MAX = 256,
 };
-
-/* Output that the kernel did not take at once. */
-struct waiting_write {
-        uv_write_t req;
-        size_t len;
-        char data[];
-};
-
-static void serve(struct cd_conn *conn, char *data, size_t len);
-static void flush(struct cd_conn *conn);
-static void settle(struct cd_conn *conn, bool is_new);
-
-/* ---- lists of waiting connections ---- */
-
-static void unlink_conn(struct cd_conn *conn)
-{
-        conn->link.before->after = conn->link.after;
-        conn->link.after->before = conn->link.before;
-        conn->link.before = conn->link.after = &conn->link;
-}
-
-static int64_t wait_ms(const struct cd_loop *loop, enum cd_wait wait)
-{
-        const struct cd_http_limits *limits = &loop->server->limits;
-
-        switch (wait) {
-        case CD_WAIT_IDLE:
-                return limits->idle_timeout_ms;
-        case CD_WAIT_HEADER:
-                return limits->header_timeout_ms;
-        case CD_WAIT_BODY:
-                return limits->body_timeout_ms;
-        case CD_WAIT_WRITE:
-                return limits->write_timeout_ms;
-        case CD_WAIT_LINGER:
-                return LINGER_MS;
-        case CD_WAIT_HANDLER:
-        case CD_WAITS:
-                break;
-        }
-        return 0;
-}
-
-static void wait_for(struct cd_conn *conn, enum cd_wait wait)
-{
-        struct cd_link *list = &conn->loop->waits[wait];
-
-        unlink_conn(conn);
-        conn->wait = (uint8_t)wait;
-        conn->deadline = uv_now(&conn->loop->uv) + (uint64_t)wait_ms(conn->loop, wait);
-        conn->link = (struct cd_link){ .before = list->before, .after = list };
-        list->before->after = &conn->link;
-        list->before = &conn->link;
-}
-
-/* ---- end of a connection ---- */
-
-static void free_partial(struct cd_conn *conn)
-{
-        if (!conn->partial)
-                return;
-        cd_wipe(conn->partial->data, conn->partial->len);
-        free(conn->partial);
-        conn->partial = NULL;
-}
-
-/* Once neither libuv nor a pool thread knows the connection any more. */
-static void release(struct cd_conn *conn)
-{
-        struct cd_loop *loop = conn->loop;
-
-        if (!conn->handle_gone || conn->job)
-                return;
-        free_partial(conn);
-        free(conn);
-        loop->conns--;
-        atomic_fetch_sub(&loop->server->conns, 1);
-        if (loop->stopping && loop->conns == 0)
-                uv_stop(&loop->uv);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-        struct cd_conn *conn = handle->data;
-
-        conn->handle_gone = true;
-        release(conn);
-}
-
-void cd_conn_close(struct cd_conn *conn)
-{
-        if (conn->closed)
-                return;
-        conn->closed = true;
-        unlink_conn(conn);
-        uv_close((uv_handle_t *)&conn->tcp, on_closed);
-}
-
-static void reset_conn(struct cd_conn *conn)
-{
-        conn->closed = true;
-        unlink_conn(conn);
-        if (uv_tcp_close_reset(&conn->tcp, on_closed) != 0)
-                uv_close((uv_handle_t *)&conn->tcp, on_closed);
-}
-
-/* A close with unread input makes the kernel send a reset, which can overtake our answer; so the client is told that nothing
- * more comes, and what it still sends is thrown away for a while (RFC 9112 §9.6). */
-static void linger(struct cd_conn *conn)
-{
-        uv_os_fd_t fd;
-
-        if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0)
-                shutdown(fd, SHUT_WR);
-        free_partial(conn);
-        wait_for(conn, CD_WAIT_LINGER);
-}
 
 /* ---- reading ---- */
-
-static void offer_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
-{
-        struct cd_conn *conn = handle->data;
-
-        (void)suggested;
-        *ret = uv_buf_init(conn->loop->input, CD_INPUT_SIZE);
-}
 
 /* Puts bytes behind those that are kept. False where memory is out. */
 static bool keep_more(struct cd_conn *conn, const char *data, size_t len)
@@ -153,7 +29,7 @@ static bool keep_more(struct cd_conn *conn, const char *data, size_t len)
                         partial->reader = old->reader;
                         memcpy(partial->data, old->data, have);
                 }
-                free_partial(conn);
+                cd_conn_free_partial(conn);
                 conn->partial = partial;
         }
         memcpy(conn->partial->data + have, data, len);
@@ -165,7 +41,7 @@ static bool keep_more(struct cd_conn *conn, const char *data, size_t len)
 static void keep_rest(struct cd_conn *conn, const struct cd_http1_reader *reader, char *data, size_t len)
 {
         if (len == 0 || conn->ending) {
-                free_partial(conn);
+                cd_conn_free_partial(conn);
         } else if (conn->partial) {
                 memmove(conn->partial->data, data, len);
                 conn->partial->len = len;
@@ -176,7 +52,7 @@ static void keep_rest(struct cd_conn *conn, const struct cd_http1_reader *reader
         }
 }
 
-static bool may_serve(const struct cd_conn *conn)
+bool cd_conn_may_serve(const struct cd_conn *conn)
 {
         return !conn->job && !conn->ending && !conn->closed && conn->queued == 0;
 }
@@ -191,7 +67,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
                 conn->at_eof = true;
                 conn->reading = false;
                 if (count == UV_EOF)
-                        settle(conn, false);
+                        cd_conn_settle(conn, false);
                 else
                         cd_conn_close(conn);
                 return;
@@ -200,19 +76,27 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
                 conn->discarded += (unsigned)count;
                 if (conn->discarded > LINGER_BYTES)
                         cd_conn_close(conn);
-        } else if (!conn->partial && may_serve(conn)) {
-                serve(conn, buf->base, (size_t)count);
+        } else if (!conn->partial && cd_conn_may_serve(conn)) {
+                cd_conn_serve(conn, buf->base, (size_t)count);
         } else if (!keep_more(conn, buf->base, (size_t)count)) {
                 cd_conn_close(conn);
-        } else if (may_serve(conn)) {
-                serve(conn, conn->partial->data, conn->partial->len);
+        } else if (cd_conn_may_serve(conn)) {
+                cd_conn_serve(conn, conn->partial->data, conn->partial->len);
         } else {
-                settle(conn, false);
+                cd_conn_settle(conn, false);
         }
         cd_wipe(buf->base, (size_t)count);
 }
 
-static void set_reading(struct cd_conn *conn, bool wanted)
+static void offer_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+        struct cd_conn *conn = handle->data;
+
+        (void)suggested;
+        *ret = uv_buf_init(conn->loop->input, CD_INPUT_SIZE);
+}
+
+void cd_conn_set_reading(struct cd_conn *conn, bool wanted)
 {
         if (wanted == conn->reading || (wanted && conn->at_eof))
                 return;
@@ -225,7 +109,7 @@ static void set_reading(struct cd_conn *conn, bool wanted)
 
 /* ---- requests ---- */
 
-static void refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal)
+void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal)
 {
         cd_exchange_refuse(conn->loop, conn, refusal);
         conn->ending = conn->lingers = true;
@@ -281,7 +165,7 @@ static void handle_request(struct cd_conn *conn, const struct cd_http1_head *hea
                 cd_exchange_route(&x, conn->loop->server, head->coded);
                 answer(conn, &x);
         } else {
-                refuse(conn, &refusal);
+                cd_conn_refuse(conn, &refusal);
         }
         cd_arena_reset(&conn->loop->arena);
 }
@@ -293,7 +177,7 @@ static void handle_expectation(struct cd_conn *conn, const struct cd_http1_head 
         struct cd_exchange x;
 
         if (!cd_exchange_begin(&x, conn->loop, conn, head, CD_STR(""), &refusal)) {
-                refuse(conn, &refusal);
+                cd_conn_refuse(conn, &refusal);
         } else {
                 cd_exchange_route(&x, conn->loop->server, head->coded);
                 if (x.route) {
@@ -308,7 +192,7 @@ static void handle_expectation(struct cd_conn *conn, const struct cd_http1_head 
 }
 
 /* Serves the requests that are complete, in order, as long as none of them must wait. */
-static void serve(struct cd_conn *conn, char *data, size_t len)
+void cd_conn_serve(struct cd_conn *conn, char *data, size_t len)
 {
         struct cd_loop *loop = conn->loop;
         const struct cd_http_limits *limits = &loop->server->limits;
@@ -320,7 +204,7 @@ static void serve(struct cd_conn *conn, char *data, size_t len)
         cd_str body;
 
         cd_http1_stamp_update(&loop->stamp, cd_realtime_us() / 1000000);
-        while (at < len && may_serve(conn)) {
+        while (at < len && cd_conn_may_serve(conn)) {
                 size_t rest = len - at;
                 enum cd_http1_step step =
                         cd_http1_read(reader, data + at, &rest, limits, &head, &body, &used, &refusal);
@@ -332,7 +216,7 @@ static void serve(struct cd_conn *conn, char *data, size_t len)
                         break;
                 }
                 if (step == CD_HTTP1_REFUSED) {
-                        refuse(conn, &refusal);
+                        cd_conn_refuse(conn, &refusal);
                         break;
                 }
                 handle_request(conn, &head, body);
@@ -340,110 +224,13 @@ static void serve(struct cd_conn *conn, char *data, size_t len)
                 at += used;
                 *reader = (struct cd_http1_reader){ 0 };
                 if (loop->out.len >= (uint64_t)limits->output)
-                        flush(conn);
+                        cd_conn_flush(conn);
         }
         if (conn->ending && at < len)
                 conn->lingers = true;
         keep_rest(conn, reader, data + at, len - at);
-        flush(conn);
-        settle(conn, is_new);
-}
-
-/* ---- writing ---- */
-
-static void on_written(uv_write_t *req, int status)
-{
-        struct waiting_write *write = req->data;
-        struct cd_conn *conn = req->handle->data;
-
-        conn->queued -= write->len;
-        cd_wipe(write->data, write->len);
-        free(write);
-        if (conn->closed)
-                return;
-        if (status < 0)
-                cd_conn_close(conn);
-        else if (conn->partial && may_serve(conn))
-                serve(conn, conn->partial->data, conn->partial->len);
-        else
-                settle(conn, true);
-}
-
-static bool queue_output(struct cd_conn *conn, const char *data, size_t len)
-{
-        struct waiting_write *write = malloc(sizeof(*write) + len);
-
-        if (!write)
-                return false;
-        memcpy(write->data, data, len);
-        write->len = len;
-        write->req.data = write;
-        uv_buf_t buf = uv_buf_init(write->data, (unsigned)len);
-        if (uv_write(&write->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) != 0) {
-                cd_wipe(write->data, len);
-                free(write);
-                return false;
-        }
-        conn->queued += len;
-        conn->last_left = conn->queued;
-        return true;
-}
-
-/* Writes the gathered answers: one system call, as long as the client reads. */
-static void flush(struct cd_conn *conn)
-{
-        struct cd_buf *out = &conn->loop->out;
-        bool ok = !out->failed;
-
-        if (ok && out->len > 0 && !conn->closed) {
-                uv_buf_t buf = uv_buf_init(out->ptr, (unsigned)out->len);
-                int written = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
-                if (written == UV_EAGAIN)
-                        written = 0;
-                ok = written >= 0 && ((size_t)written == out->len ||
-                                      queue_output(conn, out->ptr + written, out->len - (size_t)written));
-        }
-        cd_wipe(out->ptr, out->len);
-        out->len = 0;
-        out->failed = false;
-        if (!ok)
-                cd_conn_close(conn);
-}
-
-/* ---- between two events ---- */
-
-static enum cd_wait what_it_waits_for(const struct cd_conn *conn)
-{
-        if (conn->queued > 0)
-                return CD_WAIT_WRITE;
-        if (conn->job)
-                return CD_WAIT_HANDLER;
-        if (conn->partial)
-                return conn->partial->reader.head_size ? CD_WAIT_BODY : CD_WAIT_HEADER;
-        return CD_WAIT_IDLE;
-}
-
-/* Decides what the connection waits for now. `is_new`: whatever it is, it begins now. */
-static void settle(struct cd_conn *conn, bool is_new)
-{
-        if (conn->closed || conn->wait == CD_WAIT_LINGER) {
-                if (conn->at_eof)
-                        cd_conn_close(conn);
-                return;
-        }
-        bool has_to_do = conn->job || conn->queued > 0;
-        if (!has_to_do && (conn->at_eof || (conn->ending && !conn->lingers) ||
-                           (conn->loop->stopping && !conn->partial && !conn->ending))) {
-                cd_conn_close(conn);
-        } else if (!has_to_do && conn->ending) {
-                linger(conn);
-                set_reading(conn, true);
-        } else {
-                enum cd_wait wait = what_it_waits_for(conn);
-                if (is_new || wait != conn->wait)
-                        wait_for(conn, wait);
-                set_reading(conn, conn->queued == 0 && !(conn->job && conn->partial));
-        }
+        cd_conn_flush(conn);
+        cd_conn_settle(conn, is_new);
 }
 
 void cd_conn_job_done(struct cd_conn *conn, struct cd_job *job)
@@ -451,65 +238,20 @@ void cd_conn_job_done(struct cd_conn *conn, struct cd_job *job)
         conn->job = NULL;
         if (conn->closed) {
                 cd_job_free(job);
-                release(conn);
+                cd_conn_release(conn);
                 return;
         }
         cd_http1_stamp_update(&conn->loop->stamp, cd_realtime_us() / 1000000);
         finish(conn, &job->x);
         cd_job_free(job);
-        if (conn->partial && may_serve(conn)) {
-                serve(conn, conn->partial->data, conn->partial->len);
+        if (conn->partial && cd_conn_may_serve(conn)) {
+                cd_conn_serve(conn, conn->partial->data, conn->partial->len);
                 return;
         }
         if (conn->ending && conn->partial)
                 conn->lingers = true;
-        flush(conn);
-        settle(conn, true);
-}
-
-void cd_conn_expired(struct cd_conn *conn)
-{
-        static const struct cd_http1_refusal too_slow = { 408, "the request did not come in time" };
-        size_t left;
-
-        switch ((enum cd_wait)conn->wait) {
-        case CD_WAIT_HEADER:
-        case CD_WAIT_BODY:
-                cd_http1_stamp_update(&conn->loop->stamp, cd_realtime_us() / 1000000);
-                refuse(conn, &too_slow);
-                flush(conn);
-                settle(conn, true);
-                return;
-        case CD_WAIT_WRITE:
-                left = uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp);
-                if (left < conn->last_left) {
-                        conn->last_left = left;
-                        wait_for(conn, CD_WAIT_WRITE);
-                } else {
-                        reset_conn(conn);
-                }
-                return;
-        case CD_WAIT_IDLE:
-        case CD_WAIT_LINGER:
-        case CD_WAIT_HANDLER:
-        case CD_WAITS:
-                cd_conn_close(conn);
-        }
-}
-
-/* A request that the kernel has and we have not read yet is still answered. */
-static bool has_input(struct cd_conn *conn)
-{
-        uv_os_fd_t fd;
-        char byte;
-
-        return uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-void cd_conn_stop(struct cd_conn *conn)
-{
-        if (conn->wait == CD_WAIT_IDLE && !has_input(conn))
-                cd_conn_close(conn);
+        cd_conn_flush(conn);
+        cd_conn_settle(conn, true);
 }
 
 /* ---- beginning ---- */
@@ -527,27 +269,41 @@ static void learn_peer(struct cd_conn *conn)
         conn->trusted = cd_server_trusts(conn->loop->server, &address);
 }
 
+/* False where there are too many already. */
+static bool take_place(struct cd_conn *conn)
+{
+        struct cd_http_server *server = conn->loop->server;
+
+        conn->turned_away = atomic_fetch_add(&server->conns, 1) >= (size_t)server->limits.connections;
+        if (conn->turned_away) {
+                atomic_fetch_sub(&server->conns, 1);
+                atomic_fetch_add(&server->turned_away, 1);
+        }
+        return !conn->turned_away;
+}
+
 /* One too many: told so and closed; those that are open do not notice. A flood is not even told. */
-static void turn_away(struct cd_conn *conn, size_t count)
+static void turn_away(struct cd_conn *conn)
 {
         static const struct cd_http1_refusal full = { 503, "too many connections" };
-        size_t limit = (size_t)conn->loop->server->limits.connections;
 
-        if (count > limit + limit / 8 + 64) {
+        if (atomic_load(&conn->loop->server->turned_away) > TURNED_AWAY_MAX) {
                 cd_conn_close(conn);
                 return;
         }
         cd_http1_stamp_update(&conn->loop->stamp, cd_realtime_us() / 1000000);
-        refuse(conn, &full);
-        flush(conn);
-        settle(conn, true);
+        cd_conn_refuse(conn, &full);
+        cd_conn_flush(conn);
+        cd_conn_settle(conn, true);
 }
 
 void cd_conn_accept(struct cd_loop *loop, uv_stream_t *listener)
 {
         struct cd_conn *conn = calloc(1, sizeof(*conn));
 
-        if (!conn || uv_tcp_init(&loop->uv, &conn->tcp) != 0) {
+        /* libuv takes no other connection from the listener before this one is taken, so it is tried again. */
+        loop->starved = !conn || uv_tcp_init(&loop->uv, &conn->tcp) != 0;
+        if (loop->starved) {
                 free(conn);
                 return;
         }
@@ -555,16 +311,16 @@ void cd_conn_accept(struct cd_loop *loop, uv_stream_t *listener)
         conn->tcp.data = conn;
         conn->link = (struct cd_link){ &conn->link, &conn->link };
         loop->conns++;
-        size_t count = atomic_fetch_add(&loop->server->conns, 1) + 1;
+        bool has_place = take_place(conn);
         if (uv_accept(listener, (uv_stream_t *)&conn->tcp) != 0) {
                 cd_conn_close(conn);
                 return;
         }
         learn_peer(conn);
-        if (count > (size_t)loop->server->limits.connections) {
-                turn_away(conn, count);
-                return;
+        if (has_place) {
+                cd_conn_wait_for(conn, CD_WAIT_IDLE);
+                cd_conn_set_reading(conn, true);
+        } else {
+                turn_away(conn);
         }
-        wait_for(conn, CD_WAIT_IDLE);
-        set_reading(conn, true);
 }

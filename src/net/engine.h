@@ -91,6 +91,7 @@ struct cd_loop {
         struct cd_http_header *headers;
         struct cd_http1_stamp stamp;
         struct cd_ids ids;
+        bool starved; /* memory was out for a connection that waits in a listener */
         bool stopping;
         uint64_t force_at; /* uv_now */
         pthread_mutex_t done_lock;
@@ -113,7 +114,7 @@ void cd_loop_done(struct cd_loop *loop);
 void cd_loop_finish_job(struct cd_job *job);
 void cd_job_free(struct cd_job *job);
 
-/* ---- conn.c ---- */
+/* ---- conn.c, conn_wait.c, conn_write.c ---- */
 
 /* A request that is not complete yet. Idle connections have none. */
 struct cd_partial {
@@ -139,18 +140,37 @@ struct cd_conn {
         bool at_eof;
         bool closed; /* the handle is closing */
         bool handle_gone;
-        bool trusted; /* the peer is in trusted_proxies */
+        bool turned_away; /* one too many; counted apart */
+        bool trusted;     /* the peer is in trusted_proxies */
         uint8_t peer_len;
         char peer[CD_ADDRESS_TEXT_MAX];
 };
 
 void cd_conn_accept(struct cd_loop *loop, uv_stream_t *listener);
 void cd_conn_job_done(struct cd_conn *conn, struct cd_job *job);
+/* Serves the requests that are complete, in order, as long as none of them must wait; writes their answers; settles. `data` lies
+ * in the loop's input or in conn->partial. */
+void cd_conn_serve(struct cd_conn *conn, char *data, size_t len);
+bool cd_conn_may_serve(const struct cd_conn *conn);
+/* Appends an error to the output; the connection ends behind it. */
+void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal);
+void cd_conn_set_reading(struct cd_conn *conn, bool wanted);
+
+/* Decides what the connection waits for now. `is_new`: whatever it is, it begins now. */
+void cd_conn_settle(struct cd_conn *conn, bool is_new);
+void cd_conn_wait_for(struct cd_conn *conn, enum cd_wait wait);
 /* The deadline of its list has passed. */
 void cd_conn_expired(struct cd_conn *conn);
 /* The server stops: closes what is idle, ends the rest after its current request. */
 void cd_conn_stop(struct cd_conn *conn);
 void cd_conn_close(struct cd_conn *conn);
+void cd_conn_free_partial(struct cd_conn *conn);
+/* Frees it, once neither libuv nor a pool thread knows it any more. */
+void cd_conn_release(struct cd_conn *conn);
+
+/* Writes the gathered answers: one system call, as long as the client reads. What the kernel does not take is queued. */
+void cd_conn_flush(struct cd_conn *conn);
+
 static inline struct cd_conn *cd_conn_of(struct cd_link *link)
 {
         return (struct cd_conn *)(void *)((char *)link - offsetof(struct cd_conn, link));
@@ -177,7 +197,7 @@ struct cd_http_server {
         struct cd_loop *loops;
         size_t loop_count, loops_ready;
         struct cd_pool *pools[2]; /* worker, outgoing */
-        atomic_size_t conns;
+        atomic_size_t conns, turned_away;
         atomic_bool stopping, logged_stopping;
         bool abandoned; /* a handler outlived the grace */
 };

@@ -129,7 +129,7 @@ void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *serve
 
         for (size_t i = 0; i < server->route_count && !x->route; i++) {
                 const struct cd_http_route *route = &server->routes[i];
-                if (!cd_str_eq(route->path, x->req.path))
+                if (route->path.len != x->req.path.len || !cd_str_eq(route->path, x->req.path))
                         continue;
                 allowed |= methods_of(route);
                 if (methods_of(route) & x->req.method)

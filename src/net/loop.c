@@ -35,9 +35,10 @@ void cd_loop_finish_job(struct cd_job *job)
                 loop->done_end = &job->next;
                 uv_async_send(&loop->wake);
         }
-        pthread_mutex_unlock(&loop->done_lock);
         if (gone)
-                cd_job_free(job);
+                cd_conn_job_done(job->conn,
+                                 job); /* the grace is over: the connection is closed, and its loop stands still */
+        pthread_mutex_unlock(&loop->done_lock);
 }
 
 static struct cd_job *take_done(struct cd_loop *loop)
@@ -105,6 +106,8 @@ static void on_sweep(uv_timer_t *timer)
         struct cd_loop *loop = timer->data;
         uint64_t now = uv_now(&loop->uv);
 
+        for (size_t i = 0; i < loop->listener_count && loop->starved; i++)
+                cd_conn_accept(loop, (uv_stream_t *)&loop->listeners[i]);
         for (size_t i = 0; i < CD_WAITS; i++) {
                 struct cd_link *list = &loop->waits[i];
                 while (i != CD_WAIT_HANDLER && list->after != list && cd_conn_of(list->after)->deadline <= now)
@@ -114,7 +117,7 @@ static void on_sweep(uv_timer_t *timer)
                 for_each_conn(loop, cd_conn_close);
         if (loop->stopping && (loop->conns == 0 || now >= loop->force_at))
                 uv_stop(&loop->uv);
-        if (loop->conns == 0)
+        if (loop->conns == 0 && !loop->starved)
                 uv_timer_stop(timer);
 }
 

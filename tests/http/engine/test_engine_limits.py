@@ -140,6 +140,22 @@ def test_one_connection_too_many_is_503_and_the_others_go_on():
         wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
 
 
+def test_a_free_place_is_given_although_those_turned_away_linger():
+    with Server("connections", 1) as server:
+        first, turned_away = server.connect(), []
+        first.sendall(get("/healthz"))
+        assert Reader(first).answer().status == 200
+        for _ in range(20):
+            turned_away.append(server.connect())
+            assert Reader(turned_away[-1]).answer().status == 503
+        begun = time.monotonic()
+        first.close()
+        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+        assert time.monotonic() - begun < 1.5  # they linger for two seconds
+        for sock in turned_away:
+            sock.close()
+
+
 def test_a_full_queue_is_503_and_the_connection_goes_on():
     with Server("workers", 1, "queue", 1) as server, server.connect() as one, server.connect() as two:
         one.sendall(get("/sleep?600"))
