@@ -262,10 +262,12 @@ def test_the_man_page_is_free_of_warnings():
 
 def test_the_man_page_has_every_command_and_its_options(manual):
     assert {"serve", "check", "config", "schema", "demo", "version", "help"} <= set(commands())
+    synopsis, description = re.search(r"SYNOPSIS (.*?) DESCRIPTION (.*?) CONFIGURATION", manual).groups()
     for command in commands():
-        assert f" cardea {command}" in manual, command
+        assert f"cardea {command} " in synopsis + " ", command
+        assert re.search(rf"^\.It Cm {command}\b", MANUAL.read_text(), re.M), command
         for option in options_of(command):
-            assert re.search(rf"(?<![\w-]){option}\b", manual), (command, option)
+            assert re.search(rf"(?<![\w-]){option}\b", description), (command, option)
 
 
 def test_the_man_page_has_no_option_that_the_program_does_not_have(manual):
