@@ -81,7 +81,10 @@ static void random_bytes_fill_all_of_it_and_differ(void **state)
 /* Small amounts come from a stock: no byte of it is handed out twice, and its edge is no seam. */
 static void small_random_amounts_never_repeat(void **state)
 {
-        enum { DRAWS = 400, SIZE = 13 };
+        enum {
+                DRAWS = 400,
+                SIZE = 13
+        };
         static unsigned char drawn[DRAWS][SIZE];
 
         (void)state;
