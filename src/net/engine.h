@@ -25,7 +25,7 @@ struct cd_exchange {
         char made_id[CD_REQUEST_ID_MADE_LEN];
 };
 
-/* Fills *ret from a parsed head. False where path or host have no canonical form (400) or memory is out; *reterr says which. */
+/* Fills *ret from a parsed head. False where path or host have no canonical form (400) or memory is out (503). */
 bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const struct cd_conn *conn,
                        const struct cd_http1_head *head, cd_str body, struct cd_http1_refusal *reterr);
 /* Sets x->route, or the answer 404, 405 or 501. */

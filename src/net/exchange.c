@@ -50,20 +50,26 @@ static void make_ids(struct cd_exchange *x, struct cd_ids *ids)
         x->req.request_id = cd_str_of(x->made_id, sizeof(x->made_id));
 }
 
+/* True for CD_OK; else says why the request is not taken. */
+static bool is_canonical(cd_status status, const char *reason, struct cd_http1_refusal *reterr)
+{
+        if (status == CD_NO_MEMORY)
+                *reterr = (struct cd_http1_refusal){ 503, "out of memory" };
+        else if (status != CD_OK)
+                *reterr = (struct cd_http1_refusal){ 400, reason };
+        return status == CD_OK;
+}
+
 static bool canonicalise(struct cd_http_request *req, const struct cd_http1_head *head, struct cd_http1_refusal *reterr)
 {
         req->path = head->path;
         req->host = CD_STR("");
         if (!cd_str_eq(head->path, CD_STR("*")) &&
-            cd_http_canonical_path(req->arena, head->path, &req->path) != CD_OK) {
-                *reterr = (struct cd_http1_refusal){ 400, "a path without canonical form" };
+            !is_canonical(cd_http_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
+                          reterr))
                 return false;
-        }
-        if (head->host.ptr && cd_http_canonical_host(req->arena, head->host, &req->host) != CD_OK) {
-                *reterr = (struct cd_http1_refusal){ 400, "an invalid Host" };
-                return false;
-        }
-        return true;
+        return !head->host.ptr ||
+               is_canonical(cd_http_canonical_host(req->arena, head->host, &req->host), "an invalid Host", reterr);
 }
 
 bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const struct cd_conn *conn,

@@ -17,13 +17,14 @@ PATIENCE = 20  # seconds until a test gives up; sanitizers are slow
 class Server:
     """`echo-server NAME VALUE ...` on a free port. Leaving the block stops it and expects exit 0 without a sanitizer's report."""
 
-    def __init__(self, *arguments, expect_exit=0):
+    def __init__(self, *arguments, expect_exit=0, binary=BINARY):
         self.arguments = [str(a) for a in arguments]
         self.expect_exit = expect_exit
+        self.binary = str(binary)
         self.stderr = tempfile.TemporaryFile()
 
     def start(self):
-        self.process = subprocess.Popen([str(BINARY), *self.arguments], stderr=self.stderr)
+        self.process = subprocess.Popen([self.binary, *self.arguments], stderr=self.stderr)
         # With "log 4" the server says nothing, so it is asked to say its address on a port that the test chose.
         if "log" in self.arguments:
             self.port = int(self.arguments[self.arguments.index("listen") + 1].rsplit(":", 1)[1])

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, read_all, wait_until
+from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, post, read_all, wait_until
 
 
 def run_to_end(*arguments):
@@ -149,3 +149,25 @@ def test_idle_connections_cost_little():
         assert (server.rss() - before) / 2000 < 1024
         for sock in socks:
             sock.close()
+
+
+def test_lessons_31_failing_allocations_cost_an_answer_at_most():
+    requests = [get("/inline?a"), get("/worker?a"), get("/show-worker"), get("/big?1000000"), post("/echo", b"x" * 5000),
+                get("/%61/../inline?a"), get("/error"), get("/nowhere"), get("/error", method="PUT")]
+    seen = set()
+    with Server("workers", 2, binary=BINARY.with_name("echo-server-failing")) as server:
+        server.process.send_signal(signal.SIGUSR1)
+        for i in range(300):
+            try:
+                with server.connect(SO_RCVBUF=4096) as sock:
+                    request = requests[i % len(requests)]
+                    sock.sendall(request[:30])
+                    time.sleep(0.001)
+                    sock.sendall(request[30:] + requests[(i + 1) % len(requests)])
+                    sock.shutdown(socket.SHUT_WR)
+                    seen.add(read_all(sock)[9:12])
+            except OSError:
+                seen.add(b"closed")
+        server.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: answer_to(server, get("/worker?a")).body == b"a")
+    assert b"200" in seen and len(seen & {b"", b"closed", b"503", b"500"}) > 0
