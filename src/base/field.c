@@ -58,8 +58,14 @@ static size_t printable_prefix(cd_str s)
 }
 
 /* NULL, or what is wrong with the bytes of a text. C1 controls (U+0080 to U+009F) count as controls too. */
-static const char *judge_text(cd_str s, bool multiline)
+static const char *judge_text(cd_str s, unsigned flags)
 {
+        bool multiline = flags & CD_FIELD_MULTILINE;
+
+        if (flags & CD_FIELD_RAW)
+                return !cd_str_is_utf8(s)              ? "must be UTF-8"
+                       : cd_str_index(s, '\0') < s.len ? "must not hold NUL"
+                                                       : NULL;
         for (size_t i; (i = printable_prefix(s)) < s.len;) {
                 s = cd_str_slice(s, i, s.len);
                 unsigned char c = (unsigned char)s.ptr[0];
@@ -88,7 +94,7 @@ static cd_status check_text(const struct cd_field *field, cd_str value, int64_t 
                 return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be at most %lld bytes",
                                 (long long)max);
 
-        const char *wrong = judge_text(value, field->flags & CD_FIELD_MULTILINE);
+        const char *wrong = judge_text(value, field->flags);
         if (!wrong && field->check)
                 wrong = field->check(value);
         return wrong ? refuse(field, wrong, reterr) : CD_OK;

@@ -23,7 +23,8 @@ enum cd_field_flags {
         CD_FIELD_REQUIRED = 1,
         CD_FIELD_MULTILINE = 2, /* a string or secret that may hold tabs and line ends (PEM) */
         CD_FIELD_ONE_OR_MORE =
-                4, /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
+                4,        /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
+        CD_FIELD_RAW = 8, /* a string or secret of any UTF-8 but NUL: whoever reads it judges the characters */
 };
 
 enum {

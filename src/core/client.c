@@ -103,6 +103,12 @@ void cd_clients_free(struct cd_clients *clients)
         free(clients);
 }
 
+cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id)
+{
+        const struct entry *found = cd_map_find(clients->by_id, id);
+        return found ? found->client.id : CD_STR("");
+}
+
 cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,
                                   const struct cd_client **ret, struct cd_error *reterr)
 {

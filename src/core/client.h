@@ -38,6 +38,9 @@ cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, const
                          struct cd_clients **ret, struct cd_error *reterr);
 void cd_clients_free(struct cd_clients *clients);
 
+/* The id of the client of that id, or the empty string: what was sent in its place may be a secret, and must not be logged. */
+cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id);
+
 /* CD_INVALID_CLIENT, with one reason and in one time, for an unknown client and for a wrong secret. The client lives as
  * long as the set. */
 cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,

@@ -12,8 +12,10 @@
                 __VA_ARGS__                                                                                            \
         }
 
+/* A token of any length and of any characters is a token: one that is not active (RFC 7662 §2.2). The body's limit bounds it. */
 static const struct cd_field fields[] = {
-        FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED, .max = CD_JWS_MAX),
+        FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED | CD_FIELD_RAW,
+              .max = INT32_MAX),
         FIELD(token_type_hint, CD_FIELD_STRING, "taken and not needed"),
         FIELD(client_id, CD_FIELD_STRING, "the caller, where it does not use Basic"),
         FIELD(client_secret, CD_FIELD_SECRET, "the caller's secret"),
@@ -87,7 +89,7 @@ void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struc
         cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };
+        req->log->client_id = cd_clients_known_id(web->core->clients, ask.client_id);
         if (status == CD_OK)
                 status = cd_token_introspect(web->core, req->arena, &ask, &result, &err);
         if (status == CD_OK)

@@ -12,7 +12,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id };
+        req->log->client_id = cd_clients_known_id(web->core->clients, ask.client_id);
         if (status == CD_OK)
                 status = cd_token_revoke(web->core, req->arena, &ask, &err);
         if (status == CD_OK) {

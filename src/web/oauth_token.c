@@ -12,11 +12,19 @@
                 __VA_ARGS__                                                                                            \
         }
 
+/* Anything but line ends, tabs too (RFC 6749 appendix A.16). */
+static const char *check_password(cd_str value)
+{
+        return cd_str_index(value, '\r') < value.len || cd_str_index(value, '\n') < value.len
+                       ? "must not hold line ends"
+                       : NULL;
+}
+
 static const struct cd_field fields[] = {
         FIELD(grant_type, CD_FIELD_STRING, "which grant", .flags = CD_FIELD_REQUIRED),
-        FIELD(scope, CD_FIELD_STRING, "scopes asked for, between spaces"),
+        FIELD(scope, CD_FIELD_STRING, "scopes asked for, between spaces", .flags = CD_FIELD_RAW),
         FIELD(username, CD_FIELD_STRING, "the user, for the password grant"),
-        FIELD(password, CD_FIELD_SECRET, "the user's password"),
+        FIELD(password, CD_FIELD_SECRET, "the user's password", .flags = CD_FIELD_RAW, .check = check_password),
         FIELD(client_id, CD_FIELD_STRING, "the client, where it does not use Basic"),
         FIELD(client_secret, CD_FIELD_SECRET, "the client's secret"),
 };
@@ -65,7 +73,8 @@ void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_
         cd_status status = cd_web_decode_form(req, &cd_web_token_form, &ask, &err);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        *req->log = (struct cd_http_log_context){ .client_id = ask.client_id, .grant_type = ask.grant_type };
+        req->log->client_id = cd_clients_known_id(web->core->clients, ask.client_id);
+        req->log->grant_type = cd_grant_known_name(ask.grant_type);
         if (status == CD_OK)
                 status = cd_token_issue(web->core, req->arena, &ask, &tokens, &err);
         if (status != CD_OK) {

@@ -41,25 +41,28 @@ static void add_word(struct cd_buf *buf, cd_str word)
         cd_buf_add(buf, word);
 }
 
-/* An error_description takes few characters (RFC 6749 §5.2), so only a well-formed word is repeated. */
-static cd_status refuse(cd_str word, struct cd_error *reterr)
+/* Only a scope that exists here is repeated: what was sent in its place may be a token, and must not be logged (LESSONS 28). */
+static cd_status refuse(cd_str token, struct cd_strs known, struct cd_error *reterr)
 {
-        if (!cd_scope_token_is_valid(word) || word.len > 64)
+        if (!cd_scope_token_is_valid(token))
                 return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "malformed");
+        if (!list_has(known, token))
+                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "one of them does not exist");
         return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "%.*s is not granted to this client",
-                        CD_STR_ARG(word));
+                        CD_STR_ARG(token));
 }
 
-cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs allowed, cd_str *ret,
-                         struct cd_error *reterr)
+cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs allowed, struct cd_strs known,
+                         cd_str *ret, struct cd_error *reterr)
 {
         struct cd_buf buf;
         cd_str word;
 
         cd_buf_init(&buf, arena, SCOPE_MAX);
-        for (cd_str rest = asked; cd_str_take_word(&rest, &word);) {
+        /* Between two spaces too many stands an empty word, which is none of the allowed. */
+        for (cd_str rest = asked; cd_str_take_until(&rest, ' ', &word);) {
                 if (!list_has(allowed, word))
-                        return refuse(word, reterr);
+                        return refuse(word, known, reterr);
                 cd_str so_far = cd_str_of(buf.ptr, buf.len);
                 if (!cd_scope_has(so_far, word))
                         add_word(&buf, word);

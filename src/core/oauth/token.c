@@ -20,6 +20,14 @@ static const struct grant {
 
 const char *const cd_grant_names[] = { "client_credentials", "password", NULL };
 
+cd_str cd_grant_known_name(cd_str name)
+{
+        for (size_t i = 0; i < CD_LEN(grants); i++)
+                if (cd_str_eq(grants[i].name, name))
+                        return grants[i].name;
+        return CD_STR("");
+}
+
 static cd_status find_grant(const struct cd_client *client, cd_str name, const struct grant **ret,
                             struct cd_error *reterr)
 {
@@ -83,7 +91,8 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
         if ((status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, reterr)) !=
                     CD_OK ||
             (status = find_grant(client, ask->grant_type, &grant, reterr)) != CD_OK ||
-            (status = cd_scope_grant(arena, ask->scope, client->scopes, &tokens.scope, reterr)) != CD_OK ||
+            (status = cd_scope_grant(arena, ask->scope, client->scopes, core->scopes, &tokens.scope, reterr)) !=
+                    CD_OK ||
             (status = grant->decide(core, arena, client, ask, &tokens.subject, reterr)) != CD_OK ||
             (status = mint(core, arena, client, &tokens, reterr)) != CD_OK)
                 return status;

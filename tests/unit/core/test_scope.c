@@ -26,6 +26,23 @@ static void has_compares_whole_words(void **state)
         assert_false(cd_scope_has(CD_STR(""), CD_STR("")));
 }
 
+static void a_list_with_a_space_too_many_is_malformed(void **state)
+{
+        static const char *const lists[] = { "", " ", " read", "read ", "read  write", "read\twrite", "read\n" };
+        struct cd_arena arena;
+        struct cd_error err;
+        cd_str got;
+
+        (void)state;
+        cd_arena_init(&arena, 1 << 16);
+        for (size_t i = 0; i < CD_LEN(lists); i++) {
+                assert_status(cd_scope_grant(&arena, cd_str_from_c(lists[i]), allowed, allowed, &got, &err),
+                              CD_INVALID_SCOPE);
+                assert_string_equal(err.reason, "malformed");
+        }
+        cd_arena_done(&arena);
+}
+
 static void grant_keeps_order_and_drops_doubles(void **state)
 {
         struct cd_arena arena;
@@ -33,9 +50,9 @@ static void grant_keeps_order_and_drops_doubles(void **state)
 
         (void)state;
         cd_arena_init(&arena, 1 << 16);
-        assert_status(cd_scope_grant(&arena, CD_STR(" write  read write "), allowed, &got, NULL), CD_OK);
+        assert_status(cd_scope_grant(&arena, CD_STR("write read write"), allowed, allowed, &got, NULL), CD_OK);
         assert_str(got, "write read");
-        assert_status(cd_scope_grant(&arena, (cd_str){ NULL, 0 }, allowed, &got, NULL), CD_OK);
+        assert_status(cd_scope_grant(&arena, (cd_str){ NULL, 0 }, allowed, allowed, &got, NULL), CD_OK);
         assert_str(got, "read write");
         cd_arena_done(&arena);
 }
@@ -45,6 +62,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_scope_token_is_what_rfc_6749_says),
                 cmocka_unit_test(has_compares_whole_words),
+                cmocka_unit_test(a_list_with_a_space_too_many_is_malformed),
                 cmocka_unit_test(grant_keeps_order_and_drops_doubles),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,8 @@ static void a_scope_that_was_not_granted_is_refused(void **state)
 
         ask.scope = CD_STR("read admin");
         assert_refused(f, &ask, CD_INVALID_SCOPE, "scope", "admin is not granted to this client");
+        ask.scope = CD_STR("eyJhbGciOi");
+        assert_refused(f, &ask, CD_INVALID_SCOPE, "scope", "one of them does not exist");
         ask.scope = CD_STR("re\"ad");
         assert_refused(f, &ask, CD_INVALID_SCOPE, "scope", "malformed");
 }
