@@ -46,6 +46,20 @@ static int fail_start(const struct cd_service *service, const struct cd_error *e
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
+/* Handlers run on that nobody can end. They use the app, the log and the arena, so none of that is freed and no exit hook runs. To
+ * those who asked us to stop it is a clean stop: the grace that they gave is over. */
+static _Noreturn void abandon(struct cd_log *log, size_t requests, int code)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_WARN, "abandoned");
+        cd_log_int(&event, "requests", (int64_t)requests);
+        cd_log_end(&event);
+        cd_log_flush(log);
+        _exit(code);
+}
+
+/* Does not return where a handler outlives the end. */
 static int serve(const struct cd_service *service, const struct cd_service_settings *settings, struct cd_log *log,
                  void *app)
 {
@@ -61,11 +75,13 @@ static int serve(const struct cd_service *service, const struct cd_service_setti
                 return fail_start(service, &err);
         cd_http_server_stop_on_signals(server);
         cd_status status = cd_http_server_run(server, &err);
-        cd_http_server_free(server);
-        if (status == CD_OK)
-                return CD_EXIT_OK;
-        cd_log_error_event(log, CD_LOG_ERROR, "failed", &err);
-        return CD_EXIT_FAILED;
+        int code = status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+        if (status != CD_OK)
+                cd_log_error_event(log, CD_LOG_ERROR, "failed", &err);
+        size_t running = cd_http_server_free(server);
+        if (running)
+                abandon(log, running, code);
+        return code;
 }
 
 static int start(const struct cd_service *service, struct cd_arena *arena, const char *config_path)

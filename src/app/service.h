@@ -55,7 +55,7 @@ const char *cd_service_check_proxy(cd_str value);
 
 /* What a service documents as its exit code. */
 enum cd_exit {
-        CD_EXIT_OK = 0,
+        CD_EXIT_OK = 0,     /* also where requests outlived the grace of a stop: event "abandoned" */
         CD_EXIT_FAILED = 1, /* at run time: a taken port, a thread that does not start */
         CD_EXIT_USAGE = 2,  /* the command line or the configuration is wrong */
 };
@@ -79,11 +79,13 @@ struct cd_service {
         void (*check)(const void *config, struct cd_report *report);
         /* Makes what the handlers get as `app`; may be NULL. Runs before any thread. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
-        /* Ends and frees it, after the last handler has returned; may be NULL. */
+        /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
+         * shutdown_grace: the process ends under it. */
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM or SIGINT. `config_path` NULL: the defaults. Returns the exit code. What
+/* Loads, checks, listens, serves until SIGTERM or SIGINT. `config_path` NULL: the defaults. Returns the exit code; or,
+ * where handlers outlive the grace, logs "abandoned" and ends the process with it. What
  * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
  * writes log events there and nothing else. */
 int cd_service_run(const struct cd_service *service, const char *config_path);

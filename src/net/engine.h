@@ -56,8 +56,8 @@ struct cd_pool *cd_pool_new(size_t threads, size_t queue);
 /* False where the queue is full or there is no thread; the job stays the caller's. */
 bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job);
 /* Waits until all threads have ended, for jobs that run at most until `deadline_us` (cd_monotonic_us). Frees the pool and returns
- * true; or returns false and leaves pool and threads to the end of the process. NULL is fine. */
-bool cd_pool_free(struct cd_pool *pool, int64_t deadline_us);
+ * 0; or returns how many still run, and leaves pool and threads to the end of the process. NULL is fine. */
+size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us);
 
 /* ---- loop.c ---- */
 
@@ -199,7 +199,6 @@ struct cd_http_server {
         struct cd_pool *pools[2]; /* worker, outgoing */
         atomic_size_t conns, turned_away;
         atomic_bool stopping, logged_stopping;
-        bool abandoned; /* a handler outlived the grace */
 };
 
 bool cd_server_trusts(const struct cd_http_server *server, const struct cd_address *address);

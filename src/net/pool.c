@@ -110,29 +110,29 @@ bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
         return taken;
 }
 
-/* Under the lock. False where threads still run at the deadline. */
-static bool wait_for_threads(struct cd_pool *pool, int64_t deadline_us)
+/* Under the lock. How many threads still run at the deadline. */
+static size_t wait_for_threads(struct cd_pool *pool, int64_t deadline_us)
 {
         struct timespec until = { .tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000 };
 
         while (pool->alive > 0)
                 if (pthread_cond_timedwait(&pool->ended, &pool->lock, &until) != 0)
-                        return pool->alive == 0;
-        return true;
+                        break;
+        return pool->alive;
 }
 
-bool cd_pool_free(struct cd_pool *pool, int64_t deadline_us)
+size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us)
 {
         if (!pool)
-                return true;
+                return 0;
         pthread_mutex_lock(&pool->lock);
         pool->stopping = true;
         pthread_cond_broadcast(&pool->work);
-        bool all_ended = wait_for_threads(pool, deadline_us);
-        pool->abandoned = !all_ended;
+        size_t running = wait_for_threads(pool, deadline_us);
+        pool->abandoned = running > 0;
         pthread_mutex_unlock(&pool->lock);
-        if (!all_ended)
-                return false;
+        if (running)
+                return running;
 
         for (size_t i = 0; i < pool->thread_count; i++)
                 pthread_join(pool->threads[i], NULL);
@@ -140,5 +140,5 @@ bool cd_pool_free(struct cd_pool *pool, int64_t deadline_us)
         pthread_cond_destroy(&pool->ended);
         pthread_mutex_destroy(&pool->lock);
         free(pool);
-        return true;
+        return 0;
 }

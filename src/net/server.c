@@ -207,7 +207,7 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         raise_descriptor_limit(server);
         cd_status status = set_up(server, options, reterr);
         if (status != CD_OK) {
-                cd_http_server_free(server);
+                (void)cd_http_server_free(server); /* it has never run */
                 return status;
         }
         *ret = server;
@@ -290,30 +290,33 @@ void cd_http_server_stop_on_signals(struct cd_http_server *server)
         signal(SIGPIPE, SIG_IGN);
 }
 
-static void free_pools(struct cd_http_server *server)
+/* How many handlers run on. */
+static size_t free_pools(struct cd_http_server *server)
 {
         /* Idle threads end at once; one that still runs a request has had its grace. */
         int64_t deadline = cd_monotonic_us() + 500 * 1000;
+        size_t running = 0;
 
         for (size_t i = 0; i < CD_LEN(server->pools); i++)
-                if (!cd_pool_free(server->pools[i], deadline))
-                        server->abandoned = true;
+                running += cd_pool_free(server->pools[i], deadline);
+        return running;
 }
 
-void cd_http_server_free(struct cd_http_server *server)
+size_t cd_http_server_free(struct cd_http_server *server)
 {
         if (!server)
-                return;
+                return 0;
         struct cd_http_server *self = server;
         atomic_compare_exchange_strong(&signalled, &self, NULL);
-        free_pools(server);
+        size_t running = free_pools(server);
         /* A thread that is still inside a handler looks at its loop when it comes back. */
-        if (server->abandoned)
-                return;
+        if (running)
+                return running;
         for (size_t i = 0; i < server->loops_ready; i++)
                 cd_loop_done(&server->loops[i]);
         free(server->loops);
         free(server->listeners);
         free(server->trusted);
         free(server);
+        return 0;
 }

@@ -60,10 +60,14 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 /* The port that listener `index` got. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A WORKER or OUTGOING handler that
- * outlives the grace cannot be ended: its thread goes on, so the program should exit soon and leave `app` alone until then. */
+ * outlives the grace cannot be ended: see cd_http_server_free. */
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
 /* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);
 /* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
 void cd_http_server_stop_on_signals(struct cd_http_server *server);
-void cd_http_server_free(struct cd_http_server *server); /* NULL is fine */
+/* Waits another half second for handlers that outlived the grace. 0: all have returned, and everything is freed. Else the number
+ * of those that still run: the server stays, since they use it, as well as `app`, the log, and whatever main made for them.
+ * Nothing of that may be freed any more, nor may exit() run its hooks: the program says what it has to say and calls _exit().
+ * NULL is fine. */
+[[nodiscard]] size_t cd_http_server_free(struct cd_http_server *server);

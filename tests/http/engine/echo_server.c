@@ -210,6 +210,7 @@ int main(int argc, char **argv)
 {
         struct settings s = { .level = CD_LOG_INFO };
         struct cd_http_server *server;
+        size_t abandoned = 0;
         struct cd_error err;
 
         s.options = (struct cd_http_server_options){ .threads = 1,
@@ -226,10 +227,14 @@ int main(int argc, char **argv)
         if (status == CD_OK) {
                 cd_http_server_stop_on_signals(server);
                 status = cd_http_server_run(server, &err);
-                cd_http_server_free(server);
+                abandoned = cd_http_server_free(server);
         }
         if (status != CD_OK)
                 cd_log_error_event(s.options.log, CD_LOG_ERROR, "failed", &err);
+        if (abandoned) {
+                cd_log_flush(s.options.log);
+                _exit(status == CD_OK ? 0 : 1);
+        }
         cd_log_free(s.options.log);
         return status == CD_OK ? 0 : 1;
 }

@@ -1,11 +1,14 @@
 """time-webapp between an authorization server and a resource server of every kind."""
 
+import http.client
+import signal
+import threading
 import time
 import urllib.parse
 
 import pytest
 
-from services import http_answer
+from services import PATIENCE, http_answer, wait_until
 
 TOKEN = {"access_token": "tok.en", "token_type": "Bearer", "expires_in": 5}
 TIMES = {"/current_time": {"current_time": "2026-11-22T09:30:05Z"}, "/epoch_time": {"epoch_time": 1795340005}}
@@ -200,3 +203,41 @@ def test_without_a_file_it_warns_about_what_is_missing(start):
     service = start("time-webapp")
     settings = {e["setting"] for e in service.events() if e["event"] == "config_warning"}
     assert settings == {"client_id", "client_secret", "username", "password"}
+
+
+def call_16_times(service):
+    """Returns when all of them wait for the authorization server."""
+
+    def call():
+        try:
+            service.call("/current_time")
+        except (OSError, http.client.HTTPException):
+            pass  # the grace was over
+
+    for _ in range(16):
+        threading.Thread(target=call, daemon=True).start()
+    wait_until(lambda: len(service.issuer.requests) == 16, "16 calls")
+
+
+def test_calls_that_outlive_the_grace_are_counted_and_the_end_is_clean(webapp):
+    service = webapp(issuer=None, timeout="20s", shutdown_grace="100ms")
+    call_16_times(service)
+    assert service.stop() == 0
+    last = service.events()[-1]
+    assert (last["event"], last["level"], last["requests"]) == ("abandoned", "warn", 16)
+
+
+def test_answers_that_come_while_the_process_ends_find_their_memory(webapp):
+    """The handlers are left alone half a second after the grace: answers come just before, at, and behind that moment."""
+    ends, turns = threading.Event(), iter(range(16))
+
+    def late(request):
+        ends.wait(PATIENCE)
+        time.sleep(0.56 + next(turns) * 0.01)
+        return http_answer(200, TOKEN)
+
+    service = webapp(issuer=late, timeout="20s", shutdown_grace="100ms")
+    call_16_times(service)
+    service.process.send_signal(signal.SIGTERM)
+    ends.set()
+    assert service.process.wait(PATIENCE) == 0
