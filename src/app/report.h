@@ -34,6 +34,7 @@ struct cd_report {
         const struct cd_finding *findings, *last;
         size_t errors, warnings;
         bool no_memory; /* something could not be noted */
+        bool unread;    /* the file as a whole is no configuration: of the settings, defaults too, nothing is meant */
 };
 
 void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name);

@@ -10,6 +10,8 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
         cd_status status = cd_settings_load(report, service->table, config, reterr);
         const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
 
+        if (report->unread)
+                return status;
         if (status == CD_OK && settings->listen.count == 0)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
                                 "names no address");

@@ -271,6 +271,7 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
         cd_str what = cd_arena_copy(report->arena, cd_str_from_c(err->reason));
 
         report->file_name = CD_STR("");
+        report->unread = true;
         cd_report_add(report, &(struct cd_finding){ .level = CD_FINDING_ERROR, .what = what });
         return cd_fail(reterr, err->status, err->reason);
 }
@@ -284,6 +285,7 @@ static cd_status decode(struct cd_report *report, struct cd_arena *scratch, cd_s
 
         if (cd_yaml_parse(scratch, text, report->file_name, &root, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
+        report->unread = root && root->type != CD_YAML_MAPPING && !cd_yaml_is_null(root);
         bind_table(&at, table, root, ret);
         return cd_report_status(report, reterr);
 }

@@ -73,17 +73,27 @@ def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("a: [1\n", "not YAML: "),
-    ("a: &x 1\n", "anchors are not supported"),
-    ("a: 1\n---\nb: 2\n", 'a second document ("---") is not supported'),
+    ("a: [1\n", ":2:1: not YAML: did not find expected ',' or ']'"),
+    ("a: &x 1\n", ":1:4: anchors are not supported; write the value out"),
+    ("a: 1\n---\nb: 2\n", ':2:1: a second document ("---") is not supported'),
+    ("a: \0\n", ": not YAML: control characters are not allowed at byte 3"),
+    ("just words\n", ':1:1: expects settings of the form "name: value"'),
+    ("- a\n", ':1:1: expects settings of the form "name: value"'),
 ])
-def test_what_is_not_a_configuration_is_refused(config, text, reason):
-    got = run("check", "--config", config(text))
-    assert got.returncode == 2
-    assert reason in got.stdout
+def test_what_is_not_a_configuration_is_one_error_and_no_word_about_defaults(config, text, reason):
+    path = config(text)
+    got = run("check", "--config", path)
+    assert (got.returncode, got.stderr) == (2, "")
+    assert got.stdout == f"error {path}{reason}\n1 error, 0 warnings\n"
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_file_that_is_not_there_is_one_error(tmp_path):
     got = run("check", "--config", tmp_path / "none.yaml")
-    assert got.returncode == 2
-    assert f"error file {tmp_path}/none.yaml does not exist" in got.stdout
+    assert (got.returncode, got.stderr) == (2, "")
+    assert got.stdout == f"error file {tmp_path}/none.yaml does not exist\n1 error, 0 warnings\n"
+
+
+def test_a_folder_is_one_error(tmp_path):
+    got = run("check", "--config", tmp_path)
+    assert (got.returncode, got.stderr) == (2, "")
+    assert got.stdout == f"error file {tmp_path} is not a regular file\n1 error, 0 warnings\n"
