@@ -45,7 +45,7 @@ const char *cd_service_check_proxy(cd_str value);
                                   .fallback = "4"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, outgoing_threads, INT, "threads for calls to other services", .min = 1,        \
                                   .max = 1024, .fallback = "16"),                                                      \
-                CD_SERVICE_FIELD_(T, M, shutdown_grace, DURATION, "for running requests after SIGTERM",                \
+                CD_SERVICE_FIELD_(T, M, shutdown_grace, DURATION, "for running requests after a signal to stop",       \
                                   .max = 3600000, .fallback = "10s"),                                                  \
                 CD_SERVICE_FIELD_(T, M, trusted_proxies, STRINGS,                                                      \
                                   "addresses or networks whose forwarded headers and request ids count",               \
@@ -84,7 +84,7 @@ struct cd_service {
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM or SIGINT. `config_path` NULL: the defaults. Returns the exit code; or,
+/* Loads, checks, listens, serves until SIGTERM, SIGINT or SIGHUP. `config_path` NULL: the defaults. Returns the exit code; or,
  * where handlers outlive the grace, logs "abandoned" and ends the process with it. What
  * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
  * writes log events there and nothing else. */

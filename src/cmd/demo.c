@@ -163,12 +163,15 @@ static int watch(struct demo *demo, int signals)
 
 static int run_demo(struct demo *demo)
 {
+        struct sigaction hangup;
         sigset_t set;
 
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
+        /* A blocked signal reaches the descriptor even where nohup has it ignored. */
+        if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+                sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGCHLD);
         sigprocmask(SIG_BLOCK, &set, NULL);
         signal(SIGPIPE, SIG_IGN);
@@ -210,7 +213,8 @@ const struct cd_command cd_cmd_demo = {
                 "\n"
                 "Runs an authorization server, a resource server and a web application on 127.0.0.1 in the foreground, "
                 "prints\n"
-                "what runs where and what to try, and stops everything on Ctrl-C or SIGTERM. Their configuration files "
+                "what runs where and what to try, and stops everything on Ctrl-C, SIGTERM or SIGHUP. Their "
+                "configuration files "
                 "are in a\n"
                 "private folder under $TMPDIR or /tmp, which is removed at the end.\n"
                 "\n"

@@ -282,11 +282,14 @@ static void on_signal(int number)
 
 void cd_http_server_stop_on_signals(struct cd_http_server *server)
 {
-        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, before;
 
         atomic_store(&signalled, server);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);
+        /* nohup says that the terminal may go. */
+        if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+                sigaction(SIGHUP, &action, NULL);
         signal(SIGPIPE, SIG_IGN);
 }
 

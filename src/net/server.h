@@ -64,7 +64,7 @@ uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
 /* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);
-/* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
+/* SIGTERM, SIGINT and (unless it is ignored: nohup) SIGHUP stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
 void cd_http_server_stop_on_signals(struct cd_http_server *server);
 /* Waits another half second for handlers that outlived the grace. 0: all have returned, and everything is freed. Else the number
  * of those that still run: the server stays, since they use it, as well as `app`, the log, and whatever main made for them.

@@ -35,10 +35,10 @@ def get(port, path):
 
 
 class Demo:
-    def __init__(self, start, tmp_path):
+    def __init__(self, start, tmp_path, **options):
         self.base = free_base()
         self.tmp = tmp_path
-        self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)})
+        self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)}, **options)
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
         self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 3)
@@ -111,6 +111,14 @@ def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
     assert list(demo.tmp.iterdir()) == []
     for port in range(demo.base + 1, demo.base + 4):
         listen_somewhere(port).close()
+
+
+def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
+    demo = Demo(start, tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    demo.program.process.send_signal(signal.SIGHUP)
+    assert get(demo.base + 3, "/epoch_time")["epoch_time"]
+    assert demo.program.end() == 0
+    assert not any("ended" in line or "killed" in line for line in demo.program.err)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])

@@ -38,13 +38,23 @@ def test_a_minimal_file_serves_and_says_where(start, config):
     assert program.end() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_with_exit_code_0(start, config, number):
     program = start("serve", "-c", config('listen: ["127.0.0.1:0"]\n'))
     program.wait_event("ready")
     assert program.end(number) == 0
-    assert all(json.loads(line) for line in program.err)
+    assert [json.loads(line)["event"] for line in program.err[-2:]] == ["stopping", "stopped"]
     assert program.out == []
+
+
+def test_under_nohup_it_outlives_its_terminal(start, config):
+    program = start("serve", "-c", config('listen: ["127.0.0.1:0"]\n'),
+                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    address = program.wait_event("listening")["address"]
+    program.wait_event("ready")
+    program.process.send_signal(signal.SIGHUP)
+    assert get(address, "/.well-known/jwks.json")["keys"]
+    assert program.end() == 0
 
 
 @pytest.mark.parametrize("alg, crv", [("ES256", "P-256"), ("EdDSA", "Ed25519"), ("RS256", None)])
