@@ -4,6 +4,7 @@
 #include "core/client.h"
 #include "core/oauth/scope.h"
 #include "core/oauth/token.h"
+#include "net/address.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -17,31 +18,89 @@ static bool contains(struct cd_strs list, cd_str item)
         return false;
 }
 
-static bool is_loopback(cd_str listen)
+static bool is_loopback(const struct cd_address *address)
 {
-        return cd_str_has_prefix(listen, CD_STR("127.")) || cd_str_has_prefix(listen, CD_STR("[::1]:"));
+        static const struct cd_network loopback[] = {
+                { .base = { { [10] = 0xff, [11] = 0xff, [12] = 127 } }, .bits = 96 + 8 },
+                { .base = { { [15] = 1 } }, .bits = 128 },
+        };
+
+        return cd_network_has(&loopback[0], address) || cd_network_has(&loopback[1], address);
+}
+
+static bool listens_on_loopback(cd_str listen)
+{
+        struct sockaddr_storage socket;
+        struct cd_address address;
+        struct cd_error err;
+
+        return cd_listen_parse(listen, &socket, &err) == CD_OK &&
+               cd_address_from_socket((const struct sockaddr *)&socket, &address) && is_loopback(&address);
+}
+
+static bool is_port(cd_str text)
+{
+        uint64_t port;
+
+        return cd_str_to_u64(text, &port) && port > 0 && port <= 65535;
+}
+
+static bool is_host_name(cd_str text)
+{
+        for (size_t i = 0; i < text.len; i++) {
+                unsigned char c = (unsigned char)text.ptr[i], lower = c | 0x20;
+                if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '.' && c != '_')
+                        return false;
+        }
+        return text.len > 0;
+}
+
+/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2); neither a user nor percent-encoding. *ret_local: it is this
+ * machine, whoever resolves it. */
+static bool parse_authority(cd_str text, bool *ret_local)
+{
+        bool bracketed = cd_str_has_prefix(text, CD_STR("["));
+        size_t end = bracketed ? cd_str_index(text, ']') : cd_str_index(text, ':');
+        cd_str host = cd_str_slice(text, bracketed, end - bracketed),
+               rest = cd_str_slice(text, end + bracketed, text.len);
+        struct cd_address address;
+
+        if (bracketed && (end == text.len || cd_str_index(host, ':') == host.len || !cd_address_parse(host, &address)))
+                return false;
+        if (!bracketed && !is_host_name(host))
+                return false;
+        if (rest.len && (rest.ptr[0] != ':' || !is_port(cd_str_slice(rest, 1, rest.len))))
+                return false;
+        *ret_local = cd_str_eq_nocase(host, CD_STR("localhost")) ||
+                     (cd_address_parse(host, &address) && is_loopback(&address));
+        return true;
+}
+
+/* The index of the first of these bytes, or text.len. */
+static size_t first_of(cd_str text, cd_str bytes)
+{
+        for (size_t i = 0; i < bytes.len; i++)
+                text.len = cd_str_index(text, bytes.ptr[i]);
+        return text.len;
 }
 
 static void check_issuer(const struct cd_config *config, struct cd_report *report)
 {
         cd_str setting = CD_STR("issuer"), issuer = config->issuer;
-        bool https = cd_str_has_prefix(issuer, CD_STR("https://"));
+        bool https = cd_str_has_prefix(issuer, CD_STR("https://")), local = false;
         cd_str rest = cd_str_slice(issuer, https ? 8 : 7, issuer.len);
-        cd_str host = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
-        size_t before = report->errors;
+        size_t end = first_of(rest, CD_STR("/?#"));
+        cd_str path = cd_str_slice(rest, end, rest.len);
 
         if (!https && !cd_str_has_prefix(issuer, CD_STR("http://")))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not an http or https URL");
-        else if (host.len == 0 || cd_str_index(host, '@') < host.len || cd_str_index(issuer, ' ') < issuer.len)
+        else if (!parse_authority(cd_str_slice(rest, 0, end), &local))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
-        else if (cd_str_index(issuer, '?') < issuer.len || cd_str_index(issuer, '#') < issuer.len)
+        else if (first_of(path, CD_STR("?#")) < path.len)
                 ERROR(report, setting, "leave it out (RFC 8414 section 2)", "has a query or a fragment");
-        else if (cd_str_has_suffix(issuer, CD_STR("/")))
+        else if (cd_str_has_suffix(path, CD_STR("/")))
                 ERROR(report, setting, "take it off", "ends with a slash");
-        if (report->errors != before)
-                return;
-        bool local = cd_str_has_prefix(host, CD_STR("localhost")) || is_loopback(host);
-        if (!https && !local)
+        else if (!https && !local)
                 WARN(report, setting, "use https, with a proxy in front that ends TLS",
                      "is http: tokens and secrets travel in the clear");
         else
@@ -95,8 +154,8 @@ static void check_any_user(const struct cd_config *config, struct cd_report *rep
         if (config->accept_any_user == CD_ANY_USER_NEVER)
                 return;
         for (size_t i = 0; i < config->service.listen.count; i++) {
-                cd_str listen = config->service.listen.items[i];
-                if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && !is_loopback(listen))
+                cd_str listen = config->service.listen.items[i]; /* empty where it was refused already */
+                if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && listen.len && !listens_on_loopback(listen))
                         return ERROR(report, setting, "listen on 127.0.0.1 or [::1] only, or set it to never",
                                      "is demo-only, but %.*s is not a loopback address", CD_STR_ARG(listen));
         }

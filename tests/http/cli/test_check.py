@@ -72,6 +72,14 @@ def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):
     assert "listen[0]: 192.0.2.1:0 cannot be listened on: " in got.stdout
 
 
+def test_what_only_begins_like_a_loopback_address_is_one_error(config):
+    path = config('listen: ["127.evil.org:1"]\naccept_any_user: demo-only\n')
+    got = run("check", "--config", path)
+    assert got.returncode == 2
+    assert [line for line in got.stdout.splitlines() if line.startswith("error ")] == [
+        f"error {path}:1:10: listen[0]: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"]
+
+
 @pytest.mark.parametrize("text, reason", [
     ("a: [1\n", ":2:1: not YAML: did not find expected ',' or ']'"),
     ("a: &x 1\n", ":1:4: anchors are not supported; write the value out"),

@@ -104,11 +104,46 @@ static void an_issuer_is_a_url_that_can_be_compared(void **state)
                 "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
         refuses(f, "issuer: https://h/\n", "f.yaml:1:9: issuer: ends with a slash; take it off");
         accepts(f, "issuer: https://h/tenant\n");
-        accepts(f, "issuer: http://auth.example.org\n");
-        assert_true(
-                found(f, CD_FINDING_WARNING,
-                      "f.yaml:1:9: issuer: is http: tokens and secrets travel in the clear; use https, with a proxy in "
-                      "front that ends TLS"));
+        static const char *const no_host[] = { "https://:1",      "https://h:",    "https://h:0",
+                                               "https://h:65536", "https://h:1x",  "https://h:1:2",
+                                               "https://[::1",    "https://[::g]", "https://[127.0.0.1]",
+                                               "https://[::1]1",  "https://::1",   "https://a%41",
+                                               "https://a\\b",    "https://a,b",   "https://a b" };
+        for (size_t i = 0; i < CD_LEN(no_host); i++)
+                refuses(f, cd_arena_printf(&f->arena, "issuer: '%s'\n", no_host[i]).ptr,
+                        "f.yaml:1:9: issuer: is not a URL with a host; write it as in https://auth.example.org");
+}
+
+static void an_issuer_on_http_is_fine_on_this_machine_only(void **state)
+{
+        static const char *const local[] = { "localhost",       "LocalHost:1", "127.0.0.1",
+                                             "127.9.9.9:65535", "[::1]",       "[::1]:5001" };
+        static const char *const remote[] = { "auth.example.org",
+                                              "localhost.example.org",
+                                              "localhosts",
+                                              "127.evil.org",
+                                              "127.1",
+                                              "127.0.0.1.example.org:80",
+                                              "[::2]",
+                                              "[::]:5001",
+                                              "0.0.0.0" };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < CD_LEN(local); i++) {
+                accepts(f, cd_arena_printf(&f->arena, "issuer: 'http://%s'\n", local[i]).ptr);
+                assert_true(found(f, CD_FINDING_OK,
+                                  cd_arena_printf(&f->arena, "f.yaml:1:9: issuer: http://%s", local[i]).ptr));
+        }
+        for (size_t i = 0; i < CD_LEN(remote); i++) {
+                accepts(f, cd_arena_printf(&f->arena, "issuer: 'http://%s'\n", remote[i]).ptr);
+                assert_true(
+                        found(f, CD_FINDING_WARNING,
+                              "f.yaml:1:9: issuer: is http: tokens and secrets travel in the clear; use https, with a "
+                              "proxy in front that ends TLS"));
+                accepts(f, cd_arena_printf(&f->arena, "issuer: 'https://%s'\n", remote[i]).ptr);
+                assert_true(found(f, CD_FINDING_OK,
+                                  cd_arena_printf(&f->arena, "f.yaml:1:9: issuer: https://%s", remote[i]).ptr));
+        }
 }
 
 static void any_user_is_accepted_only_where_nobody_else_can_connect(void **state)
@@ -207,6 +242,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(without_a_file_the_server_is_safe_and_says_what_is_missing),
                 TEST(an_issuer_is_a_url_that_can_be_compared),
+                TEST(an_issuer_on_http_is_fine_on_this_machine_only),
                 TEST(any_user_is_accepted_only_where_nobody_else_can_connect),
                 TEST(clients_have_their_own_ids_known_grants_and_existing_scopes),
                 TEST(an_audience_that_nobody_has_is_a_warning),
