@@ -98,8 +98,10 @@ static void check_issuer(const struct cd_config *config, struct cd_report *repor
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
         else if (first_of(path, CD_STR("?#")) < path.len)
                 ERROR(report, setting, "leave it out (RFC 8414 section 2)", "has a query or a fragment");
-        else if (cd_str_has_suffix(path, CD_STR("/")))
+        else if (cd_str_eq(path, CD_STR("/")))
                 ERROR(report, setting, "take it off", "ends with a slash");
+        else if (path.len)
+                ERROR(report, setting, "this server's endpoints are at the root: leave the path out", "has a path");
         else if (!https && !local)
                 WARN(report, setting, "use https, with a proxy in front that ends TLS",
                      "is http: tokens and secrets travel in the clear");

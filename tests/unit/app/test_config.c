@@ -103,7 +103,8 @@ static void an_issuer_is_a_url_that_can_be_compared(void **state)
         refuses(f, "issuer: https://h#f\n",
                 "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
         refuses(f, "issuer: https://h/\n", "f.yaml:1:9: issuer: ends with a slash; take it off");
-        accepts(f, "issuer: https://h/tenant\n");
+        refuses(f, "issuer: https://h/tenant\n",
+                "f.yaml:1:9: issuer: has a path; this server's endpoints are at the root: leave the path out");
         static const char *const no_host[] = { "https://:1",      "https://h:",    "https://h:0",
                                                "https://h:65536", "https://h:1x",  "https://h:1:2",
                                                "https://[::1",    "https://[::g]", "https://[127.0.0.1]",
