@@ -50,6 +50,15 @@ static const struct cd_field config_fields[] = {
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };
 
+void cd_config_complete(struct cd_config *config)
+{
+        struct cd_config_client *clients = config->clients.items;
+
+        for (size_t i = 0; i < config->clients.count; i++)
+                if (!clients[i].audience.len)
+                        clients[i].audience = config->issuer;
+}
+
 enum cd_alg cd_config_alg(const struct cd_config *config)
 {
         return cd_alg_from_name(cd_str_from_c(algs[config->tokens.alg]));

@@ -7,7 +7,7 @@ struct cd_config_client {
         cd_str id, secret;
         struct cd_strs grant_types;
         struct cd_strs scopes;
-        cd_str audience; /* empty: the issuer */
+        cd_str audience; /* empty: the issuer, see cd_config_complete */
         struct cd_strs introspect;
 };
 
@@ -35,6 +35,8 @@ struct cd_config {
 
 extern const struct cd_table cd_config_table; /* "config" */
 
+/* Writes the defaults that are the value of another setting: a client's audience is the issuer. After the decoding. */
+void cd_config_complete(struct cd_config *config);
 /* The algorithm that tokens.alg names. */
 enum cd_alg cd_config_alg(const struct cd_config *config);
 /* Bits of enum cd_grant for grant_types that are known; others are skipped. */

@@ -43,7 +43,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
                         .secret = from[i].secret,
                         .grants = cd_config_grants(&from[i]),
                         .scopes = from[i].scopes,
-                        .audience = from[i].audience.len ? from[i].audience : config->issuer,
+                        .audience = from[i].audience,
                         .introspect = from[i].introspect,
                 };
         return cd_clients_new(specs, config->clients.count, &cd_random_system, &server->clients, reterr);
@@ -104,6 +104,7 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
+        cd_config_complete(config);
         cd_status status = make_keys(server, config, reterr);
         if (status == CD_OK)
                 status = make_clients(server, config, start->arena, reterr);

@@ -29,6 +29,7 @@ static int show(struct cd_arena *arena, const char *path, bool json)
                 print_errors(&report);
                 return CD_EXIT_USAGE;
         }
+        cd_config_complete(&config);
         cd_buf_init(&out, NULL, SHOW_MAX);
         if (json)
                 cd_config_show_json(&report, &cd_config_table, &config, &out);

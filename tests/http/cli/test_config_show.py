@@ -46,6 +46,17 @@ def test_each_setting_says_where_it_came_from(config):
     assert rows["clients[0].secret"]["source"] == {"file": path, "line": 6, "column": 13, "from": "env CD_SECRET"}
 
 
+def test_an_audience_that_is_not_given_is_the_issuer(config):
+    path = str(config("issuer: https://auth.example.org\nclients:\n  - { id: a, secret: s }\n"
+                      "  - { id: b, secret: s, audience: https://api.example.org }\n"))
+    rows, _ = as_dict(path)
+    assert rows["clients[0].audience"] == {"setting": "clients[0].audience", "value": "https://auth.example.org",
+                                           "source": "default"}
+    assert rows["clients[1].audience"]["value"] == "https://api.example.org"
+    line = next(line for line in run("config", "show", "-c", path).stdout.splitlines() if line.startswith("clients[0].aud"))
+    assert line.split() == ["clients[0].audience", '"https://auth.example.org"', "default"]
+
+
 def test_secrets_are_a_length_and_a_fingerprint(config):
     path = config(TEXT)
     digest = hashlib.sha256(b"pre-hush-hush").hexdigest()[:8]
