@@ -111,5 +111,6 @@ cd_status cd_json_decode(struct cd_arena *arena, cd_str text, const struct cd_ta
                          struct cd_error *reterr);
 
 struct cd_buf;
-/* The table as JSON Schema (draft 2020-12), one line. */
+/* The table as JSON Schema (draft 2020-12), one line. Bounds of durations and sizes are x-minimum and x-maximum in x-unit ("ms",
+ * "bytes"). */
 void cd_table_schema(const struct cd_table *table, struct cd_buf *buf);

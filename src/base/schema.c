@@ -17,6 +17,25 @@ static void add_bound(struct cd_buf *buf, const char *keyword, int64_t value)
         cd_buf_add_i64(buf, value);
 }
 
+/* Of a value that is written with a unit, which no keyword of JSON Schema can compare: for people and our own programs. */
+static void add_unit_bounds(const struct cd_field *field, const char *unit, struct cd_buf *buf)
+{
+        if (field->max <= field->min)
+                return;
+        add_raw(buf, ",\"x-unit\":");
+        cd_buf_add_json(buf, cd_str_from_c(unit));
+        add_bound(buf, "x-minimum", field->min);
+        add_bound(buf, "x-maximum", field->max);
+}
+
+static void add_bounds(const struct cd_field *field, struct cd_buf *buf)
+{
+        if (field->max <= field->min)
+                return;
+        add_bound(buf, "minimum", field->min);
+        add_bound(buf, "maximum", field->max);
+}
+
 static void add_choices(const struct cd_field *field, struct cd_buf *buf)
 {
         add_raw(buf, ",\"enum\":[");
@@ -51,16 +70,16 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 break;
         case CD_FIELD_INT:
                 add_raw(buf, "\"type\":\"integer\"");
-                if (field->max > field->min) {
-                        add_bound(buf, "minimum", field->min);
-                        add_bound(buf, "maximum", field->max);
-                }
+                add_bounds(field, buf);
                 break;
         case CD_FIELD_DURATION:
                 add_raw(buf, "\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\"");
+                add_unit_bounds(field, "ms", buf);
                 break;
         case CD_FIELD_SIZE:
                 add_raw(buf, "\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"");
+                add_bounds(field, buf); /* where it is a number, which is bytes */
+                add_unit_bounds(field, "bytes", buf);
                 break;
         case CD_FIELD_CHOICE:
                 add_raw(buf, "\"type\":\"string\"");

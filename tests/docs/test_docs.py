@@ -143,7 +143,7 @@ def test_the_page_has_exactly_the_settings_of_the_program():
 def test_the_page_has_the_defaults_and_choices_of_the_program():
     rows = setting_rows()
     for name, (schema, required) in settings().items():
-        _, default, bounds, _ = rows[name]
+        kind, default, bounds, _ = rows[name]
         assert (default == "required") == required, name
         if "default" in schema:
             assert json.loads(default.strip("`")) == schema["default"], name
@@ -151,9 +151,10 @@ def test_the_page_has_the_defaults_and_choices_of_the_program():
             assert default == "`[]`", name
         for choice in schema.get("enum", []):
             assert f"`{choice}`" in bounds, name
-        for bound in ("minimum", "maximum"):
-            if bound in schema:
-                assert str(schema[bound]) in bounds.split(" to "), name
+        if kind in UNITS:
+            bound = "minimum", "maximum"
+            stated = [schema["x-" + name if kind != "number" else name] for name in bound]
+            assert stated == [amount(text, kind) for text in bounds.split(" to ")], name
         if schema["type"] == "string" and bounds.endswith("bytes"):
             assert bounds.split()[-2] == str(schema["maxLength"]), name
 

@@ -11,7 +11,7 @@ struct inner {
 struct outer {
         cd_str name, key;
         bool on;
-        int64_t port, wait, size, any;
+        int64_t port, wait, ever, body, size, any;
         int mode;
         struct cd_strs list;
         struct inner one;
@@ -33,7 +33,9 @@ static const struct cd_field fields[] = {
         FIELD(on, BOOL, .fallback = "true"),
         FIELD(port, INT, .min = 1, .max = 65535, .fallback = "80"),
         FIELD(any, INT),
-        FIELD(wait, DURATION, .fallback = "5s"),
+        FIELD(wait, DURATION, .min = 10, .max = 3600000, .fallback = "5s"),
+        FIELD(ever, DURATION),
+        FIELD(body, SIZE, .max = 65536),
         FIELD(size, SIZE),
         FIELD(mode, CHOICE, .choices = modes),
         FIELD(list, STRINGS, .max = 3, .fallback = "x y"),
@@ -50,7 +52,12 @@ static const char expected[] =
         "\"on\":{\"type\":\"boolean\",\"default\":true},"
         "\"port\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65535,\"default\":80},"
         "\"any\":{\"type\":\"integer\"},"
-        "\"wait\":{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\",\"default\":\"5s\"},"
+        "\"wait\":{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\",\"x-unit\":\"ms\",\"x-minimum\":"
+        "10,\"x-maximum\":3600000,"
+        "\"default\":\"5s\"},"
+        "\"ever\":{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\"},"
+        "\"body\":{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\",\"minimum\":0,"
+        "\"maximum\":65536,\"x-unit\":\"bytes\",\"x-minimum\":0,\"x-maximum\":65536},"
         "\"size\":{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"},"
         "\"mode\":{\"type\":\"string\",\"enum\":[\"a\",\"b\\\"c\"]},"
         "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":3,\"default\":[\"x\",\"y\"]},"
