@@ -45,7 +45,8 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, accept_any_user, CHOICE, .choices = any_user, .fallback = "never",
               .help = "for demonstrations: any user name with any password"),
         FIELD(struct cd_config, scopes, STRINGS, .help = "all scopes that exist here"),
-        FIELD(struct cd_config, clients, OBJECTS, .max = 10000, .table = &client_table, .help = "who may ask"),
+        /* As many as fit in a file of CD_YAML_MAX_SIZE with what a client usually has. */
+        FIELD(struct cd_config, clients, OBJECTS, .max = 4000, .table = &client_table, .help = "who may ask"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };

@@ -3,27 +3,63 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/map.h"
+
 void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name)
 {
         *report = (struct cd_report){ .arena = arena, .file_name = file_name };
+}
+
+static const struct cd_setting_source **bucket_of(const struct cd_report *report, cd_str setting)
+{
+        static const uint64_t key[2] = { 0 }; /* whoever writes the file has no reason to slow its reader */
+
+        return &report->sources[cd_siphash(key, setting) % report->bucket_count];
+}
+
+/* Twice the buckets. Where memory is out, what is there gets slower. */
+static void grow(struct cd_report *report)
+{
+        struct cd_report old = *report;
+        size_t count = old.bucket_count ? 2 * old.bucket_count : 64;
+        const struct cd_setting_source **buckets = cd_arena_calloc(report->arena, count, sizeof(const void *));
+
+        if (!buckets)
+                return;
+        report->sources = buckets;
+        report->bucket_count = count;
+        for (size_t i = 0; i < old.bucket_count; i++) {
+                for (const struct cd_setting_source *s = old.sources[i], *next; s; s = next) {
+                        const struct cd_setting_source **bucket = bucket_of(report, s->setting);
+                        next = s->next;
+                        ((struct cd_setting_source *)s)->next = *bucket;
+                        *bucket = s;
+                }
+        }
 }
 
 void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source)
 {
         struct cd_setting_source *copy = CD_NEW(report->arena, struct cd_setting_source);
 
-        if (!copy) {
+        if (report->source_count >= report->bucket_count)
+                grow(report);
+        if (!copy || !report->bucket_count) {
                 report->no_memory = true;
                 return;
         }
         *copy = *source;
-        copy->next = report->sources;
-        report->sources = copy;
+        const struct cd_setting_source **bucket = bucket_of(report, copy->setting);
+        copy->next = *bucket;
+        *bucket = copy;
+        report->source_count++;
 }
 
 const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting)
 {
-        for (const struct cd_setting_source *s = report->sources; s; s = s->next)
+        if (!report->bucket_count)
+                return NULL;
+        for (const struct cd_setting_source *s = *bucket_of(report, setting); s; s = s->next)
                 if (cd_str_eq(s->setting, setting))
                         return s;
         return NULL;
@@ -58,7 +94,7 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
 
 static bool has_error(const struct cd_report *report, cd_str setting)
 {
-        for (const struct cd_finding *f = report->findings; f; f = f->next)
+        for (const struct cd_finding *f = report->errors ? report->findings : NULL; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR && cd_str_eq(f->setting, setting))
                         return true;
         return false;

@@ -5,9 +5,9 @@
 
 /* Where a setting that is not a default was written. */
 struct cd_setting_source {
-        const struct cd_setting_source *next;
-        cd_str setting;        /* dotted path, "clients[0].secret" */
-        unsigned line, column; /* of its value in the file */
+        const struct cd_setting_source *next; /* in its bucket */
+        cd_str setting;                       /* dotted path, "clients[0].secret" */
+        unsigned line, column;                /* of its value in the file */
         cd_str from; /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
 };
 
@@ -29,8 +29,9 @@ struct cd_finding {
 
 struct cd_report {
         struct cd_arena *arena;
-        cd_str file_name; /* as the person wrote it; empty: there is no file */
-        const struct cd_setting_source *sources;
+        cd_str file_name;                         /* as the person wrote it; empty: there is no file */
+        const struct cd_setting_source **sources; /* a hash table, since large files have tens of thousands */
+        size_t source_count, bucket_count;
         const struct cd_finding *findings, *last;
         size_t errors, warnings;
         bool no_memory; /* something could not be noted */

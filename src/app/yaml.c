@@ -99,7 +99,7 @@ static cd_status new_node(struct reader *r, const yaml_event_t *event, struct cd
         if (status != CD_OK)
                 return status;
         if (++r->nodes > CD_YAML_MAX_NODES)
-                return fail_at(r, CD_TOO_LARGE, event->start_mark, "too many values in one file (at most 16384)");
+                return fail_at(r, CD_TOO_LARGE, event->start_mark, "too many values in one file (at most 65536)");
 
         struct cd_yaml_node *node = CD_NEW(r->arena, struct cd_yaml_node);
         if (!node)

@@ -30,7 +30,7 @@ struct cd_yaml_node {
 enum {
         CD_YAML_MAX_SIZE = 1024 * 1024, /* bytes */
         CD_YAML_MAX_DEPTH = 16,
-        CD_YAML_MAX_NODES = 16384,
+        CD_YAML_MAX_NODES = 65536, /* 16 for each of 4,000 clients */
 };
 
 /* *ret is NULL where the text holds nothing but comments. Nodes and texts live in the arena. Errors: CD_MALFORMED,

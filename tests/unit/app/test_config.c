@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "app/config.h"
+#include "app/yaml.h"
+#include "base/buf.h"
 #include "core/client.h"
 #include "crypto/jwk.h"
 
@@ -192,6 +194,51 @@ static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **s
         assert_int_equal(cd_config_grants(f->config.clients.items), CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD);
 }
 
+/* With what a client usually has, and a secret as "openssl rand -hex 32" makes it. */
+static const char *with_clients(struct fixture *f, size_t count)
+{
+        struct cd_buf buf;
+        cd_str text = CD_STR("");
+
+        cd_buf_init(&buf, &f->arena, CD_YAML_MAX_SIZE);
+        cd_buf_add(&buf, CD_STR("scopes: [current_time, epoch_time]\nclients:\n"));
+        for (size_t i = 0; i < count; i++)
+                cd_buf_printf(
+                        &buf,
+                        "  - id: client-%05zu\n    secret: %064zx\n    grant_types: [client_credentials, password]\n"
+                        "    scopes: [current_time, epoch_time]\n    audience: https://api.example.org/%05zu\n",
+                        i, i, i);
+        cd_buf_add_char(&buf, '\0');
+        assert_int_equal(cd_buf_view(&buf, &text), CD_OK);
+        return text.ptr;
+}
+
+static void as_many_clients_as_the_table_allows_fit_in_one_file(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, with_clients(f, 4000));
+        assert_int_equal(f->config.clients.count, 4000);
+        const struct cd_config_client *last = (const struct cd_config_client *)f->config.clients.items + 3999;
+        assert_true(cd_str_eq(last->audience, CD_STR("https://api.example.org/03999")));
+        const struct cd_setting_source *source = cd_report_find_source(&f->report, CD_STR("clients[3999].audience"));
+        assert_int_equal(source->line, 2 + 4000 * 5);
+        assert_int_equal(cd_report_find_source(&f->report, CD_STR("clients[0].scopes[1]"))->line, 6);
+        assert_null(cd_report_find_source(&f->report, CD_STR("clients[4000]")));
+}
+
+static void one_client_more_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error err;
+
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        cd_status status = cd_settings_decode(&f->report, cd_str_from_c(with_clients(f, 4001)), &cd_config_table,
+                                              &f->config, &err);
+        assert_int_equal(status, CD_INVALID_REQUEST);
+        assert_string_equal(err.reason, "f.yaml:3:3: clients: has too many items (at most 4000)");
+}
+
 static void an_audience_that_nobody_has_is_a_warning(void **state)
 {
         struct fixture *f = *state;
@@ -246,6 +293,8 @@ int main(void)
                 TEST(an_issuer_on_http_is_fine_on_this_machine_only),
                 TEST(any_user_is_accepted_only_where_nobody_else_can_connect),
                 TEST(clients_have_their_own_ids_known_grants_and_existing_scopes),
+                TEST(as_many_clients_as_the_table_allows_fit_in_one_file),
+                TEST(one_client_more_is_refused),
                 TEST(an_audience_that_nobody_has_is_a_warning),
                 TEST(a_lifetime_is_whole_seconds),
                 TEST(a_signing_key_parses_and_fits_the_algorithm),

@@ -118,10 +118,10 @@ static void depth_size_and_number_of_values_are_bounded(void **state)
         memset(text, '[', 100000);
         refuses(state, cd_str_of(text, 100000), CD_TOO_LARGE, "f.yaml:1:17: nested too deeply (at most 16 levels)");
         text[0] = '[';
-        for (size_t i = 1; i + 1 < 40000; i += 2)
+        for (size_t i = 1; i + 1 < 140000; i += 2)
                 memcpy(text + i, "a,", 2);
-        refuses(state, cd_str_of(text, 40000), CD_TOO_LARGE,
-                "f.yaml:1:32768: too many values in one file (at most 16384)");
+        refuses(state, cd_str_of(text, 140000), CD_TOO_LARGE,
+                "f.yaml:1:131072: too many values in one file (at most 65536)");
         assert_int_equal(parse(state, "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]")->count, 1);
 }
 
