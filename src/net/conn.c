@@ -63,6 +63,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 
         if (count == 0)
                 return;
+        if (conn->gathered) /* a second read in one turn: the answers to the first go out in front */
+                cd_loop_write_gathered(conn->loop);
         if (count < 0) {
                 conn->at_eof = true;
                 conn->reading = false;
@@ -191,6 +193,15 @@ static void handle_expectation(struct cd_conn *conn, const struct cd_http1_head 
         cd_arena_reset(&conn->loop->arena);
 }
 
+/* Whether to write its answers is all that is left to do for the connection in this turn. */
+static bool has_only_output(const struct cd_conn *conn)
+{
+        const struct cd_loop *loop = conn->loop;
+
+        return cd_loop_out_len(loop) > 0 && !loop->out.failed && !loop->stopping && cd_conn_may_serve(conn) &&
+               !conn->partial && !conn->at_eof;
+}
+
 /* Serves the requests that are complete, in order, as long as none of them must wait. */
 void cd_conn_serve(struct cd_conn *conn, char *data, size_t len)
 {
@@ -223,12 +234,16 @@ void cd_conn_serve(struct cd_conn *conn, char *data, size_t len)
                 is_new = true;
                 at += used;
                 *reader = (struct cd_http1_reader){ 0 };
-                if (loop->out.len >= (uint64_t)limits->output)
+                if (cd_loop_out_len(loop) >= (uint64_t)limits->output)
                         cd_conn_flush(conn);
         }
         if (conn->ending && at < len)
                 conn->lingers = true;
         keep_rest(conn, reader, data + at, len - at);
+        if (has_only_output(conn)) {
+                cd_conn_flush_later(conn);
+                return;
+        }
         cd_conn_flush(conn);
         cd_conn_settle(conn, is_new);
 }

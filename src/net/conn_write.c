@@ -53,28 +53,68 @@ static bool queue_output(struct cd_conn *conn, const char *data, size_t len)
         return true;
 }
 
-/* Writes the gathered answers: one system call, as long as the client reads. */
-void cd_conn_flush(struct cd_conn *conn)
+/* One system call, as long as the client reads. False where the connection is broken. */
+static bool write_now(struct cd_conn *conn, const char *data, size_t len)
 {
-        struct cd_buf *out = &conn->loop->out;
-        bool ok = !out->failed;
+        if (len == 0 || conn->closed)
+                return true;
+        uv_buf_t buf = uv_buf_init((char *)data, (unsigned)len);
+        int written = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
+        if (written == UV_EAGAIN)
+                written = 0;
+        return written >= 0 && ((size_t)written == len || queue_output(conn, data + written, len - (size_t)written));
+}
 
-        if (ok && out->len > 0 && !conn->closed) {
-                uv_buf_t buf = uv_buf_init(out->ptr, (unsigned)out->len);
-                int written = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
-                if (written == UV_EAGAIN)
-                        written = 0;
-                ok = written >= 0 && ((size_t)written == out->len ||
-                                      queue_output(conn, out->ptr + written, out->len - (size_t)written));
-        }
-        cd_wipe(out->ptr, out->len);
-        out->len = 0;
+/* Wipes what is behind the gathered answers. */
+static void forget_output(struct cd_loop *loop)
+{
+        struct cd_buf *out = &loop->out;
+
+        cd_wipe(out->ptr + loop->gathered_len, out->len - loop->gathered_len);
+        out->len = loop->gathered_len;
         out->failed = false;
-        if (out->cap > OUT_KEPT) {
+        if (out->len == 0 && out->cap > OUT_KEPT) {
                 size_t ceiling = out->ceiling;
                 cd_buf_done(out);
                 cd_buf_init(out, NULL, ceiling);
         }
+}
+
+void cd_conn_flush(struct cd_conn *conn)
+{
+        struct cd_loop *loop = conn->loop;
+        bool ok = !loop->out.failed && write_now(conn, loop->out.ptr + loop->gathered_len, cd_loop_out_len(loop));
+
+        forget_output(loop);
         if (!ok)
                 cd_conn_close(conn);
+}
+
+void cd_conn_flush_later(struct cd_conn *conn)
+{
+        struct cd_loop *loop = conn->loop;
+
+        loop->gathered_len = loop->out.len;
+        loop->gathered[loop->gathered_count++] = (struct cd_gathered){ conn, loop->out.len };
+        conn->gathered = true;
+        if (loop->gathered_count == CD_GATHERED_MAX || loop->out.len > OUT_KEPT)
+                cd_loop_write_gathered(loop);
+}
+
+void cd_loop_write_gathered(struct cd_loop *loop)
+{
+        size_t start = 0;
+
+        for (size_t i = 0; i < loop->gathered_count; i++) {
+                struct cd_conn *conn = loop->gathered[i].conn;
+                size_t end = loop->gathered[i].end;
+                conn->gathered = false;
+                if (write_now(conn, loop->out.ptr + start, end - start))
+                        cd_conn_settle(conn, true);
+                else
+                        cd_conn_close(conn);
+                start = end;
+        }
+        loop->gathered_count = loop->gathered_len = 0;
+        forget_output(loop);
 }

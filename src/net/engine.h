@@ -76,6 +76,11 @@ struct cd_link {
         struct cd_link *before, *after;
 };
 
+/* Answers of several connections are written together: a client process that waits for many of them wakes up once. */
+enum {
+        CD_GATHERED_MAX = 8
+};
+
 struct cd_loop {
         uv_loop_t uv;
         struct cd_http_server *server;
@@ -86,7 +91,14 @@ struct cd_loop {
         struct cd_link waits[CD_WAITS];
         size_t conns;
         struct cd_arena arena; /* of the inline request that runs */
-        struct cd_buf out;     /* answers of the connection that is being served */
+        struct cd_buf out;     /* gathered answers, then those of the connection that is being served */
+        size_t gathered_len;   /* bytes of the former */
+        struct cd_gathered {
+                struct cd_conn *conn;
+                size_t end; /* of its answers in `out`; they start where those of the one before end */
+        } gathered[CD_GATHERED_MAX];
+        size_t gathered_count;
+        uv_check_t after_poll; /* writes what was gathered */
         char *input;           /* where every read lands */
         struct cd_http_header *headers;
         struct cd_http1_stamp stamp;
@@ -138,7 +150,8 @@ struct cd_conn {
         bool ending;  /* no request is taken after this one */
         bool lingers; /* at the end: input may be on its way that nobody reads */
         bool at_eof;
-        bool closed; /* the handle is closing */
+        bool gathered; /* its answers are in loop->gathered */
+        bool closed;   /* the handle is closing */
         bool handle_gone;
         bool turned_away; /* one too many; counted apart */
         bool trusted;     /* the peer is in trusted_proxies */
@@ -170,6 +183,14 @@ void cd_conn_release(struct cd_conn *conn);
 
 /* Writes the gathered answers: one system call, as long as the client reads. What the kernel does not take is queued. */
 void cd_conn_flush(struct cd_conn *conn);
+/* Bytes of answers that cd_conn_flush would write. */
+static inline size_t cd_loop_out_len(const struct cd_loop *loop)
+{
+        return loop->out.len - loop->gathered_len;
+}
+/* The same at the end of this turn of the loop, or before; the connection must have nothing else to do. It is settled then. */
+void cd_conn_flush_later(struct cd_conn *conn);
+void cd_loop_write_gathered(struct cd_loop *loop);
 
 static inline struct cd_conn *cd_conn_of(struct cd_link *link)
 {

@@ -84,11 +84,17 @@ static void begin_stop(struct cd_loop *loop)
         for_each_conn(loop, cd_conn_stop);
 }
 
+static void on_polled(uv_check_t *handle)
+{
+        cd_loop_write_gathered(handle->data);
+}
+
 static void on_wake(uv_async_t *handle)
 {
         struct cd_loop *loop = handle->data;
         struct cd_job *after;
 
+        cd_loop_write_gathered(loop);
         for (struct cd_job *job = take_done(loop); job; job = after) {
                 after = job->next;
                 cd_conn_job_done(job->conn, job);
@@ -157,7 +163,9 @@ cd_status cd_loop_init(struct cd_loop *loop, struct cd_http_server *server, stru
                 return cd_fail(reterr, CD_UNAVAILABLE, "no event loop: out of file descriptors or memory");
         uv_async_init(&loop->uv, &loop->wake, on_wake);
         uv_timer_init(&loop->uv, &loop->sweep);
-        loop->wake.data = loop->sweep.data = loop;
+        uv_check_init(&loop->uv, &loop->after_poll);
+        uv_check_start(&loop->after_poll, on_polled);
+        loop->wake.data = loop->sweep.data = loop->after_poll.data = loop;
         pthread_mutex_init(&loop->done_lock, NULL);
         for (size_t i = 0; i < CD_WAITS; i++)
                 loop->waits[i] = (struct cd_link){ &loop->waits[i], &loop->waits[i] };
