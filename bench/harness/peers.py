@@ -179,7 +179,7 @@ FLASK_VARIANTS = {
     'http11-socket, 4 and 2 processes, web router 2':
         [uwsgi('http11-socket', 4, 1), uwsgi('http11-socket', 2, 1), uwsgi('router', 2, 1)],
 }
-FLASK_BEST = 'http11-socket, 2 processes of 8 threads each, web router 2 of 4'
+FLASK_BEST = 'http11-socket, 8 and 4 processes, web router 4'
 
 
 def start_flask(shop, variant=FLASK_BEST):
