@@ -35,3 +35,24 @@ def test_the_commands_and_suites_of_contributing_are_those_of_dev():
     suites = re.search(r"only these suites: ([^|]+)\|", text).group(1)
     script = (ROOT / "dev").read_text()
     assert set(re.findall(r"`(\w+)`", suites)) == set(re.findall(r"^test_(\w+)\(\)", script, re.MULTILINE))
+
+
+LESSONS = set(re.findall(r"^\| (\d+) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+
+
+def sources():
+    return [path for folder in ("src", "examples", "tests") for path in (ROOT / folder).rglob("*")
+            if path.suffix in (".c", ".h", ".py")]
+
+
+def test_each_lesson_that_the_code_names_is_explained():
+    named = set()
+    for path in sources():
+        for numbers in re.findall(r"LESSONS[\s*]+((?:\d+(?:, | and )?)+)|\blesson_(\d+)_", path.read_text()):
+            named |= set(re.findall(r"\d+", " ".join(numbers)))
+    assert named and named <= LESSONS
+
+
+def test_each_lesson_has_a_test_that_is_named_after_it():
+    tests = "\n".join(path.read_text() for path in sources() if "tests" in path.parts)
+    assert {number for number in LESSONS if not re.search(rf"\b(?:test_)?lesson_{number}_\w+\(", tests)} == set()

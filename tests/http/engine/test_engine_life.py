@@ -151,7 +151,7 @@ def test_idle_connections_cost_little():
             sock.close()
 
 
-def test_lessons_31_failing_allocations_cost_an_answer_at_most():
+def test_lesson_31_failing_allocations_cost_an_answer_at_most():
     requests = [get("/inline?a"), get("/worker?a"), get("/show-worker"), get("/big?1000000"), post("/echo", b"x" * 5000),
                 get("/%61/../inline?a"), get("/error"), get("/nowhere"), get("/error", method="PUT")]
     seen = set()

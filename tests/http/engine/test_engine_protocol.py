@@ -91,7 +91,7 @@ def test_a_handlers_error_has_a_description(server):
         "error": "invalid_request", "error_description": 'say "please"'}
 
 
-def test_an_absolute_target_must_agree_with_host(server):
+def test_lesson_2_an_absolute_target_must_agree_with_host(server):
     assert answer_to(server, get("http://localhost/inline?a")).body == b"a"
     assert answer_to(server, get("HTTP://LOCALHOST/show")).json()["host"] == "localhost"
     assert answer_to(server, get("http://localhost?a")).status == 404
@@ -100,13 +100,13 @@ def test_an_absolute_target_must_agree_with_host(server):
     assert answer_to(server, get("ftp://localhost/inline")).status == 400
 
 
-def test_host_and_path_are_canonical(server):
+def test_lesson_2_host_and_path_are_canonical(server):
     shown = answer_to(server, b"GET //a/../%73how?x=%2f HTTP/1.1\r\nHost: LocalHost.:80\r\n\r\n").json()
     assert (shown["path"], shown["query"], shown["host"]) == ("/show", "x=%2f", "localhost")
 
 
 @pytest.mark.parametrize("path", ["/a%2fb", "/a%5cb", "/a\\b", "/a;b", "/a%00b", "/../a", "/a#b", "/%zz", "/%e0%80%af"])
-def test_a_path_that_others_could_read_differently_is_400(server, path):
+def test_lesson_2_a_path_that_others_could_read_differently_is_400(server, path):
     answer = answer_to(server, get(path))
     assert (answer.status, answer.headers["connection"]) == (400, "close")
 

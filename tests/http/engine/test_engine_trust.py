@@ -20,7 +20,7 @@ def friend():
         yield running
 
 
-def test_nobodys_forwarded_headers_are_trusted_by_default(stranger):
+def test_lesson_3_nobodys_forwarded_headers_are_trusted_by_default(stranger):
     answer = answer_to(stranger, get("/show", "X-Request-Id: abc", f"traceparent: {PARENT}", "X-Forwarded-For: 9.9.9.9"))
     shown = answer.json()
     assert re.fullmatch("[0-9a-f]{32}", shown["request_id"]) and answer.headers["x-request-id"] == shown["request_id"]
@@ -62,6 +62,6 @@ def test_a_traceparent_given_twice_counts_as_none(friend):
     (["9.9.9.9, "], "127.0.0.1"),
     (["2001:db8::1"], "2001:db8::1"),
 ])
-def test_the_client_is_the_last_address_that_no_trusted_proxy_has(friend, headers, client):
+def test_lesson_3_the_client_is_the_last_address_that_no_trusted_proxy_has(friend, headers, client):
     lines = [f"X-Forwarded-For: {value}" for value in headers]
     assert answer_to(friend, get("/show", *lines)).json()["client_address"] == client

@@ -32,7 +32,7 @@ def test_a_wrong_id_or_secret_is_an_invalid_client(endpoint, who):
         assert_error(endpoint({"client_id": who[0], "client_secret": who[1]}), 401, "invalid_client")
 
 
-def test_an_unknown_client_and_a_wrong_secret_are_answered_alike(endpoint):
+def test_lesson_10_an_unknown_client_and_a_wrong_secret_are_answered_alike(endpoint):
     one, other = endpoint(who=("1234", "wrong")), endpoint(who=("nobody", "wrong"))
     assert (one.status, one.body) == (other.status, other.body)
     assert one.header("WWW-Authenticate") == other.header("WWW-Authenticate")

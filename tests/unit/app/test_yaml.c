@@ -109,7 +109,7 @@ static void broken_text_is_refused_with_its_place(void **state)
                 "f.yaml: not YAML: invalid leading UTF-8 octet at byte 0");
 }
 
-static void depth_size_and_number_of_values_are_bounded(void **state)
+static void lesson_30_depth_size_and_number_of_values_are_bounded(void **state)
 {
         static char text[CD_YAML_MAX_SIZE + 2];
 
@@ -148,7 +148,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(only_plain_words_are_no_value, make, unmake),
                 cmocka_unit_test_setup_teardown(what_makes_yaml_dangerous_is_refused, make, unmake),
                 cmocka_unit_test_setup_teardown(broken_text_is_refused_with_its_place, make, unmake),
-                cmocka_unit_test_setup_teardown(depth_size_and_number_of_values_are_bounded, make, unmake),
+                cmocka_unit_test_setup_teardown(lesson_30_depth_size_and_number_of_values_are_bounded, make, unmake),
                 cmocka_unit_test(a_full_arena_is_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,8 +91,7 @@ static void the_system_clock_is_now(void **state)
         assert_true(before > 0 && cd_monotonic_us() >= before);
 }
 
-/* LESSONS 31 */
-static void a_failing_clock_is_negative(void **state)
+static void lesson_31_a_failing_clock_is_negative(void **state)
 {
         (void)state;
         broken = true;
@@ -111,7 +110,7 @@ int main(void)
                 cmocka_unit_test(the_dates_of_the_header_are_right),
                 cmocka_unit_test(times_out_of_range_keep_the_length),
                 cmocka_unit_test(the_system_clock_is_now),
-                cmocka_unit_test(a_failing_clock_is_negative),
+                cmocka_unit_test(lesson_31_a_failing_clock_is_negative),
         };
         return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

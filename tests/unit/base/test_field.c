@@ -168,8 +168,7 @@ static void no_position_hides_a_control_character(void **state)
         }
 }
 
-/* LESSONS 28 */
-static void an_error_never_repeats_a_secret(void **state)
+static void lesson_28_an_error_never_repeats_a_secret(void **state)
 {
         struct message m = { 0 };
 
@@ -305,8 +304,7 @@ static void objects_are_appended_with_their_defaults(void **state)
         assert_int_equal(m.parts.count, 0);
 }
 
-/* LESSONS 23 */
-static void an_unknown_key_is_an_error_with_did_you_mean(void **state)
+static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
 {
         struct cd_table open = table;
         struct cd_error err;
@@ -385,13 +383,13 @@ int main(void)
                 cmocka_unit_test(a_default_that_does_not_fit_is_a_fault_of_the_program),
                 cmocka_unit_test(strings_have_bounds_and_no_control_characters),
                 cmocka_unit_test(no_position_hides_a_control_character),
-                cmocka_unit_test(an_error_never_repeats_a_secret),
+                cmocka_unit_test(lesson_28_an_error_never_repeats_a_secret),
                 cmocka_unit_test(numbers_say_their_bounds),
                 cmocka_unit_test(durations_and_sizes_need_their_form),
                 cmocka_unit_test(booleans_and_choices_are_the_listed_words),
                 cmocka_unit_test(lists_grow_to_their_bound),
                 cmocka_unit_test(objects_are_appended_with_their_defaults),
-                cmocka_unit_test(an_unknown_key_is_an_error_with_did_you_mean),
+                cmocka_unit_test(lesson_23_an_unknown_key_is_an_error_with_did_you_mean),
                 cmocka_unit_test(names_are_found_exactly_and_the_nearest_by_distance),
                 cmocka_unit_test(marks_find_the_second_and_the_missing),
                 cmocka_unit_test(the_path_of_an_error_is_put_together_from_the_inside),

@@ -106,7 +106,7 @@ static void a_closed_table_refuses_what_it_does_not_know(void **state)
         assert_string_equal(err.reason, "unknown, did you mean \"scope\"?");
 }
 
-static void the_number_of_parameters_is_bounded(void **state)
+static void lesson_30_the_number_of_parameters_is_bounded(void **state)
 {
         struct cd_buf buf;
         cd_str body = CD_STR("");
@@ -139,7 +139,7 @@ int main(void)
                 cmocka_unit_test(a_known_parameter_given_twice_is_refused),
                 cmocka_unit_test(bad_encodings_are_named),
                 cmocka_unit_test(a_closed_table_refuses_what_it_does_not_know),
-                cmocka_unit_test(the_number_of_parameters_is_bounded),
+                cmocka_unit_test(lesson_30_the_number_of_parameters_is_bounded),
         };
         cd_arena_init(&arena, 1 << 20);
         return cmocka_run_group_tests_name("form", tests, NULL, free_arena);

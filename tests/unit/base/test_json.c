@@ -132,7 +132,7 @@ static void no_position_hides_a_forbidden_byte(void **state)
         }
 }
 
-static void depth_is_bounded(void **state)
+static void lesson_30_depth_is_bounded(void **state)
 {
         char text[2 * (CD_JSON_MAX_DEPTH + 1)];
         enum {
@@ -161,7 +161,7 @@ static cd_str many_values(struct cd_buf *buf, size_t count)
         return text;
 }
 
-static void the_number_of_values_is_bounded(void **state)
+static void lesson_30_the_number_of_values_is_bounded(void **state)
 {
         struct cd_buf buf;
 
@@ -172,8 +172,7 @@ static void the_number_of_values_is_bounded(void **state)
         cd_buf_done(&buf);
 }
 
-/* LESSONS 18 */
-static void duplicate_members_are_refused(void **state)
+static void lesson_18_duplicate_members_are_refused(void **state)
 {
         const unsigned unique = CD_JSON_UNIQUE_NAMES;
 
@@ -264,9 +263,9 @@ int main(void)
                 TEST(a_refusal_says_what_and_where),
                 TEST(lone_surrogates_are_refused),
                 TEST(no_position_hides_a_forbidden_byte),
-                TEST(depth_is_bounded),
-                TEST(the_number_of_values_is_bounded),
-                TEST(duplicate_members_are_refused),
+                TEST(lesson_30_depth_is_bounded),
+                TEST(lesson_30_the_number_of_values_is_bounded),
+                TEST(lesson_18_duplicate_members_are_refused),
                 TEST(duplicates_are_found_among_many_members_too),
                 TEST(integers_are_literals_that_fit),
         };

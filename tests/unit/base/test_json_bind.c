@@ -159,8 +159,7 @@ static void an_error_inside_names_its_path(void **state)
                        "unknown, did you mean \"bits\"?");
 }
 
-/* LESSONS 18 */
-static void duplicate_members_are_refused(void **state)
+static void lesson_18_duplicate_members_are_refused(void **state)
 {
         const struct cd_json *object;
         struct answer answer;
@@ -201,7 +200,7 @@ int main(void)
                 cmocka_unit_test(a_member_of_the_wrong_type_is_refused),
                 cmocka_unit_test(one_string_may_stand_for_a_list_where_the_field_says_so),
                 cmocka_unit_test(an_error_inside_names_its_path),
-                cmocka_unit_test(duplicate_members_are_refused),
+                cmocka_unit_test(lesson_18_duplicate_members_are_refused),
                 cmocka_unit_test(text_that_is_no_json_is_malformed),
         };
         cd_arena_init(&arena, 1 << 20);

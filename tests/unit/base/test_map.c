@@ -113,8 +113,7 @@ static void many_keys_survive_growing_and_removing(void **state)
         cd_map_free(map);
 }
 
-/* LESSONS 31 */
-static void failing_memory_and_randomness_are_told(void **state)
+static void lesson_31_failing_memory_and_randomness_are_told(void **state)
 {
         static char keys[100][8];
         int added = 0;
@@ -150,7 +149,7 @@ int main(void)
                 cmocka_unit_test(siphash_1_3_is_the_same_core_with_fewer_rounds),
                 cmocka_unit_test(what_is_added_is_found_and_taken_once),
                 cmocka_unit_test(many_keys_survive_growing_and_removing),
-                cmocka_unit_test(failing_memory_and_randomness_are_told),
+                cmocka_unit_test(lesson_31_failing_memory_and_randomness_are_told),
         };
         return cmocka_run_group_tests_name("map", tests, NULL, NULL);
 }

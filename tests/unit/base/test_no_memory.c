@@ -141,7 +141,7 @@ static void sweep_mallocs(step *run)
         assert_true(n > 1);
 }
 
-static void json_survives_without_memory(void **state)
+static void lesson_31_json_survives_without_memory(void **state)
 {
         (void)state;
         sweep_ceilings(decode_json);
@@ -150,14 +150,14 @@ static void json_survives_without_memory(void **state)
         sweep_mallocs(parse_many);
 }
 
-static void forms_survive_without_memory(void **state)
+static void lesson_31_forms_survive_without_memory(void **state)
 {
         (void)state;
         sweep_ceilings(decode_form);
         sweep_mallocs(decode_form);
 }
 
-static void builders_survive_without_memory(void **state)
+static void lesson_31_builders_survive_without_memory(void **state)
 {
         struct cd_arena arena;
         struct cd_buf buf;
@@ -202,9 +202,9 @@ static void a_log_without_memory_or_threads_is_no_log(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(json_survives_without_memory),
-                cmocka_unit_test(forms_survive_without_memory),
-                cmocka_unit_test(builders_survive_without_memory),
+                cmocka_unit_test(lesson_31_json_survives_without_memory),
+                cmocka_unit_test(lesson_31_forms_survive_without_memory),
+                cmocka_unit_test(lesson_31_builders_survive_without_memory),
                 cmocka_unit_test(a_log_without_memory_or_threads_is_no_log),
         };
         fail_at = -1;

@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-static void secrets_are_equal_only_when_all_bytes_are(void **state)
+static void lesson_32_secrets_are_equal_only_when_all_bytes_are(void **state)
 {
         (void)state;
         assert_true(cd_secret_eq(CD_STR("qwerty"), CD_STR("qwerty")));
@@ -13,7 +13,7 @@ static void secrets_are_equal_only_when_all_bytes_are(void **state)
         assert_true(cd_secret_eq((cd_str){ NULL, 0 }, CD_STR("")));
 }
 
-static void wiping_leaves_zeros_and_takes_nothing_too(void **state)
+static void lesson_32_wiping_leaves_zeros_and_takes_nothing_too(void **state)
 {
         char memory[5] = "abcd!";
 
@@ -26,8 +26,8 @@ static void wiping_leaves_zeros_and_takes_nothing_too(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(secrets_are_equal_only_when_all_bytes_are),
-                cmocka_unit_test(wiping_leaves_zeros_and_takes_nothing_too),
+                cmocka_unit_test(lesson_32_secrets_are_equal_only_when_all_bytes_are),
+                cmocka_unit_test(lesson_32_wiping_leaves_zeros_and_takes_nothing_too),
         };
         return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }

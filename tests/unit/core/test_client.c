@@ -1,5 +1,7 @@
 #include "unit/core/fixture.h"
 
+#include <time.h>
+
 static void a_client_is_known_by_id_and_secret(void **state)
 {
         struct fixture *f = *state;
@@ -45,6 +47,25 @@ static void lesson_31_no_clients_without_randomness(void **state)
         assert_string_equal(err.reason, "no randomness for the key of the client secrets");
 }
 
+/* A hash made for people's passwords would need minutes for as many. Time of this thread's processor: a busy machine is no
+ * failure. */
+static void lesson_20_a_client_secret_costs_a_fast_hash_and_no_more(void **state)
+{
+        enum {
+                TIMES = 10000
+        };
+        struct fixture *f = *state;
+        const struct cd_client *client;
+
+        clock_t before = clock();
+        for (int i = 0; i < TIMES; i++) {
+                cd_str secret = i % 2 ? CD_STR("secret-api") : CD_STR("wrong");
+                assert_status(cd_clients_authenticate(f->clients, CD_STR("api"), secret, &client, NULL),
+                              i % 2 ? CD_OK : CD_INVALID_CLIENT);
+        }
+        assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
@@ -53,6 +74,7 @@ int main(void)
                 TEST(an_empty_set_knows_nobody),
                 TEST(two_clients_with_one_id_are_refused),
                 TEST(lesson_31_no_clients_without_randomness),
+                TEST(lesson_20_a_client_secret_costs_a_fast_hash_and_no_more),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

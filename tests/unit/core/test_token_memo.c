@@ -25,7 +25,7 @@ static void it_has_what_was_added_and_nothing_else(void **state)
         cd_token_memo_free(memo);
 }
 
-static void when_full_the_oldest_goes(void **state)
+static void lesson_22_when_full_the_oldest_goes(void **state)
 {
         struct cd_token_memo *memo = cd_token_memo_new(4); /* one bucket */
         char name[8];
@@ -47,7 +47,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_has_what_was_added_and_nothing_else),
-                cmocka_unit_test(when_full_the_oldest_goes),
+                cmocka_unit_test(lesson_22_when_full_the_oldest_goes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

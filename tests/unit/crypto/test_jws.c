@@ -88,7 +88,7 @@ static void a_token_that_is_not_three_parts_is_refused(void **state)
         assert_refused(verify(f, (cd_str){ NULL, 0 }), CD_INVALID_TOKEN, reason);
 }
 
-static void a_token_over_16_kb_is_refused_before_it_is_read(void **state)
+static void lesson_30_a_token_over_16_kb_is_refused_before_it_is_read(void **state)
 {
         struct fixture *f = *state;
         char *big = malloc(CD_JWS_MAX + 1);
@@ -412,7 +412,7 @@ int main(void)
                 cmocka_unit_test(what_each_key_signs_is_verified_and_given_back),
                 cmocka_unit_test(the_header_has_typ_alg_kid_in_that_order),
                 cmocka_unit_test(a_token_that_is_not_three_parts_is_refused),
-                cmocka_unit_test(a_token_over_16_kb_is_refused_before_it_is_read),
+                cmocka_unit_test(lesson_30_a_token_over_16_kb_is_refused_before_it_is_read),
                 cmocka_unit_test(lesson_18_base64url_that_is_not_canonical_is_refused),
                 cmocka_unit_test(lesson_18_a_header_that_is_not_an_object_with_unique_names_is_refused),
                 cmocka_unit_test(lesson_18_alg_none_and_unknown_algs_are_refused),

@@ -86,7 +86,7 @@ static bool has(const char *network_text, const char *address_text)
         return cd_network_has(&network, &address);
 }
 
-static void lessons_3_a_network_has_its_own_addresses_and_no_others(void **state)
+static void lesson_3_a_network_has_its_own_addresses_and_no_others(void **state)
 {
         (void)state;
         assert_true(has("10.0.0.0/8", "10.255.0.1"));
@@ -160,7 +160,7 @@ int main(void)
                 cmocka_unit_test(addresses_come_back_in_their_usual_form),
                 cmocka_unit_test(what_is_no_address_is_refused),
                 cmocka_unit_test(addresses_come_out_of_sockets),
-                cmocka_unit_test(lessons_3_a_network_has_its_own_addresses_and_no_others),
+                cmocka_unit_test(lesson_3_a_network_has_its_own_addresses_and_no_others),
                 cmocka_unit_test(a_bad_network_is_refused_by_name),
                 cmocka_unit_test(a_listener_is_an_address_and_a_port),
         };

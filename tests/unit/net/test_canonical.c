@@ -30,7 +30,7 @@ static void check_path(struct cd_arena *arena, const char *raw, const char *expe
         assert_str(again, expected);
 }
 
-static void lessons_2_a_path_has_one_canonical_form(void **state)
+static void lesson_2_a_path_has_one_canonical_form(void **state)
 {
         static const char *const cases[][2] = {
                 { "/", "/" },
@@ -58,7 +58,7 @@ static void lessons_2_a_path_has_one_canonical_form(void **state)
                 check_path(*state, cases[i][0], cases[i][1]);
 }
 
-static void lessons_2_a_path_that_another_server_could_read_differently_is_refused(void **state)
+static void lesson_2_a_path_that_another_server_could_read_differently_is_refused(void **state)
 {
         static const cd_str cases[] = {
                 CD_STR_INIT(""),           CD_STR_INIT("a"),         CD_STR_INIT("*"),
@@ -95,7 +95,7 @@ static void a_full_arena_refuses_a_path_that_must_change(void **state)
         cd_arena_done(&tiny);
 }
 
-static void lessons_2_a_host_has_one_canonical_form(void **state)
+static void lesson_2_a_host_has_one_canonical_form(void **state)
 {
         static const char *const cases[][2] = {
                 { "localhost", "localhost" },
@@ -117,7 +117,7 @@ static void lessons_2_a_host_has_one_canonical_form(void **state)
         }
 }
 
-static void lessons_2_a_host_that_could_mean_another_is_refused(void **state)
+static void lesson_2_a_host_that_could_mean_another_is_refused(void **state)
 {
         static const cd_str cases[] = {
                 CD_STR_INIT(""),
@@ -159,12 +159,12 @@ static void lessons_2_a_host_that_could_mean_another_is_refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(lessons_2_a_path_has_one_canonical_form, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(lessons_2_a_path_that_another_server_could_read_differently_is_refused,
+                cmocka_unit_test_setup_teardown(lesson_2_a_path_has_one_canonical_form, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(lesson_2_a_path_that_another_server_could_read_differently_is_refused,
                                                 set_up, tear_down),
                 cmocka_unit_test(a_full_arena_refuses_a_path_that_must_change),
-                cmocka_unit_test_setup_teardown(lessons_2_a_host_has_one_canonical_form, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(lessons_2_a_host_that_could_mean_another_is_refused, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(lesson_2_a_host_has_one_canonical_form, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(lesson_2_a_host_that_could_mean_another_is_refused, set_up, tear_down),
         };
         return cmocka_run_group_tests_name("net/canonical", tests, NULL, NULL);
 }

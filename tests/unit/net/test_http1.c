@@ -225,7 +225,7 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
         check_refused(cases, CD_LEN(cases));
 }
 
-static void limits_hold_before_the_end_is_there(void **state)
+static void lesson_30_limits_hold_before_the_end_is_there(void **state)
 {
         static const struct refused cases[] = {
                 { CD_STR_INIT("GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 414,
@@ -293,7 +293,7 @@ int main(void)
                 cmocka_unit_test(what_is_behind_a_body_is_left_alone),
                 cmocka_unit_test(a_head_that_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(a_body_whose_length_can_be_read_in_two_ways_is_refused),
-                cmocka_unit_test(limits_hold_before_the_end_is_there),
+                cmocka_unit_test(lesson_30_limits_hold_before_the_end_is_there),
                 cmocka_unit_test(codings_below_chunked_are_framed_and_told),
                 cmocka_unit_test(an_expectation_is_told_once_the_head_is_there),
         };
