@@ -135,6 +135,9 @@ static const char *take_transfer_encoding(struct fields *fields, cd_str value)
                 fields->chunked = cd_str_eq_nocase(name, CD_STR("chunked"));
                 if (!fields->chunked && !is_known_coding(name))
                         return "an unknown transfer coding";
+                /* The comma between quotes ends no coding for those who know quotes; no coding here has a parameter. */
+                if (item.ptr && cd_str_index(item, '"') < item.len)
+                        return "a quoted parameter of a transfer coding";
                 fields->codings++;
         }
         return NULL;

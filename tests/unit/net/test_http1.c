@@ -200,6 +200,8 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT(POST "Transfer-Encoding: \r\n\r\n"), 400, "an unknown transfer coding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: xchunked\r\n\r\n"), 400, "an unknown transfer coding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: \"chunked\"\r\n\r\n"), 400, "an unknown transfer coding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: gzip;a=\"b, chunked;c\"\r\n\r\n"), 400,
+                  "a quoted parameter of a transfer coding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: gzip\r\n\r\n"), 400, "chunked is not the last transfer coding" },
                 { CD_STR_INIT("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
                   "Transfer-Encoding in HTTP/1.0" },
