@@ -44,6 +44,7 @@ static void keep_rest(struct cd_conn *conn, const struct cd_http1_reader *reader
                 cd_conn_free_partial(conn);
         } else if (conn->partial) {
                 memmove(conn->partial->data, data, len);
+                cd_wipe(conn->partial->data + len, conn->partial->len - len);
                 conn->partial->len = len;
         } else if (keep_more(conn, data, len)) {
                 conn->partial->reader = *reader;

@@ -48,14 +48,14 @@ static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_htt
         query(app, req, res);
 }
 
+static char big_bytes[1024 * 1024]; /* all 'x' */
+
 static void big(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        static char bytes[1024 * 1024];
         uint64_t size = number_in_query(req);
 
         (void)app;
-        memset(bytes, 'x', sizeof(bytes));
-        cd_http_respond(res, 200, text, cd_str_of(bytes, size < sizeof(bytes) ? size : sizeof(bytes)));
+        cd_http_respond(res, 200, text, cd_str_of(big_bytes, size < sizeof(big_bytes) ? size : sizeof(big_bytes)));
 }
 
 static void add_member(struct cd_buf *json, const char *name, cd_str value)
@@ -218,6 +218,7 @@ int main(int argc, char **argv)
                                                      .limits = cd_http_limits_default,
                                                      .routes = routes,
                                                      .route_count = CD_LEN(routes) };
+        memset(big_bytes, 'x', sizeof(big_bytes));
         read_arguments(&s, argc, argv);
         s.options.listen = &s.listen_list;
         s.options.trusted_proxies = &s.trusted_list;
