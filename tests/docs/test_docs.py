@@ -23,6 +23,7 @@ NOT_AS_WRITTEN = {
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "buildah build --isolation chroot -t cardea ."): (None, "needs a base image"),
+    ("docs/containers.md", "debootstrap --variant=minbase bookworm root"): (None, "needs root and a mirror"),
 }
 
 
