@@ -112,9 +112,9 @@ void cd_conn_set_reading(struct cd_conn *conn, bool wanted)
 
 /* ---- requests ---- */
 
-void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal)
+void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal, bool head_only)
 {
-        cd_exchange_refuse(conn->loop, conn, refusal);
+        cd_exchange_refuse(conn->loop, conn, refusal, head_only);
         conn->ending = conn->lingers = true;
 }
 
@@ -168,7 +168,7 @@ static void handle_request(struct cd_conn *conn, const struct cd_http1_head *hea
                 cd_exchange_route(&x, conn->loop->server, head->coded);
                 answer(conn, &x);
         } else {
-                cd_conn_refuse(conn, &refusal);
+                cd_conn_refuse(conn, &refusal, head->method == CD_HTTP_HEAD);
         }
         cd_arena_reset(&conn->loop->arena);
 }
@@ -180,7 +180,7 @@ static void handle_expectation(struct cd_conn *conn, const struct cd_http1_head 
         struct cd_exchange x;
 
         if (!cd_exchange_begin(&x, conn->loop, conn, head, CD_STR(""), &refusal)) {
-                cd_conn_refuse(conn, &refusal);
+                cd_conn_refuse(conn, &refusal, head->method == CD_HTTP_HEAD);
         } else {
                 cd_exchange_route(&x, conn->loop->server, head->coded);
                 if (x.route) {
@@ -228,7 +228,7 @@ void cd_conn_serve(struct cd_conn *conn, char *data, size_t len)
                         break;
                 }
                 if (step == CD_HTTP1_REFUSED) {
-                        cd_conn_refuse(conn, &refusal);
+                        cd_conn_refuse(conn, &refusal, false);
                         break;
                 }
                 handle_request(conn, &head, body);
@@ -308,7 +308,7 @@ static void turn_away(struct cd_conn *conn)
                 return;
         }
         cd_http1_stamp_update(&conn->loop->stamp, cd_realtime_us() / 1000000);
-        cd_conn_refuse(conn, &full);
+        cd_conn_refuse(conn, &full, false);
         cd_conn_flush(conn);
         cd_conn_settle(conn, true);
 }

@@ -158,7 +158,7 @@ void cd_conn_expired(struct cd_conn *conn)
         case CD_WAIT_HEADER:
         case CD_WAIT_BODY:
                 cd_http1_stamp_update(&conn->loop->stamp, cd_realtime_us() / 1000000);
-                cd_conn_refuse(conn, &too_slow);
+                cd_conn_refuse(conn, &too_slow, false);
                 cd_conn_flush(conn);
                 cd_conn_settle(conn, true);
                 return;

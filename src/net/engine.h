@@ -35,7 +35,8 @@ bool cd_exchange_copy(struct cd_exchange *ret, const struct cd_exchange *x, stru
 /* Appends the answer to the loop's output and logs the request. */
 void cd_exchange_finish(struct cd_exchange *x, struct cd_loop *loop);
 /* Answers a request that cannot be read, and logs it. The connection ends. */
-void cd_exchange_refuse(struct cd_loop *loop, const struct cd_conn *conn, const struct cd_http1_refusal *refusal);
+void cd_exchange_refuse(struct cd_loop *loop, const struct cd_conn *conn, const struct cd_http1_refusal *refusal,
+                        bool head_only);
 
 /* ---- pool.c: threads for what blocks ---- */
 
@@ -165,8 +166,8 @@ void cd_conn_job_done(struct cd_conn *conn, struct cd_job *job);
  * in the loop's input or in conn->partial. */
 void cd_conn_serve(struct cd_conn *conn, char *data, size_t len);
 bool cd_conn_may_serve(const struct cd_conn *conn);
-/* Appends an error to the output; the connection ends behind it. */
-void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal);
+/* Appends an error to the output, without its body where the request is known to be HEAD; the connection ends behind it. */
+void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal, bool head_only);
 void cd_conn_set_reading(struct cd_conn *conn, bool wanted);
 
 /* Decides what the connection waits for now. `is_new`: whatever it is, it begins now. */

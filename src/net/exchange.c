@@ -265,9 +265,10 @@ void cd_exchange_finish(struct cd_exchange *x, struct cd_loop *loop)
                 log_request(x, loop->server->log);
 }
 
-void cd_exchange_refuse(struct cd_loop *loop, const struct cd_conn *conn, const struct cd_http1_refusal *refusal)
+void cd_exchange_refuse(struct cd_loop *loop, const struct cd_conn *conn, const struct cd_http1_refusal *refusal,
+                        bool head_only)
 {
-        struct cd_http1_sending how = { .stamp = &loop->stamp };
+        struct cd_http1_sending how = { .stamp = &loop->stamp, .head_only = head_only };
         struct cd_http_response res;
         struct cd_log_event event;
         char id[CD_REQUEST_ID_MADE_LEN];

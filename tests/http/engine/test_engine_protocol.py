@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engine import Reader, Server, answer_to, get, post
+from engine import Reader, Server, answer_to, get, post, read_all
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +180,14 @@ def test_expect_is_answered_when_the_body_is_wanted(server):
         assert reader.is_closed()
     answer = answer_to(server, get("/echo", "Content-Length: 3", "Expect: tea", method="POST"))
     assert (answer.status, answer.json()) == (417, {"error": "expectation_failed"})
+
+
+def test_head_has_no_body_even_where_it_is_refused(server):
+    for request in (get("/%00", method="HEAD"), get("/inline", method="HEAD").replace(b"Host: ", b"Host: @")):
+        with server.connect() as sock:
+            sock.sendall(request)
+            answer = read_all(sock)
+            assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\n"), answer
 
 
 def test_a_coding_below_chunked_is_501_where_the_body_is_read(server):
