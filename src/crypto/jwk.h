@@ -52,5 +52,3 @@ cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error 
  * among them, refuse the whole set. */
 cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
 void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf);
-/* NULL where none has that kid and alg. */
-struct cd_jwk *cd_jwks_find(const struct cd_jwks *jwks, cd_str kid, enum cd_alg alg);

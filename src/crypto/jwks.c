@@ -82,11 +82,3 @@ void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf)
         }
         cd_buf_add(buf, CD_STR("]}"));
 }
-
-struct cd_jwk *cd_jwks_find(const struct cd_jwks *jwks, cd_str kid, enum cd_alg alg)
-{
-        for (size_t i = 0; i < jwks->count; i++)
-                if (jwks->keys[i]->alg == alg && cd_str_eq(jwks->keys[i]->kid, kid))
-                        return jwks->keys[i];
-        return NULL;
-}
