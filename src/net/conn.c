@@ -8,6 +8,7 @@
 enum {
         LINGER_BYTES = 16 * 1024 * 1024, /* of input that is thrown away so that our last answer can be read */
         PARTIAL_MIN = 1024,
+        LONG_READ = 8192,
         TURNED_AWAY_MAX = 256,
 };
 
@@ -215,6 +216,8 @@ void cd_conn_serve(struct cd_conn *conn, char *data, size_t len)
         bool is_new = false;
         cd_str body;
 
+        if (len > LONG_READ) /* may hold many requests, and those whose answers are gathered do not wait for them */
+                cd_loop_write_gathered(loop);
         cd_http1_stamp_update(&loop->stamp, cd_realtime_us() / 1000000);
         while (at < len && cd_conn_may_serve(conn)) {
                 size_t rest = len - at;

@@ -56,7 +56,7 @@ static bool queue_output(struct cd_conn *conn, const char *data, size_t len)
 /* One system call, as long as the client reads. False where the connection is broken. */
 static bool write_now(struct cd_conn *conn, const char *data, size_t len)
 {
-        if (len == 0 || conn->closed)
+        if (conn->closed)
                 return true;
         uv_buf_t buf = uv_buf_init((char *)data, (unsigned)len);
         int written = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
@@ -65,25 +65,48 @@ static bool write_now(struct cd_conn *conn, const char *data, size_t len)
         return written >= 0 && ((size_t)written == len || queue_output(conn, data + written, len - (size_t)written));
 }
 
+static void give_memory_back(struct cd_buf *out)
+{
+        size_t ceiling = out->ceiling;
+
+        if (out->len > 0 || out->cap <= OUT_KEPT)
+                return;
+        cd_buf_done(out);
+        cd_buf_init(out, NULL, ceiling);
+}
+
 /* Wipes what is behind the gathered answers. */
 static void forget_output(struct cd_loop *loop)
 {
         struct cd_buf *out = &loop->out;
 
-        cd_wipe(out->ptr + loop->gathered_len, out->len - loop->gathered_len);
+        if (out->len > loop->gathered_len)
+                cd_wipe(out->ptr + loop->gathered_len, out->len - loop->gathered_len);
         out->len = loop->gathered_len;
         out->failed = false;
-        if (out->len == 0 && out->cap > OUT_KEPT) {
-                size_t ceiling = out->ceiling;
-                cd_buf_done(out);
-                cd_buf_init(out, NULL, ceiling);
-        }
+        give_memory_back(out);
+}
+
+/* Wipes the gathered answers; what is behind them moves to their place. */
+static void forget_gathered(struct cd_loop *loop)
+{
+        struct cd_buf *out = &loop->out;
+        size_t kept = cd_loop_out_len(loop);
+
+        if (kept)
+                memmove(out->ptr, out->ptr + loop->gathered_len, kept);
+        if (loop->gathered_len)
+                cd_wipe(out->ptr + kept, loop->gathered_len);
+        out->len = kept;
+        loop->gathered_len = 0;
+        give_memory_back(out);
 }
 
 void cd_conn_flush(struct cd_conn *conn)
 {
         struct cd_loop *loop = conn->loop;
-        bool ok = !loop->out.failed && write_now(conn, loop->out.ptr + loop->gathered_len, cd_loop_out_len(loop));
+        size_t len = cd_loop_out_len(loop);
+        bool ok = !loop->out.failed && (len == 0 || write_now(conn, loop->out.ptr + loop->gathered_len, len));
 
         forget_output(loop);
         if (!ok)
@@ -115,6 +138,6 @@ void cd_loop_write_gathered(struct cd_loop *loop)
                         cd_conn_close(conn);
                 start = end;
         }
-        loop->gathered_count = loop->gathered_len = 0;
-        forget_output(loop);
+        loop->gathered_count = 0;
+        forget_gathered(loop);
 }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/blocking.h"
 #include "net/engine.h"
@@ -189,6 +190,8 @@ cd_status cd_loop_listen(struct cd_loop *loop, int fd, struct cd_error *reterr)
                 loop->listener_count++;
                 err = uv_tcp_open(listener, fd);
         }
+        if (err != 0)
+                close(fd); /* still nobody's */
         if (err == 0)
                 err = uv_listen((uv_stream_t *)listener, BACKLOG, on_connection);
         return err == 0 ? CD_OK : cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "listen: %s", uv_strerror(err));

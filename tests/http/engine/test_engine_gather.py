@@ -62,6 +62,22 @@ def test_a_second_read_in_the_same_turn_comes_behind_the_first():
         assert Reader(other).answer().body == b"other"
 
 
+def test_a_long_pipeline_does_not_hold_the_gathered_answers_back():
+    with Server("threads", 1) as server:
+        socks = [server.connect() for _ in range(5)]
+        with one_turn(server), server.connect() as long:
+            for i, sock in enumerate(socks):
+                sock.sendall(get(f"/inline?{i}"))
+            long.sendall(b"".join(get(f"/inline?{i}") for i in range(1000)))
+            server.process.send_signal(signal.SIGCONT)
+            for i, sock in enumerate(socks):
+                assert Reader(sock).answer().body == str(i).encode()
+            reader = Reader(long)
+            assert [reader.answer().body for _ in range(1000)] == [str(i).encode() for i in range(1000)]
+        for sock in socks:
+            sock.close()
+
+
 def test_clients_that_went_away_do_not_disturb_the_others():
     with Server("threads", 1) as server:
         socks = [server.connect() for _ in range(30)]
