@@ -22,6 +22,7 @@ cd_status cd_failf(struct cd_error *reterr, cd_status status, cd_str field, cons
         va_list args;
         va_start(args, format);
         reterr->status = status;
+        reterr->retry_after = 0;
         field = cd_str_slice(field, 0, sizeof(reterr->field) - 1);
         if (field.len)
                 memcpy(reterr->field, field.ptr, field.len);
@@ -38,6 +39,8 @@ cd_str cd_status_name(cd_status status)
                 [CD_MALFORMED] = CD_STR_INIT("malformed"),
                 [CD_TOO_LARGE] = CD_STR_INIT("too_large"),
                 [CD_NOT_FOUND] = CD_STR_INIT("not_found"),
+                [CD_EXISTS] = CD_STR_INIT("exists"),
+                [CD_THROTTLED] = CD_STR_INIT("too_many_attempts"),
                 [CD_INVALID_REQUEST] = CD_STR_INIT("invalid_request"),
                 [CD_INVALID_CLIENT] = CD_STR_INIT("invalid_client"),
                 [CD_INVALID_GRANT] = CD_STR_INIT("invalid_grant"),

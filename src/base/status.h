@@ -9,6 +9,8 @@ enum [[nodiscard]] cd_status {
         CD_MALFORMED, /* the bytes are not of the form that was asked for */
         CD_TOO_LARGE, /* a stated ceiling was reached */
         CD_NOT_FOUND,
+        CD_EXISTS,    /* one of that name is there already */
+        CD_THROTTLED, /* too many wrong tries; after retry_after seconds another one counts */
         /* RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1: the names of the wire, but decided without HTTP. */
         CD_INVALID_REQUEST,
         CD_INVALID_CLIENT,
@@ -32,6 +34,7 @@ struct cd_error {
         char field[64]; /* the parameter, member or setting at fault; empty where there is none */
         /* for the log and, where the status is a client's fault, for the client; never holds a secret */
         char reason[384];
+        int64_t retry_after; /* seconds; CD_THROTTLED and where known CD_UNAVAILABLE; else 0 */
 };
 
 /* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. */

@@ -2,6 +2,7 @@
 /* What the core needs from the world, as small vtables. src/store implements them; tests bring their own. */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/field.h"
 #include "base/status.h"
 
 /* Tokens that ended before their time (RFC 7009). Thread-safe. */
@@ -21,4 +22,233 @@ struct cd_users {
         cd_status (*check)(struct cd_users *users, struct cd_arena *arena, cd_str name, cd_str password, cd_str *ret,
                            struct cd_error *reterr);
         void (*free)(struct cd_users *users);
+};
+
+/* ---- the store: everything that outlives the process ----
+ *
+ * Every call blocks (cd_may_block): workers, background threads and commands make them, loops never. Thread-safe. What a call
+ * returned as done is there after kill -9 and power loss, where the store is durable (sqlite, postgres); a call that failed has
+ * changed nothing. Each call is one transaction, the audit event that goes with it included. Names and ids come in canonical form
+ * and are compared byte for byte. Strings of results live in the arena given; lists are arrays there.
+ *
+ * Any call may fail with CD_UNAVAILABLE (away, full disk, read-only, damaged: the reason says which, for the log), CD_TIMEOUT or
+ * CD_NO_MEMORY; what else one may say stands with it. */
+struct cd_store;
+
+/* One line of what happened: who did what to whom. Never holds a secret. */
+struct cd_audit_event {
+        int64_t id; /* given by the store, ascending; ignored where an event is added */
+        cd_time at;
+        cd_str action;  /* "user.add", "login.failed", "key.rotate" */
+        cd_str actor;   /* "os:ana" (a command), "user:ana", "client:ID", "cardea" */
+        cd_str subject; /* "user:ana", "client:ID", "key:KID"; may be empty */
+        cd_str address; /* of the client; empty where there is none */
+        cd_str detail;  /* a few words for people; may be empty */
+};
+
+struct cd_audit_events {
+        struct cd_audit_event *items;
+        size_t count;
+};
+
+struct cd_user {
+        cd_str name;     /* canonical, see core/user_name.h */
+        cd_str password; /* stored form, see crypto/password.h */
+        cd_str grants;   /* JSON object, compact, see core/user_grants.h */
+        bool disabled;
+        cd_time created_at, changed_at, password_at;
+        cd_time last_login_at; /* 0: never */
+        int64_t failures;      /* wrong passwords since the last right one */
+        cd_time failed_at;     /* the last of them; 0: none */
+};
+
+struct cd_users_page {
+        struct cd_user *items;
+        size_t count;
+};
+
+enum cd_user_switch {
+        CD_USER_AS_IT_IS,
+        CD_USER_DISABLE,
+        CD_USER_ENABLE,
+};
+
+struct cd_user_change {
+        cd_str name;
+        cd_time now;
+        cd_str password;    /* the new stored form; ptr NULL: stays */
+        cd_str if_password; /* ptr NULL: whatever it is; else only where this is the stored form still */
+        cd_str grants;      /* ptr NULL: stays */
+        enum cd_user_switch disabled;
+        /* Not 0: the user's tokens issued at `now` or before are dead (LESSONS 12). The store adds that as a revocation, kept
+         * until then, when all of them have expired. */
+        cd_time cut_until;
+};
+
+struct cd_user_ops {
+        /* CD_NOT_FOUND. */
+        cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                          struct cd_error *reterr);
+        /* At most `limit` users whose name sorts behind `after` (empty: from the first), by bytes, in order. */
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
+                          struct cd_users_page *ret, struct cd_error *reterr);
+        /* All of them or, where one name is there already (CD_EXISTS; the reason names it), none. */
+        cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
+                         struct cd_error *reterr);
+        /* CD_NOT_FOUND: no such user, or not with if_password. A change of the password clears the failures. `event` NULL: none. */
+        cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
+                            const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */
+        cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
+                            const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Counts a wrong password, or notes a right one, which sets failures to 0. May return before that is durable, and does
+         * nothing for an unknown name. */
+        cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now,
+                                struct cd_error *reterr);
+};
+
+enum {
+        CD_CLIENT_SECRET_MAC_SIZE = 32
+}; /* bytes */
+
+struct cd_client_record {
+        cd_str id;
+        unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE]; /* HMAC-SHA256 under a key that the master key gives */
+        unsigned grants;                                 /* bits of enum cd_grant */
+        struct cd_strs scopes;
+        cd_str audience;
+        struct cd_strs introspect;
+        cd_time created_at, changed_at;
+};
+
+struct cd_client_records {
+        struct cd_client_record *items;
+        size_t count;
+};
+
+struct cd_client_ops {
+        /* All, by id. */
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_client_records *ret,
+                          struct cd_error *reterr);
+        cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
+                         const struct cd_audit_event *event, struct cd_error *reterr); /* CD_EXISTS */
+        /* changed_at becomes event->at. CD_NOT_FOUND. */
+        cd_status (*set_secret)(struct cd_store *store, cd_str id,
+                                const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],
+                                const struct cd_audit_event *event, struct cd_error *reterr);
+        cd_status (*remove)(struct cd_store *store, cd_str id, const struct cd_audit_event *event,
+                            struct cd_error *reterr); /* CD_NOT_FOUND */
+};
+
+/* A key that signs tokens. What it does follows from the time: of the keys of one alg, the one with the latest sign_from that is not
+ * in the future signs; every key whose verify_until is not over is published and verifies. */
+struct cd_key_record {
+        cd_str kid, alg;
+        cd_str sealed;     /* the private key under the master key, see crypto/seal.h */
+        cd_str public_jwk; /* JSON */
+        cd_time created_at, sign_from;
+        cd_time verify_until; /* 0: open */
+};
+
+struct cd_key_records {
+        struct cd_key_record *items;
+        size_t count;
+};
+
+struct cd_key_addition {
+        struct cd_key_record key;
+        cd_time others_until; /* not 0: verify_until of the alg's other keys that are open or end later becomes this */
+        bool only_if_first;   /* CD_EXISTS where there is a key of that alg with verify_until 0 */
+};
+
+struct cd_key_ops {
+        /* All that are there, by created_at. */
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
+                          struct cd_error *reterr);
+        cd_status (*add)(struct cd_store *store, const struct cd_key_addition *addition,
+                         const struct cd_audit_event *event, struct cd_error *reterr); /* CD_EXISTS, also for a kid */
+        cd_status (*set_verify_until)(struct cd_store *store, cd_str kid, cd_time verify_until,
+                                      const struct cd_audit_event *event, struct cd_error *reterr); /* CD_NOT_FOUND */
+};
+
+/* A token that ended before its time (RFC 7009), or all tokens of a user issued at `before` or earlier. */
+struct cd_revocation {
+        int64_t seq; /* given by the store: ascending in the order of the commits, so that whoever has read up to one misses none */
+        cd_str jti; /* empty: those of `user` */
+        cd_str user;
+        cd_time before;
+        cd_time expires_at; /* when what it ends is dead by itself */
+};
+
+struct cd_revocation_list {
+        struct cd_revocation *items;
+        size_t count;
+};
+
+struct cd_revocation_ops {
+        /* A jti that is there already is fine. */
+        cd_status (*add)(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr);
+        /* At most `limit` with seq > after, in order. */
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
+                          struct cd_revocation_list *ret, struct cd_error *reterr);
+};
+
+struct cd_session {
+        cd_str digest; /* SHA-256 of the cookie's value, in base64url: the store never has what a browser has */
+        cd_str user;
+        cd_str data; /* JSON object */
+        cd_time created_at, seen_at, expires_at;
+};
+
+struct cd_session_ops {
+        cd_status (*put)(struct cd_store *store, const struct cd_session *session,
+                         struct cd_error *reterr); /* new, or in its place */
+        cd_status (*find)(
+                struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
+                struct cd_error *reterr); /* CD_NOT_FOUND; also finds one that has expired and was not deleted yet */
+        cd_status (*remove)(struct cd_store *store, cd_str digest,
+                            struct cd_error *reterr); /* one that is not there is fine */
+        cd_status (*remove_of_user)(struct cd_store *store, cd_str user, struct cd_error *reterr);
+};
+
+struct cd_audit_ops {
+        cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Returns at once; the event is written with the next commit, and is lost where the process dies before. CD_UNAVAILABLE where
+         * too many wait. For logins, which must not wait for a disk. */
+        cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
+        /* At most `limit` with id > after, in order; `after` negative: the newest `limit`, in order. */
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
+                          struct cd_audit_events *ret, struct cd_error *reterr);
+};
+
+/* Each grows with every change of its kind, whoever made it. */
+struct cd_store_versions {
+        int64_t clients, keys, revocations;
+};
+
+struct cd_store_expiry {
+        cd_time now, audit_before;
+        size_t limit;
+};
+
+struct cd_store {
+        const struct cd_user_ops *users;
+        const struct cd_client_ops *clients;
+        const struct cd_key_ops *keys;
+        const struct cd_revocation_ops *revocations;
+        const struct cd_session_ops *sessions;
+        const struct cd_audit_ops *audit;
+
+        cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
+        /* Returns when something may have changed, by this process or another, or after timeout_ms, or when wake is called. */
+        void (*wait)(struct cd_store *store, int64_t timeout_ms);
+        void (*wake)(struct cd_store *store);
+        /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there then. */
+        cd_status (*settle)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
+                            struct cd_error *reterr);
+        /* Deletes at most `limit` rows of what is over at `now`: revocations, sessions, keys a month after their verify_until, audit
+         * events of before `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). */
+        cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
+                            struct cd_error *reterr);
+        void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
 };
