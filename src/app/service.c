@@ -61,64 +61,108 @@ static _Noreturn void abandon(struct cd_log *log, size_t requests, int code)
         _exit(code);
 }
 
-/* Does not return where a handler outlives the end. */
-static int serve(const struct cd_service *service, const struct cd_service_settings *settings, struct cd_log *log,
-                 void *app)
+/* What a running service is made of, in the order in which it comes to be. */
+struct running {
+        const struct cd_service *service;
+        struct cd_arena *arena;
+        void *config;
+        struct cd_report report;
+        struct cd_http_server *server;
+        struct cd_log *log;
+        void *app;
+};
+
+static const struct cd_service_settings *settings_of(const struct running *r)
 {
-        struct cd_http_server_options options = cd_service_server_options(settings);
-        struct cd_http_server *server = NULL;
+        return (const void *)((const char *)r->config + r->service->settings_offset);
+}
+
+/* What may need the privileges that the program was started with: it reads secrets and takes ports. */
+static cd_status open_server(struct running *r, struct cd_error *reterr)
+{
+        struct cd_http_server_options options = cd_service_server_options(settings_of(r));
+
+        options.routes = r->service->routes;
+        options.route_count = r->service->route_count;
+        if (r->service->tune)
+                r->service->tune(r->config, &options);
+        return cd_http_server_new(&options, &r->server, reterr);
+}
+
+static cd_status make_app(struct running *r, struct cd_error *reterr)
+{
+        const struct cd_service_start hook = { .config = r->config, .arena = r->arena, .log = r->log };
+
+        return r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
+}
+
+static cd_status open_log(struct running *r, struct cd_error *reterr)
+{
+        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings_of(r)->log.level,
+                            cd_str_from_c(r->service->name));
+        if (!r->log)
+                return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
+        log_warnings(r->log, &r->report);
+        return CD_OK;
+}
+
+/* Does not return where a handler outlives the end. */
+static int serve(struct running *r)
+{
         struct cd_error err;
 
-        options.log = log;
-        options.routes = service->routes;
-        options.route_count = service->route_count;
-        options.app = app;
-        if (cd_http_server_new(&options, &server, &err) != CD_OK)
-                return fail_start(service, &err);
-        cd_http_server_stop_on_signals(server);
-        cd_status status = cd_http_server_run(server, &err);
+        cd_http_server_set_log(r->server, r->log);
+        cd_http_server_set_app(r->server, r->app);
+        cd_http_server_stop_on_signals(r->server);
+        cd_status status = cd_http_server_run(r->server, &err);
         int code = status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
         if (status != CD_OK)
-                cd_log_error_event(log, CD_LOG_ERROR, "failed", &err);
-        size_t running = cd_http_server_free(server);
-        if (running)
-                abandon(log, running, code);
+                cd_log_error_event(r->log, CD_LOG_ERROR, "failed", &err);
+        size_t requests = cd_http_server_free(r->server);
+        r->server = NULL;
+        if (requests)
+                abandon(r->log, requests, code);
         return code;
 }
 
-static int start(const struct cd_service *service, struct cd_arena *arena, const char *config_path)
+/* The configuration is proved. */
+static int start(struct running *r)
 {
-        void *config = cd_arena_calloc(arena, 1, service->table->size), *app = NULL;
-        struct cd_report report;
+        struct cd_error err;
+        int code;
+
+        cd_status status = open_server(r, &err);
+        if (status == CD_OK)
+                status = open_log(r, &err);
+        if (status == CD_OK)
+                status = make_app(r, &err);
+        if (status == CD_OK) {
+                code = serve(r);
+                if (r->service->finish)
+                        r->service->finish(r->app);
+        } else {
+                code = fail_start(r->service, &err);
+        }
+        (void)cd_http_server_free(r->server); /* where it has never run */
+        cd_log_free(r->log);
+        return code;
+}
+
+static int load_and_start(const struct cd_service *service, struct cd_arena *arena, const char *config_path)
+{
+        struct running r = { .service = service, .arena = arena };
         struct cd_error err;
 
-        if (!config)
+        r.config = cd_arena_calloc(arena, 1, service->table->size);
+        if (!r.config)
                 return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
-        cd_report_init(&report, arena, cd_str_from_c(config_path));
-        if (cd_service_load(service, &report, config, &err) != CD_OK) {
-                if (!report.errors)
-                        return fail_start(service, &err);
-                print_errors(service, &report);
-                return CD_EXIT_USAGE;
-        }
-        const struct cd_service_settings *settings = (const void *)((char *)config + service->settings_offset);
-        struct cd_log *log =
-                cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->log.level, cd_str_from_c(service->name));
-        if (!log)
-                return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no log thread" });
-        log_warnings(log, &report);
-
-        struct cd_service_start hook = { .config = config, .arena = arena, .log = log };
-        int code;
-        if (service->prepare && service->prepare(&hook, &app, &err) != CD_OK) {
-                code = fail_start(service, &err);
-        } else {
-                code = serve(service, settings, log, app);
-                if (service->finish)
-                        service->finish(app);
-        }
-        cd_log_free(log);
-        return code;
+        cd_report_init(&r.report, arena, cd_str_from_c(config_path));
+        if (cd_service_load(service, &r.report, r.config, &err) == CD_OK)
+                return start(&r);
+        if (!r.report.errors)
+                return fail_start(service, &err);
+        print_errors(service, &r.report);
+        return CD_EXIT_USAGE;
 }
 
 int cd_service_run(const struct cd_service *service, const char *config_path)
@@ -126,7 +170,7 @@ int cd_service_run(const struct cd_service *service, const char *config_path)
         struct cd_arena arena;
 
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = start(service, &arena, config_path);
+        int code = load_and_start(service, &arena, config_path);
         cd_arena_done(&arena);
         return code;
 }

@@ -77,7 +77,9 @@ struct cd_service {
         /* Checks beyond the table, as findings of the report; may be NULL. An error refuses to start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
-        /* Makes what the handlers get as `app`; may be NULL. Runs before any thread. */
+        /* Sets what of the server's options follows from the service's own settings (costly_threads, costly_queue); may be NULL. */
+        void (*tune)(const void *config, struct cd_http_server_options *options);
+        /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread but the log's. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
         /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
          * shutdown_grace: the process ends under it. */
@@ -96,7 +98,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv);
  */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* The server's options, without routes, app and log. The lists are borrowed from *settings. */
+/* The server's options, without routes. The lists are borrowed from *settings. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */
 enum {

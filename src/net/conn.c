@@ -128,18 +128,18 @@ static void finish(struct cd_conn *conn, struct cd_exchange *x)
 }
 
 /* Hands the request to a pool thread. False where it could not be taken. */
-static bool send_away(struct cd_conn *conn, const struct cd_exchange *x)
+static bool send_away(struct cd_conn *conn, const struct cd_exchange *x, enum cd_http_where where,
+                      cd_http_handler *handler)
 {
         struct cd_loop *loop = conn->loop;
         struct cd_job *job = malloc(sizeof(*job));
 
         if (!job)
                 return false;
-        *job = (struct cd_job){ .loop = loop, .conn = conn, .app = loop->server->app };
+        *job = (struct cd_job){ .loop = loop, .conn = conn, .app = loop->server->app, .handler = handler };
         cd_arena_init(&job->arena, loop->arena.ceiling);
         conn->job = job;
-        if (cd_exchange_copy(&job->x, x, &job->arena) &&
-            cd_pool_submit(loop->server->pools[x->route->where == CD_HTTP_OUTGOING], job))
+        if (cd_exchange_copy(&job->x, x, &job->arena) && cd_pool_submit(cd_server_pool(loop->server, where), job))
                 return true;
         conn->job = NULL;
         cd_job_free(job);
@@ -148,14 +148,21 @@ static bool send_away(struct cd_conn *conn, const struct cd_exchange *x)
 
 static void answer(struct cd_conn *conn, struct cd_exchange *x)
 {
-        if (x->route && x->route->where != CD_HTTP_INLINE) {
-                if (send_away(conn, x))
+        const struct cd_http_route *route = x->route;
+        enum cd_http_where where = route ? route->where : CD_HTTP_INLINE;
+        cd_http_handler *handler = route ? route->handler : NULL;
+
+        if (route && where == CD_HTTP_INLINE) {
+                handler(conn->loop->server->app, &x->req, &x->res);
+                where = x->res.next ? x->res.next_where : CD_HTTP_INLINE;
+                handler = x->res.next;
+        }
+        if (where != CD_HTTP_INLINE) {
+                if (send_away(conn, x, where, handler))
                         return;
                 cd_http1_own_answer(&x->res, 503);
-                x->log.error = cd_http1_error_name(503);
-                x->log.reason = CD_STR("the queue of the pool is full");
-        } else if (x->route) {
-                x->route->handler(conn->loop->server->app, &x->req, &x->res);
+                x->log = (struct cd_http_log_context){ .error = cd_http1_error_name(503),
+                                                       .reason = CD_STR("the queue of the pool is full") };
         }
         finish(conn, x);
 }

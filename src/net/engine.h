@@ -30,7 +30,8 @@ bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const stru
                        const struct cd_http1_head *head, cd_str body, struct cd_http1_refusal *reterr);
 /* Sets x->route, or the answer 404, 405 or 501. */
 void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded);
-/* Copies everything that x views into `arena`, which becomes the request's. False where memory is out. */
+/* Copies the request and all that it views into `arena`, which becomes the request's; response and log context are empty. False
+ * where memory is out. */
 bool cd_exchange_copy(struct cd_exchange *ret, const struct cd_exchange *x, struct cd_arena *arena);
 /* Appends the answer to the loop's output and logs the request. */
 void cd_exchange_finish(struct cd_exchange *x, struct cd_loop *loop);
@@ -47,13 +48,15 @@ struct cd_job {
         struct cd_loop *loop;
         struct cd_conn *conn;
         void *app;
+        cd_http_handler *handler;
         struct cd_exchange x;
 };
 
 struct cd_pool;
 
-/* Threads are started one by one as they are needed. NULL where memory is out. */
-struct cd_pool *cd_pool_new(size_t threads, size_t queue);
+/* Threads are started one by one as they are needed. `nice`: by how much less than the program's each counts with the scheduler,
+ * 0 to 19. NULL where memory is out. */
+struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice);
 /* False where the queue is full or there is no thread; the job stays the caller's. */
 bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job);
 /* Waits until all threads have ended, for jobs that run at most until `deadline_us` (cd_monotonic_us). Frees the pool and returns
@@ -218,9 +221,15 @@ struct cd_http_server {
         size_t listener_count;
         struct cd_loop *loops;
         size_t loop_count, loops_ready;
-        struct cd_pool *pools[2]; /* worker, outgoing */
+        struct cd_pool *pools[CD_HTTP_COSTLY]; /* see cd_server_pool */
         atomic_size_t conns, turned_away;
         atomic_bool stopping, logged_stopping;
 };
+
+/* The pool for anything but INLINE. */
+static inline struct cd_pool *cd_server_pool(const struct cd_http_server *server, enum cd_http_where where)
+{
+        return server->pools[where - CD_HTTP_WORKER];
+}
 
 bool cd_server_trusts(const struct cd_http_server *server, const struct cd_address *address);

@@ -72,6 +72,15 @@ static bool canonicalise(struct cd_http_request *req, const struct cd_http1_head
                is_canonical(cd_http_canonical_host(req->arena, head->host, &req->host), "an invalid Host", reterr);
 }
 
+/* Without its array, which is large and of no meaning. */
+static void clear_response(struct cd_http_response *res)
+{
+        res->status = 0;
+        res->header_count = 0;
+        res->content_type = res->body = (cd_str){ NULL, 0 };
+        res->next = NULL;
+}
+
 bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const struct cd_conn *conn,
                        const struct cd_http1_head *head, cd_str body, struct cd_http1_refusal *reterr)
 {
@@ -86,9 +95,7 @@ bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const stru
         ret->req.peer = ret->req.client_address = peer;
         ret->req.log = &ret->log;
         ret->log = (struct cd_http_log_context){ 0 };
-        ret->res.status = 0;
-        ret->res.header_count = 0;
-        ret->res.content_type = ret->res.body = (cd_str){ NULL, 0 };
+        clear_response(&ret->res);
         ret->route = NULL;
         ret->started_us = 0;
         ret->keep_alive = head->keep_alive;
@@ -184,6 +191,8 @@ bool cd_exchange_copy(struct cd_exchange *ret, const struct cd_exchange *x, stru
         struct cd_http_request *req = &ret->req;
 
         *ret = *x;
+        clear_response(&ret->res);
+        ret->log = (struct cd_http_log_context){ 0 };
         req->arena = arena;
         req->log = &ret->log;
         return copy_headers(arena, req) && copy_str(arena, &req->path) && copy_str(arena, &req->query) &&

@@ -34,6 +34,13 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
         res->header_count++;
 }
 
+void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler)
+{
+        res->status = 0;
+        res->next = handler;
+        res->next_where = where;
+}
+
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description)
 {

@@ -54,6 +54,19 @@ struct cd_http_request {
 cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name);
 size_t cd_http_header_count(const struct cd_http_request *req, cd_str name);
 
+/* Where a handler runs. */
+enum cd_http_where {
+        CD_HTTP_INLINE,   /* on the loop thread: memory only, must not block */
+        CD_HTTP_WORKER,   /* on the worker pool: may block on the database, on files */
+        CD_HTTP_OUTGOING, /* on the pool of outgoing HTTP, so that a slow provider cannot starve the workers */
+        CD_HTTP_COSTLY, /* on the pool of what computes long (password hashing): its threads have a lower priority than
+                             all others, and its queue is short */
+};
+
+struct cd_http_response;
+/* `app` is the pointer given to cd_http_server_set_app. The handler fills *res, and may fill *req->log. */
+typedef void cd_http_handler(void *app, const struct cd_http_request *req, struct cd_http_response *res);
+
 enum {
         CD_HTTP_RESPONSE_HEADERS_MAX = 16
 };
@@ -64,12 +77,18 @@ struct cd_http_response {
         cd_str body;
         struct cd_http_header headers[CD_HTTP_RESPONSE_HEADERS_MAX];
         size_t header_count;
+        cd_http_handler *next; /* see cd_http_continue_on */
+        enum cd_http_where next_where;
 };
 
 /* Values are views that must live in the request's arena or be static. A value with CR, LF or NUL, or one header too many,
  * turns the whole response into a 500 at the end: never half a header. */
 void cd_http_respond(struct cd_http_response *res, int status, cd_str content_type, cd_str body);
 void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value);
+/* For an INLINE handler that finds that this request is not for the loop: `handler` gets a copy of it on that pool and begins from
+ * the start, with an empty response and an empty log context. Where the pool's queue is full the answer is 503 with Retry-After. A
+ * handler that runs on a pool already cannot go on elsewhere: 500. */
+void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler);
 /* {"error":"…"} with `error` one of our own literals or {"error":…,"error_description":…}; description ptr NULL: none. */
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description);

@@ -1,6 +1,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/blocking.h"
 #include "net/engine.h"
@@ -17,11 +19,12 @@ struct cd_pool {
         size_t queued, queue_max;
         size_t idle, alive; /* threads */
         bool stopping, abandoned;
+        int nice;
         size_t thread_count, thread_max; /* started, and the most */
         pthread_t threads[];
 };
 
-struct cd_pool *cd_pool_new(size_t threads, size_t queue)
+struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice)
 {
         struct cd_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
         pthread_condattr_t attr;
@@ -37,6 +40,7 @@ struct cd_pool *cd_pool_new(size_t threads, size_t queue)
         pool->last = &pool->first;
         pool->queue_max = queue;
         pool->thread_max = threads;
+        pool->nice = nice;
         return pool;
 }
 
@@ -59,12 +63,16 @@ static struct cd_job *next_job(struct cd_pool *pool)
 }
 
 /* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches, and a
- * flood of jobs does not slow the loops. Where the system refuses, nothing is lost. */
-static void be_patient(void)
+ * flood of jobs does not slow the loops. `nice` counts beside it: Linux has one for each thread. SCHED_IDLE would be kinder still
+ * to the loops, but then busy ones could keep a job (and whatever lock it has) from ever ending. Where the system refuses, nothing
+ * is lost. */
+static void be_patient(int nice)
 {
         static const struct sched_param none;
 
         (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+        if (nice)
+                (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
 }
 
 static void *run_jobs(void *arg)
@@ -73,11 +81,11 @@ static void *run_jobs(void *arg)
         struct cd_job *job;
 
         cd_thread_set_role(CD_THREAD_WORKER);
-        be_patient();
+        be_patient(pool->nice);
         pthread_mutex_lock(&pool->lock);
         while ((job = next_job(pool))) {
                 pthread_mutex_unlock(&pool->lock);
-                job->x.route->handler(job->app, &job->x.req, &job->x.res);
+                job->handler(job->app, &job->x.req, &job->x.res);
                 cd_loop_finish_job(job);
                 pthread_mutex_lock(&pool->lock);
         }

@@ -155,22 +155,50 @@ static cd_status parse_addresses(struct cd_http_server *server, const struct cd_
         return status;
 }
 
+static size_t or_default(int64_t number, size_t fallback)
+{
+        return number > 0 ? (size_t)number : fallback;
+}
+
+/* False where memory is out. */
+static bool make_pools(struct cd_http_server *server, const struct cd_http_server_options *options)
+{
+        enum {
+                COSTLY_NICE = 10 /* a tenth of what a loop gets, where both want a core */
+        };
+        size_t queue = (size_t)options->limits.queue;
+        const struct {
+                enum cd_http_where where;
+                size_t threads, queue;
+                int nice;
+        } pools[] = {
+                { CD_HTTP_WORKER, or_default(options->worker_threads, 4), queue, 0 },
+                { CD_HTTP_OUTGOING, or_default(options->outgoing_threads, 16), queue, 0 },
+                { CD_HTTP_COSTLY, or_default(options->costly_threads, usable_cpus()),
+                  or_default(options->costly_queue, queue), COSTLY_NICE },
+        };
+
+        for (size_t i = 0; i < CD_LEN(pools); i++) {
+                struct cd_pool *pool = cd_pool_new(pools[i].threads, pools[i].queue, pools[i].nice);
+                if (!pool)
+                        return false;
+                server->pools[pools[i].where - CD_HTTP_WORKER] = pool;
+        }
+        return true;
+}
+
 static cd_status allocate(struct cd_http_server *server, const struct cd_http_server_options *options,
                           struct cd_error *reterr)
 {
         size_t trusted = options->trusted_proxies ? options->trusted_proxies->count : 0;
 
-        server->loop_count = options->threads > 0 ? (size_t)options->threads : usable_cpus();
+        server->loop_count = or_default(options->threads, usable_cpus());
         server->listener_count = options->listen->count;
         server->trusted_count = trusted;
         server->loops = calloc(server->loop_count, sizeof(*server->loops));
         server->listeners = calloc(server->listener_count, sizeof(*server->listeners));
         server->trusted = calloc(trusted + 1, sizeof(*server->trusted));
-        server->pools[0] = cd_pool_new(options->worker_threads > 0 ? (size_t)options->worker_threads : 4,
-                                       (size_t)options->limits.queue);
-        server->pools[1] = cd_pool_new(options->outgoing_threads > 0 ? (size_t)options->outgoing_threads : 16,
-                                       (size_t)options->limits.queue);
-        if (!server->loops || !server->listeners || !server->trusted || !server->pools[0] || !server->pools[1])
+        if (!server->loops || !server->listeners || !server->trusted || !make_pools(server, options))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         return CD_OK;
 }
@@ -199,10 +227,8 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         server->limits = options->limits;
-        server->log = options->log;
         server->routes = options->routes;
         server->route_count = options->route_count;
-        server->app = options->app;
         server->shutdown_grace_ms = options->shutdown_grace_ms;
         raise_descriptor_limit(server);
         cd_status status = set_up(server, options, reterr);
@@ -212,6 +238,16 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         }
         *ret = server;
         return CD_OK;
+}
+
+void cd_http_server_set_app(struct cd_http_server *server, void *app)
+{
+        server->app = app;
+}
+
+void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
+{
+        server->log = log;
 }
 
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)

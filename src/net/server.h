@@ -2,16 +2,6 @@
 /* An HTTP server: loop threads that move bytes, pools of threads for handlers that block. */
 #include "net/http.h"
 
-/* Where a handler runs. */
-enum cd_http_where {
-        CD_HTTP_INLINE,   /* on the loop thread: memory only, must not block */
-        CD_HTTP_WORKER,   /* on the worker pool: may block on the database, on files, on password hashing */
-        CD_HTTP_OUTGOING, /* on the pool of outgoing HTTP, so that a slow provider cannot starve the workers */
-};
-
-/* `app` is the pointer given to cd_http_server_new. The handler fills *res, and may fill *req->log. */
-typedef void cd_http_handler(void *app, const struct cd_http_request *req, struct cd_http_response *res);
-
 struct cd_http_route {
         unsigned methods; /* CD_HTTP_GET | CD_HTTP_POST …; GET brings HEAD with it */
         cd_str path;      /* exact, canonical */
@@ -41,25 +31,29 @@ struct cd_http_server_options {
         int64_t threads;              /* loop threads; 0: one for each core this process may use */
         int64_t worker_threads;       /* of the worker pool; 0: 4 */
         int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
+        int64_t costly_threads;   /* of the pool for what computes long; 0: one for each core this process may use */
+        int64_t costly_queue;     /* requests that may wait for one of them; 0: limits.queue */
         int64_t shutdown_grace_ms;
         const struct cd_strs *trusted_proxies; /* addresses or CIDR networks whose X-Request-Id, traceparent and
                                                   X-Forwarded-For count (LESSONS 3); empty: nobody's */
         struct cd_http_limits limits;
-        struct cd_log *log;                 /* may be NULL */
         const struct cd_http_route *routes; /* must outlive the server */
         size_t route_count;
-        void *app;
 };
 
 struct cd_http_server;
 
-/* Binds and listens; nothing is answered before cd_http_server_run. A taken port, a bad address or a missing permission is
+/* Binds and listens, and starts no thread; nothing is answered before cd_http_server_run, so that a program started as root can
+ * give its privileges up between the two. A taken port, a bad address or a missing permission is
  * CD_UNAVAILABLE or CD_INVALID_REQUEST with the address in the reason. */
 cd_status cd_http_server_new(const struct cd_http_server_options *options, struct cd_http_server **ret,
                              struct cd_error *reterr);
+/* What the handlers get as `app`, and where requests are logged; NULL, the start value of both, is fine. Borrowed; before run. */
+void cd_http_server_set_app(struct cd_http_server *server, void *app);
+void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
 /* The port that listener `index` got. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
-/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A WORKER or OUTGOING handler that
+/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A handler on a pool that
  * outlives the grace cannot be ended: see cd_http_server_free. */
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
 /* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */

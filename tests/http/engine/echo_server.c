@@ -1,8 +1,10 @@
 /* A server on the net layer alone, for the engine's tests: routes that echo, wait, and answer badly. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/blocking.h"
@@ -48,6 +50,14 @@ static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_htt
         query(app, req, res);
 }
 
+/* The scheduling policy and the niceness of the thread that runs this. */
+static void priority(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond(res, 200, text,
+                        cd_arena_printf(req->arena, "%d %d", sched_getscheduler(0), getpriority(PRIO_PROCESS, 0)));
+}
+
 static char big_bytes[1024 * 1024]; /* all 'x' */
 
 static void big(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -83,6 +93,7 @@ static void show(void *app, const struct cd_http_request *req, struct cd_http_re
         add_member(&json, "span_id", cd_str_of(req->trace.span_id, sizeof(req->trace.span_id)));
         add_member(&json, "sampled", req->trace.sampled ? CD_STR("1") : CD_STR("0"));
         add_member(&json, "x", cd_http_header_get(req, CD_STR("X-Test")));
+        add_member(&json, "body", req->body);
         cd_buf_add_char(&json, '}');
         req->log->client_id = CD_STR("somebody");
         if (cd_buf_view(&json, &body) == CD_OK)
@@ -115,6 +126,31 @@ static void error(void *app, const struct cd_http_request *req, struct cd_http_r
         cd_http_respond_error(req, res, 400, CD_STR("invalid_request"), CD_STR("say \"please\""));
 }
 
+/* These hand their request to a pool, after they have said things that must not be seen. */
+static void move_to_costly(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        error(app, req, res);
+        cd_http_response_header(res, CD_STR("X-Inline"), CD_STR("1"));
+        req->log->user = cd_arena_copy(req->arena, CD_STR("nobody"));
+        cd_http_continue_on(res, CD_HTTP_COSTLY, show);
+}
+
+static void move_to_sleep(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        if (number_in_query(req) == 0)
+                query(app, req, res);
+        else
+                cd_http_continue_on(res, CD_HTTP_COSTLY, sleep_ms);
+}
+
+static void move_twice(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        (void)req;
+        cd_http_continue_on(res, CD_HTTP_WORKER, move_to_costly);
+}
+
 #define ROUTE(m, p, w, h)                                                                                              \
         {                                                                                                              \
                 .methods = (m), .path = CD_STR_INIT(p), .where = (w), .handler = (h)                                   \
@@ -135,6 +171,12 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, "/too-many", CD_HTTP_INLINE, too_many),
         ROUTE(CD_HTTP_GET, "/nothing", CD_HTTP_INLINE, nothing),
         ROUTE(CD_HTTP_GET, "/error", CD_HTTP_INLINE, error),
+        ROUTE(CD_HTTP_GET, "/priority", CD_HTTP_INLINE, priority),
+        ROUTE(CD_HTTP_GET, "/priority-worker", CD_HTTP_WORKER, priority),
+        ROUTE(CD_HTTP_GET, "/priority-costly", CD_HTTP_COSTLY, priority),
+        ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/move", CD_HTTP_INLINE, move_to_costly),
+        ROUTE(CD_HTTP_GET, "/move-sleep", CD_HTTP_INLINE, move_to_sleep),
+        ROUTE(CD_HTTP_GET, "/move-twice", CD_HTTP_INLINE, move_twice),
         ROUTE(CD_HTTP_DELETE, "/error", CD_HTTP_INLINE, error),
 };
 
@@ -158,6 +200,8 @@ static int64_t *find_number(struct settings *s, const char *name)
         } numbers[] = {
                 { "threads", &s->options.threads },
                 { "workers", &s->options.worker_threads },
+                { "costly", &s->options.costly_threads },
+                { "costly_queue", &s->options.costly_queue },
                 { "grace", &s->options.shutdown_grace_ms },
                 { "request_line", &limits->request_line },
                 { "headers", &limits->headers },
@@ -222,20 +266,21 @@ int main(int argc, char **argv)
         read_arguments(&s, argc, argv);
         s.options.listen = &s.listen_list;
         s.options.trusted_proxies = &s.trusted_list;
-        s.options.log = cd_log_new(STDERR_FILENO, s.level, CD_STR("echo"));
+        struct cd_log *log = cd_log_new(STDERR_FILENO, s.level, CD_STR("echo"));
 
         cd_status status = cd_http_server_new(&s.options, &server, &err);
         if (status == CD_OK) {
+                cd_http_server_set_log(server, log);
                 cd_http_server_stop_on_signals(server);
                 status = cd_http_server_run(server, &err);
                 abandoned = cd_http_server_free(server);
         }
         if (status != CD_OK)
-                cd_log_error_event(s.options.log, CD_LOG_ERROR, "failed", &err);
+                cd_log_error_event(log, CD_LOG_ERROR, "failed", &err);
         if (abandoned) {
-                cd_log_flush(s.options.log);
+                cd_log_flush(log);
                 _exit(status == CD_OK ? 0 : 1);
         }
-        cd_log_free(s.options.log);
+        cd_log_free(log);
         return status == CD_OK ? 0 : 1;
 }

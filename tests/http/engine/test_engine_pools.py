@@ -1,0 +1,79 @@
+"""The pool for what computes long, and handlers that go on elsewhere."""
+import os
+import select
+import time
+
+import pytest
+
+from engine import PATIENCE, Reader, Server, answer_to, get, post
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("workers", 1) as running:
+        yield running
+
+
+def test_a_costly_thread_counts_less_than_a_loop(server):
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert answer_to(server, get("/priority")).body == b"%d %d" % (os.SCHED_OTHER, ours)
+    assert answer_to(server, get("/priority-worker")).body == b"%d %d" % (os.SCHED_BATCH, ours)
+    assert answer_to(server, get("/priority-costly")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 10, 19))
+
+
+def test_a_handler_goes_on_elsewhere_with_the_whole_request(server):
+    answer = answer_to(server, post("/move?a=b", b"the body" * 500, "X-Test: kept", "X-Request-Id: not-trusted"))
+    shown = answer.json()
+    assert answer.status == 200
+    assert (shown["path"], shown["query"], shown["host"], shown["x"]) == ("/move", "a=b", "localhost", "kept")
+    assert shown["body"] == "the body" * 500
+    assert shown["request_id"] == answer.headers["x-request-id"]
+
+
+def test_what_was_said_before_a_request_moved_is_forgotten():
+    with Server() as server:
+        answer = answer_to(server, get("/move"))
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        assert "x-inline" not in answer.headers
+        event = server.wait_for_event("request")
+        assert event["client_id"] == "somebody" and "user" not in event and "error" not in event
+
+
+def test_pipelined_requests_that_move_are_answered_in_order(server):
+    with server.connect() as sock:
+        sock.sendall(b"".join(get(f"/move-sleep?{i % 3}{i}") for i in range(30)))
+        reader = Reader(sock)
+        assert [reader.answer().body for _ in range(30)] == [b"%d%d" % (i % 3, i) for i in range(30)]
+
+
+def test_a_handler_on_a_pool_cannot_move_again():
+    with Server() as server:
+        answer = answer_to(server, get("/move-twice"))
+        assert (answer.status, answer.json()) == (500, {"error": "server_error"})
+        assert server.wait_for_event("request")["reason"] == "the handler's answer cannot be sent"
+
+
+def test_lesson_15_a_full_queue_of_costly_work_is_503_and_other_requests_do_not_wait():
+    with Server("costly", 1, "costly_queue", 2, "workers", 1) as server:
+        socks = [server.connect() for _ in range(12)]
+        begun = time.monotonic()
+        for sock in socks:
+            sock.sendall(get("/move-sleep?1500"))
+        refused = {}
+        while len(refused) < 9:  # one runs, two wait, the others are told at once
+            ready, _, _ = select.select([s for s in socks if s not in refused], [], [], PATIENCE)
+            for sock in ready:
+                refused[sock] = Reader(sock)
+                answer = refused[sock].answer()
+                assert (answer.status, answer.json()) == (503, {"error": "temporarily_unavailable"})
+                assert answer.headers["retry-after"] == "1" and "connection" not in answer.headers
+        for path in ("/inline?a", "/worker?a", "/outgoing?a", "/move-sleep?0"):
+            assert answer_to(server, get(path)).body in (b"a", b"0")
+        assert time.monotonic() - begun < 1.5
+        for sock, reader in refused.items():
+            sock.sendall(get("/inline?still"))
+            assert reader.answer().body == b"still"
+        # The third may have come before the first was taken from the queue.
+        rest = sorted(Reader(s).answer().status for s in socks if s not in refused)
+        assert rest in ([200, 200, 200], [200, 200, 503], [200, 200])
+        assert {e["reason"] for e in server.events("request") if e["status"] == 503} == {"the queue of the pool is full"}
