@@ -99,19 +99,36 @@ static bool has_control(cd_str s)
         return false;
 }
 
-/* A string; "aud" may also be an array of exactly one (RFC 7519 §4.1.3). Empty counts as absent, so that it never matches. */
+/* A string. Empty counts as absent, so that it never matches. */
 static cd_status read_string(const struct cd_json *member, enum claim claim, cd_str *ret, struct cd_error *reterr)
 {
-        if (claim == AUD && member->type == CD_JSON_ARRAY) {
-                if (member->count != 1)
-                        return refuse(reterr, claim, "does not name exactly one audience");
-                member = member->child;
-        }
         if (member->type != CD_JSON_STRING)
                 return refuse(reterr, claim, "is not a string");
         if (has_control(member->text))
                 return refuse(reterr, claim, "holds a control character");
         *ret = member->text;
+        return CD_OK;
+}
+
+/* A string, or an array of them (RFC 7519 §4.1.3): of exactly one where the token is ours, else the expected one if it is there. */
+static cd_status read_audience(const struct cd_json *member, const struct cd_jwt_expect *expect, cd_str *ret,
+                               struct cd_error *reterr)
+{
+        cd_str found = { NULL, 0 };
+
+        if (member->type != CD_JSON_ARRAY)
+                return read_string(member, AUD, ret, reterr);
+        if (!expect->is_foreign && member->count != 1)
+                return refuse(reterr, AUD, "does not name exactly one audience");
+        for (const struct cd_json *one = member->child; one; one = one->next) {
+                cd_str text;
+                cd_status status = read_string(one, AUD, &text, reterr);
+                if (status != CD_OK)
+                        return status;
+                if (!found.ptr || cd_str_eq(text, expect->aud))
+                        found = text;
+        }
+        *ret = found;
         return CD_OK;
 }
 
@@ -127,8 +144,8 @@ static cd_status read_time(const struct cd_json *member, enum claim claim, cd_ti
         return CD_OK;
 }
 
-static cd_status read_claim(const struct cd_json *member, struct cd_claims *claims, unsigned *seen,
-                            struct cd_error *reterr)
+static cd_status read_claim(const struct cd_json *member, const struct cd_jwt_expect *expect, struct cd_claims *claims,
+                            unsigned *seen, struct cd_error *reterr)
 {
         cd_str *const strings[] = {
                 [ISS] = &claims->iss,     [SUB] = &claims->sub, [AUD] = &claims->aud, [CLIENT_ID] = &claims->client_id,
@@ -139,6 +156,8 @@ static cd_status read_claim(const struct cd_json *member, struct cd_claims *clai
         if (claim == UNKNOWN)
                 return CD_OK;
         *seen |= 1u << claim;
+        if (claim == AUD)
+                return read_audience(member, expect, &claims->aud, reterr);
         if (claim < CD_LEN(strings))
                 return read_string(member, claim, strings[claim], reterr);
         return read_time(member, claim,
@@ -148,8 +167,8 @@ static cd_status read_claim(const struct cd_json *member, struct cd_claims *clai
                          reterr);
 }
 
-/* RFC 9068 §2.2 for access tokens; any other needs its times alone. */
-static cd_status check_required(const struct cd_claims *claims, unsigned seen, bool is_access_token,
+/* RFC 9068 §2.2 for access tokens; any other needs its times alone, and somebody else's only its end. */
+static cd_status check_required(const struct cd_claims *claims, unsigned seen, bool is_access_token, bool is_foreign,
                                 struct cd_error *reterr)
 {
         const struct {
@@ -157,7 +176,7 @@ static cd_status check_required(const struct cd_claims *claims, unsigned seen, b
                 bool is_there;
         } required[] = {
                 { EXP, seen & 1u << EXP },
-                { IAT, seen & 1u << IAT },
+                { IAT, seen & 1u << IAT || (is_foreign && !is_access_token) },
                 { ISS, claims->iss.len || !is_access_token },
                 { SUB, claims->sub.len || !is_access_token },
                 { AUD, claims->aud.len || !is_access_token },
@@ -178,8 +197,8 @@ static cd_str bare_type(cd_str typ)
         return has_prefix ? cd_str_slice(typ, prefix.len, typ.len) : typ;
 }
 
-static cd_status read_claims(struct cd_arena *arena, const struct cd_jws *jws, struct cd_claims *ret,
-                             struct cd_error *reterr)
+static cd_status read_claims(struct cd_arena *arena, const struct cd_jws *jws, const struct cd_jwt_expect *expect,
+                             struct cd_jwt *ret, struct cd_error *reterr)
 {
         bool is_access_token = cd_str_eq_nocase(bare_type(jws->typ), CD_STR("at+jwt"));
         const struct cd_json *object;
@@ -191,46 +210,50 @@ static cd_status read_claims(struct cd_arena *arena, const struct cd_jws *jws, s
         if (status != CD_OK || object->type != CD_JSON_OBJECT)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the payload is not a JSON object with unique names");
         for (const struct cd_json *member = object->child; member; member = member->next) {
-                status = read_claim(member, ret, &seen, reterr);
+                status = read_claim(member, expect, &ret->claims, &seen, reterr);
                 if (status != CD_OK)
                         return status;
         }
-        return check_required(ret, seen, is_access_token, reterr);
+        ret->payload = jws->payload;
+        ret->object = object;
+        return check_required(&ret->claims, seen, is_access_token, expect->is_foreign, reterr);
 }
 
-static cd_status check_times(const struct cd_claims *claims, cd_time now, struct cd_error *reterr)
+static cd_status check_times(const struct cd_claims *claims, const struct cd_jwt_expect *expect,
+                             struct cd_error *reterr)
 {
-        if (now < 0) /* how a clock says that it failed: nothing is known to be valid then (LESSONS 31) */
+        if (expect->now < 0) /* how a clock says that it failed: nothing is known to be valid then (LESSONS 31) */
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
-        if (now >= claims->exp)
+        if (expect->now - expect->leeway >= claims->exp)
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("exp"), "the token is expired");
-        if (claims->nbf > now)
+        if (claims->nbf > expect->now + expect->leeway)
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("nbf"), "the token is not yet valid");
         return CD_OK;
 }
 
 static cd_status judge(struct cd_arena *arena, const struct cd_jws *jws, const struct cd_jwt_expect *expect,
-                       struct cd_claims *ret, struct cd_error *reterr)
+                       struct cd_jwt *ret, struct cd_error *reterr)
 {
-        struct cd_claims claims = { 0 };
+        struct cd_jwt jwt = { 0 };
+        const struct cd_claims *claims = &jwt.claims;
 
         if (expect->typ.len == 0 || !cd_str_eq_nocase(bare_type(jws->typ), bare_type(expect->typ)))
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("typ"), "the token is of another typ");
-        cd_status status = read_claims(arena, jws, &claims, reterr);
+        cd_status status = read_claims(arena, jws, expect, &jwt, reterr);
         if (status != CD_OK)
                 return status;
-        if (expect->iss.len == 0 || !cd_str_eq(claims.iss, expect->iss))
+        if (expect->iss.len == 0 || !cd_str_eq(claims->iss, expect->iss))
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iss"), "the token is of another issuer");
-        if (expect->aud.ptr && (claims.aud.len == 0 || !cd_str_eq(claims.aud, expect->aud)))
+        if (expect->aud.ptr && (claims->aud.len == 0 || !cd_str_eq(claims->aud, expect->aud)))
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("aud"), "the token is for another audience");
-        status = check_times(&claims, expect->now, reterr);
+        status = check_times(claims, expect, reterr);
         if (status == CD_OK)
-                *ret = claims;
+                *ret = jwt;
         return status;
 }
 
-cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
-                        const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr)
+cd_status cd_jwt_verify_whole(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                              const struct cd_jwt_expect *expect, struct cd_jwt *ret, struct cd_error *reterr)
 {
         struct cd_jws jws;
 
@@ -238,11 +261,27 @@ cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_s
         return status == CD_OK ? judge(arena, &jws, expect, ret, reterr) : status;
 }
 
+cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                        const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr)
+{
+        struct cd_jwt jwt;
+
+        cd_status status = cd_jwt_verify_whole(arena, keys, token, expect, &jwt, reterr);
+        if (status == CD_OK)
+                *ret = jwt.claims;
+        return status;
+}
+
 cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect, struct cd_claims *ret,
                         struct cd_error *reterr)
 {
         struct cd_jws jws;
+        struct cd_jwt jwt;
 
         cd_status status = cd_jws_decode(arena, token, &jws, reterr);
-        return status == CD_OK ? judge(arena, &jws, expect, ret, reterr) : status;
+        if (status == CD_OK)
+                status = judge(arena, &jws, expect, &jwt, reterr);
+        if (status == CD_OK)
+                *ret = jwt.claims;
+        return status;
 }

@@ -18,6 +18,10 @@ struct cd_jwt_expect {
         cd_str iss; /* required, exact */
         cd_str aud; /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
         cd_time now;
+        cd_time leeway; /* seconds that exp and nbf may be missed by, for clocks that differ (RFC 7519 §4.1.4) */
+        /* For the tokens of other issuers: "aud" may name several audiences, of which one must be `aud` (RFC 7519 §4.1.3), and
+         * "iat" is required of access tokens only. */
+        bool is_foreign;
 };
 
 /* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in the arena.
@@ -27,3 +31,14 @@ cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_s
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */
 cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect, struct cd_claims *ret,
                         struct cd_error *reterr);
+
+/* A token whose payload is wanted whole. */
+struct cd_jwt {
+        struct cd_claims claims; /* where `is_foreign` is set, `aud` is the one that was expected */
+        cd_str payload;          /* the JSON text as it was signed */
+        const struct cd_json *object;
+};
+
+/* As cd_jwt_verify. Everything lives in the arena. */
+cd_status cd_jwt_verify_whole(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                              const struct cd_jwt_expect *expect, struct cd_jwt *ret, struct cd_error *reterr);

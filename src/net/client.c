@@ -15,7 +15,7 @@ enum {
 
 struct cd_http_client {
         struct cd_http_client_options options;
-        char *user_agent;
+        char *user_agent, *ca_file;    /* ca_file NULL: the system's */
         pthread_mutex_t lock;          /* of what follows */
         struct cd_client_handle *idle; /* last used first: its connections are the least likely to be stale */
         int64_t idle_count;
@@ -91,6 +91,9 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
                 ok &= curl_easy_setopt(curl, numbers[i].option, numbers[i].value) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK; /* nor one from the environment */
+        if (client->ca_file)                                         /* and not the folder of the system's beside it */
+                ok &= curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file) == CURLE_OK &&
+                      curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_USERAGENT, client->user_agent) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_HEADERDATA, handle) == CURLE_OK;
@@ -172,16 +175,19 @@ cd_status cd_http_client_new(const struct cd_http_client_options *options, struc
         cd_str agent = options->user_agent.len ? options->user_agent : CD_STR("cardea");
         struct cd_http_client *client = calloc(1, sizeof(*client));
         char *agent_copy = strndup(agent.ptr, agent.len);
-        if (!client || !agent_copy) {
+        char *ca_copy = options->ca_file.len ? strndup(options->ca_file.ptr, options->ca_file.len) : NULL;
+        if (!client || !agent_copy || (options->ca_file.len && !ca_copy)) {
                 free(client);
                 free(agent_copy);
+                free(ca_copy);
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for an HTTP client");
         }
         client->options = *options;
-        client->options.user_agent = (cd_str){ NULL, 0 };
+        client->options.user_agent = client->options.ca_file = (cd_str){ NULL, 0 };
         if (client->options.idle_handles == 0)
                 client->options.idle_handles = 64;
         client->user_agent = agent_copy;
+        client->ca_file = ca_copy;
         pthread_mutex_init(&client->lock, NULL);
         *ret = client;
         return CD_OK;
@@ -198,6 +204,7 @@ void cd_http_client_free(struct cd_http_client *client)
         }
         pthread_mutex_destroy(&client->lock);
         free(client->user_agent);
+        free(client->ca_file);
         free(client);
 }
 
@@ -252,7 +259,7 @@ static cd_status perform(struct cd_client_handle *handle, const struct cd_http_c
         /* A kept-alive connection that turns out to be closed before the first byte of an answer is replaced by libcurl
          * itself (Curl_retry_request), once, within the same total timeout. */
         CURLcode code = transfer(handle);
-        return code == CURLE_OK ? read_answer(handle, call->on_behalf_of->arena, ret, reterr)
+        return code == CURLE_OK ? read_answer(handle, cd_client_arena(call), ret, reterr)
                                 : cd_client_fail(handle, code, reterr);
 }
 

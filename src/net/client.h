@@ -11,6 +11,7 @@ struct cd_http_client_options {
         int64_t response_max;       /* bytes of headers and body together; more: CD_TOO_LARGE */
         int64_t idle_handles;       /* kept-alive connections kept for later; 0: 64 */
         cd_str user_agent;          /* empty: "cardea" */
+        cd_str ca_file;             /* PEM of the authorities to trust instead of the system's; empty: those */
 };
 
 struct cd_http_call {
@@ -21,8 +22,10 @@ struct cd_http_call {
         cd_str content_type;               /* with body */
         cd_str body;                       /* ptr NULL: none */
         int64_t timeout_ms;                /* 0: the client's; to fit several calls into one deadline */
-        /* The request on whose behalf this is: its request_id and traceparent go along, and its arena takes the answer. */
+        /* The request on whose behalf this is: its request_id and traceparent go along, and its arena takes the answer. NULL: it is
+         * for nobody's request, and `arena` takes the answer. */
         const struct cd_http_request *on_behalf_of;
+        struct cd_arena *arena;
 };
 
 struct cd_http_answer {

@@ -23,7 +23,9 @@ struct cd_client_handle {
 
 /* client_request.c: CD_INVALID_REQUEST for what may not be sent. */
 cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error *reterr);
-/* Tells libcurl what to send. Lines are built in the arena of call->on_behalf_of, where they live as long as it. */
+/* Where the answer goes, and what is sent is built: it lives as long as that. */
+struct cd_arena *cd_client_arena(const struct cd_http_call *call);
+/* Tells libcurl what to send. */
 cd_status cd_client_set_call(struct cd_client_handle *handle, const struct cd_http_call *call, struct cd_error *reterr);
 
 /* client_error.c: what libcurl reports, in our words. libcurl's own name hosts and URLs, so they never go into the

@@ -34,6 +34,11 @@ static const char *method_name(enum cd_http_method method)
         }
 }
 
+struct cd_arena *cd_client_arena(const struct cd_http_call *call)
+{
+        return call->on_behalf_of ? call->on_behalf_of->arena : call->arena;
+}
+
 cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error *reterr)
 {
         if (!method_name(call->method))
@@ -42,6 +47,8 @@ cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error 
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
         if (has_control(call->url) || has_control(call->bearer) || has_control(call->content_type))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
+        if (!cd_client_arena(call))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a call without a place for its answer");
         if (call->timeout_ms < 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a negative timeout");
         if (cd_str_index(call->basic_user, ':') != call->basic_user.len) /* RFC 7617 §2 */
@@ -116,21 +123,22 @@ static char *trace_header(struct cd_arena *arena, const struct cd_http_trace *tr
 static bool set_headers(struct cd_client_handle *handle, const struct cd_http_call *call)
 {
         const struct cd_http_request *req = call->on_behalf_of;
+        struct cd_arena *arena = cd_client_arena(call);
         static char accept[] = "Accept: application/json", no_expect[] = "Expect:", no_type[] = "Content-Type:";
         bool has_type = call->body.ptr && call->content_type.len;
         bool ok;
 
         handle->header_count = 0;
         ok = add_header(handle, accept) && add_header(handle, no_expect) &&
-             add_header(handle, has_type ? join(req->arena, CD_STR("Content-Type: "), call->content_type) : no_type);
-        if (req->trace.trace_id[0])
-                ok = ok && add_header(handle, trace_header(req->arena, &req->trace));
-        if (req->request_id.len)
-                ok = ok && add_header(handle, join(req->arena, CD_STR("X-Request-Id: "), req->request_id));
+             add_header(handle, has_type ? join(arena, CD_STR("Content-Type: "), call->content_type) : no_type);
+        if (req && req->trace.trace_id[0])
+                ok = ok && add_header(handle, trace_header(arena, &req->trace));
+        if (req && req->request_id.len)
+                ok = ok && add_header(handle, join(arena, CD_STR("X-Request-Id: "), req->request_id));
         if (call->basic_user.ptr)
-                ok = ok && add_header(handle, basic_header(req->arena, call->basic_user, call->basic_password));
+                ok = ok && add_header(handle, basic_header(arena, call->basic_user, call->basic_password));
         if (call->bearer.ptr)
-                ok = ok && add_header(handle, join(req->arena, CD_STR("Authorization: Bearer "), call->bearer));
+                ok = ok && add_header(handle, join(arena, CD_STR("Authorization: Bearer "), call->bearer));
         return ok && curl_easy_setopt(handle->curl, CURLOPT_HTTPHEADER, handle->headers) == CURLE_OK;
 }
 
@@ -156,7 +164,7 @@ static bool set_method(CURL *curl, const struct cd_http_call *call)
 
 cd_status cd_client_set_call(struct cd_client_handle *handle, const struct cd_http_call *call, struct cd_error *reterr)
 {
-        cd_str url = cd_arena_copy(call->on_behalf_of->arena, call->url);
+        cd_str url = cd_arena_copy(cd_client_arena(call), call->url);
 
         if (!url.ptr || curl_easy_setopt(handle->curl, CURLOPT_URL, url.ptr) != CURLE_OK ||
             !set_method(handle->curl, call) || !set_headers(handle, call))

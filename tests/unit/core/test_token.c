@@ -18,8 +18,12 @@ static void a_client_gets_a_token_with_the_claims_of_rfc_9068(void **state)
 {
         struct fixture *f = *state;
         struct cd_token_request ask = fixture_ask();
-        struct cd_jwt_expect expect = { CD_STR("at+jwt"), CD_STR("https://auth.example"), CD_STR("https://api.example"),
-                                        NOON };
+        struct cd_jwt_expect expect = {
+                .typ = CD_STR("at+jwt"),
+                .iss = CD_STR("https://auth.example"),
+                .aud = CD_STR("https://api.example"),
+                .now = NOON,
+        };
         struct cd_tokens tokens;
         struct cd_claims claims;
 

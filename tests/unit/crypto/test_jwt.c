@@ -235,6 +235,74 @@ static void lesson_17_aud_is_checked(void **state)
                        "the token is for another audience");
 }
 
+static void of_the_audiences_of_a_foreign_token_one_must_be_ours(void **state)
+{
+        static const char *const others[] = { "[]", "[\"x\"]", "[\"x\",\"http://localhost:5002/\"]", "\"x\"" };
+        struct fixture *f = *state;
+        struct cd_jwt_expect want = expect;
+        struct cd_jwt jwt;
+
+        want.is_foreign = true;
+        assert_ok(read(f, with_claim(f, "aud", "\"http://localhost:5002\""), &want));
+        assert_ok(read(f, with_claim(f, "aud", "[\"x\",\"http://localhost:5002\",\"y\"]"), &want));
+        cd_str token = with_claim(f, "aud", "[\"x\",\"http://localhost:5002\"]");
+        assert_ok(cd_jwt_verify_whole(&f->arena, &f->keys, token, &want, &jwt, NULL));
+        assert_str(jwt.claims.aud, "http://localhost:5002");
+        for (size_t i = 0; i < CD_LEN(others); i++)
+                assert_int_equal(read(f, with_claim(f, "aud", others[i]), &want), CD_INVALID_TOKEN);
+        assert_refused(read(f, with_claim(f, "aud", "[\"http://localhost:5002\",7]"), &want), CD_INVALID_TOKEN,
+                       "aud is not a string");
+        assert_refused(read(f, with_claim(f, "iat", NULL), &want), CD_INVALID_TOKEN, "iat is missing");
+}
+
+static void a_foreign_token_of_another_typ_needs_no_iat_but_an_exp(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwt_expect want = expect;
+        cd_str header = cd_arena_printf(&f->arena, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"kid\":\"%.*s\"}",
+                                        CD_STR_ARG(f->es256->kid));
+        cd_str bare = CD_STR("{\"iss\":\"http://localhost:5001\",\"aud\":\"http://localhost:5002\",\"exp\":1300}");
+        cd_str endless = CD_STR("{\"iss\":\"http://localhost:5001\",\"aud\":\"http://localhost:5002\"}");
+
+        want.typ = CD_STR("JWT");
+        assert_refused(read(f, forge(f, f->es256, header, bare), &want), CD_INVALID_TOKEN, "iat is missing");
+        want.is_foreign = true;
+        assert_ok(read(f, forge(f, f->es256, header, bare), &want));
+        assert_refused(read(f, forge(f, f->es256, header, endless), &want), CD_INVALID_TOKEN, "exp is missing");
+}
+
+static void a_leeway_moves_both_ends(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_claims claims = good;
+        struct cd_jwt_expect want = expect;
+
+        claims.nbf = 1100;
+        want.leeway = 30;
+        want.now = 1329;
+        assert_ok(read(f, sign(f, &claims), &want));
+        want.now = 1330;
+        assert_refused(read(f, sign(f, &claims), &want), CD_INVALID_TOKEN, "the token is expired");
+        want.now = 1070;
+        assert_ok(read(f, sign(f, &claims), &want));
+        want.now = 1069;
+        assert_refused(read(f, sign(f, &claims), &want), CD_INVALID_TOKEN, "the token is not yet valid");
+        want.now = -1; /* a failed clock is no time that a leeway could mend */
+        assert_refused(read(f, sign(f, &claims), &want), CD_UNAVAILABLE, "the clock failed");
+}
+
+static void the_whole_payload_is_there_as_it_was_signed(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwt jwt;
+        cd_str token = with_claim(f, "scope", "\"a b\",\"projects\":[1, {\"deep\":null}]");
+
+        assert_ok(cd_jwt_verify_whole(&f->arena, &f->keys, token, &expect, &jwt, NULL));
+        assert_str(cd_json_find(jwt.object, CD_STR("projects"))->text, "[1, {\"deep\":null}]");
+        assert_true(jwt.payload.ptr[0] == '{' && jwt.payload.ptr[jwt.payload.len - 1] == '}');
+        assert_str(jwt.claims.scope, "a b");
+}
+
 static void lesson_17_exp_is_checked(void **state)
 {
         struct fixture *f = *state;
@@ -391,6 +459,10 @@ int main(void)
                 cmocka_unit_test(lesson_17_typ_is_checked),
                 cmocka_unit_test(lesson_17_iss_is_checked),
                 cmocka_unit_test(lesson_17_aud_is_checked),
+                cmocka_unit_test(of_the_audiences_of_a_foreign_token_one_must_be_ours),
+                cmocka_unit_test(a_foreign_token_of_another_typ_needs_no_iat_but_an_exp),
+                cmocka_unit_test(a_leeway_moves_both_ends),
+                cmocka_unit_test(the_whole_payload_is_there_as_it_was_signed),
                 cmocka_unit_test(lesson_17_exp_is_checked),
                 cmocka_unit_test(lesson_17_nbf_is_checked),
                 cmocka_unit_test(lesson_18_times_that_are_not_integers_are_refused),

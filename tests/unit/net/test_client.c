@@ -216,6 +216,23 @@ static void a_proxy_of_the_environment_is_not_used(void **state)
         unsetenv("ALL_PROXY");
 }
 
+static void a_call_for_nobodys_request_takes_its_answer_into_an_arena(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_http_call c = { .method = CD_HTTP_GET, .bearer = CD_STR("abc") };
+
+        start(f, answers);
+        c.url = cd_str_from_c(f->url);
+        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_INVALID_REQUEST);
+        assert_string_equal(f->err.reason, "a call without a place for its answer");
+        c.arena = &f->arena;
+        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_OK);
+        assert_int_equal(f->answer.status, 200);
+        assert_sent(f, "X-Request-Id", false);
+        assert_sent(f, "traceparent", false);
+        assert_sent(f, "Authorization: Bearer abc\r\n", true);
+}
+
 enum {
         THREADS = 8,
         CALLS = 100
@@ -270,6 +287,7 @@ int main(void)
                 TEST(a_request_on_a_connection_that_is_reset_meanwhile_is_tried_once_more),
                 TEST(no_redirect_is_followed_and_no_cookie_kept),
                 TEST(a_proxy_of_the_environment_is_not_used),
+                TEST(a_call_for_nobodys_request_takes_its_answer_into_an_arena),
                 TEST(threads_share_a_client),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
