@@ -133,7 +133,8 @@ static void errors_are_logged_with_reason_and_field(void **state)
 {
         struct sink sink = new_sink();
         struct cd_log *log = cd_log_new(sink.fd, CD_LOG_DEBUG, CD_STR(""));
-        struct cd_error with = { CD_INVALID_REQUEST, "scope", "missing" }, without = { CD_INTERNAL, "", "broken" };
+        struct cd_error with = { .status = CD_INVALID_REQUEST, .field = "scope", .reason = "missing" };
+        struct cd_error without = { .status = CD_INTERNAL, .reason = "broken" };
 
         (void)state;
         cd_log_error_event(log, CD_LOG_ERROR, "start", &with);

@@ -8,6 +8,7 @@
 
 #include <openssl/rand.h>
 
+#include "crypto/certificate.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 
@@ -179,6 +180,21 @@ static void lesson_31_a_failing_allocation_in_pem_is_survived(void **state)
         starve(*state, use_pem);
 }
 
+static cd_status use_certificate(struct fixture *f)
+{
+        const cd_str names[] = { CD_STR_INIT("localhost"), CD_STR_INIT("::1") };
+        const struct cd_certificate_spec spec = { .names = { names, CD_LEN(names) }, .now = 1790000000, .days = 1 };
+        cd_str certificate, key;
+
+        cd_arena_reset(&f->arena);
+        return cd_certificate_self_signed(&spec, &f->arena, &certificate, &key, NULL);
+}
+
+static void lesson_31_a_failing_allocation_in_a_certificate_is_survived(void **state)
+{
+        starve(*state, use_certificate);
+}
+
 static void watch(cd_str bytes)
 {
         memcpy(secret, bytes.ptr, SECRET_SIZE);
@@ -242,6 +258,7 @@ int main(void)
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_mac_is_survived),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_key_is_survived),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_pem_is_survived),
+                cmocka_unit_test(lesson_31_a_failing_allocation_in_a_certificate_is_survived),
                 cmocka_unit_test(lesson_32_a_freed_private_key_is_wiped),
                 cmocka_unit_test(lesson_32_a_freed_mac_key_is_wiped),
         };

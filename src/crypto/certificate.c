@@ -1,0 +1,273 @@
+#include "crypto/certificate.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "base/buf.h"
+#include "crypto/random.h"
+
+enum {
+        DAY = 24 * 60 * 60,
+        SKEW = 60 * 60,
+        DNS_NAME_MAX = 253, /* RFC 1035 §2.3.4, as text */
+        DNS_LABEL_MAX = 63,
+        COMMON_NAME_MAX = 64, /* RFC 5280 appendix A.1, ub-common-name */
+        SERIAL_SIZE = 16,     /* bytes; at most 20 (RFC 5280 §4.1.2.2) */
+        X509_V3 = 2,
+};
+
+/* ---- names ---- */
+
+static bool is_label(cd_str label)
+{
+        for (size_t i = 0; i < label.len; i++) {
+                char c = label.ptr[i];
+                bool is_edge = i == 0 || i == label.len - 1;
+                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_' &&
+                    (c != '-' || is_edge))
+                        return false;
+        }
+        return label.len > 0 && label.len <= DNS_LABEL_MAX;
+}
+
+static bool is_dns_name(cd_str name)
+{
+        if (name.len == 0 || name.len > DNS_NAME_MAX)
+                return false;
+        if (cd_str_has_prefix(name, CD_STR("*.")))
+                name = cd_str_slice(name, 2, name.len);
+        for (;;) {
+                size_t dot = cd_str_index(name, '.');
+                if (!is_label(cd_str_slice(name, 0, dot)))
+                        return false;
+                if (dot == name.len)
+                        return true;
+                name = cd_str_slice(name, dot + 1, name.len);
+        }
+}
+
+/* How many bytes the address has, 4 or 16; 0: it is none. */
+static int parse_ip(cd_str name, unsigned char to[16])
+{
+        char z[INET6_ADDRSTRLEN];
+
+        if (name.len == 0 || name.len >= sizeof(z))
+                return 0;
+        memcpy(z, name.ptr, name.len);
+        z[name.len] = '\0';
+        return inet_pton(AF_INET, z, to) == 1 ? 4 : inet_pton(AF_INET6, z, to) == 1 ? 16 : 0;
+}
+
+static bool is_all_digits_and_dots(cd_str name)
+{
+        for (size_t i = 0; i < name.len; i++)
+                if (name.ptr[i] != '.' && (name.ptr[i] < '0' || name.ptr[i] > '9'))
+                        return false;
+        return true;
+}
+
+/* "127.1" is a mistyped address and no name. */
+static bool is_name(cd_str name)
+{
+        unsigned char bytes[16];
+
+        return parse_ip(name, bytes) || (is_dns_name(name) && !is_all_digits_and_dots(name));
+}
+
+static cd_status check_spec(const struct cd_certificate_spec *spec, struct cd_error *reterr)
+{
+        if (spec->names.count == 0 || spec->names.count > CD_CERTIFICATE_NAMES_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("names"), "a certificate has 1 to %d names",
+                                CD_CERTIFICATE_NAMES_MAX);
+        if (spec->days < 1 || spec->days > CD_CERTIFICATE_DAYS_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("days"), "a certificate lasts 1 to %d days",
+                                CD_CERTIFICATE_DAYS_MAX);
+        for (size_t i = 0; i < spec->names.count; i++)
+                if (!is_name(spec->names.items[i]))
+                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("names"),
+                                        "\"%.*s\" is neither a DNS name nor an address",
+                                        CD_STR_ARG(cd_str_slice(spec->names.items[i], 0, 100)));
+        return CD_OK;
+}
+
+cd_status cd_certificate_names_of_host(struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr)
+{
+        static const cd_str fixed[] = { CD_STR_INIT("localhost"), CD_STR_INIT("127.0.0.1"), CD_STR_INIT("::1") };
+        cd_str *names = cd_arena_calloc(arena, CD_LEN(fixed) + 1, sizeof(*names));
+        char host[DNS_NAME_MAX + 2] = "";
+        size_t count = CD_LEN(fixed);
+
+        if (!names)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
+        memcpy(names, fixed, sizeof(fixed));
+        if (gethostname(host, sizeof(host) - 1) != 0)
+                host[0] = '\0';
+        cd_str name = cd_str_from_c(host);
+        if (is_name(name) && !cd_str_eq_nocase(name, fixed[0])) {
+                names[count] = cd_arena_copy(arena, name);
+                if (!names[count++].ptr)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
+        }
+        *ret = (struct cd_strs){ names, count };
+        return CD_OK;
+}
+
+/* ---- the certificate ---- */
+
+static void free_names(GENERAL_NAMES **names)
+{
+        GENERAL_NAMES_free(*names);
+}
+
+static void free_name(GENERAL_NAME **name)
+{
+        GENERAL_NAME_free(*name);
+}
+
+static bool add_alternative_name(GENERAL_NAMES *names, cd_str text)
+{
+        unsigned char bytes[16];
+        int size = parse_ip(text, bytes);
+        __attribute__((cleanup(free_name))) GENERAL_NAME *name = GENERAL_NAME_new();
+        ASN1_STRING *value = size ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
+
+        if (!name || !value) {
+                ASN1_STRING_free(value);
+                return false;
+        }
+        GENERAL_NAME_set0_value(name, size ? GEN_IPADD : GEN_DNS, value);
+        if (!ASN1_STRING_set(value, size ? (const void *)bytes : text.ptr, size ? size : (int)text.len) ||
+            !sk_GENERAL_NAME_push(names, name))
+                return false;
+        name = NULL;
+        return true;
+}
+
+static bool set_alternative_names(X509 *x509, struct cd_strs texts)
+{
+        __attribute__((cleanup(free_names))) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+
+        for (size_t i = 0; i < texts.count; i++)
+                if (!names || !add_alternative_name(names, texts.items[i]))
+                        return false;
+        return X509_add1_ext_i2d(x509, NID_subject_alt_name, names, 0, 0) == 1;
+}
+
+static bool add_extension(X509 *x509, int nid, const char *value)
+{
+        X509V3_CTX context;
+
+        X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
+        X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+        bool ok = extension && X509_add_ext(x509, extension, -1) == 1;
+        X509_EXTENSION_free(extension);
+        return ok;
+}
+
+static bool set_serial(X509 *x509)
+{
+        unsigned char bytes[SERIAL_SIZE];
+
+        if (cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)) != CD_OK)
+                return false;
+        bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, and never short */
+        BIGNUM *number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+        bool ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509));
+        BN_free(number);
+        return ok;
+}
+
+/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125 §6.4.4). */
+static bool set_subject(X509 *x509, cd_str name)
+{
+        cd_str shown = name.len > COMMON_NAME_MAX ? CD_STR("Cardea") : name;
+        X509_NAME *subject = X509_get_subject_name(x509);
+
+        return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC, (const unsigned char *)shown.ptr,
+                                          (int)shown.len, -1, 0) == 1 &&
+               X509_set_issuer_name(x509, subject) == 1;
+}
+
+static bool fill(X509 *x509, const struct cd_certificate_spec *spec, EVP_PKEY *key)
+{
+        return X509_set_version(x509, X509_V3) == 1 && set_serial(x509) && set_subject(x509, spec->names.items[0]) &&
+               ASN1_TIME_set(X509_getm_notBefore(x509), spec->now - SKEW) &&
+               ASN1_TIME_set(X509_getm_notAfter(x509), spec->now + spec->days * DAY) &&
+               X509_set_pubkey(x509, key) == 1 && set_alternative_names(x509, spec->names) &&
+               add_extension(x509, NID_basic_constraints, "critical,CA:FALSE") &&
+               add_extension(x509, NID_key_usage, "critical,digitalSignature") &&
+               add_extension(x509, NID_ext_key_usage, "serverAuth") &&
+               add_extension(x509, NID_subject_key_identifier, "hash") &&
+               add_extension(x509, NID_authority_key_identifier, "keyid:always") &&
+               X509_sign(x509, key, EVP_sha256()) > 0;
+}
+
+/* ---- as text ---- */
+
+static void free_bio(BIO **bio)
+{
+        BIO_free(*bio); /* wipes what it holds */
+}
+
+/* What the writer wrote, in the arena; ptr NULL where that failed. */
+static cd_str copy_of(BIO *bio, bool written, struct cd_arena *arena)
+{
+        char *text = NULL;
+        long len = written ? BIO_get_mem_data(bio, &text) : 0;
+
+        return len > 0 ? cd_arena_copy(arena, cd_str_of(text, (size_t)len)) : (cd_str){ NULL, 0 };
+}
+
+static cd_str certificate_text(X509 *x509, struct cd_arena *arena)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new(BIO_s_mem());
+
+        return copy_of(bio, bio && PEM_write_bio_X509(bio, x509) == 1, arena);
+}
+
+static cd_str key_text(EVP_PKEY *key, struct cd_arena *arena)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new(BIO_s_mem());
+
+        return copy_of(bio, bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1, arena);
+}
+
+static void free_key(EVP_PKEY **key)
+{
+        EVP_PKEY_free(*key);
+}
+
+static void free_x509(X509 **x509)
+{
+        X509_free(*x509);
+}
+
+cd_status cd_certificate_self_signed(const struct cd_certificate_spec *spec, struct cd_arena *arena,
+                                     cd_str *ret_certificate, cd_str *ret_key, struct cd_error *reterr)
+{
+        cd_status status = check_spec(spec, reterr);
+
+        if (status != CD_OK)
+                return status;
+        __attribute__((cleanup(free_key))) EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+        __attribute__((cleanup(free_x509))) X509 *x509 = X509_new();
+        bool made = key && x509 && fill(x509, spec, key);
+        cd_str certificate = made ? certificate_text(x509, arena) : (cd_str){ NULL, 0 };
+        cd_str secret = made ? key_text(key, arena) : (cd_str){ NULL, 0 };
+        if (!certificate.ptr || !secret.ptr) {
+                ERR_clear_error();
+                return cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+        }
+        *ret_certificate = certificate;
+        *ret_key = secret;
+        return CD_OK;
+}
