@@ -99,19 +99,13 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
         return ret->ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
 
-static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path, struct cd_interpolated *into,
-                              cd_str *ret, struct cd_error *reterr)
+/* The text of a file that holds one value. */
+static cd_status read_value(struct cd_arena *arena, cd_str path, cd_str *ret, bool *ret_readable_by_others,
+                            struct cd_error *reterr)
 {
-        bool relative = folder.len && !cd_str_has_prefix(path, CD_STR("/"));
-        cd_str full = relative ? cd_arena_printf(arena, "%.*s/%.*s", CD_STR_ARG(folder), CD_STR_ARG(path)) : path;
-        bool readable_by_others = false;
         cd_str text;
 
-        if (!path.len)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "${file:} names no file");
-        if (!full.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = cd_read_file(arena, full, CD_SECRET_FILE_MAX, &text, &readable_by_others, reterr);
+        cd_status status = cd_read_file(arena, path, CD_SECRET_FILE_MAX, &text, ret_readable_by_others, reterr);
         if (status != CD_OK)
                 return status;
         if (cd_str_has_suffix(text, CD_STR("\r\n")))
@@ -119,11 +113,45 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
         else if (cd_str_has_suffix(text, CD_STR("\n")))
                 text.len--;
         if (text.len == 0)
-                return fail_file(reterr, full, "is empty");
-        if (readable_by_others)
-                into->readable_file = full;
+                return fail_file(reterr, path, "is empty");
         *ret = text;
         return CD_OK;
+}
+
+static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path, struct cd_interpolated *into,
+                              cd_str *ret, struct cd_error *reterr)
+{
+        bool relative = folder.len && !cd_str_has_prefix(path, CD_STR("/"));
+        cd_str full = relative ? cd_arena_printf(arena, "%.*s/%.*s", CD_STR_ARG(folder), CD_STR_ARG(path)) : path;
+        bool readable_by_others = false;
+
+        if (!path.len)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "${file:} names no file");
+        if (!full.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
+        cd_status status = read_value(arena, full, ret, &readable_by_others, reterr);
+        if (status == CD_OK && readable_by_others)
+                into->readable_file = full;
+        return status;
+}
+
+/* The mode of a credential is not judged: it lies in a folder that only its service can enter. */
+static cd_status resolve_credential(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr)
+{
+        const char *folder = getenv("CREDENTIALS_DIRECTORY");
+        bool readable_by_others;
+
+        if (!name.len || cd_str_index(name, '/') < name.len)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not a name of a credential",
+                                CD_STR_ARG(cd_str_slice(name, 0, 64)));
+        if (!folder || !*folder)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                "credential %.*s is not there: systemd gave this process none (LoadCredential=)",
+                                CD_STR_ARG(name));
+        cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
+        if (!path.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
+        return read_value(arena, path, ret, &readable_by_others, reterr);
 }
 
 /* `inner` is what stands between "${" and "}". */
@@ -138,9 +166,12 @@ static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, st
                 status = resolve_env(arena, name, ret, reterr);
         else if (cd_str_eq(kind, CD_STR("file")) && colon < inner.len)
                 status = resolve_file(arena, folder, name, into, ret, reterr);
+        else if (cd_str_eq(kind, CD_STR("credential")) && colon < inner.len)
+                status = resolve_credential(arena, name, ret, reterr);
         else
                 return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "\"${\" begins neither ${env:NAME} nor ${file:PATH}; write $${ for a literal ${");
+                               "\"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                               "literal ${");
         if (status != CD_OK)
                 return status;
         for (size_t i = 0; i + 1 < ret->len; i++)

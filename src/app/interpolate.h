@@ -1,5 +1,5 @@
 #pragma once
-/* ${env:NAME} and ${file:PATH} inside a value, resolved once, when a configuration is loaded. */
+/* ${env:NAME}, ${file:PATH} and ${credential:NAME} inside a value, resolved once, when a configuration is loaded. */
 #include "base/arena.h"
 #include "base/status.h"
 
@@ -9,14 +9,15 @@ enum {
 
 struct cd_interpolated {
         cd_str text;
-        cd_str from;          /* "env NAME, file PATH" in order; empty where the value named neither */
+        cd_str from;          /* "env NAME, file PATH, credential NAME" in order; empty where the value named none */
         cd_str readable_file; /* the last file named that group or others can read; empty: none */
         bool left_over;       /* what was put in holds "${" itself: it is not expanded again */
 };
 
 /* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder reaches anybody by accident (LESSONS
- * 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is dropped. A variable
- * or file that is missing or empty is an error that names it. Only the variables named are read (LESSONS 24).
+ * 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is dropped. A credential
+ * is a file that systemd put into $CREDENTIALS_DIRECTORY for this service alone (systemd.exec(5)). A variable, file or
+ * credential that is missing or empty is an error that names it. Only the variables named are read (LESSONS 24).
  * CD_INVALID_REQUEST, CD_NO_MEMORY. */
 cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
                          struct cd_error *reterr);

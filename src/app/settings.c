@@ -64,11 +64,11 @@ static void note_source(const struct place *at, const struct cd_yaml_node *node,
 static void bind_table(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
                        void *target);
 
-static void warn_about_value(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
+static void judge_value(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
         if (value->readable_file.len && field->type == CD_FIELD_SECRET) {
                 cd_str fix = cd_arena_printf(at->report->arena, "chmod 600 %.*s", CD_STR_ARG(value->readable_file));
-                cd_report_about(at->report, CD_FINDING_WARNING, at->path, fix.ptr,
+                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr,
                                 "holds a secret from a file that other users of this machine can read");
         }
         if (value->left_over)
@@ -116,7 +116,7 @@ static void bind_scalar(const struct place *at, const struct cd_field *field, co
                 cd_report_add(at->report, &finding);
                 return;
         }
-        warn_about_value(at, field, &value);
+        judge_value(at, field, &value);
 }
 
 static bool expect_list(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,

@@ -52,13 +52,13 @@ def test_every_mistake_is_one_line_with_position_and_fix(config):
     assert "4 errors, " in got.stdout.splitlines()[-1]
 
 
-def test_a_secret_file_that_others_can_read_is_a_warning(config, tmp_path):
+def test_a_secret_file_that_others_can_read_is_refused(config, tmp_path):
     make_key(tmp_path, 0o644)
     got = run("check", f"--config={config(GOOD)}", env={"CD_SECRET": "s"})
-    assert got.returncode == 0
+    assert got.returncode == 2
     assert (f"signing_key: holds a secret from a file that other users of this machine can read (from file signing.pem); "
             f"chmod 600 {tmp_path}/signing.pem") in got.stdout
-    assert got.stdout.splitlines()[-1] == "0 errors, 1 warning"
+    assert got.stdout.splitlines()[-1] == "1 error, 0 warnings"
 
 
 def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):

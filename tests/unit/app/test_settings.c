@@ -233,12 +233,15 @@ static void lesson_23_a_literal_placeholder_never_reaches_anybody(void **state)
         struct fixture *f = *state;
 
         refuses(f, "greeting: ${HOME}\n",
-                ":1:11: greeting: \"${\" begins neither ${env:NAME} nor ${file:PATH}; write $${ for a literal ${");
+                ":1:11: greeting: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                "literal ${");
         refuses(f, "greeting: a ${env\n", ":1:11: greeting: \"${\" without its \"}\"; write $${ for a literal ${");
         refuses(f, "greeting: ${env}\n",
-                ":1:11: greeting: \"${\" begins neither ${env:NAME} nor ${file:PATH}; write $${ for a literal ${");
+                ":1:11: greeting: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                "literal ${");
         refuses(f, "trusted_proxies: ['${x:y}']\n",
-                ":1:19: trusted_proxies[0]: \"${\" begins neither ${env:NAME} nor ${file:PATH}; write $${ for a "
+                ":1:19: trusted_proxies[0]: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write "
+                "$${ for a "
                 "literal ${");
         ASSERT_STR(accepts(f, "greeting: a $${HOME} $ $$ } {\n")->greeting, "a ${HOME} $ $$ } {");
 }
@@ -328,22 +331,36 @@ static void a_fifo_does_not_hang_the_start(void **state)
         refuses(f, "key: ${file:s}\n", ":1:6: key: file %s/s is not a regular file");
 }
 
-static void a_secret_file_that_others_can_read_is_a_warning(void **state)
+static void a_secret_file_that_others_can_read_is_refused(void **state)
 {
         struct fixture *f = *state;
         char want[256];
 
         put_file(f, "secret\n", 7, 0640);
-        accepts(f, "key: ${file:s}\n");
-        assert_int_equal(f->report.warnings, 1);
         snprintf(want, sizeof(want),
-                 "%s/f.yaml:1:6: key: holds a secret from a file that other users of this machine can read (from file "
-                 "s); "
+                 ":1:6: key: holds a secret from a file that other users of this machine can read (from file s); "
                  "chmod 600 %s/s",
-                 f->folder, f->folder);
-        ASSERT_STR(cd_finding_text(&f->report, f->report.findings), want);
+                 f->folder);
+        refuses(f, "key: ${file:s}\n", want);
         accepts(f, "greeting: ${file:s}\n"); /* not a secret */
         assert_int_equal(f->report.warnings, 0);
+}
+
+static void a_credential_is_a_file_that_systemd_gave(void **state)
+{
+        struct fixture *f = *state;
+
+        unsetenv("CREDENTIALS_DIRECTORY");
+        refuses(f, "key: ${credential:s}\n",
+                ":1:6: key: credential s is not there: systemd gave this process none (LoadCredential=)");
+        setenv("CREDENTIALS_DIRECTORY", f->folder, 1);
+        refuses(f, "key: ${credential:s}\n", ":1:6: key: file %s/s does not exist");
+        refuses(f, "key: ${credential:../s}\n", ":1:6: key: \"../s\" is not a name of a credential");
+        put_file(f, "from systemd\n", 13, 0440); /* its folder guards it, not its mode */
+        accepts(f, "key: ${credential:s}\n");
+        ASSERT_STR(f->settings.key, "from systemd");
+        assert_int_equal(f->report.warnings, 0);
+        unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 static void wrong_types_and_ranges_name_the_setting(void **state)
@@ -487,7 +504,8 @@ int main(void)
                 TEST(files_are_relative_to_the_configuration_and_lose_one_newline),
                 TEST(missing_empty_large_and_odd_files_are_refused_by_name),
                 TEST(a_fifo_does_not_hang_the_start),
-                TEST(a_secret_file_that_others_can_read_is_a_warning),
+                TEST(a_secret_file_that_others_can_read_is_refused),
+                TEST(a_credential_is_a_file_that_systemd_gave),
                 TEST(wrong_types_and_ranges_name_the_setting),
                 TEST(a_secret_is_never_repeated),
                 TEST(missing_values_and_settings_given_twice_are_refused),
