@@ -13,7 +13,6 @@ struct cd_login {
         const struct cd_password_cost *cost; /* what a new hash costs */
         const struct cd_clock *clock;
         const struct cd_random *random;
-        cd_str dummy; /* a stored form of that cost which no password matches: stands in for an unknown user's */
 };
 
 struct cd_login_attempt {

@@ -1,0 +1,133 @@
+#include "crypto/password.h"
+
+#include <string.h>
+
+#include "base/blocking.h"
+#include "crypto/password_form.h"
+
+static const struct form {
+        cd_str prefix;
+        cd_status (*check)(cd_str stored, struct cd_error *reterr);
+        cd_status (*verify)(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr);
+} forms[] = {
+        { CD_STR_INIT("$argon2id$"), cd_argon2_check, cd_argon2_verify },
+        { CD_STR_INIT("$2a$"), cd_bcrypt_check, cd_crypt_verify },
+        { CD_STR_INIT("$2b$"), cd_bcrypt_check, cd_crypt_verify },
+        { CD_STR_INIT("$2y$"), cd_bcrypt_check, cd_crypt_verify },
+        { CD_STR_INIT("$6$"), cd_sha512_crypt_check, cd_crypt_verify },
+        { CD_STR_INIT("$y$"), cd_yescrypt_check, cd_crypt_verify },
+        { CD_STR_INIT("$blake2b$"), cd_blake2b_check, cd_blake2b_verify },
+};
+
+/* What people have in their files and we do not take. */
+static const struct {
+        cd_str prefix;
+        const char *reason;
+} refused[] = {
+        { CD_STR_INIT("$apr1$"), "apr1 MD5 of htpasswd is not taken: it can be guessed too fast; use htpasswd -B" },
+        { CD_STR_INIT("{SHA}"),
+          "{SHA} of htpasswd is not taken: it has no salt and can be guessed at once; use htpasswd -B" },
+        { CD_STR_INIT("{SSHA}"), "{SSHA} is not taken: SHA-1 can be guessed too fast" },
+        { CD_STR_INIT("{"), "a hash with a scheme in braces is not taken" },
+        { CD_STR_INIT("$1$"), "md5-crypt is not taken: it can be guessed too fast" },
+        { CD_STR_INIT("$5$"), "sha256-crypt is not taken, only sha512-crypt ($6$)" },
+        { CD_STR_INIT("$7$"), "scrypt is not taken, only yescrypt ($y$)" },
+        { CD_STR_INIT("$gy$"), "gost-yescrypt is not taken, only yescrypt ($y$)" },
+        { CD_STR_INIT("$2$"), "the first bcrypt ($2$) is not taken, only $2a$, $2b$ and $2y$" },
+        { CD_STR_INIT("$2x$"), "$2x$ marks bcrypt hashes of a faulty program and is not taken" },
+        { CD_STR_INIT("$argon2i$"), "of Argon2, only Argon2id is taken" },
+        { CD_STR_INIT("$argon2d$"), "of Argon2, only Argon2id is taken" },
+};
+
+static const struct form *find_form(cd_str stored)
+{
+        for (size_t i = 0; i < CD_LEN(forms); i++)
+                if (cd_str_has_prefix(stored, forms[i].prefix))
+                        return &forms[i];
+        return NULL;
+}
+
+/* RFC-less DES crypt: 13 characters, the first two are the salt. */
+static bool looks_like_des(cd_str stored)
+{
+        static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+        if (stored.len != 13)
+                return false;
+        for (size_t i = 0; i < stored.len; i++)
+                if (!memchr(alphabet, stored.ptr[i], sizeof(alphabet) - 1))
+                        return false;
+        return true;
+}
+
+static cd_status refuse(cd_str stored, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < CD_LEN(refused); i++)
+                if (cd_str_has_prefix(stored, refused[i].prefix))
+                        return cd_fail(reterr, CD_MALFORMED, refused[i].reason);
+        if (stored.len == 0)
+                return cd_fail(reterr, CD_MALFORMED, "the password hash is empty");
+        if (looks_like_des(stored))
+                return cd_fail(reterr, CD_MALFORMED,
+                               "13 characters are taken for DES crypt, which can be guessed at once and is not taken");
+        return cd_fail(reterr, CD_MALFORMED, "no password hash of a known form; a password in plain text is not taken");
+}
+
+cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
+{
+        const struct form *form = find_form(stored);
+
+        if (!form)
+                return refuse(stored, reterr);
+        if (stored.len > CD_PASSWORD_STORED_MAX)
+                return cd_fail(reterr, CD_MALFORMED, "the password hash is too long");
+        return form->check(stored, reterr);
+}
+
+cd_status cd_password_check(cd_str password, struct cd_error *reterr)
+{
+        if (password.len == 0)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password is empty");
+        if (password.len > CD_PASSWORD_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "the password is longer than %d bytes",
+                                CD_PASSWORD_MAX);
+        if (memchr(password.ptr, '\0', password.len))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password has a NUL in it");
+        if (!cd_str_is_utf8(password))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password is not UTF-8");
+        return CD_OK;
+}
+
+cd_status cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
+                           struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        cd_may_block("password hashing");
+        cd_status status = cd_password_check(password, reterr);
+        return status == CD_OK ? cd_argon2_hash(cost, random, password, arena, ret, reterr) : status;
+}
+
+cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, struct cd_error *reterr)
+{
+        bool is_possible = cd_password_check(password, NULL) == CD_OK, matches = false;
+
+        cd_may_block("password hashing");
+        cd_status status = cd_password_check_form(stored, reterr);
+        if (status != CD_OK)
+                return status;
+        /* What cannot be a password takes the same time as a wrong one. */
+        status = find_form(stored)->verify(stored, is_possible ? password : CD_STR("x"), &matches, reterr);
+        if (status == CD_OK)
+                *ret_matches = matches && is_possible;
+        return status;
+}
+
+cd_status cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr)
+{
+        cd_may_block("password hashing");
+        return cd_argon2_dummy(cost, cd_password_check(password, NULL) == CD_OK ? password : CD_STR("x"), reterr);
+}
+
+bool cd_password_needs_rehash(cd_str stored, const struct cd_password_cost *cost)
+{
+        return !cd_argon2_is_at_least(stored, cost);
+}

@@ -1,0 +1,162 @@
+#include "crypto/seal.h"
+
+#include <sodium.h>
+
+#include "base/base64.h"
+#include "base/secret.h"
+#include "crypto/sodium_start.h"
+
+enum {
+        NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+        TAG_SIZE = crypto_aead_xchacha20poly1305_ietf_ABYTES,
+};
+
+struct cd_master_key {
+        unsigned char bytes[CD_MASTER_KEY_SIZE];
+        unsigned char sealing[CD_DERIVED_SIZE];
+        const struct cd_random *random;
+};
+
+static const cd_str prefix = CD_STR_INIT("x1.");
+
+static cd_status derive(const unsigned char master[CD_MASTER_KEY_SIZE], cd_str purpose,
+                        unsigned char ret[CD_DERIVED_SIZE])
+{
+        static const unsigned char salt[crypto_generichash_blake2b_SALTBYTES];
+        static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES + 1] = "cardea master v1";
+
+        return crypto_generichash_blake2b_salt_personal(ret, CD_DERIVED_SIZE, (const unsigned char *)purpose.ptr,
+                                                        purpose.len, master, CD_MASTER_KEY_SIZE, salt, personal) == 0
+                       ? CD_OK
+                       : CD_INTERNAL;
+}
+
+cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, unsigned char ret[CD_DERIVED_SIZE])
+{
+        return derive(key->bytes, purpose, ret);
+}
+
+/* Whether `text` is the base64 of a master key, which is then in `to`. */
+static bool decode_key(cd_str text, unsigned char to[CD_MASTER_KEY_SIZE])
+{
+        char bytes[CD_MASTER_KEY_TEXT / 4 * 3 + 2];
+        size_t size = 0;
+
+        bool is_key = text.len == CD_MASTER_KEY_TEXT && cd_base64_decode(text, bytes, &size) == CD_OK &&
+                      size == CD_MASTER_KEY_SIZE;
+        for (size_t i = 0; is_key && i < CD_MASTER_KEY_SIZE; i++)
+                to[i] = (unsigned char)bytes[i];
+        cd_wipe(bytes, sizeof(bytes));
+        return is_key;
+}
+
+static cd_str without_line_end(cd_str text)
+{
+        if (cd_str_has_suffix(text, CD_STR("\n")))
+                text.len--;
+        if (cd_str_has_suffix(text, CD_STR("\r")))
+                text.len--;
+        return text;
+}
+
+cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struct cd_master_key **ret,
+                              struct cd_error *reterr)
+{
+        if (!cd_sodium_start())
+                return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
+        struct cd_master_key *key = sodium_malloc(sizeof(*key));
+        if (!key)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        if (!decode_key(without_line_end(text), key->bytes)) {
+                cd_master_key_free(key);
+                return cd_fail(reterr, CD_MALFORMED,
+                               "a master key is 32 bytes in base64, 44 characters; make one with "
+                               "openssl rand -base64 32");
+        }
+        if (derive(key->bytes, CD_STR("seal"), key->sealing) != CD_OK) {
+                cd_master_key_free(key);
+                return cd_fail(reterr, CD_INTERNAL, "BLAKE2b failed");
+        }
+        key->random = random;
+        (void)sodium_mprotect_readonly(key);
+        *ret = key;
+        return CD_OK;
+}
+
+void cd_master_key_free(struct cd_master_key *key)
+{
+        sodium_free(key); /* wipes */
+}
+
+cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MASTER_KEY_TEXT], struct cd_error *reterr)
+{
+        char bytes[CD_MASTER_KEY_SIZE];
+
+        if (random->fill(random, bytes, sizeof(bytes)) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
+        cd_base64_encode(ret, cd_str_of(bytes, sizeof(bytes)));
+        cd_wipe(bytes, sizeof(bytes));
+        return CD_OK;
+}
+
+/* nonce, ciphertext and tag as text, in the arena; ptr NULL where that is full. */
+static cd_str write_text(struct cd_arena *arena, cd_str bytes)
+{
+        size_t size = prefix.len + cd_base64url_length(bytes.len);
+        char *text = cd_arena_alloc(arena, size);
+
+        if (!text)
+                return cd_str_of(NULL, 0);
+        for (size_t i = 0; i < prefix.len; i++)
+                text[i] = prefix.ptr[i];
+        cd_base64url_encode(text + prefix.len, bytes);
+        return cd_str_of(text, size);
+}
+
+cd_status cd_seal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str secret, cd_str *ret,
+                  struct cd_error *reterr)
+{
+        if (secret.len > CD_SEALED_MAX)
+                return cd_fail(reterr, CD_TOO_LARGE, "too large to be sealed");
+        size_t size = NONCE_SIZE + secret.len + TAG_SIZE;
+        unsigned char *bytes = cd_arena_alloc(arena, size);
+        if (!bytes)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        if (key->random->fill(key->random, bytes, NONCE_SIZE) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
+        crypto_aead_xchacha20poly1305_ietf_encrypt(bytes + NONCE_SIZE, NULL, (const unsigned char *)secret.ptr,
+                                                   secret.len, (const unsigned char *)context.ptr, context.len, NULL,
+                                                   bytes, key->sealing);
+        cd_str text = write_text(arena, cd_str_of((const char *)bytes, size));
+        if (!text.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        *ret = text;
+        return CD_OK;
+}
+
+cd_status cd_unseal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str sealed, cd_str *ret,
+                    struct cd_error *reterr)
+{
+        cd_str bytes = { NULL, 0 };
+
+        if (!cd_str_has_prefix(sealed, prefix) || sealed.len > 2 * CD_SEALED_MAX)
+                return cd_fail(reterr, CD_MALFORMED, "not a sealed secret");
+        cd_status status = cd_base64url_decode_arena(arena, cd_str_slice(sealed, prefix.len, sealed.len), &bytes);
+        if (status == CD_NO_MEMORY)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        if (status != CD_OK || bytes.len < NONCE_SIZE + TAG_SIZE)
+                return cd_fail(reterr, CD_MALFORMED, "not a sealed secret");
+        size_t size = bytes.len - NONCE_SIZE - TAG_SIZE;
+        unsigned char *secret = cd_arena_alloc(arena, size + 1);
+        if (!secret)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        const unsigned char *nonce = (const unsigned char *)bytes.ptr;
+        if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret, NULL, NULL, nonce + NONCE_SIZE, size + TAG_SIZE,
+                                                       (const unsigned char *)context.ptr, context.len, nonce,
+                                                       key->sealing) != 0)
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "the secret was sealed under another master key, or was changed");
+        secret[size] = '\0';
+        *ret = cd_str_of((const char *)secret, size);
+        return CD_OK;
+}
