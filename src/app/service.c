@@ -103,6 +103,13 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
         if (!r->log)
                 return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
         log_warnings(r->log, &r->report);
+        if (cd_privileges_is_root()) {
+                struct cd_log_event event;
+                cd_log_begin(&event, r->log, CD_LOG_WARN, "runs_as_root");
+                cd_log_str(&event, "setting", CD_STR("user"));
+                cd_log_str(&event, "fix", CD_STR("name a user that it becomes once its ports are taken"));
+                cd_log_end(&event);
+        }
         return CD_OK;
 }
 
@@ -132,6 +139,8 @@ static int start(struct running *r)
         int code;
 
         cd_status status = open_server(r, &err);
+        if (status == CD_OK)
+                status = cd_privileges_drop(settings_of(r)->user, &err);
         if (status == CD_OK)
                 status = open_log(r, &err);
         if (status == CD_OK)

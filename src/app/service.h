@@ -11,6 +11,7 @@
  * clock_config, service), .routes = routes, .route_count = CD_LEN(routes), .prepare = prepare, .finish = finish }; int
  * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
+#include "app/privileges.h"
 #include "app/settings.h"
 #include "net/server.h"
 
@@ -24,6 +25,7 @@ struct cd_service_settings {
                 int level; /* enum cd_log_level */
         } log;
         struct cd_http_limits limits;
+        cd_str user;
 };
 
 extern const struct cd_table cd_service_log_table, cd_service_limits_table;
@@ -51,7 +53,11 @@ const char *cd_service_check_proxy(cd_str value);
                                   "addresses or networks whose forwarded headers and request ids count",               \
                                   .check = cd_service_check_proxy),                                                    \
                 CD_SERVICE_FIELD_(T, M, log, OBJECT, "JSON lines on standard error", .table = &cd_service_log_table),  \
-                CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take", .table = &cd_service_limits_table)
+                CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take",                                    \
+                                  .table = &cd_service_limits_table),                                                  \
+                CD_SERVICE_FIELD_(T, M, user, STRING,                                                                  \
+                                  "whom to become when started as root, once secrets are read and ports taken",        \
+                                  .max = 256, .check = cd_privileges_check_user)
 
 /* What a service documents as its exit code. */
 enum cd_exit {
