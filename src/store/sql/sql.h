@@ -67,6 +67,10 @@ struct cd_sql_driver {
         void (*free)(struct cd_sql_driver *driver);
         const struct cd_sql_migration *migrations;
         size_t migration_count;
+        /* What cd_sql_migrate needs of the kind of database: whether it has a table schema_migrations (no parameter, one row of one
+         * column, 0 or 1), and a script that makes others who migrate wait until the transaction ends (empty: a write does so). */
+        const struct cd_sql_statement *has_migrations;
+        cd_str migrate_lock;
 };
 
 /* What cd_sql_migrate found and did. */
@@ -77,6 +81,9 @@ struct cd_sql_migrated {
 /* Applies what is missing, each migration in a transaction of its own, once, also where two processes start together. CD_INVALID_REQUEST
  * where the schema is newer than this program: it says both numbers. */
 cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *ret, struct cd_error *reterr);
+
+/* The number of the last migration that was applied; 0: none. CD_INVALID_REQUEST as above. */
+cd_status cd_sql_schema_version(struct cd_sql_driver *driver, int *ret, struct cd_error *reterr);
 
 /* The store over a driver that was migrated. The driver is the store's then, also on failure. */
 cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr);

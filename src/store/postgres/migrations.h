@@ -1,0 +1,6 @@
+#pragma once
+/* The numbered files of migrations/, embedded by tools/embed-migrations. */
+#include "store/sql/sql.h"
+
+extern const struct cd_sql_migration cd_postgres_migrations[];
+extern const size_t cd_postgres_migration_count;
