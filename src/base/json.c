@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+
 struct parser {
         const char *start, *at, *end;
         struct cd_arena *arena;
@@ -395,4 +397,30 @@ const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name)
 bool cd_json_int64(const struct cd_json *node, int64_t *ret)
 {
         return node && node->type == CD_JSON_NUMBER && cd_str_to_i64(node->text, ret);
+}
+
+/* As deep as the parser went, and no deeper. */
+void cd_json_write(const struct cd_json *node, struct cd_buf *buf)
+{
+        bool is_object = node->type == CD_JSON_OBJECT;
+
+        if (node->type == CD_JSON_STRING) {
+                cd_buf_add_json(buf, node->text);
+                return;
+        }
+        if (!is_object && node->type != CD_JSON_ARRAY) {
+                cd_buf_add(buf, node->text);
+                return;
+        }
+        cd_buf_add_char(buf, is_object ? '{' : '[');
+        for (const struct cd_json *child = node->child; child; child = child->next) {
+                if (child != node->child)
+                        cd_buf_add_char(buf, ',');
+                if (is_object) {
+                        cd_buf_add_json(buf, child->name);
+                        cd_buf_add_char(buf, ':');
+                }
+                cd_json_write(child, buf);
+        }
+        cd_buf_add_char(buf, is_object ? '}' : ']');
 }

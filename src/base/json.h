@@ -40,3 +40,8 @@ cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, con
 const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name);
 /* An integer literal (no fraction, no exponent) that fits. False else. */
 bool cd_json_int64(const struct cd_json *node, int64_t *ret);
+
+struct cd_buf;
+/* The value without white space between its parts, members in their order, numbers as they were written, strings in the one spelling
+ * of cd_buf_add_json. What cannot be written is the builder's failure. */
+void cd_json_write(const struct cd_json *node, struct cd_buf *buf);

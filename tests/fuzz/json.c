@@ -13,32 +13,17 @@ static void must(bool holds)
                 abort();
 }
 
-static void write_value(struct cd_buf *buf, const struct cd_json *node)
+/* What the parser made holds together. */
+static void check_value(const struct cd_json *node)
 {
         size_t count = 0;
 
-        if (node->type == CD_JSON_STRING) {
-                must(cd_str_is_utf8(node->text));
-                cd_buf_add_json(buf, node->text);
-                return;
-        }
-        if (node->type != CD_JSON_ARRAY && node->type != CD_JSON_OBJECT) {
-                cd_buf_add(buf, node->text);
-                return;
-        }
-        cd_buf_add_char(buf, node->type == CD_JSON_OBJECT ? '{' : '[');
-        for (const struct cd_json *child = node->child; child; child = child->next) {
-                if (count++)
-                        cd_buf_add_char(buf, ',');
-                if (node->type == CD_JSON_OBJECT) {
-                        cd_buf_add_json(buf, child->name);
-                        cd_buf_add_char(buf, ':');
-                        must(cd_json_find(node, child->name) != NULL);
-                }
-                write_value(buf, child);
+        must(node->type != CD_JSON_STRING || cd_str_is_utf8(node->text));
+        for (const struct cd_json *child = node->child; child; child = child->next, count++) {
+                must(node->type != CD_JSON_OBJECT || cd_json_find(node, child->name) != NULL);
+                check_value(child);
         }
         must(count == node->count);
-        cd_buf_add_char(buf, node->type == CD_JSON_OBJECT ? '}' : ']');
 }
 
 static cd_str write_text(struct cd_arena *arena, const struct cd_json *root)
@@ -47,7 +32,8 @@ static cd_str write_text(struct cd_arena *arena, const struct cd_json *root)
         cd_str text = { NULL, 0 };
 
         cd_buf_init(&buf, arena, 16 << 20);
-        write_value(&buf, root);
+        check_value(root);
+        cd_json_write(root, &buf);
         must(cd_buf_view(&buf, &text) == CD_OK);
         return text;
 }

@@ -240,6 +240,21 @@ static void integers_are_literals_that_fit(void **state)
         assert_false(cd_json_int64(NULL, &value));
 }
 
+static void a_value_is_written_compact_and_in_its_order(void **state)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        (void)state;
+        cd_buf_init(&buf, &arena, 1000);
+        cd_json_write(parsed(CD_STR(" { \"b\" : [ 1.50 , { } , [ ] , null ] , \"\\u0061\" : \"\\u00fc\\n\" } ")), &buf);
+        assert_status(cd_buf_view(&buf, &text), CD_OK);
+        assert_str(text, "{\"b\":[1.50,{},[],null],\"a\":\"\xc3\xbc\\n\"}");
+        cd_buf_init(&buf, &arena, 3);
+        cd_json_write(parsed(CD_STR("[1,2]")), &buf);
+        assert_status(cd_buf_view(&buf, &text), CD_TOO_LARGE);
+}
+
 static int reset_arena(void **state)
 {
         (void)state;
@@ -268,6 +283,7 @@ int main(void)
                 TEST(lesson_18_duplicate_members_are_refused),
                 TEST(duplicates_are_found_among_many_members_too),
                 TEST(integers_are_literals_that_fit),
+                TEST(a_value_is_written_compact_and_in_its_order),
         };
         cd_arena_init(&arena, 8 << 20);
         return cmocka_run_group_tests_name("json", tests, NULL, free_arena);

@@ -1,0 +1,226 @@
+#include "core/user_grants.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+struct grant {
+        cd_str name;
+        const struct cd_json *value; /* NULL or JSON null: there is none */
+};
+
+struct grants {
+        struct grant *items;
+        size_t count;
+};
+
+bool cd_user_grants_is_reserved(cd_str name)
+{
+        static const char *const reserved[] = {
+                "iss",       "sub",        "aud",
+                "exp",       "nbf",        "iat",
+                "jti",       "client_id",  "scope",
+                "cnf",       "act",        "may_act",
+                "typ",       "azp",        "nonce",
+                "auth_time", "acr",        "amr",
+                "sid",       "events",     "active",
+                "username",  "token_type", "at_hash",
+                "c_hash",    "s_hash",     "sub_jwk",
+                "sub_id",    "toe",        "txn",
+                "vot",       "vtm",        "authorization_details",
+        };
+
+        for (size_t i = 0; i < CD_LEN(reserved); i++)
+                if (cd_str_eq_nocase(name, cd_str_from_c(reserved[i])))
+                        return true;
+        return false;
+}
+
+static cd_status check_name(cd_str name, struct cd_error *reterr)
+{
+        if (name.len == 0)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is empty");
+        if (name.len > CD_USER_GRANTS_NAME_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "a grant's name is longer than %d bytes",
+                                CD_USER_GRANTS_NAME_MAX);
+        if (!cd_str_is_utf8(name))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is not UTF-8");
+        for (size_t i = 0; i < name.len; i++)
+                if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name has a control character in it");
+        if (cd_user_grants_is_reserved(name))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "tokens give this name a meaning of their own");
+        return CD_OK;
+}
+
+/* 1e400 is JSON, but no reader of a token could hold it. */
+static bool is_finite(cd_str number)
+{
+        char text[64];
+
+        if (number.len >= sizeof(text))
+                return false;
+        memcpy(text, number.ptr, number.len);
+        text[number.len] = '\0';
+        return isfinite(strtod(text, NULL));
+}
+
+static cd_status check_value(const struct cd_json *node, cd_str name, unsigned depth, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        if (node->type == CD_JSON_NUMBER && !is_finite(node->text))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "a number is too large or too long");
+        if (node->type != CD_JSON_ARRAY && node->type != CD_JSON_OBJECT)
+                return CD_OK;
+        if (depth > CD_USER_GRANTS_DEPTH)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "nested too deep");
+        for (const struct cd_json *child = node->child; child && status == CD_OK; child = child->next)
+                status = check_value(child, name, depth + 1, reterr);
+        return status;
+}
+
+static cd_status write_grants(const struct grants *grants, struct cd_buf *buf, struct cd_error *reterr)
+{
+        bool is_first = true;
+
+        cd_buf_add_char(buf, '{');
+        for (size_t i = 0; i < grants->count; i++) {
+                const struct grant *grant = &grants->items[i];
+                if (!grant->value || grant->value->type == CD_JSON_NULL)
+                        continue;
+                cd_status status = check_name(grant->name, reterr);
+                if (status == CD_OK)
+                        status = check_value(grant->value, grant->name, 2, reterr);
+                if (status != CD_OK)
+                        return status;
+                if (!is_first)
+                        cd_buf_add_char(buf, ',');
+                is_first = false;
+                cd_buf_add_json(buf, grant->name);
+                cd_buf_add_char(buf, ':');
+                cd_json_write(grant->value, buf);
+        }
+        cd_buf_add_char(buf, '}');
+        return CD_OK;
+}
+
+static cd_status finish(struct cd_arena *arena, const struct grants *grants, cd_str *ret, struct cd_error *reterr)
+{
+        char memory[CD_USER_GRANTS_MAX];
+        struct cd_buf buf;
+        cd_str text = { NULL, 0 };
+
+        cd_buf_init_fixed(&buf, memory, sizeof(memory));
+        cd_status status = write_grants(grants, &buf, reterr);
+        if (status != CD_OK)
+                return status;
+        if (cd_buf_view(&buf, &text) != CD_OK)
+                return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "the grants take more than %d bytes",
+                                CD_USER_GRANTS_MAX);
+        text = cd_arena_copy(arena, text);
+        if (!text.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        *ret = text;
+        return CD_OK;
+}
+
+/* The JSON error with what it is an error of. */
+static cd_status malformed(cd_str name, struct cd_error *why, struct cd_error *reterr)
+{
+        if (why->status == CD_NO_MEMORY)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        return cd_failf(reterr, CD_INVALID_REQUEST, name, "%s: %s", name.len ? "not JSON" : "the grants are not JSON",
+                        why->reason);
+}
+
+/* The members of an object as a list, with room for `more` behind them. */
+static cd_status read_grants(struct cd_arena *arena, cd_str text, size_t more, struct grants *ret,
+                             struct cd_error *reterr)
+{
+        const struct cd_json *object = NULL;
+        struct cd_error why = { 0 };
+
+        if (text.len > CD_USER_GRANTS_TEXT_MAX)
+                return cd_fail(reterr, CD_TOO_LARGE, "the text of the grants is too long");
+        if (cd_json_parse(arena, text.len ? text : CD_STR("{}"), CD_JSON_UNIQUE_NAMES, &object, &why) != CD_OK)
+                return malformed(CD_STR(""), &why, reterr);
+        if (object->type != CD_JSON_OBJECT)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the grants are not a JSON object");
+        *ret = (struct grants){ .items = cd_arena_calloc(arena, object->count + more + 1, sizeof(struct grant)) };
+        if (!ret->items)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        for (const struct cd_json *member = object->child; member; member = member->next)
+                ret->items[ret->count++] = (struct grant){ member->name, member };
+        return CD_OK;
+}
+
+cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, cd_str *ret, struct cd_error *reterr)
+{
+        struct grants grants;
+
+        if (text.len == 0)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the grants are not a JSON object");
+        cd_status status = read_grants(arena, text, 0, &grants, reterr);
+        return status == CD_OK ? finish(arena, &grants, ret, reterr) : status;
+}
+
+static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, const struct cd_json **ret,
+                            struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+
+        if (text.len > CD_USER_GRANTS_TEXT_MAX)
+                return cd_fail_field(reterr, CD_TOO_LARGE, name, "the value is too long");
+        if (cd_json_parse(arena, text, CD_JSON_UNIQUE_NAMES, ret, &why) == CD_OK)
+                return CD_OK;
+        if (why.status == CD_NO_MEMORY || (text.len && memchr("{[\"", text.ptr[0], 3)))
+                return malformed(name, &why, reterr);
+        if (!cd_str_is_utf8(text))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "the value is not UTF-8");
+        struct cd_json *string = CD_NEW(arena, struct cd_json);
+        if (!string)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        *string = (struct cd_json){ .type = CD_JSON_STRING, .text = text };
+        *ret = string;
+        return CD_OK;
+}
+
+static struct grant *find_or_append(struct grants *grants, cd_str name)
+{
+        for (size_t i = 0; i < grants->count; i++)
+                if (cd_str_eq(grants->items[i].name, name))
+                        return &grants->items[i];
+        grants->items[grants->count].name = name;
+        return &grants->items[grants->count++];
+}
+
+static cd_status assign(struct cd_arena *arena, struct grants *grants, cd_str assignment, struct cd_error *reterr)
+{
+        const struct cd_json *value = NULL;
+        size_t at = cd_str_index(assignment, '=');
+
+        if (at == assignment.len)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant is written name=value");
+        cd_str name = cd_str_slice(assignment, 0, at);
+        cd_status status = check_name(name, reterr);
+        if (status == CD_OK)
+                status = read_value(arena, name, cd_str_slice(assignment, at + 1, assignment.len), &value, reterr);
+        if (status == CD_OK)
+                find_or_append(grants, name)->value = value;
+        return status;
+}
+
+cd_status cd_user_grants_assign(struct cd_arena *arena, cd_str grants, const cd_str *assignments, size_t count,
+                                cd_str *ret, struct cd_error *reterr)
+{
+        struct grants list;
+
+        cd_status status = read_grants(arena, grants, count, &list, reterr);
+        for (size_t i = 0; i < count && status == CD_OK; i++)
+                status = assign(arena, &list, assignments[i], reterr);
+        return status == CD_OK ? finish(arena, &list, ret, reterr) : status;
+}

@@ -1,0 +1,218 @@
+#include "support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/user_grants.h"
+
+static struct cd_arena arena;
+static struct cd_error err;
+
+static void assert_canonical(const char *text, const char *expected)
+{
+        cd_str ret = { NULL, 0 };
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_OK);
+        assert_str(ret, expected);
+        /* What is canonical stays as it is. */
+        assert_status(cd_user_grants_canonical(&arena, ret, &ret, &err), CD_OK);
+        assert_str(ret, expected);
+}
+
+static void assert_refused(const char *text, const char *field, const char *reason)
+{
+        cd_str ret;
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.field, field);
+        assert_string_equal(err.reason, reason);
+}
+
+static void assert_assigned(const char *grants, const char *assignment, const char *expected)
+{
+        cd_str ret = { NULL, 0 }, list[] = { cd_str_from_c(assignment) };
+        assert_status(cd_user_grants_assign(&arena, cd_str_from_c(grants), list, 1, &ret, &err), CD_OK);
+        assert_str(ret, expected);
+}
+
+static void assert_not_assigned(const char *assignment, const char *field, const char *reason)
+{
+        cd_str ret, list[] = { cd_str_from_c(assignment) };
+        assert_status(cd_user_grants_assign(&arena, CD_STR("{}"), list, 1, &ret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.field, field);
+        assert_string_equal(err.reason, reason);
+}
+
+static void grants_are_kept_compact_in_their_order(void **state)
+{
+        (void)state;
+        assert_canonical("{}", "{}");
+        assert_canonical(" { \"role\" : \"editor\" , \"a\" : [ 1 , 2.50 , true , null , { } ] } ",
+                         "{\"role\":\"editor\",\"a\":[1,2.50,true,null,{}]}");
+        assert_canonical("{\"n\\u0061me\":\"\\u00fc\\/\\u0000\"}", "{\"name\":\"\xc3\xbc/\\u0000\"}");
+}
+
+static void a_grant_of_null_is_none(void **state)
+{
+        (void)state;
+        assert_canonical("{\"a\":null,\"b\":1,\"c\":null}", "{\"b\":1}");
+}
+
+static void only_a_json_object_with_unique_names_is_taken(void **state)
+{
+        (void)state;
+        assert_refused("", "", "the grants are not a JSON object");
+        assert_refused("[]", "", "the grants are not a JSON object");
+        assert_refused("\"x\"", "", "the grants are not a JSON object");
+        assert_refused("{\"a\":1", "", "the grants are not JSON: the text ends too early at byte 6");
+        assert_refused("{\"a\":1,\"a\":2}", "",
+                       "the grants are not JSON: duplicate member name in the object at byte 0");
+        assert_refused("{\"a\":{\"b\":1,\"b\":2}}", "",
+                       "the grants are not JSON: duplicate member name in the object at byte 5");
+}
+
+static void a_grant_cannot_overwrite_a_registered_claim(void **state)
+{
+        static const char *const names[] = { "iss",       "sub",   "aud",     "exp", "nbf",   "iat",       "jti",
+                                             "client_id", "scope", "cnf",     "act", "nonce", "auth_time", "acr",
+                                             "amr",       "sid",   "may_act", "typ", "azp",   "events" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                cd_str text = cd_arena_printf(&arena, "{\"%s\":1}", names[i]);
+                assert_refused(text.ptr, names[i], "tokens give this name a meaning of their own");
+                text = cd_arena_printf(&arena, "%s=x", names[i]);
+                assert_not_assigned(text.ptr, names[i], "tokens give this name a meaning of their own");
+        }
+        assert_refused("{\"Sub\":1}", "Sub", "tokens give this name a meaning of their own");
+        assert_refused("{\"\\u0073ub\":1}", "sub", "tokens give this name a meaning of their own");
+        assert_canonical("{\"roles\":1,\"groups\":2,\"entitlements\":3,\"subs\":{\"sub\":1}}",
+                         "{\"roles\":1,\"groups\":2,\"entitlements\":3,\"subs\":{\"sub\":1}}");
+}
+
+static void a_name_of_a_grant_is_short_and_printable(void **state)
+{
+        char text[CD_USER_GRANTS_NAME_MAX + 8] = "{\"";
+        cd_str ret;
+
+        (void)state;
+        memset(text + 2, 'a', CD_USER_GRANTS_NAME_MAX);
+        strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "\":1}");
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_OK);
+        strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "a\":1}");
+        assert_refused(text, "", "a grant's name is longer than 64 bytes");
+        assert_refused("{\"\":1}", "", "a grant's name is empty");
+        assert_refused("{\"a\\nb\":1}", "", "a grant's name has a control character in it");
+        assert_not_assigned("\xff=1", "", "a grant's name is not UTF-8");
+}
+
+static void grants_are_bounded_in_bytes_depth_and_numbers(void **state)
+{
+        char text[CD_USER_GRANTS_MAX + 16];
+        cd_str ret, huge;
+
+        (void)state;
+        int head = sprintf(text, "{\"a\":\"");
+        memset(text + head, 'x', sizeof(text) - (size_t)head);
+        memcpy(text + CD_USER_GRANTS_MAX - 2, "\"}", 3);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX), &ret, &err), CD_OK);
+        assert_int_equal(ret.len, CD_USER_GRANTS_MAX);
+        memcpy(text + CD_USER_GRANTS_MAX - 2, "x\"}", 4);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX + 1), &ret, &err),
+                      CD_TOO_LARGE);
+        assert_string_equal(err.reason, "the grants take more than 4096 bytes");
+
+        assert_canonical("{\"a\":[[[[[[[]]]]]]]}", "{\"a\":[[[[[[[]]]]]]]}");
+        assert_refused("{\"a\":[[[[[[[[]]]]]]]]}", "a", "nested too deep");
+        assert_refused("{\"a\":[1e400]}", "a", "a number is too large or too long");
+        assert_canonical("{\"a\":1e300}", "{\"a\":1e300}");
+
+        huge = cd_str_of(calloc(1, CD_USER_GRANTS_TEXT_MAX + 1), CD_USER_GRANTS_TEXT_MAX + 1);
+        assert_status(cd_user_grants_canonical(&arena, huge, &ret, &err), CD_TOO_LARGE);
+        assert_string_equal(err.reason, "the text of the grants is too long");
+        free((void *)(uintptr_t)huge.ptr);
+}
+
+static void an_assigned_value_is_json_or_else_a_string(void **state)
+{
+        (void)state;
+        assert_assigned("", "role=editor", "{\"role\":\"editor\"}");
+        assert_assigned("{}", "projects=[\"a\", \"b\"]", "{\"projects\":[\"a\",\"b\"]}");
+        assert_assigned("{}", "level=3", "{\"level\":3}");
+        assert_assigned("{}", "level=\"3\"", "{\"level\":\"3\"}");
+        assert_assigned("{}", "phone=0123", "{\"phone\":\"0123\"}");
+        assert_assigned("{}", "beta=true", "{\"beta\":true}");
+        assert_assigned("{}", "note=a=b", "{\"note\":\"a=b\"}");
+        assert_assigned("{}", "note=", "{\"note\":\"\"}");
+        assert_assigned("{}", "note=say \"hi\"", "{\"note\":\"say \\\"hi\\\"\"}");
+}
+
+static void an_assignment_replaces_in_place_appends_or_removes(void **state)
+{
+        (void)state;
+        assert_assigned("{\"a\":1,\"b\":2}", "a=x", "{\"a\":\"x\",\"b\":2}");
+        assert_assigned("{\"a\":1}", "b=2", "{\"a\":1,\"b\":2}");
+        assert_assigned("{\"a\":1,\"b\":2}", "a=null", "{\"b\":2}");
+        assert_assigned("{\"b\":2}", "a=null", "{\"b\":2}");
+}
+
+static void the_last_of_several_assignments_counts(void **state)
+{
+        cd_str ret, list[] = { CD_STR("a=1"), CD_STR("b=2"), CD_STR("a=null"), CD_STR("a=3"), CD_STR("b=null") };
+
+        (void)state;
+        assert_status(cd_user_grants_assign(&arena, CD_STR(""), list, CD_LEN(list), &ret, NULL), CD_OK);
+        assert_str(ret, "{\"a\":3}");
+}
+
+static void an_assignment_that_is_none_is_refused(void **state)
+{
+        (void)state;
+        assert_not_assigned("role", "", "a grant is written name=value");
+        assert_not_assigned("=x", "", "a grant's name is empty");
+        assert_not_assigned("a=[1", "a", "not JSON: the text ends too early at byte 2");
+        assert_not_assigned("a={\"x\":1,\"x\":2}", "a", "not JSON: duplicate member name in the object at byte 0");
+        assert_not_assigned("a=\"x", "a", "not JSON: the text ends too early at byte 2");
+        assert_not_assigned("a=\xff", "a", "the value is not UTF-8");
+        assert_not_assigned("a=1e999", "a", "a number is too large or too long");
+}
+
+static void lesson_31_grants_survive_without_memory(void **state)
+{
+        cd_str ret, list[] = { CD_STR("role=editor"), CD_STR("a=[1,2]") };
+        size_t failures = 0;
+
+        (void)state;
+        for (size_t ceiling = 0;; ceiling += 16) {
+                struct cd_arena small;
+                cd_arena_init(&small, ceiling);
+                cd_status status = cd_user_grants_assign(&small, CD_STR("{\"b\":\"\\n\"}"), list, 2, &ret, &err);
+                cd_arena_done(&small);
+                if (status == CD_OK)
+                        break;
+                assert_status(status, CD_NO_MEMORY);
+                assert_string_equal(err.reason, "out of memory");
+                failures++;
+        }
+        assert_true(failures > 5);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(grants_are_kept_compact_in_their_order),
+                cmocka_unit_test(a_grant_of_null_is_none),
+                cmocka_unit_test(only_a_json_object_with_unique_names_is_taken),
+                cmocka_unit_test(a_grant_cannot_overwrite_a_registered_claim),
+                cmocka_unit_test(a_name_of_a_grant_is_short_and_printable),
+                cmocka_unit_test(grants_are_bounded_in_bytes_depth_and_numbers),
+                cmocka_unit_test(an_assigned_value_is_json_or_else_a_string),
+                cmocka_unit_test(an_assignment_replaces_in_place_appends_or_removes),
+                cmocka_unit_test(the_last_of_several_assignments_counts),
+                cmocka_unit_test(an_assignment_that_is_none_is_refused),
+                cmocka_unit_test(lesson_31_grants_survive_without_memory),
+        };
+        cd_arena_init(&arena, 4 << 20);
+        int failed = cmocka_run_group_tests_name("user_grants", tests, NULL, NULL);
+        cd_arena_done(&arena);
+        return failed;
+}
