@@ -1,0 +1,93 @@
+#include "base/shared.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct version {
+        atomic_size_t refs; /* one of cd_shared while it is the newest, and one of each thread that saw it last */
+        void *value;
+        void (*destroy)(void *value);
+};
+
+struct cd_shared {
+        _Atomic(struct version *) newest;
+        pthread_mutex_t lock; /* held while `newest` changes, and while a thread takes its reference to it */
+        pthread_key_t seen;   /* each thread's: the version that it saw last, with a reference */
+        void (*destroy)(void *value);
+};
+
+static void unref(void *arg)
+{
+        struct version *version = arg;
+
+        if (!version || atomic_fetch_sub_explicit(&version->refs, 1, memory_order_acq_rel) != 1)
+                return;
+        version->destroy(version->value);
+        free(version);
+}
+
+struct cd_shared *cd_shared_new(void (*destroy)(void *version))
+{
+        struct cd_shared *shared = calloc(1, sizeof(*shared));
+
+        if (shared && pthread_key_create(&shared->seen, unref) != 0) {
+                free(shared);
+                return NULL;
+        }
+        if (shared) {
+                pthread_mutex_init(&shared->lock, NULL);
+                shared->destroy = destroy;
+        }
+        return shared;
+}
+
+void cd_shared_free(struct cd_shared *shared)
+{
+        if (!shared)
+                return;
+        unref(pthread_getspecific(shared->seen));
+        pthread_key_delete(shared->seen);
+        unref(atomic_load_explicit(&shared->newest, memory_order_relaxed));
+        pthread_mutex_destroy(&shared->lock);
+        free(shared);
+}
+
+/* Exchanges this thread's reference. Where its place cannot be kept (no memory), the reference stays counted: that version is then
+ * never freed, which is better than freed too early. */
+static const void *look_again(struct cd_shared *shared, struct version *seen)
+{
+        pthread_mutex_lock(&shared->lock);
+        struct version *newest = atomic_load_explicit(&shared->newest, memory_order_relaxed);
+        atomic_fetch_add_explicit(&newest->refs, 1, memory_order_relaxed);
+        pthread_mutex_unlock(&shared->lock);
+        if (pthread_setspecific(shared->seen, newest) == 0)
+                unref(seen);
+        return newest->value;
+}
+
+const void *cd_shared_get(struct cd_shared *shared)
+{
+        struct version *newest = atomic_load_explicit(&shared->newest, memory_order_acquire),
+                       *seen = pthread_getspecific(shared->seen);
+
+        if (!newest)
+                return NULL;
+        /* A version of the same address is the same: it cannot have been freed under this thread's reference. */
+        return newest == seen ? seen->value : look_again(shared, seen);
+}
+
+cd_status cd_shared_set(struct cd_shared *shared, void *value)
+{
+        struct version *version = malloc(sizeof(*version));
+        if (!version)
+                return CD_NO_MEMORY;
+
+        *version = (struct version){ .value = value, .destroy = shared->destroy };
+        atomic_init(&version->refs, 1);
+        pthread_mutex_lock(&shared->lock);
+        struct version *old = atomic_exchange_explicit(&shared->newest, version, memory_order_acq_rel);
+        pthread_mutex_unlock(&shared->lock);
+        unref(old);
+        return CD_OK;
+}
