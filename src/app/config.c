@@ -20,6 +20,45 @@ static const struct cd_field tokens_fields[] = {
 static const struct cd_table tokens_table = { "tokens", tokens_fields, CD_LEN(tokens_fields),
                                               sizeof(struct cd_config_tokens), true };
 
+static const struct cd_field grant_fields[] = {
+        FIELD(struct cd_config_grant, audience, STRING, .max = 1024,
+              .help = "\"aud\" of the tokens of /grant; without it there is no /grant"),
+        FIELD(struct cd_config_grant, client_id, STRING, .min = 1, .max = 256, .fallback = "grant",
+              .help = "\"client_id\" of these tokens"),
+        FIELD(struct cd_config_grant, lifetime, DURATION, .min = 1000, .max = 86400000, .fallback = "5m",
+              .help = "how long such a token lives, 1s to 24h"),
+        FIELD(struct cd_config_grant, realm, STRING, .min = 1, .max = 128, .fallback = "cardea",
+              .help = "what a browser says when it asks for the password"),
+};
+static const struct cd_table grant_table = { "grant", grant_fields, CD_LEN(grant_fields),
+                                             sizeof(struct cd_config_grant), true };
+
+static const struct cd_field hashing_fields[] = {
+        FIELD(struct cd_config_password_hashing, memory, SIZE, .min = 8 * 1024, .max = 1 << 30, .fallback = "19MB",
+              .help = "of one hash"),
+        FIELD(struct cd_config_password_hashing, iterations, INT, .min = 1, .max = 64, .fallback = "2",
+              .help = "passes over that memory"),
+        FIELD(struct cd_config_password_hashing, parallel, INT, .max = 256, .fallback = "0",
+              .help = "hashes at once; 0: one for each core"),
+        FIELD(struct cd_config_password_hashing, queue, INT, .min = 1, .max = 100000, .fallback = "64",
+              .help = "logins that wait for their turn; one more is answered 503"),
+};
+static const struct cd_table hashing_table = { "password_hashing", hashing_fields, CD_LEN(hashing_fields),
+                                               sizeof(struct cd_config_password_hashing), true };
+
+static const struct cd_field lockout_fields[] = {
+        FIELD(struct cd_config_lockout, account_tries, INT, .min = 1, .max = 1000, .fallback = "5",
+              .help = "wrong passwords for one account before it has to wait"),
+        FIELD(struct cd_config_lockout, address_tries, INT, .min = 1, .max = 1000000, .fallback = "50",
+              .help = "wrong passwords from one address before it has to wait"),
+        FIELD(struct cd_config_lockout, delay, DURATION, .min = 1000, .max = 86400000, .fallback = "1s",
+              .help = "the first wait; each further wrong password doubles it"),
+        FIELD(struct cd_config_lockout, max_delay, DURATION, .min = 1000, .max = 86400000, .fallback = "15m",
+              .help = "the longest wait"),
+};
+static const struct cd_table lockout_table = { "lockout", lockout_fields, CD_LEN(lockout_fields),
+                                               sizeof(struct cd_config_lockout), true };
+
 static const struct cd_field client_fields[] = {
         FIELD(struct cd_config_client, id, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 256,
               .help = "the client's name"),
@@ -40,8 +79,21 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, issuer, STRING, .min = 1, .max = 1024, .fallback = "http://localhost:5001",
               .help = "the URL that names this server in its tokens (\"iss\")"),
         FIELD(struct cd_config, tokens, OBJECT, .table = &tokens_table, .help = "access tokens"),
+        FIELD(struct cd_config, store, STRING, .max = 4096,
+              .help = "where users, clients and keys are kept: sqlite:PATH or postgresql://...; without it in memory, "
+                      "until the "
+                      "end"),
+        FIELD(struct cd_config, master_key, SECRET, .max = 128,
+              .help = "what the store's secrets are sealed with: 32 bytes in base64"),
         FIELD(struct cd_config, signing_key, SECRET, .flags = CD_FIELD_MULTILINE, .max = 65536,
               .help = "private key in PEM; without it a fresh one is made at each start"),
+        FIELD(struct cd_config, grant, OBJECT, .table = &grant_table,
+              .help = "a token for a name and a password, /grant"),
+        FIELD(struct cd_config, password_hashing, OBJECT, .table = &hashing_table,
+              .help = "what a password's hash costs (Argon2id)"),
+        FIELD(struct cd_config, lockout, OBJECT, .table = &lockout_table, .help = "what wrong passwords lead to"),
+        FIELD(struct cd_config, audit_keep, DURATION, .min = 86400000, .max = 315360000000, .fallback = "90d",
+              .help = "how long audit events are kept, 1d to 3650d"),
         FIELD(struct cd_config, accept_any_user, CHOICE, .choices = any_user, .fallback = "never",
               .help = "for demonstrations: any user name with any password"),
         FIELD(struct cd_config, scopes, STRINGS, .help = "all scopes that exist here"),
@@ -63,6 +115,13 @@ void cd_config_complete(struct cd_config *config)
 enum cd_alg cd_config_alg(const struct cd_config *config)
 {
         return cd_alg_from_name(cd_str_from_c(algs[config->tokens.alg]));
+}
+
+int64_t cd_config_longest_lifetime(const struct cd_config *config)
+{
+        int64_t tokens = config->tokens.lifetime, grant = config->grant.lifetime;
+
+        return (tokens > grant ? tokens : grant) / 1000;
 }
 
 /* The bit of one grant, 0 where there is none of that name. */

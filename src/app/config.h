@@ -23,11 +23,37 @@ struct cd_config_tokens {
         int alg;          /* index into cd_config_algs */
 };
 
+/* Basic -> JWT at /grant. */
+struct cd_config_grant {
+        cd_str audience;  /* empty: there is no /grant */
+        cd_str client_id; /* of its tokens */
+        int64_t lifetime; /* milliseconds, whole seconds */
+        cd_str realm;     /* what a browser shows; printable ASCII without " and \ */
+};
+
+struct cd_config_password_hashing {
+        int64_t memory; /* bytes, whole KB */
+        int64_t iterations;
+        int64_t parallel; /* at once; 0: one for each core */
+        int64_t queue;    /* logins that may wait */
+};
+
+struct cd_config_lockout {
+        int64_t account_tries, address_tries;
+        int64_t delay, max_delay; /* milliseconds, whole seconds */
+};
+
 struct cd_config {
         struct cd_service_settings service;
         cd_str issuer;
         struct cd_config_tokens tokens;
-        cd_str signing_key; /* PEM; empty: one is made at start */
+        cd_str store;       /* URL, see store/store.h; empty: memory */
+        cd_str master_key;  /* base64; empty only without a store */
+        cd_str signing_key; /* PEM; empty: the store's keys, or one that is made at start */
+        struct cd_config_grant grant;
+        struct cd_config_password_hashing password_hashing;
+        struct cd_config_lockout lockout;
+        int64_t audit_keep; /* milliseconds */
         int accept_any_user;
         struct cd_strs scopes;
         struct cd_objects clients; /* struct cd_config_client */
@@ -41,6 +67,9 @@ void cd_config_complete(struct cd_config *config);
 enum cd_alg cd_config_alg(const struct cd_config *config);
 /* Bits of enum cd_grant for grant_types that are known; others are skipped. */
 unsigned cd_config_grants(const struct cd_config_client *client);
+
+/* Seconds that the longest of all tokens lives. */
+int64_t cd_config_longest_lifetime(const struct cd_config *config);
 
 /* What the table cannot say: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);

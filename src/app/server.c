@@ -46,7 +46,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
                         .audience = from[i].audience,
                         .introspect = from[i].introspect,
                 };
-        return cd_clients_new(specs, config->clients.count, &cd_random_system, &server->clients, reterr);
+        return cd_clients_new(specs, config->clients.count, CD_STR(""), &cd_random_system, &server->clients, reterr);
 }
 
 static void finish(void *app)

@@ -56,6 +56,8 @@ struct cd_field {
         const char *help;     /* one line */
         /* A further check on a string, for example "is a URL"; NULL: none. Returns NULL, or what is wrong with it. */
         const char *(*check)(cd_str value);
+        /* What may be shown of a string that may hold a secret part (the password of a URL); NULL: all of it. In the arena. */
+        cd_str (*show)(struct cd_arena *arena, cd_str value);
 };
 
 struct cd_table {

@@ -60,11 +60,14 @@ static void add_strings(struct cd_buf *out, const struct cd_strs *list)
         cd_buf_add_char(out, ']');
 }
 
-static void add_value(struct cd_buf *out, const struct cd_field *field, const void *member)
+static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member)
 {
+        cd_str text;
+
         switch (field->type) {
         case CD_FIELD_STRING:
-                cd_buf_add_json(out, *(const cd_str *)member);
+                text = *(const cd_str *)member;
+                cd_buf_add_json(out, field->show ? field->show(arena, text) : text);
                 break;
         case CD_FIELD_SECRET:
                 add_secret(out, *(const cd_str *)member);
@@ -118,7 +121,7 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
         cd_buf_add_json(out, setting);
         cd_buf_add(out, CD_STR(",\"value\":"));
-        add_value(out, field, member);
+        add_value(show->report->arena, out, field, member);
         cd_buf_add(out, CD_STR(",\"source\":"));
         if (!source) {
                 cd_buf_add(out, CD_STR("\"default\"}"));
@@ -156,7 +159,7 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, setting);
         pad_to(out, start, 26);
         start = out->len;
-        add_value(out, field, member);
+        add_value(show->report->arena, out, field, member);
         pad_to(out, start, 38);
         if (!source) {
                 cd_buf_add(out, CD_STR("default\n"));

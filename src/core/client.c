@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "crypto/seal.h"
 
 struct entry {
         struct cd_client client;
@@ -50,8 +51,10 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
         client->grants = spec->grants;
         if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
             !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||
-            cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK)
+            (!spec->secret_mac && cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        if (spec->secret_mac)
+                memcpy(entry->secret, spec->secret_mac, sizeof(entry->secret));
 
         cd_status status = cd_map_add(clients->by_id, client->id, entry);
         if (status == CD_INVALID_REQUEST)
@@ -59,7 +62,8 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
         return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for the clients");
 }
 
-static cd_status set_up(struct cd_clients *clients, const struct cd_random *random, struct cd_error *reterr)
+static cd_status set_up(struct cd_clients *clients, cd_str mac_key, const struct cd_random *random,
+                        struct cd_error *reterr)
 {
         unsigned char key[CD_MAC_SIZE];
 
@@ -68,21 +72,36 @@ static cd_status set_up(struct cd_clients *clients, const struct cd_random *rand
             random->fill(random, clients->nobody.secret, sizeof(clients->nobody.secret)) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "no randomness for the key of the client secrets");
         clients->by_id = cd_map_new();
-        clients->mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
+        clients->mac = cd_mac_new(mac_key.len ? mac_key : cd_str_of((const char *)key, sizeof(key)));
         cd_wipe(key, sizeof(key));
         if (!clients->by_id || !clients->mac)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         return CD_OK;
 }
 
-cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, const struct cd_random *random,
-                         struct cd_clients **ret, struct cd_error *reterr)
+cd_status cd_client_secret_mac(const struct cd_master_key *master, cd_str secret,
+                               unsigned char ret[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr)
+{
+        unsigned char key[CD_DERIVED_SIZE];
+
+        cd_status status = cd_master_key_derive(master, CD_STR("client-secret"), key);
+        struct cd_mac *mac = status == CD_OK ? cd_mac_new(cd_str_of((const char *)key, sizeof(key))) : NULL;
+        cd_wipe(key, sizeof(key));
+        if (!mac)
+                return cd_fail(reterr, status == CD_OK ? CD_NO_MEMORY : status, "a client secret cannot be hashed");
+        status = cd_mac_sum(mac, secret, ret);
+        cd_mac_free(mac);
+        return status == CD_OK ? CD_OK : cd_fail(reterr, status, "a client secret cannot be hashed");
+}
+
+cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, cd_str mac_key,
+                         const struct cd_random *random, struct cd_clients **ret, struct cd_error *reterr)
 {
         struct cd_clients *clients = calloc(1, sizeof(*clients));
         if (!clients)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
 
-        cd_status status = set_up(clients, random, reterr);
+        cd_status status = set_up(clients, mac_key, random, reterr);
         for (size_t i = 0; i < count && status == CD_OK; i++)
                 status = add_client(clients, &specs[i], reterr);
         if (status != CD_OK) {

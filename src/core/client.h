@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/field.h"
 #include "base/status.h"
+#include "core/ports.h"
 
 /* Grants that a client may be given; bits of cd_client_spec.grants. */
 enum cd_grant {
@@ -10,10 +11,12 @@ enum cd_grant {
         CD_GRANT_PASSWORD = 1 << 1, /* RFC 6749 §4.3; first-party clients only, off unless given (LESSONS 21) */
 };
 
-/* What a configuration says of one client. */
+/* What a configuration or a store says of one client. */
 struct cd_client_spec {
         cd_str id;
         cd_str secret;
+        const unsigned char
+                *secret_mac; /* CD_CLIENT_SECRET_MAC_SIZE bytes, in place of the secret: its MAC under mac_key */
         unsigned grants;
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
@@ -29,13 +32,19 @@ struct cd_client {
 };
 
 struct cd_clients;
+struct cd_master_key;
 struct cd_random;
 
-/* Copies the specs. Secrets are kept only as a MAC under a key made here: they are long and random, so a fast keyed
- * hash will do (LESSONS 20). CD_INVALID_REQUEST where two have one id. Freed with cd_clients_free; NULL is fine there.
- */
-cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, const struct cd_random *random,
-                         struct cd_clients **ret, struct cd_error *reterr);
+/* What a store keeps of a client's secret: its MAC under the key that the master key gives. Secrets are long and random, so a
+ * fast keyed hash will do (LESSONS 20). */
+cd_status cd_client_secret_mac(const struct cd_master_key *master, cd_str secret,
+                               unsigned char ret[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr);
+
+/* Copies the specs. Secrets are kept only as a MAC under `mac_key` (the one of the master key where any spec has a MAC, see
+ * cd_master_key_derive; empty: one made here). CD_INVALID_REQUEST where two have one id. Freed with cd_clients_free; NULL is fine
+ * there. */
+cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, cd_str mac_key,
+                         const struct cd_random *random, struct cd_clients **ret, struct cd_error *reterr);
 void cd_clients_free(struct cd_clients *clients);
 
 /* The id of the client of that id, or the empty string: what was sent in its place may be a secret, and must not be logged. */

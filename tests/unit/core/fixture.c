@@ -45,7 +45,7 @@ int fixture_set_up(void **state)
         f->random = (struct test_random){ .port = { test_fill } };
         assert_status(cd_jwk_generate(CD_ALG_ES256, &f->key, NULL), CD_OK);
         assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
-        assert_status(cd_clients_new(specs, CD_LEN(specs), &f->random.port, &f->clients, NULL), CD_OK);
+        assert_status(cd_clients_new(specs, CD_LEN(specs), CD_STR(""), &f->random.port, &f->clients, NULL), CD_OK);
         f->core = (struct cd_core){
                 .issuer = CD_STR("https://auth.example"),
                 .token_lifetime = 300,

@@ -1,4 +1,5 @@
 #include "crypto/mac.h"
+#include "crypto/seal.h"
 #include "unit/core/fixture.h"
 
 static void a_client_is_known_by_id_and_secret(void **state)
@@ -18,7 +19,7 @@ static void an_empty_set_knows_nobody(void **state)
         const struct cd_client *client;
         struct cd_clients *none;
 
-        assert_status(cd_clients_new(NULL, 0, &f->random.port, &none, NULL), CD_OK);
+        assert_status(cd_clients_new(NULL, 0, CD_STR(""), &f->random.port, &none, NULL), CD_OK);
         assert_status(cd_clients_authenticate(none, CD_STR(""), CD_STR(""), &client, NULL), CD_INVALID_CLIENT);
         cd_clients_free(none);
 }
@@ -31,8 +32,34 @@ static void two_clients_with_one_id_are_refused(void **state)
         struct cd_clients *clients;
         struct cd_error err;
 
-        assert_status(cd_clients_new(twice, 2, &f->random.port, &clients, &err), CD_INVALID_REQUEST);
+        assert_status(cd_clients_new(twice, 2, CD_STR(""), &f->random.port, &clients, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "client \"x\" is there twice");
+}
+
+static void a_client_of_the_store_is_known_by_the_mac_of_its_secret(void **state)
+{
+        struct fixture *f = *state;
+        unsigned char key[CD_DERIVED_SIZE], mac[CD_CLIENT_SECRET_MAC_SIZE];
+        char text[CD_MASTER_KEY_TEXT];
+        struct cd_master_key *master;
+        const struct cd_client *client;
+        struct cd_clients *clients;
+
+        assert_status(cd_master_key_generate(&f->random.port, text, NULL), CD_OK);
+        assert_status(cd_master_key_parse(cd_str_of(text, sizeof(text)), &f->random.port, &master, NULL), CD_OK);
+        assert_status(cd_master_key_derive(master, CD_STR("client-secret"), key), CD_OK);
+        assert_status(cd_client_secret_mac(master, CD_STR("kept"), mac, NULL), CD_OK);
+        const struct cd_client_spec both[] = { { .id = CD_STR("store"), .secret_mac = mac },
+                                               { .id = CD_STR("file"), .secret = CD_STR("written") } };
+        assert_status(
+                cd_clients_new(both, 2, cd_str_of((const char *)key, sizeof(key)), &f->random.port, &clients, NULL),
+                CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("kept"), &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("file"), CD_STR("written"), &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("written"), &client, NULL),
+                      CD_INVALID_CLIENT);
+        cd_clients_free(clients);
+        cd_master_key_free(master);
 }
 
 static void lesson_31_no_clients_without_randomness(void **state)
@@ -42,7 +69,7 @@ static void lesson_31_no_clients_without_randomness(void **state)
         struct cd_error err;
 
         f->random.fails = true;
-        assert_status(cd_clients_new(NULL, 0, &f->random.port, &clients, &err), CD_UNAVAILABLE);
+        assert_status(cd_clients_new(NULL, 0, CD_STR(""), &f->random.port, &clients, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "no randomness for the key of the client secrets");
 }
 
@@ -83,8 +110,11 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(a_client_is_known_by_id_and_secret),           TEST(an_empty_set_knows_nobody),
-                TEST(two_clients_with_one_id_are_refused),          TEST(lesson_31_no_clients_without_randomness),
+                TEST(a_client_is_known_by_id_and_secret),
+                TEST(an_empty_set_knows_nobody),
+                TEST(two_clients_with_one_id_are_refused),
+                TEST(lesson_31_no_clients_without_randomness),
+                TEST(a_client_of_the_store_is_known_by_the_mac_of_its_secret),
                 TEST(lesson_20_a_client_secret_costs_one_fast_mac),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
