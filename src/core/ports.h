@@ -79,6 +79,7 @@ struct cd_user_change {
         cd_str password;    /* the new stored form; ptr NULL: stays */
         cd_str if_password; /* ptr NULL: whatever it is; else only where this is the stored form still */
         cd_str grants;      /* ptr NULL: stays */
+        cd_str if_grants;   /* ptr NULL: whatever they are; else only where they are this text still */
         enum cd_user_switch disabled;
         /* Not 0: the user's tokens issued at `now` or before are dead (LESSONS 12). The store adds that as a revocation, kept
          * until then, when all of them have expired. */
@@ -95,7 +96,7 @@ struct cd_user_ops {
         /* All of them or, where one name is there already (CD_EXISTS; the reason names it), none. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password. A change of the password clears the failures. `event` NULL: none. */
+        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. A change of the password clears the failures. `event` NULL: none. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */
