@@ -62,14 +62,22 @@ def run_wrk(url, script_arguments, *, seconds, connections, core=LOAD_CORE, serv
                   problems_of(result, expected_length))
 
 
-def openssl_signatures(seconds):
-    """ECDSA P-256 signatures a second on the servers' core."""
-    argv = ['taskset', '-c', str(SERVER_CORE), 'openssl', 'speed', '-seconds', str(seconds), 'ecdsap256']
+def openssl_speed(algorithm, seconds, pattern):
+    """Operations a second on the servers' core, of the one number that `pattern` finds in what openssl speed prints."""
+    argv = ['taskset', '-c', str(SERVER_CORE), 'openssl', 'speed', '-seconds', str(seconds), algorithm]
     output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    found = re.search(r'nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+', output)
+    found = re.search(pattern, output)
     if not found:
         raise BenchError(f'openssl speed said nothing that can be read:\n{output}')
     return Sample(float(found.group(1)), server_busy=1)
+
+
+def ecdsa_signs(options):
+    return openssl_speed('ecdsap256', options.seconds, r'nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+')
+
+
+def rsa_signs(options):
+    return openssl_speed('rsa2048', options.seconds, r'rsa 2048 bits\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+')
 
 
 @dataclasses.dataclass

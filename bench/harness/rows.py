@@ -7,7 +7,7 @@ import statistics
 import time
 
 from . import cardea, peers
-from .load import Target, compare, measure_in_turn, openssl_signatures, run_wrk, wrk_target
+from .load import Target, compare, ecdsa_signs, measure_in_turn, run_wrk, wrk_target
 from .processes import BenchError, free_port
 from .wire import ask, collect_tokens, form, request_bytes
 
@@ -95,7 +95,7 @@ def tokens(shop, options):
     ours = ('/oauth/token', cardea.CLIENT, cardea.CLIENT_CREDENTIALS)
     series = measure_in_turn([
         target('cardea', server, *ours),
-        Target('openssl speed', lambda options: openssl_signatures(options.seconds)),
+        Target('openssl speed', ecdsa_signs),
         target('Glewlwyd', glewlwyd.process, glewlwyd.TOKEN_PATH, peers.CLIENT, glewlwyd.TOKEN_BODY),
         target('oidc-provider', provider.process, provider.TOKEN_PATH, peers.CLIENT, provider.JWT_BODY),
         target('cardea, logs on', logging, *ours),

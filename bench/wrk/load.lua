@@ -1,5 +1,5 @@
 -- The load script of every target, so that the load generator costs the same for each.
---   wrk … -s load.lua URL -- get
+--   wrk … -s load.lua URL -- get [AUTHORIZATION]
 --   wrk … -s load.lua URL -- post AUTHORIZATION BODY
 --   wrk … -s load.lua URL -- once AUTHORIZATION FILE FIRST COUNT    each line of FILE from FIRST on is the token of one form POST
 --   wrk … -s load.lua URL -- turn AUTHORIZATION FILE FIRST COUNT    the same, from the start again after the last
@@ -35,6 +35,7 @@ local function prepare(args)
         local what = args[1]
 
         if what == "get" then
+                wrk.headers["Authorization"] = args[2]
                 return
         end
         post(args[2], args[3])
