@@ -1,0 +1,44 @@
+#pragma once
+/* The kinds of rows, a file each, and what they do within one another's transactions. Only store/sql uses it. */
+#include "store/sql/sql.h"
+
+struct cd_sql_store {
+        struct cd_store port; /* first, so that one pointer is both */
+        struct cd_sql_driver *driver;
+};
+
+extern const struct cd_user_ops cd_sql_user_ops;
+extern const struct cd_client_ops cd_sql_client_ops;
+extern const struct cd_key_ops cd_sql_key_ops;
+extern const struct cd_revocation_ops cd_sql_revocation_ops;
+extern const struct cd_session_ops cd_sql_session_ops;
+extern const struct cd_audit_ops cd_sql_audit_ops;
+
+/* A transaction of the store's driver; they block. */
+cd_status cd_sql_read(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
+cd_status cd_sql_write(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
+/* `arg` is one block of malloc, freed when the work is done or refused. */
+cd_status cd_sql_write_later(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
+
+/* Adds 1 to the version of a kind ("clients", "keys", "revocations") and holds its row until the commit, so that whoever changes the
+ * kind does so alone. Rows of versions are taken after those of users, which keeps transactions from waiting for each other in a ring. */
+cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
+
+cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_revocation *revocation,
+                                struct cd_error *reterr);
+cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+/* `event` NULL: none. What is not text in it is replaced, what is too long is cut. */
+cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr);
+
+/* Each deletes at most `limit` rows, the oldest first, and adds what it deleted to *ret_deleted. */
+cd_status cd_sql_revocations_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
+                                    struct cd_error *reterr);
+cd_status cd_sql_sessions_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
+                                 struct cd_error *reterr);
+cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
+                             struct cd_error *reterr);
+cd_status cd_sql_audit_expire(struct cd_sql_session *session, cd_time before, size_t limit, size_t *ret_deleted,
+                              struct cd_error *reterr);
+/* What they share: a DELETE with the parameters time and limit. */
+cd_status cd_sql_delete_some(struct cd_sql_session *session, const struct cd_sql_statement *statement, cd_time time,
+                             size_t limit, size_t *ret_deleted, struct cd_error *reterr);

@@ -1,0 +1,223 @@
+#include <stdlib.h>
+
+#include "base/blocking.h"
+#include "store/sql/kinds.h"
+#include "store/sql/rows.h"
+
+static struct cd_sql_driver *driver_of(struct cd_store *store)
+{
+        return ((struct cd_sql_store *)store)->driver;
+}
+
+cd_status cd_sql_read(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct cd_sql_driver *driver = driver_of(store);
+
+        cd_may_block("store: read");
+        return driver->read(driver, work, arg, reterr);
+}
+
+cd_status cd_sql_write(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct cd_sql_driver *driver = driver_of(store);
+
+        cd_may_block("store: write");
+        return driver->write(driver, work, arg, reterr);
+}
+
+static void free_arg(void *arg, cd_status status)
+{
+        (void)status;
+        free(arg);
+}
+
+cd_status cd_sql_write_later(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct cd_sql_driver *driver = driver_of(store);
+        cd_status status = driver->write_later(driver, work, arg, free_arg, reterr);
+
+        if (status != CD_OK)
+                free(arg);
+        return status;
+}
+
+cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "UPDATE versions SET version = version + 1 WHERE name = $1 RETURNING version", 1, 1
+        };
+        const struct cd_sql_value params[] = { cd_sql_text(kind) };
+
+        return cd_sql_query_integer(session, &statement, params, ret, reterr);
+}
+
+static cd_status take_version(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        struct cd_store_versions *versions = arg;
+        cd_str name = columns[0].bytes;
+        struct cd_sql_reader reader = { .next = columns + 1 };
+        int64_t version = cd_sql_read_integer(&reader);
+
+        if (cd_str_eq_c(name, "clients"))
+                versions->clients = version;
+        else if (cd_str_eq_c(name, "keys"))
+                versions->keys = version;
+        else if (cd_str_eq_c(name, "revocations"))
+                versions->revocations = version;
+        return cd_sql_read_end(&reader, reterr);
+}
+
+static cd_status versions_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
+
+        return cd_sql_query(session, &statement, NULL, take_version, arg, reterr);
+}
+
+static cd_status versions(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        struct cd_store_versions found = { 0 };
+        cd_status status = cd_sql_read(store, versions_work, &found, reterr);
+
+        if (status == CD_OK)
+                *ret = found;
+        return status;
+}
+
+struct settling {
+        struct cd_arena *arena;
+        cd_str name, value, found;
+};
+
+static cd_status take_settled(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        struct settling *settling = arg;
+        struct cd_sql_reader reader = { .arena = settling->arena, .next = columns };
+
+        settling->found = cd_sql_read_text(&reader);
+        return cd_sql_read_end(&reader, reterr);
+}
+
+static cd_status look_up_settled(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT value FROM settled WHERE name = $1", 1, 1 };
+        struct settling *settling = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(settling->name) };
+
+        settling->found = (cd_str){ 0 };
+        return cd_sql_query(session, &statement, params, take_settled, settling, reterr);
+}
+
+static cd_status settle_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "INSERT INTO settled (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", 2, 0
+        };
+        struct settling *settling = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(settling->name), cd_sql_text(settling->value) };
+        cd_status status = cd_sql_execute(session, &statement, params, NULL, reterr);
+
+        return status == CD_OK ? look_up_settled(session, settling, reterr) : status;
+}
+
+static cd_status settle(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
+                        struct cd_error *reterr)
+{
+        struct settling settling = { .arena = arena, .name = name, .value = value };
+        cd_status status = cd_sql_read(store, look_up_settled, &settling, reterr);
+
+        if (status == CD_OK && !settling.found.ptr)
+                status = cd_sql_write(store, settle_work, &settling, reterr);
+        if (status == CD_OK)
+                *ret = settling.found;
+        return status;
+}
+
+cd_status cd_sql_delete_some(struct cd_sql_session *session, const struct cd_sql_statement *statement, cd_time time,
+                             size_t limit, size_t *ret_deleted, struct cd_error *reterr)
+{
+        const struct cd_sql_value params[] = { cd_sql_integer(time), cd_sql_integer((int64_t)limit) };
+        int64_t changed = 0;
+        cd_status status = limit ? cd_sql_execute(session, statement, params, &changed, reterr) : CD_OK;
+
+        if (status == CD_OK)
+                *ret_deleted += (size_t)changed;
+        return status;
+}
+
+struct expiring {
+        const struct cd_store_expiry *expiry;
+        size_t deleted;
+};
+
+static cd_status expire_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct expiring *expiring = arg;
+        const struct cd_store_expiry *expiry = expiring->expiry;
+        size_t *deleted = &expiring->deleted;
+
+        *deleted = 0;
+        cd_status status = cd_sql_sessions_expire(session, expiry->now, expiry->limit, deleted, reterr);
+        if (status == CD_OK)
+                status = cd_sql_revocations_expire(session, expiry->now, expiry->limit - *deleted, deleted, reterr);
+        if (status == CD_OK && *deleted < expiry->limit)
+                status = cd_sql_keys_expire(session, expiry->now, expiry->limit - *deleted, deleted, reterr);
+        if (status == CD_OK)
+                status = cd_sql_audit_expire(session, expiry->audit_before, expiry->limit - *deleted, deleted, reterr);
+        return status;
+}
+
+static cd_status expire(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
+                        struct cd_error *reterr)
+{
+        struct expiring expiring = { .expiry = expiry };
+        cd_status status = cd_sql_write(store, expire_work, &expiring, reterr);
+
+        if (status == CD_OK)
+                *ret_deleted = expiring.deleted;
+        return status;
+}
+
+static void wait(struct cd_store *store, int64_t timeout_ms)
+{
+        cd_may_block("store: wait");
+        driver_of(store)->wait(driver_of(store), timeout_ms);
+}
+
+static void wake(struct cd_store *store)
+{
+        driver_of(store)->wake(driver_of(store));
+}
+
+static void store_free(struct cd_store *store)
+{
+        driver_of(store)->free(driver_of(store));
+        free(store);
+}
+
+cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr)
+{
+        struct cd_sql_store *store = calloc(1, sizeof(*store));
+
+        if (!store) {
+                driver->free(driver);
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a store");
+        }
+        *store = (struct cd_sql_store){
+                .driver = driver,
+                .port = { .users = &cd_sql_user_ops,
+                          .clients = &cd_sql_client_ops,
+                          .keys = &cd_sql_key_ops,
+                          .revocations = &cd_sql_revocation_ops,
+                          .sessions = &cd_sql_session_ops,
+                          .audit = &cd_sql_audit_ops,
+                          .versions = versions,
+                          .wait = wait,
+                          .wake = wake,
+                          .settle = settle,
+                          .expire = expire,
+                          .free = store_free },
+        };
+        *ret = &store->port;
+        return CD_OK;
+}

@@ -1,0 +1,287 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/sql/kinds.h"
+#include "store/sql/rows.h"
+
+#define USER_COLUMNS                                                                                                   \
+        "name, password, grants, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at"
+
+static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *columns, struct cd_user *ret,
+                           struct cd_error *reterr)
+{
+        struct cd_sql_reader reader = { .arena = arena, .next = columns };
+
+        ret->name = cd_sql_read_text(&reader);
+        ret->password = cd_sql_read_text(&reader);
+        ret->grants = cd_sql_read_text(&reader);
+        ret->disabled = cd_sql_read_integer(&reader) != 0;
+        ret->created_at = cd_sql_read_integer(&reader);
+        ret->changed_at = cd_sql_read_integer(&reader);
+        ret->password_at = cd_sql_read_integer(&reader);
+        ret->last_login_at = cd_sql_read_integer(&reader);
+        ret->failures = cd_sql_read_integer(&reader);
+        ret->failed_at = cd_sql_read_integer(&reader);
+        return cd_sql_read_end(&reader, reterr);
+}
+
+struct finding {
+        struct cd_arena *arena;
+        cd_str name;
+        struct cd_user user;
+        bool found;
+};
+
+static cd_status take_found(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        struct finding *finding = arg;
+
+        finding->found = true;
+        return read_user(finding->arena, columns, &finding->user, reterr);
+}
+
+static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS " FROM users WHERE name = $1", 1,
+                                                           10 };
+        struct finding *finding = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(finding->name) };
+
+        finding->found = false;
+        return cd_sql_query(session, &statement, params, take_found, finding, reterr);
+}
+
+static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                      struct cd_error *reterr)
+{
+        struct finding finding = { .arena = arena, .name = name };
+
+        if (!cd_sql_is_text(name))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        cd_status status = cd_sql_read(store, find_work, &finding, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!finding.found)
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        *ret = finding.user;
+        return CD_OK;
+}
+
+struct listing {
+        struct cd_sql_list list;
+        cd_str after;
+        size_t limit;
+};
+
+static cd_status take_listed(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        struct listing *listing = arg;
+        struct cd_user *user = cd_sql_list_add(&listing->list);
+
+        if (!user)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a page of users");
+        return read_user(listing->list.arena, columns, user, reterr);
+}
+
+static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS
+                                                           " FROM users WHERE name > $1 ORDER BY name LIMIT $2",
+                                                           2, 10 };
+        struct listing *listing = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(listing->after), cd_sql_integer((int64_t)listing->limit) };
+
+        listing->list.count = 0;
+        return cd_sql_query(session, &statement, params, take_listed, listing, reterr);
+}
+
+static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
+                      struct cd_users_page *ret, struct cd_error *reterr)
+{
+        struct listing listing = { .list = { .arena = arena, .size = sizeof(struct cd_user) },
+                                   .after = after,
+                                   .limit = limit };
+        cd_status status = cd_sql_read(store, list_work, &listing, reterr);
+
+        if (status == CD_OK)
+                *ret = (struct cd_users_page){ listing.list.items, listing.list.count };
+        return status;
+}
+
+struct adding {
+        const struct cd_users_page *users;
+        const struct cd_audit_event *event;
+};
+
+static cd_status add_one(struct cd_sql_session *session, const struct cd_user *user, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "INSERT INTO users (" USER_COLUMNS
+                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                                                           " ON CONFLICT (name) DO NOTHING",
+                                                           10, 0 };
+        const struct cd_sql_value params[] = {
+                cd_sql_text(user->name),           cd_sql_text(user->password),
+                cd_sql_text(user->grants),         cd_sql_integer(user->disabled),
+                cd_sql_integer(user->created_at),  cd_sql_integer(user->changed_at),
+                cd_sql_integer(user->password_at), cd_sql_integer(user->last_login_at),
+                cd_sql_integer(user->failures),    cd_sql_integer(user->failed_at),
+        };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user %.*s already",
+                                CD_STR_ARG(user->name));
+        return status;
+}
+
+static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct adding *adding = arg;
+
+        for (size_t i = 0; i < adding->users->count; i++) {
+                cd_status status = add_one(session, &adding->users->items[i], reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        return cd_sql_audit_add(session, adding->event, reterr);
+}
+
+static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
+                     struct cd_error *reterr)
+{
+        struct adding adding = { users, event };
+
+        return cd_sql_write(store, add_work, &adding, reterr);
+}
+
+struct changing {
+        const struct cd_user_change *change;
+        const struct cd_audit_event *event;
+};
+
+/* What an update and a removal have in common at their end. */
+static cd_status cut_tokens(struct cd_sql_session *session, const struct changing *changing, struct cd_error *reterr)
+{
+        const struct cd_user_change *change = changing->change;
+        const struct cd_revocation cut = { .user = change->name,
+                                           .before = change->now,
+                                           .expires_at = change->cut_until };
+        cd_status status = change->cut_until ? cd_sql_revocation_add(session, &cut, reterr) : CD_OK;
+
+        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
+}
+
+static cd_status update_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. */
+        static const struct cd_sql_statement statement = {
+                "UPDATE users SET password = COALESCE($1, password), grants = COALESCE($2, grants),"
+                " disabled = COALESCE($3, disabled), changed_at = $4,"
+                " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $4 END,"
+                " failures = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failures ELSE 0 END,"
+                " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failed_at ELSE 0 END"
+                " WHERE name = $5 AND (CAST($6 AS TEXT) IS NULL OR password = $6)",
+                6, 0
+        };
+        const struct changing *changing = arg;
+        const struct cd_user_change *change = changing->change;
+        const struct cd_sql_value params[] = {
+                cd_sql_text_or_null(change->password),
+                cd_sql_text_or_null(change->grants),
+                change->disabled == CD_USER_AS_IT_IS ? (struct cd_sql_value){ .type = CD_SQL_NULL }
+                                                     : cd_sql_integer(change->disabled == CD_USER_DISABLE),
+                cd_sql_integer(change->now),
+                cd_sql_text(change->name),
+                cd_sql_text_or_null(change->if_password),
+        };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (changed == 0)
+                return cd_fail(reterr, CD_NOT_FOUND,
+                               change->if_password.ptr ? "no such user with that password" : "no such user");
+        return cut_tokens(session, changing, reterr);
+}
+
+static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
+                        struct cd_error *reterr)
+{
+        struct changing changing = { change, event };
+
+        if (!cd_sql_is_text(change->name))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        return cd_sql_write(store, update_work, &changing, reterr);
+}
+
+static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "DELETE FROM users WHERE name = $1", 1, 0 };
+        const struct changing *changing = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(changing->change->name) };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        if (status == CD_OK)
+                status = cd_sql_sessions_end(session, changing->change->name, reterr);
+        return status == CD_OK ? cut_tokens(session, changing, reterr) : status;
+}
+
+static cd_status remove_user(struct cd_store *store, const struct cd_user_change *change,
+                             const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct changing changing = { change, event };
+
+        if (!cd_sql_is_text(change->name))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        return cd_sql_write(store, remove_work, &changing, reterr);
+}
+
+struct noting {
+        cd_time now;
+        bool was_right;
+        size_t name_len;
+        char name[];
+};
+
+static cd_status note_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement right = {
+                "UPDATE users SET last_login_at = $1, failures = 0, failed_at = 0 WHERE name = $2", 2, 0
+        };
+        static const struct cd_sql_statement wrong = {
+                "UPDATE users SET failed_at = $1, failures = failures + 1 WHERE name = $2", 2, 0
+        };
+        const struct noting *noting = arg;
+        const struct cd_sql_value params[] = { cd_sql_integer(noting->now),
+                                               cd_sql_text(cd_str_of(noting->name, noting->name_len)) };
+
+        return cd_sql_execute(session, noting->was_right ? &right : &wrong, params, NULL, reterr);
+}
+
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+{
+        if (!cd_sql_is_text(name))
+                return CD_OK;
+
+        struct noting *noting = malloc(sizeof(*noting) + name.len);
+        if (!noting)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to note a login");
+        *noting = (struct noting){ .now = now, .was_right = was_right, .name_len = name.len };
+        if (name.len)
+                memcpy(noting->name, name.ptr, name.len);
+        return cd_sql_write_later(store, note_work, noting, reterr);
+}
+
+const struct cd_user_ops cd_sql_user_ops = {
+        .find = find,
+        .list = list,
+        .add = add,
+        .update = update,
+        .remove = remove_user,
+        .note_login = note_login,
+};
