@@ -21,8 +21,17 @@ struct cd_login_attempt {
         cd_str by;             /* for the audit: "client:ID" or "grant" */
 };
 
-/* CD_OK: *ret is the user, in the arena. CD_INVALID_GRANT with one reason and in one time for an unknown user, a wrong password and a
- * disabled user; CD_THROTTLED with reterr->retry_after where the account or the address is locked; CD_UNAVAILABLE. Blocks for the time of a
- * hash. */
+/* The name in its canonical form, then: may the address try, is there such a user, may the account try, is it the password.
+ *
+ * CD_OK: *ret is the user, in the arena, without the stored password. CD_INVALID_GRANT with one reason and for the cost of one hash for an
+ * unknown user, a wrong password and a disabled user (LESSONS 10); a user whose hash is of a foreign form costs what that form costs until
+ * the first login. CD_THROTTLED with reterr->retry_after where the account, the made-up name or the address has to wait: then nothing is
+ * hashed. CD_UNAVAILABLE, CD_TIMEOUT, CD_NO_MEMORY, CD_INTERNAL: it came to no answer, and counts for nothing. Blocks for the time
+ * of a hash.
+ *
+ * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed meanwhile; where that
+ * fails, the login does not. Every outcome is an audit event: "login.ok", "login.failed", "login.locked" (one for each wrong try
+ * that made it wait, not one for each try refused). A name that no user has is in none of them, nor anywhere else: people type their password
+ * there. Audit and counters of the store are written behind the answer; that they cannot be written does not fail a login. */
 cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
                             const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);

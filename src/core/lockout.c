@@ -1,0 +1,276 @@
+#include "core/lockout.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+
+enum {
+        WAYS = 8, /* places that a key may have */
+        KINDS = 3,
+};
+
+struct counter {
+        uint64_t key; /* 0: nobody's */
+        cd_time failed_at;
+        uint32_t failures;
+        uint32_t begun : 31; /* tries that have not ended */
+        uint32_t is_told : 1;
+};
+
+struct cd_lockout {
+        struct cd_lockout_rules rules;
+        uint64_t seed[2];
+        pthread_mutex_t lock;
+        pthread_cond_t ended; /* some try has */
+        struct {
+                struct counter *counters;
+                size_t count; /* a power of two */
+                int64_t tries;
+        } tables[KINDS];
+};
+
+static int64_t at_least(int64_t value, int64_t least)
+{
+        return value < least ? least : value;
+}
+
+static bool make_tables(struct cd_lockout *lockout)
+{
+        static const size_t counts[KINDS] = {
+                [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,
+                [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
+                [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES,
+        };
+
+        for (size_t i = 0; i < KINDS; i++) {
+                lockout->tables[i].counters = calloc(counts[i], sizeof(struct counter));
+                lockout->tables[i].count = counts[i];
+                lockout->tables[i].tries =
+                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_tries : lockout->rules.account_tries;
+                if (!lockout->tables[i].counters)
+                        return false;
+        }
+        return true;
+}
+
+cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
+                         struct cd_error *reterr)
+{
+        struct cd_lockout *lockout = calloc(1, sizeof(*lockout));
+
+        if (!lockout)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        pthread_mutex_init(&lockout->lock, NULL);
+        pthread_cond_init(&lockout->ended, NULL);
+        lockout->rules.account_tries = at_least(rules->account_tries, 1);
+        lockout->rules.address_tries = at_least(rules->address_tries, 1);
+        lockout->rules.delay = at_least(rules->delay, 1);
+        lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
+        if (random->fill(random, lockout->seed, sizeof(lockout->seed)) != CD_OK) {
+                cd_lockout_free(lockout);
+                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
+        }
+        if (!make_tables(lockout)) {
+                cd_lockout_free(lockout);
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        }
+        *ret = lockout;
+        return CD_OK;
+}
+
+void cd_lockout_free(struct cd_lockout *lockout)
+{
+        if (!lockout)
+                return;
+        for (size_t i = 0; i < KINDS; i++)
+                free(lockout->tables[i].counters);
+        pthread_cond_destroy(&lockout->ended);
+        pthread_mutex_destroy(&lockout->lock);
+        free(lockout);
+}
+
+/* Whoever has one IPv6 address has its whole /64. */
+static cd_str address_key(cd_str text, unsigned char memory[16])
+{
+        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+        char c[INET6_ADDRSTRLEN];
+
+        if (text.len >= sizeof(c))
+                return text;
+        if (text.len)
+                memcpy(c, text.ptr, text.len);
+        c[text.len] = '\0';
+        if (inet_pton(AF_INET, c, memory) == 1)
+                return cd_str_of((const char *)memory, 4);
+        if (inet_pton(AF_INET6, c, memory) != 1)
+                return text;
+        return memcmp(memory, mapped, sizeof(mapped)) == 0 ? cd_str_of((const char *)memory + 12, 4)
+                                                           : cd_str_of((const char *)memory, 8);
+}
+
+static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
+{
+        unsigned char memory[16];
+
+        uint64_t key = cd_siphash(lockout->seed, subject->kind == CD_LOCKOUT_ADDRESS ? address_key(subject->key, memory)
+                                                                                     : subject->key);
+        return key ? key : 1;
+}
+
+/* The eight places that the key may have. */
+static struct counter *places_of(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
+{
+        size_t sets = lockout->tables[kind].count / WAYS;
+        return &lockout->tables[kind].counters[(key >> 32) % sets * WAYS];
+}
+
+static struct counter *find_counter(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
+{
+        struct counter *places = places_of(lockout, kind, key);
+
+        for (size_t i = 0; i < WAYS; i++)
+                if (places[i].key == key)
+                        return &places[i];
+        return NULL;
+}
+
+/* Of `failures`, the last of them at `failed_at`: those that are not forgotten. */
+static int64_t remembered(const struct cd_lockout *lockout, int64_t failures, cd_time failed_at, cd_time now)
+{
+        int64_t forgotten = now > failed_at ? (now - failed_at) / lockout->rules.max_delay : 0;
+        return failures > forgotten ? failures - forgotten : 0;
+}
+
+static int64_t remembered_of(const struct cd_lockout *lockout, const struct counter *counter, cd_time now)
+{
+        return remembered(lockout, counter->failures, counter->failed_at, now);
+}
+
+/* The place of the one with the fewest failures, the oldest of those; NULL where every one of the eight has tries that go on. */
+static struct counter *take_place(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key, cd_time now)
+{
+        struct counter *places = places_of(lockout, kind, key), *best = NULL;
+
+        for (size_t i = 0; i < WAYS; i++) {
+                struct counter *place = &places[i];
+                if (place->begun)
+                        continue;
+                int64_t here = remembered_of(lockout, place, now);
+                int64_t there = best ? remembered_of(lockout, best, now) : INT64_MAX;
+                if (here < there || (here == there && place->failed_at < best->failed_at))
+                        best = place;
+        }
+        if (best)
+                *best = (struct counter){ .key = key };
+        return best;
+}
+
+/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. */
+static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
+                  cd_time now)
+{
+        if (subject->failed_at > now + lockout->rules.max_delay ||
+            remembered(lockout, subject->failures, subject->failed_at, now) <= remembered_of(lockout, counter, now))
+                return;
+        counter->failures = subject->failures < UINT32_MAX ? (uint32_t)subject->failures : UINT32_MAX;
+        counter->failed_at = at_least(subject->failed_at, counter->failed_at);
+}
+
+/* Seconds that a try has to wait now, or 0. */
+static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t tries, cd_time now)
+{
+        const struct cd_lockout_rules *rules = &lockout->rules;
+
+        if (counter->failures < tries)
+                return 0;
+        int64_t delay = rules->delay;
+        for (int64_t i = tries; i < counter->failures && delay < rules->max_delay; i++)
+                delay *= 2;
+        if (delay > rules->max_delay)
+                delay = rules->max_delay;
+        int64_t left = counter->failed_at + delay - now;
+        return left > delay ? delay : left < 0 ? 0 : left;
+}
+
+/* Whether the try may go on, must wait for others (*ret_waits), or is refused. */
+static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
+                       bool *ret_waits, struct counter **ret)
+{
+        uint64_t key = key_of(lockout, subject);
+        int64_t tries = lockout->tables[subject->kind].tries;
+        struct counter *counter = find_counter(lockout, subject->kind, key);
+
+        *ret_waits = false;
+        if (!counter)
+                counter = take_place(lockout, subject->kind, key, now);
+        if (!counter) {
+                *ret_waits = true;
+                return CD_OK;
+        }
+        if (counter->failed_at > now) /* the clock was set back */
+                counter->failed_at = now;
+        merge(lockout, counter, subject, now);
+        *ret = counter;
+        if (seconds_left(lockout, counter, tries, now) > 0)
+                return CD_THROTTLED;
+        *ret_waits = counter->begun >= at_least(tries - remembered_of(lockout, counter, now), 1);
+        if (!*ret_waits)
+                counter->begun++;
+        return CD_OK;
+}
+
+cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
+                           bool *ret_is_news, struct cd_error *reterr)
+{
+        struct counter *counter = NULL;
+        int64_t left = 0;
+        bool waits;
+
+        pthread_mutex_lock(&lockout->lock);
+        cd_status status = judge(lockout, subject, now, &waits, &counter);
+        while (status == CD_OK && waits) {
+                pthread_cond_wait(&lockout->ended, &lockout->lock);
+                status = judge(lockout, subject, now, &waits, &counter);
+        }
+        if (status == CD_THROTTLED) {
+                left = seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now);
+                *ret_is_news = !counter->is_told;
+                counter->is_told = 1;
+        }
+        pthread_mutex_unlock(&lockout->lock);
+        if (status != CD_THROTTLED)
+                return status;
+        status = cd_failf(reterr, CD_THROTTLED, CD_STR(""), "too many wrong tries; the next one counts in %lld s",
+                          (long long)left);
+        if (reterr)
+                reterr->retry_after = left;
+        return status;
+}
+
+static void count_wrong(const struct cd_lockout *lockout, struct counter *counter, cd_time now)
+{
+        int64_t failures = remembered_of(lockout, counter, now);
+
+        counter->failures = failures < UINT32_MAX ? (uint32_t)failures + 1 : UINT32_MAX;
+        counter->failed_at = now;
+        counter->is_told = 0;
+}
+
+void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
+                    enum cd_lockout_outcome outcome, cd_time now)
+{
+        pthread_mutex_lock(&lockout->lock);
+        struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
+        if (counter && counter->begun) {
+                counter->begun--;
+                if (outcome == CD_LOCKOUT_WRONG)
+                        count_wrong(lockout, counter, now);
+                else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT)
+                        counter->failures = 0;
+        }
+        pthread_cond_broadcast(&lockout->ended);
+        pthread_mutex_unlock(&lockout->lock);
+}

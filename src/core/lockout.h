@@ -1,0 +1,62 @@
+#pragma once
+/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try wait: `delay`
+ * seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 7 MiB: 131,072 accounts, 32,768 made-up
+ * names, 131,072 addresses, 24 bytes each, touched only as they fill. A new one takes the place of the one with the fewest
+ * failures among eight; made-up names have a table of their own, so that a flood of them cannot push out an account.
+ *
+ * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as many go on
+ * as there are wrong tries left, the others wait until one of those has ended. Otherwise fifty at once were fifty guesses.
+ *
+ * For every max_delay without a wrong try one failure is forgotten, so that in the long run there is one guess a max_delay, whatever
+ * the pauses. Thread-safe. */
+#include "base/clock.h"
+#include "base/status.h"
+#include "crypto/random.h"
+
+enum {
+        CD_LOCKOUT_ACCOUNTS = 131072,
+        CD_LOCKOUT_NAMES = 32768,
+        CD_LOCKOUT_ADDRESSES = 131072,
+};
+
+/* What is below its least is taken for that: 1 try, 1 second, `delay`. */
+struct cd_lockout_rules {
+        int64_t account_tries,
+                address_tries;    /* wrong ones in a row before the first delay; made-up names are as accounts */
+        cd_time delay, max_delay; /* seconds */
+};
+
+enum cd_lockout_kind {
+        CD_LOCKOUT_ACCOUNT, /* a user's canonical name */
+        CD_LOCKOUT_NAME,    /* a name that no user has, as it came */
+        CD_LOCKOUT_ADDRESS, /* an IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4 */
+};
+
+struct cd_lockout_subject {
+        enum cd_lockout_kind kind;
+        cd_str key;
+        /* What the store knows of an account besides, of this node or others: failures, and when the last one was; else 0. */
+        int64_t failures;
+        cd_time failed_at;
+};
+
+enum cd_lockout_outcome {
+        CD_LOCKOUT_WRONG,
+        CD_LOCKOUT_RIGHT, /* empties an account's counter; an address's stays: one good login must not pay for guesses */
+        CD_LOCKOUT_UNJUDGED, /* it came to no answer: nothing is counted */
+};
+
+struct cd_lockout;
+
+/* CD_UNAVAILABLE where the random source fails (the tables are keyed), CD_NO_MEMORY. */
+cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
+                         struct cd_error *reterr);
+void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
+
+/* CD_OK: the try goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it does not, and
+ * reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so since the last wrong
+ * try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of the same subject. */
+cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
+                           bool *ret_is_news, struct cd_error *reterr);
+void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
+                    enum cd_lockout_outcome outcome, cd_time now);

@@ -1,0 +1,164 @@
+#include "core/login.h"
+
+#include "core/lockout.h"
+#include "core/user_name.h"
+#include "crypto/password.h"
+
+/* One login on its way. */
+struct login {
+        const struct cd_login *with;
+        struct cd_arena *arena;
+        const struct cd_login_attempt *attempt;
+        cd_time now;
+        struct cd_user user;
+        bool is_known; /* `user` is there */
+        struct cd_lockout_subject address, account;
+};
+
+static void audit(const struct login *l, const char *action, const char *detail)
+{
+        cd_str subject = l->is_known ? cd_arena_printf(l->arena, "user:%.*s", CD_STR_ARG(l->user.name)) : CD_STR("");
+        const struct cd_audit_event event = {
+                .at = l->now,
+                .action = cd_str_from_c(action),
+                .actor = l->attempt->by,
+                .subject = subject.ptr ? subject : CD_STR(""),
+                .address = l->attempt->address,
+                .detail = cd_str_from_c(detail),
+        };
+
+        (void)l->with->store->audit->add_later(l->with->store, &event, NULL);
+}
+
+static cd_status begin(const struct login *l, const struct cd_lockout_subject *subject, const char *detail,
+                       struct cd_error *reterr)
+{
+        bool is_news = false;
+
+        cd_status status = cd_lockout_begin(l->with->lockout, subject, l->now, &is_news, reterr);
+        if (status == CD_THROTTLED && is_news)
+                audit(l, "login.locked", detail);
+        return status;
+}
+
+static void end(const struct login *l, const struct cd_lockout_subject *subject, enum cd_lockout_outcome outcome)
+{
+        cd_lockout_end(l->with->lockout, subject, outcome, l->now);
+}
+
+/* The user, or that there is none of that name: a name that cannot be one is no error here. */
+static cd_status find_user(struct login *l, struct cd_error *reterr)
+{
+        struct cd_store *store = l->with->store;
+        cd_str name = { NULL, 0 };
+
+        cd_status status = cd_user_name_canonical(l->arena, l->attempt->name, &name, reterr);
+        if (status == CD_OK)
+                status = store->users->find(store, l->arena, name, &l->user, reterr);
+        l->is_known = status == CD_OK;
+        l->account = (struct cd_lockout_subject){ CD_LOCKOUT_NAME, name.ptr ? name : l->attempt->name, 0, 0 };
+        if (l->is_known)
+                l->account = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, l->user.name, l->user.failures,
+                                                          l->user.failed_at };
+        return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
+}
+
+/* One hash, whoever it is. */
+static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
+{
+        *ret_matches = false;
+        if (!l->is_known)
+                return cd_password_dummy(l->with->cost, l->attempt->password, reterr);
+        cd_status status = cd_password_verify(l->user.password, l->attempt->password, ret_matches, reterr);
+        if (status == CD_MALFORMED)
+                return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "the stored password of user \"%.*s\" is damaged",
+                                CD_STR_ARG(l->user.name));
+        return status;
+}
+
+static void note(const struct login *l, bool was_right)
+{
+        struct cd_store *store = l->with->store;
+        (void)store->users->note_login(store, l->user.name, was_right, l->now, NULL);
+}
+
+static cd_status refuse(const struct login *l, bool matches, struct cd_error *reterr)
+{
+        if (l->is_known)
+                note(l, false);
+        audit(l, "login.failed",
+              !l->is_known        ? "unknown user"
+              : !l->user.disabled ? "wrong password"
+              : matches           ? "right password of a disabled user"
+                                  : "wrong password of a disabled user");
+        return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
+}
+
+/* Only in place of the hash that was checked: a password that was changed meanwhile stays. */
+static void rehash(const struct login *l)
+{
+        struct cd_store *store = l->with->store;
+        struct cd_user_change change = { .name = l->user.name, .now = l->now, .if_password = l->user.password };
+        const struct cd_audit_event event = {
+                .at = l->now,
+                .action = CD_STR("user.rehash"),
+                .actor = CD_STR("cardea"),
+                .subject = cd_arena_printf(l->arena, "user:%.*s", CD_STR_ARG(l->user.name)),
+                .detail = CD_STR("the password hash was of a foreign form or cheaper than the setting"),
+        };
+
+        if (!event.subject.ptr || cd_password_hash(l->with->cost, l->with->random, l->attempt->password, l->arena,
+                                                   &change.password, NULL) != CD_OK)
+                return;
+        (void)store->users->update(store, &change, &event, NULL);
+}
+
+static void accept(struct login *l, struct cd_user *ret)
+{
+        note(l, true);
+        if (cd_password_needs_rehash(l->user.password, l->with->cost))
+                rehash(l);
+        audit(l, "login.ok", "");
+        *ret = l->user;
+        ret->password = CD_STR("");
+}
+
+/* The address may try. */
+static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outcome, struct cd_user *ret,
+                             struct cd_error *reterr)
+{
+        bool matches;
+
+        cd_status status = find_user(l, reterr);
+        if (status == CD_OK)
+                status = begin(l, &l->account, "too many wrong passwords for the account", reterr);
+        if (status != CD_OK)
+                return status;
+        status = check_password(l, &matches, reterr);
+        if (status == CD_OK)
+                *ret_outcome = matches && !l->user.disabled ? CD_LOCKOUT_RIGHT : CD_LOCKOUT_WRONG;
+        end(l, &l->account, *ret_outcome);
+        if (status != CD_OK)
+                return status;
+        if (*ret_outcome == CD_LOCKOUT_WRONG)
+                return refuse(l, matches, reterr);
+        accept(l, ret);
+        return CD_OK;
+}
+
+cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
+                            const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr)
+{
+        enum cd_lockout_outcome outcome = CD_LOCKOUT_UNJUDGED;
+        struct login l = { .with = login, .arena = arena, .attempt = attempt, .now = login->clock->now(login->clock) };
+
+        if (l.now < 0)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        l.address = (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, attempt->address, 0, 0 };
+        cd_status status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
+        if (status != CD_OK)
+                return status;
+        status = try_account(&l, &outcome, ret, reterr);
+        end(&l, &l.address, outcome);
+        return status;
+}

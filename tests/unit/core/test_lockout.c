@@ -1,0 +1,385 @@
+#include "support/check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/lockout.h"
+
+enum {
+        NOON = 1795348800,
+        DELAY = 2,
+        MAX_DELAY = 60,
+        ACCOUNT_TRIES = 3,
+        ADDRESS_TRIES = 5,
+};
+
+static const struct cd_lockout_rules rules = { ACCOUNT_TRIES, ADDRESS_TRIES, DELAY, MAX_DELAY };
+
+struct fixture {
+        struct cd_lockout *lockout;
+        cd_time now;
+};
+
+static bool random_fails;
+static long callocs_left = -1; /* negative: no limit */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+        return callocs_left >= 0 && callocs_left-- == 0 ? NULL : __real_calloc(count, size);
+}
+
+static cd_status fill(const struct cd_random *random, void *to, size_t size)
+{
+        (void)random;
+        for (size_t i = 0; i < size; i++)
+                ((unsigned char *)to)[i] = (unsigned char)(i * 7 + 1);
+        return random_fails ? CD_UNAVAILABLE : CD_OK;
+}
+
+static const struct cd_random fixed = { fill };
+
+static int set_up(void **state)
+{
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        assert_status(cd_lockout_new(&rules, &fixed, &f->lockout, NULL), CD_OK);
+        f->now = NOON;
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        cd_lockout_free(f->lockout);
+        free(f);
+        return 0;
+}
+
+static struct cd_lockout_subject account(const char *name)
+{
+        return (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, cd_str_from_c(name), 0, 0 };
+}
+
+static struct cd_lockout_subject made_up(const char *name)
+{
+        return (struct cd_lockout_subject){ CD_LOCKOUT_NAME, cd_str_from_c(name), 0, 0 };
+}
+
+static struct cd_lockout_subject address(const char *text)
+{
+        return (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, cd_str_from_c(text), 0, 0 };
+}
+
+/* One try, with how it ended; the seconds to wait where it was refused, else 0. */
+static int64_t attempt(struct fixture *f, struct cd_lockout_subject subject, enum cd_lockout_outcome outcome)
+{
+        struct cd_error err = { 0 };
+        bool is_news;
+
+        if (cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err) == CD_OK) {
+                cd_lockout_end(f->lockout, &subject, outcome, f->now);
+                return 0;
+        }
+        assert_status(err.status, CD_THROTTLED);
+        assert_true(err.retry_after > 0);
+        return err.retry_after;
+}
+
+static void fail_times(struct fixture *f, struct cd_lockout_subject subject, int times)
+{
+        while (times--)
+                assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 0);
+}
+
+static void lesson_9_the_delay_doubles_up_to_its_most(void **state)
+{
+        static const int64_t delays[] = { 2, 4, 8, 16, 32, 60, 60, 60 };
+        struct fixture *f = *state;
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        for (size_t i = 0; i < CD_LEN(delays); i++) {
+                assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), delays[i]);
+                f->now += delays[i] - 1;
+                assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), 1);
+                f->now++;
+                assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), 0);
+                /* At the largest delay one failure was forgotten meanwhile, and one came. */
+        }
+}
+
+static void a_refused_try_says_when_the_next_one_counts(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject subject = account("ana");
+        struct cd_error err;
+        bool is_news = false;
+
+        fail_times(f, subject, ACCOUNT_TRIES);
+        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err), CD_THROTTLED);
+        assert_string_equal(err.reason, "too many wrong tries; the next one counts in 2 s");
+        assert_int_equal(err.retry_after, 2);
+        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
+}
+
+static void only_the_first_refused_try_is_news(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject subject = account("ana");
+        bool is_news = false;
+
+        fail_times(f, subject, ACCOUNT_TRIES);
+        for (int round = 0; round < 2; round++) {
+                assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
+                assert_true(is_news);
+                assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
+                assert_false(is_news);
+                f->now += MAX_DELAY / 2;
+                fail_times(f, subject, 1);
+        }
+}
+
+static void a_right_password_empties_the_counter_of_the_account(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), DELAY);
+}
+
+static void a_right_password_does_not_pay_for_guesses_from_its_address(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < ADDRESS_TRIES; i++) {
+                assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_WRONG), 0);
+                if (i < ADDRESS_TRIES - 1)
+                        assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_RIGHT), 0);
+        }
+        assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_RIGHT), DELAY);
+        assert_int_equal(attempt(f, address("192.0.2.2"), CD_LOCKOUT_WRONG), 0);
+}
+
+static void a_try_without_an_answer_is_taken_back(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < 20; i++)
+                assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_UNJUDGED), 0);
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+}
+
+static void a_failure_is_forgotten_after_each_longest_delay(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        f->now += MAX_DELAY; /* two are left */
+        fail_times(f, account("ana"), 1);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
+        f->now += MAX_DELAY * ACCOUNT_TRIES; /* none */
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
+}
+
+static void what_another_node_saw_counts_too(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject subject = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES + 1, NOON - 1 };
+
+        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY - 1);
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("bo"), INT64_MAX, NOON };
+        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), MAX_DELAY);
+        /* What is long ago is forgotten, and what lies far ahead is a fault. */
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("cy"), 9, NOON - 9 * MAX_DELAY };
+        fail_times(f, subject, 1);
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("di"), 9, NOON + 2 * MAX_DELAY };
+        fail_times(f, subject, 1);
+}
+
+static void a_clock_that_is_set_back_locks_for_no_longer_than_the_delay(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        f->now -= 1000000;
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
+        f->now += DELAY;
+        fail_times(f, account("ana"), 1);
+}
+
+static void an_ipv6_address_counts_by_its_64_bits(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const same[] = { "2001:db8::1", "2001:db8:0:0:ffff::", "2001:DB8::2", "2001:db8::3",
+                                            "2001:db8::4" };
+
+        for (size_t i = 0; i < ADDRESS_TRIES; i++)
+                fail_times(f, address(same[i]), 1);
+        assert_int_equal(attempt(f, address("2001:db8::9"), CD_LOCKOUT_WRONG), DELAY);
+        assert_int_equal(attempt(f, address("2001:db8:0:1::9"), CD_LOCKOUT_WRONG), 0);
+}
+
+static void an_ipv4_address_in_ipv6_is_the_ipv4_address(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, address("192.0.2.1"), ADDRESS_TRIES);
+        assert_int_equal(attempt(f, address("::ffff:192.0.2.1"), CD_LOCKOUT_WRONG), DELAY);
+        assert_int_equal(attempt(f, address("::ffff:192.0.2.2"), CD_LOCKOUT_WRONG), 0);
+        /* What is no address is taken as it is. */
+        fail_times(f, address("unix"), ADDRESS_TRIES);
+        assert_int_equal(attempt(f, address("unix"), CD_LOCKOUT_WRONG), DELAY);
+        assert_int_equal(attempt(f, address("a text that is longer than any address, all of it 46 characters or more"),
+                                 CD_LOCKOUT_WRONG),
+                         0);
+}
+
+static void lesson_9_a_flood_of_made_up_names_evicts_no_account(void **state)
+{
+        struct fixture *f = *state;
+        char name[32];
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        for (int i = 0; i < 10 * CD_LOCKOUT_NAMES; i++) {
+                snprintf(name, sizeof(name), "nobody%d", i);
+                assert_int_equal(attempt(f, made_up(name), CD_LOCKOUT_WRONG), 0);
+        }
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
+        /* One that was tried often outlasts the flood too. */
+        fail_times(f, made_up("often"), ACCOUNT_TRIES);
+        for (int i = 0; i < 4 * CD_LOCKOUT_NAMES; i++) {
+                snprintf(name, sizeof(name), "noone%d", i);
+                assert_int_equal(attempt(f, made_up(name), CD_LOCKOUT_WRONG), 0);
+        }
+        assert_int_equal(attempt(f, made_up("often"), CD_LOCKOUT_WRONG), DELAY);
+}
+
+static void a_made_up_name_waits_like_an_account(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, made_up("nobody"), ACCOUNT_TRIES);
+        assert_int_equal(attempt(f, made_up("nobody"), CD_LOCKOUT_WRONG), DELAY);
+        /* And the account of that name, made later, begins anew. */
+        assert_int_equal(attempt(f, account("nobody"), CD_LOCKOUT_RIGHT), 0);
+}
+
+struct crowd {
+        struct fixture *f;
+        enum cd_lockout_outcome outcome;
+        atomic_int judged, at_once, most;
+};
+
+static void *try_once(void *arg)
+{
+        struct crowd *crowd = arg;
+        struct cd_lockout_subject subject = account("ana");
+        bool is_news;
+
+        if (cd_lockout_begin(crowd->f->lockout, &subject, NOON, &is_news, NULL) != CD_OK)
+                return NULL;
+        int now = atomic_fetch_add(&crowd->at_once, 1) + 1, most = atomic_load(&crowd->most);
+        while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
+                ;
+        usleep(2000);
+        atomic_fetch_add(&crowd->judged, 1);
+        atomic_fetch_sub(&crowd->at_once, 1);
+        cd_lockout_end(crowd->f->lockout, &subject, crowd->outcome, NOON);
+        return NULL;
+}
+
+static void run_crowd(struct crowd *crowd)
+{
+        pthread_t threads[50];
+
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, try_once, crowd), 0);
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                pthread_join(threads[i], NULL);
+}
+
+static void lesson_14_fifty_tries_at_once_are_not_fifty_guesses(void **state)
+{
+        struct crowd crowd = { .f = *state, .outcome = CD_LOCKOUT_WRONG };
+
+        run_crowd(&crowd);
+        assert_int_equal(crowd.judged, ACCOUNT_TRIES);
+}
+
+static void fifty_right_passwords_at_once_all_pass(void **state)
+{
+        struct crowd crowd = { .f = *state, .outcome = CD_LOCKOUT_RIGHT };
+
+        run_crowd(&crowd);
+        assert_int_equal(crowd.judged, 50);
+        assert_true(crowd.most <= ACCOUNT_TRIES);
+}
+
+static void lesson_31_no_lockout_without_randomness_or_memory(void **state)
+{
+        struct cd_lockout *lockout = NULL;
+        struct cd_error err;
+
+        (void)state;
+        random_fails = true;
+        assert_status(cd_lockout_new(&rules, &fixed, &lockout, &err), CD_UNAVAILABLE);
+        random_fails = false;
+        assert_string_equal(err.reason, "the random source failed");
+        for (long n = 0; n < 4; n++) {
+                callocs_left = n;
+                cd_status status = cd_lockout_new(&rules, &fixed, &lockout, &err);
+                callocs_left = -1;
+                assert_status(status, CD_NO_MEMORY);
+                assert_null(lockout);
+        }
+        cd_lockout_free(NULL);
+}
+
+static void rules_below_their_least_are_taken_for_it(void **state)
+{
+        struct fixture f = { .now = NOON };
+        const struct cd_lockout_rules none = { 0, 0, 0, 0 };
+
+        (void)state;
+        assert_status(cd_lockout_new(&none, &fixed, &f.lockout, NULL), CD_OK);
+        fail_times(&f, account("ana"), 1);
+        assert_int_equal(attempt(&f, account("ana"), CD_LOCKOUT_WRONG), 1);
+        cd_lockout_free(f.lockout);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(lesson_9_the_delay_doubles_up_to_its_most),
+                TEST(a_refused_try_says_when_the_next_one_counts),
+                TEST(only_the_first_refused_try_is_news),
+                TEST(a_right_password_empties_the_counter_of_the_account),
+                TEST(a_right_password_does_not_pay_for_guesses_from_its_address),
+                TEST(a_try_without_an_answer_is_taken_back),
+                TEST(a_failure_is_forgotten_after_each_longest_delay),
+                TEST(what_another_node_saw_counts_too),
+                TEST(a_clock_that_is_set_back_locks_for_no_longer_than_the_delay),
+                TEST(an_ipv6_address_counts_by_its_64_bits),
+                TEST(an_ipv4_address_in_ipv6_is_the_ipv4_address),
+                TEST(lesson_9_a_flood_of_made_up_names_evicts_no_account),
+                TEST(a_made_up_name_waits_like_an_account),
+                TEST(lesson_14_fifty_tries_at_once_are_not_fifty_guesses),
+                TEST(fifty_right_passwords_at_once_all_pass),
+                cmocka_unit_test(lesson_31_no_lockout_without_randomness_or_memory),
+                cmocka_unit_test(rules_below_their_least_are_taken_for_it),
+        };
+        return cmocka_run_group_tests_name("lockout", tests, NULL, NULL);
+}

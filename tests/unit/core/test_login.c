@@ -1,0 +1,520 @@
+/* A login against a store of this file's own, which can be made to fail, with hashes counted in place of time. */
+#include "support/check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lockout.h"
+#include "core/login.h"
+#include "crypto/password.h"
+
+#define PASSWORD "correct horse \xc3\xbc"
+/* Of PASSWORD; of Python's argon2 and bcrypt. */
+#define CHEAP  "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$HvGbtoXJ1g/GSKahxd8TmT0458KArkZOybIHBRcRn4k"
+#define BCRYPT "$2b$04$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2"
+
+enum {
+        NOON = 1795348800,
+        TRIES = 3,
+        ADDRESS_TRIES = 8,
+};
+
+struct fixture {
+        struct cd_store store; /* first: the store's calls find the rest behind it */
+        struct cd_user user, stored;
+        char stored_password[CD_PASSWORD_STORED_MAX + 1];
+        cd_status find_fails, update_fails, audit_fails;
+        int noted_right, noted_wrong, updates, events;
+        char actions[512]; /* of the audit events: "ACTION SUBJECT DETAIL; " */
+        pthread_mutex_t lock;
+
+        struct cd_clock clock;
+        cd_time now;
+        struct cd_password_cost cost;
+        struct cd_lockout *lockout;
+        struct cd_login login;
+        struct cd_arena arena;
+        struct cd_error err;
+};
+
+static atomic_int hashes, dummies; /* computed: all, and those of them for nobody */
+static cd_status hash_fails, verify_fails;
+static struct fixture *changes_in_between; /* whose password is changed while the first hash is computed */
+
+cd_status __real_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr);
+cd_status __wrap_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr);
+cd_status __real_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
+cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
+cd_status __real_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
+                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
+cd_status __wrap_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
+                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
+
+static void store_password(struct fixture *f, cd_str password)
+{
+        memcpy(f->stored_password, password.ptr, password.len);
+        f->stored_password[password.len] = '\0';
+        f->stored.password = cd_str_from_c(f->stored_password);
+}
+
+cd_status __wrap_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr)
+{
+        atomic_fetch_add(&hashes, 1);
+        if (verify_fails != CD_OK)
+                return cd_fail(reterr, verify_fails, "told to fail");
+        if (changes_in_between)
+                store_password(changes_in_between, CD_STR("$argon2id$another"));
+        return __real_cd_password_verify(stored, password, ret, reterr);
+}
+
+cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr)
+{
+        atomic_fetch_add(&hashes, 1);
+        atomic_fetch_add(&dummies, 1);
+        return __real_cd_password_dummy(cost, password, reterr);
+}
+
+cd_status __wrap_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
+                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        if (hash_fails != CD_OK)
+                return cd_fail(reterr, hash_fails, "told to fail");
+        return __real_cd_password_hash(cost, random, password, arena, ret, reterr);
+}
+
+static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                      struct cd_error *reterr)
+{
+        struct fixture *f = (struct fixture *)store;
+
+        if (f->find_fails != CD_OK)
+                return cd_fail(reterr, f->find_fails, "told to fail");
+        if (!cd_str_eq(name, f->stored.name))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        *ret = f->stored;
+        ret->password = cd_arena_copy(arena, f->stored.password);
+        return CD_OK;
+}
+
+static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
+                        struct cd_error *reterr)
+{
+        struct fixture *f = (struct fixture *)store;
+
+        assert_str(change->name, "ana");
+        assert_true(change->now == f->now && change->cut_until == 0 && !change->grants.ptr);
+        assert_str(event->action, "user.rehash");
+        assert_str(event->actor, "cardea");
+        assert_str(event->subject, "user:ana");
+        if (f->update_fails != CD_OK)
+                return cd_fail(reterr, f->update_fails, "told to fail");
+        if (!change->if_password.ptr || !cd_str_eq(change->if_password, f->stored.password))
+                return cd_fail(reterr, CD_NOT_FOUND, "changed meanwhile");
+        store_password(f, change->password);
+        f->updates++;
+        return CD_OK;
+}
+
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+{
+        struct fixture *f = (struct fixture *)store;
+
+        (void)reterr;
+        assert_str(name, "ana");
+        assert_true(now == f->now);
+        pthread_mutex_lock(&f->lock);
+        was_right ? f->noted_right++ : f->noted_wrong++;
+        pthread_mutex_unlock(&f->lock);
+        return CD_OK;
+}
+
+static cd_status add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct fixture *f = (struct fixture *)store;
+        char line[256];
+
+        assert_str(event->actor, "client:app");
+        assert_str(event->address, "192.0.2.1");
+        assert_true(event->at == f->now);
+        int n = snprintf(line, sizeof(line), "%.*s|%.*s|%.*s;", CD_STR_ARG(event->action), CD_STR_ARG(event->subject),
+                         CD_STR_ARG(event->detail));
+        assert_true(n > 0 && (size_t)n < sizeof(line));
+        pthread_mutex_lock(&f->lock);
+        f->events++;
+        if (strlen(f->actions) + (size_t)n < sizeof(f->actions))
+                strcat(f->actions, line);
+        pthread_mutex_unlock(&f->lock);
+        return f->audit_fails == CD_OK ? CD_OK : cd_fail(reterr, f->audit_fails, "told to fail");
+}
+
+static const struct cd_user_ops user_ops = { .find = find, .update = update, .note_login = note_login };
+static const struct cd_audit_ops audit_ops = { .add_later = add_later };
+
+static cd_time tell_time(const struct cd_clock *clock)
+{
+        return ((const struct fixture *)((const char *)clock - offsetof(struct fixture, clock)))->now;
+}
+
+static int set_up(void **state)
+{
+        static const struct cd_lockout_rules rules = { TRIES, ADDRESS_TRIES, 2, 60 };
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        f->store = (struct cd_store){ .users = &user_ops, .audit = &audit_ops };
+        f->stored = (struct cd_user){ .name = CD_STR("ana"), .grants = CD_STR("{\"role\":\"editor\"}") };
+        store_password(f, CD_STR(CHEAP));
+        pthread_mutex_init(&f->lock, NULL);
+        f->clock.now = tell_time;
+        f->now = NOON;
+        f->cost = (struct cd_password_cost){ 64 << 10, 1 };
+        assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
+        f->login = (struct cd_login){ &f->store, f->lockout, &f->cost, &f->clock, &cd_random_system };
+        cd_arena_init(&f->arena, 1 << 20);
+        hashes = dummies = 0;
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        changes_in_between = NULL;
+        hash_fails = verify_fails = CD_OK;
+        cd_lockout_free(f->lockout);
+        cd_arena_done(&f->arena);
+        pthread_mutex_destroy(&f->lock);
+        free(f);
+        return 0;
+}
+
+static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
+{
+        const struct cd_login_attempt attempt = { name, password, CD_STR("192.0.2.1"), CD_STR("client:app") };
+
+        f->err = (struct cd_error){ 0 };
+        return cd_login_password(&f->login, &f->arena, &attempt, &f->user, &f->err);
+}
+
+static void assert_wrong(struct fixture *f, cd_str name, cd_str password)
+{
+        assert_status(log_in(f, name, password), CD_INVALID_GRANT);
+        assert_string_equal(f->err.reason, "unknown user or wrong password");
+        assert_string_equal(f->err.field, "");
+        assert_int_equal(f->err.retry_after, 0);
+}
+
+static void assert_locked(struct fixture *f, cd_str name, cd_str password, int64_t seconds)
+{
+        assert_status(log_in(f, name, password), CD_THROTTLED);
+        assert_int_equal(f->err.retry_after, seconds);
+}
+
+static void a_right_password_gives_the_user_without_the_hash(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_str(f->user.name, "ana");
+        assert_str(f->user.grants, "{\"role\":\"editor\"}");
+        assert_str(f->user.password, "");
+        assert_int_equal(f->noted_right, 1);
+        assert_int_equal(f->noted_wrong, 0);
+        assert_string_equal(f->actions, "login.ok|user:ana|;");
+}
+
+static void lesson_9_a_name_in_another_case_is_the_same_account(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_status(log_in(f, CD_STR("ANA"), CD_STR(PASSWORD)), CD_OK);
+        assert_str(f->user.name, "ana");
+        assert_wrong(f, CD_STR("ana"), CD_STR("1"));
+        assert_wrong(f, CD_STR("Ana"), CD_STR("2"));
+        assert_wrong(f, CD_STR("aNa"), CD_STR("3"));
+        assert_locked(f, CD_STR("anA"), CD_STR(PASSWORD), 2);
+}
+
+static void lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_int_equal(hashes, 1);
+        assert_wrong(f, CD_STR("nobody"), CD_STR("wrong"));
+        assert_int_equal(hashes, 2);
+        assert_int_equal(dummies, 1);
+        assert_wrong(f, CD_STR("no such n\xc3\xa4me"), CD_STR("wrong"));
+        assert_wrong(f, CD_STR(""), CD_STR(""));
+        assert_int_equal(hashes, 4);
+        assert_int_equal(dummies, 3);
+        f->stored.disabled = true;
+        assert_wrong(f, CD_STR("ana"), CD_STR(PASSWORD));
+        assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_int_equal(hashes, 6);
+        assert_int_equal(dummies, 3);
+        assert_int_equal(f->noted_right, 0);
+        assert_int_equal(f->noted_wrong, 3);
+}
+
+static void lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong(void **state)
+{
+        struct fixture *f = *state;
+
+        f->stored.disabled = true;
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("ana"), CD_STR(PASSWORD));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+}
+
+static void lesson_10_a_name_that_nobody_has_is_locked_like_an_account(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("nobody"), CD_STR("wrong"));
+        assert_locked(f, CD_STR("nobody"), CD_STR("wrong"), 2);
+        assert_locked(f, CD_STR("Nobody"), CD_STR("wrong"), 2);
+}
+
+static void lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_int_equal(hashes, TRIES);
+        f->now++;
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+        f->now++;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        /* And the counter is empty again. */
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+}
+
+static void lesson_9_an_address_that_guesses_at_many_accounts_is_locked(void **state)
+{
+        struct fixture *f = *state;
+        char name[] = "nobody0";
+
+        for (int i = 0; i < ADDRESS_TRIES; i++, name[6]++)
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        f->now += 2;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        f->now--; /* one login more is not one guess more */
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+}
+
+static void failures_that_another_node_counted_lock_here_too(void **state)
+{
+        struct fixture *f = *state;
+
+        f->stored.failures = TRIES + 2;
+        f->stored.failed_at = NOON;
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 8);
+        assert_int_equal(hashes, 0);
+        f->now += 8;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+}
+
+static void *guess(void *arg)
+{
+        struct fixture *f = arg;
+        const struct cd_login_attempt attempt = { CD_STR("ana"), CD_STR("wrong"), CD_STR("192.0.2.1"),
+                                                  CD_STR("client:app") };
+        struct cd_arena arena;
+        struct cd_user user;
+
+        cd_arena_init(&arena, 65536);
+        cd_status status = cd_login_password(&f->login, &arena, &attempt, &user, NULL);
+        cd_arena_done(&arena);
+        return (void *)(intptr_t)status;
+}
+
+static void lesson_14_fifty_logins_at_once_are_not_fifty_guesses(void **state)
+{
+        struct fixture *f = *state;
+        pthread_t threads[50];
+        int throttled = 0;
+
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, guess, f), 0);
+        for (size_t i = 0; i < CD_LEN(threads); i++) {
+                void *status;
+                pthread_join(threads[i], &status);
+                throttled += (intptr_t)status == CD_THROTTLED;
+        }
+        assert_int_equal(hashes, TRIES);
+        assert_int_equal(throttled, 50 - TRIES);
+}
+
+static void every_outcome_is_an_audit_event_without_what_was_typed(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_wrong(f, CD_STR("ana"), CD_STR("secret1"));
+        assert_wrong(f, CD_STR("secret2"), CD_STR("x"));
+        f->stored.disabled = true;
+        assert_wrong(f, CD_STR("ana"), CD_STR("secret3"));
+        assert_wrong(f, CD_STR("ana"), CD_STR(PASSWORD));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_string_equal(f->actions, "login.failed|user:ana|wrong password;"
+                                        "login.failed||unknown user;"
+                                        "login.failed|user:ana|wrong password of a disabled user;"
+                                        "login.failed|user:ana|right password of a disabled user;"
+                                        "login.locked|user:ana|too many wrong passwords for the account;");
+}
+
+static void a_locked_address_is_one_audit_event(void **state)
+{
+        struct fixture *f = *state;
+        char name[] = "nobody0";
+
+        for (int i = 0; i < ADDRESS_TRIES; i++, name[6]++)
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        f->actions[0] = '\0';
+        for (int i = 0; i < 100; i++)
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
+}
+
+static void a_foreign_hash_is_made_anew_at_the_first_login(void **state)
+{
+        struct fixture *f = *state;
+
+        store_password(f, CD_STR(BCRYPT));
+        assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_int_equal(f->updates, 0);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->updates, 1);
+        assert_true(cd_str_has_prefix(f->stored.password, CD_STR("$argon2id$v=19$m=64,t=1,p=1$")));
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->updates, 1);
+}
+
+static void a_hash_is_made_anew_where_the_setting_rose(void **state)
+{
+        struct fixture *f = *state;
+
+        f->cost.iterations = 2;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_true(cd_str_has_prefix(f->stored.password, CD_STR("$argon2id$v=19$m=64,t=2,p=1$")));
+        /* Not where it fell. */
+        f->cost.iterations = 1;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->updates, 1);
+}
+
+static void a_password_that_is_changed_meanwhile_stays(void **state)
+{
+        struct fixture *f = *state;
+
+        store_password(f, CD_STR(BCRYPT));
+        changes_in_between = f;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->updates, 0);
+        assert_str(f->stored.password, "$argon2id$another");
+}
+
+static void lesson_31_a_failing_rehash_fails_no_login(void **state)
+{
+        struct fixture *f = *state;
+
+        store_password(f, CD_STR(BCRYPT));
+        hash_fails = CD_NO_MEMORY;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        hash_fails = CD_OK;
+        f->update_fails = CD_UNAVAILABLE;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_str(f->stored.password, BCRYPT);
+        f->audit_fails = CD_UNAVAILABLE;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+}
+
+static void lesson_31_what_comes_to_no_answer_counts_for_nothing(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < 20; i++) {
+                f->find_fails = CD_UNAVAILABLE;
+                assert_status(log_in(f, CD_STR("ana"), CD_STR("wrong")), CD_UNAVAILABLE);
+                assert_string_equal(f->err.reason, "told to fail");
+                f->find_fails = CD_OK;
+                verify_fails = CD_NO_MEMORY;
+                assert_status(log_in(f, CD_STR("ana"), CD_STR("wrong")), CD_NO_MEMORY);
+                verify_fails = CD_OK;
+        }
+        f->now = -1;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR("wrong")), CD_UNAVAILABLE);
+        assert_string_equal(f->err.reason, "the clock failed");
+        f->now = NOON;
+        assert_int_equal(f->noted_wrong, 0);
+        assert_int_equal(f->events, 0);
+        assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+}
+
+static void a_damaged_hash_lets_nobody_in(void **state)
+{
+        struct fixture *f = *state;
+
+        store_password(f, CD_STR("$argon2id$v=19$damaged"));
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_INTERNAL);
+        assert_string_equal(f->err.reason, "the stored password of user \"ana\" is damaged");
+        store_password(f, CD_STR(""));
+        assert_status(log_in(f, CD_STR("ana"), CD_STR("")), CD_INTERNAL);
+}
+
+static void lesson_31_a_login_survives_without_memory(void **state)
+{
+        struct fixture *f = *state;
+        size_t failures = 0;
+        cd_status status;
+
+        store_password(f, CD_STR(BCRYPT));
+        for (size_t ceiling = 0; ceiling < 8192; ceiling += 64) {
+                cd_arena_done(&f->arena);
+                cd_arena_init(&f->arena, ceiling);
+                status = log_in(f, CD_STR("ana"), CD_STR(PASSWORD));
+                assert_true(status == CD_OK || status == CD_NO_MEMORY || status == CD_INTERNAL);
+                failures += status != CD_OK;
+        }
+        assert_true(failures > 0);
+        assert_status(status, CD_OK);
+        assert_int_equal(f->updates, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_right_password_gives_the_user_without_the_hash),
+                TEST(lesson_9_a_name_in_another_case_is_the_same_account),
+                TEST(lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash),
+                TEST(lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong),
+                TEST(lesson_10_a_name_that_nobody_has_is_locked_like_an_account),
+                TEST(lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay),
+                TEST(lesson_9_an_address_that_guesses_at_many_accounts_is_locked),
+                TEST(failures_that_another_node_counted_lock_here_too),
+                TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
+                TEST(every_outcome_is_an_audit_event_without_what_was_typed),
+                TEST(a_locked_address_is_one_audit_event),
+                TEST(a_foreign_hash_is_made_anew_at_the_first_login),
+                TEST(a_hash_is_made_anew_where_the_setting_rose),
+                TEST(a_password_that_is_changed_meanwhile_stays),
+                TEST(lesson_31_a_failing_rehash_fails_no_login),
+                TEST(lesson_31_what_comes_to_no_answer_counts_for_nothing),
+                TEST(a_damaged_hash_lets_nobody_in),
+                TEST(lesson_31_a_login_survives_without_memory),
+        };
+        return cmocka_run_group_tests_name("login", tests, NULL, NULL);
+}
