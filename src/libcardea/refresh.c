@@ -1,0 +1,212 @@
+/* Fetching the keys: one thread at a time, the others wait for it; no more often than the gap, whatever tokens say. */
+#include <signal.h>
+#include <string.h>
+
+#include "libcardea/verifier.h"
+
+enum {
+        ARENA = 4 * 1024 * 1024, /* bytes: the text twice, its nodes, and its numbers */
+        STACK = 512 * 1024,      /* bytes, of the thread in the background */
+};
+
+void cd_refresher_init(struct cd_refresher *refresher, int64_t after_ms, int64_t gap_ms)
+{
+        /* Never due before it may be done. */
+        *refresher = (struct cd_refresher){ .after_us = (after_ms > gap_ms ? after_ms : gap_ms) * 1000,
+                                            .gap_us = gap_ms * 1000 };
+        atomic_init(&refresher->due_us, INT64_MAX);
+        atomic_init(&refresher->closed_us, INT64_MIN);
+        pthread_mutex_init(&refresher->lock, NULL);
+        pthread_cond_init(&refresher->ended, NULL);
+}
+
+void cd_refresher_done(struct cd_refresher *refresher)
+{
+        pthread_mutex_lock(&refresher->lock);
+        while (refresher->in_background)
+                pthread_cond_wait(&refresher->ended, &refresher->lock);
+        pthread_mutex_unlock(&refresher->lock);
+        pthread_cond_destroy(&refresher->ended);
+        pthread_mutex_destroy(&refresher->lock);
+}
+
+/* An empty set is no answer: it is far more often a fault than a wish, and the keys of before are better than none. */
+static cd_status parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
+{
+        cd_status status = cd_jwks_parse(arena, text, ret, reterr);
+        if (status == CD_NO_MEMORY)
+                return status;
+        if (status != CD_OK) {
+                struct cd_error why = *reterr;
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "what was fetched is no set of keys: %s",
+                                why.reason);
+        }
+        if (ret->count == 0) {
+                cd_jwks_done(ret);
+                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the set has no key that is supported");
+        }
+        return CD_OK;
+}
+
+/* The same text is the same keys: then those in use stay, and with them what was set up for them. */
+static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd_str text, struct cd_error *reterr)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+        unsigned char digest[CD_SHA256_SIZE];
+        struct cd_jwks keys;
+
+        cd_status status = cd_sha256(text, digest);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "SHA-256 failed");
+        if (refresher->has_digest && memcmp(digest, refresher->digest, sizeof(digest)) == 0)
+                return CD_OK;
+        status = parse(arena, text, &keys, reterr);
+        if (status != CD_OK)
+                return status;
+        if (cd_keyring_publish(&verifier->keyring, &keys) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a set of keys");
+        memcpy(refresher->digest, digest, sizeof(digest));
+        refresher->has_digest = true;
+        return CD_OK;
+}
+
+static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
+{
+        struct cd_arena arena;
+        cd_str text;
+
+        cd_arena_init(&arena, ARENA);
+        cd_status status = verifier->ports.read(verifier->source, &arena, &text, reterr);
+        if (status == CD_OK && text.ptr) {
+                status = take_over(verifier, &arena, text, reterr);
+                if (status == CD_OK)
+                        verifier->ports.keep(verifier->source);
+        }
+        cd_arena_done(&arena);
+        return status;
+}
+
+/* Whether this thread is now the one that fetches. Under the lock. */
+static bool begin(cardea_verifier *verifier)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+        int64_t now = verifier->ports.monotonic_us();
+
+        if (atomic_load(&refresher->is_running) || now < atomic_load(&refresher->closed_us))
+                return false;
+        atomic_store(&refresher->is_running, true);
+        atomic_store(&refresher->due_us, INT64_MAX);
+        return true;
+}
+
+static cd_status run(cardea_verifier *verifier, bool in_background, struct cd_error *reterr)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+        struct cd_error err = { .status = CD_OK };
+
+        cd_status status = fetch(verifier, &err);
+        int64_t now = verifier->ports.monotonic_us();
+        pthread_mutex_lock(&refresher->lock);
+        refresher->last = status == CD_OK ? (struct cd_error){ .status = CD_OK } : err;
+        refresher->count++;
+        atomic_store(&refresher->closed_us, now + refresher->gap_us);
+        atomic_store(&refresher->due_us, now + (status == CD_OK ? refresher->after_us : refresher->gap_us));
+        atomic_store(&refresher->is_running, false);
+        if (in_background)
+                refresher->in_background = false;
+        pthread_cond_broadcast(&refresher->ended); /* under the lock: who waits in done() frees it next */
+        pthread_mutex_unlock(&refresher->lock);
+        if (status != CD_OK && reterr)
+                *reterr = err;
+        return status;
+}
+
+/* The end of what runs now. Under the lock. */
+static void wait_for_running(struct cd_refresher *refresher)
+{
+        uint64_t count = refresher->count;
+
+        while (atomic_load(&refresher->is_running) && refresher->count == count)
+                pthread_cond_wait(&refresher->ended, &refresher->lock);
+}
+
+cd_status cd_refresh(cardea_verifier *verifier, struct cd_error *reterr)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+        struct cd_error last;
+
+        pthread_mutex_lock(&refresher->lock);
+        bool mine = begin(verifier);
+        if (!mine) {
+                wait_for_running(refresher);
+                last = refresher->last;
+        }
+        pthread_mutex_unlock(&refresher->lock);
+        if (mine)
+                return run(verifier, false, reterr);
+        if (last.status != CD_OK && reterr)
+                *reterr = last;
+        return last.status;
+}
+
+bool cd_refresh_is_possible(cardea_verifier *verifier)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+
+        return atomic_load(&refresher->is_running) ||
+               verifier->ports.monotonic_us() >= atomic_load(&refresher->closed_us);
+}
+
+static void *work(void *argument)
+{
+        (void)run(argument, true, NULL);
+        return NULL;
+}
+
+/* Signals are the program's: none is handled in a thread of ours. */
+static bool start_thread(cardea_verifier *verifier)
+{
+        pthread_attr_t attributes;
+        pthread_t thread;
+        sigset_t all, before;
+
+        if (pthread_attr_init(&attributes) != 0)
+                return false;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        bool started = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+                       pthread_attr_setstacksize(&attributes, STACK) == 0 &&
+                       pthread_create(&thread, &attributes, work, verifier) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attributes);
+        return started;
+}
+
+void cd_refresh_in_background(cardea_verifier *verifier)
+{
+        struct cd_refresher *refresher = &verifier->refresher;
+
+        pthread_mutex_lock(&refresher->lock);
+        if (begin(verifier)) {
+                refresher->in_background = start_thread(verifier);
+                if (!refresher->in_background) { /* tried again when the gap is over */
+                        int64_t later = verifier->ports.monotonic_us() + refresher->gap_us;
+                        atomic_store(&refresher->closed_us, later);
+                        atomic_store(&refresher->due_us, later);
+                        atomic_store(&refresher->is_running, false);
+                        pthread_cond_broadcast(&refresher->ended);
+                }
+        }
+        pthread_mutex_unlock(&refresher->lock);
+}
+
+void cd_refresh_if_due(cardea_verifier *verifier)
+{
+        int64_t due = atomic_load_explicit(&verifier->refresher.due_us, memory_order_relaxed);
+
+        if (verifier->ports.monotonic_us() < due)
+                return;
+        /* One of those who see it goes on; the lock is then only for that one. */
+        if (atomic_compare_exchange_strong(&verifier->refresher.due_us, &due, INT64_MAX))
+                cd_refresh_in_background(verifier);
+}

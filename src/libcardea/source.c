@@ -1,0 +1,241 @@
+#include "libcardea/source.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/client.h"
+
+enum {
+        URL_MAX = 2048,
+        HEADERS_MAX = 32 * 1024, /* bytes of the header section of an answer */
+};
+
+struct cd_source {
+        char *path; /* NULL: a URL */
+        char *url;
+        struct cd_http_client *http;
+        struct stat seen, kept; /* of the file as it was read last, and as it was when it was good */
+};
+
+/* The host of what stands behind "http://", without port and brackets; empty where there is none that can be read in one way. */
+static cd_str host_of(cd_str rest)
+{
+        size_t end = 0;
+
+        while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#')
+                end++;
+        cd_str authority = cd_str_slice(rest, 0, end);
+        if (authority.len && authority.ptr[0] == '[') {
+                size_t close = cd_str_index(authority, ']');
+                bool is_whole =
+                        close + 1 == authority.len || (close < authority.len && authority.ptr[close + 1] == ':');
+                return cd_str_slice(authority, 1, is_whole ? close - 1 : 0);
+        }
+        return cd_str_slice(authority, 0, cd_str_index(authority, ':'));
+}
+
+/* 127.0.0.0/8 or ::1 as an address, or "localhost", which libcurl resolves to those by itself. */
+static bool is_loopback(cd_str host)
+{
+        char text[64];
+        struct in_addr v4;
+        struct in6_addr v6;
+
+        if (cd_str_eq(host, CD_STR("localhost")))
+                return true;
+        if (host.len >= sizeof(text))
+                return false;
+        memcpy(text, host.ptr, host.len);
+        text[host.len] = '\0';
+        if (inet_pton(AF_INET, text, &v4) == 1)
+                return ntohl(v4.s_addr) >> 24 == 127;
+        return inet_pton(AF_INET6, text, &v6) == 1 && memcmp(&v6, &in6addr_loopback, sizeof(v6)) == 0;
+}
+
+const char *cd_source_check_url(cd_str url, bool allow_http)
+{
+        bool is_https = cd_str_has_prefix(url, CD_STR("https://"));
+
+        if (!is_https && !cd_str_has_prefix(url, CD_STR("http://")))
+                return "is a URL that is neither https:// nor http://";
+        if (url.len > URL_MAX)
+                return "is longer than 2048 bytes";
+        for (size_t i = 0; i < url.len; i++)
+                if ((unsigned char)url.ptr[i] <= 0x20 || (unsigned char)url.ptr[i] >= 0x7f || url.ptr[i] == '\\')
+                        return "holds a character that no URL may hold";
+        cd_str host = host_of(cd_str_slice(url, is_https ? 8 : 7, url.len));
+        if (host.len == 0)
+                return "names no host";
+        if (cd_str_index(url, '@') != url.len)
+                return "holds a user name";
+        if (!is_https && !allow_http && !is_loopback(host))
+                return "is http:// of another host: anybody in between could put in keys of his own";
+        return NULL;
+}
+
+static cd_status new_client(struct cd_source *source, const struct cd_source_options *options, struct cd_error *reterr)
+{
+        const struct cd_http_client_options client = {
+                .connect_timeout_ms = options->connect_timeout_ms,
+                .total_timeout_ms = options->timeout_ms,
+                .response_max = CD_SOURCE_TEXT_MAX + HEADERS_MAX,
+                .idle_handles = 1,
+                .user_agent = CD_STR("libcardea/" CD_VERSION),
+                .ca_file = options->ca_file,
+        };
+        return cd_http_client_new(&client, &source->http, reterr);
+}
+
+static cd_status check_options(const struct cd_source_options *options, bool is_url, struct cd_error *reterr)
+{
+        char path[4096];
+
+        const char *wrong = is_url ? cd_source_check_url(options->jwks, options->allow_http) : NULL;
+        if (wrong)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("jwks"), "jwks %s", wrong);
+        if (options->ca_file.len >= sizeof(path))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_file"), "ca_file is too long");
+        if (options->ca_file.len) {
+                memcpy(path, options->ca_file.ptr, options->ca_file.len);
+                path[options->ca_file.len] = '\0';
+                if (access(path, R_OK) < 0)
+                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("ca_file"), "ca_file cannot be read: %s",
+                                        strerrordesc_np(errno));
+        }
+        return CD_OK;
+}
+
+static bool has_scheme(cd_str s)
+{
+        for (size_t i = 0; i + 3 <= s.len; i++)
+                if (memcmp(s.ptr + i, "://", 3) == 0)
+                        return true;
+        return false;
+}
+
+cd_status cd_source_new(const struct cd_source_options *options, struct cd_source **ret, struct cd_error *reterr)
+{
+        bool is_url = has_scheme(options->jwks);
+
+        cd_status status = check_options(options, is_url, reterr);
+        if (status != CD_OK)
+                return status;
+        struct cd_source *source = calloc(1, sizeof(*source));
+        char *copy = strndup(options->jwks.ptr, options->jwks.len);
+        if (!source || !copy) {
+                free(source);
+                free(copy);
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a verifier");
+        }
+        if (is_url) {
+                source->url = copy;
+                status = new_client(source, options, reterr);
+        } else {
+                source->path = copy;
+        }
+        if (status != CD_OK) {
+                cd_source_free(source);
+                return status;
+        }
+        *ret = source;
+        return CD_OK;
+}
+
+void cd_source_free(struct cd_source *source)
+{
+        if (!source)
+                return;
+        cd_http_client_free(source->http);
+        free(source->path);
+        free(source->url);
+        free(source);
+}
+
+bool cd_source_is_file(const struct cd_source *source)
+{
+        return source->path != NULL;
+}
+
+static cd_status read_url(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        const struct cd_http_call call = { .method = CD_HTTP_GET, .url = cd_str_from_c(source->url), .arena = arena };
+        struct cd_http_answer answer;
+
+        cd_status status = cd_http_client_call(source->http, &call, &answer, reterr);
+        if (status != CD_OK)
+                return status;
+        if (answer.status >= 300 && answer.status <= 399)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d: no redirect is followed",
+                                answer.status);
+        if (answer.status != 200)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d", answer.status);
+        *ret = answer.body;
+        return CD_OK;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+               a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static cd_status fail_file(struct cd_error *reterr, const char *what)
+{
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the file of keys %s: %s", what,
+                        strerrordesc_np(errno));
+}
+
+static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *arena, cd_str *ret,
+                           struct cd_error *reterr)
+{
+        size_t len = 0;
+
+        if (fstat(fd, &source->seen) < 0)
+                return fail_file(reterr, "cannot be read");
+        if (!S_ISREG(source->seen.st_mode))
+                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the file of keys is no regular file");
+        if (is_same_file(&source->seen, &source->kept)) {
+                *ret = (cd_str){ NULL, 0 };
+                return CD_OK;
+        }
+        char *text = cd_arena_alloc(arena, CD_SOURCE_TEXT_MAX + 1);
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a set of keys");
+        while (len <= CD_SOURCE_TEXT_MAX) {
+                ssize_t n = read(fd, text + len, CD_SOURCE_TEXT_MAX + 1 - len);
+                if (n < 0 && errno != EINTR)
+                        return fail_file(reterr, "cannot be read");
+                if (n == 0)
+                        break;
+                len += n > 0 ? (size_t)n : 0;
+        }
+        *ret = cd_str_of(text, len); /* cd_jwks_parse refuses one byte too many */
+        return CD_OK;
+}
+
+static cd_status read_file(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us */
+
+        if (fd < 0)
+                return fail_file(reterr, "cannot be opened");
+        cd_status status = read_open(source, fd, arena, ret, reterr);
+        close(fd);
+        return status;
+}
+
+cd_status cd_source_read(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        return source->path ? read_file(source, arena, ret, reterr) : read_url(source, arena, ret, reterr);
+}
+
+void cd_source_keep(struct cd_source *source)
+{
+        source->kept = source->seen;
+}
