@@ -181,8 +181,9 @@ static cd_status update_work(struct cd_sql_session *session, void *arg, struct c
                 " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $4 END,"
                 " failures = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failures ELSE 0 END,"
                 " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failed_at ELSE 0 END"
-                " WHERE name = $5 AND (CAST($6 AS TEXT) IS NULL OR password = $6)",
-                6, 0
+                " WHERE name = $5 AND (CAST($6 AS TEXT) IS NULL OR password = $6)"
+                " AND (CAST($7 AS TEXT) IS NULL OR grants = $7)",
+                7, 0
         };
         const struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
@@ -194,6 +195,7 @@ static cd_status update_work(struct cd_sql_session *session, void *arg, struct c
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
+                cd_sql_text_or_null(change->if_grants),
         };
         int64_t changed = 0;
         cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
@@ -202,7 +204,9 @@ static cd_status update_work(struct cd_sql_session *session, void *arg, struct c
                 return status;
         if (changed == 0)
                 return cd_fail(reterr, CD_NOT_FOUND,
-                               change->if_password.ptr ? "no such user with that password" : "no such user");
+                               change->if_password.ptr || change->if_grants.ptr
+                                       ? "no such user, or changed by somebody else meanwhile"
+                                       : "no such user");
         return cut_tokens(session, changing, reterr);
 }
 

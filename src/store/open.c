@@ -1,0 +1,151 @@
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "store/sql/sql.h"
+#include "store/sqlite/sqlite.h"
+#include "store/store.h"
+
+static const cd_str field = CD_STR_INIT("store");
+
+/* Migrates what needs it, and makes a store of the driver, which is used up either way. */
+static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_options *options,
+                        struct cd_store_opened *ret, struct cd_error *reterr)
+{
+        struct cd_sql_migrated migrated = { 0 };
+        cd_status status = cd_sql_schema_version(driver, &migrated.from, reterr);
+
+        if (status == CD_OK && options->must_be_current && migrated.from != (int)driver->migration_count)
+                status = cd_failf(reterr, CD_INVALID_REQUEST, field,
+                                  "the schema of the store is version %d, and this program needs %zu: run cardea "
+                                  "migrate",
+                                  migrated.from, driver->migration_count);
+        if (status == CD_OK)
+                status = cd_sql_migrate(driver, &migrated, reterr);
+        if (status != CD_OK) {
+                driver->free(driver);
+                return status;
+        }
+        ret->schema_from = migrated.from;
+        ret->schema_to = migrated.to;
+        return cd_sql_store_new(driver, &ret->store, reterr);
+}
+
+/* Relative to the folder, and never a name that SQLite takes for something else ("file:…", ":memory:"). */
+static cd_status sqlite_path(const struct cd_store_options *options, cd_str path, char ret[PATH_MAX],
+                             struct cd_error *reterr)
+{
+        int length;
+
+        if (path.len == 0 || cd_str_index(path, '\0') < path.len)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "sqlite: needs a path");
+        if (path.ptr[0] == '/')
+                length = snprintf(ret, PATH_MAX, "%.*s", CD_STR_ARG(path));
+        else
+                length = snprintf(ret, PATH_MAX, "%.*s/%.*s",
+                                  CD_STR_ARG(options->folder.len ? options->folder : CD_STR(".")), CD_STR_ARG(path));
+        if (length < 0 || length >= PATH_MAX)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "the path of the database is too long");
+        return CD_OK;
+}
+
+static cd_status open_sqlite(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
+                             struct cd_error *reterr)
+{
+        char path[PATH_MAX];
+        struct cd_sqlite_options sqlite = { .path = path, .may_create = options->may_create };
+        struct cd_sql_driver *driver;
+        cd_status status = sqlite_path(options, rest, path, reterr);
+
+        if (status == CD_OK)
+                status = cd_sqlite_open(&sqlite, &driver, reterr);
+        return status == CD_OK ? finish(driver, options, ret, reterr) : status;
+}
+
+/* What a URL may begin with, and who opens the rest of it. */
+static const struct scheme {
+        cd_str prefix;
+        cd_status (*open)(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
+                          struct cd_error *reterr);
+} schemes[] = {
+        { CD_STR_INIT("sqlite:"), open_sqlite },
+};
+
+cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < CD_LEN(schemes); i++) {
+                const struct scheme *scheme = &schemes[i];
+                if (!cd_str_has_prefix(options->url, scheme->prefix))
+                        continue;
+                *ret = (struct cd_store_opened){ 0 };
+                return scheme->open(options, cd_str_slice(options->url, scheme->prefix.len, options->url.len), ret,
+                                    reterr);
+        }
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, field,
+                             "not a store: sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:");
+}
+
+static size_t last_index(cd_str s, char byte)
+{
+        size_t i = s.len;
+
+        while (i > 0 && s.ptr[i - 1] != byte)
+                i--;
+        return i ? i - 1 : s.len;
+}
+
+/* Parameters of the query whose value may be shown. libpq takes passwords there too, so the others may not. */
+static bool is_harmless(cd_str parameter)
+{
+        static const cd_str names[] = { CD_STR_INIT("host"),       CD_STR_INIT("hostaddr"),
+                                        CD_STR_INIT("port"),       CD_STR_INIT("dbname"),
+                                        CD_STR_INIT("user"),       CD_STR_INIT("sslmode"),
+                                        CD_STR_INIT("options"),    CD_STR_INIT("connect_timeout"),
+                                        CD_STR_INIT("sslrootcert") };
+        cd_str name = cd_str_slice(parameter, 0, cd_str_index(parameter, '='));
+
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                if (cd_str_eq(name, names[i]))
+                        return true;
+        return false;
+}
+
+static void show_query(struct cd_buf *buf, cd_str query)
+{
+        cd_str parameter;
+
+        for (char before = '?'; cd_str_take_until(&query, '&', &parameter); before = '&') {
+                size_t equals = cd_str_index(parameter, '=');
+                cd_buf_add_char(buf, before);
+                cd_buf_add(buf, is_harmless(parameter) ? parameter : cd_str_slice(parameter, 0, equals));
+                if (!is_harmless(parameter) && equals < parameter.len)
+                        cd_buf_add(buf, CD_STR("=***"));
+        }
+}
+
+cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url)
+{
+        static const cd_str separator = CD_STR_INIT("://");
+        size_t colon = cd_str_index(url, ':');
+        struct cd_buf buf;
+        cd_str shown;
+
+        if (!cd_str_has_prefix(cd_str_slice(url, colon, url.len), separator))
+                return cd_arena_copy(arena, url);
+        cd_buf_init(&buf, arena, url.len * 2 + 64);
+        cd_buf_add(&buf, cd_str_slice(url, 0, colon + separator.len));
+        cd_str rest = cd_str_slice(url, colon + separator.len, url.len);
+        /* The last '@', so that a password with an '@' or a '/' in it, which is a mistake, is hidden as well. */
+        size_t at = last_index(rest, '@');
+        if (at < rest.len) {
+                cd_str user = cd_str_slice(rest, 0, at);
+                cd_str name = cd_str_slice(user, 0, cd_str_index(user, ':'));
+                cd_buf_add(&buf, name);
+                cd_buf_add(&buf, name.len < user.len ? CD_STR(":***@") : CD_STR("@"));
+                rest = cd_str_slice(rest, at + 1, rest.len);
+        }
+        cd_buf_add(&buf, cd_str_slice(rest, 0, cd_str_index(rest, '?')));
+        if (cd_str_index(rest, '?') < rest.len)
+                show_query(&buf, cd_str_slice(rest, cd_str_index(rest, '?') + 1, rest.len));
+        return cd_buf_view(&buf, &shown) == CD_OK ? shown : CD_STR("");
+}

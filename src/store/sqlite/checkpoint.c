@@ -1,0 +1,113 @@
+#include "store/sqlite/checkpoint.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* The thread copies while the writer goes on, so it never quite reaches the log's end. The writer copies that rest itself, when there
+ * is little of it, and the next commit starts the log from its beginning. */
+enum {
+        WANTED_PAGES = 2048,      /* 8 MB: the thread starts */
+        AGAIN_PAGES = 512,        /* that many more before it tries once more */
+        FINISH_WAIT_MS = 5,       /* for readers that still look at the log */
+        FINISH_WAIT_LONG_MS = 50, /* when the log is LONG_PAGES, 64 MB */
+        LONG_PAGES = 16384,
+};
+
+struct cd_sqlite_checkpoint {
+        struct cd_sqlite_place place;
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool wanted, stopping;
+        atomic_bool is_near; /* the thread has copied nearly all: the writer's turn */
+        int tried_at;        /* pages, when it was wanted last; the writer's own */
+};
+
+static bool wait_until_wanted(struct cd_sqlite_checkpoint *checkpoint)
+{
+        pthread_mutex_lock(&checkpoint->lock);
+        while (!checkpoint->wanted && !checkpoint->stopping)
+                pthread_cond_wait(&checkpoint->changed, &checkpoint->lock);
+        bool is_wanted = !checkpoint->stopping;
+        checkpoint->wanted = false;
+        pthread_mutex_unlock(&checkpoint->lock);
+        return is_wanted;
+}
+
+/* A failure (a full disk, no descriptor left) loses nothing: the log has it all, and a later try may do. */
+static void *copy(void *arg)
+{
+        struct cd_sqlite_checkpoint *checkpoint = arg;
+        struct cd_sqlite_connection *connection = NULL;
+
+        while (wait_until_wanted(checkpoint)) {
+                if (!connection && cd_sqlite_connection_open(&checkpoint->place, true, &connection, NULL) != CD_OK)
+                        continue;
+                if (sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+                        atomic_store(&checkpoint->is_near, true);
+        }
+        cd_sqlite_connection_close(connection);
+        return NULL;
+}
+
+cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_place *place, struct cd_sqlite_checkpoint **ret,
+                                   struct cd_error *reterr)
+{
+        struct cd_sqlite_checkpoint *checkpoint = calloc(1, sizeof(*checkpoint));
+
+        if (!checkpoint)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database's threads");
+        checkpoint->place = *place;
+        pthread_mutex_init(&checkpoint->lock, NULL);
+        pthread_cond_init(&checkpoint->changed, NULL);
+        if (pthread_create(&checkpoint->thread, NULL, copy, checkpoint) != 0) {
+                pthread_cond_destroy(&checkpoint->changed);
+                pthread_mutex_destroy(&checkpoint->lock);
+                free(checkpoint);
+                return cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+        }
+        *ret = checkpoint;
+        return CD_OK;
+}
+
+void cd_sqlite_checkpoint_free(struct cd_sqlite_checkpoint *checkpoint)
+{
+        if (!checkpoint)
+                return;
+        pthread_mutex_lock(&checkpoint->lock);
+        checkpoint->stopping = true;
+        pthread_cond_signal(&checkpoint->changed);
+        pthread_mutex_unlock(&checkpoint->lock);
+        pthread_join(checkpoint->thread, NULL);
+        pthread_cond_destroy(&checkpoint->changed);
+        pthread_mutex_destroy(&checkpoint->lock);
+        free(checkpoint);
+}
+
+static void finish(struct cd_sqlite_checkpoint *checkpoint, struct cd_sqlite_connection *writer, int pages)
+{
+        int64_t usual = writer->busy_ms;
+
+        writer->busy_ms = pages < LONG_PAGES ? FINISH_WAIT_MS : FINISH_WAIT_LONG_MS;
+        (void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+        writer->busy_ms = usual;
+        checkpoint->tried_at = pages;
+}
+
+void cd_sqlite_checkpoint_after_commit(struct cd_sqlite_checkpoint *checkpoint, struct cd_sqlite_connection *writer,
+                                       int pages)
+{
+        if (pages < checkpoint->tried_at)
+                checkpoint->tried_at = 0; /* the log has started anew */
+        if (atomic_exchange(&checkpoint->is_near, false)) {
+                finish(checkpoint, writer, pages);
+                return;
+        }
+        if (pages < WANTED_PAGES || pages < checkpoint->tried_at + AGAIN_PAGES)
+                return;
+        checkpoint->tried_at = pages;
+        pthread_mutex_lock(&checkpoint->lock);
+        checkpoint->wanted = true;
+        pthread_cond_signal(&checkpoint->changed);
+        pthread_mutex_unlock(&checkpoint->lock);
+}

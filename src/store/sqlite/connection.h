@@ -1,0 +1,41 @@
+#pragma once
+/* One connection to the file, used by one thread at a time. Only store/sqlite uses it. */
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "store/sql/sql.h"
+
+enum {
+        CD_SQLITE_CACHE_SLOTS = 128, /* prepared statements; there are about fifty */
+};
+
+struct cd_sqlite_prepared {
+        const struct cd_sql_statement *statement;
+        sqlite3_stmt *handle;
+};
+
+struct cd_sqlite_connection {
+        struct cd_sql_session session; /* first, so that one pointer is both */
+        sqlite3 *db;
+        int64_t busy_ms;       /* how long to wait for a lock of another process */
+        int64_t busy_since_us; /* of the wait that goes on */
+        atomic_bool *damaged;  /* set where SQLite finds the file so */
+        struct cd_sqlite_prepared cache[CD_SQLITE_CACHE_SLOTS];
+};
+
+struct cd_sqlite_place {
+        const char *path;
+        int64_t busy_ms;
+        atomic_bool *damaged;
+};
+
+/* The file must be there (cd_sqlite_file_prepare). `may_write` false: whatever changes something fails. */
+cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool may_write,
+                                    struct cd_sqlite_connection **ret, struct cd_error *reterr);
+void cd_sqlite_connection_close(struct cd_sqlite_connection *connection); /* NULL is fine */
+
+/* A statement without parameters whose rows nobody wants. */
+cd_status cd_sqlite_do(struct cd_sqlite_connection *connection, const struct cd_sql_statement *statement,
+                       struct cd_error *reterr);
+/* Turns a result code of SQLite into ours. */
+cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, struct cd_error *reterr);

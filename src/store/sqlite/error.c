@@ -1,0 +1,51 @@
+#include <errno.h>
+#include <string.h>
+
+#include "store/sqlite/connection.h"
+
+static const struct verdict {
+        int code; /* SQLite's primary result code */
+        cd_status status;
+        const char *reason;
+} verdicts[] = {
+        { SQLITE_FULL, CD_UNAVAILABLE, "the disk of the database is full" },
+        { SQLITE_IOERR, CD_UNAVAILABLE, "the database could not be read or written" },
+        { SQLITE_CORRUPT, CD_UNAVAILABLE, "the database is damaged" },
+        { SQLITE_NOTADB, CD_UNAVAILABLE, "the file is not a database" },
+        { SQLITE_READONLY, CD_UNAVAILABLE, "the database is read-only" },
+        { SQLITE_PERM, CD_UNAVAILABLE, "no permission to use the database" },
+        { SQLITE_CANTOPEN, CD_UNAVAILABLE, "the database cannot be opened" },
+        { SQLITE_BUSY, CD_UNAVAILABLE, "the database is held by another process" },
+        { SQLITE_LOCKED, CD_UNAVAILABLE, "the database is held by another process" },
+        { SQLITE_PROTOCOL, CD_UNAVAILABLE, "the database is held by another process" },
+        { SQLITE_NOMEM, CD_NO_MEMORY, "no memory for the database" },
+        { SQLITE_TOOBIG, CD_TOO_LARGE, "too large for the database" },
+};
+
+/* A quota and a limit of the process fill a disk too, and SQLite takes them for other errors. */
+static bool is_full(int code, int system_errno)
+{
+        return (code & 0xff) == SQLITE_FULL ||
+               ((code & 0xff) == SQLITE_IOERR &&
+                (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG));
+}
+
+cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, struct cd_error *reterr)
+{
+        int primary = code & 0xff, system_errno = connection->db ? sqlite3_system_errno(connection->db) : 0;
+        const char *detail = connection->db ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code);
+
+        if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+                atomic_store(connection->damaged, true);
+        if (is_full(code, system_errno))
+                primary = SQLITE_FULL;
+        for (size_t i = 0; i < CD_LEN(verdicts); i++) {
+                const struct verdict *verdict = &verdicts[i];
+                if (verdict->code != primary)
+                        continue;
+                const char *cause = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? strerror(system_errno) : "";
+                return cd_failf(reterr, verdict->status, CD_STR(""), "%s (%.120s, %d%s%s)", verdict->reason, detail,
+                                code, *cause ? ", " : "", cause);
+        }
+        return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "SQLite: %.200s (%d)", detail, code);
+}

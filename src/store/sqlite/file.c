@@ -1,0 +1,126 @@
+#include "store/sqlite/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const cd_str field = CD_STR_INIT("store");
+
+static cd_status folder_of(const char *path, char folder[PATH_MAX], struct cd_error *reterr)
+{
+        const char *slash = strrchr(path, '/');
+        size_t length = slash ? (size_t)(slash - path) : 0;
+
+        if (strlen(path) + sizeof("-journal") > PATH_MAX)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "the path of the database is too long");
+        if (!slash)
+                snprintf(folder, PATH_MAX, ".");
+        else
+                snprintf(folder, PATH_MAX, "%.*s", (int)(length ? length : 1), path);
+        return CD_OK;
+}
+
+static cd_status check_folder(const char *folder, struct cd_error *reterr)
+{
+        struct stat info;
+
+        if (stat(folder, &info) != 0)
+                return cd_failf(reterr, errno == ENOENT || errno == ENOTDIR ? CD_INVALID_REQUEST : CD_UNAVAILABLE,
+                                field, "the folder of the database, %s: %s", folder, strerror(errno));
+        if (!S_ISDIR(info.st_mode))
+                return cd_failf(reterr, CD_INVALID_REQUEST, field, "%s is not a folder", folder);
+        /* SQLite writes its log beside the file. */
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "the folder of the database, %s, cannot be written: %s",
+                                folder, strerror(errno));
+        return CD_OK;
+}
+
+/* A stranger who could read the file once has the password hashes; to tighten it in silence would hide that. */
+static cd_status check_mode(const char *path, const struct stat *info, struct cd_error *reterr)
+{
+        if (!S_ISREG(info->st_mode))
+                return cd_failf(reterr, CD_INVALID_REQUEST, field, "%s is not a file", path);
+        if (info->st_mode & 077)
+                return cd_failf(reterr, CD_INVALID_REQUEST, field,
+                                "%s is open to others (mode %04o): it holds secrets; chmod 600 it", path,
+                                (unsigned)info->st_mode & 07777);
+        return CD_OK;
+}
+
+static cd_status check_beside(const char *path, struct cd_error *reterr)
+{
+        static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
+        char beside[PATH_MAX];
+        struct stat info;
+
+        for (size_t i = 0; i < CD_LEN(suffixes); i++) {
+                snprintf(beside, sizeof(beside), "%s%s", path, suffixes[i]);
+                if (stat(beside, &info) != 0)
+                        continue;
+                cd_status status = check_mode(beside, &info, reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        return CD_OK;
+}
+
+static void sync_folder(const char *folder)
+{
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        (void)fsync(fd); /* not every file system can; the file is there all the same */
+        close(fd);
+}
+
+/* O_EXCL: a file that is there is never opened here, since closing it would give up SQLite's locks on it (fcntl(2)). */
+static cd_status create(const char *path, const char *folder, struct cd_error *reterr)
+{
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        if (fd < 0 && errno == EEXIST)
+                return CD_OK;
+        if (fd < 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot create the database %s: %s", path,
+                                strerror(errno));
+        bool failed = fchmod(fd, 0600) != 0; /* also where the umask takes the owner's own rights */
+        close(fd);
+        if (failed)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot set the mode of %s: %s", path, strerror(errno));
+        sync_folder(folder);
+        return CD_OK;
+}
+
+cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr)
+{
+        char folder[PATH_MAX];
+        struct stat info;
+        cd_status status = folder_of(path, folder, reterr);
+
+        if (status == CD_OK)
+                status = check_folder(folder, reterr);
+        if (status != CD_OK)
+                return status;
+        if (stat(path, &info) != 0 && errno == ENOENT) {
+                if (!may_create)
+                        return cd_failf(reterr, CD_NOT_FOUND, field, "there is no database %s", path);
+                status = create(path, folder, reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        if (stat(path, &info) != 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "the database %s: %s", path, strerror(errno));
+        status = check_mode(path, &info, reterr);
+        if (status == CD_OK)
+                status = check_beside(path, reterr);
+        if (status == CD_OK && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "the database %s cannot be written: %s", path,
+                                strerror(errno));
+        return status;
+}

@@ -1,0 +1,76 @@
+#include "store/sqlite/group.h"
+
+static const struct cd_sql_statement begin = { "BEGIN IMMEDIATE", 0, 0 };
+static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
+static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
+static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };
+static const struct cd_sql_statement release = { "RELEASE work", 0, 0 };
+static const struct cd_sql_statement rollback_to = { "ROLLBACK TO work", 0, 0 };
+
+/* Some errors end the whole transaction (a full disk, no memory), others only their statement. */
+static bool has_transaction(struct cd_sqlite_connection *connection)
+{
+        return !sqlite3_get_autocommit(connection->db);
+}
+
+static void end_transaction(struct cd_sqlite_connection *connection)
+{
+        if (!has_transaction(connection))
+                return;
+        /* May fail where memory is out, and has ended the transaction all the same. */
+        cd_status status = cd_sqlite_do(connection, &rollback, NULL);
+        if (status != CD_OK && has_transaction(connection))
+                (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void run_alone(struct cd_sqlite_connection *connection, struct cd_sqlite_job *job)
+{
+        job->status = cd_sqlite_do(connection, &begin, &job->error);
+        if (job->status == CD_OK)
+                job->status = job->work(&connection->session, job->arg, &job->error);
+        if (job->status == CD_OK)
+                job->status = cd_sqlite_do(connection, &commit, &job->error);
+        end_transaction(connection);
+}
+
+/* False where the transaction is lost, or what the work did cannot be told apart from what others did. */
+static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_sqlite_job *job)
+{
+        if (cd_sqlite_do(connection, &savepoint, NULL) != CD_OK)
+                return false;
+        job->status = job->work(&connection->session, job->arg, &job->error);
+        if (!has_transaction(connection))
+                return false;
+        if (job->status != CD_OK && cd_sqlite_do(connection, &rollback_to, NULL) != CD_OK)
+                return false;
+        return cd_sqlite_do(connection, &release, NULL) == CD_OK;
+}
+
+static bool run_together(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
+{
+        for (struct cd_sqlite_job *job = first; job; job = job->next)
+                if (!run_in_savepoint(connection, job))
+                        return false;
+        return cd_sqlite_do(connection, &commit, NULL) == CD_OK;
+}
+
+void cd_sqlite_group_run(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
+{
+        if (!first->next) {
+                run_alone(connection, first);
+                return;
+        }
+        struct cd_error why = { 0 };
+        cd_status status = cd_sqlite_do(connection, &begin, &why);
+        if (status != CD_OK) { /* another process has held it for long: nobody's work would get further */
+                for (struct cd_sqlite_job *job = first; job; job = job->next) {
+                        job->status = status;
+                        job->error = why;
+                }
+                return;
+        }
+        bool is_done = run_together(connection, first);
+        end_transaction(connection);
+        for (struct cd_sqlite_job *job = is_done ? NULL : first; job; job = job->next)
+                run_alone(connection, job);
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* A few connections that read, each one's snapshot apart from what is written meanwhile. */
+#include "store/sqlite/connection.h"
+
+struct cd_sqlite_readers;
+
+/* `place` must outlive it. NULL where memory is out. */
+struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_place *place);
+void cd_sqlite_readers_free(struct cd_sqlite_readers *readers); /* NULL is fine */
+/* As read of struct cd_sql_driver. */
+cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *work, void *arg,
+                                struct cd_error *reterr);

@@ -1,0 +1,13 @@
+#pragma once
+/* Sees that something was committed, by this process (told by the writer) or by another (asked of SQLite). One thread waits. */
+#include "store/sqlite/connection.h"
+
+struct cd_sqlite_watch;
+
+cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sqlite_watch **ret,
+                              struct cd_error *reterr);
+void cd_sqlite_watch_free(struct cd_sqlite_watch *watch); /* NULL is fine */
+void cd_sqlite_watch_tell(struct cd_sqlite_watch *watch); /* this process has committed */
+/* As wait and wake of struct cd_sql_driver. */
+void cd_sqlite_watch_wait(struct cd_sqlite_watch *watch, int64_t timeout_ms);
+void cd_sqlite_watch_wake(struct cd_sqlite_watch *watch);

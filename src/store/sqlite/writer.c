@@ -1,0 +1,269 @@
+#include "store/sqlite/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "store/sqlite/checkpoint.h"
+#include "store/sqlite/group.h"
+
+enum {
+        GROUP_MAX = 512,       /* works in one transaction */
+        GATHER_MAX_US = 400,   /* for those who were told of the last commit to come back */
+        LATER_WAIT_US = 50000, /* how long works that nobody waits for may gather */
+        LATER_MANY = 256,      /* so many do not wait longer */
+};
+
+struct cd_sqlite_writer {
+        struct cd_sqlite_writer_options options;
+        struct cd_sqlite_connection *connection;
+        struct cd_sqlite_checkpoint *checkpoint;
+        pthread_t thread;
+        int pages; /* in the write-ahead log, after the last commit */
+
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        struct cd_sqlite_job *first, **last;
+        size_t count, later_count; /* queued; of them by write_later */
+        size_t wanted;             /* at which count the writer is woken */
+        bool stopping;
+};
+
+static void enqueue(struct cd_sqlite_writer *writer, struct cd_sqlite_job *job)
+{
+        job->next = NULL;
+        *writer->last = job;
+        writer->last = &job->next;
+        writer->count++;
+        if (job->done)
+                writer->later_count++;
+        bool is_first_waited = !job->done && writer->count == writer->later_count + 1;
+        if (writer->wanted ? writer->count == writer->wanted
+                           : writer->count == 1 || is_first_waited || writer->later_count == LATER_MANY)
+                pthread_cond_signal(&writer->changed);
+}
+
+static bool has_room(struct cd_sqlite_writer *writer, bool is_later)
+{
+        size_t max = writer->options.queue_max;
+
+        return !writer->stopping && writer->count < max && (!is_later || writer->later_count < max - max / 4);
+}
+
+static cd_status refuse(struct cd_error *reterr)
+{
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "too many wait to write to the database");
+
+        if (reterr)
+                reterr->retry_after = 1;
+        return status;
+}
+
+cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct cd_sqlite_job job = { .work = work, .arg = arg };
+
+        if (sem_init(&job.finished, 0, 0) != 0)
+                return cd_fail(reterr, CD_INTERNAL, "no semaphore");
+        pthread_mutex_lock(&writer->lock);
+        bool has = has_room(writer, false);
+        if (has)
+                enqueue(writer, &job);
+        pthread_mutex_unlock(&writer->lock);
+        while (has && sem_wait(&job.finished) != 0 && errno == EINTR)
+                ;
+        sem_destroy(&job.finished);
+        if (!has)
+                return refuse(reterr);
+        if (job.status != CD_OK && reterr)
+                *reterr = job.error;
+        return job.status;
+}
+
+cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg,
+                                 void (*done)(void *arg, cd_status status), struct cd_error *reterr)
+{
+        struct cd_sqlite_job *job = calloc(1, sizeof(*job));
+
+        if (!job)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to write later");
+        *job = (struct cd_sqlite_job){ .work = work, .arg = arg, .done = done };
+        pthread_mutex_lock(&writer->lock);
+        bool has = has_room(writer, true);
+        if (has)
+                enqueue(writer, job);
+        pthread_mutex_unlock(&writer->lock);
+        if (has)
+                return CD_OK;
+        free(job);
+        return refuse(reterr);
+}
+
+static struct timespec after_us(int64_t us)
+{
+        int64_t at = cd_monotonic_us() + us;
+
+        return (struct timespec){ .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
+}
+
+/* With the lock held. Waits for `wanted` works, but not longer than `us`. */
+static void gather(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
+{
+        struct timespec deadline = after_us(us);
+
+        writer->wanted = wanted;
+        while (writer->count < wanted && !writer->stopping &&
+               pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline) == 0)
+                ;
+        writer->wanted = 0;
+}
+
+/* With the lock held. Those that nobody waits for gather, so that a flood of logins does not cost an fsync each. */
+static void gather_later(struct cd_sqlite_writer *writer)
+{
+        struct timespec deadline = after_us(LATER_WAIT_US);
+
+        while (writer->count == writer->later_count && writer->later_count < LATER_MANY && !writer->stopping &&
+               pthread_cond_timedwait(&writer->changed, &writer->lock, &deadline) == 0)
+                ;
+}
+
+/* With the lock held. Takes at most GROUP_MAX off the queue. */
+static struct cd_sqlite_job *take_group(struct cd_sqlite_writer *writer, size_t *ret_count)
+{
+        struct cd_sqlite_job *first = writer->first, *job = NULL, **end = &writer->first;
+        size_t count = 0;
+
+        while (*end && count < GROUP_MAX) {
+                job = *end;
+                if (job->done)
+                        writer->later_count--;
+                end = &job->next;
+                count++;
+        }
+        writer->first = *end;
+        *end = NULL;
+        if (!writer->first)
+                writer->last = &writer->first;
+        writer->count -= count;
+        *ret_count = count;
+        return first;
+}
+
+/* Waits for works. NULL when it is time to end and none is left. `last_count` were told of the last commit. */
+static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t last_count, size_t *ret_count)
+{
+        struct cd_sqlite_job *first;
+
+        pthread_mutex_lock(&writer->lock);
+        if (last_count > 1)
+                gather(writer, last_count, GATHER_MAX_US);
+        while (!writer->first && !writer->stopping)
+                pthread_cond_wait(&writer->changed, &writer->lock);
+        gather_later(writer);
+        first = take_group(writer, ret_count);
+        pthread_mutex_unlock(&writer->lock);
+        return first;
+}
+
+/* A job that somebody waits for is on that thread's stack, and gone once it was told. Returns how many waited. */
+static size_t tell(struct cd_sqlite_job *first)
+{
+        size_t waited = 0;
+
+        for (struct cd_sqlite_job *job = first, *next; job; job = next) {
+                next = job->next;
+                if (!job->done) {
+                        sem_post(&job->finished);
+                        waited++;
+                        continue;
+                }
+                job->done(job->arg, job->status);
+                free(job);
+        }
+        return waited;
+}
+
+static void *write_groups(void *arg)
+{
+        struct cd_sqlite_writer *writer = arg;
+        struct cd_sqlite_job *first;
+        size_t waited = 0, count;
+
+        while ((first = next_group(writer, waited, &count))) {
+                sqlite3_int64 before = sqlite3_total_changes64(writer->connection->db);
+                cd_sqlite_group_run(writer->connection, first);
+                waited = tell(first);
+                if (sqlite3_total_changes64(writer->connection->db) == before)
+                        continue;
+                writer->options.on_commit(writer->options.arg);
+                cd_sqlite_checkpoint_after_commit(writer->checkpoint, writer->connection, writer->pages);
+        }
+        return NULL;
+}
+
+static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+        struct cd_sqlite_writer *writer = arg;
+
+        (void)db, (void)name;
+        writer->pages = pages;
+        return SQLITE_OK;
+}
+
+static void init_queue(struct cd_sqlite_writer *writer)
+{
+        pthread_condattr_t attributes;
+
+        pthread_mutex_init(&writer->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&writer->changed, &attributes);
+        pthread_condattr_destroy(&attributes);
+        writer->last = &writer->first;
+}
+
+static void destroy(struct cd_sqlite_writer *writer)
+{
+        cd_sqlite_checkpoint_free(writer->checkpoint);
+        cd_sqlite_connection_close(writer->connection);
+        pthread_cond_destroy(&writer->changed);
+        pthread_mutex_destroy(&writer->lock);
+        free(writer);
+}
+
+cd_status cd_sqlite_writer_new(const struct cd_sqlite_writer_options *options, struct cd_sqlite_writer **ret,
+                               struct cd_error *reterr)
+{
+        struct cd_sqlite_writer *writer = calloc(1, sizeof(*writer));
+
+        if (!writer)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database's writer");
+        writer->options = *options;
+        init_queue(writer);
+        cd_status status = cd_sqlite_connection_open(&options->place, true, &writer->connection, reterr);
+        if (status == CD_OK)
+                status = cd_sqlite_checkpoint_new(&options->place, &writer->checkpoint, reterr);
+        if (status == CD_OK) {
+                sqlite3_wal_hook(writer->connection->db, on_log, writer);
+                if (pthread_create(&writer->thread, NULL, write_groups, writer) != 0)
+                        status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+        }
+        if (status != CD_OK) {
+                destroy(writer);
+                return status;
+        }
+        *ret = writer;
+        return CD_OK;
+}
+
+void cd_sqlite_writer_free(struct cd_sqlite_writer *writer)
+{
+        pthread_mutex_lock(&writer->lock);
+        writer->stopping = true;
+        pthread_cond_signal(&writer->changed);
+        pthread_mutex_unlock(&writer->lock);
+        pthread_join(writer->thread, NULL);
+        destroy(writer);
+}
