@@ -2,9 +2,15 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "store/postgres/postgres.h"
 #include "store/sql/sql.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
+
+enum {
+        POSTGRES_CONNECTIONS = 8,
+        POSTGRES_TIMEOUT_MS = 5000,
+};
 
 static const cd_str field = CD_STR_INIT("store");
 
@@ -62,6 +68,21 @@ static cd_status open_sqlite(const struct cd_store_options *options, cd_str rest
         return status == CD_OK ? finish(driver, options, ret, reterr) : status;
 }
 
+static cd_status open_postgres(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
+                               struct cd_error *reterr)
+{
+        const struct cd_postgres_options postgres = {
+                .url = options->url,
+                .connections = options->connections > 0 ? (size_t)options->connections : POSTGRES_CONNECTIONS,
+                .timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : POSTGRES_TIMEOUT_MS,
+        };
+        struct cd_sql_driver *driver;
+        cd_status status = cd_postgres_open(&postgres, &driver, reterr);
+
+        (void)rest; /* libpq takes the URL as a whole */
+        return status == CD_OK ? finish(driver, options, ret, reterr) : status;
+}
+
 /* What a URL may begin with, and who opens the rest of it. */
 static const struct scheme {
         cd_str prefix;
@@ -69,6 +90,8 @@ static const struct scheme {
                           struct cd_error *reterr);
 } schemes[] = {
         { CD_STR_INIT("sqlite:"), open_sqlite },
+        { CD_STR_INIT("postgresql://"), open_postgres },
+        { CD_STR_INIT("postgres://"), open_postgres },
 };
 
 cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr)

@@ -1,0 +1,187 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "store/postgres/later.h"
+
+enum {
+        QUEUE_MAX = 4096,
+        BATCH_MAX = 64,
+        TRIES_MAX = 3, /* of a batch that the server refused as a whole */
+        PAUSE_US = 100 * 1000,
+};
+
+struct item {
+        cd_sql_work *work;
+        void *arg;
+        void (*done)(void *arg, cd_status status);
+        cd_status status;
+};
+
+struct cd_pg_later {
+        struct cd_pg_database *database;
+        pthread_mutex_t lock;
+        pthread_cond_t changed; /* something came, or the end */
+        pthread_t thread;
+        bool has_thread, is_ending;
+        size_t first, count;
+        struct item items[QUEUE_MAX]; /* a ring */
+};
+
+struct cd_pg_later *cd_pg_later_new(struct cd_pg_database *database)
+{
+        struct cd_pg_later *later = calloc(1, sizeof(*later));
+        pthread_condattr_t attr;
+
+        if (!later)
+                return NULL;
+        later->database = database;
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_mutex_init(&later->lock, NULL);
+        pthread_cond_init(&later->changed, &attr);
+        pthread_condattr_destroy(&attr);
+        return later;
+}
+
+/* ---- a batch ---- */
+
+struct batch {
+        struct item items[BATCH_MAX];
+        size_t count;
+        bool is_careful; /* each work stands alone, at the price of a round trip each */
+};
+
+static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct batch *b = arg;
+
+        for (size_t i = 0; i < b->count; i++) {
+                struct item *item = &b->items[i];
+                struct cd_error error = { 0 };
+
+                item->status = b->is_careful ? cd_pg_run_alone(session, item->work, item->arg, &error)
+                                             : item->work(session, item->arg, &error);
+                if (item->status != CD_OK && !b->is_careful) {
+                        if (reterr)
+                                *reterr = error;
+                        return item->status;
+                }
+        }
+        return CD_OK;
+}
+
+/* Most batches go through whole; where one does not, its works are done one by one. */
+static cd_status do_batch(struct cd_pg_later *later, struct batch *b, enum cd_pg_fate *ret_fate)
+{
+        struct cd_error error;
+
+        b->is_careful = false;
+        cd_status status = cd_pg_transact(later->database, CD_PG_WRITE, run_batch, b, ret_fate, &error);
+        if (status == CD_OK || *ret_fate != CD_PG_UNDONE)
+                return status;
+        b->is_careful = true;
+        return cd_pg_transact(later->database, CD_PG_WRITE, run_batch, b, ret_fate, &error);
+}
+
+static void tell(const struct batch *b, cd_status status)
+{
+        for (size_t i = 0; i < b->count; i++)
+                b->items[i].done(b->items[i].arg, status == CD_OK ? b->items[i].status : status);
+}
+
+/* ---- the thread ---- */
+
+/* Under the lock. What is taken still counts for the bound until it is done. */
+static void copy_batch(const struct cd_pg_later *later, struct batch *ret)
+{
+        ret->count = later->count < BATCH_MAX ? later->count : BATCH_MAX;
+        for (size_t i = 0; i < ret->count; i++)
+                ret->items[i] = later->items[(later->first + i) % QUEUE_MAX];
+}
+
+static void drop(struct cd_pg_later *later, size_t count)
+{
+        later->first = (later->first + count) % QUEUE_MAX;
+        later->count -= count;
+}
+
+/* Under the lock: until the time is over or the end comes. */
+static void pause_for(struct cd_pg_later *later, int64_t us)
+{
+        int64_t at = cd_monotonic_us() + us;
+        struct timespec until = { .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
+
+        while (!later->is_ending)
+                if (pthread_cond_timedwait(&later->changed, &later->lock, &until) != 0)
+                        return;
+}
+
+/* While the server is away the works stay where they are; at the end they get one more try. */
+static void *work_off(void *arg)
+{
+        struct cd_pg_later *later = arg;
+        struct batch b;
+        unsigned tries = 0;
+
+        pthread_mutex_lock(&later->lock);
+        for (;;) {
+                while (later->count == 0 && !later->is_ending)
+                        pthread_cond_wait(&later->changed, &later->lock);
+                if (later->count == 0)
+                        break;
+                bool is_last_try = later->is_ending;
+                copy_batch(later, &b);
+                pthread_mutex_unlock(&later->lock);
+                enum cd_pg_fate fate = CD_PG_UNDONE;
+                cd_status status = do_batch(later, &b, &fate);
+                int64_t pause = PAUSE_US + cd_pg_pool_pause_us(&later->database->pool);
+                tries = fate == CD_PG_UNREACHED ? 0 : tries + 1;
+                bool is_over = status == CD_OK || fate == CD_PG_UNKNOWN || tries >= TRIES_MAX || is_last_try;
+                if (is_over) {
+                        tell(&b, status);
+                        tries = 0;
+                }
+                pthread_mutex_lock(&later->lock);
+                if (is_over)
+                        drop(later, b.count);
+                else
+                        pause_for(later, pause);
+        }
+        pthread_mutex_unlock(&later->lock);
+        return NULL;
+}
+
+cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_work *work, void *arg,
+                          void (*done)(void *arg, cd_status status), struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        pthread_mutex_lock(&later->lock);
+        if (!later->has_thread)
+                later->has_thread = pthread_create(&later->thread, NULL, work_off, later) == 0;
+        if (!later->has_thread)
+                status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for what is written later");
+        else if (later->count == QUEUE_MAX)
+                status = cd_fail(reterr, CD_UNAVAILABLE, "too much waits to be written");
+        else
+                later->items[(later->first + later->count++) % QUEUE_MAX] = (struct item){ work, arg, done, CD_OK };
+        pthread_cond_signal(&later->changed);
+        pthread_mutex_unlock(&later->lock);
+        return status;
+}
+
+void cd_pg_later_free(struct cd_pg_later *later)
+{
+        if (!later)
+                return;
+        pthread_mutex_lock(&later->lock);
+        later->is_ending = true;
+        pthread_cond_signal(&later->changed);
+        pthread_mutex_unlock(&later->lock);
+        if (later->has_thread)
+                pthread_join(later->thread, NULL);
+        pthread_cond_destroy(&later->changed);
+        pthread_mutex_destroy(&later->lock);
+        free(later);
+}

@@ -1,0 +1,102 @@
+#include <stdlib.h>
+
+#include "base/blocking.h"
+#include "store/postgres/later.h"
+#include "store/postgres/listen.h"
+#include "store/postgres/migrations.h"
+#include "store/postgres/postgres.h"
+#include "store/postgres/url.h"
+
+struct postgres {
+        struct cd_sql_driver base; /* first: it is what others see */
+        struct cd_pg_target target;
+        struct cd_pg_database database;
+        struct cd_pg_later *later;
+        struct cd_pg_listen *listen;
+};
+
+static struct postgres *postgres_of(struct cd_sql_driver *driver)
+{
+        return (struct postgres *)driver;
+}
+
+static cd_status read_postgres(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        cd_may_block("PostgreSQL");
+        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_READ, work, arg, NULL, reterr);
+}
+
+static cd_status write_postgres(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        cd_may_block("PostgreSQL");
+        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_WRITE, work, arg, NULL, reterr);
+}
+
+static cd_status write_later(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+                             void (*done)(void *arg, cd_status status), struct cd_error *reterr)
+{
+        return cd_pg_later_add(postgres_of(driver)->later, work, arg, done, reterr);
+}
+
+static void wait_postgres(struct cd_sql_driver *driver, int64_t timeout_ms)
+{
+        cd_may_block("PostgreSQL");
+        cd_pg_listen_wait(postgres_of(driver)->listen, timeout_ms);
+}
+
+static void wake_postgres(struct cd_sql_driver *driver)
+{
+        cd_pg_listen_wake(postgres_of(driver)->listen);
+}
+
+static void free_postgres(struct cd_sql_driver *driver)
+{
+        struct postgres *p = postgres_of(driver);
+
+        cd_pg_later_free(p->later);
+        cd_pg_listen_free(p->listen);
+        cd_pg_pool_done(&p->database.pool);
+        cd_pg_target_done(&p->target);
+        free(p);
+}
+
+/* to_regclass and not information_schema: by the search_path, as the statements do it. */
+static const struct cd_sql_statement has_migrations = {
+        "SELECT CAST(to_regclass('schema_migrations') IS NOT NULL AS BIGINT)", 0, 1
+};
+
+cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_sql_driver **ret,
+                           struct cd_error *reterr)
+{
+        struct postgres *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
+        cd_status status = cd_pg_target_init(options->url, options->timeout_ms, &p->target, reterr);
+        if (status != CD_OK) {
+                free(p);
+                return status;
+        }
+        p->base = (struct cd_sql_driver){
+                .read = read_postgres,
+                .write = write_postgres,
+                .write_later = write_later,
+                .wait = wait_postgres,
+                .wake = wake_postgres,
+                .free = free_postgres,
+                .migrations = cd_postgres_migrations,
+                .migration_count = cd_postgres_migration_count,
+                .has_migrations = &has_migrations,
+                /* Any number will do that other programs in the database do not use: "cardea" in ASCII. */
+                .migrate_lock = CD_STR("SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(109270182159713)"),
+        };
+        status = cd_pg_pool_init(&p->database.pool, &p->target, options->connections);
+        p->later = cd_pg_later_new(&p->database);
+        p->listen = cd_pg_listen_new(&p->target);
+        if (status != CD_OK || !p->later || !p->listen) {
+                p->base.free(&p->base);
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
+        }
+        *ret = &p->base;
+        return CD_OK;
+}

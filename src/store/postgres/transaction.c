@@ -1,0 +1,265 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/postgres/transaction.h"
+
+enum {
+        CONFLICT_TRIES = 6,
+        LOST_TRIES = 2,
+};
+
+enum mode {
+        SINGLE,   /* one statement, which needs no transaction around it */
+        SNAPSHOT, /* reads that see the same */
+        WRITE,
+};
+
+struct session {
+        struct cd_sql_session base; /* first: it is what a work sees */
+        struct cd_pg_connection *connection;
+        enum mode mode;
+        bool has_begun;   /* BEGIN is queued or done */
+        bool has_run;     /* a statement */
+        bool needs_more;  /* SINGLE, and a second statement came */
+        bool is_deciding; /* COMMIT may have been sent */
+};
+
+static const struct cd_sql_statement begin_snapshot = { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, 0 };
+static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", 0, 0 };
+static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
+static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
+static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };
+static const struct cd_sql_statement undo = { "ROLLBACK TO SAVEPOINT work", 0, 0 };
+static const struct cd_sql_statement release = { "RELEASE SAVEPOINT work", 0, 0 };
+
+static cd_status give_error(const struct cd_pg_connection *c, struct cd_error *reterr)
+{
+        if (reterr)
+                *reterr = c->error;
+        return c->error.status;
+}
+
+/* ---- what a work may do ---- */
+
+/* Behind what is queued there must be room for a statement and what it needs to be prepared. */
+static cd_status make_room(struct cd_pg_connection *c)
+{
+        PGresult *none;
+
+        return c->queued + 6 > CD_PG_QUEUE_MAX ? cd_pg_exchange(c, &none) : CD_OK;
+}
+
+/* BEGIN travels with the first statement. */
+static bool begin(struct session *s)
+{
+        if (s->mode == SINGLE || s->has_begun)
+                return true;
+        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot);
+        return s->has_begun;
+}
+
+static cd_status run(struct cd_sql_session *base, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        struct session *s = (struct session *)base;
+        struct cd_pg_connection *c = s->connection;
+        bool can_wait = s->mode == WRITE && !call->row && !call->ret_changed;
+        PGresult *result = NULL;
+
+        if (s->mode == SINGLE && s->has_run) {
+                s->needs_more = true;
+                return cd_fail(reterr, CD_INTERNAL, "a second statement in a read of one");
+        }
+        s->has_run = true;
+        if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue(c, call, !can_wait))
+                return give_error(c, reterr);
+        /* Nobody asks what came of it: it travels with the next one, and where it fails, so does that, or the commit. */
+        if (can_wait)
+                return CD_OK;
+        if (cd_pg_exchange(c, &result) != CD_OK)
+                return give_error(c, reterr);
+        cd_status status = cd_pg_deliver(result, call, reterr);
+        PQclear(result);
+        return status;
+}
+
+static cd_status script(struct cd_sql_session *base, cd_str text, struct cd_error *reterr)
+{
+        struct session *s = (struct session *)base;
+        struct cd_pg_connection *c = s->connection;
+        PGresult *none = NULL;
+
+        if (s->mode == SINGLE) {
+                s->needs_more = true;
+                return cd_fail(reterr, CD_INTERNAL, "a script in a read of one statement");
+        }
+        s->has_run = true;
+        char *copy = strndup(text.len ? text.ptr : "", text.len);
+        if (!copy)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a script");
+        cd_status status = begin(s) ? cd_pg_exchange(c, &none) : c->error.status;
+        if (status == CD_OK)
+                status = cd_pg_script(c, copy);
+        free(copy);
+        return status == CD_OK ? CD_OK : give_error(c, reterr);
+}
+
+cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct session *s = (struct session *)base;
+        struct cd_pg_connection *c = s->connection;
+        PGresult *none;
+
+        if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue_plain(c, &savepoint))
+                return give_error(c, reterr);
+        s->has_run = true;
+        cd_status status = work(base, arg, reterr);
+        if (cd_pg_exchange(c, &none) != CD_OK && status == CD_OK)
+                status = give_error(c, reterr);
+        /* After a conflict the server has undone more than this work. */
+        if (cd_pg_is_lost(c) || c->fault == CD_PG_CONFLICT)
+                return give_error(c, reterr);
+        cd_pg_clear(c);
+        if ((status != CD_OK && !cd_pg_queue_plain(c, &undo)) || !cd_pg_queue_plain(c, &release))
+                return give_error(c, reterr);
+        return status;
+}
+
+/* ---- its end ---- */
+
+static cd_status finish(struct session *s)
+{
+        struct cd_pg_connection *c = s->connection;
+        PGresult *none;
+
+        if (c->fault != CD_PG_NO_FAULT)
+                return c->error.status;
+        if (!s->has_begun)
+                return CD_OK;
+        if (!cd_pg_queue_plain(c, &commit))
+                return c->error.status;
+        s->is_deciding = s->mode == WRITE;
+        return cd_pg_exchange(c, &none);
+}
+
+/* What may have been begun is ended, or the connection is of no use any more. */
+static void clean_up(struct session *s)
+{
+        struct cd_pg_connection *c = s->connection;
+        PGresult *none;
+
+        if (cd_pg_is_lost(c))
+                return;
+        cd_pg_clear(c);
+        (void)cd_pg_exchange(c, &none);
+        if (cd_pg_is_lost(c))
+                return;
+        cd_pg_clear(c);
+        if (PQtransactionStatus(c->pg) == PQTRANS_IDLE)
+                return;
+        if (!cd_pg_queue_plain(c, &rollback) || cd_pg_exchange(c, &none) != CD_OK)
+                c->fault = CD_PG_BROKEN;
+}
+
+/* ---- again where that is safe ---- */
+
+static bool is_known(struct cd_pg_habits *habits, cd_sql_work *work, bool learn)
+{
+        for (size_t i = 0; i < CD_LEN(habits->works); i++) {
+                cd_sql_work *there = atomic_load_explicit(&habits->works[i], memory_order_relaxed);
+                if (there == work)
+                        return true;
+                if (there)
+                        continue;
+                if (learn)
+                        atomic_store_explicit(&habits->works[i], work, memory_order_relaxed);
+                return false;
+        }
+        return false;
+}
+
+struct attempt {
+        cd_status status;
+        enum cd_pg_fault fault;
+        bool needs_more, is_unknown;
+};
+
+static struct attempt try_once(struct cd_pg_connection *c, enum mode mode, cd_sql_work *work, void *arg,
+                               struct cd_error *reterr)
+{
+        struct session s = { .base = { run, script }, .connection = c, .mode = mode };
+        struct attempt a;
+
+        a.status = work(&s.base, arg, reterr);
+        a.needs_more = s.needs_more;
+        if (a.status == CD_OK && !a.needs_more) {
+                a.status = finish(&s);
+                if (a.status != CD_OK)
+                        (void)give_error(c, reterr);
+        }
+        a.fault = c->fault;
+        a.is_unknown = s.is_deciding && (a.fault == CD_PG_BROKEN || a.fault == CD_PG_SILENT);
+        if (a.status != CD_OK || a.needs_more)
+                clean_up(&s);
+        return a;
+}
+
+static bool is_worth_another(const struct attempt *a, unsigned tries)
+{
+        if (a->is_unknown || a->fault == CD_PG_SILENT)
+                return false;
+        if (a->fault == CD_PG_CONFLICT)
+                return tries < CONFLICT_TRIES;
+        return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && tries < LOST_TRIES;
+}
+
+static cd_status fail_unknown(const struct cd_error *why, struct cd_error *reterr)
+{
+        char reason[sizeof(why->reason)];
+
+        memcpy(reason, why->reason, sizeof(reason));
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "whether the commit was done is not known: %.300s", reason);
+}
+
+static enum cd_pg_fate fate_of(const struct attempt *a)
+{
+        if (a->is_unknown)
+                return CD_PG_UNKNOWN;
+        return a->fault == CD_PG_BROKEN || a->fault == CD_PG_SILENT ? CD_PG_UNREACHED : CD_PG_UNDONE;
+}
+
+cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql_work *work, void *arg,
+                         enum cd_pg_fate *ret_fate, struct cd_error *reterr)
+{
+        enum mode mode = kind == CD_PG_WRITE ? WRITE : is_known(&db->habits, work, false) ? SNAPSHOT : SINGLE;
+        struct cd_error error = { 0 };
+        struct attempt a = { .status = CD_OK };
+        enum cd_pg_fate fate = CD_PG_UNREACHED;
+
+        for (unsigned tries = 1;; tries++) {
+                struct cd_pg_connection *c;
+
+                a.status = cd_pg_pool_take(&db->pool, &c, &error);
+                if (a.status != CD_OK) {
+                        fate = CD_PG_UNREACHED;
+                        break;
+                }
+                a = try_once(c, mode, work, arg, &error);
+                fate = fate_of(&a);
+                cd_pg_pool_give(&db->pool, c);
+                if (a.needs_more) {
+                        (void)is_known(&db->habits, work, true);
+                        mode = SNAPSHOT;
+                } else if (a.status == CD_OK || !is_worth_another(&a, tries)) {
+                        break;
+                }
+        }
+        if (a.status == CD_OK)
+                return CD_OK;
+        if (ret_fate)
+                *ret_fate = fate;
+        if (a.is_unknown)
+                return fail_unknown(&error, reterr);
+        if (reterr)
+                *reterr = error;
+        return a.status;
+}
