@@ -75,6 +75,15 @@ cd_status cd_sha512_crypt_check(cd_str stored, struct cd_error *reterr)
         return CD_OK;
 }
 
+/* Whole bytes, the lowest bits first: the bits of the last character that belong to no byte are 0. */
+static bool is_yescrypt_salt(cd_str salt)
+{
+        if (!is_base64(salt, 1, YESCRYPT_SALT_MAX) || salt.len % 4 == 1)
+                return false;
+        int last = value_of(salt.ptr[salt.len - 1]);
+        return salt.len % 4 == 0 || last < (salt.len % 4 == 2 ? 4 : 16);
+}
+
 /* $y$jNr$salt$hash. Flavour "j", then the logarithms' characters of N and r (crypt_gensalt(3) writes no other settings), each
  * one more than its value: memory is 128 · N · r bytes. */
 cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
@@ -82,7 +91,7 @@ cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
         cd_str rest = cd_str_slice(stored, 3, stored.len), settings, salt;
 
         if (!cd_str_take_until(&rest, '$', &settings) || !cd_str_take_until(&rest, '$', &salt) ||
-            !is_base64(settings, 3, 3) || !is_base64(salt, 1, YESCRYPT_SALT_MAX) ||
+            !is_base64(settings, 3, 3) || !is_yescrypt_salt(salt) ||
             !is_base64(rest, YESCRYPT_HASH_LENGTH, YESCRYPT_HASH_LENGTH))
                 return cd_fail(reterr, CD_MALFORMED, "not of the form $y$jNr$salt$hash of yescrypt");
         int log2_n = value_of(settings.ptr[1]) + 1, r = value_of(settings.ptr[2]) + 1;

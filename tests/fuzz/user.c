@@ -1,0 +1,91 @@
+/* What people write about users. "n": a name. "g": grants as JSON. "a": lines, the first of them grants, the others assignments. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "core/user_grants.h"
+#include "core/user_name.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+        if (!holds)
+                abort();
+}
+
+static void try_name(struct cd_arena *arena, cd_str text)
+{
+        struct cd_error err = { 0 };
+        cd_str name, again;
+
+        if (cd_user_name_canonical(arena, text, &name, &err) != CD_OK) {
+                must(err.status == CD_INVALID_REQUEST && err.reason[0]);
+                return;
+        }
+        must(name.len == text.len && cd_str_eq_nocase(name, text));
+        must(cd_user_name_canonical(arena, name, &again, NULL) == CD_OK && cd_str_eq(name, again));
+}
+
+/* What is stored says no registered claim, is no longer than it may be, and stays as it is when it is read again. */
+static void check_stored(struct cd_arena *arena, cd_str stored)
+{
+        const struct cd_json *object;
+        cd_str again;
+
+        must(stored.len <= CD_USER_GRANTS_MAX && cd_str_is_utf8(stored));
+        must(cd_json_parse(arena, stored, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK);
+        must(object->type == CD_JSON_OBJECT);
+        for (const struct cd_json *m = object->child; m; m = m->next)
+                must(m->type != CD_JSON_NULL && !cd_user_grants_is_reserved(m->name));
+        must(cd_user_grants_canonical(arena, stored, &again, NULL) == CD_OK && cd_str_eq(stored, again));
+}
+
+static void try_grants(struct cd_arena *arena, cd_str text)
+{
+        struct cd_error err = { 0 };
+        cd_str stored;
+
+        if (cd_user_grants_canonical(arena, text, &stored, &err) == CD_OK)
+                check_stored(arena, stored);
+        else
+                must(err.reason[0]);
+}
+
+static void try_assignments(struct cd_arena *arena, cd_str text)
+{
+        cd_str grants, stored, list[32];
+        struct cd_error err = { 0 };
+        size_t count = 0;
+
+        cd_str_take_until(&text, '\n', &grants);
+        while (count < CD_LEN(list) && cd_str_take_until(&text, '\n', &list[count]))
+                count++;
+        if (cd_user_grants_assign(arena, grants, list, count, &stored, &err) == CD_OK)
+                check_stored(arena, stored);
+        else
+                must(err.reason[0]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct cd_arena arena;
+
+        if (size == 0)
+                return 0;
+        cd_str rest = cd_str_of((const char *)data + 1, size - 1);
+        cd_arena_init(&arena, 16 << 20);
+        switch (data[0]) {
+        case 'n':
+                try_name(&arena, rest);
+                break;
+        case 'g':
+                try_grants(&arena, rest);
+                break;
+        case 'a':
+                try_assignments(&arena, rest);
+                break;
+        }
+        cd_arena_done(&arena);
+        return 0;
+}
