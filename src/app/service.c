@@ -4,14 +4,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/reload.h"
+#include "app/service_tls.h"
+
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr)
 {
         cd_status status = cd_settings_load(report, service->table, config, reterr);
-        const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
+        struct cd_service_settings *settings = (void *)((char *)config + service->settings_offset);
 
         if (report->unread)
                 return status;
+        cd_service_tls_resolve(settings, report);
+        cd_service_tls_check(settings, report);
         if (status == CD_OK && settings->listen.count == 0)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
                                 "names no address");
@@ -80,8 +85,19 @@ static const struct cd_service_settings *settings_of(const struct running *r)
 /* What may need the privileges that the program was started with: it reads secrets and takes ports. */
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
         struct cd_http_server_options options = cd_service_server_options(settings_of(r));
+        struct cd_tls_validity validity;
+        struct cd_tls_options tls;
 
+        cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        if (cd_service_has_tls(settings_of(r))) {
+                cd_status status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system),
+                                                       &scratch, &tls, &validity, reterr);
+                if (status != CD_OK)
+                        return status;
+                options.tls = &tls;
+        }
         options.routes = r->service->routes;
         options.route_count = r->service->route_count;
         if (r->service->tune)
@@ -116,12 +132,16 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
 /* Does not return where a handler outlives the end. */
 static int serve(struct running *r)
 {
+        struct cd_reload *reload = NULL;
         struct cd_error err;
 
         cd_http_server_set_log(r->server, r->log);
         cd_http_server_set_app(r->server, r->app);
         cd_http_server_stop_on_signals(r->server);
-        cd_status status = cd_http_server_run(r->server, &err);
+        cd_status status = cd_reload_start(r->server, settings_of(r), r->log, &reload, &err);
+        if (status == CD_OK)
+                status = cd_http_server_run(r->server, &err);
+        cd_reload_stop(reload);
         int code = status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
         if (status != CD_OK)
                 cd_log_error_event(r->log, CD_LOG_ERROR, "failed", &err);
@@ -138,6 +158,7 @@ static int start(struct running *r)
         struct cd_error err;
         int code;
 
+        cd_reload_hold_signal();
         cd_status status = open_server(r, &err);
         if (status == CD_OK)
                 status = cd_privileges_drop(settings_of(r)->user, &err);

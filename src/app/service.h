@@ -18,6 +18,12 @@
 /* The settings that every service has. Times are milliseconds, sizes bytes. */
 struct cd_service_settings {
         struct cd_strs listen;
+        struct cd_service_tls {
+                cd_str certificate, key,
+                        client_ca;      /* paths of PEM files, NUL-terminated; certificate empty: plain HTTP */
+                int client_certificate; /* enum cd_tls_client_certificate */
+        } tls;
+        struct cd_strs redirect_listen;
         int64_t threads, worker_threads, outgoing_threads;
         int64_t shutdown_grace;
         struct cd_strs trusted_proxies;
@@ -28,7 +34,7 @@ struct cd_service_settings {
         cd_str user;
 };
 
-extern const struct cd_table cd_service_log_table, cd_service_limits_table;
+extern const struct cd_table cd_service_log_table, cd_service_limits_table, cd_service_tls_table;
 /* Further checks of the table: "127.0.0.1:5001" or "[::1]:0", and an address or network. */
 const char *cd_service_check_listen(cd_str value);
 const char *cd_service_check_proxy(cd_str value);
@@ -41,6 +47,10 @@ const char *cd_service_check_proxy(cd_str value);
 #define CD_SERVICE_FIELDS(T, M, default_listen)                                                                        \
         CD_SERVICE_FIELD_(T, M, listen, STRINGS, "addresses to listen on; port 0 takes a free one",                    \
                           .fallback = default_listen, .check = cd_service_check_listen),                               \
+                CD_SERVICE_FIELD_(T, M, tls, OBJECT, "TLS on all addresses of listen",                                 \
+                                  .table = &cd_service_tls_table),                                                     \
+                CD_SERVICE_FIELD_(T, M, redirect_listen, STRINGS, "addresses that only redirect to https",             \
+                                  .check = cd_service_check_listen),                                                   \
                 CD_SERVICE_FIELD_(T, M, threads, INT, "loop threads; 0: one for each core", .max = 256,                \
                                   .fallback = "0"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, worker_threads, INT, "threads for what may block", .min = 1, .max = 1024,      \
@@ -92,7 +102,7 @@ struct cd_service {
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM, SIGINT or SIGHUP. `config_path` NULL: the defaults. Returns the exit code; or,
+/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the certificate. `config_path` NULL: the defaults. Returns the exit code; or,
  * where handlers outlive the grace, logs "abandoned" and ends the process with it. What
  * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
  * writes log events there and nothing else. */
@@ -104,7 +114,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv);
  */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* The server's options, without routes. The lists are borrowed from *settings. */
+/* The server's options, without routes and tls. The lists are borrowed from *settings. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */
 enum {

@@ -17,6 +17,28 @@ static const struct cd_field log_fields[] = {
 const struct cd_table cd_service_log_table = { "log", log_fields, CD_LEN(log_fields), sizeof(struct cd_service_log),
                                                true };
 
+static const char *const client_certificates[] = { "none", "request", "require", NULL };
+
+static const struct cd_field tls_fields[] = {
+        { .name = "certificate",
+          .offset = offsetof(struct cd_service_tls, certificate),
+          .help = "PEM file: the server's certificate, then those that lead from it to a root" },
+        { .name = "key",
+          .offset = offsetof(struct cd_service_tls, key),
+          .help = "PEM file: its private key; nobody but its owner may be able to read it" },
+        { .name = "client_ca",
+          .offset = offsetof(struct cd_service_tls, client_ca),
+          .help = "PEM file: whose client certificates are believed" },
+        { .name = "client_certificate",
+          .offset = offsetof(struct cd_service_tls, client_certificate),
+          .type = CD_FIELD_CHOICE,
+          .choices = client_certificates,
+          .fallback = "none",
+          .help = "whether clients are asked for a certificate, and must have one" },
+};
+const struct cd_table cd_service_tls_table = { "tls", tls_fields, CD_LEN(tls_fields), sizeof(struct cd_service_tls),
+                                               true };
+
 #define LIMIT(setting, member, kind, least, most, default_, text)                                                      \
         {                                                                                                              \
                 .name = setting, .offset = offsetof(struct cd_http_limits, member), .type = CD_FIELD_##kind,           \
@@ -91,6 +113,7 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service_
 {
         return (struct cd_http_server_options){
                 .listen = &settings->listen,
+                .redirect_listen = &settings->redirect_listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
                 .outgoing_threads = settings->outgoing_threads,

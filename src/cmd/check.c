@@ -6,13 +6,11 @@
 #include "app/server.h"
 #include "cmd/cmd.h"
 
-static void check_listeners(const struct cd_config *config, struct cd_report *report)
+static void check_listeners(const char *name, const struct cd_strs *listen, struct cd_report *report)
 {
-        const struct cd_strs *listen = &config->service.listen;
-
         for (size_t i = 0; i < listen->count; i++) {
                 cd_str address = listen->items[i];
-                cd_str setting = cd_arena_printf(report->arena, "listen[%zu]", i);
+                cd_str setting = cd_arena_printf(report->arena, "%s[%zu]", name, i);
                 int error = cd_probe_listen(address);
                 if (error == 0)
                         cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on",
@@ -50,7 +48,8 @@ static int check_file(struct cd_arena *arena, const char *path)
         cd_report_init(&report, arena, cd_str_from_c(path));
         cd_status status = cd_service_load(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
-                check_listeners(&config, &report);
+                check_listeners("listen", &config.service.listen, &report);
+                check_listeners("redirect_listen", &config.service.redirect_listen, &report);
                 status = cd_report_status(&report, &err);
         }
         print_findings(&report);

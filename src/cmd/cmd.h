@@ -9,7 +9,7 @@ struct cd_command {
         int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code (enum cd_exit) */
 };
 
-extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_demo;
+extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_demo, cd_cmd_cert;
 
 /* One option of a command: takes a value where `value` is set, else sets *flag. */
 struct cd_option {

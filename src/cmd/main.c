@@ -21,7 +21,8 @@ static const struct cd_command cmd_help = {
 };
 
 static const struct cd_command *const commands[] = {
-        &cd_cmd_serve, &cd_cmd_check, &cd_cmd_config, &cd_cmd_schema, &cd_cmd_demo, &cmd_version, &cmd_help,
+        &cd_cmd_serve, &cd_cmd_check, &cd_cmd_config, &cd_cmd_schema,
+        &cd_cmd_demo,  &cd_cmd_cert,  &cmd_version,   &cmd_help,
 };
 
 static const struct cd_command *find_command(const char *name)

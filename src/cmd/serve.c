@@ -16,10 +16,10 @@ const struct cd_command cd_cmd_serve = {
         .summary = "run the authorization server",
         .help = "Usage: cardea serve [--config FILE]\n"
                 "\n"
-                "Runs the OAuth 2.0 authorization server in the foreground until SIGTERM, SIGINT or SIGHUP. Then it "
-                "takes no "
+                "Runs the OAuth 2.0 authorization server in the foreground until SIGTERM or SIGINT. Then it takes no "
                 "new\n"
-                "connections, finishes what runs (at most shutdown_grace), and exits 0.\n"
+                "connections, finishes what runs (at most shutdown_grace), and exits 0. SIGHUP makes it read its "
+                "certificate anew.\n"
                 "\n"
                 "  -c, --config FILE  settings in YAML. Without it: 127.0.0.1:5001, issuer http://localhost:5001, no "
                 "clients,\n"

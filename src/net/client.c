@@ -78,6 +78,7 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
                 { CURLOPT_DISALLOW_USERNAME_IN_URL, 1 },
                 { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
                 { CURLOPT_HTTP09_ALLOWED, 0 },
+                { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 }, /* or later */
                 { CURLOPT_SSL_VERIFYPEER, 1 },
                 { CURLOPT_SSL_VERIFYHOST, 2 },
                 { CURLOPT_TCP_NODELAY, 1 },

@@ -59,6 +59,18 @@ bool cd_conn_may_serve(const struct cd_conn *conn)
         return !conn->job && !conn->ending && !conn->closed && conn->queued == 0;
 }
 
+void cd_conn_take_input(struct cd_conn *conn, char *data, size_t len)
+{
+        if (!conn->partial && cd_conn_may_serve(conn))
+                cd_conn_serve(conn, data, len);
+        else if (!keep_more(conn, data, len))
+                cd_conn_close(conn);
+        else if (cd_conn_may_serve(conn))
+                cd_conn_serve(conn, conn->partial->data, conn->partial->len);
+        else
+                cd_conn_settle(conn, false);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
         struct cd_conn *conn = stream->data;
@@ -80,14 +92,11 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
                 conn->discarded += (unsigned)count;
                 if (conn->discarded > LINGER_BYTES)
                         cd_conn_close(conn);
-        } else if (!conn->partial && cd_conn_may_serve(conn)) {
-                cd_conn_serve(conn, buf->base, (size_t)count);
-        } else if (!keep_more(conn, buf->base, (size_t)count)) {
-                cd_conn_close(conn);
-        } else if (cd_conn_may_serve(conn)) {
-                cd_conn_serve(conn, conn->partial->data, conn->partial->len);
+        } else if (conn->tls) {
+                cd_conn_take_cipher(conn, buf->base, (size_t)count);
+                return;
         } else {
-                cd_conn_settle(conn, false);
+                cd_conn_take_input(conn, buf->base, (size_t)count);
         }
         cd_wipe(buf->base, (size_t)count);
 }
@@ -308,12 +317,13 @@ static bool take_place(struct cd_conn *conn)
         return !conn->turned_away;
 }
 
-/* One too many: told so and closed; those that are open do not notice. A flood is not even told. */
+/* One too many: told so and closed; those that are open do not notice. A flood is not even told, nor who
+ * would have to be told by TLS, which costs more than a request. */
 static void turn_away(struct cd_conn *conn)
 {
         static const struct cd_http1_refusal full = { 503, "too many connections" };
 
-        if (atomic_load(&conn->loop->server->turned_away) > TURNED_AWAY_MAX) {
+        if (conn->tls || atomic_load(&conn->loop->server->turned_away) > TURNED_AWAY_MAX) {
                 cd_conn_close(conn);
                 return;
         }
@@ -323,8 +333,18 @@ static void turn_away(struct cd_conn *conn)
         cd_conn_settle(conn, true);
 }
 
+/* False where memory is out. */
+static bool choose_language(struct cd_conn *conn, enum cd_listener_kind kind)
+{
+        conn->redirects = kind == CD_LISTENER_REDIRECT;
+        if (kind == CD_LISTENER_TLS)
+                conn->tls = cd_tls_conn_new(conn->loop->server->tls);
+        return kind != CD_LISTENER_TLS || conn->tls;
+}
+
 void cd_conn_accept(struct cd_loop *loop, uv_stream_t *listener)
 {
+        enum cd_listener_kind kind = loop->server->listeners[(uv_tcp_t *)listener - loop->listeners].kind;
         struct cd_conn *conn = calloc(1, sizeof(*conn));
 
         /* libuv takes no other connection from the listener before this one is taken, so it is tried again. */
@@ -338,13 +358,13 @@ void cd_conn_accept(struct cd_loop *loop, uv_stream_t *listener)
         conn->link = (struct cd_link){ &conn->link, &conn->link };
         loop->conns++;
         bool has_place = take_place(conn);
-        if (uv_accept(listener, (uv_stream_t *)&conn->tcp) != 0) {
+        if (uv_accept(listener, (uv_stream_t *)&conn->tcp) != 0 || !choose_language(conn, kind)) {
                 cd_conn_close(conn);
                 return;
         }
         learn_peer(conn);
         if (has_place) {
-                cd_conn_wait_for(conn, CD_WAIT_IDLE);
+                cd_conn_wait_for(conn, conn->tls ? CD_WAIT_HANDSHAKE : CD_WAIT_IDLE);
                 cd_conn_set_reading(conn, true);
         } else {
                 turn_away(conn);

@@ -24,6 +24,7 @@ static int64_t wait_ms(const struct cd_loop *loop, enum cd_wait wait)
         switch (wait) {
         case CD_WAIT_IDLE:
                 return limits->idle_timeout_ms;
+        case CD_WAIT_HANDSHAKE:
         case CD_WAIT_HEADER:
                 return limits->header_timeout_ms;
         case CD_WAIT_BODY:
@@ -39,13 +40,22 @@ static int64_t wait_ms(const struct cd_loop *loop, enum cd_wait wait)
         return 0;
 }
 
+/* Milliseconds on libuv's clock. That stands at the beginning of the loop's turn, and is rounded down; where a client would be told
+ * that it was too slow, that is too early. */
+static uint64_t now_for(const struct cd_loop *loop, enum cd_wait wait)
+{
+        bool is_told = wait == CD_WAIT_HEADER || wait == CD_WAIT_BODY;
+
+        return is_told ? uv_hrtime() / 1000000 + 1 : uv_now(&loop->uv);
+}
+
 void cd_conn_wait_for(struct cd_conn *conn, enum cd_wait wait)
 {
         struct cd_link *list = &conn->loop->waits[wait];
 
         unlink_conn(conn);
         conn->wait = (uint8_t)wait;
-        conn->deadline = uv_now(&conn->loop->uv) + (uint64_t)wait_ms(conn->loop, wait);
+        conn->deadline = now_for(conn->loop, wait) + (uint64_t)wait_ms(conn->loop, wait);
         conn->link = (struct cd_link){ .before = list->before, .after = list };
         list->before->after = &conn->link;
         list->before = &conn->link;
@@ -71,6 +81,7 @@ void cd_conn_release(struct cd_conn *conn)
         loop->conns--;
         atomic_fetch_sub(conn->turned_away ? &loop->server->turned_away : &loop->server->conns, 1);
         cd_conn_free_partial(conn);
+        cd_tls_conn_free(conn->tls);
         free(conn);
         if (loop->stopping && loop->conns == 0)
                 uv_stop(&loop->uv);
@@ -84,10 +95,20 @@ static void on_closed(uv_handle_t *handle)
         cd_conn_release(conn);
 }
 
+/* Says that nothing more comes, so that the other side knows that nobody has cut the end off (RFC 8446 §6.1). */
+static void end_tls(struct cd_conn *conn)
+{
+        if (!conn->tls || conn->queued > 0)
+                return;
+        cd_tls_conn_end(conn->tls, &conn->loop->cipher);
+        (void)cd_conn_send_cipher(conn);
+}
+
 void cd_conn_close(struct cd_conn *conn)
 {
         if (conn->closed)
                 return;
+        end_tls(conn);
         conn->closed = true;
         unlink_conn(conn);
         uv_close((uv_handle_t *)&conn->tcp, on_closed);
@@ -107,6 +128,7 @@ static void linger(struct cd_conn *conn)
 {
         uv_os_fd_t fd;
 
+        end_tls(conn);
         if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0)
                 shutdown(fd, SHUT_WR);
         cd_conn_free_partial(conn);
@@ -123,6 +145,8 @@ static enum cd_wait what_it_waits_for(const struct cd_conn *conn)
                 return CD_WAIT_HANDLER;
         if (conn->partial)
                 return conn->partial->reader.head_size ? CD_WAIT_BODY : CD_WAIT_HEADER;
+        if (conn->tls && !cd_tls_conn_is_open(conn->tls))
+                return CD_WAIT_HANDSHAKE;
         return CD_WAIT_IDLE;
 }
 
@@ -171,6 +195,7 @@ void cd_conn_expired(struct cd_conn *conn)
                         reset_conn(conn);
                 }
                 return;
+        case CD_WAIT_HANDSHAKE:
         case CD_WAIT_IDLE:
         case CD_WAIT_LINGER:
         case CD_WAIT_HANDLER:
@@ -190,6 +215,6 @@ static bool has_input(struct cd_conn *conn)
 
 void cd_conn_stop(struct cd_conn *conn)
 {
-        if (conn->wait == CD_WAIT_IDLE && !has_input(conn))
+        if (conn->wait == CD_WAIT_HANDSHAKE || (conn->wait == CD_WAIT_IDLE && !has_input(conn)))
                 cd_conn_close(conn);
 }

@@ -54,10 +54,8 @@ static bool queue_output(struct cd_conn *conn, const char *data, size_t len)
 }
 
 /* One system call, as long as the client reads. False where the connection is broken. */
-static bool write_now(struct cd_conn *conn, const char *data, size_t len)
+static bool send_now(struct cd_conn *conn, const char *data, size_t len)
 {
-        if (conn->closed)
-                return true;
         uv_buf_t buf = uv_buf_init((char *)data, (unsigned)len);
         int written = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
         if (written == UV_EAGAIN)
@@ -73,6 +71,28 @@ static void give_memory_back(struct cd_buf *out)
                 return;
         cd_buf_done(out);
         cd_buf_init(out, NULL, ceiling);
+}
+
+bool cd_conn_send_cipher(struct cd_conn *conn)
+{
+        struct cd_buf *cipher = &conn->loop->cipher;
+        bool ok = !cipher->failed && (cipher->len == 0 || send_now(conn, cipher->ptr, cipher->len));
+
+        cipher->len = 0;
+        cipher->failed = false;
+        give_memory_back(cipher);
+        return ok;
+}
+
+/* As send_now, in the connection's language. */
+static bool write_now(struct cd_conn *conn, const char *data, size_t len)
+{
+        if (conn->closed)
+                return true;
+        if (!conn->tls)
+                return send_now(conn, data, len);
+        bool ok = cd_tls_conn_write(conn->tls, cd_str_of(data, len), &conn->loop->cipher);
+        return cd_conn_send_cipher(conn) && ok;
 }
 
 /* Wipes what is behind the gathered answers. */

@@ -8,6 +8,8 @@
 #include "net/http1.h"
 #include "net/http1_write.h"
 #include "net/request_id.h"
+#include "net/server.h"
+#include "net/tls_conn.h"
 
 struct cd_loop;
 struct cd_conn;
@@ -22,6 +24,7 @@ struct cd_exchange {
         const struct cd_http_route *route; /* NULL: the server answers itself */
         int64_t started_us;                /* 0: nobody asks for it */
         bool keep_alive, is_http10;
+        bool redirects; /* it came to a listener that only redirects */
         char made_id[CD_REQUEST_ID_MADE_LEN];
 };
 
@@ -67,12 +70,13 @@ size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us);
 
 /* A connection is in exactly one list; each kind of wait has one length, so that the oldest is always in front. */
 enum cd_wait {
-        CD_WAIT_IDLE,    /* for the first byte of a request */
-        CD_WAIT_HEADER,  /* for the rest of a head */
-        CD_WAIT_BODY,    /* for the rest of a body */
-        CD_WAIT_HANDLER, /* for a pool thread; without end */
-        CD_WAIT_WRITE,   /* for a reader */
-        CD_WAIT_LINGER,  /* for the client to see our last answer */
+        CD_WAIT_HANDSHAKE, /* for the end of the TLS handshake; as long as for a head */
+        CD_WAIT_IDLE,      /* for the first byte of a request */
+        CD_WAIT_HEADER,    /* for the rest of a head */
+        CD_WAIT_BODY,      /* for the rest of a body */
+        CD_WAIT_HANDLER,   /* for a pool thread; without end */
+        CD_WAIT_WRITE,     /* for a reader */
+        CD_WAIT_LINGER,    /* for the client to see our last answer */
         CD_WAITS,
 };
 
@@ -104,6 +108,8 @@ struct cd_loop {
         size_t gathered_count;
         uv_check_t after_poll; /* writes what was gathered */
         char *input;           /* where every read lands */
+        struct cd_buf plain;   /* what TLS decrypted of it */
+        struct cd_buf cipher;  /* what TLS wants to send; empty between two writes */
         struct cd_http_header *headers;
         struct cd_http1_stamp stamp;
         struct cd_ids ids;
@@ -130,7 +136,7 @@ void cd_loop_done(struct cd_loop *loop);
 void cd_loop_finish_job(struct cd_job *job);
 void cd_job_free(struct cd_job *job);
 
-/* ---- conn.c, conn_wait.c, conn_write.c ---- */
+/* ---- conn.c, conn_tls.c, conn_wait.c, conn_write.c ---- */
 
 /* A request that is not complete yet. Idle connections have none. */
 struct cd_partial {
@@ -143,7 +149,8 @@ struct cd_conn {
         uv_tcp_t tcp;
         struct cd_link link;
         struct cd_loop *loop;
-        uint64_t deadline; /* uv_now */
+        uint64_t deadline;       /* uv_now */
+        struct cd_tls_conn *tls; /* NULL: plain */
         struct cd_partial *partial;
         struct cd_job *job; /* running; NULL: none */
         size_t queued;      /* bytes of output that wait */
@@ -159,6 +166,7 @@ struct cd_conn {
         bool handle_gone;
         bool turned_away; /* one too many; counted apart */
         bool trusted;     /* the peer is in trusted_proxies */
+        bool redirects;   /* its listener only redirects */
         uint8_t peer_len;
         char peer[CD_ADDRESS_TEXT_MAX];
 };
@@ -169,6 +177,9 @@ void cd_conn_job_done(struct cd_conn *conn, struct cd_job *job);
  * in the loop's input or in conn->partial. */
 void cd_conn_serve(struct cd_conn *conn, char *data, size_t len);
 bool cd_conn_may_serve(const struct cd_conn *conn);
+/* Input as HTTP has it, and as TLS has it; in the loop's memory. */
+void cd_conn_take_input(struct cd_conn *conn, char *data, size_t len);
+void cd_conn_take_cipher(struct cd_conn *conn, const char *data, size_t len);
 /* Appends an error to the output, without its body where the request is known to be HEAD; the connection ends behind it. */
 void cd_conn_refuse(struct cd_conn *conn, const struct cd_http1_refusal *refusal, bool head_only);
 void cd_conn_set_reading(struct cd_conn *conn, bool wanted);
@@ -192,7 +203,9 @@ static inline size_t cd_loop_out_len(const struct cd_loop *loop)
 {
         return loop->out.len - loop->gathered_len;
 }
-/* The same at the end of this turn of the loop, or before; the connection must have nothing else to do. It is settled then. */
+/* Writes what TLS itself wants to say, from loop->cipher. False where the connection is broken. */
+bool cd_conn_send_cipher(struct cd_conn *conn);
+/* The same as cd_conn_flush at the end of this turn of the loop, or before; the connection must have nothing else to do. It is settled then. */
 void cd_conn_flush_later(struct cd_conn *conn);
 void cd_loop_write_gathered(struct cd_loop *loop);
 
@@ -203,7 +216,14 @@ static inline struct cd_conn *cd_conn_of(struct cd_link *link)
 
 /* ---- server.c ---- */
 
+enum cd_listener_kind {
+        CD_LISTENER_PLAIN,
+        CD_LISTENER_TLS,
+        CD_LISTENER_REDIRECT,
+};
+
 struct cd_listener {
+        enum cd_listener_kind kind;
         struct sockaddr_storage address;
         char text[CD_ADDRESS_TEXT_MAX + 8]; /* with the real port, NUL-terminated */
 };
@@ -217,7 +237,8 @@ struct cd_http_server {
         int64_t shutdown_grace_ms;
         struct cd_network *trusted;
         size_t trusted_count;
-        struct cd_listener *listeners;
+        struct cd_tls *tls;            /* NULL: no listener speaks it */
+        struct cd_listener *listeners; /* as in each loop */
         size_t listener_count;
         struct cd_loop *loops;
         size_t loop_count, loops_ready;

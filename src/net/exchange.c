@@ -2,6 +2,10 @@
 
 #include "net/engine.h"
 
+enum {
+        HTTPS_PORT = 443
+};
+
 /* The rightmost address of X-Forwarded-For that no trusted proxy has: what is left of it is hearsay (LESSONS 3). */
 static cd_str forwarded_address(const struct cd_http_server *server, const struct cd_http_request *req)
 {
@@ -93,6 +97,7 @@ bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const stru
         ret->req.header_count = head->header_count;
         ret->req.body = body;
         ret->req.peer = ret->req.client_address = peer;
+        ret->req.client_certificate_subject = conn->tls ? cd_tls_conn_subject(conn->tls) : CD_STR("");
         ret->req.log = &ret->log;
         ret->log = (struct cd_http_log_context){ 0 };
         clear_response(&ret->res);
@@ -100,6 +105,7 @@ bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const stru
         ret->started_us = 0;
         ret->keep_alive = head->keep_alive;
         ret->is_http10 = head->is_http10;
+        ret->redirects = conn->redirects;
         make_ids(ret, &loop->ids);
         if (conn->trusted)
                 take_over_ids(ret, loop->server);
@@ -136,7 +142,36 @@ static void refuse_method(struct cd_exchange *x, unsigned allowed)
                 cd_http_response_header(&x->res, CD_STR("Allow"), cd_str_slice(allow, 0, allow.len - 2));
 }
 
-void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded)
+/* To the same place over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
+static void redirect(struct cd_exchange *x, const struct cd_http_server *server)
+{
+        const struct cd_http_request *req = &x->req;
+        unsigned port = cd_http_server_port(server, 0);
+        struct cd_buf buf;
+        cd_str location;
+
+        cd_buf_init(&buf, req->arena, req->arena->ceiling);
+        cd_buf_add(&buf, CD_STR("https://"));
+        cd_buf_add(&buf, req->host);
+        if (port != HTTPS_PORT)
+                cd_buf_printf(&buf, ":%u", port);
+        cd_buf_add(&buf, req->path);
+        if (req->query.ptr) {
+                cd_buf_add_char(&buf, '?');
+                cd_buf_add(&buf, req->query);
+        }
+        bool has_place = req->host.len && cd_str_has_prefix(req->path, CD_STR("/"));
+        if (has_place && cd_buf_view(&buf, &location) == CD_OK) {
+                cd_http_respond(&x->res, 308, (cd_str){ NULL, 0 }, CD_STR(""));
+                cd_http_response_header(&x->res, CD_STR("Location"), location);
+                return;
+        }
+        int status = has_place ? 503 : 400;
+        cd_http1_own_answer(&x->res, status);
+        x->log.error = cd_http1_error_name(status);
+}
+
+static void find_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded)
 {
         unsigned allowed = 0;
 
@@ -148,8 +183,6 @@ void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *serve
                 if (methods_of(route) & x->req.method)
                         x->route = route;
         }
-        if (cd_log_enabled(server->log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
-                x->started_us = cd_monotonic_us();
         if (x->route && !coded)
                 return;
         if (!x->route && allowed) {
@@ -160,6 +193,16 @@ void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *serve
         x->route = NULL;
         cd_http1_own_answer(&x->res, status);
         x->log.error = cd_http1_error_name(status);
+}
+
+void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded)
+{
+        if (x->redirects)
+                redirect(x, server);
+        else
+                find_route(x, server, coded);
+        if (cd_log_enabled(server->log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
+                x->started_us = cd_monotonic_us();
 }
 
 /* False where memory is out. */
@@ -197,7 +240,8 @@ bool cd_exchange_copy(struct cd_exchange *ret, const struct cd_exchange *x, stru
         req->log = &ret->log;
         return copy_headers(arena, req) && copy_str(arena, &req->path) && copy_str(arena, &req->query) &&
                copy_str(arena, &req->host) && copy_str(arena, &req->body) && copy_str(arena, &req->peer) &&
-               copy_str(arena, &req->client_address) && copy_str(arena, &req->request_id);
+               copy_str(arena, &req->client_address) && copy_str(arena, &req->request_id) &&
+               copy_str(arena, &req->client_certificate_subject);
 }
 
 static cd_str method_name(enum cd_http_method method)
@@ -245,6 +289,7 @@ static void log_request(const struct cd_exchange *x, struct cd_log *log)
         cd_log_int(&event, "duration_us", cd_monotonic_us() - x->started_us);
         cd_log_str(&event, "peer", req->peer);
         cd_log_str(&event, "client_address", req->client_address);
+        log_known(&event, "client_certificate", req->client_certificate_subject);
         log_known(&event, "client_id", x->log.client_id);
         log_known(&event, "user", x->log.user);
         log_known(&event, "scope", x->log.scope);

@@ -43,9 +43,10 @@ struct cd_http_request {
         const struct cd_http_header *headers;
         size_t header_count;
         cd_str body;
-        cd_str peer;           /* address of the other end of the connection, "127.0.0.1" */
-        cd_str client_address; /* from X-Forwarded-For where the peer is a trusted proxy, else peer */
-        cd_str request_id;     /* 1 to 64 of A-Z a-z 0-9 . _ - */
+        cd_str peer;                       /* address of the other end of the connection, "127.0.0.1" */
+        cd_str client_address;             /* from X-Forwarded-For where the peer is a trusted proxy, else peer */
+        cd_str request_id;                 /* 1 to 64 of A-Z a-z 0-9 . _ - */
+        cd_str client_certificate_subject; /* verified, in the form of RFC 4514; empty: the client has shown none */
         struct cd_http_trace trace;
         struct cd_http_log_context *log;
 };

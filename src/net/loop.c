@@ -172,6 +172,8 @@ cd_status cd_loop_init(struct cd_loop *loop, struct cd_http_server *server, stru
                 loop->waits[i] = (struct cd_link){ &loop->waits[i], &loop->waits[i] };
         cd_arena_init(&loop->arena, arena_ceiling(&server->limits));
         cd_buf_init(&loop->out, NULL, OUT_CEILING);
+        cd_buf_init(&loop->plain, NULL, 4 * (size_t)CD_INPUT_SIZE);
+        cd_buf_init(&loop->cipher, NULL, OUT_CEILING + OUT_CEILING / 64);
         loop->input = malloc(CD_INPUT_SIZE);
         loop->headers = calloc((size_t)server->limits.header_count + 1, sizeof(*loop->headers));
         loop->listeners = calloc(server->listener_count, sizeof(*loop->listeners));
@@ -228,6 +230,8 @@ void cd_loop_done(struct cd_loop *loop)
         pthread_mutex_destroy(&loop->done_lock);
         cd_arena_done(&loop->arena);
         cd_buf_done(&loop->out);
+        cd_buf_done(&loop->plain);
+        cd_buf_done(&loop->cipher);
         free(loop->input);
         free(loop->headers);
         free(loop->listeners);

@@ -144,9 +144,11 @@ static cd_status parse_addresses(struct cd_http_server *server, const struct cd_
         const struct cd_strs *trusted = options->trusted_proxies;
         cd_status status = CD_OK;
 
-        for (size_t i = 0; i < options->listen->count && status == CD_OK; i++) {
+        for (size_t i = 0; i < server->listener_count && status == CD_OK; i++) {
                 struct cd_listener *listener = &server->listeners[i];
-                cd_str text = options->listen->items[i];
+                size_t first = options->listen->count; /* of those that redirect */
+                cd_str text = i < first ? options->listen->items[i] : options->redirect_listen->items[i - first];
+                listener->kind = i >= first ? CD_LISTENER_REDIRECT : options->tls ? CD_LISTENER_TLS : CD_LISTENER_PLAIN;
                 status = cd_listen_parse(text, &listener->address, reterr);
                 snprintf(listener->text, sizeof(listener->text), "%.*s", CD_STR_ARG(text));
         }
@@ -193,7 +195,8 @@ static cd_status allocate(struct cd_http_server *server, const struct cd_http_se
         size_t trusted = options->trusted_proxies ? options->trusted_proxies->count : 0;
 
         server->loop_count = or_default(options->threads, usable_cpus());
-        server->listener_count = options->listen->count;
+        server->listener_count =
+                options->listen->count + (options->redirect_listen ? options->redirect_listen->count : 0);
         server->trusted_count = trusted;
         server->loops = calloc(server->loop_count, sizeof(*server->loops));
         server->listeners = calloc(server->listener_count, sizeof(*server->listeners));
@@ -208,6 +211,8 @@ static cd_status set_up(struct cd_http_server *server, const struct cd_http_serv
 {
         cd_status status = allocate(server, options, reterr);
 
+        if (status == CD_OK && options->tls)
+                status = cd_tls_new(options->tls, &server->tls, reterr);
         if (status == CD_OK)
                 status = parse_addresses(server, options, reterr);
         for (size_t i = 0; i < server->loop_count && status == CD_OK; i++) {
@@ -255,19 +260,36 @@ uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
         return cd_socket_port(&server->listeners[index].address);
 }
 
+cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct cd_tls_options *options,
+                                   struct cd_error *reterr)
+{
+        return cd_tls_renew(server->tls, options, reterr);
+}
+
 static void *run_loop(void *arg)
 {
         cd_loop_run(arg);
         return NULL;
 }
 
-static void log_event(struct cd_log *log, const char *name, const char *address)
+static void log_event(struct cd_log *log, const char *name)
 {
         struct cd_log_event event;
 
         cd_log_begin(&event, log, CD_LOG_INFO, name);
-        if (address)
-                cd_log_str(&event, "address", cd_str_from_c(address));
+        cd_log_end(&event);
+}
+
+static void log_listening(struct cd_log *log, const struct cd_listener *listener)
+{
+        static const cd_str speaks[] = { [CD_LISTENER_PLAIN] = CD_STR_INIT("http"),
+                                         [CD_LISTENER_TLS] = CD_STR_INIT("https"),
+                                         [CD_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_INFO, "listening");
+        cd_log_str(&event, "address", cd_str_from_c(listener->text));
+        cd_log_str(&event, "speaks", speaks[listener->kind]);
         cd_log_end(&event);
 }
 
@@ -285,15 +307,15 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
                         status = cd_fail(reterr, CD_UNAVAILABLE, "a loop thread could not be started");
         }
         for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
-                log_event(server->log, "listening", server->listeners[i].text);
+                log_listening(server->log, &server->listeners[i]);
         if (status == CD_OK)
-                log_event(server->log, "ready", NULL);
+                log_event(server->log, "ready");
         else
                 cd_http_server_stop(server);
         cd_loop_run(&server->loops[0]);
         for (size_t i = 1; i < started; i++)
                 pthread_join(server->loops[i].thread, NULL);
-        log_event(server->log, "stopped", NULL);
+        log_event(server->log, "stopped");
         return status;
 }
 
@@ -318,14 +340,11 @@ static void on_signal(int number)
 
 void cd_http_server_stop_on_signals(struct cd_http_server *server)
 {
-        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, before;
+        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
         atomic_store(&signalled, server);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);
-        /* nohup says that the terminal may go. */
-        if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-                sigaction(SIGHUP, &action, NULL);
         signal(SIGPIPE, SIG_IGN);
 }
 
@@ -353,6 +372,7 @@ size_t cd_http_server_free(struct cd_http_server *server)
                 return running;
         for (size_t i = 0; i < server->loops_ready; i++)
                 cd_loop_done(&server->loops[i]);
+        cd_tls_free(server->tls);
         free(server->loops);
         free(server->listeners);
         free(server->trusted);

@@ -1,6 +1,7 @@
 #pragma once
 /* An HTTP server: loop threads that move bytes, pools of threads for handlers that block. */
 #include "net/http.h"
+#include "net/tls.h"
 
 struct cd_http_route {
         unsigned methods; /* CD_HTTP_GET | CD_HTTP_POST …; GET brings HEAD with it */
@@ -27,9 +28,13 @@ struct cd_http_limits {
 extern const struct cd_http_limits cd_http_limits_default;
 
 struct cd_http_server_options {
-        const struct cd_strs *listen; /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
-        int64_t threads;              /* loop threads; 0: one for each core this process may use */
-        int64_t worker_threads;       /* of the worker pool; 0: 4 */
+        const struct cd_strs *listen;     /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
+        const struct cd_tls_options *tls; /* NULL: `listen` speaks plain HTTP */
+        const struct cd_strs *
+                redirect_listen; /* may be NULL; plain listeners that answer every request 308 to https:// at the port of
+                                                  the first of `listen`, and serve nothing else; only with tls */
+        int64_t threads;         /* loop threads; 0: one for each core this process may use */
+        int64_t worker_threads;  /* of the worker pool; 0: 4 */
         int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
         int64_t costly_threads;   /* of the pool for what computes long; 0: one for each core this process may use */
         int64_t costly_queue;     /* requests that may wait for one of them; 0: limits.queue */
@@ -51,14 +56,18 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 /* What the handlers get as `app`, and where requests are logged; NULL, the start value of both, is fine. Borrowed; before run. */
 void cd_http_server_set_app(struct cd_http_server *server, void *app);
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
-/* The port that listener `index` got. */
+/* The port that listener `index` got; those of redirect_listen stand behind the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A handler on a pool that
  * outlives the grace cannot be ended: see cd_http_server_free. */
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
+/* Another certificate, key and client_ca for connections that begin from now on; those that are open go on. The server must have
+ * been made with tls. Nothing changes where it fails. From any thread. */
+cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct cd_tls_options *options,
+                                   struct cd_error *reterr);
 /* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);
-/* SIGTERM, SIGINT and (unless it is ignored: nohup) SIGHUP stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
+/* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
 void cd_http_server_stop_on_signals(struct cd_http_server *server);
 /* Waits another half second for handlers that outlived the grace. 0: all have returned, and everything is freed. Else the number
  * of those that still run: the server stays, since they use it, as well as `app`, the log, and whatever main made for them.

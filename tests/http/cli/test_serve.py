@@ -38,7 +38,7 @@ def test_a_minimal_file_serves_and_says_where(start, config):
     assert program.end() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_exit_code_0(start, config, number):
     program = start("serve", "-c", config('listen: ["127.0.0.1:0"]\n'))
     program.wait_event("ready")
@@ -47,12 +47,15 @@ def test_a_signal_ends_it_with_exit_code_0(start, config, number):
     assert program.out == []
 
 
-def test_under_nohup_it_outlives_its_terminal(start, config):
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN], ids=["", "under nohup"])
+def test_a_hangup_does_not_end_it(start, config, before):
     program = start("serve", "-c", config('listen: ["127.0.0.1:0"]\n'),
-                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+                    preexec_fn=lambda: signal.signal(signal.SIGHUP, before))
     address = program.wait_event("listening")["address"]
     program.wait_event("ready")
     program.process.send_signal(signal.SIGHUP)
+    event = program.wait_event("reloaded")
+    assert event["cause"] == "signal" and "certificate_until" not in event
     assert get(address, "/.well-known/jwks.json")["keys"]
     assert program.end() == 0
 

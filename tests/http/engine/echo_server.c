@@ -88,6 +88,7 @@ static void show(void *app, const struct cd_http_request *req, struct cd_http_re
         add_member(&json, "host", req->host);
         add_member(&json, "peer", req->peer);
         add_member(&json, "client_address", req->client_address);
+        add_member(&json, "client_certificate", req->client_certificate_subject);
         add_member(&json, "request_id", req->request_id);
         add_member(&json, "trace_id", cd_str_of(req->trace.trace_id, sizeof(req->trace.trace_id)));
         add_member(&json, "span_id", cd_str_of(req->trace.span_id, sizeof(req->trace.span_id)));
@@ -187,7 +188,9 @@ enum {
 struct settings {
         struct cd_http_server_options options;
         cd_str listen[LIST_MAX], trusted[LIST_MAX];
-        struct cd_strs listen_list, trusted_list;
+        cd_str redirect[LIST_MAX];
+        struct cd_strs listen_list, trusted_list, redirect_list;
+        struct cd_tls_options tls;
         enum cd_log_level level;
 };
 
@@ -202,6 +205,7 @@ static int64_t *find_number(struct settings *s, const char *name)
                 { "workers", &s->options.worker_threads },
                 { "costly", &s->options.costly_threads },
                 { "costly_queue", &s->options.costly_queue },
+                { "ticket_rotation", &s->tls.ticket_rotation_ms },
                 { "grace", &s->options.shutdown_grace_ms },
                 { "request_line", &limits->request_line },
                 { "headers", &limits->headers },
@@ -230,13 +234,48 @@ static void add(struct cd_strs *list, cd_str *items, const char *value)
         list->items = items;
 }
 
+static cd_str *find_file(struct settings *s, const char *name)
+{
+        const struct {
+                const char *name;
+                cd_str *value;
+        } files[] = { { "certificate", &s->tls.certificate },
+                      { "key", &s->tls.key },
+                      { "client_ca", &s->tls.client_ca } };
+
+        for (size_t i = 0; i < CD_LEN(files); i++)
+                if (strcmp(files[i].name, name) == 0)
+                        return files[i].value;
+        return NULL;
+}
+
+static cd_str read_file(const char *path)
+{
+        static char memory[256 * 1024];
+        static size_t used;
+        FILE *file = fopen(path, "r");
+        if (!file)
+                exit(2);
+        size_t start = used;
+        used += fread(memory + used, 1, sizeof(memory) - used, file);
+        fclose(file);
+        return cd_str_of(memory + start, used - start);
+}
+
 /* NAME VALUE pairs. */
 static void read_arguments(struct settings *s, int argc, char **argv)
 {
         for (int i = 1; i + 1 < argc; i += 2) {
                 int64_t *number = find_number(s, argv[i]);
+                cd_str *file = find_file(s, argv[i]);
                 if (number)
                         *number = strtoll(argv[i + 1], NULL, 10);
+                else if (file)
+                        *file = read_file(argv[i + 1]);
+                else if (strcmp(argv[i], "client_certificate") == 0)
+                        s->tls.client_certificate = (enum cd_tls_client_certificate)atoi(argv[i + 1]);
+                else if (strcmp(argv[i], "redirect") == 0)
+                        add(&s->redirect_list, s->redirect, argv[i + 1]);
                 else if (strcmp(argv[i], "listen") == 0)
                         add(&s->listen_list, s->listen, argv[i + 1]);
                 else if (strcmp(argv[i], "trust") == 0)
@@ -266,6 +305,8 @@ int main(int argc, char **argv)
         read_arguments(&s, argc, argv);
         s.options.listen = &s.listen_list;
         s.options.trusted_proxies = &s.trusted_list;
+        s.options.redirect_listen = &s.redirect_list;
+        s.options.tls = s.tls.certificate.len ? &s.tls : NULL;
         struct cd_log *log = cd_log_new(STDERR_FILENO, s.level, CD_STR("echo"));
 
         cd_status status = cd_http_server_new(&s.options, &server, &err);

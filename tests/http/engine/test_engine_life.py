@@ -53,7 +53,7 @@ def test_threads_0_is_one_for_each_usable_core():
         assert answer_to(server, get("/worker?a")).body == b"a"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_finishes_what_runs_and_exits_0(number):
     with Server("threads", 2) as server, server.connect() as sock, server.connect() as idle:
         sock.sendall(get("/sleep?400"))

@@ -1,0 +1,169 @@
+#include "app/reload.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/service_tls.h"
+
+enum {
+        POLL_NS = 500 * 1000 * 1000,
+        FILES = 3,
+};
+
+/* What tells that a file is not the one that it was. All zero where there is none. */
+struct state {
+        struct {
+                dev_t device;
+                ino_t inode;
+                off_t size;
+                struct timespec modified, changed;
+        } files[FILES];
+};
+
+struct cd_reload {
+        struct cd_http_server *server;
+        const struct cd_service_tls *tls; /* NULL: there is none */
+        struct cd_log *log;
+        struct state tried; /* when the files were last read */
+        struct state seen;  /* at the last look */
+        atomic_bool stopping;
+        pthread_t thread;
+};
+
+static sigset_t hangup(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGHUP);
+        return set;
+}
+
+void cd_reload_hold_signal(void)
+{
+        sigset_t set = hangup();
+
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static struct state look(const struct cd_service_tls *tls)
+{
+        const cd_str paths[FILES] = { tls->certificate, tls->key, tls->client_ca };
+        struct state state;
+        struct stat st;
+
+        memset(&state, 0, sizeof(state)); /* with its padding, since states are compared as bytes */
+        for (size_t i = 0; i < FILES; i++) {
+                if (!paths[i].len || stat(paths[i].ptr, &st) != 0)
+                        continue;
+                state.files[i].device = st.st_dev;
+                state.files[i].inode = st.st_ino;
+                state.files[i].size = st.st_size;
+                state.files[i].modified = st.st_mtim;
+                state.files[i].changed = st.st_ctim; /* its rights too */
+        }
+        return state;
+}
+
+static bool is_same(const struct state *a, const struct state *b)
+{
+        return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_tls_options options;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        cd_status status =
+                cd_service_tls_read(reload->tls, cd_clock_system.now(&cd_clock_system), &arena, &options, ret, reterr);
+        return status == CD_OK ? cd_http_server_renew_tls(reload->server, &options, reterr) : status;
+}
+
+/* `cause`: "signal" or "change". */
+static void reload_now(struct cd_reload *reload, const char *cause)
+{
+        struct cd_tls_validity validity = { 0 };
+        struct cd_log_event event;
+        struct cd_error err;
+        char until[CD_RFC3339_LEN];
+
+        if (reload->tls)
+                reload->tried = reload->seen = look(reload->tls);
+        cd_status status = reload->tls ? renew(reload, &validity, &err) : CD_OK;
+        cd_log_begin(&event, reload->log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
+                     status == CD_OK ? "reloaded" : "reload_failed");
+        cd_log_str(&event, "cause", cd_str_from_c(cause));
+        if (status != CD_OK) {
+                cd_log_str(&event, "setting", cd_str_from_c(err.field));
+                cd_log_str(&event, "reason", cd_str_from_c(err.reason));
+        } else if (reload->tls) {
+                cd_time_format_rfc3339(validity.not_after, until);
+                cd_log_str(&event, "certificate_until", cd_str_of(until, sizeof(until)));
+        }
+        cd_log_end(&event);
+}
+
+/* Certificate and key are two files, which nobody can replace in one step: they are read when both stand still. */
+static bool has_changed(struct cd_reload *reload)
+{
+        struct state now = look(reload->tls);
+        bool stands_still = is_same(&now, &reload->seen);
+
+        reload->seen = now;
+        return stands_still && !is_same(&now, &reload->tried);
+}
+
+static void *run(void *arg)
+{
+        static const struct timespec interval = { .tv_nsec = POLL_NS };
+        struct cd_reload *reload = arg;
+        sigset_t set = hangup();
+
+        for (;;) {
+                int number = reload->tls ? sigtimedwait(&set, NULL, &interval) : sigwaitinfo(&set, NULL);
+                if (atomic_load(&reload->stopping))
+                        return NULL;
+                if (number == SIGHUP)
+                        reload_now(reload, "signal");
+                else if (reload->tls && has_changed(reload))
+                        reload_now(reload, "change");
+        }
+}
+
+cd_status cd_reload_start(struct cd_http_server *server, const struct cd_service_settings *settings, struct cd_log *log,
+                          struct cd_reload **ret, struct cd_error *reterr)
+{
+        struct cd_reload *reload = calloc(1, sizeof(*reload));
+
+        if (!reload)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another certificate");
+        reload->server = server;
+        reload->log = log;
+        if (cd_service_has_tls(settings)) {
+                reload->tls = &settings->tls;
+                reload->tried = reload->seen = look(reload->tls);
+        }
+        if (pthread_create(&reload->thread, NULL, run, reload) != 0) {
+                free(reload);
+                return cd_fail(reterr, CD_UNAVAILABLE,
+                               "the thread that watches for another certificate does not start");
+        }
+        *ret = reload;
+        return CD_OK;
+}
+
+void cd_reload_stop(struct cd_reload *reload)
+{
+        if (!reload)
+                return;
+        atomic_store(&reload->stopping, true);
+        pthread_kill(reload->thread, SIGHUP);
+        pthread_join(reload->thread, NULL);
+        free(reload);
+}

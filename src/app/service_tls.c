@@ -1,0 +1,168 @@
+#include "app/service_tls.h"
+
+#include <stdio.h>
+
+#include "app/interpolate.h"
+
+enum {
+        FILE_MAX = 256 * 1024,
+        DAY = 24 * 60 * 60,
+};
+
+/* ---- paths ---- */
+
+/* Always a copy, which ends with a NUL. */
+static void resolve(cd_str *path, cd_str folder, struct cd_report *report)
+{
+        bool is_absolute = cd_str_has_prefix(*path, CD_STR("/"));
+
+        *path = cd_arena_printf(report->arena, "%.*s%.*s", CD_STR_ARG(is_absolute || !path->len ? CD_STR("") : folder),
+                                CD_STR_ARG(*path));
+        report->no_memory |= !path->ptr;
+}
+
+void cd_service_tls_resolve(struct cd_service_settings *settings, struct cd_report *report)
+{
+        cd_str folder = report->file_name;
+
+        while (folder.len && folder.ptr[folder.len - 1] != '/')
+                folder.len--;
+        resolve(&settings->tls.certificate, folder, report);
+        resolve(&settings->tls.key, folder, report);
+        resolve(&settings->tls.client_ca, folder, report);
+}
+
+/* ---- files ---- */
+
+static cd_status fail_setting(struct cd_error *reterr, const char *name, const struct cd_error *why)
+{
+        char setting[sizeof(why->field) + sizeof("tls.")];
+
+        snprintf(setting, sizeof(setting), "tls.%s", name);
+        return cd_failf(reterr, why->status, cd_str_from_c(setting), "%s", why->reason);
+}
+
+/* Nothing where the path is empty. */
+static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret, bool *ret_readable,
+                           struct cd_error *reterr)
+{
+        struct cd_error err;
+
+        *ret = CD_STR("");
+        *ret_readable = false;
+        if (path.len == 0 || cd_read_file(arena, path, FILE_MAX, ret, ret_readable, &err) == CD_OK)
+                return CD_OK;
+        return fail_setting(reterr, name, &err);
+}
+
+static cd_status read_files(const struct cd_service_tls *tls, struct cd_arena *arena, struct cd_tls_options *ret,
+                            struct cd_error *reterr)
+{
+        bool readable;
+        cd_status status = read_file("certificate", tls->certificate, arena, &ret->certificate, &readable, reterr);
+
+        if (status == CD_OK)
+                status = read_file("client_ca", tls->client_ca, arena, &ret->client_ca, &readable, reterr);
+        if (status == CD_OK)
+                status = read_file("key", tls->key, arena, &ret->key, &readable, reterr);
+        if (status == CD_OK && readable)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.key"),
+                                "file %.*s can be read by group or others; chmod 600 %.*s", CD_STR_ARG(tls->key),
+                                CD_STR_ARG(tls->key));
+        ret->client_certificate = (enum cd_tls_client_certificate)tls->client_certificate;
+        return status;
+}
+
+/* "2026-11-22" */
+static cd_str day_of(struct cd_arena *arena, cd_time time)
+{
+        char text[CD_RFC3339_LEN];
+
+        cd_time_format_rfc3339(time, text);
+        return cd_arena_copy(arena, cd_str_of(text, 10));
+}
+
+cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, struct cd_arena *arena,
+                              struct cd_tls_options *ret, struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+{
+        struct cd_tls_options options = { 0 };
+        struct cd_tls_validity validity;
+        struct cd_error err;
+
+        cd_status status = read_files(tls, arena, &options, reterr);
+        if (status != CD_OK)
+                return status;
+        if (cd_tls_prove(&options, &validity, &err) != CD_OK)
+                return fail_setting(reterr, err.field, &err);
+        if (now >= validity.not_after || now < validity.not_before)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
+                                "the certificate is good from %.*s to %.*s, which is not now",
+                                CD_STR_ARG(day_of(arena, validity.not_before)),
+                                CD_STR_ARG(day_of(arena, validity.not_after)));
+        *ret = options;
+        *ret_validity = validity;
+        return CD_OK;
+}
+
+/* ---- checks ---- */
+
+static void check_settings(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        const struct cd_service_tls *tls = &settings->tls;
+        bool asks = tls->client_certificate != CD_TLS_CLIENT_NONE;
+
+        if (!tls->certificate.len && (tls->key.len || tls->client_ca.len || asks))
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
+                                "name a PEM file; \"cardea cert self-signed\" makes one", "is missing");
+        if (tls->certificate.len && !tls->key.len)
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.key"),
+                                "name the PEM file of the certificate's private key", "is missing");
+        if (asks && !tls->client_ca.len)
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.client_ca"),
+                                "name the PEM file of whoever signs them",
+                                "is needed to believe clients' certificates");
+        if (!asks && tls->client_ca.len)
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),
+                                "set tls.client_certificate to request or require",
+                                "is for nothing: no client is asked for a certificate");
+        if (settings->redirect_listen.count && !tls->certificate.len)
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("redirect_listen"), "set tls, or use listen",
+                                "redirects to https, which nothing here speaks");
+}
+
+static void check_validity(const struct cd_tls_validity *validity, cd_time now, struct cd_report *report)
+{
+        int64_t days = (validity->not_after - now) / DAY;
+        cd_str until = day_of(report->arena, validity->not_after);
+
+        if (days < CD_TLS_WARN_DAYS)
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
+                                "replace the files; a running server takes them over by itself",
+                                "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
+                                CD_STR_ARG(until));
+        else
+                cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "good until %.*s",
+                                CD_STR_ARG(until));
+        cd_report_about(report, CD_FINDING_OK, CD_STR("tls.key"), NULL, "fits the certificate");
+}
+
+void cd_service_tls_check(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        cd_time now = cd_clock_system.now(&cd_clock_system);
+        struct cd_tls_validity validity;
+        struct cd_tls_options options;
+        size_t before = report->errors;
+        struct cd_error err;
+
+        check_settings(settings, report);
+        if (!cd_service_has_tls(settings) || report->errors > before)
+                return;
+        cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        if (cd_service_tls_read(&settings->tls, now, &scratch, &options, &validity, &err) == CD_OK)
+                check_validity(&validity, now, report);
+        else if (err.status == CD_NO_MEMORY)
+                report->no_memory = true;
+        else
+                cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(err.field), NULL, "%s", err.reason);
+}

@@ -1,0 +1,252 @@
+/* Certificates, keys and rules: the contexts that connections begin with. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/tls_internal.h"
+
+enum {
+        PEM_MAX = 256 * 1024,
+        CHAIN_MAX = 16,
+        CLIENT_CHAIN_MAX = 32 * 1024, /* bytes of what a client may show */
+};
+
+/* Mozilla's "intermediate" (version 5.7), without finite-field Diffie-Hellman. TLS 1.3 has no others than such. */
+static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+                              "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+static const char groups[] = "X25519:P-256:P-384";
+
+static void free_context(SSL_CTX **context)
+{
+        SSL_CTX_free(*context);
+}
+
+static void free_bio(BIO **bio)
+{
+        BIO_free(*bio);
+}
+
+/* With what OpenSSL says of it; it names neither files nor values. */
+static cd_status fail(struct cd_error *reterr, const char *field, const char *what)
+{
+        const char *why = ERR_reason_error_string(ERR_peek_last_error());
+        cd_status status = cd_failf(reterr, CD_INVALID_REQUEST, cd_str_from_c(field), "%s%s%s%s", what, why ? " (" : "",
+                                    why ? why : "", why ? ")" : "");
+
+        ERR_clear_error();
+        return status;
+}
+
+/* ---- certificate and key ---- */
+
+static BIO *open_text(cd_str pem)
+{
+        return pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+}
+
+/* The next certificate of the text; NULL: there is none, or it is broken, and then ERR_peek_last_error says so. */
+static X509 *next_certificate(BIO *bio)
+{
+        ERR_clear_error();
+        X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, (void *)"");
+        if (!x509 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+                ERR_clear_error();
+        return x509;
+}
+
+static cd_status use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = open_text(pem);
+        size_t count = 0;
+
+        for (X509 *x509; bio && count <= CHAIN_MAX && (x509 = next_certificate(bio)); count++) {
+                bool ok = count == 0 ? SSL_CTX_use_certificate(context, x509) == 1
+                                     : SSL_CTX_add1_chain_cert(context, x509) == 1;
+                X509_free(x509);
+                if (!ok)
+                        return fail(reterr, "certificate", "cannot be used");
+        }
+        if (count > CHAIN_MAX)
+                return fail(reterr, "certificate", "holds too many certificates");
+        if (count == 0 || ERR_peek_last_error())
+                return fail(reterr, "certificate", count ? "holds a broken certificate" : "holds no certificate");
+        return CD_OK;
+}
+
+static int note_encrypted(char *to, int size, int is_writing, void *noted)
+{
+        (void)to, (void)size, (void)is_writing;
+        *(bool *)noted = true;
+        return -1;
+}
+
+static cd_status use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = open_text(pem);
+        bool is_encrypted = false;
+
+        EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, note_encrypted, &is_encrypted) : NULL;
+        if (!key) {
+                ERR_clear_error();
+                return fail(reterr, "key",
+                            is_encrypted ? "is encrypted, and nobody is there to ask for the password"
+                                         : "holds no private key in PEM");
+        }
+        /* Compared by hand, since SSL_CTX_use_PrivateKey drops a certificate that does not fit without a word. */
+        bool fits = X509_check_private_key(SSL_CTX_get0_certificate(context), key) == 1;
+        ERR_clear_error();
+        bool used = fits && SSL_CTX_use_PrivateKey(context, key) == 1;
+        EVP_PKEY_free(key);
+        if (!fits)
+                return fail(reterr, "key", "is not the key of the certificate");
+        return used ? CD_OK : fail(reterr, "key", "cannot be used");
+}
+
+/* ---- certificates of clients ---- */
+
+/* Sessions are resumed only where the same clients were believed. */
+static bool separate_sessions(SSL_CTX *context, const struct cd_tls_options *options)
+{
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned size = 0;
+
+        if (EVP_Digest(options->client_ca.ptr ? options->client_ca.ptr : "", options->client_ca.len, digest, &size,
+                       EVP_sha256(), NULL) != 1)
+                return false;
+        digest[SSL_MAX_SID_CTX_LENGTH - 1] = (unsigned char)options->client_certificate;
+        return SSL_CTX_set_session_id_context(context, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
+}
+
+static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *options, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = open_text(options->client_ca);
+        int mode = SSL_VERIFY_PEER;
+        size_t count = 0;
+
+        for (X509 *x509; bio && (x509 = next_certificate(bio)); count++) {
+                bool ok = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), x509) == 1 &&
+                          SSL_CTX_add_client_CA(context, x509) == 1;
+                X509_free(x509);
+                if (!ok)
+                        return fail(reterr, "client_ca", "cannot be used");
+        }
+        if (count == 0 || ERR_peek_last_error())
+                return fail(reterr, "client_ca", count ? "holds a broken certificate" : "holds no certificate");
+        if (options->client_certificate == CD_TLS_CLIENT_REQUIRE)
+                mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+        SSL_CTX_set_verify(context, mode, NULL);
+        return CD_OK;
+}
+
+/* ---- rules ---- */
+
+/* RFC 7301. Whoever offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be right. */
+static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
+                           unsigned size, void *arg)
+{
+        static const unsigned char ours[] = "\x08http/1.1";
+        unsigned char *chosen;
+
+        (void)ssl, (void)arg;
+        if (SSL_select_next_proto(&chosen, ret_len, ours, sizeof(ours) - 1, offered, size) != OPENSSL_NPN_NEGOTIATED)
+                return SSL_TLSEXT_ERR_ALERT_FATAL;
+        *ret = chosen;
+        return SSL_TLSEXT_ERR_OK;
+}
+
+static bool set_rules(SSL_CTX *context)
+{
+        SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);         /* idle connections hold none */
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* all is in the ticket */
+        SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_MAX);
+        SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+        return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+               SSL_CTX_set_cipher_list(context, ciphers) == 1 && SSL_CTX_set1_groups_list(context, groups) == 1 &&
+               SSL_CTX_set_num_tickets(context, 1) == 1;
+}
+
+static cd_status make_context(const struct cd_tls_options *options, SSL_CTX **ret, struct cd_error *reterr)
+{
+        ERR_clear_error();
+        __attribute__((cleanup(free_context))) SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+        if (!context || !set_rules(context) || !separate_sessions(context, options))
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
+        cd_status status = use_chain(context, options->certificate, reterr);
+        if (status == CD_OK)
+                status = use_key(context, options->key, reterr);
+        if (status == CD_OK && options->client_certificate != CD_TLS_CLIENT_NONE)
+                status = use_client_ca(context, options, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = context;
+        context = NULL;
+        return CD_OK;
+}
+
+static cd_time time_of(const ASN1_TIME *asn1)
+{
+        struct tm tm;
+
+        return ASN1_TIME_to_tm(asn1, &tm) == 1 ? (cd_time)timegm(&tm) : 0;
+}
+
+cd_status cd_tls_prove(const struct cd_tls_options *options, struct cd_tls_validity *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_context))) SSL_CTX *context = NULL;
+        cd_status status = make_context(options, &context, reterr);
+
+        if (status != CD_OK)
+                return status;
+        const X509 *x509 = SSL_CTX_get0_certificate(context);
+        ret->not_before = time_of(X509_get0_notBefore(x509));
+        ret->not_after = time_of(X509_get0_notAfter(x509));
+        return CD_OK;
+}
+
+/* ---- life ---- */
+
+cd_status cd_tls_renew(struct cd_tls *tls, const struct cd_tls_options *options, struct cd_error *reterr)
+{
+        SSL_CTX *context, *before;
+        cd_status status = make_context(options, &context, reterr);
+
+        if (status != CD_OK)
+                return status;
+        cd_tls_tickets_attach(tls->tickets, context);
+        pthread_mutex_lock(&tls->lock);
+        before = tls->context;
+        tls->context = context;
+        pthread_mutex_unlock(&tls->lock);
+        SSL_CTX_free(before); /* its connections have references of their own */
+        return CD_OK;
+}
+
+cd_status cd_tls_new(const struct cd_tls_options *options, struct cd_tls **ret, struct cd_error *reterr)
+{
+        struct cd_tls *tls = calloc(1, sizeof(*tls));
+
+        if (!tls)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
+        pthread_mutex_init(&tls->lock, NULL);
+        tls->bio_method = cd_tls_conn_bio_method();
+        tls->tickets = cd_tls_tickets_new(options->ticket_rotation_ms);
+        cd_status status = tls->bio_method && tls->tickets ? cd_tls_renew(tls, options, reterr)
+                                                           : cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
+        if (status != CD_OK) {
+                cd_tls_free(tls);
+                return status;
+        }
+        *ret = tls;
+        return CD_OK;
+}
+
+void cd_tls_free(struct cd_tls *tls)
+{
+        if (!tls)
+                return;
+        SSL_CTX_free(tls->context);
+        cd_tls_tickets_free(tls->tickets);
+        BIO_meth_free(tls->bio_method);
+        pthread_mutex_destroy(&tls->lock);
+        free(tls);
+}

@@ -1,0 +1,18 @@
+#pragma once
+/* What the files tls*.c share: the only ones of src/net that know OpenSSL. */
+#include <pthread.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "net/tls_conn.h"
+
+struct cd_tls {
+        pthread_mutex_t lock; /* of the next */
+        SSL_CTX *context;
+        BIO_METHOD *bio_method; /* of cd_tls_conn */
+        struct cd_tls_tickets *tickets;
+};
+
+/* tls_conn.c. NULL where memory is out. */
+BIO_METHOD *cd_tls_conn_bio_method(void);
