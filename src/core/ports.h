@@ -29,7 +29,9 @@ struct cd_users {
  * Every call blocks (cd_may_block): workers, background threads and commands make them, loops never. Thread-safe. What a call
  * returned as done is there after kill -9 and power loss, where the store is durable (sqlite, postgres); a call that failed has
  * changed nothing. Each call is one transaction, the audit event that goes with it included. Names and ids come in canonical form
- * and are compared byte for byte. Strings of results live in the arena given; lists are arrays there.
+ * and are compared byte for byte. Strings of results live in the arena given; lists are arrays there. Strings are UTF-8 without NUL: what
+ * would be written with another is CD_INVALID_REQUEST, what is looked up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event`
+ * NULL: none. Two processes on one store may write at once, and neither sees half of a call of the other.
  *
  * Any call may fail with CD_UNAVAILABLE (away, full disk, read-only, damaged: the reason says which, for the log), CD_TIMEOUT or
  * CD_NO_MEMORY; what else one may say stands with it. */
@@ -90,20 +92,21 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
-        /* At most `limit` users whose name sorts behind `after` (empty: from the first), by bytes, in order. */
+        /* At most `limit` users whose name sorts behind `after` (empty: from the first; no such user need be there), by bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
-        /* All of them or, where one name is there already (CD_EXISTS; the reason names it), none. */
+        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the reason names it), none. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. A change of the password clears the failures. `event` NULL: none. */
+        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is given, password_at
+         * too, and the failures are cleared. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Counts a wrong password, or notes a right one, which sets failures to 0. May return before that is durable, and does
-         * nothing for an unknown name. */
+        /* Counts a wrong password, or notes a right one, which sets failures and failed_at to 0. changed_at stays. May return before that is
+         * durable or can be read, and does nothing for an unknown name. */
         cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now,
                                 struct cd_error *reterr);
 };
@@ -133,7 +136,7 @@ struct cd_client_ops {
                           struct cd_error *reterr);
         cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
                          const struct cd_audit_event *event, struct cd_error *reterr); /* CD_EXISTS */
-        /* changed_at becomes event->at. CD_NOT_FOUND. */
+        /* changed_at becomes event->at (the event is needed). CD_NOT_FOUND. */
         cd_status (*set_secret)(struct cd_store *store, cd_str id,
                                 const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],
                                 const struct cd_audit_event *event, struct cd_error *reterr);
@@ -163,7 +166,7 @@ struct cd_key_addition {
 };
 
 struct cd_key_ops {
-        /* All that are there, by created_at. */
+        /* All that are there, by created_at, then by kid. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
                           struct cd_error *reterr);
         cd_status (*add)(struct cd_store *store, const struct cd_key_addition *addition,
@@ -174,9 +177,9 @@ struct cd_key_ops {
 
 /* A token that ended before its time (RFC 7009), or all tokens of a user issued at `before` or earlier. */
 struct cd_revocation {
-        int64_t seq; /* given by the store: ascending in the order of the commits, so that whoever has read up to one misses none */
-        cd_str jti; /* empty: those of `user` */
-        cd_str user;
+        int64_t seq; /* given by the store: positive, ascending in the order of the commits, so that whoever has read up to one misses none */
+        cd_str jti;  /* empty: those of `user` */
+        cd_str user; /* empty where there is a jti */
         cd_time before;
         cd_time expires_at; /* when what it ends is dead by itself */
 };
@@ -187,7 +190,7 @@ struct cd_revocation_list {
 };
 
 struct cd_revocation_ops {
-        /* A jti that is there already is fine. */
+        /* A jti that is there already is fine, and stays as it is. */
         cd_status (*add)(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr);
         /* At most `limit` with seq > after, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
@@ -222,14 +225,20 @@ struct cd_audit_ops {
                           struct cd_audit_events *ret, struct cd_error *reterr);
 };
 
-/* Each grows with every change of its kind, whoever made it. */
+/* Each grows with every change of its kind, whoever made it. What a call that failed or changed nothing does to them is open, and so is
+ * the deletion of revocations that are over. */
 struct cd_store_versions {
         int64_t clients, keys, revocations;
 };
 
+enum {
+        CD_KEY_RECORD_STAYS =
+                30 * 24 * 3600 /* seconds behind its verify_until, for those who wonder what signed a token */
+};
+
 struct cd_store_expiry {
         cd_time now, audit_before;
-        size_t limit;
+        size_t limit; /* of all kinds together */
 };
 
 struct cd_store {
@@ -241,14 +250,16 @@ struct cd_store {
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
-        /* Returns when something may have changed, by this process or another, or after timeout_ms, or when wake is called. */
+        /* Returns when a version may have changed, by this process or another (then within 1 s), or after timeout_ms, or when wake is called:
+         * at once where that happened since the last wait, so that whoever looks, then waits, misses nothing. One thread waits. */
         void (*wait)(struct cd_store *store, int64_t timeout_ms);
         void (*wake)(struct cd_store *store);
         /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there then. */
         cd_status (*settle)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
                             struct cd_error *reterr);
-        /* Deletes at most `limit` rows of what is over at `now`: revocations, sessions, keys a month after their verify_until, audit
-         * events of before `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). */
+        /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come, keys whose verify_until
+         * came CD_KEY_RECORD_STAYS ago, audit events of before `audit_before`. Small steps, so that nobody waits long behind one
+         * (LESSONS 22). */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */

@@ -1,0 +1,162 @@
+#include "store/memory/store.h"
+
+const struct cd_row_kind cd_memory_user_kind = {
+        .size = sizeof(struct cd_user),
+        .strings = { offsetof(struct cd_user, name), offsetof(struct cd_user, password),
+                     offsetof(struct cd_user, grants) },
+        .string_count = 3,
+};
+
+static cd_status unknown(struct cd_error *reterr)
+{
+        return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+}
+
+static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                      struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        const struct cd_user *user = cd_rows_find(&m->users, name, NULL);
+
+        return user ? cd_row_get(&cd_memory_user_kind, user, arena, ret, reterr) : unknown(reterr);
+}
+
+static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
+                      struct cd_users_page *ret, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        size_t from;
+
+        if (cd_rows_find(&m->users, after, &from))
+                from++;
+        return cd_rows_list(&m->users, from, limit, arena, (void **)&ret->items, &ret->count, reterr);
+}
+
+static cd_status add_one(struct memory_store *m, const struct cd_user *user, struct cd_error *reterr)
+{
+        size_t at;
+        void *row = NULL;
+
+        if (cd_rows_find(&m->users, user->name, &at))
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user %.*s already",
+                                CD_STR_ARG(user->name));
+        cd_status status = cd_row_new(&cd_memory_user_kind, user, &row, reterr);
+        if (status == CD_OK)
+                cd_rows_insert(&m->users, at, row);
+        return status;
+}
+
+static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
+                     struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        struct memory_with with MEMORY_WITH = { 0 };
+        size_t added = 0, at;
+        cd_status status = memory_prepare(m, event, NULL, &with, reterr);
+
+        if (status == CD_OK)
+                status = cd_rows_reserve(&m->users, users->count, reterr);
+        while (status == CD_OK && added < users->count) {
+                status = add_one(m, &users->items[added], reterr);
+                if (status == CD_OK)
+                        added++;
+        }
+        if (status == CD_OK) {
+                memory_commit(m, &with);
+                return CD_OK;
+        }
+        while (added--)
+                if (cd_rows_find(&m->users, users->items[added].name, &at))
+                        cd_rows_remove(&m->users, at);
+        return status;
+}
+
+/* The row that *user becomes; not in its place yet. */
+static cd_status change_copy(const struct cd_user *user, const struct cd_user_change *change, void **ret,
+                             struct cd_error *reterr)
+{
+        struct cd_user next = *user;
+
+        if (change->password.ptr) {
+                next.password = change->password;
+                next.password_at = change->now;
+                next.failures = 0;
+                next.failed_at = 0;
+        }
+        if (change->grants.ptr)
+                next.grants = change->grants;
+        if (change->disabled != CD_USER_AS_IT_IS)
+                next.disabled = change->disabled == CD_USER_DISABLE;
+        next.changed_at = change->now;
+        return cd_row_new(&cd_memory_user_kind, &next, ret, reterr);
+}
+
+/* The end of the user's tokens, where the change asks for it. */
+static const struct cd_revocation *cut_of(const struct cd_user_change *change, struct cd_revocation *cut)
+{
+        *cut = (struct cd_revocation){ .user = change->name, .before = change->now, .expires_at = change->cut_until };
+        return change->cut_until ? cut : NULL;
+}
+
+static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
+                        struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        struct memory_with with MEMORY_WITH = { 0 };
+        struct cd_revocation cut;
+        void *row = NULL;
+        size_t at;
+        const struct cd_user *user = cd_rows_find(&m->users, change->name, &at);
+
+        if (!user)
+                return unknown(reterr);
+        if (change->if_password.ptr && !cd_str_eq(user->password, change->if_password))
+                return cd_fail(reterr, CD_NOT_FOUND, "the user's password has changed meanwhile");
+        if (change->if_grants.ptr && !cd_str_eq(user->grants, change->if_grants))
+                return cd_fail(reterr, CD_NOT_FOUND, "the user's grants have changed meanwhile");
+
+        cd_status status = memory_prepare(m, event, cut_of(change, &cut), &with, reterr);
+        if (status == CD_OK)
+                status = change_copy(user, change, &row, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_rows_replace(&m->users, at, row);
+        memory_commit(m, &with);
+        return CD_OK;
+}
+
+static cd_status remove_user(struct cd_store *store, const struct cd_user_change *change,
+                             const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        struct memory_with with MEMORY_WITH = { 0 };
+        struct cd_revocation cut;
+        size_t at;
+
+        if (!cd_rows_find(&m->users, change->name, &at))
+                return unknown(reterr);
+        cd_status status = memory_prepare(m, event, cut_of(change, &cut), &with, reterr);
+        if (status != CD_OK)
+                return status;
+        memory_remove_sessions_of(m, change->name);
+        cd_rows_remove(&m->users, at);
+        memory_commit(m, &with);
+        return CD_OK;
+}
+
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+        struct cd_user *user = cd_rows_find(&m->users, name, NULL);
+
+        (void)reterr;
+        if (!user)
+                return CD_OK;
+        if (was_right)
+                user->last_login_at = now;
+        user->failures = was_right ? 0 : user->failures + 1;
+        user->failed_at = was_right ? 0 : now;
+        return CD_OK;
+}
+
+const struct cd_user_ops cd_memory_user_ops = { find, list, add, update, remove_user, note_login };

@@ -1,0 +1,61 @@
+#pragma once
+/* What every test of the store's contract stands on: a fresh store of the kind under test, opened and closed around each test. */
+#include "core/ports.h"
+#include "support/check.h"
+
+/* A kind of store. A new one adds a file with such a row, and no test. */
+struct store_row {
+        const char *name;
+        bool is_durable; /* reopened, and opened twice, it is the same store */
+        bool (*make_place)(char *url,
+                           size_t size); /* a new, empty place; false: there is none here, and the suite is skipped */
+        struct cd_store *(*open)(const char *url);
+        void (*remove_place)(const char *url);
+};
+
+struct stage {
+        const struct store_row *row;
+        char url[512];
+        struct cd_store *store;
+        struct cd_arena arena;
+        struct cd_error error; /* of the last call that was given it */
+};
+
+/* Runs the whole suite; what main returns. 77 where there is no place for the store. */
+int run_store_contract(const struct store_row *row);
+
+int stage_setup(void **state);
+int stage_teardown(void **state);
+#define CONTRACT(test) cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
+
+/* Closes and opens again. Nothing of the kind is asked of a store that is not durable: false. */
+bool stage_reopen(struct stage *stage);
+/* Another process's view of the same place. The caller frees it. */
+struct cd_store *stage_open_another(const struct stage *stage);
+
+/* "test.action" by "os:tester" at time 1000. */
+extern const struct cd_audit_event an_event;
+
+struct cd_user some_user(const char *name);
+void add_user(struct stage *stage, const char *name);
+struct cd_user get_user(struct stage *stage, const char *name);
+bool has_user(struct stage *stage, const char *name);
+struct cd_session some_session(const char *digest, const char *user);
+bool has_session(struct stage *stage, const char *digest);
+void add_revocation(struct stage *stage, const char *jti, cd_time expires_at);
+struct cd_revocation_list get_revocations(struct stage *stage);
+struct cd_store_versions get_versions(struct stage *stage);
+size_t count_events(struct stage *stage);
+int64_t milliseconds_since(int64_t start_us);
+
+/* Each runs `body` with its number, `count` of them at once, and waits for all. `body` returns NULL or what went wrong. */
+void at_once(struct stage *stage, size_t count, const char *(*body)(struct stage *stage, size_t number));
+
+int run_users_contract(void);
+int run_clients_contract(void);
+int run_keys_contract(void);
+int run_revocation_list_contract(void);
+int run_sessions_contract(void);
+int run_audit_contract(void);
+int run_whole_contract(void);
+int run_durable_contract(void);
