@@ -37,7 +37,7 @@ struct cd_users {
  * CD_NO_MEMORY; what else one may say stands with it. */
 struct cd_store;
 
-/* One line of what happened: who did what to whom. Never holds a secret. */
+/* One line of what happened: who did what to whom. Never holds a secret. Its texts are kept as cd_audit_text makes them (core/audit.h). */
 struct cd_audit_event {
         int64_t id; /* given by the store, ascending; ignored where an event is added */
         cd_time at;

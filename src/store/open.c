@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "store/postgres/postgres.h"
+#include "store/memory/memory.h"
 #include "store/sql/sql.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
@@ -83,12 +84,23 @@ static cd_status open_postgres(const struct cd_store_options *options, cd_str re
         return status == CD_OK ? finish(driver, options, ret, reterr) : status;
 }
 
+static cd_status open_memory(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
+                             struct cd_error *reterr)
+{
+        (void)options;
+        if (rest.len)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: has nothing behind it");
+        ret->store = cd_memory_store_new();
+        return ret->store ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a store");
+}
+
 /* What a URL may begin with, and who opens the rest of it. */
 static const struct scheme {
         cd_str prefix;
         cd_status (*open)(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
                           struct cd_error *reterr);
 } schemes[] = {
+        { CD_STR_INIT("memory:"), open_memory },
         { CD_STR_INIT("sqlite:"), open_sqlite },
         { CD_STR_INIT("postgresql://"), open_postgres },
         { CD_STR_INIT("postgres://"), open_postgres },

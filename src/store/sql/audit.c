@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/audit.h"
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
@@ -8,43 +9,24 @@
 
 enum {
         TEXTS = 5,
-        TEXT_MAX = 1024, /* bytes of each */
 };
-
-/* An event may repeat what a stranger sent as a name. It must not fail the transaction it is in, so what no TEXT may hold becomes '?'. */
-static cd_str clean(cd_str text, char memory[TEXT_MAX])
-{
-        text = cd_str_slice(text, 0, TEXT_MAX);
-        if (cd_sql_is_text(text))
-                return text;
-
-        for (size_t i = 0; i < text.len;) {
-                size_t length = text.ptr[i] ? cd_str_utf8_sequence(cd_str_slice(text, i, text.len)) : 0;
-                if (length)
-                        memcpy(memory + i, text.ptr + i, length);
-                else
-                        memory[i] = '?';
-                i += length ? length : 1;
-        }
-        return cd_str_of(memory, text.len);
-}
 
 cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "INSERT INTO audit (" AUDIT_COLUMNS
                                                            ") VALUES ($1, $2, $3, $4, $5, $6)",
                                                            6, 0 };
-        char memory[TEXTS][TEXT_MAX];
+        char memory[TEXTS][CD_AUDIT_TEXT_MAX];
 
         if (!event)
                 return CD_OK;
         const struct cd_sql_value params[] = {
                 cd_sql_integer(event->at),
-                cd_sql_text(clean(event->action, memory[0])),
-                cd_sql_text(clean(event->actor, memory[1])),
-                cd_sql_text(clean(event->subject, memory[2])),
-                cd_sql_text(clean(event->address, memory[3])),
-                cd_sql_text(clean(event->detail, memory[4])),
+                cd_sql_text(cd_audit_text(event->action, memory[0])),
+                cd_sql_text(cd_audit_text(event->actor, memory[1])),
+                cd_sql_text(cd_audit_text(event->subject, memory[2])),
+                cd_sql_text(cd_audit_text(event->address, memory[3])),
+                cd_sql_text(cd_audit_text(event->detail, memory[4])),
         };
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
@@ -70,13 +52,13 @@ static struct cd_audit_event *copy_event(const struct cd_audit_event *event)
         size_t size = sizeof(*copy);
 
         for (size_t i = 0; i < TEXTS; i++)
-                size += cd_str_slice(texts[i], 0, TEXT_MAX).len;
+                size += cd_str_slice(texts[i], 0, CD_AUDIT_TEXT_MAX).len;
         copy = malloc(size);
         if (!copy)
                 return NULL;
         char *to = (char *)(copy + 1);
         for (size_t i = 0; i < TEXTS; i++) {
-                copies[i] = cd_str_of(to, cd_str_slice(texts[i], 0, TEXT_MAX).len);
+                copies[i] = cd_str_of(to, cd_str_slice(texts[i], 0, CD_AUDIT_TEXT_MAX).len);
                 if (copies[i].len)
                         memcpy(to, texts[i].ptr, copies[i].len);
                 to += copies[i].len;

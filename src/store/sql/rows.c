@@ -14,12 +14,21 @@ bool cd_sql_is_text(cd_str s)
         return cd_str_index(s, '\0') == s.len && cd_str_is_utf8(s);
 }
 
+/* One driver would refuse another text, the other would keep it. */
+static cd_status run(struct cd_sql_session *session, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        for (unsigned i = 0; i < call->statement->params; i++)
+                if (call->params[i].type == CD_SQL_TEXT && !cd_sql_is_text(call->params[i].bytes))
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
+        return session->run(session, call, reterr);
+}
+
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                          const struct cd_sql_value *params, int64_t *ret_changed, struct cd_error *reterr)
 {
         const struct cd_sql_call call = { .statement = statement, .params = params, .ret_changed = ret_changed };
 
-        return session->run(session, &call, reterr);
+        return run(session, &call, reterr);
 }
 
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
@@ -27,7 +36,7 @@ cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_state
 {
         const struct cd_sql_call call = { .statement = statement, .params = params, .row = row, .arg = arg };
 
-        return session->run(session, &call, reterr);
+        return run(session, &call, reterr);
 }
 
 struct one_integer {
@@ -140,6 +149,8 @@ cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, c
         cd_buf_init(&buf, arena, STRINGS_MAX_BYTES);
         cd_buf_add_char(&buf, '[');
         for (size_t i = 0; i < strings.count; i++) {
+                if (!cd_sql_is_text(strings.items[i]))
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
                 if (i)
                         cd_buf_add_char(&buf, ',');
                 cd_buf_add_json(&buf, strings.items[i]);

@@ -26,7 +26,7 @@ static inline struct cd_sql_value cd_sql_bytes(cd_str bytes)
 /* UTF-8 without NUL, which is what a TEXT may hold: nothing else needs to be asked for. */
 bool cd_sql_is_text(cd_str s);
 
-/* `params` has statement->params values. ret_changed may be NULL. */
+/* `params` has statement->params values; CD_INVALID_REQUEST where a TEXT of them is none. ret_changed may be NULL. */
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                          const struct cd_sql_value *params, int64_t *ret_changed, struct cd_error *reterr);
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
@@ -49,7 +49,7 @@ struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* of a JSON a
 /* CD_NO_MEMORY, or CD_UNAVAILABLE for what no version of this program has written. */
 cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *reterr);
 
-/* A JSON array of the strings, for a list column. In the arena. */
+/* A JSON array of the strings, for a list column. In the arena. CD_INVALID_REQUEST where one is no text; CD_NO_MEMORY. */
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr);
 
 /* An array that grows in the arena as rows come. */
