@@ -61,9 +61,7 @@ static void free_postgres(struct cd_sql_driver *driver)
 }
 
 /* to_regclass and not information_schema: by the search_path, as the statements do it. */
-static const struct cd_sql_statement has_migrations = {
-        "SELECT CAST(to_regclass('schema_migrations') IS NOT NULL AS BIGINT)", 0, 1
-};
+static const struct cd_sql_statement has_migrations = { "SELECT to_regclass('schema_migrations') IS NOT NULL", 0, 1 };
 
 cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_sql_driver **ret,
                            struct cd_error *reterr)
