@@ -52,9 +52,8 @@ typedef struct cardea_error {
 } cardea_error;
 
 enum cardea_flags {
-        CARDEA_ALLOW_HTTP =
-                1, /* http:// also for other hosts than this one: whoever sits between can then put in keys of his own */
-        CARDEA_EAGER = 2 /* begin to fetch the keys at once, in a thread, instead of at the first token */
+        CARDEA_ALLOW_HTTP = 1, /* http:// also for other hosts: whoever sits between can then put in keys of his own */
+        CARDEA_EAGER = 2       /* begin to fetch the keys at once, in a thread, instead of at the first token */
 };
 
 /* Strings are copied. What is 0 or NULL has its default. */
@@ -63,11 +62,10 @@ typedef struct cardea_options {
         const char *jwks;     /* required: an https:// URL, an http:// URL of this host, or the path of a file */
         const char *issuer;   /* required: the `iss` of the tokens, byte for byte */
         const char *audience; /* required: one of the `aud` of the tokens must be this, byte for byte */
-        const char *
-                typ; /* of the tokens' header; NULL: "at+jwt" (RFC 9068), for which that standard's claims are required */
-        const char *ca_file; /* PEM of the authorities to trust for https://, instead of the system's */
-        int64_t leeway_s;    /* seconds that `exp` and `nbf` may be missed by: 0 to 300; 0 by default */
-        int64_t refresh_after_ms; /* keys older than this are fetched anew: 1000 to 86400000; 300000. A file is looked at each second */
+        const char *typ;      /* of the tokens' header; NULL: "at+jwt", for which the claims of RFC 9068 are required */
+        const char *ca_file;  /* PEM of the authorities to trust for https://, instead of the system's */
+        int64_t leeway_s;     /* seconds that `exp` and `nbf` may be missed by: 0 to 300; 0 by default */
+        int64_t refresh_after_ms;   /* keys older than this are fetched anew: 1000 to 86400000; 300000 (a file: 1000) */
         int64_t refresh_gap_ms;     /* the least time between two attempts, also failed ones: 100 to 3600000; 5000 */
         int64_t connect_timeout_ms; /* 10 to 60000; 2000 */
         int64_t timeout_ms;         /* of a whole fetch: 10 to 60000; 5000 */

@@ -107,7 +107,9 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 
 static cd_status make_app(struct running *r, struct cd_error *reterr)
 {
-        const struct cd_service_start hook = { .config = r->config, .arena = r->arena, .log = r->log };
+        const struct cd_service_start hook = {
+                .config = r->config, .arena = r->arena, .log = r->log, .config_path = r->report.file_name
+        };
 
         return r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
 }

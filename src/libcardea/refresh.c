@@ -70,6 +70,7 @@ static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd
         return CD_OK;
 }
 
+/* CD_NO_MEMORY, or CD_UNAVAILABLE for whatever else is wrong with the server or with what it says. */
 static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
 {
         struct cd_arena arena;
@@ -83,6 +84,8 @@ static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
                         verifier->ports.keep(verifier->source);
         }
         cd_arena_done(&arena);
+        if (status != CD_OK && status != CD_NO_MEMORY)
+                status = reterr->status = CD_UNAVAILABLE;
         return status;
 }
 

@@ -19,6 +19,7 @@ PROGRAMS = {
     "cardea": BUILD / "cardea",
     "time-resource": BUILD / "examples/time-api/time-resource",
     "time-webapp": BUILD / "examples/time-api/time-webapp",
+    "grant-resource": BUILD / "examples/resource/grant-resource",
 }
 PATIENCE = 30  # seconds; only a test that fails takes so long
 

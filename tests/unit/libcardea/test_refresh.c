@@ -125,6 +125,23 @@ static void an_attempt_that_failed_is_not_repeated_before_the_gap(void **state)
         assert_code(verify(f, token_of(f, f->es256)), CARDEA_OK);
 }
 
+static void whatever_is_wrong_with_the_server_is_no_fault_of_the_token(void **state)
+{
+        static const cd_status failures[] = { CD_TOO_LARGE, CD_TIMEOUT, CD_MALFORMED, CD_INVALID_REQUEST, CD_INTERNAL };
+        struct fixture *f = *state;
+
+        start(f);
+        fake_source.text = NULL;
+        for (size_t i = 0; i < CD_LEN(failures); i++) {
+                fake_source.failure = failures[i];
+                assert_refused(cardea_refresh(f->verifier, &f->err), CARDEA_UNAVAILABLE, "the server is down");
+                assert_code(verify(f, token_of(f, f->es256)), CARDEA_UNAVAILABLE);
+                pass_ms(GAP_MS);
+        }
+        fake_source.failure = CD_NO_MEMORY;
+        assert_code(verify(f, token_of(f, f->es256)), CARDEA_NO_MEMORY);
+}
+
 static void an_unknown_kid_is_refused_also_while_the_server_is_down(void **state)
 {
         static const char reason[] = "no key has that kid, and newer ones cannot be had: the server is down";
@@ -252,6 +269,7 @@ int main(void)
                 TEST(keys_that_are_old_are_fetched_in_the_background),
                 TEST(it_goes_on_with_the_last_good_keys),
                 TEST(an_attempt_that_failed_is_not_repeated_before_the_gap),
+                TEST(whatever_is_wrong_with_the_server_is_no_fault_of_the_token),
                 TEST(an_unknown_kid_is_refused_also_while_the_server_is_down),
                 TEST(what_may_not_wait_says_when_it_would_have_to),
                 TEST(the_same_text_leaves_the_keys_as_they_are),
