@@ -121,7 +121,9 @@ static int make(struct cd_certificate_spec *spec, const char *dir, struct cd_are
 static int run(int argc, char **argv)
 {
         const char *days = NULL, *dir = ".", *rest[CD_CERTIFICATE_NAMES_MAX + 1];
-        const struct cd_option options[] = { { "--days", 0, &days, NULL }, { "--dir", 0, &dir, NULL }, { 0 } };
+        const struct cd_option options[] = { { .name = "--days", .value = &days },
+                                             { .name = "--dir", .value = &dir },
+                                             { 0 } };
         struct cd_certificate_spec spec = { .now = cd_clock_system.now(&cd_clock_system), .days = DAYS };
         cd_str names[CD_CERTIFICATE_NAMES_MAX];
         struct cd_arena arena;

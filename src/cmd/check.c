@@ -63,7 +63,7 @@ static int check_file(struct cd_arena *arena, const char *path)
 static int run(int argc, char **argv)
 {
         const char *path = NULL;
-        const struct cd_option options[] = { { "--config", 'c', &path, NULL }, { 0 } };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &path }, { 0 } };
         struct cd_arena arena;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))

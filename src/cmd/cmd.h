@@ -4,19 +4,40 @@
 
 struct cd_command {
         const char *name;
-        const char *summary;               /* one line */
-        const char *help;                  /* what `cardea help NAME` prints, with a usage line first */
+        const char *summary; /* one line */
+        const char
+                *help; /* what `cardea help NAME` prints, with a usage line first; of a family, what follows its list */
         int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code (enum cd_exit) */
+        /* A family: commands of their own, "cardea NAME ACTION", NULL at the end; argv[0] is then "NAME ACTION". `run` is NULL. */
+        const struct cd_command *const *actions;
 };
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_demo, cd_cmd_cert;
 
-/* One option of a command: takes a value where `value` is set, else sets *flag. */
+/* What administration documents besides enum cd_exit. */
+enum cd_admin_exit {
+        CD_EXIT_NOT_FOUND = 3, /* the user, client or key that was named is not there */
+        CD_EXIT_EXISTS = 4,    /* one of that name is there already; nothing was changed */
+        CD_EXIT_REFUSED = 5,   /* of several things some were refused: each was said on standard error */
+};
+
+enum {
+        CD_WORDS_MAX = 64
+};
+
+/* The values of an option that may be given several times. */
+struct cd_words {
+        const char *items[CD_WORDS_MAX];
+        size_t count;
+};
+
+/* One option of a command: takes a value where `value` or `values` is set, else sets *flag. */
 struct cd_option {
         const char *name; /* "--config" */
         char letter;      /* 'c' for "-c"; 0: none */
         const char **value;
         bool *flag;
+        struct cd_words *values;
 };
 
 /* Sorts the arguments into options and the rest. False where one is unknown, incomplete or too many: it has then been

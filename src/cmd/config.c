@@ -46,7 +46,9 @@ static int run(int argc, char **argv)
 {
         const char *path = NULL, *action;
         bool json = false;
-        const struct cd_option options[] = { { "--config", 'c', &path, NULL }, { "--json", 0, NULL, &json }, { 0 } };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &path },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
         struct cd_arena arena;
 
         if (!cd_options_parse(argc, argv, options, &action, 1))

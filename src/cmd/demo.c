@@ -189,7 +189,7 @@ static int run_demo(struct demo *demo)
 static int run(int argc, char **argv)
 {
         const char *base = "5000";
-        const struct cd_option options[] = { { "--port-base", 0, &base, NULL }, { 0 } };
+        const struct cd_option options[] = { { .name = "--port-base", .value = &base }, { 0 } };
         static struct demo demo;
         uint64_t number;
 

@@ -16,38 +16,39 @@ static const struct cd_command cmd_version = {
 static const struct cd_command cmd_help = {
         .name = "help",
         .summary = "print this, or the help of a command",
-        .help = "Usage: cardea help [COMMAND]\n\nPrints the commands, or all about one of them.\n",
+        .help = "Usage: cardea help [COMMAND [ACTION]]\n\nPrints the commands, or all about one of them.\n",
         .run = run_help,
 };
 
 static const struct cd_command *const commands[] = {
-        &cd_cmd_serve, &cd_cmd_check, &cd_cmd_config, &cd_cmd_schema,
-        &cd_cmd_demo,  &cd_cmd_cert,  &cmd_version,   &cmd_help,
+        &cd_cmd_serve, &cd_cmd_check, &cd_cmd_config, &cd_cmd_schema, &cd_cmd_demo,
+        &cd_cmd_cert,  &cmd_version,  &cmd_help,      NULL,
 };
 
-static const struct cd_command *find_command(const char *name)
+static const struct cd_command *find_command(const struct cd_command *const *list, const char *name)
 {
-        for (size_t i = 0; i < CD_LEN(commands); i++)
-                if (!strcmp(commands[i]->name, name))
-                        return commands[i];
-        return NULL;
+        while (*list && strcmp((*list)->name, name) != 0)
+                list++;
+        return *list;
 }
 
-static int refuse_unknown(const char *name)
+/* `family` is empty at the top. */
+static int refuse_unknown(const struct cd_command *const *list, const char *family, const char *name)
 {
-        const char *nearest = NULL;
+        const char *what = *family ? "action" : "command", *nearest = NULL;
         unsigned least = 3;
 
-        for (size_t i = 0; i < CD_LEN(commands); i++) {
-                unsigned distance = cd_str_distance(cd_str_from_c(commands[i]->name), cd_str_from_c(name));
+        for (; *list; list++) {
+                unsigned distance = cd_str_distance(cd_str_from_c((*list)->name), cd_str_from_c(name));
                 if (distance < least) {
                         least = distance;
-                        nearest = commands[i]->name;
+                        nearest = (*list)->name;
                 }
         }
         if (nearest)
-                return cd_usage_error("", "unknown command \"%s\"; did you mean \"%s\"?", name, nearest);
-        return cd_usage_error("", "unknown command \"%s\"; see: cardea help", name);
+                return cd_usage_error(family, "unknown %s \"%s\"; did you mean \"%s\"?", what, name, nearest);
+        return cd_usage_error(family, "unknown %s \"%s\"; see: cardea help%s%s", what, name, *family ? " " : "",
+                              family);
 }
 
 static int run_version(int argc, char **argv)
@@ -58,39 +59,84 @@ static int run_version(int argc, char **argv)
         return CD_EXIT_OK;
 }
 
+static void print_list(const struct cd_command *const *list, FILE *to)
+{
+        for (; *list; list++)
+                fprintf(to, "  %-8s  %s\n", (*list)->name, (*list)->summary);
+}
+
 static void print_commands(FILE *to)
 {
         fputs("Usage: cardea COMMAND [OPTION]...\n\nCommands:\n", to);
-        for (size_t i = 0; i < CD_LEN(commands); i++)
-                fprintf(to, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+        print_list(commands, to);
         fputs("\n\"cardea help COMMAND\" and \"cardea COMMAND --help\" tell more.\n"
               "Exit codes: 0 fine, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
               to);
 }
 
+static void print_help(const struct cd_command *command, FILE *to)
+{
+        if (command->actions) {
+                fprintf(to, "Usage: cardea %s ACTION [OPTION]...\n\n", command->name);
+                print_list(command->actions, to);
+                fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" tell more.\n", command->name,
+                        command->name);
+        }
+        fputs(command->help, to);
+}
+
+/* Behind "cardea help", or in front of --help: "user add". */
+static int help_about(const char *name, const char *action)
+{
+        const struct cd_command *command = find_command(commands, name);
+
+        if (!command)
+                return refuse_unknown(commands, "", name);
+        if (action && command->actions) {
+                const struct cd_command *family = command;
+                command = find_command(family->actions, action);
+                if (!command)
+                        return refuse_unknown(family->actions, family->name, action);
+        }
+        print_help(command, stdout);
+        return CD_EXIT_OK;
+}
+
 static int run_help(int argc, char **argv)
 {
-        const char *name;
+        const char *names[2];
 
-        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, &name, 1))
+        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, names, 2))
                 return CD_EXIT_USAGE;
-        if (!name) {
-                print_commands(stdout);
-                return CD_EXIT_OK;
-        }
-        const struct cd_command *command = find_command(name);
-        if (!command)
-                return refuse_unknown(name);
-        fputs(command->help, stdout);
+        if (names[0])
+                return help_about(names[0], names[1]);
+        print_commands(stdout);
         return CD_EXIT_OK;
 }
 
 static bool asks_for_help(int argc, char **argv)
 {
-        for (int i = 1; i < argc; i++)
+        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
                 if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
                         return true;
         return false;
+}
+
+/* argv[0] is the family's name, argv[1] the action's. */
+static int run_action(const struct cd_command *family, int argc, char **argv)
+{
+        char name[64];
+
+        if (argc < 2) {
+                print_help(family, stderr);
+                return CD_EXIT_USAGE;
+        }
+        const struct cd_command *action = find_command(family->actions, argv[1]);
+        if (!action)
+                return refuse_unknown(family->actions, family->name, argv[1]);
+        snprintf(name, sizeof(name), "%s %s", family->name, action->name);
+        argv[1] = name;
+        return action->run(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -105,16 +151,18 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--version"))
                 name = "version";
 
-        const struct cd_command *command = find_command(name);
+        const struct cd_command *command = find_command(commands, name);
         if (!command)
-                return refuse_unknown(name);
-        if (command != &cmd_help && asks_for_help(argc - 1, argv + 1)) {
-                fputs(command->help, stdout);
-                return CD_EXIT_OK;
-        }
-        int code = command->run(argc - 1, argv + 1);
+                return refuse_unknown(commands, "", name);
+        int code;
+        if (command != &cmd_help && asks_for_help(argc - 1, argv + 1))
+                code = help_about(name, argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
+        else if (command->actions)
+                code = run_action(command, argc - 1, argv + 1);
+        else
+                code = command->run(argc - 1, argv + 1);
         /* A full disk or a closed pipe behind stdout is a failure, not a silent success. */
-        if (fflush(stdout) != 0 && code == CD_EXIT_OK)
+        if ((fflush(stdout) != 0 || ferror(stdout)) && code == CD_EXIT_OK)
                 code = CD_EXIT_FAILED;
         return code;
 }

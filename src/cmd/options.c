@@ -44,6 +44,24 @@ static bool refuse_unknown(const char *command, const struct cd_option *options,
         return false;
 }
 
+static bool refuse(const char *command, const struct cd_option *option, const char *why)
+{
+        cd_usage_error(command, "%s %s", option->name, why);
+        return false;
+}
+
+static bool keep_value(const char *command, const struct cd_option *option, const char *value)
+{
+        if (option->value) {
+                *option->value = value;
+                return true;
+        }
+        if (option->values->count == CD_WORDS_MAX)
+                return refuse(command, option, "is given too many times; 64 is the most");
+        option->values->items[option->values->count++] = value;
+        return true;
+}
+
 /* Takes argv[*at], and the value behind it. */
 static bool take_option(int argc, char **argv, const struct cd_option *options, int *at)
 {
@@ -53,30 +71,27 @@ static bool take_option(int argc, char **argv, const struct cd_option *options, 
 
         if (!option)
                 return refuse_unknown(argv[0], options, cd_str_slice(word, 0, equals));
-        if (option->value) {
+        if (option->value || option->values) {
                 const char *value = equals < word.len ? argv[*at] + equals + 1 : *at + 1 < argc ? argv[++*at] : "";
-                if (!*value) {
-                        cd_usage_error(argv[0], "%s needs a value", option->name);
-                        return false;
-                }
-                *option->value = value;
-        } else if (equals < word.len) {
-                cd_usage_error(argv[0], "%s takes no value", option->name);
-                return false;
-        } else {
-                *option->flag = true;
+                return *value ? keep_value(argv[0], option, value) : refuse(argv[0], option, "needs a value");
         }
+        if (equals < word.len)
+                return refuse(argv[0], option, "takes no value");
+        *option->flag = true;
         return true;
 }
 
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max)
 {
         size_t count = 0;
+        bool ended = false; /* "--": what follows are no options, whatever it begins with */
 
         for (size_t i = 0; i < rest_max; i++)
                 rest[i] = NULL;
         for (int i = 1; i < argc; i++) {
-                if (argv[i][0] == '-' && argv[i][1]) {
+                if (!ended && !strcmp(argv[i], "--")) {
+                        ended = true;
+                } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
                         if (!take_option(argc, argv, options, &i))
                                 return false;
                 } else if (count == rest_max) {

@@ -4,7 +4,7 @@
 static int run(int argc, char **argv)
 {
         const char *config = NULL;
-        const struct cd_option options[] = { { "--config", 'c', &config, NULL }, { 0 } };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;

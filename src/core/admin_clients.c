@@ -1,0 +1,221 @@
+#include "core/admin_clients.h"
+
+#include "base/base64.h"
+#include "base/secret.h"
+#include "core/client.h"
+#include "core/oauth/scope.h"
+#include "core/oauth/token.h"
+
+enum {
+        SECRET_BYTES = 32,
+        ID_MAX = 256,
+        AUDIENCE_MAX = 4096,
+};
+
+static bool contains(struct cd_strs list, cd_str item)
+{
+        for (size_t i = 0; i < list.count; i++)
+                if (cd_str_eq(list.items[i], item))
+                        return true;
+        return false;
+}
+
+/* Visible ASCII, at most `max` bytes: what both ends of a protocol write alike. */
+static bool is_visible(cd_str text, size_t max)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f)
+                        return false;
+        return text.len > 0 && text.len <= max;
+}
+
+static cd_status check_id(cd_str id, struct cd_error *reterr)
+{
+        if (is_visible(id, ID_MAX))
+                return CD_OK;
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("id"),
+                             "must be 1 to 256 visible ASCII characters without spaces");
+}
+
+static cd_status refuse_grant(cd_str name, struct cd_error *reterr)
+{
+        const char *nearest = NULL;
+
+        for (size_t k = 0; cd_grant_names[k]; k++)
+                if (cd_str_distance(name, cd_str_from_c(cd_grant_names[k])) <= 3)
+                        nearest = cd_grant_names[k];
+        if (nearest)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("grant-type"),
+                                "unknown grant \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(cd_str_slice(name, 0, 100)),
+                                nearest);
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("grant-type"),
+                        "unknown grant \"%.*s\"; there are client_credentials and password",
+                        CD_STR_ARG(cd_str_slice(name, 0, 100)));
+}
+
+static cd_status read_grants(struct cd_strs names, unsigned *ret, struct cd_error *reterr)
+{
+        unsigned grants = 0;
+
+        for (size_t i = 0; i < names.count; i++) {
+                size_t k = 0;
+                while (cd_grant_names[k] && !cd_str_eq_c(names.items[i], cd_grant_names[k]))
+                        k++;
+                if (!cd_grant_names[k])
+                        return refuse_grant(names.items[i], reterr);
+                grants |= 1u << k;
+        }
+        *ret = grants;
+        return CD_OK;
+}
+
+static cd_status check_scopes(const struct cd_operator *by, struct cd_strs scopes, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < scopes.count; i++) {
+                if (!cd_scope_token_is_valid(scopes.items[i]) || !contains(by->scopes, scopes.items[i]))
+                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("scope"),
+                                        "\"%.*s\" does not exist; add it to the setting \"scopes\" first",
+                                        CD_STR_ARG(cd_str_slice(scopes.items[i], 0, 100)));
+        }
+        return CD_OK;
+}
+
+static cd_status check_audience(cd_str audience, const char *field, struct cd_error *reterr)
+{
+        if (is_visible(audience, AUDIENCE_MAX))
+                return CD_OK;
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(field),
+                             "must be visible ASCII without spaces, such as https://api.example.org");
+}
+
+/* The list without what stands in it twice. */
+static cd_status each_once(struct cd_arena *arena, struct cd_strs from, struct cd_strs *ret, struct cd_error *reterr)
+{
+        cd_str *items = cd_arena_calloc(arena, from.count + 1, sizeof(*items));
+        size_t count = 0;
+
+        if (!items)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a client");
+        for (size_t i = 0; i < from.count; i++)
+                if (!contains((struct cd_strs){ items, count }, from.items[i]))
+                        items[count++] = from.items[i];
+        *ret = (struct cd_strs){ items, count };
+        return CD_OK;
+}
+
+static cd_status make_record(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
+                             struct cd_client_record *ret, struct cd_error *reterr)
+{
+        ret->id = order->id;
+        ret->audience = order->audience.len ? order->audience : by->default_audience;
+        cd_status status = check_id(order->id, reterr);
+        if (status == CD_OK)
+                status = read_grants(order->grants, &ret->grants, reterr);
+        if (status == CD_OK)
+                status = check_scopes(by, order->scopes, reterr);
+        if (status == CD_OK)
+                status = check_audience(ret->audience, "audience", reterr);
+        for (size_t i = 0; i < order->introspect.count && status == CD_OK; i++)
+                status = check_audience(order->introspect.items[i], "introspect", reterr);
+        if (status == CD_OK && !ret->grants && !order->introspect.count)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("grant-type"),
+                                     "the client may do nothing: give it a grant type or an audience to introspect");
+        if (status == CD_OK)
+                status = each_once(arena, order->scopes, &ret->scopes, reterr);
+        if (status == CD_OK)
+                status = each_once(arena, order->introspect, &ret->introspect, reterr);
+        return status;
+}
+
+/* A secret and what of it is stored. */
+static cd_status make_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str *ret_secret,
+                             unsigned char ret_mac[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr)
+{
+        unsigned char bytes[SECRET_BYTES];
+        char *text = cd_arena_alloc(arena, CD_CLIENT_SECRET_SIZE + 1);
+
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a secret");
+        if (by->random->fill(by->random, bytes, sizeof(bytes)) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "no randomness for a secret");
+        size_t len = cd_base64url_encode(text, cd_str_of((const char *)bytes, sizeof(bytes)));
+        cd_wipe(bytes, sizeof(bytes));
+        text[len] = '\0';
+        if (cd_mac_sum(by->client_secrets, cd_str_of(text, len), ret_mac) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a secret");
+        *ret_secret = cd_str_of(text, len);
+        return CD_OK;
+}
+
+cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
+                              cd_str *ret_secret, struct cd_error *reterr)
+{
+        struct cd_client_record record = { 0 };
+        struct cd_audit_event event;
+        cd_str secret;
+
+        cd_status status = make_record(by, arena, order, &record, reterr);
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "client.add", order->id, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        if (contains(by->configured, order->id))
+                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
+                                CD_STR_ARG(order->id));
+        status = make_secret(by, arena, &secret, record.secret, reterr);
+        if (status != CD_OK)
+                return status;
+        record.created_at = record.changed_at = event.at;
+        status = by->store->clients->add(by->store, &record, &event, reterr);
+        if (status == CD_EXISTS)
+                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" exists already",
+                                CD_STR_ARG(order->id));
+        if (status == CD_OK)
+                *ret_secret = secret;
+        return status;
+}
+
+static cd_status fail_unknown(const struct cd_operator *by, cd_str id, struct cd_error *reterr)
+{
+        if (contains(by->configured, id))
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"),
+                                "client \"%.*s\" is in the configuration: change it there", CD_STR_ARG(id));
+        return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%.*s\"",
+                        CD_STR_ARG(cd_str_slice(id, 0, ID_MAX)));
+}
+
+cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str id,
+                                     cd_str *ret_secret, struct cd_error *reterr)
+{
+        unsigned char mac[CD_CLIENT_SECRET_MAC_SIZE];
+        struct cd_audit_event event;
+        cd_str secret;
+
+        cd_status status = check_id(id, reterr);
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "client.secret", id, &event, reterr);
+        if (status == CD_OK)
+                status = make_secret(by, arena, &secret, mac, reterr);
+        if (status != CD_OK)
+                return status;
+        status = by->store->clients->set_secret(by->store, id, mac, &event, reterr);
+        if (status == CD_NOT_FOUND)
+                return fail_unknown(by, id, reterr);
+        if (status == CD_OK)
+                *ret_secret = secret;
+        return status;
+}
+
+cd_status cd_admin_client_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str id,
+                                 struct cd_error *reterr)
+{
+        struct cd_audit_event event;
+
+        cd_status status = check_id(id, reterr);
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "client.remove", id, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        status = by->store->clients->remove(by->store, id, &event, reterr);
+        return status == CD_NOT_FOUND ? fail_unknown(by, id, reterr) : status;
+}

@@ -1,0 +1,55 @@
+#pragma once
+/* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. Whatever takes
+ * something away from a user (a password, a grant, the right to log in) cuts the tokens that he has: those issued in this second or
+ * before are dead (LESSONS 12). So the caller lets the second `at` pass before it says "done": a token got from then on lives. */
+#include "core/operator.h"
+
+/* A user as somebody wants it. */
+struct cd_user_order {
+        cd_str name;     /* as it was written */
+        cd_str password; /* plain; ptr NULL: `stored` counts */
+        cd_str stored;   /* stored form, see crypto/password.h */
+        cd_str grants;   /* JSON object, see core/user_grants.h; empty: none */
+        bool disabled;
+};
+
+/* What was done. */
+struct cd_user_done {
+        cd_str name; /* canonical, in the arena */
+        cd_time at;
+};
+
+/* Checks the order and makes of it the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
+ * (with field "name", "password" or "grants") or CD_MALFORMED (field "hash"). Blocks for a hash where there is a plain password. */
+cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
+                                struct cd_user *ret, struct cd_error *reterr);
+
+/* CD_EXISTS, and what prepare says. */
+cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
+                            struct cd_user_done *ret, struct cd_error *reterr);
+/* A new password, which also ends the lockout of wrong ones. CD_NOT_FOUND, CD_INVALID_REQUEST. */
+cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
+                                     struct cd_user_done *ret, struct cd_error *reterr);
+cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                               enum cd_user_switch to, struct cd_user_done *ret, struct cd_error *reterr);
+cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                               struct cd_user_done *ret, struct cd_error *reterr);
+/* The user of that name, however it is spelt. CD_NOT_FOUND, CD_INVALID_REQUEST. */
+cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                             struct cd_error *reterr);
+
+struct cd_grants_change {
+        struct cd_strs assignments; /* "name=value", see cd_user_grants_assign; null removes one */
+        bool replace;               /* begins with none, not with those that the user has */
+};
+
+/* CD_NOT_FOUND, CD_INVALID_REQUEST, CD_TOO_LARGE. */
+cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                              const struct cd_grants_change *change, struct cd_user_done *ret, struct cd_error *reterr);
+
+/* For import. Adds all of them or, where one is there already (CD_EXISTS), none. */
+cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
+                             struct cd_error *reterr);
+/* Gives a user who is there this password, these grants and this state. CD_NOT_FOUND. */
+cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
+                                struct cd_user_done *ret, struct cd_error *reterr);

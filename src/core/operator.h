@@ -1,0 +1,29 @@
+#pragma once
+/* Who administers a server, and with what. Filled by whoever wires it (src/cmd, or a test). */
+#include "base/clock.h"
+#include "core/ports.h"
+#include "crypto/mac.h"
+#include "crypto/password.h"
+#include "crypto/random.h"
+
+struct cd_operator {
+        struct cd_store *store;
+        const struct cd_clock *clock;
+        const struct cd_random *random;
+        cd_str actor; /* of the audit events: "os:ana" */
+
+        /* For users (core/admin_users.h). */
+        struct cd_password_cost password_cost; /* of new hashes */
+        int64_t token_lifetime;                /* seconds, positive: tokens issued until now are dead after so many */
+
+        /* For clients (core/admin_clients.h). */
+        struct cd_mac *client_secrets; /* under the key that the master key gives for them */
+        struct cd_strs scopes;         /* all that exist */
+        struct cd_strs configured;     /* ids that are no longer free: those of the configuration */
+        cd_str default_audience;       /* of a client that is given none */
+};
+
+/* An event of now: `action` is a literal, "user.add"; its first word and `name` become the subject, "user:ana" (`name` empty: none).
+ * CD_UNAVAILABLE where the clock fails, since nothing is written without a time; CD_NO_MEMORY. Texts live in the arena. */
+cd_status cd_operator_event(const struct cd_operator *by, struct cd_arena *arena, const char *action, cd_str name,
+                            struct cd_audit_event *ret, struct cd_error *reterr);
