@@ -1,0 +1,31 @@
+#pragma once
+/* An operator with a store, and a clock and a random source that a test sets and makes fail. */
+#include "core/admin_clients.h"
+#include "core/admin_users.h"
+#include "support/check.h"
+
+enum {
+        ADMIN_NOON = 1795348800, /* 2026-11-22T12:00:00Z */
+        ADMIN_LIFETIME = 360,    /* seconds */
+};
+
+struct admin_fixture {
+        struct cd_operator by;
+        struct cd_arena arena;
+        struct cd_clock clock;
+        struct cd_random random;
+        cd_time now;
+        bool random_fails;
+};
+
+int admin_set_up(void **state);
+int admin_tear_down(void **state);
+
+/* The newest event of the audit. */
+struct cd_audit_event admin_last_event(struct admin_fixture *f);
+size_t admin_count_events(struct admin_fixture *f);
+/* Whether the user's tokens issued at `at` are cut, by the newest cut of that user. */
+bool admin_is_cut(struct admin_fixture *f, const char *user, cd_time at);
+/* A user "ana" with the password "correct horse" and the grants {"role":"editor"}. */
+void admin_add_ana(struct admin_fixture *f);
+struct cd_user admin_find(struct admin_fixture *f, const char *name);

@@ -1,0 +1,218 @@
+#include <string.h>
+
+#include "core/client.h"
+#include "unit/core/admin_fixture.h"
+
+static const cd_str credentials[] = { CD_STR_INIT("client_credentials") };
+static const cd_str read_twice[] = { CD_STR_INIT("read"), CD_STR_INIT("read") };
+static const cd_str api[] = { CD_STR_INIT("https://api.example") };
+
+static struct cd_client_order order_of(const char *id)
+{
+        return (struct cd_client_order){ .id = cd_str_from_c(id),
+                                         .grants = { credentials, 1 },
+                                         .scopes = { read_twice, 2 } };
+}
+
+static struct cd_client_record find_client(struct admin_fixture *f, const char *id)
+{
+        struct cd_client_records list;
+
+        assert_status(f->by.store->clients->list(f->by.store, &f->arena, &list, NULL), CD_OK);
+        for (size_t i = 0; i < list.count; i++)
+                if (cd_str_eq_c(list.items[i].id, id))
+                        return list.items[i];
+        fail_msg("there is no client %s", id);
+        return (struct cd_client_record){ 0 };
+}
+
+static bool secret_is(struct admin_fixture *f, const char *id, cd_str secret)
+{
+        struct cd_client_record record = find_client(f, id);
+        unsigned char mac[CD_MAC_SIZE];
+
+        assert_status(cd_mac_sum(f->by.client_secrets, secret, mac), CD_OK);
+        return memcmp(mac, record.secret, sizeof(mac)) == 0;
+}
+
+static void lesson_20_a_new_client_has_a_secret_of_256_bits_and_the_store_its_mac(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("reports");
+        cd_str secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_str(secret, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+        assert_int_equal(secret.len, CD_CLIENT_SECRET_SIZE);
+        assert_true(secret_is(f, "reports", secret));
+        struct cd_client_record record = find_client(f, "reports");
+        assert_int_equal(record.grants, CD_GRANT_CLIENT_CREDENTIALS);
+        assert_int_equal(record.scopes.count, 1);
+        assert_str(record.scopes.items[0], "read");
+        assert_str(record.audience, "https://auth.example");
+        assert_int_equal(record.created_at, ADMIN_NOON);
+        struct cd_audit_event event = admin_last_event(f);
+        assert_str(event.action, "client.add");
+        assert_str(event.subject, "client:reports");
+        assert_str(event.detail, "");
+}
+
+static void a_client_that_only_introspects_is_fine(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct cd_client_order order = { .id = CD_STR("api"),
+                                               .introspect = { api, 1 },
+                                               .audience = CD_STR("https://other.example") };
+        cd_str secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_str(find_client(f, "api").introspect.items[0], "https://api.example");
+        assert_str(find_client(f, "api").audience, "https://other.example");
+}
+
+static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
+{
+        static const cd_str none[] = { CD_STR_INIT("client_credential") }, odd[] = { CD_STR_INIT("implicit") },
+                            admin[] = { CD_STR_INIT("admin") }, space[] = { CD_STR_INIT("https://a b") };
+        struct admin_fixture *f = *state;
+        const struct {
+                struct cd_client_order order;
+                cd_status status;
+                const char *field, *reason;
+        } cases[] = {
+                { { .id = CD_STR("a b"), .grants = { credentials, 1 } },
+                  CD_INVALID_REQUEST,
+                  "id",
+                  "must be 1 to 256 visible ASCII characters without spaces" },
+                { { .id = CD_STR(""), .grants = { credentials, 1 } },
+                  CD_INVALID_REQUEST,
+                  "id",
+                  "must be 1 to 256 visible ASCII characters without spaces" },
+                { { .id = CD_STR("a"), .grants = { none, 1 } },
+                  CD_INVALID_REQUEST,
+                  "grant-type",
+                  "unknown grant \"client_credential\"; did you mean \"client_credentials\"?" },
+                { { .id = CD_STR("a"), .grants = { odd, 1 } },
+                  CD_INVALID_REQUEST,
+                  "grant-type",
+                  "unknown grant \"implicit\"; there are client_credentials and password" },
+                { { .id = CD_STR("a"), .grants = { credentials, 1 }, .scopes = { admin, 1 } },
+                  CD_INVALID_REQUEST,
+                  "scope",
+                  "\"admin\" does not exist; add it to the setting \"scopes\" first" },
+                { { .id = CD_STR("a"), .grants = { credentials, 1 }, .audience = CD_STR("a b") },
+                  CD_INVALID_REQUEST,
+                  "audience",
+                  "must be visible ASCII without spaces, such as https://api.example.org" },
+                { { .id = CD_STR("a"), .introspect = { space, 1 } },
+                  CD_INVALID_REQUEST,
+                  "introspect",
+                  "must be visible ASCII without spaces, such as https://api.example.org" },
+                { { .id = CD_STR("a") },
+                  CD_INVALID_REQUEST,
+                  "grant-type",
+                  "the client may do nothing: give it a grant type or an audience to introspect" },
+                { { .id = CD_STR("in-the-file"), .grants = { credentials, 1 } },
+                  CD_EXISTS,
+                  "id",
+                  "client \"in-the-file\" is in the configuration" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                struct cd_error err = { 0 };
+                cd_str secret;
+                assert_status(cd_admin_client_add(&f->by, &f->arena, &cases[i].order, &secret, &err), cases[i].status);
+                assert_string_equal(err.field, cases[i].field);
+                assert_string_equal(err.reason, cases[i].reason);
+        }
+        assert_int_equal(admin_count_events(f), 0);
+}
+
+static void a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("reports");
+        struct cd_error err = { 0 };
+        cd_str secret, other;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &other, &err), CD_EXISTS);
+        assert_string_equal(err.reason, "client \"reports\" exists already");
+        assert_true(secret_is(f, "reports", secret));
+}
+
+static void a_new_secret_takes_the_place_of_the_old_one(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("reports");
+        cd_str first, second;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &first, NULL), CD_OK);
+        f->now += 5;
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &second, NULL), CD_OK);
+        assert_true(secret_is(f, "reports", second));
+        assert_int_equal(find_client(f, "reports").changed_at, ADMIN_NOON + 5);
+        assert_str(admin_last_event(f).action, "client.secret");
+}
+
+static void what_is_not_there_is_said_and_where_it_is_instead(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_error err = { 0 };
+        cd_str secret;
+
+        assert_status(cd_admin_client_remove(&f->by, &f->arena, CD_STR("nobody"), &err), CD_NOT_FOUND);
+        assert_string_equal(err.reason, "there is no client \"nobody\"");
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("in-the-file"), &secret, &err),
+                      CD_NOT_FOUND);
+        assert_string_equal(err.reason, "client \"in-the-file\" is in the configuration: change it there");
+        assert_int_equal(admin_count_events(f), 0);
+}
+
+static void a_removed_client_is_gone(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("reports");
+        struct cd_client_records list;
+        cd_str secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_remove(&f->by, &f->arena, CD_STR("reports"), NULL), CD_OK);
+        assert_status(f->by.store->clients->list(f->by.store, &f->arena, &list, NULL), CD_OK);
+        assert_int_equal(list.count, 0);
+        assert_str(admin_last_event(f).action, "client.remove");
+}
+
+static void lesson_31_a_failing_random_source_or_clock_writes_nothing(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("reports");
+        struct cd_error err = { 0 };
+        cd_str secret;
+
+        f->random_fails = true;
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "no randomness for a secret");
+        f->random_fails = false;
+        f->now = -1;
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_UNAVAILABLE);
+        assert_int_equal(admin_count_events(f), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, admin_set_up, admin_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                CASE(lesson_20_a_new_client_has_a_secret_of_256_bits_and_the_store_its_mac),
+                CASE(a_client_that_only_introspects_is_fine),
+                CASE(what_is_wrong_with_an_order_is_said_with_its_field),
+                CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
+                CASE(a_new_secret_takes_the_place_of_the_old_one),
+                CASE(what_is_not_there_is_said_and_where_it_is_instead),
+                CASE(a_removed_client_is_gone),
+                CASE(lesson_31_a_failing_random_source_or_clock_writes_nothing),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,317 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "unit/core/admin_fixture.h"
+
+static bool password_is(struct admin_fixture *f, const char *name, const char *password)
+{
+        bool matches = false;
+
+        assert_status(cd_password_verify(admin_find(f, name).password, cd_str_from_c(password), &matches, NULL), CD_OK);
+        return matches;
+}
+
+static void a_new_user_has_a_canonical_name_a_hash_and_compact_grants(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct cd_user_order order = { .name = CD_STR("Ana.B@Example"),
+                                             .password = CD_STR("correct horse"),
+                                             .grants = CD_STR("{ \"projects\" : [ \"a\", \"b\" ] }") };
+        struct cd_user_done done;
+
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, NULL), CD_OK);
+        assert_str(done.name, "ana.b@example");
+        assert_int_equal(done.at, ADMIN_NOON);
+        struct cd_user user = admin_find(f, "ANA.b@example");
+        assert_str(user.name, "ana.b@example");
+        assert_str(user.grants, "{\"projects\":[\"a\",\"b\"]}");
+        assert_true(cd_str_has_prefix(user.password, CD_STR("$argon2id$v=19$m=8,t=1,p=1$")));
+        assert_true(password_is(f, "ana.b@example", "correct horse"));
+        assert_false(user.disabled);
+        assert_int_equal(user.created_at, ADMIN_NOON);
+        assert_int_equal(user.password_at, ADMIN_NOON);
+        assert_int_equal(user.last_login_at, 0);
+}
+
+static void every_change_is_one_event_of_the_operator(void **state)
+{
+        struct admin_fixture *f = *state;
+        const cd_str assignments[] = { CD_STR_INIT("role=viewer"), CD_STR_INIT("level=3") };
+        const struct cd_grants_change change = { { assignments, 2 }, false };
+        struct cd_user_done done;
+
+        admin_add_ana(f);
+        assert_str(admin_last_event(f).action, "user.add");
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("other"), &done, NULL),
+                      CD_OK);
+        assert_str(admin_last_event(f).action, "user.passwd");
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_str(admin_last_event(f).action, "user.grant");
+        assert_str(admin_last_event(f).detail, "role, level");
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, NULL), CD_OK);
+        assert_str(admin_last_event(f).action, "user.disable");
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        assert_str(admin_last_event(f).action, "user.enable");
+        f->now++;
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("Ana"), &done, NULL), CD_OK);
+        struct cd_audit_event event = admin_last_event(f);
+        assert_str(event.action, "user.remove");
+        assert_str(event.actor, "os:op");
+        assert_str(event.subject, "user:ana");
+        assert_int_equal(event.at, ADMIN_NOON + 1);
+        assert_int_equal(admin_count_events(f), 6);
+}
+
+static void a_refused_change_leaves_no_event(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct cd_user_order again = { .name = CD_STR("ANA"), .password = CD_STR("x") };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        admin_add_ana(f);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &again, &done, &err), CD_EXISTS);
+        assert_string_equal(err.reason, "user \"ana\" exists already");
+        assert_string_equal(err.field, "name");
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("bob"), &done, &err), CD_NOT_FOUND);
+        assert_string_equal(err.reason, "there is no user \"bob\"");
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("bob"), CD_USER_DISABLE, &done, &err),
+                      CD_NOT_FOUND);
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("bob"), CD_STR("x"), &done, &err),
+                      CD_NOT_FOUND);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("bob"),
+                                          &(struct cd_grants_change){ .replace = true }, &done, &err),
+                      CD_NOT_FOUND);
+        assert_string_equal(err.reason, "there is no user \"bob\"");
+        assert_int_equal(admin_count_events(f), 1);
+}
+
+static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct {
+                struct cd_user_order order;
+                cd_status status;
+                const char *field;
+        } cases[] = {
+                { { .name = CD_STR("a b"), .password = CD_STR("x") }, CD_INVALID_REQUEST, "name" },
+                { { .name = CD_STR(""), .password = CD_STR("x") }, CD_INVALID_REQUEST, "name" },
+                { { .name = CD_STR("\xc3\xa4"), .password = CD_STR("x") }, CD_INVALID_REQUEST, "name" },
+                { { .name = CD_STR("a"), .password = CD_STR("") }, CD_INVALID_REQUEST, "password" },
+                { { .name = CD_STR("a"), .stored = CD_STR("plain") }, CD_MALFORMED, "hash" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .grants = CD_STR("[]") },
+                  CD_INVALID_REQUEST,
+                  "grants" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .grants = CD_STR("{\"sub\":\"b\"}") },
+                  CD_INVALID_REQUEST,
+                  "grants.sub" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                struct cd_user_done done;
+                struct cd_error err = { 0 };
+                assert_status(cd_admin_user_add(&f->by, &f->arena, &cases[i].order, &done, &err), cases[i].status);
+                assert_string_equal(err.field, cases[i].field);
+                assert_true(err.reason[0] != '\0');
+        }
+        assert_int_equal(admin_count_events(f), 0);
+}
+
+static void lesson_12_what_is_taken_away_cuts_the_tokens(void **state)
+{
+        struct admin_fixture *f = *state;
+        const cd_str assignment = CD_STR("role=viewer");
+        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        struct cd_user_done done;
+
+        admin_add_ana(f);
+        assert_false(admin_is_cut(f, "ana", ADMIN_NOON));
+
+        f->now += 10;
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("new"), &done, NULL), CD_OK);
+        assert_int_equal(done.at, f->now);
+        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_false(admin_is_cut(f, "ana", f->now + 1));
+        assert_true(password_is(f, "ana", "new"));
+
+        f->now += 10;
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_true(admin_is_cut(f, "ana", f->now));
+
+        f->now += 10;
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, NULL), CD_OK);
+        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_true(admin_find(f, "ana").disabled);
+
+        f->now += 10;
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        assert_false(admin_is_cut(f, "ana", f->now));
+        assert_false(admin_find(f, "ana").disabled);
+
+        f->now += 10;
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &done, NULL), CD_OK);
+        assert_true(admin_is_cut(f, "ana", f->now));
+}
+
+static void grants_are_set_removed_and_replaced(void **state)
+{
+        struct admin_fixture *f = *state;
+        const cd_str more[] = { CD_STR_INIT("level=3"), CD_STR_INIT("name=a b") },
+                     less[] = { CD_STR_INIT("role=null") }, bad[] = { CD_STR_INIT("exp=1") };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        admin_add_ana(f);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
+                                          &(struct cd_grants_change){ { more, 2 }, false }, &done, NULL),
+                      CD_OK);
+        assert_str(admin_find(f, "ana").grants, "{\"role\":\"editor\",\"level\":3,\"name\":\"a b\"}");
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
+                                          &(struct cd_grants_change){ { less, 1 }, false }, &done, NULL),
+                      CD_OK);
+        assert_str(admin_find(f, "ana").grants, "{\"level\":3,\"name\":\"a b\"}");
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
+                                          &(struct cd_grants_change){ { more, 1 }, true }, &done, NULL),
+                      CD_OK);
+        assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
+        assert_str(admin_last_event(f).detail, "all: level");
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
+                                          &(struct cd_grants_change){ { bad, 1 }, false }, &done, &err),
+                      CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "grants.exp");
+        assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
+                                          &(struct cd_grants_change){ .replace = true }, &done, NULL),
+                      CD_OK);
+        assert_str(admin_find(f, "ana").grants, "{}");
+}
+
+static void lesson_31_a_failing_clock_or_random_source_writes_nothing(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct cd_user_order order = { .name = CD_STR("bob"), .password = CD_STR("x") };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        admin_add_ana(f);
+        f->random_fails = true;
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("x"), &done, &err),
+                      CD_UNAVAILABLE);
+        f->random_fails = false;
+        f->now = -1;
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the clock fails");
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &done, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, &err),
+                      CD_UNAVAILABLE);
+        assert_int_equal(admin_count_events(f), 1);
+}
+
+static void a_batch_is_added_whole_or_not_at_all(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_user users[3];
+        const char *const names[] = { "bob", "cy", "ana" };
+        struct cd_user found;
+
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                const struct cd_user_order order = { .name = cd_str_from_c(names[i]), .password = CD_STR("x") };
+                assert_status(cd_admin_user_prepare(&f->by, &f->arena, &order, &users[i], NULL), CD_OK);
+        }
+        admin_add_ana(f);
+        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 3 }, NULL), CD_EXISTS);
+        assert_status(cd_admin_user_find(&f->by, &f->arena, CD_STR("bob"), &found, NULL), CD_NOT_FOUND);
+        assert_int_equal(admin_count_events(f), 1);
+        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 2 }, NULL), CD_OK);
+        assert_str(admin_last_event(f).action, "user.import");
+        assert_str(admin_last_event(f).subject, "");
+        assert_str(admin_last_event(f).detail, "2 users, bob to cy");
+        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 0 }, NULL), CD_OK);
+        assert_int_equal(admin_count_events(f), 2);
+}
+
+static void a_replaced_user_has_everything_new_and_older_tokens_are_cut(void **state)
+{
+        struct admin_fixture *f = *state;
+        const struct cd_user_order order = {
+                .name = CD_STR("ana"), .password = CD_STR("new"), .grants = CD_STR("{\"a\":1}"), .disabled = true
+        };
+        struct cd_user_done done;
+        struct cd_user user;
+
+        admin_add_ana(f);
+        assert_status(cd_admin_user_prepare(&f->by, &f->arena, &order, &user, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
+        assert_true(password_is(f, "ana", "new"));
+        assert_str(admin_find(f, "ana").grants, "{\"a\":1}");
+        assert_true(admin_find(f, "ana").disabled);
+        assert_true(admin_is_cut(f, "ana", f->now));
+        user.disabled = false;
+        f->now++;
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
+        assert_false(admin_find(f, "ana").disabled);
+        assert_true(admin_is_cut(f, "ana", f->now));
+        user.name = CD_STR("nobody");
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_NOT_FOUND);
+}
+
+/* A store in which somebody else changes the grants right before our change, so often. */
+static const struct cd_user_ops *real_ops;
+static unsigned others;
+
+static cd_status update_behind_another(struct cd_store *store, const struct cd_user_change *change,
+                                       const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        if (others) {
+                char grants[32];
+                snprintf(grants, sizeof(grants), "{\"other\":%u}", others--);
+                const struct cd_user_change other = { .name = change->name,
+                                                      .now = change->now,
+                                                      .grants = cd_str_from_c(grants) };
+                assert_status(real_ops->update(store, &other, NULL, NULL), CD_OK);
+        }
+        return real_ops->update(store, change, event, reterr);
+}
+
+static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
+{
+        struct admin_fixture *f = *state;
+        const cd_str assignment = CD_STR("role=viewer");
+        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        struct cd_user_ops ops = *f->by.store->users;
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        admin_add_ana(f);
+        real_ops = f->by.store->users;
+        ops.update = update_behind_another;
+        f->by.store->users = &ops;
+        others = 3;
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_str(admin_find(f, "ana").grants, "{\"other\":1,\"role\":\"viewer\"}");
+        others = 1000;
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "others keep changing the grants of this user");
+        f->by.store->users = real_ops;
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, admin_set_up, admin_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                CASE(a_new_user_has_a_canonical_name_a_hash_and_compact_grants),
+                CASE(every_change_is_one_event_of_the_operator),
+                CASE(a_refused_change_leaves_no_event),
+                CASE(what_is_wrong_with_an_order_is_said_with_its_field),
+                CASE(lesson_12_what_is_taken_away_cuts_the_tokens),
+                CASE(grants_are_set_removed_and_replaced),
+                CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
+                CASE(a_batch_is_added_whole_or_not_at_all),
+                CASE(a_replaced_user_has_everything_new_and_older_tokens_are_cut),
+                CASE(a_grant_that_another_command_set_meanwhile_is_not_lost),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
