@@ -60,8 +60,13 @@ static void free_postgres(struct cd_sql_driver *driver)
         free(p);
 }
 
-/* to_regclass and not information_schema: by the search_path, as the statements do it. */
-static const struct cd_sql_statement has_migrations = { "SELECT to_regclass('schema_migrations') IS NOT NULL", 0, 1 };
+/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and whoever had it before,
+ * does not refresh. */
+static const struct cd_sql_statement has_migrations = {
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'schema_migrations' AND"
+        " pg_catalog.pg_table_is_visible(oid))",
+        0, 1
+};
 
 cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_sql_driver **ret,
                            struct cd_error *reterr)
