@@ -1,5 +1,6 @@
 #include "store/sqlite/connection.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,7 @@ static cd_status run_prepared(struct cd_sqlite_connection *connection, sqlite3_s
                 code = bind(handle, (int)i + 1, &call->params[i]);
         if (code != SQLITE_OK)
                 return cd_sqlite_fail(connection, code, reterr);
+        errno = 0;
         while ((code = sqlite3_step(handle)) == SQLITE_ROW) {
                 cd_status status = give_row(handle, call, reterr);
                 if (status != CD_OK)

@@ -32,9 +32,11 @@ static bool is_full(int code, int system_errno)
 
 cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, struct cd_error *reterr)
 {
-        int primary = code & 0xff, system_errno = connection->db ? sqlite3_system_errno(connection->db) : 0;
+        int last = errno, primary = code & 0xff,
+            system_errno = connection->db ? sqlite3_system_errno(connection->db) : 0;
         const char *detail = connection->db ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code);
 
+        system_errno = system_errno ? system_errno : last; /* SQLite does not keep that of a failed COMMIT */
         if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
                 atomic_store(connection->damaged, true);
         if (is_full(code, system_errno))

@@ -194,11 +194,12 @@ static void *write_groups(void *arg)
         while ((first = next_group(writer, waited, &count))) {
                 sqlite3_int64 before = sqlite3_total_changes64(writer->connection->db);
                 cd_sqlite_group_run(writer->connection, first);
+                bool has_changed = sqlite3_total_changes64(writer->connection->db) != before;
+                if (has_changed)
+                        writer->options.on_commit(writer->options.arg);
                 waited = tell(first);
-                if (sqlite3_total_changes64(writer->connection->db) == before)
-                        continue;
-                writer->options.on_commit(writer->options.arg);
-                cd_sqlite_checkpoint_after_commit(writer->checkpoint, writer->connection, writer->pages);
+                if (has_changed)
+                        cd_sqlite_checkpoint_after_commit(writer->checkpoint, writer->connection, writer->pages);
         }
         return NULL;
 }

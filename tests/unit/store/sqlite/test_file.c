@@ -1,0 +1,315 @@
+/* The file: who may read it, and what is said where it cannot be used. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "place.h"
+
+static unsigned mode_of(const char *path)
+{
+        struct stat info;
+
+        assert_int_equal(stat(path, &info), 0);
+        return info.st_mode & 07777;
+}
+
+static void write_file(const char *path, const char *text, unsigned mode)
+{
+        int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        assert_int_equal(fchmod(fd, mode), 0);
+        close(fd);
+}
+
+static void check_refused(struct place *place, cd_status status, const char *reason)
+{
+        struct cd_store *store;
+
+        assert_status(try_open(place, &store), status);
+        assert_string_equal(place->error.field, "store");
+        if (!strstr(place->error.reason, reason))
+                fail_msg("\"%s\" has no \"%s\"", place->error.reason, reason);
+}
+
+static void nobody_else_can_read_the_file_or_its_log_whatever_the_umask(void **state)
+{
+        static const mode_t umasks[] = { 0, 022, 0777 };
+        struct place *place = *state;
+        char path[96];
+
+        for (size_t i = 0; i < CD_LEN(umasks); i++) {
+                mode_t before = umask(umasks[i]);
+                struct cd_store *store = open_store(place);
+                umask(before);
+                assert_status(revoke_one(store, "a", &place->error), CD_OK);
+                assert_int_equal(mode_of(place->path), 0600);
+                snprintf(path, sizeof(path), "%s-wal", place->path);
+                assert_int_equal(mode_of(path), 0600);
+                snprintf(path, sizeof(path), "%s-shm", place->path);
+                assert_int_equal(mode_of(path), 0600);
+                store->free(store);
+                assert_int_equal(unlink(place->path), 0);
+        }
+}
+
+struct watching {
+        const char *path;
+        atomic_bool stop;
+        atomic_uint worst; /* mode bits of others that were ever seen */
+};
+
+static void *watch_modes(void *arg)
+{
+        struct watching *watching = arg;
+        static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+        char path[96];
+        struct stat info;
+
+        while (!atomic_load(&watching->stop))
+                for (size_t i = 0; i < CD_LEN(suffixes); i++) {
+                        snprintf(path, sizeof(path), "%s%s", watching->path, suffixes[i]);
+                        if (stat(path, &info) == 0)
+                                atomic_fetch_or(&watching->worst, info.st_mode & 077);
+                }
+        return NULL;
+}
+
+static void the_file_is_private_from_its_first_moment(void **state)
+{
+        struct place *place = *state;
+        struct watching watching = { .path = place->path };
+        pthread_t thread;
+        mode_t before = umask(0);
+
+        assert_int_equal(pthread_create(&thread, NULL, watch_modes, &watching), 0);
+        for (int i = 0; i < 10; i++) {
+                struct cd_store *store = open_store(place);
+                store->free(store);
+                assert_int_equal(unlink(place->path), 0);
+        }
+        atomic_store(&watching.stop, true);
+        pthread_join(thread, NULL);
+        umask(before);
+        assert_int_equal(atomic_load(&watching.worst), 0);
+}
+
+static void a_file_that_others_can_read_is_refused(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+
+        store->free(store);
+        assert_int_equal(chmod(place->path, 0640), 0);
+        check_refused(place, CD_INVALID_REQUEST, "is open to others (mode 0640): it holds secrets; chmod 600 it");
+        assert_int_equal(mode_of(place->path), 0640);
+        assert_int_equal(chmod(place->path, 0600), 0);
+        store = open_store(place);
+        store->free(store);
+}
+
+static void a_log_that_others_can_read_is_refused(void **state)
+{
+        struct place *place = *state;
+        char path[96];
+        struct cd_store *store = open_store(place);
+
+        store->free(store);
+        snprintf(path, sizeof(path), "%s-wal", place->path);
+        write_file(path, "", 0604);
+        check_refused(place, CD_INVALID_REQUEST, "c.db-wal is open to others (mode 0604)");
+}
+
+static void a_file_is_only_made_where_that_is_allowed(void **state)
+{
+        struct place *place = *state;
+        struct cd_store_options options = { .url = CD_STR("sqlite:c.db"), .folder = cd_str_from_c(place->folder) };
+        struct cd_store_opened opened;
+
+        assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
+        assert_non_null(strstr(place->error.reason, "there is no database"));
+        assert_int_equal(access(place->path, F_OK), -1);
+}
+
+static void the_folder_must_be_there(void **state)
+{
+        struct place *place = *state;
+
+        snprintf(place->folder + strlen(place->folder), 8, "/no");
+        check_refused(place, CD_INVALID_REQUEST, "/no: No such file or directory");
+        *strrchr(place->folder, '/') = '\0';
+}
+
+static void a_folder_is_no_database(void **state)
+{
+        struct place *place = *state;
+
+        assert_int_equal(mkdir(place->path, 0700), 0);
+        check_refused(place, CD_INVALID_REQUEST, "is not a file");
+}
+
+static void another_file_is_no_database(void **state)
+{
+        struct place *place = *state;
+        char text[8192];
+
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        write_file(place->path, text, 0600);
+        check_refused(place, CD_INVALID_REQUEST, "the file is not a database");
+}
+
+static void an_empty_file_becomes_a_database(void **state)
+{
+        struct place *place = *state;
+
+        write_file(place->path, "", 0600);
+        struct cd_store *store = open_store(place);
+        store->free(store);
+}
+
+static void run_sql(const char *path, const char *text)
+{
+        sqlite3 *db;
+
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+}
+
+static void the_database_of_another_program_is_left_alone(void **state)
+{
+        struct place *place = *state;
+
+        write_file(place->path, "", 0600);
+        run_sql(place->path, "CREATE TABLE theirs (a)");
+        check_refused(place, CD_INVALID_REQUEST, "the file is the database of another program");
+}
+
+static void a_schema_of_a_later_version_is_refused_with_both_numbers(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+
+        store->free(store);
+        run_sql(place->path, "INSERT INTO schema_migrations VALUES (7, 'later', 0)");
+        check_refused(place, CD_INVALID_REQUEST,
+                      "the schema of the store is version 7, and this program knows versions up to 1");
+}
+
+static void a_store_that_must_be_current_is_not_migrated(void **state)
+{
+        struct place *place = *state;
+        struct cd_store_options options = { .url = CD_STR("sqlite:c.db"),
+                                            .folder = cd_str_from_c(place->folder),
+                                            .must_be_current = true };
+        struct cd_store_opened opened;
+
+        write_file(place->path, "", 0600);
+        assert_status(cd_store_open(&options, &opened, &place->error), CD_INVALID_REQUEST);
+        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 1: run "
+                                                 "cardea migrate");
+        options.must_be_current = false;
+        assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+        assert_int_equal(opened.schema_from, 0);
+        assert_int_equal(opened.schema_to, 1);
+        opened.store->free(opened.store);
+        options.must_be_current = true;
+        assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+        assert_int_equal(opened.schema_from, 1);
+        opened.store->free(opened.store);
+}
+
+/* Runs `body` as somebody who is not root, since root may write everything. Returns what it exited with. */
+static int as_somebody_else(struct place *place, int (*body)(struct place *place))
+{
+        int how;
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+                        _exit(99);
+                _exit(body(place));
+        }
+        assert_int_equal(waitpid(child, &how, 0), child);
+        assert_true(WIFEXITED(how));
+        return WEXITSTATUS(how);
+}
+
+static int expect_no_permission(struct place *place)
+{
+        struct cd_store *store;
+        cd_status status = try_open(place, &store);
+        bool is_said = strstr(place->error.reason, "Permission denied") != NULL;
+
+        if (status != CD_UNAVAILABLE || !is_said)
+                fprintf(stderr, "%d: %s\n", (int)status, place->error.reason);
+        return status == CD_UNAVAILABLE && is_said ? 0 : 1;
+}
+
+static void a_file_or_folder_without_permission_is_said_so(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+
+        store->free(store);
+        assert_int_equal(chmod(place->path, 0400), 0);
+        if (geteuid() == 0)
+                assert_int_equal(chmod(place->folder, 0777), 0);
+        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
+        assert_int_equal(chmod(place->folder, 0555), 0);
+        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
+        assert_int_equal(unlink(place->path), geteuid() == 0 ? 0 : -1);
+        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
+        assert_int_equal(chmod(place->folder, 0700), 0);
+}
+
+static void names_that_mean_something_to_sqlite_are_files(void **state)
+{
+        static const char *const names[] = { ":memory:", "file:x?mode=memory", "a%20b" };
+        struct place *place = *state;
+        char url[64], path[128];
+
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                snprintf(url, sizeof(url), "sqlite:%s", names[i]);
+                struct cd_store_options options = { .url = cd_str_from_c(url),
+                                                    .folder = cd_str_from_c(place->folder),
+                                                    .may_create = true };
+                struct cd_store_opened opened;
+                assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+                opened.store->free(opened.store);
+                snprintf(path, sizeof(path), "%s/%s", place->folder, names[i]);
+                assert_int_equal(access(path, F_OK), 0);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                IN_A_PLACE(nobody_else_can_read_the_file_or_its_log_whatever_the_umask),
+                IN_A_PLACE(the_file_is_private_from_its_first_moment),
+                IN_A_PLACE(a_file_that_others_can_read_is_refused),
+                IN_A_PLACE(a_log_that_others_can_read_is_refused),
+                IN_A_PLACE(a_file_is_only_made_where_that_is_allowed),
+                IN_A_PLACE(the_folder_must_be_there),
+                IN_A_PLACE(a_folder_is_no_database),
+                IN_A_PLACE(another_file_is_no_database),
+                IN_A_PLACE(an_empty_file_becomes_a_database),
+                IN_A_PLACE(the_database_of_another_program_is_left_alone),
+                IN_A_PLACE(a_schema_of_a_later_version_is_refused_with_both_numbers),
+                IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
+                IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
+                IN_A_PLACE(names_that_mean_something_to_sqlite_are_files),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* A disk that is full: the write fails and says so, nothing acknowledged is lost, and once there is room the next one works. */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "place.h"
+
+enum {
+        THREADS = 8,
+        EACH = 400,
+        DATA = 3000, /* bytes of a session: 8 × 400 of them are more than there is room for */
+        ROOM = 3 << 20,
+};
+
+struct filler {
+        struct cd_store *store;
+        unsigned number;
+        bool done[EACH];
+        bool was_full;
+        char reason[384]; /* of a failure that is none of a full disk */
+};
+
+static cd_status put(struct cd_store *store, unsigned thread, unsigned number, struct cd_error *reterr)
+{
+        char digest[32], data[DATA];
+
+        memset(data, 'x', sizeof(data));
+        snprintf(digest, sizeof(digest), "%u-%u", thread, number);
+        const struct cd_session session = { .digest = cd_str_from_c(digest),
+                                            .user = CD_STR("ana"),
+                                            .data = cd_str_of(data, sizeof(data)),
+                                            .expires_at = 2000000000 };
+        return store->sessions->put(store, &session, reterr);
+}
+
+static void *fill(void *arg)
+{
+        struct filler *filler = arg;
+        struct cd_error error;
+
+        for (unsigned i = 0; i < EACH; i++) {
+                cd_status status = put(filler->store, filler->number, i, &error);
+                filler->done[i] = status == CD_OK;
+                if (status == CD_OK)
+                        continue;
+                filler->was_full = true;
+                if (status != CD_UNAVAILABLE || !strstr(error.reason, "the disk of the database is full"))
+                        snprintf(filler->reason, sizeof(filler->reason), "%s", error.reason);
+        }
+        return NULL;
+}
+
+static void check_all(struct place *place, struct cd_store *store, const struct filler *fillers)
+{
+        struct cd_session session;
+        char digest[32];
+
+        for (unsigned t = 0; t < THREADS; t++)
+                for (unsigned i = 0; i < EACH; i++) {
+                        snprintf(digest, sizeof(digest), "%u-%u", t, i);
+                        assert_status(store->sessions->find(store, &place->arena, cd_str_from_c(digest), &session,
+                                                            &place->error),
+                                      fillers[t].done[i] ? CD_OK : CD_NOT_FOUND);
+                        cd_arena_reset(&place->arena);
+                }
+}
+
+static void fill_all(struct cd_store *store, struct filler *fillers)
+{
+        pthread_t threads[THREADS];
+        bool was_full = false;
+
+        for (unsigned t = 0; t < THREADS; t++) {
+                fillers[t] = (struct filler){ .store = store, .number = t };
+                assert_int_equal(pthread_create(&threads[t], NULL, fill, &fillers[t]), 0);
+        }
+        for (unsigned t = 0; t < THREADS; t++) {
+                pthread_join(threads[t], NULL);
+                assert_string_equal(fillers[t].reason, "");
+                was_full = was_full || fillers[t].was_full;
+        }
+        assert_true(was_full);
+}
+
+static void fill_make_room_and_go_on(struct place *place, void (*make_room)(struct place *place))
+{
+        static struct filler fillers[THREADS];
+        struct cd_store *store = open_store(place);
+
+        fill_all(store, fillers);
+        check_all(place, store, fillers);
+        make_room(place);
+        assert_status(put(store, THREADS, 0, &place->error), CD_OK);
+        check_all(place, store, fillers);
+        store->free(store);
+        store = open_store(place);
+        check_all(place, store, fillers);
+        assert_status(put(store, THREADS, 1, &place->error), CD_OK);
+        store->free(store);
+}
+
+static void set_limit(rlim_t bytes)
+{
+        struct rlimit limit;
+
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = bytes;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void lift_limit(struct place *place)
+{
+        (void)place;
+        set_limit(RLIM_INFINITY);
+}
+
+static void a_file_that_may_not_grow_loses_nothing(void **state)
+{
+        signal(SIGXFSZ, SIG_IGN);
+        set_limit(ROOM);
+        fill_make_room_and_go_on(*state, lift_limit);
+}
+
+static void grow_disk(struct place *place)
+{
+        assert_int_equal(mount("none", place->folder, "tmpfs", MS_REMOUNT, "size=64m,mode=0700"), 0);
+}
+
+static void a_full_disk_loses_nothing(void **state)
+{
+        struct place *place = *state;
+        char options[64];
+
+        /* A mount that nobody else sees, gone with this process. */
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+                skip();
+        snprintf(options, sizeof(options), "size=%d,mode=0700", ROOM * 2);
+        assert_int_equal(mount("none", place->folder, "tmpfs", 0, options), 0);
+        fill_make_room_and_go_on(place, grow_disk);
+        assert_int_equal(umount(place->folder), 0);
+}
+
+static void a_read_only_disk_is_said_so(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store;
+
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+                skip();
+        assert_int_equal(mount("none", place->folder, "tmpfs", 0, "size=4m,mode=0700"), 0);
+        store = open_store(place);
+        store->free(store);
+        assert_int_equal(mount("none", place->folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_status(try_open(place, &store), CD_UNAVAILABLE);
+        assert_non_null(strstr(place->error.reason, "cannot be written: Read-only file system"));
+        assert_int_equal(umount(place->folder), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                IN_A_PLACE(a_file_that_may_not_grow_loses_nothing),
+                IN_A_PLACE(a_full_disk_loses_nothing),
+                IN_A_PLACE(a_read_only_disk_is_said_so),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

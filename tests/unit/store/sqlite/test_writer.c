@@ -1,0 +1,467 @@
+/* The one writer: groups, failures within them, other processes, waiting, expiry. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "place.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/sqlite.h"
+
+/* ---- works, on the driver itself ---- */
+
+static struct cd_sql_driver *open_driver(struct place *place, size_t queue_max, int64_t busy_ms)
+{
+        const struct cd_sqlite_options options = {
+                .path = place->path, .may_create = true, .busy_ms = busy_ms, .queue_max = queue_max
+        };
+        struct cd_sql_driver *driver = NULL;
+
+        if (cd_sqlite_open(&options, &driver, &place->error) != CD_OK)
+                fail_msg("%s", place->error.reason);
+        return driver;
+}
+
+struct gate {
+        sem_t reached, open;
+};
+
+/* Holds the writer until it is let go, so that others queue behind it. */
+static cd_status hold(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct gate *gate = arg;
+
+        (void)session, (void)reterr;
+        sem_post(&gate->reached);
+        sem_wait(&gate->open);
+        return CD_OK;
+}
+
+static void count_done(void *arg, cd_status status)
+{
+        (void)arg, (void)status;
+}
+
+static void close_gate(struct cd_sql_driver *driver, struct gate *gate)
+{
+        sem_init(&gate->reached, 0, 0);
+        sem_init(&gate->open, 0, 0);
+        assert_status(driver->write_later(driver, hold, gate, count_done, NULL), CD_OK);
+        sem_wait(&gate->reached);
+}
+
+struct insertion {
+        struct cd_sql_driver *driver;
+        int64_t number;
+        bool fails;
+        cd_status status;
+        struct cd_error error;
+};
+
+static cd_status insert(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "INSERT INTO numbers VALUES ($1)", 1, 0 };
+        const struct insertion *insertion = arg;
+        const struct cd_sql_value params[] = { { .type = CD_SQL_INTEGER, .integer = insertion->number } };
+        const struct cd_sql_call call = { .statement = &statement, .params = params };
+        cd_status status = session->run(session, &call, reterr);
+
+        if (status == CD_OK && insertion->fails)
+                return cd_fail(reterr, CD_EXISTS, "changed its mind");
+        return status;
+}
+
+static void *insert_now(void *arg)
+{
+        struct insertion *insertion = arg;
+
+        insertion->status = insertion->driver->write(insertion->driver, insert, insertion, &insertion->error);
+        return NULL;
+}
+
+static cd_status make_table(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        (void)arg;
+        return session->script(
+                session, CD_STR("CREATE TABLE schema_migrations (number); CREATE TABLE numbers (n UNIQUE)"), reterr);
+}
+
+static cd_status take_number(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        int64_t *number = arg;
+
+        (void)reterr;
+        *number = columns[0].integer;
+        return CD_OK;
+}
+
+static cd_status sum(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT COALESCE(SUM(n), 0) FROM numbers", 0, 1 };
+        const struct cd_sql_call call = { .statement = &statement, .row = take_number, .arg = arg };
+
+        return session->run(session, &call, reterr);
+}
+
+static int64_t sum_of(struct cd_sql_driver *driver)
+{
+        int64_t all = -1;
+
+        assert_status(driver->read(driver, sum, &all, NULL), CD_OK);
+        return all;
+}
+
+static int count_commit(void *arg)
+{
+        atomic_fetch_add((atomic_int *)arg, 1);
+        return 0;
+}
+
+static cd_status count_commits(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        (void)reterr;
+        sqlite3_commit_hook(((struct cd_sqlite_connection *)session)->db, count_commit, arg);
+        return CD_OK;
+}
+
+enum {
+        AT_ONCE = 40
+};
+
+/* Starts that many writes behind a held writer, lets it go, and waits for all. */
+static void insert_at_once(struct cd_sql_driver *driver, struct insertion insertions[AT_ONCE])
+{
+        pthread_t threads[AT_ONCE];
+        struct gate gate;
+
+        close_gate(driver, &gate);
+        for (int i = 0; i < AT_ONCE; i++) {
+                insertions[i].driver = driver;
+                assert_int_equal(pthread_create(&threads[i], NULL, insert_now, &insertions[i]), 0);
+        }
+        usleep(50000); /* they queue; where one is late, it is only in a later group */
+        sem_post(&gate.open);
+        for (int i = 0; i < AT_ONCE; i++)
+                pthread_join(threads[i], NULL);
+}
+
+static void writes_that_wait_together_are_committed_together(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct insertion insertions[AT_ONCE] = { 0 };
+        atomic_int commits = 0;
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_status(driver->write(driver, count_commits, &commits, &place->error), CD_OK);
+        for (int i = 0; i < AT_ONCE; i++)
+                insertions[i].number = i;
+        insert_at_once(driver, insertions);
+        for (int i = 0; i < AT_ONCE; i++)
+                assert_status(insertions[i].status, CD_OK);
+        assert_int_equal(sum_of(driver), AT_ONCE * (AT_ONCE - 1) / 2);
+        assert_true(atomic_load(&commits) >= 1 && atomic_load(&commits) < AT_ONCE / 4);
+        driver->free(driver);
+}
+
+static void a_work_that_fails_undoes_itself_and_nothing_else(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct insertion insertions[AT_ONCE] = { 0 };
+        int64_t expected = 0;
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        for (int i = 0; i < AT_ONCE; i++) {
+                insertions[i].number = i % 5 == 4 ? 7 : 1000 + i; /* those run into one another's UNIQUE */
+                insertions[i].fails = i % 5 == 3;
+                expected += i % 5 < 3 ? 1000 + i : 0;
+        }
+        insert_at_once(driver, insertions);
+        int taken = 0;
+        for (int i = 0; i < AT_ONCE; i++) {
+                if (i % 5 == 4) {
+                        taken += insertions[i].status == CD_OK;
+                        continue;
+                }
+                assert_status(insertions[i].status, i % 5 == 3 ? CD_EXISTS : CD_OK);
+                if (i % 5 == 3)
+                        assert_string_equal(insertions[i].error.reason, "changed its mind");
+        }
+        assert_int_equal(taken, 1);
+        assert_int_equal(sum_of(driver), expected + 7);
+        driver->free(driver);
+}
+
+static void a_full_queue_is_unavailable_and_says_when_to_come_back(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 8, 0);
+        struct insertion insertions[8] = { 0 };
+        struct gate gate;
+        int later = 0;
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        close_gate(driver, &gate);
+        for (; later < 8; later++) {
+                insertions[later].number = 1 << later;
+                if (driver->write_later(driver, insert, &insertions[later], count_done, &place->error) != CD_OK)
+                        break;
+        }
+        assert_int_equal(later, 6); /* a quarter is kept for those who wait */
+        assert_int_equal(place->error.status, CD_UNAVAILABLE);
+        assert_int_equal(place->error.retry_after, 1);
+        sem_post(&gate.open);
+        driver->free(driver); /* writes what waits */
+        driver = open_driver(place, 0, 0);
+        assert_int_equal(sum_of(driver), 63);
+        driver->free(driver);
+}
+
+static void a_reader_sees_one_moment_and_cannot_write(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct insertion insertion = { .number = 1 };
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_status(driver->read(driver, insert, &insertion, &place->error), CD_UNAVAILABLE);
+        assert_int_equal(sum_of(driver), 0);
+        driver->free(driver);
+}
+
+/* ---- other processes ---- */
+
+static void another_process_that_holds_the_file_is_waited_for_and_then_named(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, 200);
+        struct insertion insertion = { .number = 1 };
+        sqlite3 *other;
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        int64_t start = cd_monotonic_us();
+        assert_status(driver->write(driver, insert, &insertion, &place->error), CD_UNAVAILABLE);
+        assert_true(cd_monotonic_us() - start >= 190000);
+        assert_non_null(strstr(place->error.reason, "the database is held by another process"));
+        assert_int_equal(sum_of(driver), 0); /* readers do not wait */
+        assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+        assert_status(driver->write(driver, insert, &insertion, &place->error), CD_OK);
+        sqlite3_close(other);
+        driver->free(driver);
+}
+
+enum {
+        PROCESSES = 3,
+        OF_EACH = 300,
+};
+
+static pid_t write_in_another(struct place *place, int number)
+{
+        pid_t child = fork();
+        struct cd_store *store;
+        char jti[32];
+
+        assert_true(child >= 0);
+        if (child)
+                return child;
+        if (try_open(place, &store) != CD_OK) {
+                fprintf(stderr, "%s\n", place->error.reason);
+                _exit(1);
+        }
+        for (int i = 0; i < OF_EACH; i++) {
+                snprintf(jti, sizeof(jti), "%d-%d", number, i);
+                if (revoke_one(store, jti, &place->error) != CD_OK) {
+                        fprintf(stderr, "%s\n", place->error.reason);
+                        _exit(2);
+                }
+        }
+        store->free(store);
+        _exit(0);
+}
+
+/* They also start together, on a file that is not there: one migrates, the others wait. */
+static void processes_that_write_at_once_all_get_their_turn(void **state)
+{
+        struct place *place = *state;
+        pid_t children[PROCESSES];
+        int how;
+
+        for (int i = 0; i < PROCESSES; i++)
+                children[i] = write_in_another(place, i);
+        for (int i = 0; i < PROCESSES; i++) {
+                assert_int_equal(waitpid(children[i], &how, 0), children[i]);
+                assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+        }
+        struct cd_store *store = open_store(place);
+        assert_int_equal(count_revoked(place, store), PROCESSES * OF_EACH);
+        store->free(store);
+}
+
+static void a_change_by_another_process_ends_the_wait_within_a_second(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        int how;
+
+        store->wait(store, 0); /* what opening did */
+        int64_t start = cd_monotonic_us();
+        store->wait(store, 50);
+        assert_true(cd_monotonic_us() - start >= 45000);
+        pid_t child = write_in_another(place, 0);
+        start = cd_monotonic_us();
+        store->wait(store, 20000);
+        assert_true(cd_monotonic_us() - start < 10000000);
+        assert_int_equal(waitpid(child, &how, 0), child);
+        store->free(store);
+}
+
+struct later {
+        struct cd_store *store;
+        bool wakes;
+};
+
+static void *change_later(void *arg)
+{
+        struct later *later = arg;
+        struct cd_error error;
+
+        usleep(50000);
+        if (later->wakes)
+                later->store->wake(later->store);
+        else if (revoke_one(later->store, "a", &error) != CD_OK)
+                abort();
+        return NULL;
+}
+
+static void a_change_of_ours_and_a_wake_end_the_wait(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        pthread_t thread;
+
+        store->wait(store, 0);
+        for (int i = 0; i < 2; i++) {
+                struct later later = { store, i == 1 };
+                int64_t start = cd_monotonic_us();
+                assert_int_equal(pthread_create(&thread, NULL, change_later, &later), 0);
+                store->wait(store, 20000);
+                assert_true(cd_monotonic_us() - start < 10000000);
+                pthread_join(thread, NULL);
+                store->wait(store, 0); /* nothing is left of it */
+        }
+        store->free(store);
+}
+
+/* ---- what grows ---- */
+
+static atomic_bool has_stopped;
+
+static void *read_on(void *arg)
+{
+        struct cd_store *store = arg;
+        struct cd_store_versions versions;
+
+        while (!atomic_load(&has_stopped))
+                if (store->versions(store, &versions, NULL) != CD_OK)
+                        abort();
+        return NULL;
+}
+
+static void *write_much(void *arg)
+{
+        struct cd_store *store = arg;
+        static const char data[2000] = { 0 };
+        char digest[32], text[sizeof(data)];
+
+        memset(text, 'x', sizeof(text));
+        for (int i = 0; i < 1000; i++) {
+                snprintf(digest, sizeof(digest), "%p-%d", (void *)text, i);
+                const struct cd_session session = { .digest = cd_str_from_c(digest),
+                                                    .user = CD_STR("ana"),
+                                                    .data = cd_str_of(text, sizeof(text)) };
+                if (store->sessions->put(store, &session, NULL) != CD_OK)
+                        abort();
+        }
+        return NULL;
+}
+
+static void the_log_stays_small_while_others_read(void **state)
+{
+        enum {
+                WRITERS = 16,
+                READERS = 2
+        };
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        pthread_t threads[WRITERS + READERS];
+        struct stat info;
+        char wal[96];
+
+        atomic_store(&has_stopped, false);
+        for (int i = 0; i < WRITERS + READERS; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? write_much : read_on, store), 0);
+        for (int i = 0; i < WRITERS; i++)
+                pthread_join(threads[i], NULL);
+        atomic_store(&has_stopped, true);
+        for (int i = WRITERS; i < WRITERS + READERS; i++)
+                pthread_join(threads[i], NULL);
+        snprintf(wal, sizeof(wal), "%s-wal", place->path);
+        assert_int_equal(stat(wal, &info), 0);
+        print_message("%lld KB of log\n", (long long)info.st_size / 1024);
+        assert_true(info.st_size < 32 << 20);
+        store->free(store);
+}
+
+static void lesson_22_what_expires_is_deleted_in_small_steps(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        const struct cd_store_expiry expiry = { .now = 2000000000, .audit_before = 100, .limit = 40 };
+        const struct cd_audit_event event = { .at = 99, .action = CD_STR("test") };
+        size_t deleted, total = 0, steps = 0;
+        char name[32];
+
+        for (int i = 0; i < 50; i++) {
+                snprintf(name, sizeof(name), "n%d", i);
+                const struct cd_session session = { .digest = cd_str_from_c(name), .expires_at = 2000000000 - i % 2 };
+                assert_status(revoke_one(store, name, &place->error), CD_OK);
+                assert_status(store->audit->add(store, &event, &place->error), CD_OK);
+                assert_status(store->sessions->put(store, &session, &place->error), CD_OK);
+        }
+        do {
+                assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
+                assert_true(deleted <= 40);
+                total += deleted;
+                steps++;
+        } while (deleted);
+        assert_int_equal(total, 150);
+        assert_int_equal(steps, 5);
+        assert_int_equal(count_revoked(place, store), 0);
+        store->free(store);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                IN_A_PLACE(writes_that_wait_together_are_committed_together),
+                IN_A_PLACE(a_work_that_fails_undoes_itself_and_nothing_else),
+                IN_A_PLACE(a_full_queue_is_unavailable_and_says_when_to_come_back),
+                IN_A_PLACE(a_reader_sees_one_moment_and_cannot_write),
+                IN_A_PLACE(another_process_that_holds_the_file_is_waited_for_and_then_named),
+                ON_A_DISK(processes_that_write_at_once_all_get_their_turn),
+                IN_A_PLACE(a_change_by_another_process_ends_the_wait_within_a_second),
+                IN_A_PLACE(a_change_of_ours_and_a_wake_end_the_wait),
+                IN_A_PLACE(the_log_stays_small_while_others_read),
+                IN_A_PLACE(lesson_22_what_expires_is_deleted_in_small_steps),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
