@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from . import cardea, peers
-from .load import Sample, Target, measure_in_turn, rsa_signs, run_wrk, wrk_target
+from .load import SERVER_CORE, Sample, Target, ecdsa_verifications, measure_in_turn, rsa_signs, run_wrk, wrk_target
 from .processes import BenchError, free_port
 from .rows import Row, judge, ratio_row
 from .wire import ask, basic, collect_tokens, form
@@ -95,10 +95,11 @@ def grant_target(name, process, connections=32, core=None):
                       expected_length=first_grant(process.port).length)
 
 
-def micro(options, name, *arguments):
+def micro(options, name, *arguments, core=None):
     """The numbers that a program of bench/micro prints as one line of JSON."""
+    pin = [] if core is None else ['taskset', '-c', str(core)]
     path = cardea.binary(options, 'bench', 'micro', name)
-    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run([*pin, path, *arguments], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -314,6 +315,17 @@ def falcon(shop, options):
     return rows
 
 
+def libcardea(_, options):
+    """Distinct tokens, one thread, against the bare signature; both on the servers' core and by processor time."""
+    def verifications(options):
+        found = micro(options, 'verify', str(options.seconds), core=SERVER_CORE)
+        return Sample(found['verifications_per_second'], server_busy=1)
+
+    series = measure_in_turn([Target('libcardea', verifications), Target('openssl speed', ecdsa_verifications)], options)
+    return [ratio_row('`libcardea`: ES256 tokens verified, no two the same, against ECDSA P-256 verifications',
+                      series['libcardea'], series['openssl speed'], 0.85, 0.95, unit='')]
+
+
 def tune_falcon(shop, options):
     """Prints how the ways to run the Falcon service compare."""
     for cost in (OWASP, LEAST):
@@ -327,4 +339,5 @@ def tune_falcon(shop, options):
                 shop.stop(peer.process)
 
 
-GROUPS = {'hashing': hashing, 'rs256': rs256, 'flood': flood, 'writes': writes, 'scale': scale, 'falcon': falcon}
+GROUPS = {'hashing': hashing, 'rs256': rs256, 'flood': flood, 'writes': writes, 'scale': scale, 'falcon': falcon,
+          'libcardea': libcardea}

@@ -76,6 +76,10 @@ def ecdsa_signs(options):
     return openssl_speed('ecdsap256', options.seconds, r'nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+')
 
 
+def ecdsa_verifications(options):
+    return openssl_speed('ecdsap256', options.seconds, r'nistp256\)\s+\S+s\s+\S+s\s+[\d.]+\s+([\d.]+)')
+
+
 def rsa_signs(options):
     return openssl_speed('rsa2048', options.seconds, r'rsa 2048 bits\s+\S+s\s+\S+s\s+([\d.]+)\s+[\d.]+')
 
