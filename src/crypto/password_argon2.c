@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "crypto/password_form.h"
+#include "crypto/password_memory.h"
 #include "crypto/sodium_start.h"
 
 enum {
@@ -84,9 +85,11 @@ cd_status cd_argon2_verify(cd_str stored, cd_str password, bool *ret, struct cd_
                 return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
         memcpy(text, stored.ptr, stored.len);
         text[stored.len] = '\0';
+        cd_password_memory_begin();
         errno = 0;
         *ret = crypto_pwhash_str_verify(text, password.ptr, password.len) == 0;
         int reason = errno;
+        cd_password_memory_end();
         cd_wipe(text, sizeof(text));
         /* EINVAL is its word for "another password". */
         if (!*ret && reason != EINVAL)
@@ -102,8 +105,12 @@ static cd_status compute(const struct cd_password_cost *cost, cd_str password, c
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the cost of password hashing is out of bounds");
         if (!cd_sodium_start())
                 return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
-        if (crypto_pwhash(ret, HASH_SIZE, password.ptr, password.len, salt, (unsigned long long)cost->iterations,
-                          (size_t)cost->memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
+        cd_password_memory_begin();
+        int failed =
+                crypto_pwhash(ret, HASH_SIZE, password.ptr, password.len, salt, (unsigned long long)cost->iterations,
+                              (size_t)cost->memory, crypto_pwhash_ALG_ARGON2ID13);
+        cd_password_memory_end();
+        if (failed)
                 return cd_fail(reterr, CD_NO_MEMORY, "not enough memory to hash a password");
         return CD_OK;
 }

@@ -2,12 +2,16 @@
 #include "support/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <threads.h>
 
 #include <sodium.h>
 
 #include "crypto/password.h"
+#include "crypto/password_memory.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 
@@ -428,6 +432,74 @@ static void a_hash_that_is_too_long_is_refused(void **state)
         assert_string_equal(err.reason, "the password hash is too long");
 }
 
+static long page_faults(void)
+{
+        struct rusage usage;
+        assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+        return usage.ru_minflt;
+}
+
+static const struct cd_password_cost large = { .memory = 32 << 20, .iterations = 1 };
+
+static void a_thread_hashes_again_in_the_memory_that_it_has(void **state)
+{
+        const struct cd_password_cost over = { .memory = CD_PASSWORD_MEMORY_KEPT_MAX + (1 << 20), .iterations = 1 };
+        bool is_right;
+
+        (void)state;
+        assert_status(cd_password_dummy(&large, CD_STR("x"), NULL), CD_OK);
+        if (!cd_password_memory_kept())
+                skip(); /* a sanitizer watches the memory */
+        assert_int_equal(cd_password_memory_kept(), large.memory);
+        long before = page_faults();
+        assert_status(cd_password_dummy(&large, CD_STR("x"), NULL), CD_OK);
+        assert_status(cd_password_verify(cd_str_from_c(known[2]), CD_STR(PASSWORD), &is_right, NULL), CD_OK);
+        assert_true(is_right);
+        assert_true(page_faults() - before < 100);
+        /* What is larger than may be kept is not. */
+        assert_status(cd_password_dummy(&over, CD_STR("x"), NULL), CD_OK);
+        assert_int_equal(cd_password_memory_kept(), large.memory);
+}
+
+static long mapped_bytes(void)
+{
+        long pages = 0;
+        FILE *file = fopen("/proc/self/statm", "r");
+
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%ld", &pages), 1);
+        fclose(file);
+        return pages * 4096;
+}
+
+static int hash_once(void *ret)
+{
+        if (cd_password_dummy(&large, CD_STR("x"), NULL) != CD_OK)
+                return 1;
+        *(size_t *)ret = cd_password_memory_kept();
+        return 0;
+}
+
+static void a_thread_that_ends_gives_its_memory_back(void **state)
+{
+        size_t kept = 0;
+        long before = 0;
+
+        (void)state;
+        for (int i = 0; i < 10; i++) {
+                thrd_t thread;
+                int failed = 1;
+                assert_int_equal(thrd_create(&thread, hash_once, &kept), thrd_success);
+                assert_int_equal(thrd_join(thread, &failed), thrd_success);
+                assert_int_equal(failed, 0);
+                if (i == 0)
+                        before = mapped_bytes();
+        }
+        if (!kept)
+                skip();
+        assert_true(mapped_bytes() - before < large.memory);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -446,6 +518,8 @@ int main(void)
                 cmocka_unit_test(a_hash_that_costs_too_much_is_refused),
                 cmocka_unit_test(a_hash_that_is_not_whole_is_refused),
                 cmocka_unit_test(a_hash_that_is_too_long_is_refused),
+                cmocka_unit_test(a_thread_hashes_again_in_the_memory_that_it_has),
+                cmocka_unit_test(a_thread_that_ends_gives_its_memory_back),
         };
         return cmocka_run_group_tests_name("password", tests, NULL, NULL);
 }
