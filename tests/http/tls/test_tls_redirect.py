@@ -1,0 +1,81 @@
+"""The listener that only sends to https."""
+import socket
+
+import pytest
+
+from tls import Reader, TlsServer, curl, get, post
+
+
+@pytest.fixture(scope="module")
+def server(pair):
+    with TlsServer(pair, "listen", "127.0.0.1:0", "redirect", "127.0.0.1:0", "redirect", "127.0.0.1:0") as running:
+        running.redirects = [int(e["address"].rsplit(":", 1)[1]) for e in running.events("listening") if e["speaks"] == "redirect"]
+        yield running
+
+
+def ask(server, data, index=0):
+    with socket.create_connection(("127.0.0.1", server.redirects[index]), timeout=20) as sock:
+        sock.sendall(data)
+        return Reader(sock).answer()
+
+
+def test_the_log_says_who_speaks_what(server):
+    assert [e["speaks"] for e in server.events("listening")] == ["https", "redirect", "redirect"]
+
+
+@pytest.mark.parametrize("request_, location", [
+    (get("/inline?a=b&c"), "https://localhost:{port}/inline?a=b&c"),
+    (get("/no/such/%7Epath"), "https://localhost:{port}/no/such/~path"),
+    (get("/a/../b"), "https://localhost:{port}/b"),
+    (get("/?"), "https://localhost:{port}/?"),
+    (post("/echo", b"x" * 100), "https://localhost:{port}/echo"),
+    (b"DELETE /a HTTP/1.1\r\nHost: Auth.Example.ORG.:8080\r\n\r\n", "https://auth.example.org:{port}/a"),
+    (b"GET /a HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "https://[::1]:{port}/a"),
+    (b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n", "https://a.example:{port}/x"),
+    (b"GET /a HTTP/1.0\r\nHost: a\r\n\r\n", "https://a:{port}/a"),
+], ids=range(9))
+def test_every_request_is_sent_to_its_place(server, request_, location):
+    for index in range(2):
+        answer = ask(server, request_, index)
+        assert (answer.status, answer.body) == (308, b"")
+        assert answer.headers["location"] == location.format(port=server.port)
+
+
+@pytest.mark.parametrize("request_", [
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+], ids=range(7))
+def test_where_there_is_no_place_it_says_400(server, request_):
+    answer = ask(server, request_)
+    assert (answer.status, answer.json()) == (400, {"error": "bad_request"})
+    assert "location" not in answer.headers
+
+
+def test_nothing_is_served_there_and_the_connection_stays(server):
+    with socket.create_connection(("127.0.0.1", server.redirects[0]), timeout=20) as sock:
+        reader = Reader(sock)
+        for path in ("/healthz", "/worker?a", "/move"):
+            sock.sendall(get(path))
+            assert reader.answer().status == 308
+
+
+def test_curl_follows(server):
+    done = curl("--cacert", server.folder / "cert.pem", "-L", "-d", "the body", f"http://localhost:{server.redirects[0]}/echo")
+    assert (done.returncode, done.stdout) == (0, "the body")
+
+
+def test_443_is_left_out(pair):
+    try:
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", 443))
+    except OSError:
+        pytest.skip("443 is not ours")
+    with TlsServer(pair, "listen", "127.0.0.1:443", "redirect", "127.0.0.1:0") as server:
+        server.redirects = [int(server.wait_for_event("listening", count=2)["address"].rsplit(":", 1)[1])]
+        assert ask(server, get("/a?b")).headers["location"] == "https://localhost/a?b"
