@@ -196,9 +196,9 @@ static void damage_that_is_found_later_is_said_so(void **state)
         store->free(store);
         struct image db = load(place->path);
         /* All pages but that of the schema, which opening reads, and those that it needs to see the version. */
-        for (size_t page = 1; page < db.size / PAGE; page++)
-                if (memmem(db.bytes + page * PAGE, PAGE, "user-0", 6))
-                        memset(db.bytes + page * PAGE, 0x5a, PAGE);
+        for (char *page = db.bytes + PAGE; page < db.bytes + db.size; page += PAGE)
+                if (page && memmem(page, PAGE, "user-0", 6))
+                        memset(page, 0x5a, PAGE);
         save(place->path, db.bytes, db.size);
         store = open_store(place);
         assert_status(store->users->list(store, &place->arena, CD_STR(""), 1000, &users, &place->error),

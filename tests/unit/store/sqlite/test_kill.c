@@ -43,7 +43,8 @@ static void *write_on(void *arg)
                         fprintf(stderr, "%s\n", error.reason);
                         _exit(2);
                 }
-                if (write(writer->pipe, &writer->next, sizeof(writer->next)) != sizeof(writer->next))
+                const struct ack ack = writer->next;
+                if (write(writer->pipe, &ack, sizeof(ack)) != sizeof(ack))
                         _exit(3);
         }
         return NULL;

@@ -263,15 +263,18 @@ enum {
         OF_EACH = 300,
 };
 
-static pid_t write_in_another(struct place *place, int number)
+/* Begins when `start` can be read (or at once where it is negative): a process is started before this one has threads. */
+static pid_t write_in_another(struct place *place, int number, int start)
 {
         pid_t child = fork();
         struct cd_store *store;
-        char jti[32];
+        char jti[32], byte;
 
         assert_true(child >= 0);
         if (child)
                 return child;
+        if (start >= 0 && read(start, &byte, 1) != 1)
+                _exit(3);
         if (try_open(place, &store) != CD_OK) {
                 fprintf(stderr, "%s\n", place->error.reason);
                 _exit(1);
@@ -295,7 +298,7 @@ static void processes_that_write_at_once_all_get_their_turn(void **state)
         int how;
 
         for (int i = 0; i < PROCESSES; i++)
-                children[i] = write_in_another(place, i);
+                children[i] = write_in_another(place, i, -1);
         for (int i = 0; i < PROCESSES; i++) {
                 assert_int_equal(waitpid(children[i], &how, 0), children[i]);
                 assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
@@ -308,18 +311,23 @@ static void processes_that_write_at_once_all_get_their_turn(void **state)
 static void a_change_by_another_process_ends_the_wait_within_a_second(void **state)
 {
         struct place *place = *state;
-        struct cd_store *store = open_store(place);
-        int how;
+        int how, ends[2];
 
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = write_in_another(place, 0, ends[0]);
+        struct cd_store *store = open_store(place);
         store->wait(store, 0); /* what opening did */
         int64_t start = cd_monotonic_us();
         store->wait(store, 50);
         assert_true(cd_monotonic_us() - start >= 45000);
-        pid_t child = write_in_another(place, 0);
+        assert_int_equal(write(ends[1], "x", 1), 1);
         start = cd_monotonic_us();
         store->wait(store, 20000);
         assert_true(cd_monotonic_us() - start < 10000000);
         assert_int_equal(waitpid(child, &how, 0), child);
+        assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+        close(ends[0]);
+        close(ends[1]);
         store->free(store);
 }
 
