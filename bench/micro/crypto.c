@@ -76,7 +76,7 @@ static cd_status verify(void)
 static cd_status decode(void)
 {
         struct cd_claims claims;
-        return cd_jwt_decode(&bench.arena, bench.token, &bench.expect, &claims, NULL);
+        return cd_jwt_decode(&bench.arena, &bench.keys, bench.token, &bench.expect, &claims, NULL);
 }
 
 static cd_status hmac(void)

@@ -20,6 +20,8 @@ struct cd_json;
 
 /* A new private key; RSA has 2048 bits. */
 cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error *reterr);
+/* An RSA key of 2048, 3072 or 4096 bits; any other number is CD_INVALID_REQUEST. */
+cd_status cd_jwk_generate_rsa(unsigned bits, struct cd_jwk **ret, struct cd_error *reterr);
 /* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key; an RSA
  * key of under 2048 bits or another curve is CD_INVALID_REQUEST. Encrypted PEM is refused, never asked for. */
 cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *reterr);

@@ -23,6 +23,21 @@ static cd_status adopt(EVP_PKEY *pkey, bool is_private, struct cd_jwk **ret, str
         return CD_INVALID_REQUEST;
 }
 
+static cd_status adopt_new(EVP_PKEY *pkey, struct cd_jwk **ret, struct cd_error *reterr)
+{
+        if (pkey)
+                return adopt(pkey, true, ret, reterr);
+        ERR_clear_error();
+        return cd_fail(reterr, CD_UNAVAILABLE, "key generation failed");
+}
+
+cd_status cd_jwk_generate_rsa(unsigned bits, struct cd_jwk **ret, struct cd_error *reterr)
+{
+        if (bits != 2048 && bits != 3072 && bits != 4096)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "an RSA key has 2048, 3072 or 4096 bits");
+        return adopt_new(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits), ret, reterr);
+}
+
 cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error *reterr)
 {
         EVP_PKEY *pkey = NULL;
@@ -32,18 +47,14 @@ cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error 
                 pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
                 break;
         case CD_ALG_RS256:
-                pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)NEW_RSA_BITS);
-                break;
+                return cd_jwk_generate_rsa(NEW_RSA_BITS, ret, reterr);
         case CD_ALG_EDDSA:
                 pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
                 break;
         case CD_ALG_NONE:
                 return cd_fail(reterr, CD_INVALID_REQUEST, "no key has the algorithm none");
         }
-        if (pkey)
-                return adopt(pkey, true, ret, reterr);
-        ERR_clear_error();
-        return cd_fail(reterr, CD_UNAVAILABLE, "key generation failed");
+        return adopt_new(pkey, ret, reterr);
 }
 
 /* Called where the PEM is encrypted: notes that, and gives no password. */

@@ -211,12 +211,15 @@ cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_s
         return status;
 }
 
-cd_status cd_jws_decode(struct cd_arena *arena, cd_str compact, struct cd_jws *ret, struct cd_error *reterr)
+cd_status cd_jws_decode(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
+                        struct cd_error *reterr)
 {
         struct cd_jws jws = { .alg = CD_ALG_NONE };
         struct parts parts;
 
         cd_status status = parse(arena, compact, &parts, &jws, reterr);
+        if (status == CD_OK && keys)
+                status = choose_key(keys, &jws, reterr);
         if (status == CD_OK)
                 *ret = jws;
         return status;

@@ -24,6 +24,8 @@ cd_status cd_jws_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
  * of the wrong length, in DER, with r or s zero or out of range, or that does not match. Nothing is ever fetched. */
 cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
                         struct cd_error *reterr);
-/* The same parse and the same refusals, without looking at the signature, for a token that is recognised by other means
- * (its very bytes were issued or verified by this process before). `key` is NULL. */
-cd_status cd_jws_decode(struct cd_arena *arena, cd_str compact, struct cd_jws *ret, struct cd_error *reterr);
+/* The same parse and the same refusals, the key's included, without looking at the signature: for a token that is recognised by
+ * other means (its very bytes were issued or verified by this process before). A key that left the set takes its tokens with it;
+ * `keys` NULL: whatever key it names, and `key` is NULL then. */
+cd_status cd_jws_decode(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
+                        struct cd_error *reterr);

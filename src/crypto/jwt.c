@@ -21,6 +21,16 @@ static void add_time(struct cd_buf *buf, cd_str before, cd_time value)
         cd_buf_add_i64(buf, value);
 }
 
+static bool is_object(cd_str text)
+{
+        return text.len >= 2 && text.ptr[0] == '{' && text.ptr[text.len - 1] == '}';
+}
+
+static bool has_members(cd_str object)
+{
+        return object.len > 2;
+}
+
 static void write_claims(const struct cd_claims *claims, struct cd_buf *buf)
 {
         add_string(buf, CD_STR("{\"iss\":"), claims->iss);
@@ -34,6 +44,10 @@ static void write_claims(const struct cd_claims *claims, struct cd_buf *buf)
         add_string(buf, CD_STR(",\"client_id\":"), claims->client_id);
         if (claims->scope.len)
                 add_string(buf, CD_STR(",\"scope\":"), claims->scope);
+        if (has_members(claims->extra)) {
+                cd_buf_add_char(buf, ',');
+                cd_buf_add(buf, cd_str_slice(claims->extra, 1, claims->extra.len - 2));
+        }
         cd_buf_add_char(buf, '}');
 }
 
@@ -48,6 +62,8 @@ cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a required claim is empty");
         if (claims->iat < 0 || claims->nbf < 0 || claims->exp <= claims->iat || claims->exp > time_max)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the times of the token make no sense");
+        if (claims->extra.len && !is_object(claims->extra))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the further claims are not a JSON object");
         cd_buf_init_fixed(&buf, memory, sizeof(memory));
         write_claims(claims, &buf);
         if (cd_buf_view(&buf, &payload) != CD_OK)
@@ -272,13 +288,13 @@ cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_s
         return status;
 }
 
-cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect, struct cd_claims *ret,
-                        struct cd_error *reterr)
+cd_status cd_jwt_decode(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                        const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr)
 {
         struct cd_jws jws;
         struct cd_jwt jwt;
 
-        cd_status status = cd_jws_decode(arena, token, &jws, reterr);
+        cd_status status = cd_jws_decode(arena, keys, token, &jws, reterr);
         if (status == CD_OK)
                 status = judge(arena, &jws, expect, &jwt, reterr);
         if (status == CD_OK)

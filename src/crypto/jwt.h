@@ -7,6 +7,7 @@ struct cd_claims {
         cd_str iss, sub, aud, client_id, scope, jti; /* all required but scope (RFC 9068 §2.2) */
         cd_time exp, iat;
         cd_time nbf; /* 0: absent */
+        cd_str extra; /* for signing only: further claims as the text of a JSON object, none of them named above; empty: none */
 };
 
 /* `typ` is "at+jwt" for access tokens (RFC 9068 §2.1). */
@@ -29,8 +30,8 @@ struct cd_jwt_expect {
 cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
                         const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */
-cd_status cd_jwt_decode(struct cd_arena *arena, cd_str token, const struct cd_jwt_expect *expect, struct cd_claims *ret,
-                        struct cd_error *reterr);
+cd_status cd_jwt_decode(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
+                        const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 
 /* A token whose payload is wanted whole. */
 struct cd_jwt {

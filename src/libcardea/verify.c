@@ -28,7 +28,7 @@ static bool names_unknown_key(struct cd_arena *arena, const struct cd_jwks *keys
 {
         struct cd_jws jws;
 
-        if (cd_jws_decode(arena, token, &jws, NULL) != CD_OK || !jws.kid.ptr)
+        if (cd_jws_decode(arena, NULL, token, &jws, NULL) != CD_OK || !jws.kid.ptr)
                 return false;
         for (size_t i = 0; i < keys->count; i++)
                 if (cd_str_eq(cd_jwk_kid(keys->keys[i]), jws.kid))
@@ -41,7 +41,7 @@ static bool is_worth_a_fetch(struct cd_arena *arena, const struct cd_jwt_expect 
 {
         struct cd_claims claims;
 
-        return cd_jwt_decode(arena, token, expect, &claims, NULL) == CD_OK;
+        return cd_jwt_decode(arena, NULL, token, expect, &claims, NULL) == CD_OK;
 }
 
 /* What cardea.h gives away as C strings. */

@@ -69,7 +69,7 @@ static bool read_both(struct cd_arena *arena, cd_str token)
         struct cd_claims a, b;
         struct cd_error err;
 
-        cd_status decoded = cd_jwt_decode(arena, token, &expect, &b, &err);
+        cd_status decoded = cd_jwt_decode(arena, &set, token, &expect, &b, &err);
         cd_status verified = cd_jwt_verify(arena, &set, token, &expect, &a, &err);
         if (verified == CD_OK && (decoded != CD_OK || !cd_str_eq(a.sub, b.sub) || a.exp != b.exp))
                 abort();

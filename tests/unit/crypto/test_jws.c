@@ -373,18 +373,22 @@ static void decode_makes_the_same_refusals_but_the_signatures(void **state)
 {
         struct fixture *f = *state;
         struct cd_jws jws = { .key = f->es256 };
+        const struct cd_jwks none = { 0 };
         cd_str token = sign(f, f->es256);
 
-        assert_ok(cd_jws_decode(&f->arena, token, &jws, &f->err));
+        assert_ok(cd_jws_decode(&f->arena, NULL, token, &jws, &f->err));
         assert_null(jws.key);
+        assert_ok(cd_jws_decode(&f->arena, &f->keys, token, &jws, &f->err));
+        assert_ptr_equal(jws.key, f->es256);
+        assert_refused(cd_jws_decode(&f->arena, &none, token, &jws, &f->err), CD_INVALID_TOKEN, "no key has that kid");
         assert_true(cd_str_eq(jws.payload, payload));
-        assert_refused(cd_jws_decode(&f->arena, CD_STR("a.b"), &jws, &f->err), CD_INVALID_TOKEN,
+        assert_refused(cd_jws_decode(&f->arena, &f->keys, CD_STR("a.b"), &jws, &f->err), CD_INVALID_TOKEN,
                        "the token is not three parts");
         token = forge(f, f->es256, header_with(f, ",\"crit\":[]"), payload);
-        assert_refused(cd_jws_decode(&f->arena, token, &jws, &f->err), CD_INVALID_TOKEN,
+        assert_refused(cd_jws_decode(&f->arena, &f->keys, token, &jws, &f->err), CD_INVALID_TOKEN,
                        "crit in the header is refused");
         token = forge(f, f->es256, CD_STR("{\"alg\":\"none\"}"), payload);
-        assert_refused(cd_jws_decode(&f->arena, token, &jws, &f->err), CD_INVALID_TOKEN,
+        assert_refused(cd_jws_decode(&f->arena, &f->keys, token, &jws, &f->err), CD_INVALID_TOKEN,
                        "alg is not ES256, RS256 or EdDSA");
 }
 
