@@ -2,6 +2,7 @@
 
 #include "core/client.h"
 #include "core/oauth/token.h"
+#include "store/store.h"
 
 static const char *const algs[] = { "ES256", "RS256", "EdDSA", NULL };
 static const char *const any_user[] = { "never", "demo-only", "private-network-demo", NULL };
@@ -79,7 +80,7 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, issuer, STRING, .min = 1, .max = 1024, .fallback = "http://localhost:5001",
               .help = "the URL that names this server in its tokens (\"iss\")"),
         FIELD(struct cd_config, tokens, OBJECT, .table = &tokens_table, .help = "access tokens"),
-        FIELD(struct cd_config, store, STRING, .max = 4096,
+        FIELD(struct cd_config, store, STRING, .max = 4096, .show = cd_store_url_shown,
               .help = "where users, clients and keys are kept: sqlite:PATH or postgresql://...; without it in memory, "
                       "until the "
                       "end"),

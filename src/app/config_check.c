@@ -1,5 +1,5 @@
 /* What the configuration's table cannot say, each finding with its setting and a fix. */
-#include "app/config.h"
+#include "app/backing.h"
 #include "base/map.h"
 #include "core/client.h"
 #include "core/oauth/scope.h"
@@ -125,6 +125,82 @@ static void check_lifetime(const struct cd_config *config, struct cd_report *rep
                 ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
 }
 
+static void check_store(const struct cd_config *config, struct cd_report *report)
+{
+        static const cd_str schemes[] = { CD_STR_INIT("sqlite:"), CD_STR_INIT("postgresql://"),
+                                          CD_STR_INIT("postgres://"), CD_STR_INIT("memory:") };
+        cd_str setting = CD_STR("store");
+
+        if (!cd_config_is_durable(config)) {
+                if (config->grant.audience.len)
+                        WARN(report, setting, "write store: sqlite:cardea.db and a master_key",
+                             "is not set: users, clients and keys are in memory and end with the process");
+                return;
+        }
+        for (size_t i = 0; i < CD_LEN(schemes); i++)
+                if (cd_str_has_prefix(config->store, schemes[i]))
+                        return;
+        ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
+}
+
+static void check_master_key(const struct cd_config *config, struct cd_report *report)
+{
+        static const char make[] =
+                "make one with: head -c 32 /dev/urandom | base64 > master.key; chmod 600 master.key; "
+                "then write master_key: ${file:master.key}";
+        cd_str setting = CD_STR("master_key");
+        struct cd_master_key *key;
+        struct cd_error err;
+
+        if (!cd_config_is_durable(config)) {
+                if (config->master_key.len)
+                        WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");
+                return;
+        }
+        /* One that could not be read is a finding already. */
+        if (!config->master_key.len && !cd_report_find_source(report, setting))
+                return ERROR(report, setting, make, "is not set, and the store's keys are sealed with it");
+        if (!config->master_key.len)
+                return;
+        if (cd_master_key_parse(config->master_key, &cd_random_system, &key, &err) != CD_OK)
+                return ERROR(report, setting, make, "%s", err.reason);
+        cd_master_key_free(key);
+}
+
+static void check_grant(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_client *clients = config->clients.items;
+        cd_str realm = config->grant.realm;
+
+        if (config->grant.lifetime % 1000)
+                ERROR(report, CD_STR("grant.lifetime"), "write it as in 5m", "is not a whole number of seconds");
+        for (size_t i = 0; i < realm.len; i++)
+                if (realm.ptr[i] < 0x20 || realm.ptr[i] > 0x7e || realm.ptr[i] == '"' || realm.ptr[i] == '\\')
+                        return ERROR(report, CD_STR("grant.realm"), "use printable ASCII without \" and \\",
+                                     "cannot stand in a header");
+        if (!config->grant.audience.len)
+                return;
+        for (size_t i = 0; i < config->clients.count; i++)
+                if (cd_str_eq(clients[i].id, config->grant.client_id))
+                        return ERROR(report, CD_STR("grant.client_id"), "give it another",
+                                     "is the id of a client: tokens of both could not be told apart");
+        FINE(report, CD_STR("grant"), "tokens for %.*s", CD_STR_ARG(cd_str_slice(config->grant.audience, 0, 200)));
+}
+
+static void check_lockout(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_lockout *lockout = &config->lockout;
+
+        if (lockout->delay % 1000)
+                ERROR(report, CD_STR("lockout.delay"), "write it as in 5s", "is not a whole number of seconds");
+        if (lockout->max_delay % 1000)
+                ERROR(report, CD_STR("lockout.max_delay"), "write it as in 15m", "is not a whole number of seconds");
+        if (lockout->max_delay < lockout->delay)
+                ERROR(report, CD_STR("lockout.max_delay"), "raise it", "is less than lockout.delay");
+        if (config->password_hashing.memory % 1024)
+                ERROR(report, CD_STR("password_hashing.memory"), "write it as in 19MB", "is not a whole number of KB");
+}
+
 static void check_key(const struct cd_config *config, struct cd_report *report)
 {
         cd_str setting = CD_STR("signing_key");
@@ -132,6 +208,12 @@ static void check_key(const struct cd_config *config, struct cd_report *report)
         struct cd_jwk *key;
         struct cd_error err;
 
+        if (cd_config_is_durable(config)) {
+                if (config->signing_key.len)
+                        ERROR(report, setting, "leave it out; see: cardea key list",
+                              "is for servers without a store: the store has its own keys");
+                return;
+        }
         if (!config->signing_key.len)
                 return WARN(report, setting,
                             "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
@@ -185,7 +267,8 @@ static void check_grants(const struct cd_config *config, const struct cd_config_
                                      : CD_STR("there are client_credentials and password");
                 ERROR(report, setting, fix.ptr, "unknown grant \"%.*s\"", CD_STR_ARG(cd_str_slice(name, 0, 100)));
         }
-        if (config->accept_any_user == CD_ANY_USER_NEVER && cd_config_grants(client) & CD_GRANT_PASSWORD)
+        if (config->accept_any_user == CD_ANY_USER_NEVER && !cd_config_is_durable(config) &&
+            cd_config_grants(client) & CD_GRANT_PASSWORD)
                 WARN(report, cd_arena_printf(report->arena, "%.*s.grant_types", CD_STR_ARG(path)), "take the grant out",
                      "has the password grant, but there are no users");
 }
@@ -259,7 +342,11 @@ void cd_config_check(const void *config, struct cd_report *report)
 {
         check_issuer(config, report);
         check_lifetime(config, report);
+        check_store(config, report);
+        check_master_key(config, report);
         check_key(config, report);
+        check_grant(config, report);
+        check_lockout(config, report);
         check_any_user(config, report);
         check_scopes(config, report);
         check_clients(config, report);

@@ -1,124 +1,214 @@
 #include "app/server.h"
 
+#include "app/backing.h"
 #include "app/config.h"
+#include "app/follower.h"
 #include "base/secret.h"
-#include "store/memory/memory.h"
-#include "web/web.h"
+#include "core/lockout.h"
+#include "crypto/mac.h"
+#include "crypto/password.h"
 
 enum {
-        /* Live revocations; one costs about 100 bytes. */
+        /* Live revocations; one costs about 150 bytes. */
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
         MEMO_SLOTS = 1 << 16,
 };
 
 struct server {
-        struct cd_core core;
-        struct cd_web web;
-        struct cd_jwk *key;
-        struct cd_jwks keys;
-        struct cd_clients *clients;
+        struct cd_web_app app; /* first, so that one pointer is both */
+        struct cd_backing backing;
+        struct cd_password_cost cost;
+        struct cd_login login;
+        struct cd_core common; /* what every picture has */
+        struct cd_jwk *fixed;  /* of the configuration */
+        unsigned char mac_key[CD_DERIVED_SIZE];
+        struct cd_follower *follower;
 };
 
-static cd_status make_keys(struct server *server, const struct cd_config *config, struct cd_error *reterr)
-{
-        cd_status status = config->signing_key.len ? cd_jwk_from_pem(config->signing_key, &server->key, reterr)
-                                                   : cd_jwk_generate(cd_config_alg(config), &server->key, reterr);
-        if (status != CD_OK)
-                return status;
-        return cd_jwks_add(&server->keys, server->key, reterr);
-}
-
+/* The configuration's clients, by the MAC of their secret. */
 static cd_status make_clients(struct server *server, const struct cd_config *config, struct cd_arena *arena,
-                              struct cd_error *reterr)
+                              struct cd_client_spec **ret, struct cd_error *reterr)
 {
         const struct cd_config_client *from = config->clients.items;
         struct cd_client_spec *specs = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*specs));
+        cd_status status = specs ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
 
-        if (!specs)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
-        for (size_t i = 0; i < config->clients.count; i++)
+        for (size_t i = 0; i < config->clients.count && status == CD_OK; i++) {
+                unsigned char *mac = cd_arena_alloc(arena, CD_CLIENT_SECRET_MAC_SIZE);
+                status = mac ? cd_client_secret_mac(server->backing.master, from[i].secret, mac, reterr)
+                             : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
                 specs[i] = (struct cd_client_spec){
                         .id = from[i].id,
-                        .secret = from[i].secret,
+                        .secret_mac = mac,
                         .grants = cd_config_grants(&from[i]),
                         .scopes = from[i].scopes,
                         .audience = from[i].audience,
                         .introspect = from[i].introspect,
                 };
-        return cd_clients_new(specs, config->clients.count, CD_STR(""), &cd_random_system, &server->clients, reterr);
+        }
+        if (status == CD_OK)
+                *ret = specs;
+        return status;
 }
 
-static void finish(void *app)
+static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        struct server *server = (struct server *)((char *)app - offsetof(struct server, web));
+        const struct cd_lockout_rules rules = {
+                .account_tries = config->lockout.account_tries,
+                .address_tries = config->lockout.address_tries,
+                .delay = config->lockout.delay / 1000,
+                .max_delay = config->lockout.max_delay / 1000,
+        };
 
-        if (server->core.revocations)
-                server->core.revocations->free(server->core.revocations);
-        if (server->core.users)
-                server->core.users->free(server->core.users);
-        cd_token_memo_free(server->core.memo);
-        cd_clients_free(server->clients);
-        cd_jwks_done(&server->keys);
-        cd_jwk_unref(server->key);
+        server->cost = (struct cd_password_cost){
+                .memory = config->password_hashing.memory,
+                .iterations = config->password_hashing.iterations,
+        };
+        server->login = (struct cd_login){
+                .store = server->backing.store,
+                .cost = &server->cost,
+                .clock = &cd_clock_system,
+                .random = &cd_random_system,
+        };
+        return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
 }
 
-static cd_status fill_core(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        struct cd_core *core = &server->core;
+        struct cd_core *core = &server->common;
 
         core->issuer = config->issuer;
         core->token_lifetime = config->tokens.lifetime / 1000;
         core->scopes = config->scopes;
-        core->signing_key = server->key;
-        core->keys = &server->keys;
-        core->clients = server->clients;
+        core->grant = (struct cd_core_grant){
+                .audience = config->grant.audience,
+                .client_id = config->grant.client_id,
+                .lifetime = config->grant.lifetime / 1000,
+        };
         core->memo = cd_token_memo_new(MEMO_SLOTS);
-        core->revocations = cd_memory_revocations_new(REVOCATIONS_MAX);
+        core->revoked = cd_revoked_new(REVOCATIONS_MAX);
+        core->store = server->backing.store;
+        core->login = &server->login;
+        core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
         core->clock = &cd_clock_system;
         core->random = &cd_random_system;
-        if (config->accept_any_user != CD_ANY_USER_NEVER) {
-                core->users = cd_memory_any_user_new();
-                if (!core->users)
-                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
-        }
-        if (!core->memo || !core->revocations)
+        if (!core->memo || !core->revoked)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the tokens");
         return CD_OK;
 }
 
-/* The core keeps a MAC of each client's secret and the parsed key; what they were made from goes. */
+static cd_status make_follower(struct server *server, const struct cd_service_start *start,
+                               const struct cd_client_spec *clients, struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
+        const struct cd_follower_options options = {
+                .common = &server->common,
+                .realm = config->grant.realm,
+                .clients = clients,
+                .client_count = config->clients.count,
+                .mac_key = cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)),
+                .master = server->backing.master,
+                .alg = cd_config_alg(config),
+                .fixed = server->fixed,
+                .audit_keep = config->audit_keep / 1000,
+                .shared = server->app.pictures,
+                .log = start->log,
+        };
+
+        cd_status status = cd_follower_new(&options, &server->follower, reterr);
+        return status == CD_OK ? cd_follower_start(server->follower, reterr) : status;
+}
+
+static void finish(void *app)
+{
+        struct server *server = app;
+
+        cd_follower_free(server->follower);
+        cd_shared_free(server->app.pictures);
+        cd_revoked_free(server->common.revoked);
+        cd_token_memo_free(server->common.memo);
+        cd_lockout_free(server->login.lockout);
+        cd_jwk_unref(server->fixed);
+        cd_backing_close(&server->backing);
+        cd_wipe(server->mac_key, sizeof(server->mac_key));
+}
+
+/* The parsed keys and the MACs of the clients' secrets stay; what they were made from goes. */
 static void wipe_secrets(struct cd_config *config)
 {
         const struct cd_config_client *clients = config->clients.items;
 
         cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
+        cd_wipe((void *)config->master_key.ptr, config->master_key.len);
         for (size_t i = 0; i < config->clients.count; i++)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
-static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)
+static cd_status open_backing(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
+        const struct cd_backing_options options = { .file_name = start->config_path, .may_create = true };
+        struct cd_log_event event;
+
+        cd_status status = cd_backing_open(config, start->arena, &options, &server->backing, reterr);
+        if (status == CD_OK)
+                status = cd_master_key_derive(server->backing.master, CD_STR("client-secret"), server->mac_key);
+        if (status != CD_OK || !cd_config_is_durable(config))
+                return status;
+        cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
+        cd_log_str(&event, "store", server->backing.shown);
+        cd_log_int(&event, "schema_from", server->backing.schema_from);
+        cd_log_int(&event, "schema_to", server->backing.schema_to);
+        cd_log_end(&event);
+        return CD_OK;
+}
+
+static cd_status fill(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         struct cd_config *config = start->config;
+        struct cd_client_spec *clients = NULL;
+        cd_status status = CD_OK;
+
+        server->app.pictures = cd_shared_new(cd_snapshot_free);
+        if (!server->app.pictures)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
+        if (config->signing_key.len)
+                status = cd_jwk_from_pem(config->signing_key, &server->fixed, reterr);
+        if (status == CD_OK)
+                status = open_backing(server, start, reterr);
+        if (status == CD_OK)
+                status = make_clients(server, config, start->arena, &clients, reterr);
+        if (status == CD_OK)
+                status = make_login(server, config, reterr);
+        if (status == CD_OK)
+                status = fill_common(server, config, reterr);
+        wipe_secrets(config);
+        return status == CD_OK ? make_follower(server, start, clients, reterr) : status;
+}
+
+static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)
+{
         struct server *server = CD_NEW(start->arena, struct server);
 
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
-        cd_config_complete(config);
-        cd_status status = make_keys(server, config, reterr);
-        if (status == CD_OK)
-                status = make_clients(server, config, start->arena, reterr);
-        if (status == CD_OK)
-                status = fill_core(server, config, reterr);
-        if (status == CD_OK)
-                status = cd_web_init(&server->web, &server->core, start->arena, reterr);
+        cd_config_complete(start->config);
+        cd_status status = fill(server, start, reterr);
         if (status != CD_OK) {
-                finish(&server->web);
+                finish(server);
                 return status;
         }
-        wipe_secrets(config);
-        *ret_app = &server->web;
+        *ret_app = &server->app;
         return CD_OK;
+}
+
+static void tune(const void *arg, struct cd_http_server_options *options)
+{
+        const struct cd_config *config = arg;
+
+        options->costly_threads = config->password_hashing.parallel;
+        options->costly_queue = config->password_hashing.queue;
 }
 
 const struct cd_service *cd_server_service(void)
@@ -129,6 +219,7 @@ const struct cd_service *cd_server_service(void)
                 .settings_offset = offsetof(struct cd_config, service),
                 .routes = cd_web_routes,
                 .check = cd_config_check,
+                .tune = tune,
                 .prepare = prepare,
                 .finish = finish,
         };

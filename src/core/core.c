@@ -9,6 +9,16 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
         return CD_OK;
 }
 
+cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr)
+{
+        if (!core->store_is_away || !atomic_load_explicit(core->store_is_away, memory_order_relaxed))
+                return CD_OK;
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the store is away");
+        if (reterr)
+                reterr->retry_after = 1;
+        return status;
+}
+
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
 {
         cd_time now;
@@ -21,5 +31,5 @@ cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
         if (!cd_jwk_is_private(core->signing_key))
                 return cd_fail(reterr, CD_UNAVAILABLE, "there is no private key to sign with");
-        return CD_OK;
+        return cd_core_need_store(core, reterr);
 }

@@ -1,22 +1,39 @@
 #pragma once
-/* What Cardea knows and decides with. Filled once by the one who wires it (src/app, or a test), then only read. */
+/* What Cardea knows and decides with. An immutable picture: when clients or keys change, another one takes its place. What changes
+ * under it (memo, revocations, store, lockout) is thread-safe by itself. */
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "core/client.h"
+#include "core/login.h"
 #include "core/ports.h"
+#include "core/revoked.h"
 #include "core/token_memo.h"
 #include "crypto/jwk.h"
 #include "crypto/random.h"
+
+/* The tokens of /grant. */
+struct cd_core_grant {
+        cd_str audience; /* "aud"; empty: there are none */
+        cd_str client_id;
+        int64_t lifetime;         /* seconds */
+        const struct cd_jwk *key; /* RS256 */
+};
 
 struct cd_core {
         cd_str issuer;          /* "iss"; a URL without a trailing slash */
         int64_t token_lifetime; /* seconds */
         struct cd_strs scopes;  /* all that exist here */
+        struct cd_core_grant grant;
         const struct cd_jwk *signing_key;
-        const struct cd_jwks *keys; /* what verifies; has the signing key's public part too */
+        const struct cd_jwks *keys; /* what verifies; has the signing keys' public parts too */
         const struct cd_clients *clients;
         struct cd_token_memo *memo; /* tokens whose signature this process made or checked before */
-        struct cd_revocations *revocations;
-        struct cd_users *users; /* NULL: nobody has a password here */
+        struct cd_revoked *revoked;
+        struct cd_store *store;           /* where revocations and users are */
+        const atomic_bool *store_is_away; /* said by whoever watches the store; NULL: it never is */
+        const struct cd_login *login;
+        bool accepts_any_user; /* the password grant takes any name with any password, for demonstrations */
         const struct cd_clock *clock;
         const struct cd_random *random;
 };
@@ -24,5 +41,8 @@ struct cd_core {
 /* The time by the core's clock. CD_UNAVAILABLE where the clock fails: nothing is judged without one. */
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
 
-/* Whether tokens can be issued now: clock, randomness and key answer. */
+/* CD_UNAVAILABLE while the store is away: whoever needs it fails at once, and does not wait for its timeouts. */
+cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
+
+/* Whether tokens can be issued now: clock, randomness, key and store answer. */
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr);

@@ -1,5 +1,4 @@
-/* Answers that never change while the server runs: keys (RFC 7517 §5) and metadata (RFC 8414). Written once, at start.
- */
+/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each picture. */
 #include "base/buf.h"
 #include "core/oauth/token.h"
 #include "web/web.h"
@@ -57,7 +56,13 @@ static void write_metadata(const struct cd_core *core, struct cd_buf *buf)
         cd_buf_add_char(buf, '}');
 }
 
-cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, struct cd_arena *arena, struct cd_error *reterr)
+const struct cd_web *cd_web_get(void *app)
+{
+        return cd_shared_get(((const struct cd_web_app *)app)->pictures);
+}
+
+cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str realm, struct cd_arena *arena,
+                      struct cd_error *reterr)
 {
         struct cd_web web = { .core = core };
         struct cd_buf jwks, metadata;
@@ -68,6 +73,9 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, struct cd_
         write_metadata(core, &metadata);
         if (cd_buf_view(&jwks, &web.jwks) != CD_OK || cd_buf_view(&metadata, &web.metadata) != CD_OK)
                 return cd_fail(reterr, CD_TOO_LARGE, "keys or scopes are too many for one document");
+        web.grant_challenge = cd_arena_printf(arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"", CD_STR_ARG(realm));
+        if (!web.grant_challenge.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the endpoints");
         *ret = web;
         return CD_OK;
 }
@@ -77,7 +85,7 @@ static const cd_str cache = CD_STR_INIT("public, max-age=60");
 
 void cd_web_jwks(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = app;
+        const struct cd_web *web = cd_web_get(app);
 
         (void)req;
         cd_http_respond(res, 200, CD_STR("application/jwk-set+json"), web->jwks);
@@ -86,7 +94,7 @@ void cd_web_jwks(void *app, const struct cd_http_request *req, struct cd_http_re
 
 void cd_web_metadata(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = app;
+        const struct cd_web *web = cd_web_get(app);
 
         (void)req;
         cd_http_respond(res, 200, CD_STR("application/json"), web->metadata);

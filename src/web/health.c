@@ -8,7 +8,7 @@ void cd_web_healthz(void *app, const struct cd_http_request *req, struct cd_http
 
 void cd_web_readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = app;
+        const struct cd_web *web = cd_web_get(app);
         struct cd_error err = { 0 };
 
         if (cd_core_check(web->core, &err) == CD_OK) {

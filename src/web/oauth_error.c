@@ -18,6 +18,8 @@ static const struct {
         { CD_UNAUTHORIZED_CLIENT, 400, "unauthorized_client", true },
         { CD_UNSUPPORTED_GRANT_TYPE, 400, "unsupported_grant_type", true },
         { CD_INVALID_SCOPE, 400, "invalid_scope", true },
+        /* RFC 6749 has no word for it; 429 is RFC 6585 section 4. */
+        { CD_THROTTLED, 429, "temporarily_unavailable", true },
         { CD_UNAVAILABLE, 503, "temporarily_unavailable", false },
         { CD_TIMEOUT, 503, "temporarily_unavailable", false },
 };
@@ -43,6 +45,15 @@ void cd_web_no_store(struct cd_http_response *res)
         cd_http_response_header(res, CD_STR("Pragma"), CD_STR("no-cache"));
 }
 
+void cd_web_retry_after(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *error)
+{
+        cd_str text = CD_STR("1");
+
+        if (error->retry_after > 1)
+                text = cd_arena_printf(req->arena, "%lld", (long long)error->retry_after);
+        cd_http_response_header(res, CD_STR("Retry-After"), text.ptr ? text : CD_STR("1"));
+}
+
 void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_response *res,
                              const struct cd_error *error)
 {
@@ -62,8 +73,8 @@ void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_r
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         CD_STR("Basic realm=\"oauth\", charset=\"UTF-8\""));
-        if (http == 503)
-                cd_http_response_header(res, CD_STR("Retry-After"), CD_STR("1"));
+        if (http == 503 || http == 429)
+                cd_web_retry_after(req, res, error);
         req->log->error = cd_str_from_c(name);
         req->log->reason = why;
 }

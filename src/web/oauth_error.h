@@ -4,5 +4,7 @@
 
 void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_response *res,
                              const struct cd_error *error);
+/* How many seconds later another try may succeed: what the error says, at least 1. */
+void cd_web_retry_after(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *error);
 /* Answers that may hold tokens or say something of them are never kept (RFC 6749 §5.1). */
 void cd_web_no_store(struct cd_http_response *res);

@@ -81,7 +81,7 @@ static void send_introspection(const struct cd_http_request *req, struct cd_http
 
 void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = app;
+        const struct cd_web *web = cd_web_get(app);
         struct cd_token_query ask = { 0 };
         struct cd_introspection result;
         struct cd_error err = { 0 };

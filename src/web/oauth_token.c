@@ -63,25 +63,57 @@ static void send_tokens(const struct cd_http_request *req, struct cd_http_respon
         cd_web_no_store(res);
 }
 
-void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+static cd_status decode(const struct cd_web *web, const struct cd_http_request *req, struct cd_token_request *ret,
+                        struct cd_error *reterr)
 {
-        const struct cd_web *web = app;
-        struct cd_token_request ask = { 0 };
+        cd_status status = cd_web_decode_form(req, &cd_web_token_form, ret, reterr);
+        if (status == CD_OK)
+                status = cd_web_client_credentials(req, &ret->client_id, &ret->client_secret, reterr);
+        req->log->client_id = cd_clients_known_id(web->core->clients, ret->client_id);
+        req->log->grant_type = cd_grant_known_name(ret->grant_type);
+        ret->address = req->client_address;
+        return status;
+}
+
+static void issue(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask,
+                  struct cd_http_response *res)
+{
         struct cd_tokens tokens;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_web_decode_form(req, &cd_web_token_form, &ask, &err);
-        if (status == CD_OK)
-                status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        req->log->client_id = cd_clients_known_id(web->core->clients, ask.client_id);
-        req->log->grant_type = cd_grant_known_name(ask.grant_type);
-        if (status == CD_OK)
-                status = cd_token_issue(web->core, req->arena, &ask, &tokens, &err);
-        if (status != CD_OK) {
+        if (cd_token_issue(web->core, req->arena, ask, &tokens, &err) != CD_OK) {
                 cd_web_send_oauth_error(req, res, &err);
                 return;
         }
         req->log->user = tokens.subject;
         req->log->scope = tokens.scope;
         send_tokens(req, res, &tokens);
+}
+
+/* Where passwords are hashed: reads the copy of the request that it got there. */
+static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = cd_web_get(app);
+        struct cd_token_request ask = { 0 };
+        struct cd_error err = { 0 };
+
+        if (decode(web, req, &ask, &err) == CD_OK)
+                issue(web, req, &ask, res);
+        else
+                cd_web_send_oauth_error(req, res, &err);
+}
+
+/* Everything but a log-in is answered here, on the loop. */
+void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = cd_web_get(app);
+        struct cd_token_request ask = { 0 };
+        struct cd_error err = { 0 };
+
+        if (decode(web, req, &ask, &err) != CD_OK)
+                cd_web_send_oauth_error(req, res, &err);
+        else if (cd_token_wants_login(web->core, &ask))
+                cd_http_continue_on(res, CD_HTTP_COSTLY, log_in);
+        else
+                issue(web, req, &ask, res);
 }

@@ -1,14 +1,43 @@
 #include "core/oauth/grant.h"
+#include "core/oauth/mint.h"
+
+enum {
+        ANY_NAME_MAX = 256 /* bytes */
+};
+
+static cd_status take_any_user(struct cd_arena *arena, cd_str name, cd_str *retsubject, struct cd_error *reterr)
+{
+        if (name.len == 0 || name.len > ANY_NAME_MAX)
+                return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
+        cd_str copy = cd_arena_copy(arena, name);
+        if (!copy.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user's name");
+        *retsubject = copy;
+        return CD_OK;
+}
 
 cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
                             const struct cd_token_request *ask, cd_str *retsubject, struct cd_error *reterr)
 {
-        (void)client;
+        struct cd_user user;
+
         if (!ask->username.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("username"), "missing");
         if (!ask->password.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("password"), "missing");
-        if (!core->users)
-                return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
-        return core->users->check(core->users, arena, ask->username, ask->password, retsubject, reterr);
+        if (core->accepts_any_user)
+                return take_any_user(arena, ask->username, retsubject, reterr);
+
+        struct cd_login_attempt attempt = {
+                .name = ask->username,
+                .password = ask->password,
+                .address = ask->address,
+                .by = cd_arena_printf(arena, "client:%.*s", CD_STR_ARG(client->id)),
+        };
+        if (!attempt.by.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
+        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
+        if (status == CD_OK)
+                *retsubject = user.name;
+        return status;
 }

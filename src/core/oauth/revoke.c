@@ -1,6 +1,19 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/token_check.h"
 
+/* Durable first: who was told that a token is revoked must find it so after a restart. */
+static cd_status keep(const struct cd_core *core, const struct cd_revocation *revocation, cd_time now,
+                      struct cd_error *reterr)
+{
+        struct cd_error why;
+
+        if (cd_revoked_is_full(core->revoked) || cd_core_need_store(core, NULL) != CD_OK ||
+            core->store->revocations->add(core->store, revocation, &why) != CD_OK ||
+            cd_revoked_add(core->revoked, revocation, now) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the revocation cannot be kept now");
+        return CD_OK;
+}
+
 cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                           struct cd_error *reterr)
 {
@@ -21,7 +34,5 @@ cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, co
                 return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("token"), "issued to another client");
         if ((status = cd_core_now(core, &now, reterr)) != CD_OK)
                 return status;
-        if (core->revocations->add(core->revocations, claims.jti, claims.exp, now) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the revocation cannot be kept now");
-        return CD_OK;
+        return keep(core, &(struct cd_revocation){ .jti = claims.jti, .expires_at = claims.exp }, now, reterr);
 }

@@ -1,13 +1,8 @@
 #include "core/oauth/token.h"
 
-#include "base/base64.h"
 #include "core/oauth/grant.h"
+#include "core/oauth/mint.h"
 #include "core/oauth/scope.h"
-#include "crypto/jwt.h"
-
-enum {
-        JTI_SIZE = 16
-}; /* random bytes */
 
 static const struct grant {
         cd_str name;
@@ -43,41 +38,28 @@ static cd_status find_grant(const struct cd_client *client, cd_str name, const s
         return cd_fail_field(reterr, CD_UNSUPPORTED_GRANT_TYPE, CD_STR("grant_type"), "not one that this server knows");
 }
 
-static cd_status make_jti(const struct cd_core *core, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask)
 {
-        char bytes[JTI_SIZE];
+        const struct cd_client *client;
 
-        char *text = cd_arena_alloc(arena, cd_base64url_length(sizeof(bytes)));
-        if (!text)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a token");
-        if (core->random->fill(core->random, bytes, sizeof(bytes)) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
-        *ret = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
-        return CD_OK;
+        return !core->accepts_any_user && cd_str_eq(ask->grant_type, CD_STR("password")) &&
+               cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, NULL) == CD_OK &&
+               client->grants & CD_GRANT_PASSWORD;
 }
 
-/* Signs the access token (RFC 9068) and remembers that this very token is ours. */
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
                       struct cd_tokens *tokens, struct cd_error *reterr)
 {
-        struct cd_claims claims = { .iss = core->issuer,
-                                    .sub = tokens->subject,
-                                    .aud = client->audience,
-                                    .client_id = client->id,
-                                    .scope = tokens->scope };
-        struct cd_token_digest digest;
-        cd_status status;
+        const struct cd_mint mint = {
+                .key = core->signing_key,
+                .lifetime = core->token_lifetime,
+                .audience = client->audience,
+                .client_id = client->id,
+                .subject = tokens->subject,
+                .scope = tokens->scope,
+        };
 
-        if ((status = cd_core_now(core, &claims.iat, reterr)) != CD_OK ||
-            (status = make_jti(core, arena, &claims.jti, reterr)) != CD_OK)
-                return status;
-        claims.exp = claims.iat + core->token_lifetime;
-        status = cd_jwt_sign(arena, core->signing_key, CD_STR("at+jwt"), &claims, &tokens->access_token, reterr);
-        if (status != CD_OK)
-                return status;
-        if (cd_token_digest(tokens->access_token, &digest) == CD_OK)
-                cd_token_memo_add(core->memo, &digest);
-        return CD_OK;
+        return cd_token_mint(core, arena, &mint, &tokens->access_token, reterr);
 }
 
 cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,

@@ -7,6 +7,7 @@ struct cd_token_request {
         cd_str scope; /* ptr NULL: not asked */
         cd_str username, password;
         cd_str client_id, client_secret; /* however they were sent */
+        cd_str address;                  /* of the client, for the lockout */
 };
 
 struct cd_tokens {
@@ -16,7 +17,10 @@ struct cd_tokens {
         cd_str subject;     /* the user, or the client itself */
 };
 
-/* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_UNAVAILABLE and CD_INTERNAL. */
+/* Whether cd_token_issue would hash a password, which blocks: a good client asks with the password grant. */
+bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask);
+
+/* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_THROTTLED, CD_UNAVAILABLE and CD_INTERNAL. */
 cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
                          struct cd_tokens *ret, struct cd_error *reterr);
 

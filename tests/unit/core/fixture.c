@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/lockout.h"
+
 static cd_time test_now(const struct cd_clock *clock)
 {
         return ((const struct test_clock *)clock)->now;
@@ -54,11 +56,24 @@ int fixture_set_up(void **state)
                 .keys = &f->keys,
                 .clients = f->clients,
                 .memo = cd_token_memo_new(64),
-                .revocations = cd_memory_revocations_new(4),
-                .users = cd_memory_any_user_new(),
+                .revoked = cd_revoked_new(4),
+                .store = cd_memory_store_new(),
+                .login = &f->login,
+                .accepts_any_user = true,
                 .clock = &f->clock.port,
                 .random = &f->random.port,
         };
+        f->cost = (struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 };
+        f->login = (struct cd_login){
+                .store = f->core.store,
+                .cost = &f->cost,
+                .clock = &f->clock.port,
+                .random = &f->random.port,
+        };
+        const struct cd_lockout_rules rules = {
+                .account_tries = 3, .address_tries = 100, .delay = 10, .max_delay = 100
+        };
+        assert_status(cd_lockout_new(&rules, &f->random.port, &f->login.lockout, NULL), CD_OK);
         *state = f;
         return 0;
 }
@@ -67,8 +82,9 @@ int fixture_tear_down(void **state)
 {
         struct fixture *f = *state;
 
-        f->core.users->free(f->core.users);
-        f->core.revocations->free(f->core.revocations);
+        f->core.store->free(f->core.store);
+        cd_lockout_free(f->login.lockout);
+        cd_revoked_free(f->core.revoked);
         cd_token_memo_free(f->core.memo);
         cd_clients_free(f->clients);
         cd_jwks_done(&f->keys);
@@ -103,4 +119,32 @@ cd_str fixture_token(struct fixture *f)
 
         assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
         return tokens.access_token;
+}
+
+void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *grants)
+{
+        struct cd_user user = {
+                .name = cd_str_from_c(name),
+                .grants = cd_str_from_c(grants ? grants : "{}"),
+                .created_at = f->clock.now,
+                .changed_at = f->clock.now,
+                .password_at = f->clock.now,
+        };
+
+        assert_status(
+                cd_password_hash(&f->cost, &f->random.port, cd_str_from_c(password), &f->arena, &user.password, NULL),
+                CD_OK);
+        assert_status(f->core.store->users->add(f->core.store, &(struct cd_users_page){ &user, 1 }, NULL, NULL), CD_OK);
+}
+
+void fixture_change_user(struct fixture *f, const char *name, enum cd_user_switch disabled)
+{
+        const struct cd_user_change change = {
+                .name = cd_str_from_c(name),
+                .now = f->clock.now,
+                .disabled = disabled,
+                .cut_until = f->clock.now + 1000,
+        };
+
+        assert_status(f->core.store->users->update(f->core.store, &change, NULL, NULL), CD_OK);
 }

@@ -3,6 +3,7 @@
 #include "core/core.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
+#include "crypto/password.h"
 #include "store/memory/memory.h"
 #include "support/check.h"
 
@@ -25,6 +26,8 @@ struct fixture {
         struct cd_jwk *key;
         struct cd_jwks keys;
         struct cd_clients *clients;
+        struct cd_password_cost cost; /* the least */
+        struct cd_login login;
 };
 
 enum {
@@ -40,3 +43,8 @@ struct cd_token_request fixture_ask(void);
 struct cd_token_query fixture_query(cd_str token);
 /* A token of app-a. */
 cd_str fixture_token(struct fixture *f);
+
+/* A user of the store. `grants` NULL: none. */
+void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *grants);
+/* What a command would do to that user: `now` is the fixture's, and all tokens end. */
+void fixture_change_user(struct fixture *f, const char *name, enum cd_user_switch disabled);

@@ -172,24 +172,129 @@ static void a_revocation_that_cannot_be_kept_is_an_error(void **state)
         assert_string_equal(err.reason, "the revocation cannot be kept now");
 }
 
-static cd_status cannot_find(struct cd_revocations *revocations, cd_str jti, bool *ret)
+static cd_status cannot_add(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr)
 {
-        (void)revocations, (void)jti, (void)ret;
-        return CD_UNAVAILABLE;
+        (void)store, (void)revocation;
+        return cd_fail(reterr, CD_UNAVAILABLE, "the disk is full");
+}
+
+static void a_revocation_that_the_store_refuses_changes_nothing(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        struct cd_store *store = f->core.store;
+        const struct cd_revocation_ops *real = store->revocations, full = { .add = cannot_add };
+        struct cd_error err;
+
+        store->revocations = &full;
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the revocation cannot be kept now");
+        store->revocations = real;
+        assert_true(look(f, token).active);
+}
+
+static void a_revocation_is_in_the_store_when_it_is_answered(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        struct cd_revocation_list list;
+
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
+        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 10, &list, NULL), CD_OK);
+        assert_int_equal(list.count, 1);
+        assert_int_equal(list.items[0].expires_at, NOON + 300);
+}
+
+/* The digest of the token is remembered, but what it was signed with is not valid any more. */
+static void the_memo_does_not_outlive_a_key(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        struct cd_jwks others = { 0 };
+        struct cd_jwk *other;
+
+        assert_true(look(f, token).active);
+        assert_status(cd_jwk_generate(CD_ALG_ES256, &other, NULL), CD_OK);
+        assert_status(cd_jwks_add(&others, other, NULL), CD_OK);
+        f->core.keys = &others;
+        assert_inactive(f, token, "no key has that kid");
+        f->core.keys = &f->keys;
+        assert_true(look(f, token).active);
+        cd_jwks_done(&others);
+        cd_jwk_unref(other);
+}
+
+static void a_token_of_a_client_that_was_removed_is_inactive(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        static const cd_str api[] = { CD_STR_INIT("https://api.example") };
+        const struct cd_client_spec left = { .id = CD_STR("api"),
+                                             .secret = CD_STR("secret-api"),
+                                             .introspect = { api, 1 } };
+        struct cd_clients *clients;
+
+        assert_status(cd_clients_new(&left, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
+        f->core.clients = clients;
+        assert_inactive(f, token, "the token's client is not there any more");
+        cd_clients_free(clients);
+}
+
+static cd_str token_of_ana(struct fixture *f)
+{
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens;
+
+        ask.grant_type = CD_STR("password");
+        ask.username = CD_STR("ana");
+        ask.password = CD_STR("anything");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        return tokens.access_token;
+}
+
+/* LESSONS 12: a changed password, a disabled user. */
+static void lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second(void **state)
+{
+        struct fixture *f = *state;
+        cd_str before = token_of_ana(f), of_client = fixture_token(f);
+        const struct cd_revocation cut = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 400 };
+
+        assert_true(look(f, before).active);
+        assert_status(cd_revoked_add(f->core.revoked, &cut, NOON), CD_OK);
+        assert_inactive(f, before, "token was revoked");
+        assert_inactive(f, token_of_ana(f), "token was revoked");
+        f->clock.now = NOON + 1;
+        assert_true(look(f, token_of_ana(f)).active);
+        assert_true(look(f, of_client).active);
+}
+
+static void while_the_store_is_away_introspection_goes_on_and_revocation_does_not(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        atomic_bool away = true;
+        struct cd_error err;
+
+        f->core.store_is_away = &away;
+        assert_true(look(f, token).active);
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, &err), CD_UNAVAILABLE);
+        assert_status(cd_core_check(&f->core, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the store is away");
+        f->core.store_is_away = NULL;
+        assert_true(look(f, token).active);
+        assert_status(cd_core_check(&f->core, &err), CD_OK);
 }
 
 static void lesson_1_what_cannot_be_looked_up_is_not_active(void **state)
 {
         struct fixture *f = *state;
         struct cd_token_query ask = fixture_query(fixture_token(f));
-        struct cd_revocations *real = f->core.revocations, broken = { .find = cannot_find };
         struct cd_introspection result;
         struct cd_error err;
 
-        f->core.revocations = &broken;
+        cd_revoked_set_complete(f->core.revoked, false);
         assert_status(cd_token_introspect(&f->core, &f->arena, &ask, &result, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "revocations cannot be read");
-        f->core.revocations = real;
 }
 
 /* Loops of one process share memo and revocations: run under the thread sanitizer. */
@@ -249,6 +354,12 @@ int main(void)
                 TEST(only_the_client_that_has_a_token_may_revoke_it),
                 TEST(revoking_what_is_no_token_is_fine),
                 TEST(a_revocation_that_cannot_be_kept_is_an_error),
+                TEST(a_revocation_that_the_store_refuses_changes_nothing),
+                TEST(a_revocation_is_in_the_store_when_it_is_answered),
+                TEST(the_memo_does_not_outlive_a_key),
+                TEST(a_token_of_a_client_that_was_removed_is_inactive),
+                TEST(lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second),
+                TEST(while_the_store_is_away_introspection_goes_on_and_revocation_does_not),
                 TEST(lesson_1_what_cannot_be_looked_up_is_not_active),
                 TEST(threads_may_issue_and_introspect_at_once),
         };

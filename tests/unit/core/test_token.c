@@ -71,18 +71,83 @@ static void the_password_grant_needs_a_name_and_a_password(void **state)
         assert_refused(f, &ask, CD_INVALID_REQUEST, "password", "missing");
 }
 
+static struct cd_token_request ask_with(const char *name, const char *password)
+{
+        struct cd_token_request ask = fixture_ask();
+
+        ask.grant_type = CD_STR("password");
+        ask.username = cd_str_from_c(name);
+        ask.password = cd_str_from_c(password);
+        ask.address = CD_STR("192.0.2.1");
+        return ask;
+}
+
 static void where_nobody_has_a_password_the_password_grant_is_refused(void **state)
 {
         struct fixture *f = *state;
-        struct cd_token_request ask = fixture_ask();
-        struct cd_users *users = f->core.users;
+        struct cd_token_request ask = ask_with("ana", "anything");
 
-        ask.grant_type = CD_STR("password");
-        ask.username = CD_STR("ana");
-        ask.password = CD_STR("anything");
-        f->core.users = NULL;
+        f->core.accepts_any_user = false;
         assert_refused(f, &ask, CD_INVALID_GRANT, "", "unknown user or wrong password");
-        f->core.users = users;
+}
+
+static void the_password_grant_takes_the_users_of_the_store(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request right = ask_with("Ana", "right"), wrong = ask_with("ana", "wrong");
+        struct cd_tokens tokens;
+
+        f->core.accepts_any_user = false;
+        fixture_add_user(f, "ana", "right", NULL);
+        assert_true(cd_token_wants_login(&f->core, &right));
+        assert_status(cd_token_issue(&f->core, &f->arena, &right, &tokens, NULL), CD_OK);
+        assert_str(tokens.subject, "ana");
+        assert_refused(f, &wrong, CD_INVALID_GRANT, "", "unknown user or wrong password");
+}
+
+static void lesson_14_lockout_holds_at_the_token_endpoint(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request right = ask_with("ana", "right"), wrong = ask_with("ana", "wrong");
+        struct cd_tokens tokens;
+        struct cd_error err;
+
+        f->core.accepts_any_user = false;
+        fixture_add_user(f, "ana", "right", NULL);
+        for (int i = 0; i < 3; i++)
+                assert_status(cd_token_issue(&f->core, &f->arena, &wrong, &tokens, &err), CD_INVALID_GRANT);
+        assert_status(cd_token_issue(&f->core, &f->arena, &right, &tokens, &err), CD_THROTTLED);
+        assert_int_equal(err.retry_after, 10);
+}
+
+/* The loop keeps what costs nothing: only a good client's password is hashed elsewhere. */
+static void only_a_good_client_wants_a_password_hashed(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = ask_with("ana", "right");
+
+        assert_false(cd_token_wants_login(&f->core, &ask)); /* any user is accepted */
+        f->core.accepts_any_user = false;
+        assert_true(cd_token_wants_login(&f->core, &ask));
+        ask.client_secret = CD_STR("wrong");
+        assert_false(cd_token_wants_login(&f->core, &ask));
+        ask.client_id = CD_STR("app-b");
+        ask.client_secret = CD_STR("secret-b");
+        assert_false(cd_token_wants_login(&f->core, &ask));
+        ask = fixture_ask();
+        assert_false(cd_token_wants_login(&f->core, &ask));
+}
+
+static void while_the_store_is_away_nobody_logs_in(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = ask_with("ana", "right");
+        atomic_bool away = true;
+
+        f->core.accepts_any_user = false;
+        f->core.store_is_away = &away;
+        fixture_add_user(f, "ana", "right", NULL);
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is away");
 }
 
 static void lesson_21_the_password_grant_is_off_unless_given(void **state)
@@ -197,6 +262,10 @@ int main(void)
                 TEST(the_password_grant_makes_the_user_the_subject),
                 TEST(the_password_grant_needs_a_name_and_a_password),
                 TEST(where_nobody_has_a_password_the_password_grant_is_refused),
+                TEST(the_password_grant_takes_the_users_of_the_store),
+                TEST(lesson_14_lockout_holds_at_the_token_endpoint),
+                TEST(only_a_good_client_wants_a_password_hashed),
+                TEST(while_the_store_is_away_nobody_logs_in),
                 TEST(lesson_21_the_password_grant_is_off_unless_given),
                 TEST(an_unknown_grant_is_refused),
                 TEST(unknown_client_and_wrong_secret_look_the_same),

@@ -1,0 +1,89 @@
+#include "app/backing.h"
+
+#include "base/secret.h"
+#include "store/memory/memory.h"
+
+bool cd_config_is_durable(const struct cd_config *config)
+{
+        return config->store.len && !cd_str_eq(config->store, CD_STR("memory:"));
+}
+
+static cd_str folder_of(cd_str file_name)
+{
+        size_t slash = file_name.len;
+
+        while (slash && file_name.ptr[slash - 1] != '/')
+                slash--;
+        return cd_str_slice(file_name, 0, slash);
+}
+
+static cd_status open_master(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr)
+{
+        char text[CD_MASTER_KEY_TEXT];
+        struct cd_error why;
+
+        if (cd_config_is_durable(config)) {
+                cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, ret, &why);
+                return status == CD_OK ? CD_OK
+                                       : cd_fail_field(reterr, status == CD_MALFORMED ? CD_INVALID_REQUEST : status,
+                                                       CD_STR("master_key"), why.reason);
+        }
+        cd_status status = cd_master_key_generate(&cd_random_system, text, reterr);
+        if (status == CD_OK)
+                status = cd_master_key_parse(cd_str_of(text, sizeof(text)), &cd_random_system, ret, reterr);
+        cd_wipe(text, sizeof(text));
+        return status;
+}
+
+static cd_status open_store(const struct cd_config *config, const struct cd_backing_options *options,
+                            struct cd_backing *backing, struct cd_error *reterr)
+{
+        const struct cd_store_options how = {
+                .url = config->store,
+                .folder = folder_of(options->file_name),
+                .may_create = options->may_create,
+                .must_be_current = options->must_be_current,
+        };
+        struct cd_store_opened opened;
+
+        if (!cd_config_is_durable(config)) {
+                backing->store = cd_memory_store_new();
+                return backing->store ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
+        }
+        cd_status status = cd_store_open(&how, &opened, reterr);
+        if (status != CD_OK)
+                return status;
+        backing->store = opened.store;
+        backing->schema_from = opened.schema_from;
+        backing->schema_to = opened.schema_to;
+        return CD_OK;
+}
+
+cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena,
+                          const struct cd_backing_options *options, struct cd_backing *ret, struct cd_error *reterr)
+{
+        struct cd_backing backing = { 0 };
+
+        backing.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
+        cd_status status = open_master(config, &backing.master, reterr);
+        if (status == CD_OK)
+                status = open_store(config, options, &backing, reterr);
+        if (status == CD_OK && !options->looks_only) {
+                const struct cd_keyring ring = { .store = backing.store, .master = backing.master };
+                status = cd_keyring_check_master(&ring, reterr);
+        }
+        if (status != CD_OK) {
+                cd_backing_close(&backing);
+                return status;
+        }
+        *ret = backing;
+        return CD_OK;
+}
+
+void cd_backing_close(struct cd_backing *backing)
+{
+        if (backing->store)
+                backing->store->free(backing->store);
+        cd_master_key_free(backing->master);
+        *backing = (struct cd_backing){ 0 };
+}

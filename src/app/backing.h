@@ -1,0 +1,28 @@
+#pragma once
+/* The store that a configuration names, and the master key of its secrets. */
+#include "app/config.h"
+#include "core/keyring.h"
+#include "store/store.h"
+
+struct cd_backing {
+        struct cd_store *store;
+        struct cd_master_key *master; /* without a durable store one is made up, for the process alone */
+        int schema_from, schema_to;   /* see store/store.h */
+        cd_str shown;                 /* what may be said of the store: no password */
+};
+
+/* Whether anything outlives the process. */
+bool cd_config_is_durable(const struct cd_config *config);
+
+struct cd_backing_options {
+        cd_str file_name;     /* of the configuration: what a relative path in it is relative to */
+        bool may_create;      /* see store/store.h */
+        bool must_be_current; /* see store/store.h */
+        bool looks_only;      /* does not even note whose master key it is */
+};
+
+/* Opens the store, migrating it where needed, and proves that the master key is the store's own. Errors name the setting: "store" or
+ * "master_key". *ret lives until cd_backing_close; its `shown` in the arena. */
+cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena,
+                          const struct cd_backing_options *options, struct cd_backing *ret, struct cd_error *reterr);
+void cd_backing_close(struct cd_backing *backing);

@@ -1,0 +1,384 @@
+#include "app/follower.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/follower_keys.h"
+#include "base/map.h"
+
+enum {
+        WAIT_MS = 500,        /* the longest between two looks at the store */
+        BACKOFF_MAX_MS = 900, /* the same while it is away */
+        PAUSE_MS = 10,        /* the least between two looks, while a busy store changes all the time */
+        PAGE = 1000,          /* revocations read at a time */
+        EXPIRE_STEP = 500,    /* rows deleted at a time */
+        EXPIRE_EVERY_MS = 5000,
+        SWEEP_STEPS = 4096,
+        LIST_CEILING = 256 * 1024 * 1024,
+        PAGE_CEILING = 4 * 1024 * 1024,
+};
+
+struct cd_follower {
+        struct cd_follower_options options;
+        struct cd_core common;
+        atomic_bool store_is_away;
+        struct cd_store_versions seen; /* of what is shown */
+        int64_t last_revocation;       /* the seq up to which all are in the mirror */
+        struct cd_follower_keys *keys;
+        struct cd_arena client_arena; /* what client_specs point to */
+        struct cd_client_spec *client_specs;
+        size_t client_count;
+        bool is_dirty;       /* what is shown is not what was loaded */
+        int64_t away_since;  /* cd_monotonic_us */
+        int64_t next_expire; /* cd_monotonic_us */
+        pthread_t thread;
+        bool has_thread;
+        atomic_bool stopping;
+        pthread_mutex_t lock;
+        pthread_cond_t stop;
+};
+
+/* ---- clients ---- */
+
+static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd_client_record *record)
+{
+        return (struct cd_client_spec){
+                .id = record->id,
+                .secret_mac = record->secret,
+                .grants = record->grants,
+                .scopes = record->scopes,
+                .audience = record->audience.len ? record->audience : core->issuer,
+                .introspect = record->introspect,
+        };
+}
+
+static void log_ignored(struct cd_follower *f, cd_str id)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, f->options.log, CD_LOG_ERROR, "client_ignored");
+        cd_log_str(&event, "client_id", id);
+        cd_log_str(&event, "reason",
+                   CD_STR("the configuration has a client of that id, which counts; remove the one in the store"));
+        cd_log_end(&event);
+}
+
+/* The configuration's clients, and behind them the store's, but for those whose id is taken. */
+static cd_status merge_clients(struct cd_follower *f, const struct cd_client_records *records,
+                               struct cd_client_spec *specs, size_t *ret_count)
+{
+        struct cd_map *taken = cd_map_new();
+        size_t count = 0;
+        cd_status status = taken ? CD_OK : CD_NO_MEMORY;
+
+        for (size_t i = 0; i < f->options.client_count && status == CD_OK; i++) {
+                specs[count++] = f->options.clients[i];
+                status = cd_map_add(taken, f->options.clients[i].id, specs);
+        }
+        if (status == CD_OK && f->common.grant.audience.len)
+                status = cd_map_add(taken, f->common.grant.client_id, specs);
+        for (size_t i = 0; i < records->count && status == CD_OK; i++) {
+                if (cd_map_find(taken, records->items[i].id))
+                        log_ignored(f, records->items[i].id);
+                else
+                        specs[count++] = spec_of(&f->common, &records->items[i]);
+        }
+        cd_map_free(taken);
+        *ret_count = count;
+        return status;
+}
+
+static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
+{
+        struct cd_client_records records;
+        struct cd_client_spec *specs = NULL;
+        struct cd_arena arena;
+        size_t count = 0;
+
+        cd_arena_init(&arena, LIST_CEILING);
+        cd_status status = f->common.store->clients->list(f->common.store, &arena, &records, reterr);
+        if (status == CD_OK) {
+                specs = cd_arena_calloc(&arena, f->options.client_count + records.count + 1, sizeof(*specs));
+                status = specs ? merge_clients(f, &records, specs, &count) : CD_NO_MEMORY;
+                if (status != CD_OK)
+                        status = cd_fail(reterr, status, "the clients cannot be put together");
+        }
+        if (status != CD_OK) {
+                cd_arena_done(&arena);
+                return status;
+        }
+        cd_arena_done(&f->client_arena);
+        f->client_arena = arena;
+        f->client_specs = specs;
+        f->client_count = count;
+        f->is_dirty = true;
+        return CD_OK;
+}
+
+/* ---- revocations ---- */
+
+static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *list, cd_time now)
+{
+        for (size_t i = 0; i < list->count; i++) {
+                if (cd_revoked_add(f->common.revoked, &list->items[i], now) != CD_OK)
+                        return CD_NO_MEMORY;
+                f->last_revocation = list->items[i].seq;
+        }
+        return CD_OK;
+}
+
+/* Until all are in the mirror, nothing counts as not revoked. */
+static cd_status load_revocations(struct cd_follower *f, cd_time now, struct cd_error *reterr)
+{
+        struct cd_store *store = f->common.store;
+        struct cd_revocation_list list;
+        struct cd_arena arena;
+        cd_status status;
+
+        cd_arena_init(&arena, PAGE_CEILING);
+        do {
+                cd_arena_reset(&arena);
+                status = store->revocations->list(store, &arena, f->last_revocation, PAGE, &list, reterr);
+                if (status == CD_OK && mirror(f, &list, now) != CD_OK) {
+                        cd_revoked_set_complete(f->common.revoked, false);
+                        status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the revocations");
+                }
+        } while (status == CD_OK && list.count == PAGE);
+        cd_arena_done(&arena);
+        if (status == CD_OK)
+                cd_revoked_set_complete(f->common.revoked, true);
+        return status;
+}
+
+/* ---- what is shown ---- */
+
+static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reterr)
+{
+        struct cd_snapshot *snapshot;
+        struct cd_follower_picture picture;
+
+        cd_status status = cd_follower_keys_picture(f->keys, now, &picture, reterr);
+        if (status != CD_OK)
+                return status;
+        const struct cd_snapshot_parts parts = {
+                .common = &f->common,
+                .realm = f->options.realm,
+                .clients = f->client_specs,
+                .client_count = f->client_count,
+                .mac_key = f->options.mac_key,
+                .keys = picture.keys,
+                .key_count = picture.count,
+                .signing = picture.signing,
+                .grant = picture.grant,
+        };
+        status = cd_snapshot_new(&parts, &snapshot, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_shared_set(f->options.shared, snapshot);
+        if (status != CD_OK) {
+                cd_snapshot_free(snapshot);
+                return cd_fail(reterr, status, "no memory for clients and keys");
+        }
+        f->is_dirty = false;
+        return CD_OK;
+}
+
+static cd_status load(struct cd_follower *f, const struct cd_store_versions *now_there, cd_time now,
+                      struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        if (now_there->revocations != f->seen.revocations) {
+                status = load_revocations(f, now, reterr);
+                if (status == CD_OK)
+                        f->seen.revocations = now_there->revocations;
+        }
+        if (status == CD_OK && now_there->clients != f->seen.clients) {
+                status = load_clients(f, reterr);
+                if (status == CD_OK)
+                        f->seen.clients = now_there->clients;
+        }
+        if (status == CD_OK && (now_there->keys != f->seen.keys || cd_follower_keys_lack(f->keys, now))) {
+                status = cd_follower_keys_load(f->keys, now, reterr);
+                if (status == CD_OK) {
+                        f->seen.keys = now_there->keys;
+                        f->is_dirty = true;
+                }
+        }
+        return status;
+}
+
+static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *reterr)
+{
+        struct cd_store_versions versions;
+
+        cd_status status = cd_core_now(&f->common, ret_now, reterr);
+        if (status == CD_OK)
+                status = f->common.store->versions(f->common.store, &versions, reterr);
+        if (status == CD_OK)
+                status = load(f, &versions, *ret_now, reterr);
+        return status;
+}
+
+/* ---- the thread ---- */
+
+static void note_away(struct cd_follower *f, const struct cd_error *err)
+{
+        if (atomic_exchange(&f->store_is_away, true))
+                return;
+        f->away_since = cd_monotonic_us();
+        cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_away", err);
+}
+
+static void note_back(struct cd_follower *f)
+{
+        struct cd_log_event event;
+
+        if (!atomic_exchange(&f->store_is_away, false))
+                return;
+        cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_back");
+        cd_log_int(&event, "away_ms", (cd_monotonic_us() - f->away_since) / 1000);
+        cd_log_end(&event);
+}
+
+/* Small steps; one after the other as long as there is more. */
+static void expire(struct cd_follower *f, cd_time now)
+{
+        const struct cd_store_expiry what = { .now = now,
+                                              .audit_before = now - f->options.audit_keep,
+                                              .limit = EXPIRE_STEP };
+        struct cd_error err;
+        size_t deleted = 0;
+
+        cd_revoked_sweep(f->common.revoked, now, SWEEP_STEPS);
+        if (cd_monotonic_us() < f->next_expire)
+                return;
+        cd_status status = f->common.store->expire(f->common.store, &what, &deleted, &err);
+        if (status != CD_OK)
+                cd_log_error_event(f->options.log, CD_LOG_WARN, "expire_failed", &err);
+        bool has_more = status == CD_OK && deleted >= EXPIRE_STEP;
+        f->next_expire = has_more ? 0 : cd_monotonic_us() + EXPIRE_EVERY_MS * 1000LL;
+}
+
+bool cd_follower_step(struct cd_follower *f)
+{
+        struct cd_error err = { 0 };
+        cd_time now = -1;
+
+        bool is_there = look(f, &now, &err) == CD_OK;
+        if (is_there)
+                note_back(f);
+        else
+                note_away(f, &err);
+        if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)) && show(f, now, &err) != CD_OK)
+                cd_log_error_event(f->options.log, CD_LOG_ERROR, "reload_failed", &err);
+        if (is_there)
+                expire(f, now);
+        return is_there;
+}
+
+/* Or until the end. A store that is away may return at once from its wait. */
+static void pause_for(struct cd_follower *f, int64_t ms)
+{
+        int64_t until = cd_monotonic_us() + ms * 1000;
+        struct timespec at = { .tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000 };
+
+        pthread_mutex_lock(&f->lock);
+        while (!atomic_load(&f->stopping) && pthread_cond_timedwait(&f->stop, &f->lock, &at) == 0)
+                continue;
+        pthread_mutex_unlock(&f->lock);
+}
+
+static void *follow(void *arg)
+{
+        struct cd_follower *f = arg;
+        int64_t backoff = 100;
+
+        while (!atomic_load(&f->stopping)) {
+                if (cd_follower_step(f)) {
+                        backoff = 100;
+                        f->common.store->wait(f->common.store, WAIT_MS);
+                        pause_for(f, PAUSE_MS);
+                } else {
+                        pause_for(f, backoff);
+                        backoff = backoff * 2 < BACKOFF_MAX_MS ? backoff * 2 : BACKOFF_MAX_MS;
+                }
+        }
+        return NULL;
+}
+
+static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
+{
+        const struct cd_follower_keys_options keys = {
+                .store = f->common.store,
+                .master = f->options.master,
+                .alg = f->options.alg,
+                .has_grant = f->common.grant.audience.len > 0,
+                .token_lifetime = f->common.token_lifetime > f->common.grant.lifetime ? f->common.token_lifetime
+                                                                                      : f->common.grant.lifetime,
+                .fixed = f->options.fixed,
+                .log = f->options.log,
+        };
+        cd_time now;
+
+        f->seen = (struct cd_store_versions){ -1, -1, -1 };
+        cd_arena_init(&f->client_arena, LIST_CEILING);
+        f->keys = cd_follower_keys_new(&keys);
+        if (!f->keys)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
+        cd_status status = look(f, &now, reterr);
+        return status == CD_OK ? show(f, now, reterr) : status;
+}
+
+cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr)
+{
+        struct cd_follower *f = calloc(1, sizeof(*f));
+        pthread_condattr_t attr;
+
+        if (!f)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to follow the store");
+        f->options = *options;
+        f->common = *options->common;
+        f->common.store_is_away = &f->store_is_away;
+        pthread_mutex_init(&f->lock, NULL);
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_cond_init(&f->stop, &attr);
+        pthread_condattr_destroy(&attr);
+        cd_status status = set_up(f, reterr);
+        if (status != CD_OK) {
+                cd_follower_free(f);
+                return status;
+        }
+        *ret = f;
+        return CD_OK;
+}
+
+cd_status cd_follower_start(struct cd_follower *f, struct cd_error *reterr)
+{
+        if (pthread_create(&f->thread, NULL, follow, f) != 0)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the thread that follows the store does not start");
+        f->has_thread = true;
+        return CD_OK;
+}
+
+void cd_follower_free(struct cd_follower *f)
+{
+        if (!f)
+                return;
+        pthread_mutex_lock(&f->lock);
+        atomic_store(&f->stopping, true);
+        pthread_cond_signal(&f->stop);
+        pthread_mutex_unlock(&f->lock);
+        if (f->has_thread) {
+                f->common.store->wake(f->common.store);
+                pthread_join(f->thread, NULL);
+        }
+        cd_follower_keys_free(f->keys);
+        cd_arena_done(&f->client_arena);
+        pthread_cond_destroy(&f->stop);
+        pthread_mutex_destroy(&f->lock);
+        free(f);
+}

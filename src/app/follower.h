@@ -1,0 +1,35 @@
+#pragma once
+/* Follows the store: one background thread that sees what this process, another one or another node changed there, and shows it to the
+ * handlers, within a second. It also makes the keys that are missing, lets keys begin and end with the time, and deletes what expired.
+ * While the store is away the handlers go on with what was there. */
+#include "app/snapshot.h"
+#include "core/keyring.h"
+
+struct cd_follower_options {
+        const struct cd_core
+                *common; /* what does not follow from the store; copied. `store_is_away` is set by the follower */
+        cd_str realm;
+        const struct cd_client_spec
+                *clients; /* of the configuration; they count before the store's of the same id. Borrowed */
+        size_t client_count;
+        cd_str mac_key;                     /* of the secrets of all clients; borrowed */
+        const struct cd_master_key *master; /* of the store's keys */
+        enum cd_alg alg;                    /* of the tokens of clients */
+        struct cd_jwk *fixed;               /* signs in place of the store's keys of its alg; NULL: none */
+        int64_t audit_keep;                 /* seconds */
+        struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the follower */
+        struct cd_log *log;
+};
+
+struct cd_follower;
+
+/* Loads all, makes the keys that are missing, and shows the first picture. CD_UNAVAILABLE where the store is; CD_INVALID_REQUEST where a
+ * key cannot be opened. */
+cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr);
+/* Starts the thread. */
+cd_status cd_follower_start(struct cd_follower *follower, struct cd_error *reterr);
+/* Ends the thread. NULL is fine. */
+void cd_follower_free(struct cd_follower *follower);
+
+/* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store is away. */
+bool cd_follower_step(struct cd_follower *follower);

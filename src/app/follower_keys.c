@@ -1,0 +1,314 @@
+#include "app/follower_keys.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+
+enum {
+        ROWS_CEILING = 16 * 1024 * 1024, /* bytes of all rows */
+        NEEDED_MAX = 2,                  /* algs that sign */
+        LOAD_TRIES = 3,                  /* a row for each that is missing, and the last look */
+};
+
+struct cd_follower_keys {
+        struct cd_follower_keys_options options;
+        struct cd_arena arena; /* what rows point to */
+        struct cd_key_records rows;
+        struct cd_jwk **opened; /* the last picture's keys */
+        size_t opened_count;
+        cd_time next_change;                /* of the last picture; 0: never */
+        struct cd_jwk *signing[NEEDED_MAX]; /* of the last picture, as `needed` numbers them; references */
+};
+
+struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options)
+{
+        struct cd_follower_keys *keys = calloc(1, sizeof(*keys));
+
+        if (!keys)
+                return NULL;
+        keys->options = *options;
+        cd_arena_init(&keys->arena, ROWS_CEILING);
+        return keys;
+}
+
+static void unref_all(struct cd_jwk **opened, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                cd_jwk_unref(opened[i]);
+        free(opened);
+}
+
+void cd_follower_keys_free(struct cd_follower_keys *keys)
+{
+        if (!keys)
+                return;
+        unref_all(keys->opened, keys->opened_count);
+        for (size_t i = 0; i < NEEDED_MAX; i++)
+                cd_jwk_unref(keys->signing[i]);
+        cd_arena_done(&keys->arena);
+        free(keys);
+}
+
+/* The algs that sign here: first that of the clients' tokens, then that of the grants. CD_ALG_NONE: no further. */
+static enum cd_alg needed(const struct cd_follower_keys *keys, size_t index)
+{
+        if (index == 0)
+                return keys->options.alg;
+        return index == 1 && keys->options.has_grant && keys->options.alg != CD_ALG_RS256 ? CD_ALG_RS256 : CD_ALG_NONE;
+}
+
+static bool is_fixed(const struct cd_follower_keys *keys, enum cd_alg alg)
+{
+        return keys->options.fixed && cd_jwk_alg(keys->options.fixed) == alg;
+}
+
+static bool has_open_key(const struct cd_follower_keys *keys, cd_str alg)
+{
+        for (size_t i = 0; i < keys->rows.count; i++)
+                if (cd_str_eq(keys->rows.items[i].alg, alg) && !keys->rows.items[i].verify_until)
+                        return true;
+        return false;
+}
+
+static bool lacks(const struct cd_follower_keys *keys, enum cd_alg alg, cd_time now)
+{
+        cd_str name = cd_alg_name(alg);
+
+        if (alg == CD_ALG_NONE || is_fixed(keys, alg))
+                return false;
+        if (!cd_key_signing(&keys->rows, name, now))
+                return true;
+        return !cd_key_signing(&keys->rows, name, now + keys->options.token_lifetime) && !has_open_key(keys, name);
+}
+
+bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now)
+{
+        return lacks(keys, needed(keys, 0), now) || lacks(keys, needed(keys, 1), now);
+}
+
+static cd_status read_rows(struct cd_follower_keys *keys, struct cd_error *reterr)
+{
+        struct cd_key_records rows;
+        struct cd_arena arena;
+
+        cd_arena_init(&arena, ROWS_CEILING);
+        cd_status status = keys->options.store->keys->list(keys->options.store, &arena, &rows, reterr);
+        if (status != CD_OK) {
+                cd_arena_done(&arena);
+                return status;
+        }
+        cd_arena_done(&keys->arena);
+        keys->arena = arena;
+        keys->rows = rows;
+        return CD_OK;
+}
+
+static void log_key(struct cd_log *log, const char *event_name, cd_str kid, cd_str alg)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_INFO, event_name);
+        cd_log_str(&event, "kid", kid);
+        cd_log_str(&event, "alg", alg);
+        cd_log_end(&event);
+}
+
+/* Where two nodes start together, both make one and one of them is kept. An open key that does not sign yet is no help either: then
+ * there is a rotation at once. */
+static cd_status make_missing(struct cd_follower_keys *keys, enum cd_alg alg, cd_time now, struct cd_error *reterr)
+{
+        const struct cd_keyring ring = {
+                .store = keys->options.store,
+                .master = keys->options.master,
+                .now = now,
+                .actor = CD_STR("cardea"),
+                .token_lifetime = keys->options.token_lifetime,
+        };
+        const struct cd_key_order order = { .alg = alg, .at_once = true };
+        struct cd_key_record made;
+        struct cd_arena arena;
+
+        cd_arena_init(&arena, ROWS_CEILING);
+        cd_status status = has_open_key(keys, cd_alg_name(alg))
+                                   ? cd_keyring_rotate(&ring, &arena, &order, &made, reterr)
+                                   : cd_keyring_generate(&ring, &arena, &order, &made, reterr);
+        if (status == CD_OK)
+                log_key(keys->options.log, "key_generated", made.kid, made.alg);
+        cd_arena_done(&arena);
+        return status == CD_EXISTS ? CD_OK : status;
+}
+
+cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < LOAD_TRIES; i++) {
+                cd_status status = read_rows(keys, reterr);
+                if (status != CD_OK || !cd_follower_keys_lack(keys, now))
+                        return status;
+                enum cd_alg alg = lacks(keys, needed(keys, 0), now) ? needed(keys, 0) : needed(keys, 1);
+                status = make_missing(keys, alg, now, reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        return read_rows(keys, reterr);
+}
+
+/* ---- the picture ---- */
+
+struct builder {
+        struct cd_follower_keys *keys;
+        cd_time now;
+        struct cd_jwk **opened;
+        size_t count;
+        struct cd_jwk *signing[NEEDED_MAX]; /* borrowed from `opened` */
+};
+
+static cd_status read_public(const struct cd_key_record *row, struct cd_jwk **ret, struct cd_error *reterr)
+{
+        const struct cd_json *object;
+        struct cd_arena arena;
+        struct cd_error why = { 0 };
+
+        cd_arena_init(&arena, 256 * 1024);
+        cd_status status = cd_json_parse(&arena, row->public_jwk, CD_JSON_UNIQUE_NAMES, &object, &why);
+        if (status == CD_OK)
+                status = cd_jwk_from_json(&arena, object, ret, &why);
+        cd_arena_done(&arena);
+        if (status == CD_OK || status == CD_NO_MEMORY)
+                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a key");
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "the public part of key %.*s is damaged: %s",
+                        CD_STR_ARG(row->kid), why.reason);
+}
+
+/* The one that the last picture had, or a fresh one. */
+static cd_status open_key(const struct builder *b, const struct cd_key_record *row, bool signs, struct cd_jwk **ret,
+                          struct cd_error *reterr)
+{
+        for (size_t i = 0; i < b->keys->opened_count; i++) {
+                struct cd_jwk *jwk = b->keys->opened[i];
+                if (cd_str_eq(cd_jwk_kid(jwk), row->kid) && cd_jwk_is_private(jwk) == signs) {
+                        *ret = cd_jwk_ref(jwk);
+                        return CD_OK;
+                }
+        }
+        return signs ? cd_keyring_unseal(b->keys->options.master, row, ret, reterr) : read_public(row, ret, reterr);
+}
+
+/* The index of the alg that this key signs for now, or NEEDED_MAX. */
+static size_t signs_for(const struct builder *b, const struct cd_key_record *row)
+{
+        for (size_t i = 0; i < NEEDED_MAX; i++) {
+                enum cd_alg alg = needed(b->keys, i);
+                if (alg != CD_ALG_NONE && !is_fixed(b->keys, alg) &&
+                    cd_key_signing(&b->keys->rows, cd_alg_name(alg), b->now) == row)
+                        return i;
+        }
+        return NEEDED_MAX;
+}
+
+static cd_status add_row(struct builder *b, const struct cd_key_record *row, struct cd_error *reterr)
+{
+        const struct cd_jwk *fixed = b->keys->options.fixed;
+        struct cd_jwk *jwk;
+
+        if (!cd_key_is_published(row, b->now) || (fixed && cd_str_eq(cd_jwk_kid(fixed), row->kid)))
+                return CD_OK;
+        size_t index = signs_for(b, row);
+        cd_status status = open_key(b, row, index < NEEDED_MAX, &jwk, reterr);
+        if (status != CD_OK)
+                return status;
+        b->opened[b->count++] = jwk;
+        if (index < NEEDED_MAX)
+                b->signing[index] = jwk;
+        return CD_OK;
+}
+
+static cd_status build(struct builder *b, struct cd_error *reterr)
+{
+        struct cd_jwk *fixed = b->keys->options.fixed;
+
+        b->opened = calloc(b->keys->rows.count + 1, sizeof(struct cd_jwk *));
+        if (!b->opened)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
+        if (fixed)
+                b->opened[b->count++] = cd_jwk_ref(fixed);
+        for (size_t i = 0; i < NEEDED_MAX; i++)
+                if (is_fixed(b->keys, needed(b->keys, i)))
+                        b->signing[i] = fixed;
+        for (size_t i = 0; i < b->keys->rows.count; i++) {
+                cd_status status = add_row(b, &b->keys->rows.items[i], reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        for (size_t i = 0; i < NEEDED_MAX; i++)
+                if (needed(b->keys, i) != CD_ALG_NONE && !b->signing[i])
+                        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
+                                        CD_STR_ARG(cd_alg_name(needed(b->keys, i))));
+        return CD_OK;
+}
+
+static bool has_kid(struct cd_jwk *const *opened, size_t count, cd_str kid)
+{
+        for (size_t i = 0; i < count; i++)
+                if (cd_str_eq(cd_jwk_kid(opened[i]), kid))
+                        return true;
+        return false;
+}
+
+static void log_missing_in(struct cd_log *log, const char *event, struct cd_jwk *const *some, size_t some_count,
+                           struct cd_jwk *const *others, size_t other_count)
+{
+        for (size_t i = 0; i < some_count; i++)
+                if (!has_kid(others, other_count, cd_jwk_kid(some[i])))
+                        log_key(log, event, cd_jwk_kid(some[i]), cd_alg_name(cd_jwk_alg(some[i])));
+}
+
+/* The first picture is the start, and no change. */
+static void log_changes(const struct builder *b)
+{
+        const struct cd_follower_keys *keys = b->keys;
+        struct cd_log *log = keys->options.log;
+
+        if (!keys->opened)
+                return;
+        log_missing_in(log, "key_published", b->opened, b->count, keys->opened, keys->opened_count);
+        for (size_t i = 0; i < NEEDED_MAX; i++)
+                if (b->signing[i] &&
+                    (!keys->signing[i] || !cd_str_eq(cd_jwk_kid(b->signing[i]), cd_jwk_kid(keys->signing[i]))))
+                        log_key(log, "key_signing", cd_jwk_kid(b->signing[i]), cd_alg_name(cd_jwk_alg(b->signing[i])));
+        log_missing_in(log, "key_retired", keys->opened, keys->opened_count, b->opened, b->count);
+}
+
+cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, struct cd_follower_picture *ret,
+                                   struct cd_error *reterr)
+{
+        struct builder b = { .keys = keys, .now = now };
+
+        cd_status status = build(&b, reterr);
+        if (status != CD_OK) {
+                unref_all(b.opened, b.count);
+                return status;
+        }
+        log_changes(&b);
+        unref_all(keys->opened, keys->opened_count);
+        keys->opened = b.opened;
+        keys->opened_count = b.count;
+        for (size_t i = 0; i < NEEDED_MAX; i++) {
+                cd_jwk_unref(keys->signing[i]);
+                keys->signing[i] = b.signing[i] ? cd_jwk_ref(b.signing[i]) : NULL;
+        }
+        keys->next_change = cd_keys_next_change(&keys->rows, now);
+        *ret = (struct cd_follower_picture){
+                .keys = keys->opened,
+                .count = keys->opened_count,
+                .signing = keys->signing[0],
+                .grant = !keys->options.has_grant            ? NULL
+                         : keys->options.alg == CD_ALG_RS256 ? keys->signing[0]
+                                                             : keys->signing[1],
+        };
+        return CD_OK;
+}
+
+bool cd_follower_keys_change_due(const struct cd_follower_keys *keys, cd_time now)
+{
+        return keys->next_change && now >= keys->next_change;
+}

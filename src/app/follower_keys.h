@@ -1,0 +1,37 @@
+#pragma once
+/* The follower's part that has the keys: rows of the store, opened where they sign. Used by one thread. */
+#include "base/log.h"
+#include "core/keyring.h"
+
+struct cd_follower_keys_options {
+        struct cd_store *store;
+        const struct cd_master_key *master;
+        enum cd_alg alg;        /* of the tokens of clients */
+        bool has_grant;         /* RS256 is needed too */
+        int64_t token_lifetime; /* seconds; the longest */
+        struct cd_jwk *fixed;   /* signs in place of the store's keys of its alg; NULL: none */
+        struct cd_log *log;
+};
+
+struct cd_follower_keys;
+
+/* NULL where memory is out. */
+struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options);
+void cd_follower_keys_free(struct cd_follower_keys *keys); /* NULL is fine */
+
+/* Whether an alg that is needed has no key that will sign for as long as a token lives. */
+bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now);
+/* Reads the rows, and makes the keys that are missing. */
+cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, struct cd_error *reterr);
+
+/* What the rows mean at a time. Only keys that sign are private: what is not needed stays sealed. */
+struct cd_follower_picture {
+        struct cd_jwk *const *keys; /* all that are published; valid until the next picture */
+        size_t count;
+        struct cd_jwk *signing, *grant; /* grant NULL: there is none */
+};
+/* Logs what differs from the picture before. CD_INVALID_REQUEST where a key cannot be opened; the picture before stays then. */
+cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, struct cd_follower_picture *ret,
+                                   struct cd_error *reterr);
+/* Whether a key begins or ends since the last picture. */
+bool cd_follower_keys_change_due(const struct cd_follower_keys *keys, cd_time now);

@@ -1,0 +1,72 @@
+#include "app/snapshot.h"
+
+#include <stdlib.h>
+
+enum {
+        DOCUMENTS = 256 * 1024 /* bytes of the answers that are written once */
+};
+
+struct cd_snapshot {
+        struct cd_web web; /* first, so that one pointer is both */
+        struct cd_core core;
+        struct cd_jwks keys;
+        struct cd_jwk *signing, *grant;
+        struct cd_clients *clients;
+        struct cd_arena arena;
+};
+
+void cd_snapshot_free(void *arg)
+{
+        struct cd_snapshot *snapshot = arg;
+
+        if (!snapshot)
+                return;
+        cd_clients_free(snapshot->clients);
+        cd_jwks_done(&snapshot->keys);
+        cd_jwk_unref(snapshot->signing);
+        cd_jwk_unref(snapshot->grant);
+        cd_arena_done(&snapshot->arena);
+        free(snapshot);
+}
+
+const struct cd_web *cd_snapshot_web(const struct cd_snapshot *snapshot)
+{
+        return &snapshot->web;
+}
+
+static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_parts *parts, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        for (size_t i = 0; i < parts->key_count && status == CD_OK; i++)
+                status = cd_jwks_add(&snapshot->keys, parts->keys[i], reterr);
+        if (status == CD_OK)
+                status = cd_clients_new(parts->clients, parts->client_count, parts->mac_key, parts->common->random,
+                                        &snapshot->clients, reterr);
+        if (status != CD_OK)
+                return status;
+        snapshot->signing = cd_jwk_ref(parts->signing);
+        snapshot->grant = parts->grant ? cd_jwk_ref(parts->grant) : NULL;
+        snapshot->core = *parts->common;
+        snapshot->core.keys = &snapshot->keys;
+        snapshot->core.clients = snapshot->clients;
+        snapshot->core.signing_key = snapshot->signing;
+        snapshot->core.grant.key = snapshot->grant;
+        return cd_web_init(&snapshot->web, &snapshot->core, parts->realm, &snapshot->arena, reterr);
+}
+
+cd_status cd_snapshot_new(const struct cd_snapshot_parts *parts, struct cd_snapshot **ret, struct cd_error *reterr)
+{
+        struct cd_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+        if (!snapshot)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for clients and keys");
+        cd_arena_init(&snapshot->arena, DOCUMENTS);
+        cd_status status = fill(snapshot, parts, reterr);
+        if (status != CD_OK) {
+                cd_snapshot_free(snapshot);
+                return status;
+        }
+        *ret = snapshot;
+        return CD_OK;
+}

@@ -1,0 +1,24 @@
+#pragma once
+/* One picture of what the server decides with: clients and keys as they are now. Immutable; the follower makes another one when
+ * something changes, and struct cd_shared hands it to the handlers. */
+#include "web/web.h"
+
+struct cd_snapshot_parts {
+        const struct cd_core *common; /* what stays: copied, and what it points to outlives the snapshot */
+        cd_str realm;
+        const struct cd_client_spec *clients;
+        size_t client_count;
+        cd_str mac_key;             /* of clients given by the MAC of their secret */
+        struct cd_jwk *const *keys; /* all that are published */
+        size_t key_count;
+        struct cd_jwk *signing, *grant; /* private ones of them; grant NULL: there is no /grant */
+};
+
+struct cd_snapshot;
+
+/* Copies what is not `common`, and takes references of its own to the keys. */
+cd_status cd_snapshot_new(const struct cd_snapshot_parts *parts, struct cd_snapshot **ret, struct cd_error *reterr);
+/* For cd_shared_new; NULL is fine. */
+void cd_snapshot_free(void *snapshot);
+/* What the handlers see; lives as long as the snapshot, and has its address. */
+const struct cd_web *cd_snapshot_web(const struct cd_snapshot *snapshot);

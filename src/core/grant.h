@@ -1,0 +1,20 @@
+#pragma once
+/* A name and a password for a token that says what this user may do: an access token (RFC 9068), signed with RS256 so that anything can
+ * verify it, with the user's grants as claims. */
+#include "core/core.h"
+
+struct cd_grant_request {
+        cd_str name, password; /* as they came; any bytes */
+        cd_str address;        /* of the client */
+};
+
+struct cd_grant_token {
+        cd_str token;
+        int64_t expires_in; /* seconds */
+        cd_str subject;     /* the user's name, canonical */
+};
+
+/* Everything in *ret lives in the arena. CD_NOT_FOUND where there are no grants here; else as cd_login_password, and CD_INTERNAL where
+ * the store holds grants that are none. Blocks for the time of a hash. */
+cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_grant_request *ask,
+                         struct cd_grant_token *ret, struct cd_error *reterr);

@@ -1,0 +1,19 @@
+#pragma once
+/* Inside of the core: making an access token, whoever it is for. */
+#include "core/core.h"
+
+struct cd_mint {
+        const struct cd_jwk *key;
+        int64_t lifetime; /* seconds */
+        cd_str audience, client_id, subject, scope;
+        cd_str extra; /* further claims, see struct cd_claims */
+};
+
+/* Signs the access token (RFC 9068), in the arena, and remembers that this very token is ours. */
+cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_mint *mint, cd_str *ret,
+                        struct cd_error *reterr);
+
+/* The log-in of a user whose tokens are to live. Errors as cd_login_password. A change of the user (a new password, a disabling) ends
+ * all tokens issued up to the very second of it, so a log-in in that second waits for the next. Blocks. */
+cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
+                         struct cd_user *ret, struct cd_error *reterr);

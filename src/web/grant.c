@@ -1,0 +1,154 @@
+/* GET and POST /grant: a name and a password by Basic (RFC 7617), answered with a JWT. */
+#include "core/grant.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "web/oauth_error.h"
+#include "web/web.h"
+
+enum {
+        BASIC_MAX = 4096, /* bytes of base64; more than the longest name and password have */
+        ANSWER_MAX = 24 * 1024,
+};
+
+static cd_status refuse(struct cd_error *reterr, const char *reason)
+{
+        return cd_fail_field(reterr, CD_INVALID_GRANT, CD_STR("Authorization"), reason);
+}
+
+static bool has_control(cd_str s)
+{
+        for (size_t i = 0; i < s.len; i++)
+                if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+                        return true;
+        return false;
+}
+
+/* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded, and the password
+ * may have colons. */
+static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant_request *ret, struct cd_error *reterr)
+{
+        cd_str header = cd_http_header_get(req, CD_STR("Authorization"));
+        cd_str scheme = cd_str_slice(header, 0, cd_str_index(header, ' '));
+        cd_str encoded = cd_str_trim(cd_str_slice(header, scheme.len, header.len));
+        size_t len;
+
+        if (!header.ptr)
+                return refuse(reterr, "no name and password were sent");
+        if (cd_http_header_count(req, CD_STR("Authorization")) > 1)
+                return refuse(reterr, "given more than once");
+        if (!cd_str_eq_nocase(scheme, CD_STR("Basic")))
+                return refuse(reterr, "the scheme must be Basic");
+        if (encoded.len > BASIC_MAX)
+                return refuse(reterr, "too long");
+        char *text = cd_arena_alloc(req->arena, encoded.len + 4);
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
+        if (cd_base64_decode(encoded, text, &len) != CD_OK)
+                return refuse(reterr, "not base64");
+
+        cd_str pair = cd_str_of(text, len);
+        size_t colon = cd_str_index(pair, ':');
+        if (colon == len)
+                return refuse(reterr, "no colon between name and password");
+        if (!cd_str_is_utf8(pair) || has_control(pair))
+                return refuse(reterr, "name and password must be UTF-8 without control characters");
+        *ret = (struct cd_grant_request){
+                .name = cd_str_slice(pair, 0, colon),
+                .password = cd_str_slice(pair, colon + 1, len),
+                .address = req->client_address,
+        };
+        return CD_OK;
+}
+
+/* The status -> HTTP table of this endpoint. What is no fault of the user says nothing of its cause (LESSONS 29). */
+static const struct {
+        cd_status status;
+        int http;
+        const char *error, *description;
+} answers[] = {
+        { CD_INVALID_GRANT, 401, "invalid_credentials", "name and password by Basic, please" },
+        { CD_THROTTLED, 429, "too_many_tries", "too many wrong passwords; try again later" },
+        { CD_UNAVAILABLE, 503, "temporarily_unavailable", NULL },
+        { CD_TIMEOUT, 503, "temporarily_unavailable", NULL },
+        { CD_NOT_FOUND, 404, "not_found", NULL },
+};
+
+static void send_error(const struct cd_web *web, const struct cd_http_request *req, const struct cd_error *error,
+                       struct cd_http_response *res)
+{
+        const char *name = "server_error", *description = NULL;
+        int http = 500;
+
+        for (size_t i = 0; i < CD_LEN(answers); i++) {
+                if (answers[i].status != error->status)
+                        continue;
+                http = answers[i].http;
+                name = answers[i].error;
+                description = answers[i].description;
+        }
+        cd_http_respond_error(req, res, http, cd_str_from_c(name),
+                              description ? cd_str_from_c(description) : (cd_str){ NULL, 0 });
+        cd_web_no_store(res);
+        if (http == 401)
+                cd_http_response_header(res, CD_STR("WWW-Authenticate"), web->grant_challenge);
+        if (http == 429 || http == 503)
+                cd_web_retry_after(req, res, error);
+        req->log->error = cd_str_from_c(name);
+        req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(error->reason));
+}
+
+static void send_token(const struct cd_http_request *req, const struct cd_grant_token *token,
+                       struct cd_http_response *res)
+{
+        struct cd_buf buf;
+        cd_str body;
+
+        cd_buf_init(&buf, req->arena, ANSWER_MAX);
+        (void)cd_buf_reserve(&buf, token->token.len + 96);
+        cd_buf_add(&buf, CD_STR("{\"token\":\""));
+        cd_buf_add(&buf, token->token); /* base64url and dots: nothing to escape */
+        cd_buf_add(&buf, CD_STR("\",\"token_type\":\"Bearer\",\"expires_in\":"));
+        cd_buf_add_i64(&buf, token->expires_in);
+        cd_buf_add_char(&buf, '}');
+        if (cd_buf_view(&buf, &body) != CD_OK)
+                return; /* the server answers 500 where nothing was set */
+        cd_http_respond(res, 200, CD_STR("application/json"), body);
+        cd_web_no_store(res);
+}
+
+/* Where passwords are hashed: reads the copy of the request that it got there. */
+static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = cd_web_get(app);
+        struct cd_grant_request ask;
+        struct cd_grant_token token;
+        struct cd_error err = { 0 };
+
+        req->log->grant_type = CD_STR("basic");
+        cd_status status = decode_basic(req, &ask, &err);
+        if (status == CD_OK)
+                status = cd_grant_issue(web->core, req->arena, &ask, &token, &err);
+        if (status != CD_OK) {
+                send_error(web, req, &err, res);
+                return;
+        }
+        req->log->client_id = web->core->grant.client_id;
+        req->log->user = token.subject;
+        send_token(req, &token, res);
+}
+
+/* What needs no password's hash is answered here, on the loop. */
+void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_web *web = cd_web_get(app);
+        struct cd_grant_request ask;
+        struct cd_error err = { 0 };
+
+        if (!web->core->grant.audience.len)
+                (void)cd_fail(&err, CD_NOT_FOUND, "there are no grants here");
+        else if (decode_basic(req, &ask, &err) == CD_OK) {
+                cd_http_continue_on(res, CD_HTTP_COSTLY, log_in);
+                return;
+        }
+        send_error(web, req, &err, res);
+}

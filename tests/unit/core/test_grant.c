@@ -1,0 +1,178 @@
+#include "core/grant.h"
+
+#include "base/json.h"
+#include "crypto/jwt.h"
+#include "unit/core/fixture.h"
+
+/* One key does for both kinds of tokens: the core does not care. */
+static struct cd_grant_request ask_as(struct fixture *f, const char *name, const char *password)
+{
+        f->core.accepts_any_user = false;
+        f->core.grant = (struct cd_core_grant){
+                .audience = CD_STR("https://api.example"),
+                .client_id = CD_STR("grant"),
+                .lifetime = 120,
+                .key = f->key,
+        };
+        return (struct cd_grant_request){
+                .name = cd_str_from_c(name),
+                .password = cd_str_from_c(password),
+                .address = CD_STR("192.0.2.1"),
+        };
+}
+
+static void a_token_says_who_for_whom_and_what_the_user_may_do(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "Ana", "right");
+        const struct cd_jwt_expect expect = {
+                .typ = CD_STR("at+jwt"),
+                .iss = CD_STR("https://auth.example"),
+                .aud = CD_STR("https://api.example"),
+                .now = NOON,
+        };
+        struct cd_grant_token token;
+        struct cd_jwt jwt;
+
+        fixture_add_user(f, "ana", "right", "{\"role\":\"editor\",\"projects\":[\"a\",\"b\"]}");
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_int_equal(token.expires_in, 120);
+        assert_str(token.subject, "ana");
+        assert_status(cd_jwt_verify_whole(&f->arena, &f->keys, token.token, &expect, &jwt, NULL), CD_OK);
+        assert_str(jwt.claims.sub, "ana");
+        assert_str(jwt.claims.client_id, "grant");
+        assert_int_equal(jwt.claims.exp, NOON + 120);
+        assert_str(cd_json_find(jwt.object, CD_STR("role"))->text, "editor");
+        assert_int_equal(cd_json_find(jwt.object, CD_STR("projects"))->count, 2);
+        assert_null(cd_json_find(jwt.object, CD_STR("scope")));
+}
+
+static void a_user_without_grants_gets_a_token_without_them(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+}
+
+static void a_row_changed_by_hand_cannot_overwrite_a_registered_claim(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+        struct cd_error err;
+
+        fixture_add_user(f, "ana", "right", "{\"sub\":\"root\"}");
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INTERNAL);
+        assert_string_equal(err.field, "grants");
+}
+
+static void lesson_10_unknown_wrong_and_disabled_look_the_same(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request tries[] = { ask_as(f, "nobody", "right"), ask_as(f, "ana", "wrong"),
+                                            ask_as(f, "bo", "right") };
+        struct cd_grant_token token;
+        struct cd_error err;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        fixture_add_user(f, "bo", "right", NULL);
+        fixture_change_user(f, "bo", CD_USER_DISABLE);
+        for (size_t i = 0; i < CD_LEN(tries); i++) {
+                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, &err), CD_INVALID_GRANT);
+                assert_string_equal(err.reason, "unknown user or wrong password");
+        }
+}
+
+static void lesson_14_lockout_holds_at_the_grant_too(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request wrong = ask_as(f, "ana", "wrong"), right = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+        struct cd_error err;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        for (int i = 0; i < 3; i++)
+                assert_status(cd_grant_issue(&f->core, &f->arena, &wrong, &token, &err), CD_INVALID_GRANT);
+        assert_status(cd_grant_issue(&f->core, &f->arena, &right, &token, &err), CD_THROTTLED);
+        assert_int_equal(err.retry_after, 10);
+        f->clock.now += 10;
+        assert_status(cd_grant_issue(&f->core, &f->arena, &right, &token, &err), CD_OK);
+}
+
+static void lesson_21_the_grant_is_off_unless_it_has_an_audience(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        f->core.grant.audience = CD_STR("");
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_NOT_FOUND);
+}
+
+static void a_grant_is_introspected_by_its_audience(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+        struct cd_introspection result;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        struct cd_token_query query = fixture_query(token.token);
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_true(result.active);
+        f->core.grant.audience = CD_STR(""); /* switched off: what it gave is worth nothing any more */
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_false(result.active);
+}
+
+static cd_time tick(const struct cd_clock *clock)
+{
+        struct test_clock *test = (struct test_clock *)clock;
+
+        return test->now++ / 10;
+}
+
+/* A token of the second of a change would be dead at once: the log-in waits for the next one. */
+static void a_login_in_the_second_of_a_change_waits_for_the_next(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+        struct cd_introspection result;
+        struct cd_revocation_list cuts;
+
+        f->clock.now = NOON - 1;
+        fixture_add_user(f, "ana", "right", NULL);
+        f->clock.now = NOON;
+        fixture_change_user(f, "ana", CD_USER_AS_IT_IS);
+        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 10, &cuts, NULL), CD_OK);
+        assert_int_equal(cuts.count, 1);
+        assert_status(cd_revoked_add(f->core.revoked, &cuts.items[0], NOON), CD_OK);
+        f->clock = (struct test_clock){ { tick }, NOON * 10L };
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        struct cd_token_query query = fixture_query(token.token);
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_true(result.active);
+        assert_true(result.claims.iat > NOON);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(a_token_says_who_for_whom_and_what_the_user_may_do),
+                TEST(a_user_without_grants_gets_a_token_without_them),
+                TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
+                TEST(lesson_10_unknown_wrong_and_disabled_look_the_same),
+                TEST(lesson_14_lockout_holds_at_the_grant_too),
+                TEST(lesson_21_the_grant_is_off_unless_it_has_an_audience),
+                TEST(a_grant_is_introspected_by_its_audience),
+                TEST(a_login_in_the_second_of_a_change_waits_for_the_next),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
