@@ -4,7 +4,7 @@ The ```sh blocks of a page are typed in order into one bash, in a folder that ha
 cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
 
 - 5000 to 5003 stand for four ports in a row that are free, in the page, its samples, and the YAML files of the folder.
-- A line that starts a service (cardea serve, cardea demo, time-resource, time-webapp) is what the reader leaves running in a
+- A line that starts a service (cardea serve, cardea demo, time-resource, time-webapp, grant-resource) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
@@ -23,7 +23,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
-SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|time-resource|time-webapp)\b")
+SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|time-resource|time-webapp|grant-resource)\b")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 IN_ITS_FOLDER = {"examples/time-api/README.md"}  # "in this folder", it says
 
@@ -96,7 +96,8 @@ def lay_out(folder, base):
             target.write_text(move_ports(source.read_text(), base))
     (folder / "build").symlink_to(BUILD)
     (folder / "bin").mkdir()
-    for program in ("cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp"):
+    for program in ("cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp",
+                    "examples/resource/grant-resource"):
         (folder / "bin" / pathlib.Path(program).name).symlink_to(BUILD / program)
 
 

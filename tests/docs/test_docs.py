@@ -19,6 +19,10 @@ pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built
 NOT_AS_WRITTEN = {
     ("README.md", "./dev demo     # installs what is missing, builds, and starts three services"):
         ("cardea demo", "it installs packages and builds; what it then runs is the build's demo"),
+    ("docs/verify-tokens.md", "sudo meson install -C build"):
+        ('meson install -C build --no-rebuild --destdir "$PWD/root"\n'
+         'export PKG_CONFIG_SYSROOT_DIR=$PWD/root LD_LIBRARY_PATH=$(dirname "$(find root -name libcardea.so.0)")\n'
+         'export PKG_CONFIG_PATH=$LD_LIBRARY_PATH/pkgconfig', "it needs root; this installs into a folder"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),

@@ -9,9 +9,8 @@ import time
 import jwt as pyjwt
 import pytest
 
-import forge
-from conftest import AUDIENCE, ISSUER, Key, KeyServer, Resource, claims, jwks
-from services import http_answer, wait_until
+from issuer import AUDIENCE, ISSUER, Key, KeyServer, Resource, claims, forge, jwks
+from services import PROGRAMS, http_answer, wait_until
 
 REALM = 'Bearer realm="resource"'
 
@@ -388,7 +387,6 @@ def test_keys_of_a_file_beside_the_configuration_follow_it(start_resource, es256
     ({"jwks": "keys.json", "audience": ""}, "audience"),
 ])
 def test_a_wrong_setting_refuses_to_start(tmp_path, config, reason):
-    from services import PROGRAMS
     file = tmp_path / "resource.yaml"
     file.write_text(json.dumps({"listen": ["127.0.0.1:0"], "issuer": ISSUER, "audience": AUDIENCE, **config}))
     done = subprocess.run([PROGRAMS["grant-resource"], "--config", file], capture_output=True, text=True, timeout=30)
