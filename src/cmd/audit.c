@@ -1,0 +1,156 @@
+/* cardea audit tail: what happened. */
+#include <stdio.h>
+
+#include "cmd/sheet.h"
+#include "cmd/work.h"
+
+enum {
+        COUNT_MAX = 100000,
+        PAGE = 1000,
+        PAGE_MEMORY = 64 * 1024 * 1024,
+        LOOK_EVERY_MS = 500,
+        JSON_MAX = 64 * 1024, /* bytes of one event */
+};
+
+struct tail {
+        const struct cd_work *work;
+        size_t count;
+        bool follow, json;
+};
+
+static const char *const columns[] = { "TIME", "ACTION", "ACTOR", "SUBJECT", "ADDRESS", "DETAIL" };
+
+static bool print_json(const struct cd_audit_event *event)
+{
+        char at[CD_RFC3339_LEN];
+        struct cd_buf buf;
+
+        cd_time_format_rfc3339(event->at, at);
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_printf(&buf, "{\"id\":%lld", (long long)event->id);
+        cd_json_add_str(&buf, "at", cd_str_of(at, sizeof(at)));
+        cd_json_add_str(&buf, "action", event->action);
+        cd_json_add_str(&buf, "actor", event->actor);
+        cd_json_add_str(&buf, "subject", event->subject);
+        cd_json_add_str(&buf, "address", event->address);
+        cd_json_add_str(&buf, "detail", event->detail);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        return cd_json_print(&buf);
+}
+
+static bool print_events(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *events,
+                         bool with_heading)
+{
+        struct cd_sheet sheet;
+        bool fine = true;
+
+        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        for (size_t i = 0; i < events->count && fine; i++) {
+                const struct cd_audit_event *e = &events->items[i];
+                const cd_str cells[CD_LEN(columns)] = {
+                        cd_time_text(arena, e->at), e->action, e->actor, e->subject, e->address, e->detail
+                };
+                if (tail->json)
+                        fine = print_json(e);
+                else
+                        cd_sheet_add(&sheet, cells);
+        }
+        if (tail->json || !with_heading)
+                sheet.has_begun = true;
+        return cd_sheet_done(&sheet) && fine && fflush(stdout) == 0;
+}
+
+/* Until a signal ends the process, or nobody reads any more. */
+static cd_status follow(const struct tail *tail, struct cd_arena *arena, int64_t last, struct cd_error *reterr)
+{
+        struct cd_store *store = tail->work->by.store;
+        struct cd_audit_events events;
+
+        for (;;) {
+                cd_arena_reset(arena);
+                cd_status status = store->audit->list(store, arena, last, PAGE, &events, reterr);
+                if (status != CD_OK)
+                        return status;
+                if (events.count && !print_events(tail, arena, &events, false))
+                        return cd_fail(reterr, CD_UNAVAILABLE, "cannot write to standard output");
+                if (events.count)
+                        last = events.items[events.count - 1].id;
+                if (events.count < PAGE)
+                        store->wait(store, LOOK_EVERY_MS);
+        }
+}
+
+static int show_tail(const struct tail *tail)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_store *store = tail->work->by.store;
+        struct cd_audit_events events = { 0 };
+        struct cd_error err = { 0 };
+        cd_status status = CD_OK;
+
+        cd_arena_init(&arena, PAGE_MEMORY);
+        status = store->audit->list(store, &arena, -1, tail->count ? tail->count : 1, &events, &err);
+        if (status != CD_OK)
+                return cd_work_fail(tail->work->command, &err);
+        int64_t last = events.count ? events.items[events.count - 1].id : 0;
+        if (!tail->count)
+                events.count = 0;
+        if (!print_events(tail, &arena, &events, true))
+                return CD_EXIT_FAILED;
+        if (tail->follow)
+                status = follow(tail, &arena, last, &err);
+        return status == CD_OK ? CD_EXIT_OK : cd_work_fail(tail->work->command, &err);
+}
+
+static int run_tail(int argc, char **argv)
+{
+        const char *config = NULL, *lines = "20";
+        struct tail tail = { 0 };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &config },
+                { .name = "--lines", .letter = 'n', .value = &lines },
+                { .name = "--follow", .letter = 'f', .flag = &tail.follow },
+                { .name = "--json", .flag = &tail.json },
+                { 0 },
+        };
+        struct cd_work work;
+        uint64_t count;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        if (!cd_str_to_u64(cd_str_from_c(lines), &count) || count > COUNT_MAX)
+                return cd_usage_error(argv[0], "--lines must be a number from 0 to %d, not \"%s\"", COUNT_MAX, lines);
+        int code = cd_work_open(&work, argv[0], config);
+        tail.work = &work;
+        tail.count = (size_t)count;
+        if (code == CD_EXIT_OK)
+                code = show_tail(&tail);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command audit_tail = {
+        .name = "tail",
+        .summary = "print the newest events",
+        .help = "Usage: cardea audit tail --config FILE [--lines N] [--follow] [--json]\n"
+                "\n"
+                "Prints the newest events, the newest last: who (actor) did what (action) to whom (subject), and when "
+                "(UTC).\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "  -n, --lines N             so many; 20 if not given\n"
+                "  -f, --follow              then those that come, until a signal\n"
+                "      --json                one JSON object a line\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run_tail,
+};
+
+static const struct cd_command *const actions[] = { &audit_tail, NULL };
+
+const struct cd_command cd_cmd_audit = {
+        .name = "audit",
+        .summary = "show who did what, and when",
+        .help = "",
+        .actions = actions,
+};

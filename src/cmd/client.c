@@ -1,0 +1,215 @@
+/* cardea client: OAuth clients in the store. */
+#include <stdio.h>
+
+#include "cmd/ask.h"
+#include "cmd/client.h"
+#include "cmd/sheet.h"
+#include "cmd/work.h"
+#include "core/admin_clients.h"
+
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+#define EXIT_HELP                                                                                                      \
+        "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there is no "   \
+        "such client.\n"
+
+enum {
+        JSON_MAX = 1024 * 1024, /* bytes of one client */
+};
+
+static int need_id(const char *command)
+{
+        return cd_usage_error(command, "name a client: cardea %s ID", command);
+}
+
+/* The secret alone on standard output, so that "> FILE" keeps it; what was done goes to standard error. */
+static int say_secret(const char *id, const char *what, cd_str secret, bool json)
+{
+        struct cd_buf buf;
+
+        fprintf(stderr, "client %s %s; its secret is shown this once\n", id, what);
+        if (!json) {
+                printf("%.*s\n", CD_STR_ARG(secret));
+                return CD_EXIT_OK;
+        }
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, CD_STR("{\"id\":"));
+        cd_buf_add_json(&buf, cd_str_from_c(id));
+        cd_json_add_str(&buf, "secret", secret);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+/* --- add ---------------------------------------------------------------------------------------------------------- */
+
+struct add_ask {
+        const char *config, *id, *audience;
+        struct cd_words grants, scopes, introspect;
+        bool json;
+};
+
+static int add_client(struct cd_work *work, const struct add_ask *ask)
+{
+        const struct cd_client_order order = {
+                .id = cd_str_from_c(ask->id),
+                .grants = cd_work_strs(work, &ask->grants),
+                .scopes = cd_work_strs(work, &ask->scopes),
+                .audience = cd_str_from_c(ask->audience),
+                .introspect = cd_work_strs(work, &ask->introspect),
+        };
+        struct cd_error err = { 0 };
+        cd_str secret;
+
+        if (cd_admin_client_add(&work->by, &work->arena, &order, &secret, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        return say_secret(ask->id, "added", secret, ask->json);
+}
+
+static int run_add(int argc, char **argv)
+{
+        struct add_ask ask = { 0 };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &ask.config },
+                { .name = "--grant-type", .letter = 'g', .values = &ask.grants },
+                { .name = "--scope", .letter = 's', .values = &ask.scopes },
+                { .name = "--audience", .letter = 'a', .value = &ask.audience },
+                { .name = "--introspect", .letter = 'i', .values = &ask.introspect },
+                { .name = "--json", .flag = &ask.json },
+                { 0 },
+        };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &ask.id, 1))
+                return CD_EXIT_USAGE;
+        if (!ask.id)
+                return need_id(argv[0]);
+        int code = cd_work_open(&work, argv[0], ask.config);
+        if (code == CD_EXIT_OK)
+                code = add_client(&work, &ask);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command client_add = {
+        .name = "add",
+        .summary = "add a client; prints its secret, once",
+        .help = "Usage: cardea client add ID --config FILE [--grant-type TYPE]... [--scope SCOPE]... [--audience URL]\n"
+                "                         [--introspect URL]... [--json]\n"
+                "\n"
+                "Adds an OAuth client and prints its new secret of 256 random bits on standard output. Only a keyed "
+                "hash "
+                "of it is\n"
+                "stored, so it is never shown again.\n"
+                "\n" CONFIG_HELP
+                "  -g, --grant-type TYPE     how it may get tokens: client_credentials, password; any number of them\n"
+                "  -s, --scope SCOPE         what it may ask for, and gets when it asks for nothing; any number of "
+                "them. Each\n"
+                "                            must stand in the setting scopes\n"
+                "  -a, --audience URL        \"aud\" of its tokens; the issuer if not given\n"
+                "  -i, --introspect URL      an audience whose tokens it may introspect; any number of them\n"
+                "      --json                id and secret as a JSON object\n"
+                "\n"
+                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is wrong, "
+                "4 there is\n"
+                "a client of that id already.\n",
+        .run = run_add,
+};
+
+/* --- secret, remove ----------------------------------------------------------------------------------------------- */
+
+static int run_secret(int argc, char **argv)
+{
+        const char *config = NULL, *id;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_error err = { 0 };
+        struct cd_work work;
+        cd_str secret;
+
+        if (!cd_options_parse(argc, argv, options, &id, 1))
+                return CD_EXIT_USAGE;
+        if (!id)
+                return need_id(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = cd_admin_client_set_secret(&work.by, &work.arena, cd_str_from_c(id), &secret, &err) == CD_OK
+                               ? say_secret(id, "has a new secret, the old one is dead", secret, json)
+                               : cd_work_fail(argv[0], &err);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command client_secret = {
+        .name = "secret",
+        .summary = "give a client a new secret; prints it, once",
+        .help = "Usage: cardea client secret ID --config FILE [--json]\n"
+                "\n"
+                "Makes a new secret in the old one's place and prints it on standard output. A running server refuses "
+                "the old one\n"
+                "within a second.\n"
+                "\n" CONFIG_HELP "      --json                id and secret as a JSON object\n"
+                "\n" EXIT_HELP,
+        .run = run_secret,
+};
+
+static int remove_client(struct cd_work *work, const char *id, bool is_sure)
+{
+        struct cd_error err = { 0 };
+        cd_status status = CD_OK;
+
+        if (!is_sure) {
+                status = cd_ask_yes("Remove this client for good?", &is_sure, &err);
+                if (status == CD_OK && !is_sure)
+                        return cd_usage_error(work->command, "not removed");
+        }
+        if (status == CD_OK)
+                status = cd_admin_client_remove(&work->by, &work->arena, cd_str_from_c(id), &err);
+        if (status != CD_OK)
+                return cd_work_fail(work->command, &err);
+        printf("client %s removed\n", id);
+        return CD_EXIT_OK;
+}
+
+static int run_remove(int argc, char **argv)
+{
+        const char *config = NULL, *id;
+        bool yes = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--yes", .letter = 'y', .flag = &yes },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &id, 1))
+                return CD_EXIT_USAGE;
+        if (!id)
+                return need_id(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = remove_client(&work, id, yes);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command client_remove = {
+        .name = "remove",
+        .summary = "remove a client for good",
+        .help = "Usage: cardea client remove ID --config FILE [--yes]\n"
+                "\n"
+                "Removes the client, after a question on the terminal. It gets no more tokens; those that it has live "
+                "to "
+                "their end.\n"
+                "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
+                "\n" EXIT_HELP,
+        .run = run_remove,
+};
+
+static const struct cd_command *const actions[] = { &client_add,    &cd_cmd_client_list, &cd_cmd_client_show,
+                                                    &client_secret, &client_remove,      NULL };
+
+const struct cd_command cd_cmd_client = {
+        .name = "client",
+        .summary = "add, list, change and remove OAuth clients",
+        .help = "A running server sees every change within a second.\n",
+        .actions = actions,
+};

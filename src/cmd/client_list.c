@@ -1,0 +1,246 @@
+/* cardea client list and show. */
+#include <stdio.h>
+
+#include "cmd/client.h"
+#include "cmd/sheet.h"
+#include "cmd/work.h"
+#include "core/oauth/token.h"
+
+enum {
+        JSON_MAX = 1024 * 1024, /* bytes of one client */
+};
+
+static const char *const columns[] = { "ID", "FROM", "GRANT TYPES", "SCOPES", "AUDIENCE", "INTROSPECTS", "CHANGED" };
+
+struct listed {
+        const struct cd_client_record *record;
+        bool configured; /* it stands in the file, not in the store */
+};
+
+static struct cd_strs grant_names(struct cd_arena *arena, unsigned grants)
+{
+        cd_str *names = cd_arena_calloc(arena, 8 * sizeof(grants), sizeof(*names));
+        size_t count = 0;
+
+        for (size_t i = 0; names && cd_grant_names[i]; i++)
+                if (grants & 1u << i)
+                        names[count++] = cd_str_from_c(cd_grant_names[i]);
+        return (struct cd_strs){ names, count };
+}
+
+static cd_str source_of(const struct listed *client)
+{
+        return client->configured ? CD_STR("configuration") : CD_STR("store");
+}
+
+static bool print_json(struct cd_arena *arena, const struct listed *client)
+{
+        const struct cd_client_record *r = client->record;
+        const struct cd_strs grants = grant_names(arena, r->grants);
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, CD_STR("{\"id\":"));
+        cd_buf_add_json(&buf, r->id);
+        cd_json_add_str(&buf, "from", source_of(client));
+        cd_json_add_strs(&buf, "grant_types", &grants);
+        cd_json_add_strs(&buf, "scopes", &r->scopes);
+        cd_json_add_str(&buf, "audience", r->audience);
+        cd_json_add_strs(&buf, "introspect", &r->introspect);
+        cd_json_add_time(&buf, "created_at", r->created_at);
+        cd_json_add_time(&buf, "changed_at", r->changed_at);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        return cd_json_print(&buf);
+}
+
+static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct listed *client)
+{
+        const struct cd_client_record *r = client->record;
+        const struct cd_strs grants = grant_names(arena, r->grants);
+        const cd_str cells[CD_LEN(columns)] = {
+                r->id,
+                source_of(client),
+                cd_list_text(arena, &grants),
+                cd_list_text(arena, &r->scopes),
+                r->audience,
+                cd_list_text(arena, &r->introspect),
+                cd_time_text(arena, r->changed_at),
+        };
+
+        cd_sheet_add(sheet, cells);
+}
+
+/* Those of the configuration, which come first in the file's order, as records without a secret. */
+static cd_status read_configured(struct cd_work *work, struct cd_client_records *ret, struct cd_error *reterr)
+{
+        const struct cd_config_client *clients = work->admin.config.clients.items;
+        size_t count = work->admin.config.clients.count;
+        struct cd_client_record *records = cd_arena_calloc(&work->arena, count + 1, sizeof(*records));
+
+        if (!records)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        for (size_t i = 0; i < count; i++)
+                records[i] = (struct cd_client_record){
+                        .id = clients[i].id,
+                        .grants = cd_config_grants(&clients[i]),
+                        .scopes = clients[i].scopes,
+                        .audience = clients[i].audience.len ? clients[i].audience : work->admin.config.issuer,
+                        .introspect = clients[i].introspect,
+                };
+        *ret = (struct cd_client_records){ records, count };
+        return CD_OK;
+}
+
+/* All, those of the configuration first. */
+static cd_status read_clients(struct cd_work *work, struct listed **ret, size_t *ret_count, struct cd_error *reterr)
+{
+        struct cd_client_records configured = { 0 }, stored = { 0 };
+        size_t count = 0;
+
+        cd_status status = read_configured(work, &configured, reterr);
+        if (status == CD_OK)
+                status = work->by.store->clients->list(work->by.store, &work->arena, &stored, reterr);
+        if (status != CD_OK)
+                return status;
+        struct listed *all = cd_arena_calloc(&work->arena, configured.count + stored.count + 1, sizeof(*all));
+        if (!all)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        for (size_t i = 0; i < configured.count; i++)
+                all[count++] = (struct listed){ &configured.items[i], true };
+        for (size_t i = 0; i < stored.count; i++)
+                all[count++] = (struct listed){ &stored.items[i], false };
+        *ret = all;
+        *ret_count = count;
+        return CD_OK;
+}
+
+static int list_clients(struct cd_work *work, bool json)
+{
+        struct cd_error err = { 0 };
+        struct cd_sheet sheet;
+        struct listed *all;
+        bool fine = true;
+        size_t count;
+
+        if (read_clients(work, &all, &count, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        for (size_t i = 0; json && fine && i < count; i++)
+                fine = print_json(&work->arena, &all[i]);
+        if (json)
+                return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        for (size_t i = 0; i < count; i++)
+                add_row(&sheet, &work->arena, &all[i]);
+        return cd_sheet_done(&sheet) ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static void print_client(struct cd_arena *arena, const struct listed *client)
+{
+        const struct cd_client_record *r = client->record;
+        const struct cd_strs grants = grant_names(arena, r->grants);
+        const struct {
+                const char *name;
+                cd_str value;
+        } rows[] = {
+                { "id", r->id },
+                { "from", source_of(client) },
+                { "grant types", cd_list_text(arena, &grants) },
+                { "scopes", cd_list_text(arena, &r->scopes) },
+                { "audience", r->audience },
+                { "introspects", cd_list_text(arena, &r->introspect) },
+                { "created", cd_time_text(arena, r->created_at) },
+                { "changed", cd_time_text(arena, r->changed_at) },
+        };
+
+        for (size_t i = 0; i < CD_LEN(rows); i++)
+                printf("%-12s %.*s\n", rows[i].name, CD_STR_ARG(cd_safe_text(arena, rows[i].value)));
+}
+
+static int show_client(struct cd_work *work, const char *id, bool json)
+{
+        struct cd_error err = { 0 };
+        struct listed *all;
+        size_t count, i = 0;
+
+        if (read_clients(work, &all, &count, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        while (i < count && !cd_str_eq_c(all[i].record->id, id))
+                i++;
+        if (i == count) {
+                cd_status missing = cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", id);
+                (void)missing;
+                return cd_work_fail(work->command, &err);
+        }
+        if (json)
+                return print_json(&work->arena, &all[i]) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        print_client(&work->arena, &all[i]);
+        return CD_EXIT_OK;
+}
+
+static int run_list(int argc, char **argv)
+{
+        const char *config = NULL;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = list_clients(&work, json);
+        cd_work_close(&work);
+        return code;
+}
+
+static int run_show(int argc, char **argv)
+{
+        const char *config = NULL, *id;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &id, 1))
+                return CD_EXIT_USAGE;
+        if (!id)
+                return cd_usage_error(argv[0], "name a client: cardea client show ID");
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = show_client(&work, id, json);
+        cd_work_close(&work);
+        return code;
+}
+
+const struct cd_command cd_cmd_client_list = {
+        .name = "list",
+        .summary = "list all clients",
+        .help = "Usage: cardea client list --config FILE [--json]\n"
+                "\n"
+                "Prints the clients of the configuration and those of the store. Times are UTC.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --json                one JSON object a line\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run_list,
+};
+
+const struct cd_command cd_cmd_client_show = {
+        .name = "show",
+        .summary = "show one client",
+        .help = "Usage: cardea client show ID --config FILE [--json]\n"
+                "\n"
+                "Prints what the client may do. Its secret is not stored and cannot be shown.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --json                as a JSON object\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
+                "is "
+                "no such client.\n",
+        .run = run_show,
+};

@@ -1,0 +1,450 @@
+/* cardea init: from nothing to a server that can be tried. */
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/administration.h"
+#include "base/secret.h"
+#include "cmd/cmd.h"
+#include "cmd/init_files.h"
+#include "cmd/work.h"
+#include "crypto/certificate.h"
+#include "crypto/seal.h"
+#include "store/store.h"
+
+enum {
+        CERTIFICATE_DAYS = 825,
+        TEXT_MAX = 64 * 1024, /* bytes of a configuration */
+        PORT_MAX = 65534,     /* the resource service takes the next one */
+};
+
+struct init {
+        const char *command;
+        const char *dir, *listen, *issuer, *store, *user;
+        cd_str host; /* of listen, without its port */
+        unsigned port;
+        struct cd_arena arena;
+        struct init_files files;
+};
+
+/* --- what is asked for ---------------------------------------------------------------------------------------------- */
+
+static cd_status read_listen(struct init *init, struct cd_error *reterr)
+{
+        cd_str listen = cd_str_from_c(init->listen);
+        const char *wrong = cd_service_check_listen(listen);
+        uint64_t port;
+
+        if (wrong)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("listen"), wrong);
+        size_t colon = listen.len;
+        while (listen.ptr[--colon] != ':')
+                ;
+        init->host = cd_str_slice(listen, 0, colon);
+        if (!cd_str_to_u64(cd_str_slice(listen, colon + 1, listen.len), &port) || port == 0 || port > PORT_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
+                                "the port must be 1 to %d: the next one is the resource service's", PORT_MAX);
+        init->port = (unsigned)port;
+        return CD_OK;
+}
+
+static cd_status find_user(struct init *init, struct cd_error *reterr)
+{
+        const struct passwd *found;
+
+        init->files.uid = (uid_t)-1;
+        init->files.gid = (gid_t)-1;
+        if (!init->user)
+                return CD_OK;
+        if (geteuid() != 0)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("user"), "only root gives files to others");
+        errno = 0;
+        found = getpwnam(init->user);
+        if (!found)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("user"), "there is no user \"%s\" on this machine",
+                                init->user);
+        init->files.uid = found->pw_uid;
+        init->files.gid = found->pw_gid;
+        return CD_OK;
+}
+
+/* "cardea.db" of "sqlite:cardea.db"; NULL for another kind of store. */
+static const char *sqlite_path(const struct init *init)
+{
+        return !strncmp(init->store, "sqlite:", 7) ? init->store + 7 : NULL;
+}
+
+static cd_status check_store(const struct init *init, struct cd_error *reterr)
+{
+        const char *path = sqlite_path(init);
+
+        if ((path && *path) || !strncmp(init->store, "postgresql://", 13) || !strncmp(init->store, "postgres://", 11))
+                return CD_OK;
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+                             "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
+}
+
+/* --- the files ------------------------------------------------------------------------------------------------------ */
+
+/* The host of the issuer, without its port; empty where it has none. */
+static cd_str issuer_host(const struct init *init)
+{
+        cd_str rest = cd_str_from_c(init->issuer);
+        size_t end = 0;
+
+        if (!cd_str_has_prefix(rest, CD_STR("https://")))
+                return CD_STR("");
+        rest = cd_str_slice(rest, 8, rest.len);
+        if (rest.len && rest.ptr[0] == '[')
+                return cd_str_slice(rest, 1, cd_str_index(rest, ']') - 1);
+        while (end < rest.len && rest.ptr[end] != ':' && rest.ptr[end] != '/')
+                end++;
+        return cd_str_slice(rest, 0, end);
+}
+
+/* The names of this host, and that of the issuer where it is another. */
+static cd_status list_names(struct init *init, struct cd_strs *ret, struct cd_error *reterr)
+{
+        struct cd_strs names;
+        cd_str host = issuer_host(init);
+
+        cd_status status = cd_certificate_names_of_host(&init->arena, &names, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_str *all = cd_arena_calloc(&init->arena, names.count + 1, sizeof(*all));
+        if (!all)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names of the certificate");
+        bool is_known = !host.len;
+        for (size_t i = 0; i < names.count; i++) {
+                all[i] = names.items[i];
+                is_known |= cd_str_eq_nocase(names.items[i], host);
+        }
+        if (!is_known)
+                all[names.count] = host;
+        *ret = (struct cd_strs){ all, names.count + !is_known };
+        return CD_OK;
+}
+
+static cd_status write_certificate(struct init *init, struct cd_error *reterr)
+{
+        struct cd_certificate_spec spec = { .now = cd_clock_system.now(&cd_clock_system), .days = CERTIFICATE_DAYS };
+        cd_str certificate, key;
+
+        cd_status status = list_names(init, &spec.names, reterr);
+        if (status == CD_OK)
+                status = cd_certificate_self_signed(&spec, &init->arena, &certificate, &key, reterr);
+        if (status == CD_OK)
+                status = init_files_write(&init->files, "cert.pem", 0644, certificate, reterr);
+        if (status == CD_OK)
+                status = init_files_write(&init->files, "key.pem", 0600, key, reterr);
+        return status;
+}
+
+static cd_status write_master_key(struct init *init, struct cd_error *reterr)
+{
+        char text[CD_MASTER_KEY_TEXT + 1];
+
+        cd_status status = cd_master_key_generate(&cd_random_system, text, reterr);
+        if (status != CD_OK)
+                return status;
+        text[CD_MASTER_KEY_TEXT] = '\n';
+        status = init_files_write(&init->files, "master.key", 0600, cd_str_of(text, sizeof(text)), reterr);
+        cd_wipe(text, sizeof(text));
+        return status;
+}
+
+/* "NAME: VALUE", the value as YAML takes it whatever is in it. */
+static void add_setting(struct cd_buf *buf, const char *name, cd_str value, const char *comment)
+{
+        cd_buf_add(buf, cd_str_from_c(name));
+        cd_buf_add(buf, CD_STR(": "));
+        cd_buf_add_json(buf, value);
+        cd_buf_add(buf, cd_str_from_c(comment));
+        cd_buf_add_char(buf, '\n');
+}
+
+static void compose_server(const struct init *init, struct cd_buf *buf)
+{
+        char audience[64];
+
+        snprintf(audience, sizeof(audience), "https://localhost:%u", init->port + 1);
+        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. What is in force:\n"
+                               "# cardea config show --config cardea.yaml. Files are relative to this one.\n"
+                               "listen: ["));
+        cd_buf_add_json(buf, cd_str_from_c(init->listen));
+        cd_buf_add(buf, CD_STR("]\n"));
+        add_setting(buf, "issuer", cd_str_from_c(init->issuer),
+                    "   # what clients call this server, and \"iss\" of tokens");
+        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }   # self-signed; a real one goes in their "
+                               "place\n"));
+        if (init->user)
+                add_setting(buf, "user", cd_str_from_c(init->user), "   # whom to become when started as root");
+        cd_buf_add(buf, CD_STR("\n# Users, clients, keys and the audit. SQLite needs no server; several nodes share a "
+                               "PostgreSQL:\n"
+                               "# store: postgresql://cardea@db.example.org/cardea\n"));
+        add_setting(buf, "store", cd_str_from_c(init->store), "");
+        cd_buf_add(buf,
+                   CD_STR("# Seals the private keys in the store. Keep a copy elsewhere: without it they are lost.\n"
+                          "master_key: ${file:master.key}\n"
+                          "\n# GET /grant with a user's name and password gives a token that says what the user "
+                          "may do.\n"
+                          "grant:\n"));
+        add_setting(buf, "  audience", cd_str_from_c(audience), "   # who takes these tokens: the resource service");
+        cd_buf_add(buf,
+                   CD_STR("  lifetime: 5m\n"
+                          "\n# Tokens of clients, which \"cardea client add\" adds; they may be given these scopes.\n"
+                          "tokens: { lifetime: 5m, alg: ES256 }\n"
+                          "scopes: [read, write]\n"
+                          "\npassword_hashing: { memory: 19MB, iterations: 2 }   # Argon2id; raised, it holds from "
+                          "the next login on\n"
+                          "log: { level: info }\n"));
+}
+
+static void compose_resource(const struct init *init, struct cd_buf *buf)
+{
+        char url[128];
+
+        cd_buf_printf(buf,
+                      "# The example of a resource service: grant-resource --config resource.yaml\n"
+                      "listen: [\"%.*s:%u\"]\n",
+                      CD_STR_ARG(init->host), init->port + 1);
+        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }\n"));
+        add_setting(buf, "issuer", cd_str_from_c(init->issuer), "   # whose tokens it takes");
+        snprintf(url, sizeof(url), "https://localhost:%u/.well-known/jwks.json", init->port);
+        add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
+        snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
+        add_setting(buf, "audience", cd_str_from_c(url), "   # for whom they must be");
+        cd_buf_add(buf, CD_STR("ca: cert.pem   # what proves that server\n"));
+}
+
+static cd_status write_text(struct init *init, const char *name, void (*compose)(const struct init *, struct cd_buf *),
+                            struct cd_error *reterr)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, &init->arena, TEXT_MAX);
+        compose(init, &buf);
+        if (cd_buf_view(&buf, &text) != CD_OK)
+                return cd_fail(reterr, CD_TOO_LARGE, "the configuration would be too long");
+        return init_files_write(&init->files, name, 0600, text, reterr);
+}
+
+/* --- the database ----------------------------------------------------------------------------------------------------- */
+
+/* Makes the file of SQLite, which must be new. */
+static cd_status make_database(struct init *init, struct cd_error *reterr)
+{
+        static const char *const suffixes[] = { "", "-wal", "-shm" };
+        const char *path = sqlite_path(init);
+        struct cd_store_opened opened;
+        char name[INIT_PATH_MAX];
+
+        if (!path)
+                return CD_OK;
+        for (size_t i = 0; i < CD_LEN(suffixes); i++) {
+                snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+                cd_status status = init_files_expect(&init->files, name, reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        const struct cd_store_options options = { .url = cd_str_from_c(init->store),
+                                                  .folder = cd_str_from_c(init->dir),
+                                                  .may_create = true };
+        cd_status status = cd_store_open(&options, &opened, reterr);
+        if (status == CD_OK)
+                opened.store->free(opened.store);
+        return status;
+}
+
+static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, enum cd_alg alg,
+                          struct cd_error *reterr)
+{
+        const struct cd_key_order order = { .alg = alg, .at_once = true };
+        struct cd_keyring ring;
+
+        cd_status status = cd_admin_keyring(admin, &ring, reterr);
+        return status == CD_OK ? cd_keyring_generate(&ring, arena, &order, NULL, reterr) : status;
+}
+
+/* Opens what was made as any command does, which proves it, and makes the first keys. */
+static cd_status make_keys(struct init *init, struct cd_error *reterr)
+{
+        cd_str path = cd_arena_printf(&init->arena, "%s/cardea.yaml", init->dir);
+        struct cd_admin admin = { 0 };
+
+        if (!path.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
+        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr }, &admin, reterr);
+        if (status == CD_OK)
+                status = make_key(&admin, &init->arena, CD_ALG_RS256, reterr);
+        if (status == CD_OK && cd_config_alg(&admin.config) != CD_ALG_RS256)
+                status = make_key(&admin, &init->arena, cd_config_alg(&admin.config), reterr);
+        cd_admin_close(&admin);
+        return status;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------------- */
+
+static cd_status make_all(struct init *init, struct cd_error *reterr)
+{
+        cd_status status = init_files_begin(&init->files, init->dir, reterr);
+
+        if (status == CD_OK)
+                status = write_text(init, "cardea.yaml", compose_server, reterr);
+        if (status == CD_OK)
+                status = write_text(init, "resource.yaml", compose_resource, reterr);
+        if (status == CD_OK)
+                status = write_master_key(init, reterr);
+        if (status == CD_OK)
+                status = write_certificate(init, reterr);
+        if (status == CD_OK)
+                status = make_database(init, reterr);
+        if (status == CD_OK)
+                status = make_keys(init, reterr);
+        if (status == CD_OK)
+                status = init_files_finish(&init->files, reterr);
+        return status;
+}
+
+static bool is_interrupted(void)
+{
+        sigset_t pending;
+
+        sigpending(&pending);
+        return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP);
+}
+
+/* A signal waits until what was begun is whole or gone. */
+static cd_status make_or_undo(struct init *init, struct cd_error *reterr)
+{
+        sigset_t signals, old;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGHUP);
+        sigprocmask(SIG_BLOCK, &signals, &old);
+        cd_status status = make_all(init, reterr);
+        if (status == CD_OK && is_interrupted())
+                status = cd_fail(reterr, CD_UNAVAILABLE, "interrupted");
+        if (status != CD_OK)
+                init_files_undo(&init->files);
+        init_files_close(&init->files);
+        sigprocmask(SIG_SETMASK, &old, NULL);
+        return status;
+}
+
+/* The folder as a shell takes it. */
+static cd_str quoted(struct cd_arena *arena, const char *text)
+{
+        struct cd_buf buf;
+        cd_str shown;
+
+        if (text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+@%,:")] == '\0')
+                return cd_str_from_c(text);
+        cd_buf_init(&buf, arena, TEXT_MAX);
+        cd_buf_add_char(&buf, '\'');
+        for (; *text; text++)
+                cd_buf_add(&buf, *text == '\'' ? CD_STR("'\\''") : cd_str_of(text, 1));
+        cd_buf_add_char(&buf, '\'');
+        return cd_buf_view(&buf, &shown) == CD_OK ? shown : CD_STR("DIR");
+}
+
+static void announce(struct init *init)
+{
+        cd_str dir = quoted(&init->arena, init->dir);
+
+        printf("%s has a configuration, a certificate, a master key%s and the first keys. Try:\n\n", init->dir,
+               sqlite_path(init) ? ", a database" : "");
+        printf("  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'\n",
+               CD_STR_ARG(dir));
+        printf("  cardea serve --config %.*s/cardea.yaml\n", CD_STR_ARG(dir));
+        printf("  curl --cacert %.*s/cert.pem -u ana https://localhost:%u/grant\n", CD_STR_ARG(dir), init->port);
+        printf("  grant-resource --config %.*s/resource.yaml\n", CD_STR_ARG(dir));
+        printf("  curl --cacert %.*s/cert.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/\n\n",
+               CD_STR_ARG(dir), init->port + 1);
+        printf("Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.\n",
+               CD_STR_ARG(dir));
+}
+
+static int make_installation(struct init *init)
+{
+        struct cd_error err = { 0 };
+        char issuer[64];
+
+        cd_status status = read_listen(init, &err);
+        if (status == CD_OK)
+                status = find_user(init, &err);
+        if (status == CD_OK)
+                status = check_store(init, &err);
+        if (status == CD_OK && !init->issuer) {
+                snprintf(issuer, sizeof(issuer), "https://localhost:%u", init->port);
+                init->issuer = issuer;
+        }
+        if (status == CD_OK)
+                status = make_or_undo(init, &err);
+        if (status != CD_OK)
+                return cd_work_fail(init->command, &err);
+        announce(init);
+        return CD_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        struct init init = { .listen = "127.0.0.1:8443", .store = "sqlite:cardea.db", .files.fd = -1 };
+        const struct cd_option options[] = {
+                { .name = "--dir", .letter = 'd', .value = &init.dir },
+                { .name = "--listen", .letter = 'l', .value = &init.listen },
+                { .name = "--issuer", .value = &init.issuer },
+                { .name = "--store", .value = &init.store },
+                { .name = "--user", .value = &init.user },
+                { 0 },
+        };
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        if (!init.dir)
+                return cd_usage_error(argv[0], "name a folder to make: cardea init --dir DIR");
+        init.command = argv[0];
+        cd_arena_init(&init.arena, CD_WORK_ARENA);
+        int code = make_installation(&init);
+        cd_arena_done(&init.arena);
+        return code;
+}
+
+const struct cd_command cd_cmd_init = {
+        .name = "init",
+        .summary = "make a configuration, keys, a certificate and a database",
+        .help = "Usage: cardea init --dir DIR [--listen ADDRESS:PORT] [--issuer URL] [--store URL] [--user NAME]\n"
+                "\n"
+                "Makes DIR, or fills it where it is empty, and says what to try next. Nobody but its owner can read "
+                "what is "
+                "in it:\n"
+                "cardea.yaml, the configuration; cert.pem and key.pem, a self-signed certificate for localhost and "
+                "this "
+                "host;\n"
+                "master.key, which seals the private keys in the store; cardea.db, the database with its first keys; "
+                "resource.yaml,\n"
+                "for the example of a resource service. Nothing is overwritten, and a failure leaves nothing behind.\n"
+                "\n"
+                "  -d, --dir DIR              the folder\n"
+                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource "
+                "service "
+                "takes the\n"
+                "                             next port\n"
+                "      --issuer URL           what clients call the server; https://localhost:PORT if not given\n"
+                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE; "
+                "sqlite:cardea.db if\n"
+                "                             not given. A password in it is better ${env:NAME} or ${file:PATH}: other "
+                "users can see\n"
+                "                             the command line\n"
+                "      --user NAME            as root: everything belongs to this user, whom the server becomes\n"
+                "\n"
+                "Exit codes: 0 made, 1 failed at run time, 2 the command line is wrong, 4 there is something in DIR "
+                "already.\n",
+        .run = run,
+};

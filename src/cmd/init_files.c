@@ -1,0 +1,135 @@
+#include "cmd/init_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static cd_status fail_dir(const struct init_files *files, cd_status status, const char *why, struct cd_error *reterr)
+{
+        return cd_failf(reterr, status, CD_STR("dir"), "%s %s", files->dir, why);
+}
+
+static cd_status fail_errno(const char *name, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", name, strerror(errno));
+}
+
+static bool is_empty(int fd)
+{
+        DIR *dir = fdopendir(dup(fd));
+        const struct dirent *entry;
+        bool empty = dir != NULL;
+
+        while (empty && (entry = readdir(dir)))
+                empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+        if (dir)
+                closedir(dir);
+        return empty;
+}
+
+cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_error *reterr)
+{
+        struct stat st;
+
+        files->dir = dir;
+        files->fd = -1;
+        files->count = 0;
+        files->was_there = mkdir(dir, 0700) < 0;
+        if (files->was_there && errno != EEXIST)
+                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+        files->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (files->fd < 0 || fstat(files->fd, &st) < 0)
+                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+        files->old_mode = st.st_mode & 07777;
+        if (files->was_there && !is_empty(files->fd))
+                return fail_dir(files, CD_EXISTS, "is not empty; nothing there is overwritten: name another folder",
+                                reterr);
+        if (fchmod(files->fd, 0700) < 0)
+                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+        return CD_OK;
+}
+
+static bool note(struct init_files *files, const char *name)
+{
+        if (files->count == INIT_FILES_MAX || strlen(name) >= INIT_PATH_MAX)
+                return false;
+        strcpy(files->made[files->count++], name);
+        return true;
+}
+
+static bool write_all(int fd, cd_str text)
+{
+        while (text.len) {
+                ssize_t n = write(fd, text.ptr, text.len);
+                if (n < 0 && errno != EINTR)
+                        return false;
+                if (n > 0)
+                        text = cd_str_slice(text, (size_t)n, text.len);
+        }
+        return true;
+}
+
+cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,
+                           struct cd_error *reterr)
+{
+        int fd = openat(files->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600);
+
+        if (fd < 0)
+                return errno == EEXIST ? cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already", name)
+                                       : fail_errno(name, reterr);
+        bool fine = note(files, name) && write_all(fd, text) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+        if (close(fd) < 0 || !fine)
+                return fail_errno(name, reterr);
+        return CD_OK;
+}
+
+cd_status init_files_expect(struct init_files *files, const char *name, struct cd_error *reterr)
+{
+        struct stat st;
+
+        if (fstatat(files->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already", name);
+        if (errno != ENOENT)
+                return fail_errno(name, reterr);
+        return note(files, name) ? CD_OK : cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s: too long", name);
+}
+
+/* A file that was expected need not be there. */
+static bool give_away(const struct init_files *files, const char *name)
+{
+        return fchownat(files->fd, name, files->uid, files->gid, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT;
+}
+
+cd_status init_files_finish(struct init_files *files, struct cd_error *reterr)
+{
+        bool fine = true;
+
+        for (size_t i = 0; files->uid != (uid_t)-1 && i < files->count && fine; i++)
+                fine = give_away(files, files->made[i]);
+        if (fine && files->uid != (uid_t)-1)
+                fine = fchown(files->fd, files->uid, files->gid) == 0;
+        if (!fine || fsync(files->fd) < 0)
+                return fail_errno(files->dir, reterr);
+        return CD_OK;
+}
+
+void init_files_undo(struct init_files *files)
+{
+        while (files->fd >= 0 && files->count)
+                unlinkat(files->fd, files->made[--files->count], 0);
+        if (!files->was_there)
+                rmdir(files->dir);
+        else if (files->fd >= 0)
+                (void)!fchmod(files->fd, files->old_mode);
+}
+
+void init_files_close(struct init_files *files)
+{
+        if (files->fd >= 0)
+                close(files->fd);
+        files->fd = -1;
+}

@@ -1,0 +1,340 @@
+/* cardea key: the keys that sign tokens. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/sheet.h"
+#include "cmd/work.h"
+
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+#define ALG_HELP    "      --alg ALG             ES256, RS256 or EdDSA; what tokens.alg says if not given\n"
+#define BITS_HELP   "      --bits N              of an RSA key: 2048 (if not given) or 3072\n"
+
+enum {
+        JSON_MAX = 1024 * 1024, /* bytes of all public keys */
+};
+
+/* --- generate, rotate --------------------------------------------------------------------------------------------- */
+
+struct make_ask {
+        const char *config, *alg, *bits;
+        bool now;
+};
+
+static bool read_order(const struct make_ask *ask, const char *command, struct cd_key_order *ret)
+{
+        *ret = (struct cd_key_order){ .at_once = ask->now };
+        if (ask->alg && (ret->alg = cd_alg_from_name(cd_str_from_c(ask->alg))) == CD_ALG_NONE) {
+                cd_usage_error(command, "--alg must be ES256, RS256 or EdDSA, not \"%s\"", ask->alg);
+                return false;
+        }
+        if (ask->bits && strcmp(ask->bits, "2048") != 0 && strcmp(ask->bits, "3072") != 0) {
+                cd_usage_error(command, "--bits must be 2048 or 3072, not \"%s\"", ask->bits);
+                return false;
+        }
+        ret->rsa_bits = ask->bits && ask->bits[0] == '3' ? 3072 : 2048;
+        return true;
+}
+
+typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+                          struct cd_key_record *ret, struct cd_error *reterr);
+
+static int make_key(struct cd_work *work, const struct make_ask *ask, make_fn *make, const char *what)
+{
+        struct cd_key_order order;
+        struct cd_keyring ring;
+        struct cd_key_record key;
+        struct cd_error err = { 0 };
+
+        if (!read_order(ask, work->command, &order))
+                return CD_EXIT_USAGE;
+        if (order.alg == CD_ALG_NONE)
+                order.alg = cd_config_alg(&work->admin.config);
+        if (ask->bits && order.alg != CD_ALG_RS256)
+                return cd_usage_error(work->command, "--bits is for RS256 only");
+        cd_status status = cd_admin_keyring(&work->admin, &ring, &err);
+        if (status == CD_OK)
+                status = make(&ring, &work->arena, &order, &key, &err);
+        if (status != CD_OK)
+                return cd_work_fail(work->command, &err);
+        printf("%.*s key %.*s %s; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid), what,
+               CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
+        return CD_EXIT_OK;
+}
+
+static int run_generate(int argc, char **argv)
+{
+        struct make_ask ask = { .now = true };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--alg", .value = &ask.alg },
+                                             { .name = "--bits", .value = &ask.bits },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], ask.config);
+        if (code == CD_EXIT_OK)
+                code = make_key(&work, &ask, cd_keyring_generate, "generated");
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command key_generate = {
+        .name = "generate",
+        .summary = "make the first key of an algorithm",
+        .help = "Usage: cardea key generate --config FILE [--alg ALG] [--bits N]\n"
+                "\n"
+                "Makes the first key of an algorithm; it signs at once. Where there is one, rotate it.\n"
+                "\n" CONFIG_HELP ALG_HELP BITS_HELP "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 4 there "
+                "is a "
+                "key.\n",
+        .run = run_generate,
+};
+
+static int run_rotate(int argc, char **argv)
+{
+        struct make_ask ask = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--alg", .value = &ask.alg },
+                                             { .name = "--bits", .value = &ask.bits },
+                                             { .name = "--now", .flag = &ask.now },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], ask.config);
+        if (code == CD_EXIT_OK)
+                code = make_key(&work, &ask, cd_keyring_rotate, "generated");
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command key_rotate = {
+        .name = "rotate",
+        .summary = "make the next key; it is published now and signs in an hour",
+        .help = "Usage: cardea key rotate --config FILE [--alg ALG] [--bits N] [--now]\n"
+                "\n"
+                "Makes the next key of an algorithm. It is published at once and signs in an hour, so that whoever "
+                "caches "
+                "the JWKS\n"
+                "has it by then. The last one stays published until the last of its tokens is dead. No server is "
+                "restarted.\n"
+                "\n" CONFIG_HELP ALG_HELP BITS_HELP "      --now                 it signs at once: where the last key "
+                "may be known to others. Verifiers that "
+                "cache the\n"
+                "                            JWKS refuse its tokens until they fetch it again\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
+                "is "
+                "no key of\n"
+                "that algorithm yet, 4 there is a next key already.\n",
+        .run = run_rotate,
+};
+
+/* --- list, export ------------------------------------------------------------------------------------------------- */
+
+static const char *const columns[] = { "KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "VERIFIES UNTIL" };
+
+static bool print_key_json(const struct cd_key_record *key, cd_str state)
+{
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, CD_STR("{\"kid\":"));
+        cd_buf_add_json(&buf, key->kid);
+        cd_json_add_str(&buf, "alg", key->alg);
+        cd_json_add_str(&buf, "state", state);
+        cd_json_add_time(&buf, "created_at", key->created_at);
+        cd_json_add_time(&buf, "sign_from", key->sign_from);
+        cd_json_add_time(&buf, "verify_until", key->verify_until);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        return cd_json_print(&buf);
+}
+
+static int list_keys(struct cd_work *work, bool json)
+{
+        struct cd_arena *arena = &work->arena;
+        struct cd_key_records keys;
+        struct cd_keyring ring;
+        struct cd_error err = { 0 };
+        struct cd_sheet sheet;
+        bool fine = true;
+
+        if (cd_admin_keyring(&work->admin, &ring, &err) != CD_OK ||
+            work->by.store->keys->list(work->by.store, arena, &keys, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        for (size_t i = 0; i < keys.count; i++) {
+                const struct cd_key_record *key = &keys.items[i];
+                cd_str state = cd_key_state(&keys, key, ring.now);
+                const cd_str cells[CD_LEN(columns)] = {
+                        key->kid,
+                        key->alg,
+                        state,
+                        cd_time_text(arena, key->created_at),
+                        cd_time_text(arena, key->sign_from),
+                        cd_time_text(arena, key->verify_until),
+                };
+                if (json)
+                        fine = fine && print_key_json(key, state);
+                else
+                        cd_sheet_add(&sheet, cells);
+        }
+        sheet.has_begun = json; /* no heading over JSON */
+        return cd_sheet_done(&sheet) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int run_list(int argc, char **argv)
+{
+        const char *config = NULL;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = list_keys(&work, json);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command key_list = {
+        .name = "list",
+        .summary = "list the keys and what each does now",
+        .help = "Usage: cardea key list --config FILE [--json]\n"
+                "\n"
+                "Prints the keys with their states: \"next\" is published and signs later, \"signing\", \"verifying\" "
+                "signs no "
+                "more but\n"
+                "its tokens are good, \"retired\". Times are UTC.\n"
+                "\n" CONFIG_HELP "      --json                one JSON object a line\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run_list,
+};
+
+/* What the server publishes now, as GET /jwks does. */
+static int export_keys(struct cd_work *work, const char *kid)
+{
+        struct cd_key_records keys;
+        struct cd_keyring ring;
+        struct cd_error err = { 0 };
+        struct cd_buf buf;
+        size_t count = 0;
+
+        if (cd_admin_keyring(&work->admin, &ring, &err) != CD_OK ||
+            work->by.store->keys->list(work->by.store, &work->arena, &keys, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, CD_STR("{\"keys\":["));
+        for (size_t i = 0; i < keys.count; i++) {
+                if (kid ? !cd_str_eq_c(keys.items[i].kid, kid) : !cd_key_is_published(&keys.items[i], ring.now))
+                        continue;
+                if (count++)
+                        cd_buf_add_char(&buf, ',');
+                cd_buf_add(&buf, keys.items[i].public_jwk);
+        }
+        cd_buf_add(&buf, CD_STR("]}\n"));
+        if (kid && !count) {
+                cd_buf_done(&buf);
+                fprintf(stderr, "cardea %s: there is no key \"%s\"\n", work->command, kid);
+                return CD_EXIT_NOT_FOUND;
+        }
+        return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int run_export(int argc, char **argv)
+{
+        const char *config = NULL, *kid;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &kid, 1))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = export_keys(&work, kid);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command key_export = {
+        .name = "export",
+        .summary = "write the public keys as a JWKS",
+        .help = "Usage: cardea key export [KID] --config FILE\n"
+                "\n"
+                "Writes the public keys that are published now, or the one named, as a JSON Web Key Set: for verifiers "
+                "that cannot\n"
+                "fetch it. No private key leaves the store.\n"
+                "\n" CONFIG_HELP "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
+                "is "
+                "no such key.\n",
+        .run = run_export,
+};
+
+/* --- retire ------------------------------------------------------------------------------------------------------- */
+
+static int retire_key(struct cd_work *work, const char *kid)
+{
+        struct cd_keyring ring;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_admin_keyring(&work->admin, &ring, &err);
+        if (status == CD_OK)
+                status = cd_keyring_retire(&ring, &work->arena, cd_str_from_c(kid), &err);
+        if (status != CD_OK)
+                return cd_work_fail(work->command, &err);
+        printf("key %s retired; its tokens are dead\n", kid);
+        return CD_EXIT_OK;
+}
+
+static int run_retire(int argc, char **argv)
+{
+        const char *config = NULL, *kid;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &kid, 1))
+                return CD_EXIT_USAGE;
+        if (!kid)
+                return cd_usage_error(argv[0], "name a key: cardea key retire KID");
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = retire_key(&work, kid);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command key_retire = {
+        .name = "retire",
+        .summary = "end a key now, with all its tokens",
+        .help = "Usage: cardea key retire KID --config FILE\n"
+                "\n"
+                "Ends a key that does not sign: it is published no more, and its tokens are dead. The one that signs "
+                "is "
+                "first\n"
+                "rotated: cardea key rotate --now.\n"
+                "\n" CONFIG_HELP "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, or the "
+                "key "
+                "signs, 3\n"
+                "there is no such key.\n",
+        .run = run_retire,
+};
+
+static const struct cd_command *const actions[] = { &key_generate, &key_list,   &key_rotate,
+                                                    &key_retire,   &key_export, NULL };
+
+const struct cd_command cd_cmd_key = {
+        .name = "key",
+        .summary = "make, rotate and retire the keys that sign tokens",
+        .help = "A running server sees every change within a second.\n",
+        .actions = actions,
+};

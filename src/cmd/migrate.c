@@ -1,0 +1,54 @@
+/* cardea migrate: brings the schema of the store up to this program. */
+#include <stdio.h>
+
+#include "cmd/work.h"
+
+static int migrate(struct cd_admin *admin, const char *command, const char *config, bool check)
+{
+        struct cd_error err = { 0 };
+
+        if (cd_admin_open(&(struct cd_admin_options){ .config_path = config, .must_be_current = check }, admin, &err) !=
+            CD_OK)
+                return cd_work_fail_open(command, admin, &err);
+        if (admin->schema_from == admin->schema_to)
+                printf("the schema is at %d, which is this program's\n", admin->schema_to);
+        else
+                printf("the schema went from %d to %d\n", admin->schema_from, admin->schema_to);
+        return CD_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        const char *config = NULL;
+        bool check = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--check", .flag = &check },
+                                             { 0 } };
+        struct cd_admin admin = { 0 };
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        if (!config)
+                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        int code = migrate(&admin, argv[0], config, check);
+        cd_admin_close(&admin);
+        return code;
+}
+
+const struct cd_command cd_cmd_migrate = {
+        .name = "migrate",
+        .summary = "bring the schema of the store up to this program",
+        .help = "Usage: cardea migrate --config FILE [--check]\n"
+                "\n"
+                "Applies the migrations that the store lacks, each once and in a transaction, also while servers run. "
+                "\"cardea serve\"\n"
+                "does so at its start. A schema of a later version is refused.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --check               change nothing; fail where migrations are missing\n"
+                "\n"
+                "Exit codes: 0 the schema is this program's, 1 failed at run time, 2 the command line or the "
+                "configuration is\n"
+                "wrong, or (--check) migrations are missing.\n",
+        .run = run,
+};

@@ -1,0 +1,195 @@
+#include "cmd/sheet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/field.h"
+
+enum {
+        PAGE_MEMORY = 64 * 1024 * 1024,
+        GAP = 2, /* spaces between columns */
+};
+
+/* The character that a well-formed sequence of `size` bytes stands for. */
+static uint32_t decode(const char *at, size_t size)
+{
+        const unsigned char *b = (const unsigned char *)at;
+
+        switch (size) {
+        case 1:
+                return b[0];
+        case 2:
+                return (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu);
+        case 3:
+                return (b[0] & 0xfu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu);
+        default:
+                return (b[0] & 0x7u) << 18 | (b[1] & 0x3fu) << 12 | (b[2] & 0x3fu) << 6 | (b[3] & 0x3fu);
+        }
+}
+
+/* Neither a control character (C0, DEL, C1), nor a line end of Unicode's, nor one that sets the direction of writing. */
+static bool is_safe(uint32_t c)
+{
+        return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x200e && c != 0x200f && !(c >= 0x2028 && c <= 0x202e) &&
+               !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
+}
+
+cd_str cd_safe_text(struct cd_arena *arena, cd_str text)
+{
+        struct cd_buf buf;
+        cd_str safe;
+
+        cd_buf_init(&buf, arena, 4 * text.len + 1);
+        for (size_t i = 0; i < text.len;) {
+                size_t size = cd_str_utf8_sequence(cd_str_slice(text, i, text.len));
+                if (size && is_safe(decode(text.ptr + i, size))) {
+                        cd_buf_add(&buf, cd_str_slice(text, i, size));
+                } else {
+                        size = size ? size : 1;
+                        for (size_t k = 0; k < size; k++)
+                                cd_buf_printf(&buf, "\\x%02x", (unsigned char)text.ptr[i + k]);
+                }
+                i += size;
+        }
+        return cd_buf_view(&buf, &safe) == CD_OK && safe.ptr ? safe : CD_STR("");
+}
+
+static size_t count_characters(cd_str text)
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < text.len; i++)
+                count += (text.ptr[i] & 0xc0) != 0x80;
+        return count;
+}
+
+void cd_sheet_init(struct cd_sheet *sheet, const char *const *names, size_t count)
+{
+        *sheet = (struct cd_sheet){ .names = names, .count = count };
+        cd_arena_init(&sheet->arena, PAGE_MEMORY);
+        for (size_t i = 0; i < count; i++)
+                sheet->widths[i] = strlen(names[i]);
+}
+
+static void print_cells(const struct cd_sheet *sheet, const cd_str *cells)
+{
+        for (size_t i = 0; i < sheet->count; i++) {
+                size_t width = count_characters(cells[i]);
+                int pad = i + 1 < sheet->count ? (int)(sheet->widths[i] - width) + GAP : 0;
+                printf("%.*s%*s", CD_STR_ARG(cells[i]), pad, "");
+        }
+        putchar('\n');
+}
+
+static void print_page(struct cd_sheet *sheet)
+{
+        cd_str head[CD_SHEET_COLUMNS_MAX];
+
+        for (size_t i = 0; i < sheet->count; i++)
+                head[i] = cd_str_from_c(sheet->names[i]);
+        if (!sheet->has_begun)
+                print_cells(sheet, head);
+        sheet->has_begun = true;
+        for (size_t i = 0; i < sheet->row_count; i++)
+                print_cells(sheet, sheet->rows + i * sheet->count);
+        cd_arena_reset(&sheet->arena);
+        sheet->rows = NULL;
+        sheet->row_count = 0;
+}
+
+void cd_sheet_add(struct cd_sheet *sheet, const cd_str *cells)
+{
+        if (!sheet->rows)
+                sheet->rows = cd_arena_calloc(&sheet->arena, CD_SHEET_PAGE * sheet->count, sizeof(cd_str));
+        if (!sheet->rows) {
+                sheet->failed = true;
+                return;
+        }
+        cd_str *row = sheet->rows + sheet->row_count++ * sheet->count;
+        for (size_t i = 0; i < sheet->count; i++) {
+                row[i] = cd_safe_text(&sheet->arena, cells[i]);
+                sheet->failed |= cells[i].len && !row[i].len;
+                size_t width = count_characters(row[i]);
+                if (width > sheet->widths[i])
+                        sheet->widths[i] = width;
+        }
+        if (sheet->row_count == CD_SHEET_PAGE)
+                print_page(sheet);
+}
+
+bool cd_sheet_done(struct cd_sheet *sheet)
+{
+        if (sheet->row_count || !sheet->has_begun)
+                print_page(sheet);
+        cd_arena_done(&sheet->arena);
+        return !sheet->failed;
+}
+
+cd_str cd_time_text(struct cd_arena *arena, cd_time time)
+{
+        char text[CD_RFC3339_LEN];
+
+        if (!time)
+                return CD_STR("-");
+        cd_time_format_rfc3339(time, text);
+        return cd_arena_copy(arena, cd_str_of(text, sizeof(text)));
+}
+
+cd_str cd_list_text(struct cd_arena *arena, const struct cd_strs *list)
+{
+        cd_str text = CD_STR("-");
+
+        for (size_t i = 0; i < list->count && text.ptr; i++)
+                text = i ? cd_arena_printf(arena, "%.*s %.*s", CD_STR_ARG(text), CD_STR_ARG(list->items[i]))
+                         : list->items[i];
+        return text.ptr ? text : CD_STR("");
+}
+
+static void add_name(struct cd_buf *buf, const char *name)
+{
+        cd_buf_add(buf, CD_STR(",\""));
+        cd_buf_add(buf, cd_str_from_c(name));
+        cd_buf_add(buf, CD_STR("\":"));
+}
+
+void cd_json_add_str(struct cd_buf *buf, const char *name, cd_str value)
+{
+        add_name(buf, name);
+        cd_buf_add_json(buf, value);
+}
+
+void cd_json_add_strs(struct cd_buf *buf, const char *name, const struct cd_strs *list)
+{
+        add_name(buf, name);
+        cd_buf_add_char(buf, '[');
+        for (size_t i = 0; i < list->count; i++) {
+                if (i)
+                        cd_buf_add_char(buf, ',');
+                cd_buf_add_json(buf, list->items[i]);
+        }
+        cd_buf_add_char(buf, ']');
+}
+
+void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time)
+{
+        char text[CD_RFC3339_LEN];
+
+        add_name(buf, name);
+        if (!time) {
+                cd_buf_add(buf, CD_STR("null"));
+                return;
+        }
+        cd_time_format_rfc3339(time, text);
+        cd_buf_add_json(buf, cd_str_of(text, sizeof(text)));
+}
+
+bool cd_json_print(struct cd_buf *buf)
+{
+        cd_str text;
+        bool fine = cd_buf_view(buf, &text) == CD_OK;
+
+        if (fine)
+                fwrite(text.ptr, 1, text.len, stdout);
+        cd_buf_done(buf);
+        return fine;
+}

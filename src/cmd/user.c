@@ -1,0 +1,357 @@
+/* cardea user: the actions that change one user. */
+#include <stdio.h>
+
+#include "cmd/ask.h"
+#include "cmd/user.h"
+#include "cmd/work.h"
+#include "core/admin_users.h"
+#include "core/user_grants.h"
+
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+#define EXIT_HELP                                                                                                      \
+        "Exit codes: 0 done, 1 failed at run time, 2 the command line, the configuration or a value is wrong, 3 "      \
+        "there "                                                                                                       \
+        "is no such\n"                                                                                                 \
+        "user.\n"
+#define CUT_HELP                                                                                                       \
+        "The tokens that the user has are dead at once. Since their times are whole seconds, the command returns "     \
+        "when "                                                                                                        \
+        "its second is\nover: a token got after it is good.\n"
+
+/* Says what was done, once the second is over in which tokens die. */
+static int say_done(const struct cd_work *work, const struct cd_user_done *done, const char *what)
+{
+        cd_work_outlast(work, done->at);
+        printf("user %.*s %s\n", CD_STR_ARG(done->name), what);
+        return CD_EXIT_OK;
+}
+
+static int need_name(const char *command)
+{
+        return cd_usage_error(command, "name a user: cardea %s NAME", command);
+}
+
+/* --- add ---------------------------------------------------------------------------------------------------------- */
+
+struct add_ask {
+        const char *name, *password_file;
+        struct cd_words grants;
+        bool disabled;
+};
+
+/* The grants are judged before the password is asked for. */
+static cd_status add_user(struct cd_work *work, const struct add_ask *ask, struct cd_user_done *ret,
+                          struct cd_error *reterr)
+{
+        struct cd_user_order order = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
+        struct cd_strs grants = cd_work_strs(work, &ask->grants);
+        struct cd_error why = { 0 };
+        struct cd_user found;
+
+        cd_status status =
+                cd_user_grants_assign(&work->arena, CD_STR(""), grants.items, grants.count, &order.grants, &why);
+        if (status != CD_OK)
+                return cd_failf(reterr, status, CD_STR("grant"), "%s%s%s", why.field, why.field[0] ? ": " : "",
+                                why.reason);
+        status = cd_admin_user_find(&work->by, &work->arena, order.name, &found, reterr);
+        if (status == CD_OK)
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
+                                CD_STR_ARG(found.name));
+        if (status == CD_NOT_FOUND)
+                status = cd_ask_password(&work->arena, order.name, ask->password_file, &order.password, reterr);
+        if (status == CD_OK)
+                status = cd_admin_user_add(&work->by, &work->arena, &order, ret, reterr);
+        return status;
+}
+
+static int run_add(int argc, char **argv)
+{
+        struct add_ask ask = { 0 };
+        const char *config = NULL;
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &config },
+                { .name = "--grant", .letter = 'g', .values = &ask.grants },
+                { .name = "--password-file", .value = &ask.password_file },
+                { .name = "--disabled", .flag = &ask.disabled },
+                { 0 },
+        };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &ask.name, 1))
+                return CD_EXIT_USAGE;
+        if (!ask.name)
+                return need_name(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = add_user(&work, &ask, &done, &err) == CD_OK ? CD_EXIT_OK : cd_work_fail(argv[0], &err);
+        if (code == CD_EXIT_OK)
+                printf("user %.*s added\n", CD_STR_ARG(done.name));
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command user_add = {
+        .name = "add",
+        .summary = "add a user, who may log in at once",
+        .help = "Usage: cardea user add NAME --config FILE [--grant NAME=VALUE]... [--password-file FILE] "
+                "[--disabled]\n"
+                "\n"
+                "Adds a user. A name has 1 to 128 ASCII letters, digits and . _ - @ + in it; upper case becomes "
+                "lower.\n"
+                "The password is asked for twice on the terminal, or read from a file. It is never an argument.\n"
+                "\n" CONFIG_HELP "  -g, --grant NAME=VALUE    a claim of the user's tokens; any number of them. VALUE "
+                "is JSON, or else a "
+                "text\n"
+                "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
+                "input\n"
+                "      --disabled            the user may not log in yet\n"
+                "\n"
+                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is wrong, "
+                "4 the user\n"
+                "exists already.\n",
+        .run = run_add,
+};
+
+/* --- passwd ------------------------------------------------------------------------------------------------------- */
+
+static cd_status change_password(struct cd_work *work, const char *name, const char *file, struct cd_user_done *ret,
+                                 struct cd_error *reterr)
+{
+        struct cd_user user;
+        cd_str password;
+
+        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(name), &user, reterr);
+        if (status == CD_OK)
+                status = cd_ask_password(&work->arena, user.name, file, &password, reterr);
+        if (status == CD_OK)
+                status = cd_admin_user_set_password(&work->by, &work->arena, user.name, password, ret, reterr);
+        return status;
+}
+
+static int run_passwd(int argc, char **argv)
+{
+        const char *config = NULL, *file = NULL, *name;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--password-file", .value = &file },
+                                             { 0 } };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &name, 1))
+                return CD_EXIT_USAGE;
+        if (!name)
+                return need_name(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = change_password(&work, name, file, &done, &err) == CD_OK
+                               ? say_done(&work, &done, "has a new password; older tokens are dead")
+                               : cd_work_fail(argv[0], &err);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command user_passwd = {
+        .name = "passwd",
+        .summary = "give a user a new password",
+        .help = "Usage: cardea user passwd NAME --config FILE [--password-file FILE]\n"
+                "\n"
+                "Gives the user a new password, and forgets the wrong ones that were tried.\n" CUT_HELP "\n" CONFIG_HELP
+                "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
+                "input;\n"
+                "                            without it, it is asked for twice on the terminal\n"
+                "\n" EXIT_HELP,
+        .run = run_passwd,
+};
+
+/* --- grant -------------------------------------------------------------------------------------------------------- */
+
+struct grant_ask {
+        const char *words[1 + CD_WORDS_MAX]; /* the name, then assignments */
+        bool replace;
+};
+
+static int change_grants(struct cd_work *work, const struct grant_ask *ask)
+{
+        struct cd_words words = { .count = 0 };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        while (words.count < CD_WORDS_MAX && ask->words[1 + words.count]) {
+                words.items[words.count] = ask->words[1 + words.count];
+                words.count++;
+        }
+        const struct cd_grants_change change = { cd_work_strs(work, &words), ask->replace };
+        if (cd_admin_user_grant(&work->by, &work->arena, cd_str_from_c(ask->words[0]), &change, &done, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        return say_done(work, &done, "has new grants; older tokens are dead");
+}
+
+static int run_grant(int argc, char **argv)
+{
+        struct grant_ask ask = { 0 };
+        const char *config = NULL;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--replace", .flag = &ask.replace },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, ask.words, CD_LEN(ask.words)))
+                return CD_EXIT_USAGE;
+        if (!ask.words[0])
+                return need_name(argv[0]);
+        if (!ask.words[1] && !ask.replace)
+                return cd_usage_error(argv[0], "say what is granted: cardea user grant NAME role=editor");
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = change_grants(&work, &ask);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command user_grant = {
+        .name = "grant",
+        .summary = "change what the tokens of a user say",
+        .help = "Usage: cardea user grant NAME NAME=VALUE... --config FILE [--replace]\n"
+                "\n"
+                "Sets grants of a user: claims of the user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', "
+                "level=3), or "
+                "else a text\n"
+                "(role=editor); null takes the grant away. The others stay.\n" CUT_HELP "\n" CONFIG_HELP
+                "      --replace             the user has these grants and no others; without any, none\n"
+                "\n" EXIT_HELP,
+        .run = run_grant,
+};
+
+/* --- disable, enable, remove -------------------------------------------------------------------------------------- */
+
+typedef cd_status change_fn(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr);
+
+/* A change that needs nothing but a name. */
+static int run_change(int argc, char **argv, change_fn *change, const char *what)
+{
+        const char *config = NULL, *name;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &name, 1))
+                return CD_EXIT_USAGE;
+        if (!name)
+                return need_name(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = change(&work, cd_str_from_c(name), &done, &err) == CD_OK ? say_done(&work, &done, what)
+                                                                                : cd_work_fail(argv[0], &err);
+        cd_work_close(&work);
+        return code;
+}
+
+static cd_status disable(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr)
+{
+        return cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_DISABLE, ret, reterr);
+}
+
+static cd_status enable(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr)
+{
+        cd_status status = cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_ENABLE, ret, reterr);
+
+        if (status == CD_OK)
+                ret->at = 0; /* no token was cut: there is nothing to outlast */
+        return status;
+}
+
+static int run_disable(int argc, char **argv)
+{
+        return run_change(argc, argv, disable, "is disabled; older tokens are dead");
+}
+
+static int run_enable(int argc, char **argv)
+{
+        return run_change(argc, argv, enable, "is enabled");
+}
+
+static const struct cd_command user_disable = {
+        .name = "disable",
+        .summary = "forbid a user to log in, and end the user's tokens",
+        .help = "Usage: cardea user disable NAME --config FILE\n"
+                "\n"
+                "The user may not log in any more, but is kept.\n" CUT_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
+        .run = run_disable,
+};
+
+static const struct cd_command user_enable = {
+        .name = "enable",
+        .summary = "allow a disabled user to log in again",
+        .help = "Usage: cardea user enable NAME --config FILE\n"
+                "\n"
+                "The user may log in again. Tokens that were cut stay dead.\n"
+                "\n" CONFIG_HELP "\n" EXIT_HELP,
+        .run = run_enable,
+};
+
+static int remove_user(struct cd_work *work, const char *name, bool is_sure)
+{
+        struct cd_user_done done;
+        struct cd_user user;
+        struct cd_error err = { 0 };
+        char question[256];
+
+        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(name), &user, &err);
+        if (status == CD_OK && !is_sure) {
+                snprintf(question, sizeof(question), "Remove user %.*s for good?", CD_STR_ARG(user.name));
+                status = cd_ask_yes(question, &is_sure, &err);
+                if (status == CD_OK && !is_sure)
+                        return cd_usage_error(work->command, "not removed");
+        }
+        if (status == CD_OK)
+                status = cd_admin_user_remove(&work->by, &work->arena, user.name, &done, &err);
+        return status == CD_OK ? say_done(work, &done, "removed; the user's tokens are dead")
+                               : cd_work_fail(work->command, &err);
+}
+
+static int run_remove(int argc, char **argv)
+{
+        const char *config = NULL, *name;
+        bool yes = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--yes", .letter = 'y', .flag = &yes },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &name, 1))
+                return CD_EXIT_USAGE;
+        if (!name)
+                return need_name(argv[0]);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = remove_user(&work, name, yes);
+        cd_work_close(&work);
+        return code;
+}
+
+static const struct cd_command user_remove = {
+        .name = "remove",
+        .summary = "remove a user for good",
+        .help = "Usage: cardea user remove NAME --config FILE [--yes]\n"
+                "\n"
+                "Removes the user, after a question on the terminal. Nothing but the audit remembers the user "
+                "then.\n" CUT_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
+                "\n" EXIT_HELP,
+        .run = run_remove,
+};
+
+static const struct cd_command *const actions[] = {
+        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_passwd,        &user_grant, &user_disable,
+        &user_enable, &user_remove,      &cd_cmd_user_import, &cd_cmd_user_export, NULL,
+};
+
+const struct cd_command cd_cmd_user = {
+        .name = "user",
+        .summary = "add, change, list, import and export users",
+        .help = "A running server sees every change within a second.\n",
+        .actions = actions,
+};

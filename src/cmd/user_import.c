@@ -1,0 +1,349 @@
+/* cardea user import and export. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "cmd/sheet.h"
+#include "cmd/user.h"
+#include "cmd/work.h"
+#include "core/user_import.h"
+#include "core/user_name.h"
+
+enum {
+        BATCH = 500, /* users that are added in one transaction, or listed at a time */
+        BATCH_MEMORY = 64 * 1024 * 1024,
+        NAMES_MEMORY = 1024 * 1024 * 1024,
+};
+
+/* --- import ------------------------------------------------------------------------------------------------------- */
+
+struct import {
+        struct cd_work *work;
+        const char *file_name;
+        enum cd_user_format format;
+        bool update, dry_run;
+        struct cd_arena arena; /* of the batch */
+        struct cd_user *users; /* BATCH of them */
+        size_t *lines;         /* where each stands */
+        size_t count;
+        struct cd_arena names_arena;
+        struct cd_map *names; /* dry run: what the lines before would have added */
+        size_t added, updated, refused;
+        cd_time cut_at; /* of the last token that was cut; 0: none */
+};
+
+static void refuse(struct import *import, size_t line, const struct cd_error *error)
+{
+        import->refused++;
+        fprintf(stderr, "cardea %s: %s:%zu: %s%s%s\n", import->work->command, import->file_name, line, error->field,
+                error->field[0] ? ": " : "", error->reason);
+}
+
+/* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
+static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
+{
+        const struct cd_operator *by = &import->work->by;
+        const struct cd_users_page one = { &import->users[i], 1 };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_admin_users_add(by, &import->arena, &one, &err);
+        if (status == CD_OK) {
+                import->added++;
+                return CD_OK;
+        }
+        if (status == CD_EXISTS && import->update) {
+                status = cd_admin_user_replace(by, &import->arena, &import->users[i], &done, &err);
+                if (status == CD_OK) {
+                        import->updated++;
+                        import->cut_at = done.at;
+                        return CD_OK;
+                }
+        }
+        if (status != CD_EXISTS && status != CD_NOT_FOUND)
+                return cd_failf(reterr, status, CD_STR(""), "%s:%zu: %s", import->file_name, import->lines[i],
+                                err.reason);
+        cd_status ignored = cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
+                                     CD_STR_ARG(import->users[i].name));
+        (void)ignored;
+        refuse(import, import->lines[i], &err);
+        return CD_OK;
+}
+
+/* What adding would say. */
+static cd_status try_user(struct import *import, size_t i, struct cd_error *reterr)
+{
+        struct cd_store *store = import->work->by.store;
+        cd_str name = import->users[i].name;
+        struct cd_error err = { 0 };
+        struct cd_user found;
+
+        cd_status status = store->users->find(store, &import->arena, name, &found, reterr);
+        if (status != CD_OK && status != CD_NOT_FOUND)
+                return status;
+        bool exists = status == CD_OK || cd_map_find(import->names, name);
+        if (exists && !import->update) {
+                status = cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name));
+                refuse(import, import->lines[i], &err);
+                return CD_OK;
+        }
+        import->added += !exists;
+        import->updated += exists;
+        if (exists)
+                return CD_OK;
+        name = cd_arena_copy(&import->names_arena, name);
+        if (!name.ptr || cd_map_add(import->names, name, import) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
+        return CD_OK;
+}
+
+static cd_status flush(struct import *import, struct cd_error *reterr)
+{
+        const struct cd_users_page page = { import->users, import->count };
+        cd_status status = CD_EXISTS;
+
+        /* A batch is one transaction and one audit event, unless one of it is there already. */
+        if (!import->dry_run)
+                status = cd_admin_users_add(&import->work->by, &import->arena, &page, reterr);
+        if (status == CD_OK)
+                import->added += import->count;
+        if (status == CD_EXISTS) {
+                status = CD_OK;
+                for (size_t i = 0; i < import->count && status == CD_OK; i++)
+                        status = import->dry_run ? try_user(import, i, reterr) : put_user(import, i, reterr);
+        }
+        import->count = 0;
+        cd_arena_reset(&import->arena);
+        return status;
+}
+
+static cd_status take_line(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
+{
+        struct cd_user_order order;
+        struct cd_error err = { 0 };
+
+        line = cd_arena_copy(&import->arena, line);
+        if (!line.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a line");
+        cd_status status = cd_user_line_read(&import->arena, line, import->format, &order, &err);
+        if (status == CD_OK && !order.name.len)
+                return CD_OK;
+        if (status == CD_OK)
+                status = cd_admin_user_prepare(&import->work->by, &import->arena, &order, &import->users[import->count],
+                                               &err);
+        if (status == CD_NO_MEMORY || status == CD_UNAVAILABLE)
+                return cd_fail(reterr, status, err.reason);
+        if (status != CD_OK) {
+                refuse(import, number, &err);
+                return CD_OK;
+        }
+        import->lines[import->count++] = number;
+        return import->count == BATCH ? flush(import, reterr) : CD_OK;
+}
+
+/* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that much. False at the
+ * end of the file. */
+static bool read_line(FILE *file, char line[CD_USER_LINE_MAX + 1], size_t *ret_len)
+{
+        size_t len = 0;
+        int c;
+
+        while ((c = getc_unlocked(file)) != EOF && c != '\n')
+                if (len <= CD_USER_LINE_MAX)
+                        line[len++] = (char)c;
+        *ret_len = len;
+        return c != EOF || len > 0;
+}
+
+static cd_status read_lines(struct import *import, FILE *file, struct cd_error *reterr)
+{
+        char line[CD_USER_LINE_MAX + 1];
+        cd_status status = CD_OK;
+        size_t len;
+
+        for (size_t number = 1; status == CD_OK && read_line(file, line, &len); number++)
+                status = take_line(import, cd_str_of(line, len), number, reterr);
+        /* What was right before a failure of the file is not lost. */
+        const char *why = ferror(file) ? strerror(errno) : NULL;
+        if (status == CD_OK)
+                status = flush(import, reterr);
+        if (status == CD_OK && why)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s cannot be read: %s", import->file_name, why);
+        return status;
+}
+
+static cd_status import_file(struct import *import, FILE *file, struct cd_error *reterr)
+{
+        cd_arena_init(&import->arena, BATCH_MEMORY);
+        cd_arena_init(&import->names_arena, NAMES_MEMORY);
+        import->users = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->users));
+        import->lines = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->lines));
+        import->names = cd_map_new();
+        cd_status status = import->users && import->lines && import->names
+                                   ? read_lines(import, file, reterr)
+                                   : cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
+        cd_map_free(import->names);
+        cd_arena_done(&import->names_arena);
+        cd_arena_done(&import->arena);
+        return status;
+}
+
+static int report(const struct import *import, cd_status status, const struct cd_error *err)
+{
+        int code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(import->work->command, err);
+
+        if (import->cut_at)
+                cd_work_outlast(import->work, import->cut_at);
+        printf("%zu user%s %s, %zu updated, %zu refused%s\n", import->added, import->added == 1 ? "" : "s",
+               import->dry_run ? "would be added" : "added", import->updated, import->refused,
+               import->dry_run ? "; nothing was written" : "");
+        return code == CD_EXIT_OK && import->refused ? CD_EXIT_REFUSED : code;
+}
+
+static int import_users(struct import *import)
+{
+        bool is_stdin = !strcmp(import->file_name, "-");
+        FILE *file = is_stdin ? stdin : fopen(import->file_name, "re");
+        struct cd_error err = { 0 };
+
+        if (!file)
+                return cd_usage_error(import->work->command, "%s: %s", import->file_name, strerror(errno));
+        if (is_stdin)
+                import->file_name = "standard input";
+        cd_status status = import_file(import, file, &err);
+        if (!is_stdin)
+                fclose(file);
+        return report(import, status, &err);
+}
+
+static bool read_format(const char *name, enum cd_user_format *ret)
+{
+        if (!name)
+                *ret = CD_USER_FORMAT_ANY;
+        else if (!strcmp(name, "htpasswd"))
+                *ret = CD_USER_FORMAT_HTPASSWD;
+        else if (!strcmp(name, "jsonl"))
+                *ret = CD_USER_FORMAT_JSONL;
+        else
+                return false;
+        return true;
+}
+
+static int run_import(int argc, char **argv)
+{
+        const char *config = NULL, *format = NULL;
+        struct cd_work work;
+        struct import import = { .work = &work };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &config },
+                { .name = "--format", .value = &format },
+                { .name = "--update", .flag = &import.update },
+                { .name = "--dry-run", .letter = 'n', .flag = &import.dry_run },
+                { 0 },
+        };
+
+        if (!cd_options_parse(argc, argv, options, &import.file_name, 1))
+                return CD_EXIT_USAGE;
+        if (!import.file_name)
+                return cd_usage_error(argv[0], "name a file, or - for standard input: cardea user import FILE");
+        if (!read_format(format, &import.format))
+                return cd_usage_error(argv[0], "--format must be htpasswd or jsonl, not \"%s\"", format);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = import_users(&import);
+        cd_work_close(&work);
+        return code;
+}
+
+const struct cd_command cd_cmd_user_import = {
+        .name = "import",
+        .summary = "add users from a list, with their hashes",
+        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl] [--update] [--dry-run]\n"
+                "\n"
+                "Adds the users of a list with the hashes that they have; each is hashed anew at the first login. A "
+                "line "
+                "is\n"
+                "  NAME:HASH                                           as htpasswd writes it, or\n"
+                "  {\"name\":…,\"hash\":HASH,\"grants\":{…},\"disabled\":false}  as \"cardea user export\" writes it; "
+                "HASH is "
+                "argon2id,\n"
+                "                                                      bcrypt, sha512-crypt or yescrypt, or\n"
+                "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  a salted BLAKE2b.\n"
+                "A line that cannot be taken is named on standard error with the reason; the others are added.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --format FORMAT       every line is of this format; without it, each line shows which\n"
+                "      --update              a user who is there gets this password, these grants and this state; "
+                "older tokens\n"
+                "                            are dead then\n"
+                "  -n, --dry-run             only say what would be done\n"
+                "\n"
+                "Exit codes: 0 all were added, 1 failed at run time, 2 the command line, the configuration or the file "
+                "is "
+                "wrong,\n"
+                "5 some lines were refused.\n",
+        .run = run_import,
+};
+
+/* --- export ------------------------------------------------------------------------------------------------------- */
+
+static cd_status export_page(const struct cd_work *work, struct cd_arena *arena, char after[CD_USER_NAME_MAX + 1],
+                             size_t *ret_count, struct cd_error *reterr)
+{
+        struct cd_users_page page;
+        struct cd_buf buf;
+
+        cd_arena_reset(arena);
+        cd_status status =
+                work->by.store->users->list(work->by.store, arena, cd_str_from_c(after), BATCH, &page, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_buf_init(&buf, NULL, BATCH_MEMORY);
+        for (size_t i = 0; i < page.count; i++)
+                cd_user_line_write(&page.items[i], &buf);
+        if (!cd_json_print(&buf))
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
+        if (page.count)
+                snprintf(after, CD_USER_NAME_MAX + 1, "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
+        *ret_count = page.count;
+        return CD_OK;
+}
+
+static int run_export(int argc, char **argv)
+{
+        const char *config = NULL;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+        char after[CD_USER_NAME_MAX + 1] = "";
+        struct cd_error err = { 0 };
+        struct cd_work work;
+        struct cd_arena arena;
+        size_t count = BATCH;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        cd_arena_init(&arena, BATCH_MEMORY);
+        int code = cd_work_open(&work, argv[0], config);
+        while (code == CD_EXIT_OK && count == BATCH && !ferror(stdout))
+                if (export_page(&work, &arena, after, &count, &err) != CD_OK)
+                        code = cd_work_fail(argv[0], &err);
+        cd_arena_done(&arena);
+        cd_work_close(&work);
+        return code;
+}
+
+const struct cd_command cd_cmd_user_export = {
+        .name = "export",
+        .summary = "write all users as JSON lines that import takes",
+        .help = "Usage: cardea user export --config FILE\n"
+                "\n"
+                "Writes each user as a JSON line: name, hash, grants, disabled. Hashes are nobody's business: keep the "
+                "output where\n"
+                "only its owner can read it.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run_export,
+};

@@ -1,0 +1,213 @@
+/* cardea user list and show. */
+#include <stdio.h>
+
+#include "cmd/sheet.h"
+#include "cmd/user.h"
+#include "cmd/work.h"
+#include "core/admin_users.h"
+#include "core/user_name.h"
+
+enum {
+        PAGE = 500,          /* users read at a time */
+        JSON_MAX = 64 * 1024 /* bytes of one user as JSON */
+};
+
+/* The form of a stored password, for people: "argon2id", "bcrypt" … */
+static cd_str hash_form(cd_str stored)
+{
+        static const struct {
+                cd_str prefix, name;
+        } forms[] = {
+                { CD_STR_INIT("$argon2id$"), CD_STR_INIT("argon2id") }, { CD_STR_INIT("$2"), CD_STR_INIT("bcrypt") },
+                { CD_STR_INIT("$6$"), CD_STR_INIT("sha512-crypt") },    { CD_STR_INIT("$y$"), CD_STR_INIT("yescrypt") },
+                { CD_STR_INIT("$blake2b$"), CD_STR_INIT("blake2b") },
+        };
+
+        for (size_t i = 0; i < CD_LEN(forms); i++)
+                if (cd_str_has_prefix(stored, forms[i].prefix))
+                        return forms[i].name;
+        return CD_STR("unknown");
+}
+
+static cd_str state_of(const struct cd_user *user)
+{
+        return user->disabled ? CD_STR("disabled") : CD_STR("active");
+}
+
+/* Everything but the hash. */
+static bool print_json(const struct cd_user *user)
+{
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, CD_STR("{\"name\":"));
+        cd_buf_add_json(&buf, user->name);
+        cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
+        cd_buf_add(&buf, CD_STR(",\"grants\":"));
+        cd_buf_add(&buf, user->grants);
+        cd_json_add_str(&buf, "password_form", hash_form(user->password));
+        cd_json_add_time(&buf, "created_at", user->created_at);
+        cd_json_add_time(&buf, "changed_at", user->changed_at);
+        cd_json_add_time(&buf, "password_at", user->password_at);
+        cd_json_add_time(&buf, "last_login_at", user->last_login_at);
+        cd_buf_printf(&buf, ",\"failures\":%lld", (long long)user->failures);
+        cd_json_add_time(&buf, "failed_at", user->failed_at);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        return cd_json_print(&buf);
+}
+
+/* --- list --------------------------------------------------------------------------------------------------------- */
+
+static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "GRANTS" };
+
+static bool print_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct cd_user *user, bool json)
+{
+        const cd_str cells[CD_LEN(columns)] = {
+                user->name,
+                state_of(user),
+                cd_time_text(arena, user->last_login_at),
+                cd_time_text(arena, user->changed_at),
+                user->grants,
+        };
+
+        if (json)
+                return print_json(user);
+        cd_sheet_add(sheet, cells);
+        return true;
+}
+
+/* A page is read, printed and forgotten before the next. */
+static cd_status print_pages(const struct cd_work *work, struct cd_sheet *sheet, bool json, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
+        char after[CD_USER_NAME_MAX + 1];
+        cd_str last = CD_STR("");
+        struct cd_users_page page;
+
+        cd_arena_init(&page_arena, CD_WORK_ARENA);
+        do {
+                cd_arena_reset(&page_arena);
+                cd_status status = work->by.store->users->list(work->by.store, &page_arena, last, PAGE, &page, reterr);
+                if (status != CD_OK)
+                        return status;
+                for (size_t i = 0; i < page.count; i++)
+                        if (!print_row(sheet, &page_arena, &page.items[i], json))
+                                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
+                if (page.count) {
+                        snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
+                        last = cd_str_from_c(after);
+                }
+        } while (page.count == PAGE);
+        return CD_OK;
+}
+
+static int run_list(int argc, char **argv)
+{
+        const char *config = NULL;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_error err = { 0 };
+        struct cd_sheet sheet;
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
+                return CD_EXIT_USAGE;
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK) {
+                cd_sheet_init(&sheet, columns, CD_LEN(columns));
+                cd_status status = print_pages(&work, &sheet, json, &err);
+                if (json)
+                        sheet.has_begun = true; /* no heading for no row */
+                if (!cd_sheet_done(&sheet) && status == CD_OK)
+                        status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
+                code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(argv[0], &err);
+        }
+        cd_work_close(&work);
+        return code;
+}
+
+const struct cd_command cd_cmd_user_list = {
+        .name = "list",
+        .summary = "list all users",
+        .help = "Usage: cardea user list --config FILE [--json]\n"
+                "\n"
+                "Prints all users by name. Times are UTC. However many there are, it takes little memory.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --json                one JSON object a line\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run_list,
+};
+
+/* --- show --------------------------------------------------------------------------------------------------------- */
+
+static void print_user(struct cd_arena *arena, const struct cd_user *user)
+{
+        const struct {
+                const char *name;
+                cd_str value;
+        } rows[] = {
+                { "name", user->name },
+                { "state", state_of(user) },
+                { "grants", user->grants },
+                { "created", cd_time_text(arena, user->created_at) },
+                { "changed", cd_time_text(arena, user->changed_at) },
+                { "password", cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(hash_form(user->password)),
+                                              CD_STR_ARG(cd_time_text(arena, user->password_at))) },
+                { "last login", cd_time_text(arena, user->last_login_at) },
+                { "wrong tries", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
+                                                                  CD_STR_ARG(cd_time_text(arena, user->failed_at)))
+                                                : CD_STR("0") },
+        };
+
+        for (size_t i = 0; i < CD_LEN(rows); i++)
+                printf("%-12s %.*s\n", rows[i].name, CD_STR_ARG(cd_safe_text(arena, rows[i].value)));
+}
+
+static int run_show(int argc, char **argv)
+{
+        const char *config = NULL, *name;
+        bool json = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &json },
+                                             { 0 } };
+        struct cd_error err = { 0 };
+        struct cd_user user;
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &name, 1))
+                return CD_EXIT_USAGE;
+        if (!name)
+                return cd_usage_error(argv[0], "name a user: cardea user show NAME");
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK && cd_admin_user_find(&work.by, &work.arena, cd_str_from_c(name), &user, &err) != CD_OK)
+                code = cd_work_fail(argv[0], &err);
+        else if (code == CD_EXIT_OK && json)
+                code = print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        else if (code == CD_EXIT_OK)
+                print_user(&work.arena, &user);
+        cd_work_close(&work);
+        return code;
+}
+
+const struct cd_command cd_cmd_user_show = {
+        .name = "show",
+        .summary = "show one user",
+        .help = "Usage: cardea user show NAME --config FILE [--json]\n"
+                "\n"
+                "Prints what is known of the user: state, grants, times (UTC), wrong passwords since the last right "
+                "one, "
+                "and of the\n"
+                "password only how it is stored.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "      --json                as a JSON object\n"
+                "\n"
+                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
+                "is "
+                "no such user.\n",
+        .run = run_show,
+};

@@ -1,0 +1,136 @@
+#include "cmd/work.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/secret.h"
+#include "crypto/seal.h"
+
+static int exit_code(cd_status status)
+{
+        switch (status) {
+        case CD_OK:
+                return CD_EXIT_OK;
+        case CD_NOT_FOUND:
+                return CD_EXIT_NOT_FOUND;
+        case CD_EXISTS:
+                return CD_EXIT_EXISTS;
+        case CD_MALFORMED:
+        case CD_TOO_LARGE:
+        case CD_INVALID_REQUEST:
+                return CD_EXIT_USAGE;
+        default:
+                return CD_EXIT_FAILED;
+        }
+}
+
+int cd_work_fail(const char *command, const struct cd_error *error)
+{
+        fprintf(stderr, "cardea %s: %s%s%s\n", command, error->field, error->field[0] ? ": " : "", error->reason);
+        return exit_code(error->status);
+}
+
+int cd_work_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error)
+{
+        const struct cd_report *report = &admin->report;
+
+        if (!report->errors) {
+                int code = cd_work_fail(command, error);
+                return code == CD_EXIT_FAILED ? code : CD_EXIT_USAGE; /* no user or client is what was not found */
+        }
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        fprintf(stderr, "cardea %s: %.*s\n", command, CD_STR_ARG(cd_finding_text(report, f)));
+        return CD_EXIT_USAGE;
+}
+
+/* The key of the MACs of the clients' secrets, and who may not be added because the file has them. */
+static cd_status know_clients(struct cd_work *work, struct cd_error *reterr)
+{
+        const struct cd_config *config = &work->admin.config;
+        const struct cd_config_client *clients = config->clients.items;
+        unsigned char key[CD_DERIVED_SIZE];
+
+        cd_status status = cd_master_key_derive(work->admin.master, CD_STR("client-secret"), key);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "the key of the clients' secrets cannot be derived");
+        work->by.client_secrets = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
+        cd_wipe(key, sizeof(key));
+        cd_str *ids = cd_arena_calloc(&work->arena, config->clients.count + 1, sizeof(*ids));
+        if (!work->by.client_secrets || !ids)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        for (size_t i = 0; i < config->clients.count; i++)
+                ids[i] = clients[i].id;
+        work->by.configured = (struct cd_strs){ ids, config->clients.count };
+        return CD_OK;
+}
+
+static cd_status fill_operator(struct cd_work *work, struct cd_error *reterr)
+{
+        const struct cd_admin *admin = &work->admin;
+
+        work->by = (struct cd_operator){
+                .store = admin->store,
+                .clock = admin->clock,
+                .random = admin->random,
+                .actor = admin->actor,
+                .password_cost = { admin->config.password_hashing.memory, admin->config.password_hashing.iterations },
+                .token_lifetime = admin->token_lifetime + CD_KEY_SLACK,
+                .scopes = admin->config.scopes,
+                .default_audience = admin->config.issuer,
+        };
+        return know_clients(work, reterr);
+}
+
+int cd_work_open(struct cd_work *work, const char *command, const char *config)
+{
+        struct cd_error err = { 0 };
+
+        memset(work, 0, sizeof(*work));
+        work->command = command;
+        cd_arena_init(&work->arena, CD_WORK_ARENA);
+        if (!config)
+                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        work->has_admin = true;
+        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &work->admin, &err);
+        if (status == CD_OK)
+                status = fill_operator(work, &err);
+        if (status == CD_OK)
+                return CD_EXIT_OK;
+        int code = cd_work_fail(command, &err);
+        return code == CD_EXIT_FAILED ? code
+                                      : CD_EXIT_USAGE; /* it is the configuration, not a user, that was not found */
+}
+
+void cd_work_close(struct cd_work *work)
+{
+        cd_mac_free(work->by.client_secrets);
+        if (work->has_admin)
+                cd_admin_close(&work->admin);
+        cd_arena_done(&work->arena);
+}
+
+void cd_work_outlast(const struct cd_work *work, cd_time at)
+{
+        const struct timespec step = { .tv_nsec = 5 * 1000 * 1000 };
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (now.tv_sec == at) {
+                struct timespec rest = { .tv_nsec = 999999999 - now.tv_nsec };
+                nanosleep(&rest, NULL);
+        }
+        /* A sleep may end early; a clock that was set back by more is not waited for. */
+        for (int i = 0; i < 200 && work->by.clock->now(work->by.clock) == at; i++)
+                nanosleep(&step, NULL);
+}
+
+struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words)
+{
+        cd_str *items = cd_arena_calloc(&work->arena, words->count + 1, sizeof(*items));
+
+        for (size_t i = 0; items && i < words->count; i++)
+                items[i] = cd_str_from_c(words->items[i]);
+        return (struct cd_strs){ items, items ? words->count : 0 };
+}

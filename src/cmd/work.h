@@ -1,0 +1,31 @@
+#pragma once
+/* What every command that administers does around its own part: opens and closes what it needs, and says what went wrong. */
+#include "app/administration.h"
+#include "cmd/cmd.h"
+#include "core/operator.h"
+
+enum {
+        CD_WORK_ARENA = 64 * 1024 * 1024
+};
+
+struct cd_work {
+        const char *command; /* "user add", in front of every message */
+        struct cd_admin admin;
+        struct cd_operator by;
+        struct cd_arena arena; /* of the command */
+        bool has_admin;        /* `admin` is to be closed */
+};
+
+/* The exit code: CD_EXIT_OK, or what stands in the way was said on standard error. `config` NULL is said too. Ended by cd_work_close in
+ * both cases. */
+int cd_work_open(struct cd_work *work, const char *command, const char *config);
+void cd_work_close(struct cd_work *work);
+
+/* "cardea user add: name: there is …" on standard error. Returns the exit code that the status stands for. */
+int cd_work_fail(const char *command, const struct cd_error *error);
+/* What stands in the way of cd_admin_open: every error of the configuration, or the error itself. */
+int cd_work_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error);
+/* Returns when the second `at` is over: tokens of that second are dead, those from now on live. */
+void cd_work_outlast(const struct cd_work *work, cd_time at);
+/* The strings of the words, in the arena of the command. Count 0 where memory is out. */
+struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words);
