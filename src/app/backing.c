@@ -68,7 +68,7 @@ cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena
         cd_status status = open_master(config, &backing.master, reterr);
         if (status == CD_OK)
                 status = open_store(config, options, &backing, reterr);
-        if (status == CD_OK && !options->looks_only) {
+        if (status == CD_OK) {
                 const struct cd_keyring ring = { .store = backing.store, .master = backing.master };
                 status = cd_keyring_check_master(&ring, reterr);
         }
@@ -86,4 +86,28 @@ void cd_backing_close(struct cd_backing *backing)
                 backing->store->free(backing->store);
         cd_master_key_free(backing->master);
         *backing = (struct cd_backing){ 0 };
+}
+
+void cd_backing_check(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_backing_options options = { .file_name = report->file_name, .must_be_current = true };
+        struct cd_backing backing;
+        struct cd_error err = { 0 };
+
+        if (!cd_config_is_durable(config))
+                return;
+        cd_status status = cd_backing_open(config, report->arena, &options, &backing, &err);
+        cd_str setting = cd_arena_copy(report->arena, err.field[0] ? cd_str_from_c(err.field) : CD_STR("store"));
+        if (status == CD_OK) {
+                cd_report_about(report, CD_FINDING_OK, CD_STR("store"), NULL, "%.*s, schema %d, master key fits",
+                                CD_STR_ARG(backing.shown), backing.schema_to);
+                cd_backing_close(&backing);
+        } else if (status == CD_NOT_FOUND) {
+                cd_report_about(report, CD_FINDING_WARNING, setting, "cardea serve makes it", "does not exist yet");
+        } else if (cd_str_eq(setting, CD_STR("master_key"))) {
+                cd_report_about(report, CD_FINDING_ERROR, setting,
+                                "give the one that was there when the store was made", "%s", err.reason);
+        } else {
+                cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", err.reason);
+        }
 }

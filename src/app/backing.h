@@ -18,7 +18,6 @@ struct cd_backing_options {
         cd_str file_name;     /* of the configuration: what a relative path in it is relative to */
         bool may_create;      /* see store/store.h */
         bool must_be_current; /* see store/store.h */
-        bool looks_only;      /* does not even note whose master key it is */
 };
 
 /* Opens the store, migrating it where needed, and proves that the master key is the store's own. Errors name the setting: "store" or
@@ -26,3 +25,6 @@ struct cd_backing_options {
 cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena,
                           const struct cd_backing_options *options, struct cd_backing *ret, struct cd_error *reterr);
 void cd_backing_close(struct cd_backing *backing);
+
+/* For `cardea check`: whether the store opens, has the schema of this program and secrets of this master key. Findings name the setting. */
+void cd_backing_check(const struct cd_config *config, struct cd_report *report);

@@ -150,12 +150,16 @@ static cd_status open_backing(struct server *server, const struct cd_service_sta
         const struct cd_config *config = start->config;
         const struct cd_backing_options options = { .file_name = start->config_path, .may_create = true };
         struct cd_log_event event;
+        struct cd_error err = { 0 };
 
-        cd_status status = cd_backing_open(config, start->arena, &options, &server->backing, reterr);
-        if (status == CD_OK)
-                status = cd_master_key_derive(server->backing.master, CD_STR("client-secret"), server->mac_key);
-        if (status != CD_OK || !cd_config_is_durable(config))
-                return status;
+        cd_status status = cd_backing_open(config, start->arena, &options, &server->backing, &err);
+        if (status != CD_OK)
+                return cd_failf(reterr, status, cd_str_from_c(err.field), "%s: %s", err.field[0] ? err.field : "store",
+                                err.reason);
+        if (cd_master_key_derive(server->backing.master, CD_STR("client-secret"), server->mac_key) != CD_OK)
+                return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
+        if (!cd_config_is_durable(config))
+                return CD_OK;
         cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
         cd_log_str(&event, "store", server->backing.shown);
         cd_log_int(&event, "schema_from", server->backing.schema_from);

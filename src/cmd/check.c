@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/config.h"
+#include "app/backing.h"
 #include "app/server.h"
 #include "cmd/cmd.h"
 
@@ -48,6 +48,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         cd_report_init(&report, arena, cd_str_from_c(path));
         cd_status status = cd_service_load(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
+                cd_backing_check(&config, &report);
                 check_listeners("listen", &config.service.listen, &report);
                 check_listeners("redirect_listen", &config.service.redirect_listen, &report);
                 status = cd_report_status(&report, &err);
@@ -81,9 +82,10 @@ const struct cd_command cd_cmd_check = {
         .summary = "prove a configuration without serving",
         .help = "Usage: cardea check --config FILE\n"
                 "\n"
-                "Reads the configuration of \"cardea serve\" as that does, resolves its variables and files, and tries "
-                "its listen\n"
-                "addresses. Prints one line for each finding: \"error\", \"warn\" or \"ok\", then file:line:column, "
+                "Reads the configuration of \"cardea serve\" as that does, resolves its variables and files, opens "
+                "its store,\n"
+                "and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or \"ok\", then "
+                "file:line:column, "
                 "the setting, what\n"
                 "is the matter, where the value came from, and the fix; then the number of errors and warnings.\n"
                 "\n"
