@@ -46,8 +46,21 @@ static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_
         return cd_sqlite_do(connection, &release, NULL) == CD_OK;
 }
 
-static bool run_together(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
+/* Most works succeed, so savepoints, which cost, are for groups in which one has not. */
+static bool run_plainly(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
 {
+        for (struct cd_sqlite_job *job = first; job; job = job->next) {
+                job->status = job->work(&connection->session, job->arg, &job->error);
+                if (job->status != CD_OK)
+                        return false;
+        }
+        return cd_sqlite_do(connection, &commit, NULL) == CD_OK;
+}
+
+static bool run_in_savepoints(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
+{
+        if (cd_sqlite_do(connection, &begin, NULL) != CD_OK)
+                return false;
         for (struct cd_sqlite_job *job = first; job; job = job->next)
                 if (!run_in_savepoint(connection, job))
                         return false;
@@ -69,8 +82,12 @@ void cd_sqlite_group_run(struct cd_sqlite_connection *connection, struct cd_sqli
                 }
                 return;
         }
-        bool is_done = run_together(connection, first);
+        bool is_done = run_plainly(connection, first);
         end_transaction(connection);
+        if (!is_done) {
+                is_done = run_in_savepoints(connection, first);
+                end_transaction(connection);
+        }
         for (struct cd_sqlite_job *job = is_done ? NULL : first; job; job = job->next)
                 run_alone(connection, job);
 }

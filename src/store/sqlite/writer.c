@@ -1,9 +1,12 @@
 #include "store/sqlite/writer.h"
 
-#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/group.h"
@@ -21,12 +24,15 @@ struct cd_sqlite_writer {
         struct cd_sqlite_checkpoint *checkpoint;
         pthread_t thread;
         int pages; /* in the write-ahead log, after the last commit */
+        /* What the members of a group wait on: all are woken by one call, not one by one. Two, so that those of the next group sleep on. */
+        atomic_uint turns[2];
 
         pthread_mutex_t lock;
         pthread_cond_t changed;
         struct cd_sqlite_job *first, **last;
         size_t count, later_count; /* queued; of them by write_later */
         size_t wanted;             /* at which count the writer is woken */
+        unsigned group;            /* how many were taken off the queue */
         bool stopping;
 };
 
@@ -51,6 +57,21 @@ static bool has_room(struct cd_sqlite_writer *writer, bool is_later)
         return !writer->stopping && writer->count < max && (!is_later || writer->later_count < max - max / 4);
 }
 
+static void wait_for(struct cd_sqlite_job *job)
+{
+        while (!atomic_load(&job->is_finished)) {
+                unsigned turn = atomic_load(job->turn);
+                if (!atomic_load(&job->is_finished)) /* else its turn has come since */
+                        syscall(SYS_futex, job->turn, FUTEX_WAIT_PRIVATE, turn, NULL, NULL, 0);
+        }
+}
+
+static void wake_all(atomic_uint *turn)
+{
+        atomic_fetch_add(turn, 1);
+        syscall(SYS_futex, turn, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 static cd_status refuse(struct cd_error *reterr)
 {
         cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "too many wait to write to the database");
@@ -64,18 +85,15 @@ cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_work *wor
 {
         struct cd_sqlite_job job = { .work = work, .arg = arg };
 
-        if (sem_init(&job.finished, 0, 0) != 0)
-                return cd_fail(reterr, CD_INTERNAL, "no semaphore");
         pthread_mutex_lock(&writer->lock);
         bool has = has_room(writer, false);
+        job.turn = &writer->turns[writer->group % 2];
         if (has)
                 enqueue(writer, &job);
         pthread_mutex_unlock(&writer->lock);
-        while (has && sem_wait(&job.finished) != 0 && errno == EINTR)
-                ;
-        sem_destroy(&job.finished);
         if (!has)
                 return refuse(reterr);
+        wait_for(&job);
         if (job.status != CD_OK && reterr)
                 *reterr = job.error;
         return job.status;
@@ -147,6 +165,7 @@ static struct cd_sqlite_job *take_group(struct cd_sqlite_writer *writer, size_t 
         if (!writer->first)
                 writer->last = &writer->first;
         writer->count -= count;
+        writer->group++;
         *ret_count = count;
         return first;
 }
@@ -167,22 +186,25 @@ static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
-/* A job that somebody waits for is on that thread's stack, and gone once it was told. Returns how many waited. */
-static size_t tell(struct cd_sqlite_job *first)
+/* A job that somebody waits for is on that thread's stack, and gone once it is finished. Returns how many waited. */
+static size_t tell(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
 {
-        size_t waited = 0;
+        size_t waited[CD_LEN(writer->turns)] = { 0 };
 
         for (struct cd_sqlite_job *job = first, *next; job; job = next) {
                 next = job->next;
                 if (!job->done) {
-                        sem_post(&job->finished);
-                        waited++;
+                        waited[job->turn - writer->turns]++;
+                        atomic_store(&job->is_finished, true);
                         continue;
                 }
                 job->done(job->arg, job->status);
                 free(job);
         }
-        return waited;
+        for (size_t i = 0; i < CD_LEN(waited); i++)
+                if (waited[i])
+                        wake_all(&writer->turns[i]);
+        return waited[0] + waited[1];
 }
 
 static void *write_groups(void *arg)
@@ -197,7 +219,7 @@ static void *write_groups(void *arg)
                 bool has_changed = sqlite3_total_changes64(writer->connection->db) != before;
                 if (has_changed)
                         writer->options.on_commit(writer->options.arg);
-                waited = tell(first);
+                waited = tell(writer, first);
                 if (has_changed)
                         cd_sqlite_checkpoint_after_commit(writer->checkpoint, writer->connection, writer->pages);
         }
