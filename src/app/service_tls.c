@@ -148,7 +148,7 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
 
 void cd_service_tls_check(const struct cd_service_settings *settings, struct cd_report *report)
 {
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch = { 0 };
         cd_time now = cd_clock_system.now(&cd_clock_system);
         struct cd_tls_validity validity;
         struct cd_tls_options options;
