@@ -31,6 +31,7 @@ struct cd_follower {
         struct cd_client_spec *client_specs;
         size_t client_count;
         bool is_dirty;       /* what is shown is not what was loaded */
+        bool has_failed;     /* it could not be shown */
         int64_t away_since;  /* cd_monotonic_us */
         int64_t next_expire; /* cd_monotonic_us */
         pthread_t thread;
@@ -243,6 +244,14 @@ static void note_back(struct cd_follower *f)
         cd_log_end(&event);
 }
 
+/* Said once, however often it is tried again. */
+static void note_shown(struct cd_follower *f, cd_status status, const struct cd_error *err)
+{
+        if (status != CD_OK && !f->has_failed)
+                cd_log_error_event(f->options.log, CD_LOG_ERROR, "update_failed", err);
+        f->has_failed = status != CD_OK;
+}
+
 /* Small steps; one after the other as long as there is more. */
 static void expire(struct cd_follower *f, cd_time now)
 {
@@ -272,8 +281,8 @@ bool cd_follower_step(struct cd_follower *f)
                 note_back(f);
         else
                 note_away(f, &err);
-        if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)) && show(f, now, &err) != CD_OK)
-                cd_log_error_event(f->options.log, CD_LOG_ERROR, "reload_failed", &err);
+        if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
+                note_shown(f, show(f, now, &err), &err);
         if (is_there)
                 expire(f, now);
         return is_there;
