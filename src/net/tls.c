@@ -155,8 +155,8 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
 
 static bool set_rules(SSL_CTX *context)
 {
-        SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+        SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                             SSL_OP_PRIORITIZE_CHACHA);
         SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);         /* idle connections hold none */
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* all is in the ticket */
         SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_MAX);

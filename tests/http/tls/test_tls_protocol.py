@@ -1,11 +1,12 @@
 """Which TLS is spoken, with curl, openssl and Python's ssl; and what comes of what is no TLS or half of it."""
+import signal
 import socket
 import ssl
 import time
 
 import pytest
 
-from tls import (Reader, TlsServer, closed_without_a_word, curl, get, post, read_all, s_client, trusting, wait_until)
+from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, post, read_all, s_client, trusting, wait_until)
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -296,3 +297,26 @@ def test_lesson_32_a_body_is_gone_once_it_is_answered_and_the_connection_closed(
             sock.sendall(request[-4:])
             assert Reader(sock).answer().body.endswith(secret)
         wait_until(lambda: copies_in(server.process, secret[:-4]) == 0)
+
+
+def test_lesson_31_failing_allocations_cost_a_connection_at_most(pair):
+    requests = [get("/inline?a"), get("/show-worker"), get("/big?1000000"), post("/echo", b"x" * 5000), get("/nowhere")]
+    seen = set()
+    with TlsServer(pair, "workers", 2, binary=BINARY.with_name("echo-server-failing")) as server:
+        server.process.send_signal(signal.SIGUSR1)
+        for i in range(150):
+            try:
+                with server.connect() as sock:
+                    sock.sendall(requests[i % len(requests)] + requests[(i + 1) % len(requests)])
+                    sock.sendall(get("/inline?a", "Connection: close"))
+                    seen.add(read_all(sock)[9:12])
+            except OSError:
+                seen.add(b"closed")
+        server.process.send_signal(signal.SIGUSR2)
+
+        def is_well():
+            with server.connect() as sock:
+                sock.sendall(get("/worker?a"))
+                return Reader(sock).answer().body == b"a"
+        wait_until(is_well)
+    assert b"200" in seen and len(seen & {b"", b"closed", b"503", b"500"}) > 0
