@@ -24,7 +24,7 @@ CREATE TABLE users (
     last_login_at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     failed_at INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE clients (
     id TEXT NOT NULL PRIMARY KEY,
