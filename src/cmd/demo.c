@@ -1,4 +1,5 @@
-/* cardea demo: the authorization server, a resource server and a web application, started, watched and stopped together. */
+/* cardea demo: two systems of services, started, watched and stopped together. An authorization server with a resource server and a web
+ * application; and a grant service with a resource service of its own. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,16 +28,16 @@ struct demo {
 
 static void describe_children(struct demo *demo)
 {
-        static const char *const names[] = { "authorization server", "resource server", "web application" };
-        static const char *const paths[] = { "/readyz", "/healthz", "/healthz" };
+        static const char *const names[DEMO_COUNT] = { "authorization server", "resource server", "web application",
+                                                       "grant service", "resource service" };
 
         for (unsigned i = 0; i < DEMO_COUNT; i++) {
                 struct demo_child *child = &demo->children[i];
                 size_t n = 0;
-                *child = (struct demo_child){ .name = names[i], .path = paths[i], .log = -1 };
+                *child = (struct demo_child){ .name = names[i], .log = -1 };
                 child->port = (uint16_t)(demo->base + 1 + i);
                 child->argv[n++] = demo->files.programs[i];
-                if (i == DEMO_AUTHORIZATION)
+                if (i == DEMO_AUTHORIZATION || i == DEMO_GRANTS)
                         child->argv[n++] = "serve";
                 child->argv[n++] = "--config";
                 child->argv[n] = demo->files.configs[i];
@@ -73,15 +74,11 @@ static bool start_all(struct demo *demo)
         return true;
 }
 
-static void announce(struct demo *demo)
+static void announce_time_api(const struct demo *demo)
 {
         unsigned as = demo->base + 1, rs = demo->base + 2, web = demo->base + 3;
 
-        printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
-        for (size_t i = 0; i < DEMO_COUNT; i++)
-                printf("  %-20s  http://localhost:%u  pid %d  %s\n", demo->children[i].name, demo->children[i].port,
-                       (int)demo->children[i].pid, demo->files.configs[i]);
-        printf("\nTry in another terminal:\n"
+        printf("\nTry in another terminal: tokens for services\n"
                "  curl http://localhost:%u/current_time\n"
                "  curl http://localhost:%u/epoch_time\n"
                "  curl -u 1234:qwerty -d grant_type=client_credentials -d scope=epoch_time "
@@ -90,25 +87,46 @@ static void announce(struct demo *demo)
                "http://localhost:%u/oauth/token\n"
                "  curl -u 1234:qwerty -d token=TOKEN http://localhost:%u/oauth/introspect\n"
                "  curl -H \"Authorization: Bearer TOKEN\" http://localhost:%u/epoch_time     # within the 5 seconds "
-               "that it lives\n"
-               "\nThe logs of all three are on standard error, a JSON line for each event; one request_id is on every "
-               "line of a\n"
-               "user's call. Ctrl-C stops everything.\n",
+               "that it lives\n",
                web, web, as, as, as, rs);
+}
+
+static void announce_grants(const struct demo *demo)
+{
+        const struct demo_files *files = &demo->files;
+        const char *certificate = files->certificate;
+
+        printf("\nand people and what they may do:\n");
+        for (size_t i = 0; i < DEMO_USERS; i++)
+                printf("  curl --cacert %s -u %s:%s https://localhost:%u/grant\n", certificate, files->users[i].name,
+                       files->users[i].password, demo->base + 4);
+        printf("  curl --cacert %s -H \"Authorization: Bearer TOKEN\" https://localhost:%u/\n"
+               "  %s user list --config %s\n",
+               certificate, demo->base + 5, files->programs[DEMO_GRANTS], files->configs[DEMO_GRANTS]);
+}
+
+static void announce(struct demo *demo)
+{
+        printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
+        for (size_t i = 0; i < DEMO_COUNT; i++)
+                printf("  %-20s  http%s://localhost:%u  pid %d  %s\n", demo->children[i].name,
+                       i >= DEMO_GRANTS ? "s" : "", demo->children[i].port, (int)demo->children[i].pid,
+                       demo->files.configs[i]);
+        announce_time_api(demo);
+        announce_grants(demo);
+        printf("\nThe logs of all are on standard error, a JSON line for each event; one request_id is on every line "
+               "of a\n"
+               "user's call. Ctrl-C stops everything.\n");
         fflush(stdout);
         demo->announced = true;
 }
 
-/* True where all have answered. */
-static bool probe_all(struct demo *demo)
+static bool all_ready(const struct demo *demo)
 {
         bool all = true;
 
-        for (size_t i = 0; i < DEMO_COUNT; i++) {
-                if (!demo->children[i].ready)
-                        demo_child_probe(&demo->children[i]);
+        for (size_t i = 0; i < DEMO_COUNT; i++)
                 all &= demo->children[i].ready;
-        }
         return all;
 }
 
@@ -134,7 +152,7 @@ static bool is_late(const struct demo *demo)
                 return false;
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 if (!demo->children[i].ready)
-                        fprintf(stderr, "cardea demo: the %s does not answer on port %u\n", demo->children[i].name,
+                        fprintf(stderr, "cardea demo: the %s does not get ready on port %u\n", demo->children[i].name,
                                 demo->children[i].port);
         return true;
 }
@@ -148,7 +166,7 @@ static int watch(struct demo *demo, int signals)
 
                 for (size_t i = 0; i < DEMO_COUNT; i++)
                         fds[i + 1] = (struct pollfd){ .fd = demo->children[i].log, .events = POLLIN };
-                poll(fds, DEMO_COUNT + 1, demo->announced ? -1 : 3);
+                poll(fds, DEMO_COUNT + 1, demo->announced ? -1 : 100);
                 for (size_t i = 0; i < DEMO_COUNT; i++)
                         demo_child_pump(&demo->children[i]);
                 while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
@@ -156,7 +174,7 @@ static int watch(struct demo *demo, int signals)
                                 return CD_EXIT_OK;
                 if (!all_live(demo) || is_late(demo))
                         return CD_EXIT_FAILED;
-                if (!demo->announced && probe_all(demo))
+                if (!demo->announced && all_ready(demo))
                         announce(demo);
         }
 }
@@ -195,8 +213,8 @@ static int run(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number > 65532)
-                return cd_usage_error(argv[0], "--port-base must be a number from 0 to 65532, not \"%s\"", base);
+        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number > 65530)
+                return cd_usage_error(argv[0], "--port-base must be a number from 0 to 65530, not \"%s\"", base);
         demo.base = (unsigned)number;
         describe_children(&demo);
         if (!demo_files_find(&demo.files) || !ports_are_free(&demo))
@@ -208,19 +226,24 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_demo = {
         .name = "demo",
-        .summary = "run three services that show it all",
+        .summary = "run services that show it all",
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
-                "Runs an authorization server, a resource server and a web application on 127.0.0.1 in the foreground, "
-                "prints\n"
-                "what runs where and what to try, and stops everything on Ctrl-C, SIGTERM or SIGHUP. Their "
-                "configuration files "
-                "are in a\n"
-                "private folder under $TMPDIR or /tmp, which is removed at the end.\n"
+                "Runs two systems on 127.0.0.1 in the foreground, prints what runs where and what to try, and stops "
+                "everything on "
+                "Ctrl-C,\n"
+                "SIGTERM or SIGHUP: an authorization server with a resource server and a web application; and, with "
+                "TLS, a grant "
+                "service for\n"
+                "two people with a resource service. Configurations and database are in a private folder under $TMPDIR "
+                "or /tmp, which "
+                "is\n"
+                "removed at the end.\n"
                 "\n"
-                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server) and N+3 (web "
-                "application);\n"
-                "                     5000 if not given\n"
+                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web "
+                "application), N+4 "
+                "(grant\n"
+                "                     service) and N+5 (its resource service); 5000 if not given\n"
                 "\n"
                 "Exit codes: 0 stopped by a signal, 1 a port is taken or a service ended by itself, 2 wrong command "
                 "line.\n",

@@ -1,16 +1,12 @@
 #include "cmd/demo_child.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,11 +74,14 @@ static void write_all(int fd, const char *bytes, size_t len)
         }
 }
 
-/* Keeps the last line, to say why a child ended. */
+/* Keeps the last line, to say why a child ended, and looks for the one that says that it serves. */
 static void remember(struct demo_child *child, const char *bytes, size_t len)
 {
+        static const char ready[] = "\"event\":\"ready\"";
+
         for (size_t i = 0; i < len; i++) {
                 if (bytes[i] == '\n') {
+                        child->ready |= memmem(child->line, child->len, ready, sizeof(ready) - 1) != NULL;
                         child->line_ended = true;
                         continue;
                 }
@@ -113,26 +112,6 @@ bool demo_child_pump(struct demo_child *child)
                 write_all(STDERR_FILENO, bytes, (size_t)n);
                 remember(child, bytes, (size_t)n);
         }
-}
-
-void demo_child_probe(struct demo_child *child)
-{
-        struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(child->port) };
-        const struct timeval wait = { .tv_usec = 300000 };
-        char ask[256], answer[16] = "";
-
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return;
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-        int len = snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                           child->path);
-        if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && send(fd, ask, (size_t)len, MSG_NOSIGNAL) == len &&
-            recv(fd, answer, 12, MSG_WAITALL) == 12)
-                child->ready = !memcmp(answer, "HTTP/1.1 200", 12);
-        close(fd);
 }
 
 bool demo_child_ended(struct demo_child *child)

@@ -9,12 +9,11 @@ struct demo_child {
         const char *name;
         const char *argv[5]; /* NULL-terminated; argv[0] is the path */
         uint16_t port;       /* on 127.0.0.1 */
-        const char *path;    /* that answers 200 once it is ready */
 
-        pid_t pid;  /* 0: not running */
-        int log;    /* what it writes to standard error; -1: none */
-        int status; /* of waitpid, once it ended */
-        bool ready;
+        pid_t pid;       /* 0: not running */
+        int log;         /* what it writes to standard error; -1: none */
+        int status;      /* of waitpid, once it ended */
+        bool ready;      /* it has written that it is */
         char line[1024]; /* of its log: the last one, whole or begun */
         size_t len;
         bool line_ended;
@@ -23,10 +22,8 @@ struct demo_child {
 /* False with errno. The child ends when this process does, however that ends, and gets neither its signals nor its
  * standard input. */
 bool demo_child_start(struct demo_child *child);
-/* Passes on what it has written. False where there is no more to come. Does not block. */
+/* Passes on what it has written, and sees its event "ready". False where there is no more to come. Does not block. */
 bool demo_child_pump(struct demo_child *child);
-/* Asks it over HTTP; sets `ready`. Takes at most 300 ms. */
-void demo_child_probe(struct demo_child *child);
 /* Whether it has ended; takes the status. Does not block. */
 bool demo_child_ended(struct demo_child *child);
 /* "ended with exit code 2" or "was killed by signal 9 (Killed)". */

@@ -2,16 +2,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crypto/random.h"
 
-static const char *const program_names[] = { "cardea", "time-resource", "time-webapp" };
-static const char *const config_names[] = { "cardea.yaml", "time-resource.yaml", "time-webapp.yaml" };
+static const struct {
+        const char *program, *built; /* built: its folder beside this executable in a build tree */
+        const char *config;
+} services[DEMO_COUNT] = {
+        [DEMO_AUTHORIZATION] = { "cardea", NULL, "cardea.yaml" },
+        [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "time-resource.yaml" },
+        [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "time-webapp.yaml" },
+        [DEMO_GRANTS] = { "cardea", NULL, "grants/cardea.yaml" },
+        [DEMO_GRANT_RESOURCE] = { "grant-resource", "examples/resource", "grants/resource.yaml" },
+};
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
 {
@@ -22,41 +32,47 @@ static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
 
 static bool find_program(struct demo_files *files, const char *bin, int which)
 {
-        static const char *const places[] = { "examples/time-api", "../libexec/cardea" };
+        const char *const places[] = { services[which].built, "../libexec/cardea" };
         char folder[DEMO_PATH_MAX];
 
         for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-                if (join(folder, bin, places[i]) && join(files->programs[which], folder, program_names[which]) &&
+                if (join(folder, bin, places[i]) && join(files->programs[which], folder, services[which].program) &&
                     access(files->programs[which], X_OK) == 0)
                         return true;
         fprintf(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples\n",
-                program_names[which], bin, places[0], bin, places[1]);
+                services[which].program, bin, places[0], bin, places[1]);
         return false;
 }
 
 bool demo_files_find(struct demo_files *files)
 {
-        char bin[DEMO_PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", bin, sizeof(bin) - 1);
+        char own[DEMO_PATH_MAX], bin[DEMO_PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
         if (n <= 0) {
                 fprintf(stderr, "cardea demo: cannot find its own program: %s\n", strerror(errno));
                 return false;
         }
-        bin[n] = '\0';
-        memcpy(files->programs[DEMO_AUTHORIZATION], bin, (size_t)n + 1);
+        own[n] = '\0';
+        memcpy(bin, own, sizeof(bin));
         *strrchr(bin, '/') = '\0';
-        return find_program(files, bin, DEMO_RESOURCE) && find_program(files, bin, DEMO_WEBAPP);
+        for (int i = 0; i < DEMO_COUNT; i++) {
+                if (!services[i].built)
+                        memcpy(files->programs[i], own, sizeof(own));
+                else if (!find_program(files, bin, i))
+                        return false;
+        }
+        return true;
 }
 
-/* The resource server's secret is made anew for each demo. */
-static bool make_secret(char ret[33])
+/* Secrets are made anew for each demo: `digits` of them, hexadecimal. */
+static bool make_secret(char *ret, size_t digits)
 {
         unsigned char bytes[16];
 
         if (cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)) != CD_OK)
                 return false;
-        for (size_t i = 0; i < sizeof(bytes); i++)
+        for (size_t i = 0; i < digits / 2; i++)
                 snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
         return true;
 }
@@ -67,7 +83,7 @@ __attribute__((format(printf, 3, 4))) static bool write_file(struct demo_files *
         va_list args;
         FILE *file = NULL;
 
-        if (!join(files->configs[which], files->folder, config_names[which]))
+        if (!join(files->configs[which], files->folder, services[which].config))
                 return false;
         int fd = open(files->configs[which], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 || !(file = fdopen(fd, "w")))
@@ -129,6 +145,58 @@ static bool write_others(struct demo_files *files, unsigned base, const char *se
                           base + 3, base + 1, base + 2);
 }
 
+/* ---- the grant service: what a person would type ---- */
+
+/* Runs `argv` with `input` on its standard input and nothing on its standard output. */
+static bool run_command(const char *const argv[], const char *input)
+{
+        int ends[2], status;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return false;
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+                int null = open("/dev/null", O_WRONLY);
+                dup2(ends[0], STDIN_FILENO);
+                dup2(null, STDOUT_FILENO);
+                execv(argv[0], (char *const *)argv);
+                _exit(127);
+        }
+        close(ends[0]);
+        /* A few bytes, which fit in the pipe whether somebody reads them or not. */
+        bool fine = pid > 0 && (!*input || write(ends[1], input, strlen(input)) == (ssize_t)strlen(input));
+        close(ends[1]);
+        return pid > 0 && waitpid(pid, &status, 0) == pid && fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool add_user(const struct demo_files *files, const struct demo_user *user, const char *role,
+                     const char *projects)
+{
+        const char *cardea = files->programs[DEMO_GRANTS], *config = files->configs[DEMO_GRANTS];
+        const char *const argv[] = { cardea, "user",    "add",    user->name,        "--config", config, "--grant",
+                                     role,   "--grant", projects, "--password-file", "-",        NULL };
+
+        return run_command(argv, user->password);
+}
+
+static bool make_grant_service(struct demo_files *files, unsigned base)
+{
+        char folder[DEMO_PATH_MAX], listen[32];
+        const char *const init[] = { files->programs[DEMO_GRANTS], "init", "--dir", folder, "--listen", listen, NULL };
+
+        files->users[0].name = "ana";
+        files->users[1].name = "bo";
+        snprintf(listen, sizeof(listen), "127.0.0.1:%u", base + 4);
+        return join(folder, files->folder, "grants") && join(files->certificate, folder, "cert.pem") &&
+               join(files->configs[DEMO_GRANTS], files->folder, services[DEMO_GRANTS].config) &&
+               join(files->configs[DEMO_GRANT_RESOURCE], files->folder, services[DEMO_GRANT_RESOURCE].config) &&
+               make_secret(files->users[0].password, DEMO_PASSWORD_LEN) &&
+               make_secret(files->users[1].password, DEMO_PASSWORD_LEN) && run_command(init, "") &&
+               add_user(files, &files->users[0], "role=editor", "projects=[\"a\",\"b\"]") &&
+               add_user(files, &files->users[1], "role=reader", "projects=[\"a\"]");
+}
+
 bool demo_files_write(struct demo_files *files, unsigned base)
 {
         const char *tmp = getenv("TMPDIR");
@@ -139,19 +207,27 @@ bool demo_files_write(struct demo_files *files, unsigned base)
                 files->folder[0] = '\0';
                 return false;
         }
-        if (make_secret(secret) && write_authorization(files, base, secret) && write_others(files, base, secret))
+        if (!make_secret(secret, 32) || !write_authorization(files, base, secret) ||
+            !write_others(files, base, secret)) {
+                fprintf(stderr, "cardea demo: cannot write the configuration to %s: %s\n", files->folder,
+                        strerror(errno));
+                return false;
+        }
+        if (make_grant_service(files, base))
                 return true;
-        fprintf(stderr, "cardea demo: cannot write the configuration to %s: %s\n", files->folder, strerror(errno));
+        fprintf(stderr, "cardea demo: cannot set the grant service up in %s/grants\n", files->folder);
         return false;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+        (void)st, (void)type, (void)at;
+        return remove(path) == 0 ? 0 : -1;
 }
 
 void demo_files_remove(struct demo_files *files)
 {
-        if (!files->folder[0])
-                return;
-        for (int i = 0; i < DEMO_COUNT; i++)
-                if (files->configs[i][0])
-                        unlink(files->configs[i]);
-        rmdir(files->folder);
+        if (files->folder[0])
+                nftw(files->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         files->folder[0] = '\0';
 }

@@ -7,19 +7,31 @@ enum {
         DEMO_AUTHORIZATION,
         DEMO_RESOURCE,
         DEMO_WEBAPP,
+        DEMO_GRANTS,
+        DEMO_GRANT_RESOURCE,
         DEMO_COUNT,
+        DEMO_USERS = 2,
+        DEMO_PASSWORD_LEN = 16,
         DEMO_PATH_MAX = 1024,
+};
+
+struct demo_user {
+        const char *name;
+        char password[DEMO_PASSWORD_LEN + 1]; /* made anew for each demo */
 };
 
 struct demo_files {
         char programs[DEMO_COUNT][DEMO_PATH_MAX];
         char folder[DEMO_PATH_MAX]; /* a private one, removed at the end; empty: not made yet */
         char configs[DEMO_COUNT][DEMO_PATH_MAX];
+        char certificate[DEMO_PATH_MAX]; /* of the grant service and of its resource service */
+        struct demo_user users[DEMO_USERS];
 };
 
-/* Beside this executable: examples/time-api/ in a build tree, ../libexec/cardea/ where installed. False with a sentence on
- * standard error. */
+/* Beside this executable: in examples/ of a build tree, or ../libexec/cardea/ where installed. False with a sentence on standard
+ * error. */
 bool demo_files_find(struct demo_files *files);
-/* Makes the folder under $TMPDIR or /tmp (0700) and the three files in it (0600), for ports base+1 to base+3. */
+/* Makes the folder under $TMPDIR or /tmp (0700) and what is in it (0600), for ports base+1 to base+5: three configurations, and what
+ * "cardea init" and "cardea user add" make for the grant service. False with a sentence on standard error. */
 bool demo_files_write(struct demo_files *files, unsigned base);
 void demo_files_remove(struct demo_files *files);

@@ -3,8 +3,8 @@
 The ```sh blocks of a page are typed in order into one bash, in a folder that has what of the repository a page may name;
 cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
 
-- 5000 to 5003 stand for four ports in a row that are free, in the page, its samples, and the YAML files of the folder.
-- A line that starts a service (cardea serve, cardea demo, time-resource, time-webapp, grant-resource) is what the reader leaves running in a
+- 5000 to 5005, and 8443, 8444, 8080, stand for ports that are free, in the page, its samples, and the YAML files of the folder.
+- A line that starts a service (cardea serve, cardea demo, grant-resource, time-resource, time-webapp) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
@@ -23,7 +23,9 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
-SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|time-resource|time-webapp|grant-resource)\b")
+SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp)\b")
+PORTS = {**{str(5000 + n): n for n in range(6)}, "8443": 6, "8444": 7, "8080": 8}  # of a page: behind the base
+PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 IN_ITS_FOLDER = {"examples/time-api/README.md"}  # "in this folder", it says
 
@@ -67,11 +69,11 @@ def with_samples(page_blocks):
 
 
 def free_ports():
-    """The port below three free ones in a row, out of the range from which the kernel takes any."""
+    """The first of as many free ones in a row as PORTS has, out of the range from which the kernel takes any."""
     while True:
-        base = random.randrange(20000, 30000, 4)
+        base = random.randrange(20000, 30000, len(PORTS))
         try:
-            for port in range(base + 1, base + 4):
+            for port in range(base, base + len(PORTS)):
                 with socket.create_server(("127.0.0.1", port)):
                     pass
         except OSError:
@@ -80,7 +82,7 @@ def free_ports():
 
 
 def move_ports(text, base):
-    return re.sub(r"\b500([0-3])\b", lambda m: str(base + int(m[1])), text)
+    return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda m: str(base + PORTS[m[0]]), text)
 
 
 def moved(block, base):
@@ -96,8 +98,7 @@ def lay_out(folder, base):
             target.write_text(move_ports(source.read_text(), base))
     (folder / "build").symlink_to(BUILD)
     (folder / "bin").mkdir()
-    for program in ("cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp",
-                    "examples/resource/grant-resource"):
+    for program in PROGRAMS:
         (folder / "bin" / pathlib.Path(program).name).symlink_to(BUILD / program)
 
 

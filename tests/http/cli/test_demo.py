@@ -1,27 +1,31 @@
-"""cardea demo: three services, one command."""
+"""cardea demo: two systems, one command."""
+import base64
 import json
 import os
 import pathlib
 import random
 import re
 import signal
+import ssl
 import time
 import urllib.request
 
 import pytest
 
-from .commands import BUILD, DEADLINE, listen_somewhere
+from .commands import BUILD, DEADLINE, listen_somewhere, run
+
+NAMES = ["authorization server", "resource server", "web application", "grant service", "resource service"]
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
 
 
 def free_base():
-    """A base whose three ports are free now, below the range that the kernel hands out by itself."""
+    """A base whose five ports are free now, below the range that the kernel hands out by itself."""
     for _ in range(200):
         base = random.randrange(10000, 30000)
         try:
-            for port in range(base + 1, base + 4):
+            for port in range(base + 1, base + 6):
                 listen_somewhere(port).close()
         except OSError:
             continue
@@ -41,8 +45,8 @@ class Demo:
         self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)}, **options)
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
-        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 3)
-        self.rows = re.findall(r"^  (\S+ \S+) +http://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
+        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 5)
+        self.rows = re.findall(r"^  (\S+ \S+) +https?://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
 
     def wait_logs(self, predicate):
         """Until the log events so far fit."""
@@ -81,14 +85,38 @@ def test_the_two_calls_of_the_readme_answer(demo):
 
 
 def test_it_says_what_runs_where_with_which_configuration(demo):
-    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [
-        ("authorization server", 1), ("resource server", 2), ("web application", 3)]
+    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [(name, index + 1) for index, name in enumerate(NAMES)]
     for row in demo.rows:
         path = pathlib.Path(row[3])
         assert f'listen: ["127.0.0.1:{row[1]}"]' in path.read_text()
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
-        assert path.parent.parent == demo.tmp
+        assert demo.tmp in path.parents
+
+
+def test_both_users_get_their_grants_and_the_resource_service_takes_them(demo):
+    said = "".join(demo.program.out)
+    grants = {}
+    for certificate, name, password in re.findall(r"curl --cacert (\S+) -u (\w+):(\w+) https", said):
+        context = ssl.create_default_context(cafile=certificate)
+        basic = base64.b64encode(f"{name}:{password}".encode()).decode()
+        token = ask(f"https://localhost:{demo.base + 4}/grant", f"Basic {basic}", context, 200)["token"]
+        grants[name] = ask(f"https://localhost:{demo.base + 5}/", f"Bearer {token}", context, 202)
+    assert {name: (claims["sub"], claims["role"], claims["projects"]) for name, claims in grants.items()} == {
+        "ana": ("ana", "editor", ["a", "b"]), "bo": ("bo", "reader", ["a"])}
+
+
+def ask(url, authorization, context, status):
+    request = urllib.request.Request(url, headers={"Authorization": authorization})
+    with urllib.request.urlopen(request, timeout=DEADLINE, context=context) as answer:
+        assert answer.status == status
+        return json.load(answer)
+
+
+def test_the_command_that_it_offers_lists_its_users(demo):
+    config = demo.rows[3][3]
+    assert f"user list --config {config}" in "".join(demo.program.out)
+    assert [json.loads(line)["name"] for line in run("user", "list", "--json", "--config", config).stdout.splitlines()] == ["ana", "bo"]
 
 
 def test_one_request_id_runs_through_all_three(demo):
@@ -109,7 +137,7 @@ def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
     assert demo.program.end(number) == 0
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
-    for port in range(demo.base + 1, demo.base + 4):
+    for port in range(demo.base + 1, demo.base + 6):
         listen_somewhere(port).close()
 
 
@@ -121,7 +149,7 @@ def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
     assert not any("ended" in line or "killed" in line for line in demo.program.err)
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", range(5))
 def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
     os.kill(demo.pids()[which], signal.SIGKILL)
     assert demo.program.wait() == 1
@@ -138,7 +166,7 @@ def test_the_services_do_not_survive_a_killed_demo(demo):
     wait_gone(demo.pids())
 
 
-@pytest.mark.parametrize("offset, name", [(1, "authorization server"), (2, "resource server"), (3, "web application")])
+@pytest.mark.parametrize("offset, name", enumerate(NAMES, 1))
 def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
     base = free_base()
     with listen_somewhere(base + offset):
