@@ -456,9 +456,78 @@ static void lesson_22_what_expires_is_deleted_in_small_steps(void **state)
         store->free(store);
 }
 
+/* Looks at every statement that the connection has run. */
+static cd_status check_no_scan(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const char *const tables[] = { "users", "sessions", "revocations", "audit" };
+        sqlite3 *db = ((struct cd_sqlite_connection *)session)->db;
+        size_t *checked = arg;
+
+        (void)reterr;
+        for (sqlite3_stmt *statement = sqlite3_next_stmt(db, NULL); statement;
+             statement = sqlite3_next_stmt(db, statement)) {
+                const char *text = sqlite3_sql(statement);
+                bool is_of_many = false;
+                for (size_t i = 0; i < CD_LEN(tables); i++)
+                        is_of_many = is_of_many || strstr(text, tables[i]) != NULL;
+                if (!is_of_many)
+                        continue;
+                (*checked)++;
+                int steps = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0) +
+                            sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_SORT, 0) +
+                            sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_AUTOINDEX, 0);
+                if (steps)
+                        print_error("%d steps of a scan: %s\n", steps, text);
+                assert_int_equal(steps, 0);
+        }
+        return CD_OK;
+}
+
+static void what_grows_is_looked_up_by_an_index(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        const struct cd_store_expiry expiry = { .now = 2000000001, .audit_before = 6, .limit = 1000 };
+        const struct cd_audit_event event = { .at = 5, .action = CD_STR("test") };
+        struct cd_sql_migrated migrated;
+        struct cd_store *store;
+        char name[32];
+        size_t checked = 0, deleted;
+
+        assert_status(cd_sql_migrate(driver, &migrated, &place->error), CD_OK);
+        assert_status(cd_sql_store_new(driver, &store, &place->error), CD_OK);
+        for (int i = 0; i < 100; i++) {
+                snprintf(name, sizeof(name), "n%d", i);
+                const struct cd_session session = { .digest = cd_str_from_c(name), .user = cd_str_from_c(name) };
+                assert_status(add_user_named(store, name, &place->error), CD_OK);
+                assert_status(revoke_one(store, name, &place->error), CD_OK);
+                assert_status(store->sessions->put(store, &session, &place->error), CD_OK);
+                assert_status(store->audit->add(store, &event, &place->error), CD_OK);
+        }
+        const struct cd_user_change change = { .name = CD_STR("n50"), .now = 9, .cut_until = 99 };
+        struct cd_user user;
+        struct cd_users_page users;
+        struct cd_session session;
+        struct cd_revocation_list revocations;
+        struct cd_audit_events events;
+        assert_status(store->users->find(store, &place->arena, CD_STR("n9"), &user, &place->error), CD_OK);
+        assert_status(store->users->list(store, &place->arena, CD_STR("n5"), 10, &users, &place->error), CD_OK);
+        assert_status(store->sessions->find(store, &place->arena, CD_STR("n9"), &session, &place->error), CD_OK);
+        assert_status(store->revocations->list(store, &place->arena, 50, 10, &revocations, &place->error), CD_OK);
+        assert_status(store->audit->list(store, &place->arena, 50, 10, &events, &place->error), CD_OK);
+        assert_status(store->users->update(store, &change, NULL, &place->error), CD_OK);
+        assert_status(store->users->remove(store, &change, NULL, &place->error), CD_OK);
+        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
+        assert_status(driver->read(driver, check_no_scan, &checked, &place->error), CD_OK);
+        assert_status(driver->write(driver, check_no_scan, &checked, &place->error), CD_OK);
+        assert_true(checked >= 14);
+        store->free(store);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                IN_A_PLACE(what_grows_is_looked_up_by_an_index),
                 IN_A_PLACE(writes_that_wait_together_are_committed_together),
                 IN_A_PLACE(a_work_that_fails_undoes_itself_and_nothing_else),
                 IN_A_PLACE(a_full_queue_is_unavailable_and_says_when_to_come_back),
