@@ -7,6 +7,7 @@ cardea and the example services on its PATH are the build's. These rules stand b
 - A line that starts a service (cardea serve, cardea demo, grant-resource, time-resource, time-webapp) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
+- A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
 - A ```json or ```text block right behind a ```sh block is a sample of what that block prints.
 """
@@ -20,6 +21,8 @@ import signal
 import socket
 import subprocess
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
@@ -27,6 +30,7 @@ SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource
 PORTS = {**{str(5000 + n): n for n in range(6)}, "8443": 6, "8444": 7, "8080": 8}  # of a page: behind the base
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
+NEEDS_POSTGRES = {"docs/postgresql.md"}
 IN_ITS_FOLDER = {"examples/time-api/README.md"}  # "in this folder", it says
 
 
@@ -164,6 +168,25 @@ def describe_failure(results, code):
     return "\n".join(said)
 
 
+def beside_postgres(script, environment):
+    """The command that runs the script with a server of its own, which exits 77 where PostgreSQL is not installed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    environment |= {"CARDEA_POSTGRES_PORT": port, "PGPORT": port, "PGUSER": "cardea", "PGDATABASE": "postgres"}
+    script = 'export PGHOST="$CARDEA_POSTGRES_FOLDER/socket"\n' + re.sub(r"\b5432\b", port, script)
+    return [ROOT / "tests/support/postgres-server", "bash", "-c", script]
+
+
+def end(shell):
+    """Asks first, so that a database server is not left behind."""
+    os.killpg(shell.pid, signal.SIGTERM)
+    try:
+        shell.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+
+
 def run(page, folder, edit):
     """Runs the page in `folder`. edit(block) gives the block to run instead, or None. What ran, with its output."""
     base = free_ports()
@@ -176,15 +199,18 @@ def run(page, folder, edit):
     where = tree / pathlib.Path(page).parent if page in IN_ITS_FOLDER else tree
     environment = {"PATH": f"{tree}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tree), "TMPDIR": str(folder),
                    "LC_ALL": "C.UTF-8"}
-    shell = subprocess.Popen(["bash", "-c", script_of(pairs, results, base)], cwd=where, env=environment,
+    script = script_of(pairs, results, base)
+    command = beside_postgres(script, environment) if page in NEEDS_POSTGRES else ["bash", "-c", script]
+    shell = subprocess.Popen(command, cwd=where, env=environment,
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(results / "shell.err", "wb"),
                              start_new_session=True)
     try:
         code = shell.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        os.killpg(shell.pid, signal.SIGKILL)
+        end(shell)
         code = "none: it took too long"
-        shell.wait()
+    if page in NEEDS_POSTGRES and code == 77:
+        pytest.skip("PostgreSQL is not installed")
     assert code == 0, f"{page}: " + describe_failure(results, code)
     return [Ran(block, (results / f"{block.line}.out").read_text(), samples) for block, samples in pairs]
 

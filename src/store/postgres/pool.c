@@ -43,8 +43,8 @@ static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
         if (pool->delay_us > LAST_DELAY_US)
                 pool->delay_us = LAST_DELAY_US;
         pool->retry_at_us = cd_monotonic_us() + pool->delay_us;
-        /* While others of ours work, the server has only no room for one more. */
-        pool->is_away = pool->live == 0;
+        /* While others of ours work or are being made, the server may have no room for one more only. */
+        pool->is_away = pool->is_away || pool->open == 0;
 }
 
 static void note_success(struct cd_pg_pool *pool)
@@ -84,7 +84,6 @@ static struct cd_pg_connection *take_idle(struct cd_pg_pool *pool)
                 if (c->epoch == pool->epoch && cd_pg_is_usable(c))
                         return c;
                 pool->open--;
-                pool->live--;
                 pthread_mutex_unlock(&pool->lock);
                 cd_pg_close(c);
                 pthread_mutex_lock(&pool->lock);
@@ -114,7 +113,6 @@ static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
         if (is_probe)
                 pool->is_probing = false;
         if (status == CD_OK) {
-                pool->live++;
                 c->epoch = epoch;
                 note_success(pool);
                 *ret = c;
@@ -180,7 +178,6 @@ void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *c)
         is_lost = is_lost || c->epoch != pool->epoch;
         if (is_lost) {
                 pool->open--;
-                pool->live--;
         } else {
                 c->next = pool->idle;
                 pool->idle = c;

@@ -11,7 +11,6 @@ struct cd_pg_pool {
         pthread_cond_t freed;          /* a connection came back, or one may be made in its place */
         struct cd_pg_connection *idle; /* the one that was used last first */
         size_t open;                   /* idle, in use, or being made */
-        size_t live;                   /* of these, the ones that were made */
         unsigned epoch;                /* connections of an earlier one are not used again */
         bool is_away, is_probing;
         int64_t retry_at_us, delay_us; /* no connection is made before that; 0: now */
