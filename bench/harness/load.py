@@ -145,4 +145,5 @@ def compare(ours, reference):
     """(field, ratio): the median over the rounds of the ratio within each round, and what was compared. Where wrk was the limit
     of either, the rates would only say that wrk is as fast as wrk; then both are taken per second of processor time."""
     field = 'rate_per_core' if ours.limited_by_load() or reference.limited_by_load() else 'rate'
-    return field, statistics.median(getattr(a, field) / getattr(b, field) for a, b in zip(ours.samples, reference.samples))
+    return field, statistics.median(getattr(a, field) / max(getattr(b, field), 1e-9)
+                                    for a, b in zip(ours.samples, reference.samples))
