@@ -16,12 +16,23 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
         if (report->unread)
                 return status;
         cd_service_tls_resolve(settings, report);
-        cd_service_tls_check(settings, report);
+        cd_service_tls_check_settings(settings, report);
         if (status == CD_OK && settings->listen.count == 0)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
                                 "names no address");
         if (service->check)
                 service->check(config, report);
+        return status == CD_OK ? cd_report_status(report, reterr) : status;
+}
+
+cd_status cd_service_prove(const struct cd_service *service, struct cd_report *report, void *config,
+                           struct cd_error *reterr)
+{
+        cd_status status = cd_service_load(service, report, config, reterr);
+
+        if (report->unread)
+                return status;
+        cd_service_tls_check_files((const void *)((const char *)config + service->settings_offset), report);
         return status == CD_OK ? cd_report_status(report, reterr) : status;
 }
 
@@ -189,7 +200,7 @@ static int load_and_start(const struct cd_service *service, struct cd_arena *are
         if (!r.config)
                 return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
         cd_report_init(&r.report, arena, cd_str_from_c(config_path));
-        if (cd_service_load(service, &r.report, r.config, &err) == CD_OK)
+        if (cd_service_prove(service, &r.report, r.config, &err) == CD_OK)
                 return start(&r);
         if (!r.report.errors)
                 return fail_start(service, &err);

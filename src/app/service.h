@@ -115,6 +115,10 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv);
  */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
+/* The same, and what only serving needs: that certificate and key can be read, fit together and are not over. Commands that administer
+ * do without, so that a certificate that is over keeps nobody from them. */
+cd_status cd_service_prove(const struct cd_service *service, struct cd_report *report, void *config,
+                           struct cd_error *reterr);
 /* The server's options, without routes and tls. The lists are borrowed from *settings. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */

@@ -106,7 +106,7 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
 
 /* ---- checks ---- */
 
-static void check_settings(const struct cd_service_settings *settings, struct cd_report *report)
+void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report)
 {
         const struct cd_service_tls *tls = &settings->tls;
         bool asks = tls->client_certificate != CD_TLS_CLIENT_NONE;
@@ -146,20 +146,21 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         cd_report_about(report, CD_FINDING_OK, CD_STR("tls.key"), NULL, "fits the certificate");
 }
 
-void cd_service_tls_check(const struct cd_service_settings *settings, struct cd_report *report)
+void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch = { 0 };
         cd_time now = cd_clock_system.now(&cd_clock_system);
         struct cd_tls_validity validity;
         struct cd_tls_options options;
-        size_t before = report->errors;
         struct cd_error err;
 
-        check_settings(settings, report);
-        if (!cd_service_has_tls(settings) || report->errors > before)
+        const struct cd_service_tls *tls = &settings->tls;
+        bool lacks_ca = tls->client_certificate != CD_TLS_CLIENT_NONE && !tls->client_ca.len;
+
+        if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca) /* which has been said */
                 return;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
-        if (cd_service_tls_read(&settings->tls, now, &scratch, &options, &validity, &err) == CD_OK)
+        if (cd_service_tls_read(tls, now, &scratch, &options, &validity, &err) == CD_OK)
                 check_validity(&validity, now, report);
         else if (err.status == CD_NO_MEMORY)
                 report->no_memory = true;

@@ -13,8 +13,9 @@ static inline bool cd_service_has_tls(const struct cd_service_settings *settings
 
 /* Paths in the settings are relative to the folder of the configuration file; made relative to the working directory. */
 void cd_service_tls_resolve(struct cd_service_settings *settings, struct cd_report *report);
-/* What the table cannot say, as findings: whether the settings fit together, and whether cd_service_tls_read would succeed. */
-void cd_service_tls_check(const struct cd_service_settings *settings, struct cd_report *report);
+/* As findings: whether the settings fit together, and whether cd_service_tls_read would succeed. */
+void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report);
+void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report);
 
 /* Reads the files and proves that a server can speak with them at `now`. CD_INVALID_REQUEST with the setting in the error's field
  * ("tls.key") else; a private key that group or others can read is refused. The texts live in the arena, which should be wiped soon. */

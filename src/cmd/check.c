@@ -46,7 +46,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         struct cd_error err;
 
         cd_report_init(&report, arena, cd_str_from_c(path));
-        cd_status status = cd_service_load(cd_server_service(), &report, &config, &err);
+        cd_status status = cd_service_prove(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
                 cd_backing_check(&config, &report);
                 check_listeners("listen", &config.service.listen, &report);
