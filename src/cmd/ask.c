@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,21 +38,41 @@ static cd_status fail_errno(const char *what, struct cd_error *reterr)
         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("password-file"), "%s: %s", what, strerror(errno));
 }
 
-/* Reads until the end, `max` bytes, or where `stop_at_line_end` is set until a line end or a signal. */
-static cd_status read_text(int fd, char *to, size_t max, bool stop_at_line_end, size_t *ret, struct cd_error *reterr)
+/* Reads until the end or `max` bytes. */
+static cd_status read_text(int fd, char *to, size_t max, size_t *ret, struct cd_error *reterr)
+{
+        size_t len = 0;
+        ssize_t n;
+
+        while (len < max && (n = read(fd, to + len, max - len)) != 0) {
+                if (n < 0 && errno != EINTR)
+                        return fail_errno("cannot be read", reterr);
+                if (n > 0)
+                        len += (size_t)n;
+        }
+        *ret = len;
+        return CD_OK;
+}
+
+/* Reads a line from a terminal. The signals are blocked but where this waits, so that none comes between a look and a wait; `open_mask`
+ * is the mask in which they come. */
+static cd_status read_line(int tty, const sigset_t *open_mask, char *to, size_t max, size_t *ret,
+                           struct cd_error *reterr)
 {
         size_t len = 0;
 
-        while (len < max && !(stop_at_line_end && len && to[len - 1] == '\n')) {
-                ssize_t n = read(fd, to + len, max - len);
-                if (n < 0 && errno == EINTR && (!stop_at_line_end || !caught))
+        while (len < max && !(len && to[len - 1] == '\n')) {
+                struct pollfd poll_tty = { .fd = tty, .events = POLLIN };
+                if (ppoll(&poll_tty, 1, NULL, open_mask) < 0 && caught)
+                        return cd_fail(reterr, CD_UNAVAILABLE, "interrupted");
+                if (!poll_tty.revents)
                         continue;
-                if (n < 0)
-                        return errno == EINTR ? cd_fail(reterr, CD_UNAVAILABLE, "interrupted")
-                                              : fail_errno("cannot be read", reterr);
+                ssize_t n = read(tty, to + len, max - len);
+                if (n < 0 && errno != EINTR)
+                        return fail_errno("the terminal", reterr);
                 if (n == 0)
                         break;
-                len += (size_t)n;
+                len += n > 0 ? (size_t)n : 0;
         }
         *ret = len;
         return CD_OK;
@@ -72,7 +93,7 @@ static cd_status read_file(struct cd_arena *arena, const char *path, cd_str *ret
         __attribute__((cleanup(close_fd))) int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
         char *text = cd_arena_alloc(arena, TEXT_MAX + 1);
         struct stat st;
-        size_t len;
+        size_t len = 0;
 
         if (!text)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a password");
@@ -81,7 +102,7 @@ static cd_status read_file(struct cd_arena *arena, const char *path, cd_str *ret
         if (!is_stdin && S_ISREG(st.st_mode) && st.st_mode & (S_IRGRP | S_IROTH))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("password-file"),
                                 "other users of this machine can read %s; chmod 600 %s", path, path);
-        cd_status status = read_text(fd, text, TEXT_MAX + 1, false, &len, reterr);
+        cd_status status = read_text(fd, text, TEXT_MAX + 1, &len, reterr);
         if (status != CD_OK)
                 return status;
         *ret = without_line_end(cd_str_of(text, len));
@@ -96,22 +117,28 @@ static cd_status ask_once(int tty, const char *question, cd_str who, char to[TEX
 {
         struct sigaction old[CD_LEN(signals)], act = { .sa_handler = note_signal };
         struct termios with_echo, without;
+        sigset_t blocked, open_mask;
         size_t len = 0;
 
         if (tcgetattr(tty, &with_echo) < 0)
                 return fail_errno("the terminal", reterr);
         caught = 0;
+        sigemptyset(&blocked);
+        for (size_t i = 0; i < CD_LEN(signals); i++)
+                sigaddset(&blocked, signals[i]);
+        sigprocmask(SIG_BLOCK, &blocked, &open_mask);
         for (size_t i = 0; i < CD_LEN(signals); i++)
                 sigaction(signals[i], &act, &old[i]);
         without = with_echo;
         without.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
         tcsetattr(tty, TCSAFLUSH, &without);
         dprintf(tty, "%s%.*s: ", question, CD_STR_ARG(who));
-        cd_status status = read_text(tty, to, TEXT_MAX, true, &len, reterr);
+        cd_status status = read_line(tty, &open_mask, to, TEXT_MAX, &len, reterr);
         tcsetattr(tty, TCSAFLUSH, &with_echo);
         dprintf(tty, "\n");
         for (size_t i = 0; i < CD_LEN(signals); i++)
                 sigaction(signals[i], &old[i], NULL);
+        sigprocmask(SIG_SETMASK, &open_mask, NULL);
         if (caught)
                 raise(caught);
         if (status == CD_OK)
@@ -161,7 +188,7 @@ cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "there is no terminal to ask on; give --yes");
         dprintf(tty, "%s Answer yes or no: ", question);
         caught = 0;
-        cd_status status = read_text(tty, answer, sizeof(answer), true, &len, reterr);
+        cd_status status = read_line(tty, NULL, answer, sizeof(answer), &len, reterr);
         if (status == CD_OK)
                 *ret = cd_str_eq_nocase(without_line_end(cd_str_of(answer, len)), CD_STR("yes"));
         return status;

@@ -1,0 +1,115 @@
+"""An installation as `cardea init` makes it, and what a person does with it."""
+import base64
+import json
+import os
+import pathlib
+import pty
+import random
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from .commands import CARDEA, DEADLINE, run
+
+PASSWORD = "correct horse battery"
+
+
+def free_port():
+    """A port that is free and whose next one is free, out of the range from which the kernel takes any."""
+    while True:
+        port = random.randrange(20000, 32000, 2)
+        try:
+            for number in (port, port + 1):
+                with socket.create_server(("127.0.0.1", number)):
+                    pass
+        except OSError:
+            continue
+        return port
+
+
+class Installation:
+    def __init__(self, folder, *options, port=None):
+        self.folder = pathlib.Path(folder)
+        self.port = port or free_port()
+        self.config = self.folder / "cardea.yaml"
+        self.made = run("init", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}", *options)
+        assert self.made.returncode == 0, self.made.stderr
+
+    def run(self, *args, stdin=None, check=None, **options):
+        done = subprocess.run([CARDEA, *map(str, args), "--config", self.config], capture_output=True, text=True,
+                              timeout=DEADLINE, input=stdin or "", start_new_session=True, **options)
+        assert check is None or done.returncode == check, (args, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def add_user(self, name, password=PASSWORD, *options):
+        return self.run("user", "add", name, "--password-file", "-", *options, stdin=password, check=0)
+
+    def rows(self, *args):
+        """The objects of a list with --json."""
+        return [json.loads(line) for line in self.run(*args, "--json", check=0).stdout.splitlines()]
+
+    def request(self, path, name, password, data=None):
+        """(status, body) of an authenticated request."""
+        request = urllib.request.Request(f"https://localhost:{self.port}{path}", data=data)
+        secret = base64.b64encode(f"{name}:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {secret}")
+        trust = ssl.create_default_context(cafile=self.folder / "cert.pem")
+        try:
+            with urllib.request.urlopen(request, timeout=DEADLINE, context=trust) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def login(self, name, password=PASSWORD):
+        return self.request("/grant", name, password)
+
+    def client_token(self, client, secret):
+        return self.request("/oauth/token", client, secret, b"grant_type=client_credentials")
+
+
+def within(seconds, question):
+    """Asks until the answer is true; what it was."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(0.02)
+
+
+def at_terminal(*args, answers):
+    """Runs the command on a terminal of its own. answers: (what it asks, what is typed). (exit code, all that was shown)."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(CARDEA, ["cardea", *map(str, args)])
+    shown = b""
+    waiting = list(answers)
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        if waiting and waiting[0][0].encode() in shown:
+            question, text = waiting.pop(0)
+            shown = shown.replace(question.encode(), b"(asked)", 1)
+            os.write(terminal, text.encode())
+        if not select.select([terminal], [], [], 0.05)[0]:
+            continue
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    else:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    return status, shown.decode()
+
+
+def exit_code(status):
+    return os.waitstatus_to_exitcode(status)

@@ -1,0 +1,172 @@
+"""cardea init: what it makes, and what is left where it fails."""
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+from .administration import Installation
+from .commands import CARDEA, run
+
+MADE = {"cardea.yaml", "resource.yaml", "master.key", "cert.pem", "key.pem", "cardea.db"}
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_can_read_what_it_makes_whatever_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        made = Installation(tmp_path / "auth")
+    finally:
+        os.umask(before)
+    assert {p.name for p in made.folder.iterdir()} == MADE
+    assert mode(made.folder) == 0o700
+    for path in made.folder.iterdir():
+        assert mode(path) == (0o644 if path.name == "cert.pem" else 0o600), path
+
+
+def test_check_has_nothing_against_what_it_makes(tmp_path):
+    made = Installation(tmp_path / "auth")
+    checked = run("check", "--config", made.config)
+    assert checked.returncode == 0, checked.stdout
+    assert "error" not in checked.stdout.rsplit("\n", 2)[0]
+    assert [(row["alg"], row["state"]) for row in made.rows("key", "list")] == [("RS256", "signing"), ("ES256", "signing")]
+
+
+def test_it_says_what_to_try_with_the_real_names(tmp_path):
+    made = Installation(tmp_path / "a folder")
+    said = made.made.stdout
+    for line in (f"cardea serve --config '{made.folder}'/cardea.yaml",
+                 f"curl --cacert '{made.folder}'/cert.pem -u ana https://localhost:{made.port}/grant",
+                 f"grant-resource --config '{made.folder}'/resource.yaml",
+                 f"https://localhost:{made.port + 1}/"):
+        assert line in said, line
+    assert f"cardea user add ana --config '{made.folder}'/cardea.yaml --grant role=editor" in said
+    assert (made.folder / "master.key").read_text().strip() not in said
+
+
+def test_the_certificate_is_for_this_host_and_the_issuer(tmp_path):
+    made = Installation(tmp_path / "auth", "--issuer", "https://auth.example.org")
+    text = subprocess.run(["openssl", "x509", "-in", made.folder / "cert.pem", "-noout", "-text"], capture_output=True,
+                          text=True, check=True).stdout
+    for name in ("DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "DNS:auth.example.org"):
+        assert name in text, name
+    assert 'issuer: "https://auth.example.org"' in made.config.read_text()
+
+
+def test_a_folder_that_is_there_is_taken_where_it_is_empty(tmp_path):
+    folder = tmp_path / "auth"
+    folder.mkdir(0o755)
+    Installation(folder)
+    assert mode(folder) == 0o700
+
+
+def test_nothing_is_overwritten(tmp_path):
+    made = Installation(tmp_path / "auth")
+    before = {p.name: p.read_bytes() for p in made.folder.iterdir()}
+    again = run("init", "--dir", made.folder)
+    assert (again.returncode, again.stdout) == (4, "")
+    assert again.stderr == (f"cardea init: dir: {made.folder} is not empty; nothing there is overwritten: name another "
+                            "folder\n")
+    assert {p.name: p.read_bytes() for p in made.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("options, code, reason", [
+    (["--store", "postgresql://nobody@127.0.0.1:1/none"], 1, "Connection refused"),
+    (["--issuer", "ftp://x"], 2, "issuer: is not an http or https URL"),
+    (["--store", "sqlite:/nowhere/at/all.db"], 2, "store: the folder of the database, /nowhere/at: No such file"),
+])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reason, exists):
+    folder = tmp_path / "auth"
+    if exists:
+        folder.mkdir(0o755)
+    done = run("init", "--dir", folder, *options)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert reason in done.stderr
+    assert folder.exists() == exists
+    if exists:
+        assert list(folder.iterdir()) == [] and mode(folder) == 0o755
+
+
+@pytest.mark.parametrize("options, reason", [
+    ([], "cardea init: name a folder to make: cardea init --dir DIR"),
+    (["--dir", "x", "--listen", "8443"], "cardea init: listen: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"),
+    (["--dir", "x", "--listen", "127.0.0.1:0"],
+     "cardea init: listen: the port must be 1 to 65534: the next one is the resource service's"),
+    (["--dir", "x", "--listen", "127.0.0.1:65535"],
+     "cardea init: listen: the port must be 1 to 65534: the next one is the resource service's"),
+    (["--dir", "x", "--store", "mysql://x"],
+     "cardea init: store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
+    (["--dir", "x", "--store", "memory:"],
+     "cardea init: store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
+    (["--dir", "x/y"], "cardea init: dir: x/y No such file or directory"),
+])
+def test_a_mistake_is_one_sentence_and_makes_nothing(tmp_path, options, reason):
+    done = run("init", *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", reason + "\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_leaves_all_or_nothing(tmp_path):
+    for i in range(5):
+        folder = tmp_path / f"auth{i}"
+        process = subprocess.Popen([CARDEA, "init", "--dir", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while not folder.exists() and process.poll() is None and time.monotonic() < end:
+            pass
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+        if code == 0:
+            assert {p.name for p in folder.iterdir()} == MADE
+        else:
+            assert code == -signal.SIGTERM and not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_as_root_everything_belongs_to_the_user(tmp_path):
+    made = Installation(tmp_path / "auth", "--user", "nobody")
+    nobody = pwd.getpwnam("nobody")
+    for path in (made.folder, *made.folder.iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
+    assert 'user: "nobody"' in made.config.read_text()
+    unknown = run("init", "--dir", tmp_path / "other", "--user", "no-such-user")
+    assert unknown.returncode == 2
+    assert unknown.stderr == 'cardea init: user: there is no user "no-such-user" on this machine\n'
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_issue_as_it_is_written(tmp_path, start):
+    """init, user add, serve, curl: the token, and what the resource service makes of it."""
+    made = Installation(tmp_path / "auth")
+    made.run("user", "add", "ana", "--grant", "role=editor", "--grant", 'projects=["a","b"]', "--password-file", "-",
+             stdin="hush\n", check=0)
+    server = start("serve", "--config", made.config)
+    server.wait_event("ready")
+    curl = [shutil.which("curl"), "-sS", "--cacert", made.folder / "cert.pem", "-w", "\n%{http_code}"]
+    got = subprocess.run([*curl, "-u", "ana:hush", f"https://localhost:{made.port}/grant"], capture_output=True, text=True,
+                         timeout=30)
+    body, code = got.stdout.rsplit("\n", 1)
+    assert code == "200", got
+    token = json.loads(body)["token"]
+    resource = subprocess.Popen([CARDEA.parent / "examples/resource/grant-resource", "--config",
+                                 made.folder / "resource.yaml"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert any('"event":"ready"' in line for line in iter(resource.stderr.readline, ""))
+        got = subprocess.run([*curl, "-H", f"Authorization: Bearer {token}", f"https://localhost:{made.port + 1}/"],
+                             capture_output=True, text=True, timeout=30)
+        body, code = got.stdout.rsplit("\n", 1)
+        claims = json.loads(body)
+        assert (code, claims["sub"], claims["role"], claims["projects"]) == ("202", "ana", "editor", ["a", "b"])
+    finally:
+        resource.kill()
+        resource.wait()
+        resource.stderr.close()

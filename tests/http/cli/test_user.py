@@ -1,0 +1,340 @@
+"""cardea user: every action, its errors and exit codes; and what a running server makes of it."""
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from .administration import PASSWORD, Installation, at_terminal, exit_code, within
+from .commands import CARDEA, run
+
+SECOND = 1.0
+
+
+@pytest.fixture(scope="module")
+def auth(tmp_path_factory):
+    return Installation(tmp_path_factory.mktemp("users") / "auth")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An installation whose server runs."""
+    made = Installation(tmp_path_factory.mktemp("served") / "auth")
+    log = open(made.folder.parent / "log", "w+")
+    server = subprocess.Popen([CARDEA, "serve", "--config", made.config], stderr=log)
+    assert within(30, lambda: '"event":"ready"' in (made.folder.parent / "log").read_text())
+    yield made
+    server.terminate()
+    assert server.wait(30) == 0
+    log.close()
+
+
+def active(made, token):
+    """What introspection says of a grant's token."""
+    status, body = made.request("/oauth/introspect", "watch", made.watch_secret, b"token=" + token.encode())
+    assert status == 200, body
+    return body["active"]
+
+
+@pytest.fixture(scope="module")
+def watched(served):
+    """The same, with a client that may introspect the tokens of users."""
+    served.watch_secret = served.run("client", "add", "watch", "--introspect", f"https://localhost:{served.port + 1}",
+                                     check=0).stdout.strip()
+    assert within(SECOND, lambda: served.request("/oauth/introspect", "watch", served.watch_secret, b"token=x")[0] == 200)
+    return served
+
+
+# --- add, list, show ------------------------------------------------------------------------------------------------
+
+
+def test_a_user_is_added_listed_and_shown_without_the_hash(auth):
+    done = auth.add_user("Bea.B@Example.org", PASSWORD, "--grant", "role=editor", "--grant", 'projects=["a","b"]',
+                         "--grant", "level=3")
+    assert (done.stdout, done.stderr) == ("user bea.b@example.org added\n", "")
+    shown = auth.rows("user", "show", "BEA.b@example.org")[0]
+    assert shown["name"] == "bea.b@example.org"
+    assert shown["grants"] == {"role": "editor", "projects": ["a", "b"], "level": 3}
+    assert (shown["disabled"], shown["password_form"], shown["last_login_at"]) == (False, "argon2id", None)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown["created_at"])
+    for args in (["user", "show", "bea.b@example.org"], ["user", "list"], ["user", "list", "--json"]):
+        text = auth.run(*args, check=0).stdout
+        assert "bea.b@example.org" in text and "$argon2id$" not in text
+    head, *rows = auth.run("user", "list", check=0).stdout.splitlines()
+    assert head.split() == ["NAME", "STATE", "LAST", "LOGIN", "CHANGED", "GRANTS"]
+    assert len({row.index("active") for row in rows if " active " in row}) == 1
+
+
+def test_a_disabled_user_is_added_disabled(auth):
+    auth.add_user("dis", PASSWORD, "--disabled")
+    assert auth.rows("user", "show", "dis")[0]["disabled"] is True
+
+
+@pytest.mark.parametrize("args, stdin, code, reason", [
+    (["add"], "", 2, "name a user: cardea user add NAME"),
+    (["add", "a b", "--password-file", "-"], "x", 2, "name: "),
+    (["add", "Än", "--password-file", "-"], "x", 2, "name: "),
+    (["add", "x" * 129, "--password-file", "-"], "x", 2, "name: "),
+    (["add", "there", "--password-file", "-"], "x", 4, 'name: user "there" exists already'),
+    (["add", "THERE", "--password-file", "-"], "x", 4, 'name: user "there" exists already'),
+    (["add", "new", "--password-file", "-"], "", 2, "password: "),
+    (["add", "new", "--password-file", "-"], "a\0b", 2, "password: "),
+    (["add", "new", "--password-file", "-"], "x" * 1025, 2, "password: is longer than 1024 bytes"),
+    (["add", "new", "--password-file", "-", "--grant", "role"], "x", 2, "grant: a grant is written name=value"),
+    (["add", "new", "--password-file", "-", "--grant", "sub=eve"], "x", 2, "grant: sub: "),
+    (["add", "new", "--password-file", "-", "--grant", "a=[1"], "x", 2, "grant: a: "),
+    (["add", "new", "--password-file", "-", "--grant", "a=" + "x" * 5000], "x", 2, "grant: "),
+    (["add", "new", "--password-file", "/no/such/file"], "", 2, "password-file: /no/such/file: No such file"),
+    (["add", "new"], "", 2, "there is no terminal to ask for the password on"),
+    (["show", "nobody"], "", 3, 'name: there is no user "nobody"'),
+    (["show"], "", 2, "name a user: cardea user show NAME"),
+    (["passwd", "nobody", "--password-file", "-"], "x", 3, 'name: there is no user "nobody"'),
+    (["grant", "nobody", "a=1"], "", 3, 'name: there is no user "nobody"'),
+    (["grant", "there"], "", 2, "say what is granted"),
+    (["grant", "there", "exp=1"], "", 2, "grants.exp: "),
+    (["disable", "nobody"], "", 3, 'name: there is no user "nobody"'),
+    (["enable", "nobody"], "", 3, 'name: there is no user "nobody"'),
+    (["remove", "nobody", "--yes"], "", 3, 'name: there is no user "nobody"'),
+    (["remove", "there"], "", 2, "there is no terminal to ask on; give --yes"),
+    (["import"], "", 2, "name a file, or - for standard input"),
+    (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
+    (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd or jsonl"),
+    (["list", "more"], "", 2, '"more" is one argument too many'),
+    (["lst"], "", 2, 'unknown action "lst"; did you mean "list"?'),
+    (["frobnicate"], "", 2, 'unknown action "frobnicate"; see: cardea help user'),
+    (["add", "new", "--grnt", "a=1"], "", 2, 'unknown option "--grnt"; did you mean "--grant"?'),
+])
+def test_a_mistake_is_one_sentence_and_changes_nothing(auth, args, stdin, code, reason):
+    if not auth.run("user", "show", "there").stdout:
+        auth.add_user("there")
+    before = auth.run("user", "export", check=0).stdout
+    done = auth.run("user", *args, stdin=stdin)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert re.match(r"cardea user( \w+)?: ", done.stderr) and reason in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert auth.run("user", "export", check=0).stdout == before
+
+
+def test_without_a_configuration_it_says_so(tmp_path):
+    done = run("user", "list", env={"CARDEA_CONFIG": "/etc/passwd"}, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "cardea user list: name the server's configuration: --config FILE\n")
+    done = run("user", "list", "--config", "none.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "cardea user list: file none.yaml does not exist\n")
+    (tmp_path / "bad.yaml").write_text("listn: []\nstore: x\n")
+    done = run("user", "list", "--config", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'cardea user list: bad.yaml:1:1: unknown setting "listn"; did you mean "listen"?' in done.stderr.splitlines()
+
+
+def test_a_wrong_master_key_is_refused(tmp_path):
+    made, other = Installation(tmp_path / "a"), Installation(tmp_path / "b")
+    shutil.copy(other.folder / "master.key", made.folder / "master.key")
+    done = made.run("user", "list")
+    assert done.returncode == 2 and "master_key" in done.stderr
+    assert (other.folder / "master.key").read_text().strip() not in done.stderr
+
+
+def test_a_password_file_that_others_can_read_is_refused(auth, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("hush\n")
+    file.chmod(0o644)
+    done = auth.run("user", "add", "filed", "--password-file", file)
+    assert done.returncode == 2 and f"chmod 600 {file}" in done.stderr and "hush" not in done.stderr
+    file.chmod(0o600)
+    auth.run("user", "add", "filed", "--password-file", file, check=0)
+
+
+# --- the terminal ---------------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_asked_for_twice_without_echo(served):
+    status, shown = at_terminal("user", "add", "pty", "--config", served.config,
+                                answers=[("Password for pty: ", "typed secret\n"), ("The same again: ", "typed secret\n")])
+    assert exit_code(status) == 0 and "user pty added" in shown
+    assert "typed secret" not in shown
+    assert served.login("pty", "typed secret")[0] == 200
+
+
+@pytest.mark.parametrize("first, second, reason", [
+    ("one\n", "two\n", "password: the two are not the same"),
+    ("\n", None, "password: is empty"),
+])
+def test_two_that_differ_are_refused(auth, first, second, reason):
+    answers = [("Password for pty2: ", first)] + ([("The same again: ", second)] if second else [])
+    status, shown = at_terminal("user", "add", "pty2", "--config", auth.config, answers=answers)
+    assert exit_code(status) == 2 and reason in shown
+    auth.run("user", "show", "pty2", check=3)
+
+
+def test_control_c_at_the_question_ends_it_and_adds_nobody(auth):
+    status, shown = at_terminal("user", "add", "pty3", "--config", auth.config, answers=[("Password for pty3: ", "abc\x03")])
+    assert exit_code(status) == -2 and "abc" not in shown
+    auth.run("user", "show", "pty3", check=3)
+
+
+def test_remove_asks(auth):
+    auth.add_user("gone")
+    question = "Remove user gone for good? Answer yes or no: "
+    status, shown = at_terminal("user", "remove", "gone", "--config", auth.config, answers=[(question, "no\n")])
+    assert exit_code(status) == 2 and "not removed" in shown
+    auth.run("user", "show", "gone", check=0)
+    status, shown = at_terminal("user", "remove", "gone", "--config", auth.config, answers=[(question, "yes\n")])
+    assert exit_code(status) == 0 and "user gone removed" in shown
+    auth.run("user", "show", "gone", check=3)
+
+
+# --- a running server -----------------------------------------------------------------------------------------------
+
+
+def test_a_running_server_sees_a_new_user_at_once(served):
+    assert served.login("carl")[0] == 401
+    served.add_user("carl", PASSWORD, "--grant", "role=editor")
+    status, body = served.login("carl")
+    assert status == 200 and body["expires_in"] == 300
+    assert within(5, lambda: served.rows("user", "show", "carl")[0]["last_login_at"])
+
+
+CHANGES = {
+    "passwd": (["passwd", "NAME", "--password-file", "-"], "another secret"),
+    "grant": (["grant", "NAME", "role=viewer"], PASSWORD),
+    "disable": (["disable", "NAME"], None),
+    "remove": (["remove", "NAME", "--yes"], None),
+}
+
+
+@pytest.mark.parametrize("action", CHANGES)
+def test_lesson_12_what_takes_something_away_ends_the_tokens_within_a_second(watched, action):
+    args, password = CHANGES[action]
+    name = f"cut-{action}"
+    watched.add_user(name, PASSWORD, "--grant", "role=editor")
+    token = watched.login(name)[1]["token"]
+    assert active(watched, token) is True
+    watched.run("user", *[name if a == "NAME" else a for a in args], stdin="another secret", check=0)
+    assert within(SECOND, lambda: active(watched, token) is False)
+    if not password:
+        assert watched.login(name)[0] == 401
+        return
+    status, body = watched.login(name, password)
+    assert status == 200
+    assert active(watched, body["token"]) is True, "a token got after the command lives"
+
+
+def test_an_enabled_user_may_log_in_again(served):
+    served.add_user("again")
+    served.run("user", "disable", "again", check=0)
+    assert served.login("again")[0] == 401
+    served.run("user", "enable", "again", check=0)
+    assert served.login("again")[0] == 200
+
+
+# --- import, export -------------------------------------------------------------------------------------------------
+
+
+def htpasswd(*flags):
+    if not shutil.which("htpasswd"):
+        pytest.skip("htpasswd (apache2-utils) is not installed")
+    return subprocess.run(["htpasswd", "-nb", *flags], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def blake2b(name, password):
+    salt = os.urandom(16)
+    return json.dumps({"name": name, "algorithm": "blake2b", "salt": salt.hex(),
+                       "hash": hashlib.blake2b(password.encode(), salt=salt).hexdigest()})
+
+
+def test_users_from_elsewhere_log_in_and_are_hashed_anew(served, tmp_path):
+    lines = ["# from the old server", htpasswd("-B", "-C", "5", "hta", "pass a"), htpasswd("-5", "htb", "pass b"), "",
+             blake2b("blc", "pass c")]
+    file = tmp_path / "users"
+    file.write_text("\n".join(lines) + "\n")
+    forms = {"hta": "bcrypt", "htb": "sha512-crypt", "blc": "blake2b"}
+    dry = served.run("user", "import", file, "--dry-run", check=0)
+    assert dry.stdout == "3 users would be added, 0 updated, 0 refused; nothing was written\n"
+    served.run("user", "show", "hta", check=3)
+    assert served.run("user", "import", file, check=0).stdout == "3 users added, 0 updated, 0 refused\n"
+    for name, form in forms.items():
+        assert served.rows("user", "show", name)[0]["password_form"] == form
+        assert served.login(name, "wrong")[0] == 401
+        assert served.login(name, "pass " + name[-1])[0] == 200
+        assert within(5, lambda: served.rows("user", "show", name)[0]["password_form"] == "argon2id")
+        assert served.login(name, "pass " + name[-1])[0] == 200
+
+
+def test_each_refused_line_is_named_and_the_others_are_added(auth):
+    good = "$2y$05$abcdefghijklmnopqrstuu5s9iJJVdsmkJcYqzDvnUuNfsaKuyPyW"
+    lines = [f"one:{good}", "two", "thr ee:" + good, f"one:{good}", '{"name":"five"}', '{"name":', "six:{SHA}nonsense",
+             f"seven:{good}", json.dumps({"name": "eight", "hash": good, "grants": {"sub": "x"}})]
+    done = auth.run("user", "import", "-", stdin="\n".join(lines), check=5)
+    assert done.stdout == "2 users added, 0 updated, 7 refused\n"
+    said = sorted(re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M))
+    assert [number for number, _ in said] == ["2", "3", "4", "5", "6", "7", "9"]
+    reasons = dict(said)
+    assert reasons["2"] == "not of the form NAME:HASH"
+    assert reasons["3"].startswith("name: ") and reasons["5"] == "hash: is missing"
+    assert reasons["4"] == 'name: user "one" exists already'
+    assert reasons["7"].startswith("hash: ") and "nonsense" not in done.stderr
+    assert reasons["9"].startswith("grants.sub: ")
+    auth.run("user", "show", "seven", check=0)
+
+
+def test_update_replaces_those_who_are_there(auth):
+    auth.add_user("upd", PASSWORD, "--grant", "role=editor")
+    line = json.loads(next(row for row in auth.run("user", "export").stdout.splitlines() if '"upd"' in row))
+    line |= {"grants": {"role": "viewer"}, "disabled": True}
+    done = auth.run("user", "import", "-", "--update", stdin=json.dumps(line), check=0)
+    assert done.stdout == "0 users added, 1 updated, 0 refused\n"
+    shown = auth.rows("user", "show", "upd")[0]
+    assert (shown["grants"], shown["disabled"]) == ({"role": "viewer"}, True)
+
+
+def test_export_is_what_import_takes(auth, tmp_path):
+    auth.add_user("exp", PASSWORD, "--grant", 'text="a\\"b\\u0001"', "--disabled")
+    lines = auth.run("user", "export", check=0).stdout
+    other = Installation(tmp_path / "auth")
+    assert other.run("user", "import", "-", stdin=lines, check=0).stdout.endswith(", 0 updated, 0 refused\n")
+    assert other.run("user", "export", check=0).stdout == lines
+
+
+def test_long_lists_are_imported_listed_and_exported_whole(tmp_path):
+    made = Installation(tmp_path / "auth")
+    salt, digest = "00" * 16, "ab" * 64
+    names = [f"user{i:05}" for i in range(2501)]
+    text = "".join(json.dumps({"name": n, "hash": f"$blake2b${salt}${digest}"}) + "\n" for n in names)
+    assert made.run("user", "import", "-", stdin=text, check=0).stdout == "2501 users added, 0 updated, 0 refused\n"
+    assert [row["name"] for row in made.rows("user", "list")] == names
+    assert [line.split()[0] for line in made.run("user", "list").stdout.splitlines()[1:]] == names
+    assert [json.loads(line)["name"] for line in made.run("user", "export").stdout.splitlines()] == names
+    assert made.run("user", "import", "-", stdin=text, check=5).stdout == "0 users added, 0 updated, 2501 refused\n"
+
+
+def test_a_full_disk_behind_an_export_is_a_failure(auth):
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([CARDEA, "user", "export", "--config", auth.config], stdout=full, timeout=30).returncode == 1
+
+
+# --- at the same time -----------------------------------------------------------------------------------------------
+
+
+def test_commands_at_the_same_time_beside_a_server_lose_nothing(served):
+    served.add_user("shared")
+    done = []
+
+    def work(i):
+        for k in range(4):
+            done.append(served.run("user", "grant", "shared", f"g{i}{k}={k}").returncode)
+            done.append(served.run("user", "add", f"par{i}{k}", "--password-file", "-", stdin=PASSWORD).returncode)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        assert served.login("shared")[0] == 200
+    for thread in threads:
+        thread.join()
+    assert done == [0] * 16
+    assert len(served.rows("user", "show", "shared")[0]["grants"]) == 8
+    assert len([row for row in served.rows("user", "list") if row["name"].startswith("par")]) == 8
