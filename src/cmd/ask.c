@@ -22,9 +22,16 @@ static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 /* The one that came while a terminal had no echo. */
 static volatile sig_atomic_t caught;
 
+/* What it wakes: a signal may run on any thread of the store, which interrupts nobody else's wait. */
+static int wake[2] = { -1, -1 };
+
 static void note_signal(int number)
 {
+        int before = errno;
+
         caught = number;
+        (void)!write(wake[1], "", 1);
+        errno = before;
 }
 
 static void close_fd(const int *fd)
@@ -54,18 +61,18 @@ static cd_status read_text(int fd, char *to, size_t max, size_t *ret, struct cd_
         return CD_OK;
 }
 
-/* Reads a line from a terminal. The signals are blocked but where this waits, so that none comes between a look and a wait; `open_mask`
- * is the mask in which they come. */
-static cd_status read_line(int tty, const sigset_t *open_mask, char *to, size_t max, size_t *ret,
-                           struct cd_error *reterr)
+/* Reads a line from a terminal, or until a signal. */
+static cd_status read_line(int tty, char *to, size_t max, size_t *ret, struct cd_error *reterr)
 {
         size_t len = 0;
 
         while (len < max && !(len && to[len - 1] == '\n')) {
-                struct pollfd poll_tty = { .fd = tty, .events = POLLIN };
-                if (ppoll(&poll_tty, 1, NULL, open_mask) < 0 && caught)
+                struct pollfd fds[] = { { .fd = tty, .events = POLLIN }, { .fd = wake[0], .events = POLLIN } };
+                if (poll(fds, CD_LEN(fds), -1) < 0 && errno != EINTR)
+                        return fail_errno("the terminal", reterr);
+                if (caught)
                         return cd_fail(reterr, CD_UNAVAILABLE, "interrupted");
-                if (!poll_tty.revents)
+                if (!fds[0].revents)
                         continue;
                 ssize_t n = read(tty, to + len, max - len);
                 if (n < 0 && errno != EINTR)
@@ -117,28 +124,27 @@ static cd_status ask_once(int tty, const char *question, cd_str who, char to[TEX
 {
         struct sigaction old[CD_LEN(signals)], act = { .sa_handler = note_signal };
         struct termios with_echo, without;
-        sigset_t blocked, open_mask;
         size_t len = 0;
 
         if (tcgetattr(tty, &with_echo) < 0)
                 return fail_errno("the terminal", reterr);
         caught = 0;
-        sigemptyset(&blocked);
-        for (size_t i = 0; i < CD_LEN(signals); i++)
-                sigaddset(&blocked, signals[i]);
-        sigprocmask(SIG_BLOCK, &blocked, &open_mask);
+        if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
+                return fail_errno("a pipe", reterr);
         for (size_t i = 0; i < CD_LEN(signals); i++)
                 sigaction(signals[i], &act, &old[i]);
         without = with_echo;
         without.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
         tcsetattr(tty, TCSAFLUSH, &without);
         dprintf(tty, "%s%.*s: ", question, CD_STR_ARG(who));
-        cd_status status = read_line(tty, &open_mask, to, TEXT_MAX, &len, reterr);
+        cd_status status = read_line(tty, to, TEXT_MAX, &len, reterr);
         tcsetattr(tty, TCSAFLUSH, &with_echo);
         dprintf(tty, "\n");
         for (size_t i = 0; i < CD_LEN(signals); i++)
                 sigaction(signals[i], &old[i], NULL);
-        sigprocmask(SIG_SETMASK, &open_mask, NULL);
+        close(wake[0]);
+        close(wake[1]);
+        wake[0] = wake[1] = -1;
         if (caught)
                 raise(caught);
         if (status == CD_OK)
@@ -188,7 +194,7 @@ cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "there is no terminal to ask on; give --yes");
         dprintf(tty, "%s Answer yes or no: ", question);
         caught = 0;
-        cd_status status = read_line(tty, NULL, answer, sizeof(answer), &len, reterr);
+        cd_status status = read_line(tty, answer, sizeof(answer), &len, reterr);
         if (status == CD_OK)
                 *ret = cd_str_eq_nocase(without_line_end(cd_str_of(answer, len)), CD_STR("yes"));
         return status;
