@@ -84,6 +84,17 @@ cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
         return form->check(stored, reterr);
 }
 
+/* C0, DEL and, in well-formed UTF-8, C1: as everywhere else (base/field.c). */
+static bool has_control(cd_str s)
+{
+        for (size_t i = 0; i < s.len; i++) {
+                unsigned char byte = (unsigned char)s.ptr[i];
+                if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && (unsigned char)s.ptr[i + 1] < 0xa0))
+                        return true;
+        }
+        return false;
+}
+
 cd_status cd_password_check(cd_str password, struct cd_error *reterr)
 {
         if (password.len == 0)
@@ -91,10 +102,10 @@ cd_status cd_password_check(cd_str password, struct cd_error *reterr)
         if (password.len > CD_PASSWORD_MAX)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "the password is longer than %d bytes",
                                 CD_PASSWORD_MAX);
-        if (memchr(password.ptr, '\0', password.len))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the password has a NUL in it");
         if (!cd_str_is_utf8(password))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the password is not UTF-8");
+        if (has_control(password))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password has a control character in it");
         return CD_OK;
 }
 

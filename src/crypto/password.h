@@ -20,7 +20,8 @@ struct cd_password_cost {
 /* OWASP's minimum: 19 MiB, two passes. */
 #define CD_PASSWORD_COST_DEFAULT ((struct cd_password_cost){ .memory = 19 << 20, .iterations = 2 })
 
-/* What any password must be: 1 to 1024 bytes of UTF-8 without NUL. CD_INVALID_REQUEST says what is wrong. */
+/* What any password must be: 1 to 1024 bytes of UTF-8 without control characters, which neither Basic (RFC 7617 §2) nor a form carries.
+ * CD_INVALID_REQUEST says what is wrong. */
 cd_status cd_password_check(cd_str password, struct cd_error *reterr);
 
 /* The text to store, in the arena. CD_INVALID_REQUEST for a password or a cost out of bounds; CD_UNAVAILABLE where the random

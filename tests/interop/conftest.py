@@ -2,6 +2,7 @@
 import pathlib
 import sys
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "http" / "oauth"))
+HTTP = pathlib.Path(__file__).resolve().parents[1] / "http"
+sys.path += [str(HTTP), str(HTTP / "oauth")]
 
 from serving import launch, server  # noqa: E402, F401

@@ -1,11 +1,62 @@
+import shutil
+
 import pytest
-from people import make_config
+
+from installation import Installation
+from postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def shared_postgres():
+    postgres = Postgres()
+    yield postgres
+    postgres.remove()
 
 
 @pytest.fixture
-def people(start, tmp_path):
-    """A server with the users ana and bo."""
-    from test_grant import add_people
-    server = start("cardea", make_config(tmp_path), ["serve"])
-    add_people(server)
-    return server
+def own_postgres():
+    """One that the test may stop and kill."""
+    postgres = Postgres()
+    yield postgres
+    postgres.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request):
+    """Makes the URL of a new, empty store of either kind."""
+    if request.param == "sqlite":
+        return lambda: "sqlite:cardea.db"
+    return request.getfixturevalue("shared_postgres").new_database
+
+
+@pytest.fixture
+def install(tmp_path):
+    """install(store="…", setting=…): an Installation whose servers end with the test."""
+    made = []
+
+    def make(**changes):
+        folder = tmp_path / f"i{len(made)}"
+        folder.mkdir()
+        made.append(Installation(folder, **changes))
+        return made[-1]
+
+    yield make
+    for home in made:
+        home.finish()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The ordinary one on SQLite, with ana and a running server, for tests that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("grant")
+    home = Installation(folder)
+    home.add_user("ana", "ana's password", "role=editor", 'projects=["a","b"]')
+    home.serve()
+    yield home
+    home.finish()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def server(home):
+    return home.servers[0]

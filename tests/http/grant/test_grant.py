@@ -1,250 +1,161 @@
-"""GET and POST /grant: a name and a password for a JWT, as somebody with curl and PyJWT sees it; and the password grant beside it."""
-import base64
+"""GET and POST /grant: a name and a password by HTTP Basic (RFC 7617) for a JWT (RFC 7519) that says what the user may do."""
 import json
 import subprocess
-import threading
 import time
 
 import jwt
 import pytest
-from people import AUDIENCE, basic, cardea, make_config
-from services import wait_until
 
+from authority import assert_reveals_nothing
+from installation import APP, AUDIENCE, assert_refused
 
-def grant(server, name, password, method="GET"):
-    return server.call("/grant", method, [basic(name, password)])
-
-
-def claims_of(server, answer):
-    keys = jwt.PyJWKSet.from_dict(server.call("/.well-known/jwks.json").json())
-    token = answer.json()["token"]
-    key = keys[jwt.get_unverified_header(token)["kid"]]
-    return jwt.decode(token, key.key, algorithms=["RS256"], audience=AUDIENCE, issuer=server.config["issuer"])
-
-
-def introspect(server, token):
-    answer = server.call("/oauth/introspect", "POST", [basic("api", "secret-api")], {"token": token})
-    assert answer.status == 200
-    return answer.json()["active"]
-
-
-def assert_challenge(answer):
-    assert answer.status == 401
-    assert answer.headers["WWW-Authenticate"] == 'Basic realm="cardea", charset="UTF-8"'
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json()["error"] == "invalid_credentials"
-
-
-# --- what a person does ---------------------------------------------------------------------------------------------
+ANA = ("ana", "ana's password")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_name_and_a_password_give_a_token_that_pyjwt_verifies(people, method):
-    answer = grant(people, "ana", "pässword of ana: with colons", method)
-    assert answer.status == 200
-    assert answer.headers["Cache-Control"] == "no-store"
+def test_a_name_and_a_password_get_a_token(server, method):
+    answer = server.grant(*ANA, method=method)
+    assert answer.status == 200, answer
     body = answer.json()
-    assert (body["token_type"], body["expires_in"], set(body)) == ("Bearer", 300, {"token", "token_type", "expires_in"})
-    claims = claims_of(people, answer)
+    assert set(body) == {"token", "token_type", "expires_in"}
+    assert body["token_type"] == "Bearer"
+    assert body["expires_in"] == 300
+    assert body["token"].count(".") == 2
+    assert "no-store" in answer.header("Cache-Control")
+
+
+def test_the_token_has_the_registered_claims_and_the_users_grants(server, home):
+    before = int(time.time())
+    token = server.token(*ANA)
+    claims = server.verify(token)
+    assert set(claims) == {"iss", "aud", "sub", "client_id", "iat", "exp", "jti", "role", "projects"}
+    assert claims["iss"] == home.issuer
+    assert claims["aud"] == AUDIENCE
+    assert claims["sub"] == "ana"
+    assert claims["client_id"] == "grant"
+    assert before <= claims["iat"] <= time.time()
+    assert claims["exp"] == claims["iat"] + 300
     assert claims["role"] == "editor"
     assert claims["projects"] == ["a", "b"]
-    assert (claims["sub"], claims["client_id"], claims["exp"] - claims["iat"]) == ("ana", "grant", 300)
-    assert jwt.get_unverified_header(body["token"])["typ"] == "at+jwt"
-    assert introspect(people, body["token"])
 
 
-def test_the_name_is_one_whatever_its_case(people):
-    assert claims_of(people, grant(people, "Ana", "pässword of ana: with colons"))["sub"] == "ana"
+def test_the_header_names_rs256_and_a_key_of_the_jwks(server):
+    header = jwt.get_unverified_header(server.token(*ANA))
+    assert header["alg"] == "RS256"
+    assert header["typ"] == "at+jwt"  # RFC 9068 section 2.1
+    (key,) = [key for key in server.jwks()["keys"] if key["kid"] == header["kid"]]
+    assert key["kty"] == "RSA" and key["alg"] == "RS256" and key["use"] == "sig"
+    assert not {"d", "p", "q", "dp", "dq", "qi"} & set(key), "a private member in the JWKS"
 
 
-def test_without_an_audience_there_is_no_grant(start):
-    server = start("cardea", {"listen": ["127.0.0.1:0"], "issuer": "http://localhost:5001"}, ["serve"])
-    answer = grant(server, "ana", "x")
-    assert answer.status == 404
-    assert "WWW-Authenticate" not in answer.headers
+def test_jose_verifies_the_token_too(server, tmp_path):
+    token = server.token(*ANA)
+    (tmp_path / "jwks").write_text(json.dumps(server.jwks()))
+    (tmp_path / "token").write_text(token)
+    done = subprocess.run(["jose", "jws", "ver", "-i", tmp_path / "token", "-k", tmp_path / "jwks", "-O-"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sub"] == "ana"
+    (tmp_path / "token").write_text(token[:-8] + ("AAAAAAAA" if token[-8:] != "AAAAAAAA" else "BBBBBBBB"))
+    assert subprocess.run(["jose", "jws", "ver", "-i", tmp_path / "token", "-k", tmp_path / "jwks"],
+                          capture_output=True).returncode != 0
 
 
-def test_the_password_grant_takes_the_users_of_the_store(people):
-    form = {"grant_type": "password", "username": "ana", "password": "pässword of ana: with colons"}
-    answer = people.call("/oauth/token", "POST", [basic("app", "secret-app")], form)
-    assert answer.status == 200
-    assert introspect(people, answer.json()["access_token"])
-    form["password"] = "wrong"
-    answer = people.call("/oauth/token", "POST", [basic("app", "secret-app")], form)
-    assert (answer.status, answer.json()["error"]) == (400, "invalid_grant")
+def test_no_two_tokens_have_one_id(server):
+    assert len({server.verify(server.token(*ANA))["jti"] for _ in range(5)}) == 5
 
 
-# --- bad input ------------------------------------------------------------------------------------------------------
+def test_the_token_introspects_as_what_it_says(server):
+    token = server.token(*ANA)
+    said = server.introspect(token)
+    claims = server.verify(token)
+    assert said["active"] is True
+    for name in ("iss", "aud", "sub", "client_id", "iat", "exp", "jti"):
+        assert said[name] == claims[name], name
 
 
-def encoded(raw):
-    return [("Authorization", "Basic " + base64.b64encode(raw).decode())]
+def test_a_token_of_the_password_grant_is_the_same_user(server):
+    answer = server.password_grant(*ANA)
+    assert answer.status == 200, answer
+    token = answer.json()["access_token"]
+    server.home.secrets.add(token)
+    said = server.introspect(token)
+    assert said["active"] is True and said["sub"] == "ana" and said["client_id"] == APP
 
 
-@pytest.mark.parametrize("headers", [
-    [],
-    [("Authorization", "")],
-    [("Authorization", "Basic")],
-    [("Authorization", "Bearer abc")],
-    [("Authorization", "Basic YW5h*Og==")],
-    [("Authorization", "Basic YW5hOg")],
-    encoded(b"ana"),
-    encoded(b"ana:with\0nul"),
-    encoded(b"an\na:x"),
-    encoded(b"ana:\xff\xfe"),
-    encoded(b":"),
-    encoded(b":x"),
-    encoded(b"ana:"),
-    encoded("аna:x".encode()),  # Cyrillic a
-    encoded(b"ana:" + b"x" * 2000),
-    encoded(b"ana:" + b"x" * 9000),
-    encoded(b"a" * 200 + b":x"),
-    encoded(b"ana%3Ax:x"),
-    [*encoded(b"ana:x"), *encoded(b"bo:x")],
-], ids=lambda h: repr([v[:24] for _, v in h]))
-def test_bad_credentials_are_401_with_a_challenge(people, headers):
-    for method in ("GET", "POST"):
-        assert_challenge(people.call("/grant", method, headers))
+def test_a_wrong_password_of_the_password_grant_is_an_invalid_grant(server):
+    answer = server.password_grant("ana", "not ana's password")
+    assert answer.status == 400 and answer.json()["error"] == "invalid_grant", answer
+    assert_reveals_nothing(answer)
+    assert server.password_grant(*ANA).status == 200
 
 
-def test_a_password_of_a_megabyte_is_too_much_for_a_header(people):
-    assert people.call("/grant", "GET", encoded(b"ana:" + b"x" * (1 << 20))).status == 431
+@pytest.mark.parametrize("spelling", ["ana", "ANA", "Ana", "aNA"])
+def test_upper_case_is_lower_case_in_a_name(server, spelling):
+    assert server.verify(server.token(spelling, ANA[1]))["sub"] == "ana"
 
 
-def test_lesson_10_unknown_wrong_and_disabled_are_one_answer(people):
-    cardea(people, "user", "add", "disabled", "--password-file", "-", "--disabled", stdin="right")
-    answers = [grant(people, name, password) for name, password in
-               (("nobody", "x"), ("bo", "wrong"), ("disabled", "right"), ("disabled", "wrong"))]
-    for answer in answers:
-        assert_challenge(answer)
-    assert len({a.body for a in answers}) == 1
+def test_grants_may_be_any_json(install):
+    home = install()
+    value = '{"deep":[1,2.5,null,true,{"x":"\u20ac \U0001f600 \\" \\\\"}]}'
+    home.add_user("bo", "bo's password", "level=3", "beta=true", f"more={value}", "text=just words", "empty=[]")
+    claims = home.serve().verify(home.servers[0].token("bo", "bo's password"))
+    assert claims["level"] == 3 and claims["beta"] is True and claims["empty"] == []
+    assert claims["more"] == json.loads(value)
+    assert claims["text"] == "just words"
 
 
-def test_lesson_28_neither_name_nor_password_of_a_failed_login_is_logged(people):
-    grant(people, "typed-my-password-here", "a-secret-typo")
-    people.wait_event("request", path="/grant", reason="unknown user or wrong password")
-    text = people.log_file.read_text()
-    assert "typed-my-password-here" not in text and "a-secret-typo" not in text
+@pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "active", "EXP"])
+def test_a_grant_cannot_say_a_registered_claim(home, name):
+    home.add_user("cy", "cy's password", f"{name}=x", code=2)
+    home.cardea("user", "show", "cy", code=3)
 
 
-def test_lesson_14_after_some_wrong_tries_an_account_waits_on_every_path(start, tmp_path):
-    server = start_with_people(start, tmp_path, lockout={"account_tries": 3, "delay": "60s"})
-    for _ in range(3):
-        assert_challenge(grant(server, "ana", "wrong"))
-    answer = grant(server, "ana", "pässword of ana: with colons")
-    assert answer.status == 429
-    assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert answer.json()["error"] == "too_many_tries"
-    form = {"grant_type": "password", "username": "ana", "password": "pässword of ana: with colons"}
-    answer = server.call("/oauth/token", "POST", [basic("app", "secret-app")], form)
-    assert (answer.status, answer.json()["error"]) == (429, "temporarily_unavailable")
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert grant(server, "bo", "password of bo").status == 200
+def test_grants_of_four_kilobytes_are_given_whole_and_more_are_refused(install):
+    home = install()
+    home.add_user("big", "big's password", "x=" + "y" * (4096 - len('{"x":""}')))
+    assert len(home.serve().verify(home.servers[0].token("big", "big's password"))["x"]) == 4088
+    home.add_user("bigger", "big's password", "x=" + "y" * (4097 - len('{"x":""}')), code=2)
 
 
-def start_with_people(start, tmp_path, **changes):
-    server = start("cardea", make_config(tmp_path, **changes), ["serve"])
-    add_people(server)
-    return server
+def test_a_server_without_an_audience_has_no_grant(install):
+    home = install(grant={"lifetime": "5m"})
+    home.add_user("ana", "ana's password")
+    assert home.serve().grant(*ANA).status == 404
 
 
-def add_people(server):
-    cardea(server, "user", "add", "ana", "--password-file", "-", "--grant", "role=editor",
-           "--grant", 'projects=["a","b"]', stdin="pässword of ana: with colons")
-    cardea(server, "user", "add", "bo", "--password-file", "-", stdin="password of bo")
+def test_head_is_get_without_its_body_or_nothing_at_all(server):
+    answer = server.grant(*ANA, method="HEAD")
+    assert answer.status in (200, 405), answer
+    assert answer.body == b""
+    if answer.status == 405:
+        assert {"GET", "POST"} <= {m.strip() for m in answer.header("Allow").split(",")}
+    assert_refused(server.ask("HEAD", "/grant")) if answer.status == 200 else None
 
 
-def test_lesson_15_a_full_queue_is_503_and_the_rest_goes_on(start, tmp_path):
-    server = start_with_people(start, tmp_path, lockout={"address_tries": 1000000, "account_tries": 1000},
-                               password_hashing={"memory": "64MB", "iterations": 4, "parallel": 1, "queue": 1})
-    answers = []
-    threads = [threading.Thread(target=lambda i=i: answers.append(grant(server, f"nobody{i}", "x"))) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    assert server.call("/healthz").status == 200
-    assert server.call("/.well-known/jwks.json").status == 200
-    for thread in threads:
-        thread.join()
-    full = [a for a in answers if a.status == 503]
-    assert full and all(a.headers["Retry-After"] for a in full)
-    assert {a.status for a in answers} <= {401, 503}
-    assert any(a.status == 401 for a in answers)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_refused_with_what_is_allowed(server, method):
+    answer = server.grant(*ANA, method=method)
+    assert answer.status == 405, answer
+    assert {"GET", "POST"} <= {m.strip() for m in answer.header("Allow").split(",")}
 
 
-# --- what changes while the server runs -----------------------------------------------------------------------------
+def test_a_grant_token_opens_nothing_of_the_servers_own(server):
+    """The token is for the resource service: it is no client and no password."""
+    token = server.token(*ANA)
+    bearer = [("Authorization", f"Bearer {token}"), ("Content-Type", "application/x-www-form-urlencoded")]
+    assert server.ask("POST", "/oauth/introspect", bearer, f"token={token}".encode()).status == 401
+    assert_refused(server.ask("GET", "/grant", bearer[:1]))
 
 
-def test_lesson_12_disabling_a_user_ends_the_tokens_within_a_second(start, tmp_path):
-    server = start_with_people(start, tmp_path)
-    token = grant(server, "ana", "pässword of ana: with colons").json()["token"]
-    assert introspect(server, token)
-    begun = time.monotonic()
-    cardea(server, "user", "disable", "ana")
-    wait_until(lambda: not introspect(server, token), "the token to end")
-    assert time.monotonic() - begun < 4  # a second for the server, and the command's own time
-    assert_challenge(grant(server, "ana", "pässword of ana: with colons"))
-    cardea(server, "user", "enable", "ana")
-    assert not introspect(server, token)
-    answer = grant(server, "ana", "pässword of ana: with colons")
-    assert answer.status == 200
-    assert introspect(server, answer.json()["token"])
-
-
-def test_a_client_that_is_added_gets_tokens_and_one_that_is_removed_loses_them(start, tmp_path):
-    server = start_with_people(start, tmp_path)
-    done = cardea(server, "client", "add", "reports", "--grant-type", "client_credentials", "--scope", "read",
-                  "--audience", AUDIENCE, "--json")
-    secret = json.loads(done)["secret"]
-
-    def ask():
-        return server.call("/oauth/token", "POST", [basic("reports", secret)], {"grant_type": "client_credentials"})
-
-    wait_until(lambda: ask().status == 200, "the client to be known")
-    token = ask().json()["access_token"]
-    assert introspect(server, token)
-    cardea(server, "client", "remove", "reports", "--yes")
-    wait_until(lambda: ask().status == 401, "the client to be gone")
-    assert not introspect(server, token)
-
-
-def test_a_key_is_rotated_without_a_restart_and_a_retired_one_takes_its_tokens_along(start, tmp_path):
-    server = start_with_people(start, tmp_path)
-    old = grant(server, "bo", "password of bo").json()["token"]
-    old_kid = jwt.get_unverified_header(old)["kid"]
-    assert introspect(server, old)
-    cardea(server, "key", "rotate", "--alg", "RS256", "--now")
-
-    def kid_now():
-        return jwt.get_unverified_header(grant(server, "bo", "password of bo").json()["token"])["kid"]
-
-    wait_until(lambda: kid_now() != old_kid, "the new key to sign")
-    assert introspect(server, old)
-    cardea(server, "key", "retire", old_kid)
-    wait_until(lambda: not introspect(server, old), "the old token to be dead")
-    assert old_kid not in [k["kid"] for k in server.call("/.well-known/jwks.json").json()["keys"]]
-    assert claims_of(server, grant(server, "bo", "password of bo"))["sub"] == "bo"
-
-
-def test_users_keys_and_revocations_outlive_the_process(start, tmp_path):
-    server = start_with_people(start, tmp_path)
-    token, other = (grant(server, "bo", "password of bo").json()["token"] for _ in range(2))
-    form = {"grant_type": "client_credentials"}
-    revoked = server.call("/oauth/token", "POST", [basic("app", "secret-app")], form).json()["access_token"]
-    assert server.call("/oauth/revoke", "POST", [basic("app", "secret-app")], {"token": revoked}).status == 200
-    server.kill()
-    server.restart()
-    assert introspect(server, token) and introspect(server, other)
-    assert not introspect(server, revoked)
-    assert grant(server, "bo", "password of bo").status == 200
-
-
-def test_a_master_key_that_is_not_the_stores_is_named(start, tmp_path):
-    server = start_with_people(start, tmp_path)
-    assert server.stop() == 0
-    (tmp_path / "master.key").write_text(base64.b64encode(bytes(32)).decode())
-    from services import PROGRAMS
-    for command in (["serve"], ["check"], ["user", "list"]):
-        done = subprocess.run([PROGRAMS["cardea"], *command, "--config", server.config_file], capture_output=True,
-                              text=True, timeout=30)
-        assert done.returncode == 2
-        assert "master_key" in done.stdout + done.stderr and "is not the one" in done.stdout + done.stderr
+def test_what_init_made_serves_over_tls(install):
+    """The commands of the README, with the certificate that init has made."""
+    home = install(tls={"certificate": "cert.pem", "key": "key.pem"})
+    home.add_user("ana", "ana's password")
+    home.serve()
+    answer = subprocess.run(["curl", "-sS", "--cacert", home.folder / "cert.pem", "-u", "ana:ana's password",
+                             f"https://localhost:{home.port}/grant"], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    body = json.loads(answer.stdout)
+    home.secrets.add(body["token"])
+    assert set(body) == {"token", "token_type", "expires_in"}

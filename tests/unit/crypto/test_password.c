@@ -167,7 +167,12 @@ static void a_password_is_1_to_1024_bytes_of_utf8_without_nul(void **state)
         assert_status(cd_password_check(CD_STR(""), &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "the password is empty");
         assert_status(cd_password_check(CD_STR("a\0b"), &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "the password has a NUL in it");
+        assert_string_equal(err.reason, "the password has a control character in it");
+        assert_status(cd_password_check(CD_STR("a\tb"), &err), CD_INVALID_REQUEST);
+        assert_status(cd_password_check(CD_STR("a\x7f"), &err), CD_INVALID_REQUEST);
+        assert_status(cd_password_check(CD_STR("a\xc2\x85"), &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.reason, "the password has a control character in it");
+        assert_status(cd_password_check(CD_STR("a\xc2\xa0"), &err), CD_OK);
         assert_status(cd_password_check(CD_STR("\xc3"), &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "the password is not UTF-8");
 }

@@ -1,0 +1,269 @@
+"""What a command changes, a running server does within a second; what it was told survives its end."""
+import base64
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from installation import AUDIENCE, assert_refused, kid_of, soon
+from services import PATIENCE, PROGRAMS
+
+ANA = ("ana", "ana's password")
+
+
+@pytest.fixture
+def running(install, store):
+    home = install(store=store())
+    home.add_user("ana", "ana's password", "role=editor")
+    home.add_user("bo", "bo's password")
+    return home, home.serve()
+
+
+def alive_token(server, name, password):
+    """A user's tokens of the second in which they were cut are dead, so one of the next may be needed."""
+    def get():
+        token = server.token(name, password)
+        return token if server.is_alive(token) else None
+    return soon(get, "a token that lives")
+
+
+def test_lesson_12_a_disabled_users_tokens_are_dead_at_once(running):
+    home, server = running
+    token, other = server.token(*ANA), server.token("bo", "bo's password")
+    by_form = server.password_grant(*ANA).json()["access_token"]
+    home.cardea("user", "disable", "ana")
+    soon(lambda: not server.is_alive(token) and not server.is_alive(by_form), "the tokens to be dead")
+    assert_refused(server.grant(*ANA))
+    assert server.is_alive(other)
+    home.cardea("user", "enable", "ana")
+    assert server.is_alive(alive_token(server, *ANA))
+    assert not server.is_alive(token), "a token came back to life"
+
+
+def test_lesson_12_a_new_password_ends_the_old_one_and_its_tokens(running):
+    home, server = running
+    token = server.token(*ANA)
+    home.set_password("ana", "ana's new password")
+    soon(lambda: not server.is_alive(token), "the token to be dead")
+    assert_refused(server.grant(*ANA))
+    assert server.is_alive(alive_token(server, "ana", "ana's new password"))
+    assert not server.is_alive(token)
+
+
+def test_a_change_of_grants_is_in_the_next_token(running):
+    home, server = running
+    assert server.verify(server.token(*ANA))["role"] == "editor"
+    home.cardea("user", "grant", "ana", "role=reader", "more=1")
+    claims = server.verify(server.token(*ANA))
+    assert claims["role"] == "reader" and claims["more"] == 1
+    home.cardea("user", "grant", "ana", "role=null")
+    assert "role" not in server.verify(server.token(*ANA))
+
+
+def test_a_removed_user_is_gone_and_a_new_one_of_the_name_is_another(running):
+    home, server = running
+    token = server.token(*ANA)
+    home.cardea("user", "remove", "ana", "--yes")
+    soon(lambda: not server.is_alive(token), "the token to be dead")
+    assert_refused(server.grant(*ANA))
+    home.add_user("ana", "ana's other password")
+    assert_refused(server.grant(*ANA))
+    assert server.is_alive(alive_token(server, "ana", "ana's other password"))
+    assert not server.is_alive(token)
+
+
+def test_an_added_user_may_log_in_at_once(running):
+    home, server = running
+    assert_refused(server.grant("cy", "cy's password"))
+    home.add_user("cy", "cy's password")
+    assert server.grant("cy", "cy's password").status == 200
+
+
+def test_clients_come_change_and_go(running):
+    home, server = running
+    token = server.token(*ANA)
+
+    def can(client, secret=None):
+        home.clients["now"] = (client, secret or home.clients[client][1])
+        return server.form("/oauth/introspect", {"token": token}, "now").status
+
+    home.add_client("late", introspect=[AUDIENCE])
+    soon(lambda: can("late") == 200, "the new client")
+    old = home.clients["late"][1]
+    new = json.loads(home.cardea("client", "secret", "late", "--json"))["secret"]
+    home.secrets.add(new)
+    soon(lambda: can("late", new) == 200, "the new secret")
+    assert can("late", old) == 401
+    home.cardea("client", "remove", "late", "--yes")
+    soon(lambda: can("late", new) == 401, "the client to be gone")
+
+
+def test_a_removed_clients_tokens_are_dead(running):
+    home, server = running
+    home.add_client("late", grant_types=["client_credentials"], scopes=["read"], audience=AUDIENCE)
+
+    def ask():
+        return server.form("/oauth/token", {"grant_type": "client_credentials"}, "late")
+    token = soon(lambda: ask().status == 200 and ask().json()["access_token"], "the new client")
+    assert server.is_alive(token)
+    home.cardea("client", "remove", "late", "--yes")
+    soon(lambda: ask().status == 401 and not server.is_alive(token), "the client and its tokens to be gone")
+
+
+def test_a_revoked_token_is_dead_also_after_a_restart(running):
+    home, server = running
+    token = server.password_grant(*ANA).json()["access_token"]
+    other = server.password_grant(*ANA).json()["access_token"]
+    assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+    assert not server.is_alive(token)
+    assert server.is_alive(other)
+    assert server.stop() == 0
+    server.start()
+    assert not server.is_alive(token)
+    assert server.is_alive(other)
+
+
+def test_everything_survives_a_kill(running):
+    home, server = running
+    token, dead = server.token(*ANA), server.token("bo", "bo's password")
+    kids = server.kids()
+    home.cardea("user", "disable", "bo")
+    soon(lambda: not server.is_alive(dead), "the token to be dead")
+    server.kill()
+    server.start()
+    assert server.kids() == kids
+    assert server.is_alive(token)
+    assert not server.is_alive(dead)
+    assert server.grant(*ANA).status == 200
+    assert_refused(server.grant("bo", "bo's password"))
+
+
+def test_a_rotated_key_is_published_before_it_signs(running):
+    home, server = running
+    token = server.token(*ANA)
+    (first,) = home.keys()
+    assert first["state"] == "signing" and first["kid"] == kid_of(token)
+    home.cardea("key", "rotate", "--alg", "RS256")
+    following = [key["kid"] for key in home.keys() if key["state"] == "next"][0]
+    soon(lambda: server.kids() == {first["kid"], following}, "the next key in the JWKS")
+    assert kid_of(server.token(*ANA)) == first["kid"]
+    assert server.is_alive(token)
+
+
+def test_a_key_rotated_now_signs_and_the_old_tokens_live_until_it_is_retired(running):
+    home, server = running
+    token = server.token(*ANA)
+    old = kid_of(token)
+    home.cardea("key", "rotate", "--alg", "RS256", "--now")
+    soon(lambda: kid_of(server.token(*ANA)) != old, "the new key to sign")
+    new = server.token(*ANA)
+    assert server.kids() == {old, kid_of(new)}
+    assert server.is_alive(token) and server.verify(token)["sub"] == "ana"
+    assert server.is_alive(new) and server.verify(new)["sub"] == "ana"
+    home.cardea("key", "retire", old)
+    soon(lambda: server.kids() == {kid_of(new)}, "the old key to be gone")
+    assert not server.is_alive(token)
+    assert server.is_alive(new)
+
+
+def test_the_key_that_signs_cannot_be_retired(running):
+    home, server = running
+    home.cardea("key", "retire", kid_of(server.token(*ANA)), code=2)
+    assert server.grant(*ANA).status == 200
+
+
+
+def list_of_all_kinds():
+    """JSON lines and htpasswd lines of five users whose hashes others have made; the password is "password of KIND"."""
+    import argon2
+    import bcrypt
+    import crypt
+    import hashlib
+    salt = "00112233445566778899aabbccddeeff"
+    blake = hashlib.blake2b(b"password of blake2b", salt=bytes.fromhex(salt)).hexdigest()
+    argon = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("password of argon2id")
+    return "\n".join([
+        json.dumps({"name": "argon2id", "hash": argon, "grants": {"role": "imported"}}),
+        "bcrypt:" + bcrypt.hashpw(b"password of bcrypt", bcrypt.gensalt(4)).decode(),
+        json.dumps({"name": "sha512-crypt", "hash": crypt.crypt("password of sha512-crypt", "$6$rounds=1000$saltsalt")}),
+        json.dumps({"name": "yescrypt", "hash": crypt.crypt("password of yescrypt", "$y$j75$saltsaltsalt")}),
+        json.dumps({"name": "blake2b", "algorithm": "blake2b", "hash": blake, "salt": salt}),
+    ]) + "\n"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_imported_hashes_log_in_and_are_made_anew(running):
+    home, server = running
+    home.cardea("user", "import", "-", text=list_of_all_kinds())
+    kinds = ["argon2id", "bcrypt", "sha512-crypt", "yescrypt", "blake2b"]
+
+    def stored():
+        users = map(json.loads, home.cardea("user", "export").splitlines())
+        return {user["name"]: user["hash"] for user in users}
+
+    before = stored()
+    for kind in kinds:
+        assert_refused(server.grant(kind, "another password"))
+        assert server.grant(kind, f"password of {kind}").status == 200, kind
+    assert server.verify(server.token("argon2id", "password of argon2id"))["role"] == "imported"
+
+    def made_anew():
+        now = stored()
+        return all(now[kind].startswith("$argon2id$v=19$m=64,t=1,p=1$") for kind in kinds) and now
+    after = soon(made_anew, "hashes of the server's own cost")
+    for kind in kinds[1:]:
+        assert after[kind] != before[kind]
+        assert server.grant(kind, f"password of {kind}").status == 200, kind
+        assert_refused(server.grant(kind, "another password"))
+
+
+def test_a_raised_cost_holds_from_the_next_login_on(install):
+    home = install()
+    home.add_user("ana", "ana's password")
+    home.config["password_hashing"] = {"memory": "128KB", "iterations": 2}
+    home.config_file.write_text(json.dumps(home.config))
+    server = home.serve()
+    token = server.token(*ANA)
+
+    def stored():
+        return json.loads(home.cardea("user", "export"))["hash"].startswith("$argon2id$v=19$m=128,t=2,p=1$")
+    soon(stored, "the hash of the new cost")
+    assert server.is_alive(token), "the same password has a new hash: nothing of the user's ends"
+    assert server.grant(*ANA).status == 200
+
+
+def test_the_audit_says_who_did_what_and_no_secret(running):
+    home, server = running
+    token = server.token(*ANA)
+    assert_refused(server.grant("ana", "a wrong guess"))
+    home.cardea("user", "disable", "ana")
+
+    def events():
+        return [json.loads(line) for line in home.cardea("audit", "tail", "--json", "-n", "100").splitlines()]
+    soon(lambda: any("fail" in e["action"] for e in events()), "the failed login in the audit")
+    text = json.dumps(events())
+    for action in ("user.add", "client.add", "key.generate", "user.disable"):
+        assert action in text
+    assert "a wrong guess" not in text and token not in text and ANA[1] not in text
+
+
+def test_another_master_key_is_refused_by_every_command_and_named(install):
+    home = install()
+    (home.folder / "master.key").write_text(base64.b64encode(bytes(32)).decode())
+    for command in (["serve"], ["check"], ["user", "list"], ["key", "list"]):
+        done = subprocess.run([PROGRAMS["cardea"], *command, "--config", home.config_file], capture_output=True,
+                              text=True, timeout=PATIENCE)
+        assert done.returncode == 2, done
+        assert "master_key" in done.stdout + done.stderr and "is not the one" in done.stdout + done.stderr
+
+
+def test_the_database_and_the_keys_are_their_owners_alone(install):
+    home = install()
+    home.add_user("ana", "ana's password")
+    home.serve().token(*ANA)
+    for path in pathlib.Path(home.folder).glob("*"):
+        if path.is_file() and path.suffix not in (".pem", ".yaml") or path.name == "key.pem":
+            assert path.stat().st_mode & 0o077 == 0, path
+    database = (home.folder / "cardea.db").read_bytes()
+    assert b"PRIVATE" not in database and b"ana's password" not in database and b'"d":' not in database

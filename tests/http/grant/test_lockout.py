@@ -1,0 +1,184 @@
+"""Wrong passwords lead to waiting: by account on every path, and by address (LESSONS 9, 10 and 14)."""
+import concurrent.futures
+import time
+
+import pytest
+
+from installation import assert_refused, assert_throttled, what_a_client_sees
+from services import wait_until
+
+ANA = ("ana", "ana's password")
+STRICT = {"account_tries": 3, "address_tries": 1000000, "delay": "1m", "max_delay": "15m"}
+SHORT = {**STRICT, "delay": "1s"}
+BY_ADDRESS = {"account_tries": 1000, "address_tries": 4, "delay": "1m", "max_delay": "15m"}
+
+
+def locked(install, store, **lockout):
+    home = install(store=store(), lockout={**STRICT, **lockout})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(3):
+        assert_refused(server.grant("ana", f"guess number {i}"))
+    return home, server
+
+
+def test_an_account_waits_after_wrong_passwords(install, store):
+    _, server = locked(install, store)
+    assert 1 <= assert_throttled(server.grant(*ANA)) <= 60
+
+
+def test_lesson_14_the_lockout_holds_on_every_path(install, store):
+    _, server = locked(install, store)
+    for method in ("GET", "POST"):
+        answer = server.grant(*ANA, method=method)
+        assert_throttled(answer)
+        assert answer.json()["error"] == "too_many_tries"
+    answer = server.password_grant(*ANA)
+    assert_throttled(answer)
+    assert answer.json()["error"] == "temporarily_unavailable"
+
+
+def test_lesson_14_wrong_passwords_of_every_path_are_counted_together(install):
+    home = install(lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    assert_refused(server.grant("ana", "guess one"))
+    assert server.password_grant("ana", "guess two").status == 400
+    assert_refused(server.grant("ANA", "guess three", method="POST"))
+    assert_throttled(server.grant(*ANA))
+    assert_throttled(server.password_grant(*ANA))
+
+
+def test_lesson_9_every_spelling_of_a_name_is_one_account(install):
+    home = install(lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for spelling in ("ana", "ANA", "aNa"):
+        assert_refused(server.grant(spelling, "a guess"))
+    for spelling in ("ana", "ANA", "Ana"):
+        assert_throttled(server.grant(spelling, ANA[1]))
+
+
+def test_lesson_9_made_up_names_lock_out_nobody_else(install):
+    home = install(lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(200):
+        assert_refused(server.grant(f"made-up-{i}", "a guess"))
+    assert server.grant(*ANA).status == 200
+
+
+def test_lesson_10_a_made_up_name_waits_as_an_account_does(install):
+    home = install(lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    home.add_user("gone", "the right password", flags=["--disabled"])
+    server = home.serve()
+    answers = {}
+    for name in ("ana", "nobody", "gone"):
+        for i in range(3):
+            assert_refused(server.grant(name, f"guess number {i}"))
+        answers[name] = server.grant(name, "the right password")
+        assert_throttled(answers[name])
+    status, headers, body = what_a_client_sees(answers["ana"])
+    for name in ("nobody", "gone"):
+        other = what_a_client_sees(answers[name])
+        assert (other[0], other[2]) == (status, body)
+        assert [k for k, _ in other[1]] == [k for k, _ in headers]
+
+
+def test_a_right_password_ends_the_counting(install):
+    home = install(lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for _ in range(4):
+        assert_refused(server.grant("ana", "guess one"))
+        assert_refused(server.grant("ana", "guess two"))
+        assert server.grant(*ANA).status == 200
+
+
+def test_the_wait_ends_and_grows(install, store):
+    home = install(store=store(), lockout=SHORT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for _ in range(3):
+        assert_refused(server.grant("ana", "a guess"))
+    waits = [assert_throttled(server.grant("ana", "a guess"))]
+    for _ in range(2):
+        wait_until(lambda: server.grant("ana", "a guess").status == 401, "the wait to end", 20)
+        waits.append(assert_throttled(server.grant("ana", "a guess")))
+    assert waits[0] <= 1 and waits[1] <= 2 and waits[2] > waits[0], waits
+    start = time.monotonic()
+    wait_until(lambda: server.grant(*ANA).status == 200, "the wait to end", 20)
+    assert time.monotonic() - start > 1
+
+
+def test_fifty_wrong_passwords_at_once_are_not_fifty_guesses(install, store):
+    home = install(store=store(), lockout=STRICT)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(lambda i: server.grant("ana", f"guess number {i}").status, range(50)))
+    assert statuses.count(401) <= 3, statuses
+    assert set(statuses) <= {401, 429, 503}, statuses
+    assert_throttled(server.grant(*ANA))
+
+
+def test_a_lockout_survives_a_restart(install, store):
+    home, server = locked(install, store)
+    assert_throttled(server.grant(*ANA))
+    assert server.stop() == 0
+    server.start()
+    assert_throttled(server.grant(*ANA))
+
+
+def test_a_new_password_ends_the_wait_on_a_restarted_server(install, store):
+    home, server = locked(install, store)
+    home.set_password("ana", "ana's new password")
+    assert server.stop() == 0
+    server.start()
+    assert server.grant("ana", "ana's new password").status == 200
+
+
+def from_address(server, address, name, password):
+    return server.grant(name, password, headers=[("X-Forwarded-For", address)])
+
+
+def test_an_address_waits_whatever_the_names(install):
+    home = install(lockout=BY_ADDRESS, trusted_proxies=["127.0.0.1"])
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(4):
+        assert_refused(from_address(server, "192.0.2.1", f"name{i}", "a guess"))
+    assert_throttled(from_address(server, "192.0.2.1", *ANA))
+    assert from_address(server, "192.0.2.2", *ANA).status == 200
+
+
+@pytest.mark.parametrize("forged", ["198.51.100.{}, 192.0.2.1", "127.0.0.1, 198.51.100.{}, 192.0.2.1",
+                                    "garbage{}, 192.0.2.1", "\"<{}>\", 192.0.2.1"])
+def test_an_address_in_front_of_the_real_one_is_no_way_around(install, forged):
+    home = install(lockout=BY_ADDRESS, trusted_proxies=["127.0.0.1"])
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(4):
+        assert_refused(from_address(server, forged.format(i), f"name{i}", "a guess"))
+    for i in range(4, 8):
+        assert_throttled(from_address(server, forged.format(i), *ANA))
+
+
+def test_lesson_3_an_address_said_by_nobody_trusted_is_no_way_around(install):
+    home = install(lockout=BY_ADDRESS)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(4):
+        assert_refused(from_address(server, f"192.0.2.{i}", f"name{i}", "a guess"))
+    assert_throttled(from_address(server, "192.0.2.99", *ANA))
+
+
+def test_an_address_of_ipv6_counts_by_its_network(install):
+    home = install(lockout=BY_ADDRESS, trusted_proxies=["127.0.0.1"])
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(4):
+        assert_refused(from_address(server, f"2001:db8:1:2::{i + 1:x}", f"name{i}", "a guess"))
+    assert_throttled(from_address(server, "2001:db8:1:2:aaaa::1", *ANA))
+    assert from_address(server, "2001:db8:1:3::1", *ANA).status == 200
