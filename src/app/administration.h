@@ -5,7 +5,7 @@
 
 struct cd_admin_options {
         const char *config_path;
-        bool must_be_current; /* migrates nothing: CD_INVALID_REQUEST where migrations are missing */
+        bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
 };
 
 struct cd_admin {

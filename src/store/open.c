@@ -22,8 +22,8 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
         struct cd_sql_migrated migrated = { 0 };
         cd_status status = cd_sql_schema_version(driver, &migrated.from, reterr);
 
-        if (status == CD_OK && options->must_be_current && migrated.from != (int)driver->migration_count)
-                status = cd_failf(reterr, CD_INVALID_REQUEST, field,
+        if (status == CD_OK && options->must_be_current && migrated.from < (int)driver->migration_count)
+                status = cd_failf(reterr, CD_NOT_FOUND, field,
                                   "the schema of the store is version %d, and this program needs %zu: run cardea "
                                   "migrate",
                                   migrated.from, driver->migration_count);
@@ -42,6 +42,7 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
 static cd_status sqlite_path(const struct cd_store_options *options, cd_str path, char ret[PATH_MAX],
                              struct cd_error *reterr)
 {
+        cd_str folder = options->folder.len ? options->folder : CD_STR(".");
         int length;
 
         if (path.len == 0 || cd_str_index(path, '\0') < path.len)
@@ -49,8 +50,8 @@ static cd_status sqlite_path(const struct cd_store_options *options, cd_str path
         if (path.ptr[0] == '/')
                 length = snprintf(ret, PATH_MAX, "%.*s", CD_STR_ARG(path));
         else
-                length = snprintf(ret, PATH_MAX, "%.*s/%.*s",
-                                  CD_STR_ARG(options->folder.len ? options->folder : CD_STR(".")), CD_STR_ARG(path));
+                length = snprintf(ret, PATH_MAX, "%.*s%s%.*s", CD_STR_ARG(folder),
+                                  cd_str_has_suffix(folder, CD_STR("/")) ? "" : "/", CD_STR_ARG(path));
         if (length < 0 || length >= PATH_MAX)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "the path of the database is too long");
         return CD_OK;

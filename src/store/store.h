@@ -8,7 +8,7 @@ struct cd_store_options {
         int64_t connections;  /* at most, postgres; 0: 8 */
         int64_t timeout_ms;   /* for connecting and for each statement, postgres; 0: 5000 */
         bool may_create;      /* sqlite: the file may be new */
-        bool must_be_current; /* migrates nothing: CD_INVALID_REQUEST where migrations are missing */
+        bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
 };
 
 struct cd_store_opened {

@@ -105,3 +105,19 @@ def test_a_folder_is_one_error(tmp_path):
     got = run("check", "--config", tmp_path)
     assert (got.returncode, got.stderr) == (2, "")
     assert got.stdout == f"error file {tmp_path} is not a regular file\n1 error, 0 warnings\n"
+
+
+def test_a_store_that_is_yet_to_be_made_is_a_warning(config, tmp_path):
+    key = tmp_path / "master.key"
+    key.write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+    key.chmod(0o600)
+    path = config("store: sqlite:new.db\nmaster_key: ${file:master.key}\n")
+    got = run("check", "--config", path)
+    assert got.returncode == 0
+    assert f"{path}:1:8: store: there is no database {tmp_path}/new.db; cardea serve makes what is missing" in got.stdout
+    assert not (tmp_path / "new.db").exists()
+    (tmp_path / "new.db").touch(0o600)
+    got = run("check", "--config", path)
+    assert got.returncode == 0
+    assert ("store: the schema of the store is version 0, and this program needs 1: run cardea migrate; "
+            "cardea serve makes what is missing") in got.stdout
