@@ -1,0 +1,104 @@
+# Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
+# shellcheck shell=bash
+
+_cardea_commands="serve check config schema init user client key cert audit migrate demo version help"
+
+declare -gA _cardea_actions=(
+        [config]="show"
+        [user]="add list show passwd grant disable enable remove import export"
+        [client]="add list show secret remove"
+        [key]="generate list rotate retire export"
+        [cert]="self-signed"
+        [audit]="tail"
+)
+
+declare -gA _cardea_options=(
+        ["serve"]="--config"
+        ["check"]="--config"
+        ["config"]="--config --json"
+        ["schema"]=""
+        ["init"]="--dir --issuer --listen --store --user"
+        ["user add"]="--config --disabled --grant --password-file"
+        ["user list"]="--config --json"
+        ["user show"]="--config --json"
+        ["user passwd"]="--config --password-file"
+        ["user grant"]="--config --replace"
+        ["user disable"]="--config"
+        ["user enable"]="--config"
+        ["user remove"]="--config --yes"
+        ["user import"]="--config --dry-run --format --update"
+        ["user export"]="--config"
+        ["client add"]="--audience --config --grant-type --introspect --json --scope"
+        ["client list"]="--config --json"
+        ["client show"]="--config --json"
+        ["client secret"]="--config --json"
+        ["client remove"]="--config --yes"
+        ["key generate"]="--alg --bits --config"
+        ["key list"]="--config --json"
+        ["key rotate"]="--alg --bits --config --now"
+        ["key retire"]="--config"
+        ["key export"]="--config"
+        ["cert"]="--days --dir"
+        ["audit tail"]="--config --follow --json --lines"
+        ["migrate"]="--check --config"
+        ["demo"]="--port-base"
+        ["version"]=""
+        ["help"]=""
+)
+
+_cardea()
+{
+        local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} key
+        COMPREPLY=()
+        if ((COMP_CWORD == 1)); then
+                mapfile -t COMPREPLY < <(compgen -W "$_cardea_commands --help --version" -- "$current")
+                return
+        fi
+        case $previous in
+        --config | -c | --password-file)
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                return
+                ;;
+        --dir | -d)
+                mapfile -t COMPREPLY < <(compgen -d -- "$current")
+                return
+                ;;
+        --alg)
+                mapfile -t COMPREPLY < <(compgen -W "ES256 RS256 EdDSA" -- "$current")
+                return
+                ;;
+        --bits)
+                mapfile -t COMPREPLY < <(compgen -W "2048 3072" -- "$current")
+                return
+                ;;
+        --format)
+                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl" -- "$current")
+                return
+                ;;
+        --grant-type)
+                mapfile -t COMPREPLY < <(compgen -W "client_credentials password" -- "$current")
+                return
+                ;;
+        esac
+        if [[ $command == help ]]; then
+                if ((COMP_CWORD == 2)); then
+                        mapfile -t COMPREPLY < <(compgen -W "$_cardea_commands" -- "$current")
+                elif ((COMP_CWORD == 3)); then
+                        mapfile -t COMPREPLY < <(compgen -W "${_cardea_actions[${COMP_WORDS[2]}]-}" -- "$current")
+                fi
+                return
+        fi
+        if ((COMP_CWORD == 2)) && [[ $current != -* && -n ${_cardea_actions[$command]-} ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "${_cardea_actions[$command]}" -- "$current")
+                return
+        fi
+        key=$command
+        [[ -n ${_cardea_options[$command ${COMP_WORDS[2]}]-} ]] && key="$command ${COMP_WORDS[2]}"
+        if [[ $current == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "${_cardea_options[$key]-} --help" -- "$current")
+        elif [[ $key == "user import" ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+}
+
+complete -o filenames -F _cardea cardea
