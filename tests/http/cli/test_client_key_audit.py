@@ -1,0 +1,185 @@
+"""cardea client, key, audit and migrate: every action, its errors and exit codes, beside a running server."""
+import json
+import re
+import select
+import ssl
+import subprocess
+import urllib.request
+
+import pytest
+
+from .administration import DEADLINE, Installation, within
+from .commands import CARDEA
+
+SECOND = 1.0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An installation whose server runs, with one client in its configuration."""
+    made = Installation(tmp_path_factory.mktemp("served") / "auth")
+    with open(made.config, "a") as config:
+        config.write("clients: [{ id: filed, secret: filed-secret, grant_types: [client_credentials], scopes: [read] }]\n")
+    log = open(made.folder.parent / "log", "w+")
+    server = subprocess.Popen([CARDEA, "serve", "--config", made.config], stderr=log)
+    assert within(30, lambda: '"event":"ready"' in (made.folder.parent / "log").read_text())
+    yield made
+    server.terminate()
+    assert server.wait(30) == 0
+    log.close()
+
+
+def add_client(made, name, *options):
+    done = made.run("client", "add", name, *options, check=0)
+    assert done.stderr == f"client {name} added; its secret is shown this once\n"
+    assert re.fullmatch(r"[\w-]{43}\n", done.stdout)
+    return done.stdout.strip()
+
+
+def gets_token(made, client, secret):
+    return made.client_token(client, secret)[0] == 200
+
+
+def jwks(made):
+    trust = ssl.create_default_context(cafile=made.folder / "cert.pem")
+    with urllib.request.urlopen(f"https://localhost:{made.port}/.well-known/jwks.json", timeout=DEADLINE,
+                                context=trust) as response:
+        return [key["kid"] for key in json.load(response)["keys"]]
+
+
+# --- client ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_running_server_sees_a_new_client_a_new_secret_and_its_end(served):
+    secret = add_client(served, "job", "--grant-type", "client_credentials", "--scope", "read", "--audience",
+                        "https://api.example.org")
+    assert within(SECOND, lambda: gets_token(served, "job", secret))
+    new = json.loads(served.run("client", "secret", "job", "--json", check=0).stdout)
+    assert new["id"] == "job" and new["secret"] != secret
+    assert within(SECOND, lambda: gets_token(served, "job", new["secret"]))
+    assert not gets_token(served, "job", secret)
+    assert served.run("client", "remove", "job", "--yes", check=0).stdout == "client job removed\n"
+    assert within(SECOND, lambda: not gets_token(served, "job", new["secret"]))
+
+
+def test_a_client_is_listed_and_shown_without_its_secret(served):
+    secret = add_client(served, "shown", "--grant-type", "client_credentials", "--grant-type", "password", "--scope", "read",
+                        "--scope", "write", "--introspect", "https://api.example.org")
+    row = served.rows("client", "show", "shown")[0]
+    assert (row["from"], row["grant_types"]) == ("store", ["client_credentials", "password"])
+    assert (row["scopes"], row["introspect"]) == (["read", "write"], ["https://api.example.org"])
+    assert row["audience"] == f"https://localhost:{served.port}"
+    listed = {r["id"]: r["from"] for r in served.rows("client", "list")}
+    assert listed["shown"] == "store" and listed["filed"] == "configuration"
+    for args in (["client", "list"], ["client", "show", "shown"], ["client", "list", "--json"], ["audit", "tail"]):
+        assert secret not in served.run(*args, check=0).stdout
+    for file in served.folder.iterdir():
+        assert secret.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("args, code, reason", [
+    (["client", "add"], 2, "name a client: cardea client add ID"),
+    (["client", "add", "x"], 2, "grant-type: the client may do nothing"),
+    (["client", "add", "x", "--grant-type", "pasword"], 2, 'grant-type: unknown grant "pasword"; did you mean "password"?'),
+    (["client", "add", "x", "--grant-type", "password", "--scope", "admin"], 2, 'scope: "admin" does not exist'),
+    (["client", "add", "a b", "--grant-type", "password"], 2, "id: must be 1 to 256 visible ASCII"),
+    (["client", "add", "filed", "--grant-type", "password"], 4, 'id: client "filed" is in the configuration'),
+    (["client", "add", "twice", "--grant-type", "password"], 4, 'id: client "twice" exists already'),
+    (["client", "show", "nobody"], 3, 'id: there is no client "nobody"'),
+    (["client", "secret", "nobody"], 3, 'id: there is no client "nobody"'),
+    (["client", "secret", "filed"], 3, 'id: client "filed" is in the configuration: change it there'),
+    (["client", "remove", "nobody", "--yes"], 3, 'id: there is no client "nobody"'),
+    (["client", "remove", "twice"], 2, "there is no terminal to ask on; give --yes"),
+    (["key", "generate", "--alg", "RS256"], 4, ""),
+    (["key", "generate", "--alg", "HS256"], 2, '--alg must be ES256, RS256 or EdDSA, not "HS256"'),
+    (["key", "generate", "--bits", "1024"], 2, '--bits must be 2048 or 3072, not "1024"'),
+    (["key", "generate", "--alg", "EdDSA", "--bits", "2048"], 2, "--bits is for RS256 only"),
+    (["key", "rotate", "--alg", "EdDSA"], 3, ""),
+    (["key", "retire"], 2, "name a key: cardea key retire KID"),
+    (["key", "retire", "nothing"], 3, ""),
+    (["key", "export", "nothing"], 3, 'there is no key "nothing"'),
+    (["audit", "tail", "-n", "many"], 2, '--lines must be a number from 0 to 100000, not "many"'),
+    (["audit", "tial"], 2, 'unknown action "tial"; did you mean "tail"?'),
+])
+def test_a_mistake_is_one_sentence(served, args, code, reason):
+    if args[:3] in (["client", "add", "twice"], ["client", "remove", "twice"]):
+        served.run("client", "add", "twice", "--grant-type", "password")
+    done = served.run(*args)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert done.stderr.startswith("cardea " + args[0]) and reason in done.stderr and done.stderr.count("\n") == 1
+
+
+# --- key ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rotated_key_is_published_within_a_second_and_signs_later(served):
+    before = jwks(served)
+    said = served.run("key", "rotate", "--alg", "RS256", check=0).stdout
+    kid = re.match(r"RS256 key ([\w-]{43}) generated; it signs from ", said)[1]
+    assert within(SECOND, lambda: kid in jwks(served))
+    assert set(before) <= set(jwks(served))
+    states = {row["kid"]: row["state"] for row in served.rows("key", "list") if row["alg"] == "RS256"}
+    assert states.pop(kid) == "next" and set(states.values()) == {"signing"}
+    assert served.run("key", "rotate", "--alg", "RS256").returncode == 4
+    exported = json.loads(served.run("key", "export", check=0).stdout)["keys"]
+    assert sorted(key["kid"] for key in exported) == sorted(jwks(served))
+    assert all("d" not in key for key in exported)
+    assert json.loads(served.run("key", "export", kid, check=0).stdout)["keys"][0]["kid"] == kid
+
+
+def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
+    old = next(row["kid"] for row in served.rows("key", "list") if (row["alg"], row["state"]) == ("ES256", "signing"))
+    refused = served.run("key", "retire", old)
+    assert refused.returncode == 2
+    served.run("key", "rotate", "--alg", "ES256", "--now", check=0)
+    assert served.run("key", "retire", old, check=0).stdout == f"key {old} retired; its tokens are dead\n"
+    assert within(SECOND, lambda: old not in jwks(served))
+
+
+def test_a_first_key_of_another_algorithm(served):
+    assert served.run("key", "generate", "--alg", "EdDSA", check=0).stdout.startswith("EdDSA key ")
+
+
+# --- audit, migrate -------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_says_who_did_what(served):
+    served.add_user("audited")
+    event = served.rows("audit", "tail", "-n", "1")[0]
+    assert (event["action"], event["subject"]) == ("user.add", "user:audited")
+    assert event["actor"].startswith("os:")
+    assert len(served.rows("audit", "tail", "--lines", "3")) == 3
+    assert served.rows("audit", "tail", "--lines", "0") == []
+
+
+def test_following_the_audit_shows_what_comes(served):
+    tail = subprocess.Popen([CARDEA, "audit", "tail", "--follow", "--json", "-n", "0", "--config", served.config],
+                            stdout=subprocess.PIPE, text=True)
+    try:
+        served.run("user", "disable", "nobody-there")
+        names = [f"followed{i}" for i in range(40)]
+        seen = None
+        for name in names:  # until it follows
+            served.add_user(name)
+            if select.select([tail.stdout], [], [], 1.0)[0]:
+                seen = json.loads(tail.stdout.readline())
+                break
+        assert seen and seen["action"] == "user.add" and seen["subject"].startswith("user:followed")
+    finally:
+        tail.kill()
+        tail.wait()
+        tail.stdout.close()
+
+
+def test_control_characters_of_a_stranger_do_not_reach_the_terminal(served):
+    assert served.login("\x1b[31mred\x07")[0] == 401
+    assert "\x1b" not in served.run("audit", "tail", "-n", "50", check=0).stdout
+
+
+def test_migrate_says_where_the_schema_is(tmp_path):
+    made = Installation(tmp_path / "auth")
+    for args in (["migrate"], ["migrate", "--check"]):
+        assert re.fullmatch(r"the schema is at \d+, which is this program's\n", made.run(*args, check=0).stdout)
+    (made.folder / "cardea.db").unlink()
+    done = made.run("migrate", "--check")
+    assert done.returncode == 2 and done.stdout == ""
