@@ -15,6 +15,7 @@ enum {
 struct counter {
         uint64_t key; /* 0: nobody's */
         cd_time failed_at;
+        cd_time right_at; /* the last right password here; 0: none */
         uint32_t failures;
         uint32_t begun : 31; /* tries that have not ended */
         uint32_t is_told : 1;
@@ -168,11 +169,13 @@ static struct counter *take_place(struct cd_lockout *lockout, enum cd_lockout_ki
         return best;
 }
 
-/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. */
+/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. What
+ * is not younger than a right password here was ended by that, only the store does not know it yet: it notes logins behind their
+ * answers. */
 static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
                   cd_time now)
 {
-        if (subject->failed_at > now + lockout->rules.max_delay ||
+        if (subject->failed_at > now + lockout->rules.max_delay || subject->failed_at <= counter->right_at ||
             remembered(lockout, subject->failures, subject->failed_at, now) <= remembered_of(lockout, counter, now))
                 return;
         counter->failures = subject->failures < UINT32_MAX ? (uint32_t)subject->failures : UINT32_MAX;
@@ -212,6 +215,8 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         }
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
+        if (counter->right_at > now)
+                counter->right_at = 0;
         merge(lockout, counter, subject, now);
         *ret = counter;
         if (seconds_left(lockout, counter, tries, now) > 0)
@@ -268,8 +273,10 @@ void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
                 counter->begun--;
                 if (outcome == CD_LOCKOUT_WRONG)
                         count_wrong(lockout, counter, now);
-                else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT)
+                else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT) {
                         counter->failures = 0;
+                        counter->right_at = now;
+                }
         }
         pthread_cond_broadcast(&lockout->ended);
         pthread_mutex_unlock(&lockout->lock);

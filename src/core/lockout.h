@@ -1,7 +1,7 @@
 #pragma once
 /* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try wait: `delay`
- * seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 7 MiB: 131,072 accounts, 32,768 made-up
- * names, 131,072 addresses, 24 bytes each, touched only as they fill. A new one takes the place of the one with the fewest
+ * seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 9 MiB: 131,072 accounts, 32,768 made-up
+ * names, 131,072 addresses, 32 bytes each, touched only as they fill. A new one takes the place of the one with the fewest
  * failures among eight; made-up names have a table of their own, so that a flood of them cannot push out an account.
  *
  * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as many go on

@@ -17,7 +17,7 @@ WATCH = "watch"  # the client that may introspect AUDIENCE's tokens
 APP = "app"  # the client that may use the password grant, and introspect its own tokens
 CHEAP = {"memory": "64KB", "iterations": 1}  # hashes that cost nothing, where their cost is not what is tested
 PATIENT = {"account_tries": 5, "address_tries": 1000000, "delay": "1s", "max_delay": "15m"}
-SEEN_WITHIN = 1.5  # seconds; what the program promises is 1, and the test's own look costs some
+BUSY = 10  # seconds: what is promised within one may take longer on a machine that does other things too
 
 
 def free_port():
@@ -173,8 +173,8 @@ def kid_of(token):
 
 
 def soon(condition, what):
-    """A change made by a command or another node is seen within a second."""
-    return wait_until(condition, what, SEEN_WITHIN)
+    """A change made by a command or another node is seen within a second, see test_a_change_is_seen_within_a_second."""
+    return wait_until(condition, what, BUSY)
 
 
 def assert_refused(answer):

@@ -9,7 +9,7 @@ from services import wait_until
 
 ANA = ("ana", "ana's password")
 STRICT = {"account_tries": 3, "address_tries": 1000000, "delay": "1m", "max_delay": "15m"}
-SHORT = {**STRICT, "delay": "1s"}
+SHORT = {**STRICT, "delay": "3s"}
 BY_ADDRESS = {"account_tries": 1000, "address_tries": 4, "delay": "1m", "max_delay": "15m"}
 
 
@@ -102,14 +102,12 @@ def test_the_wait_ends_and_grows(install, store):
     server = home.serve()
     for _ in range(3):
         assert_refused(server.grant("ana", "a guess"))
-    waits = [assert_throttled(server.grant("ana", "a guess"))]
-    for _ in range(2):
-        wait_until(lambda: server.grant("ana", "a guess").status == 401, "the wait to end", 20)
-        waits.append(assert_throttled(server.grant("ana", "a guess")))
-    assert waits[0] <= 1 and waits[1] <= 2 and waits[2] > waits[0], waits
+    assert assert_throttled(server.grant("ana", "a guess")) <= 3
+    wait_until(lambda: server.grant("ana", "a guess").status == 401, "the wait to end", 20)
     start = time.monotonic()
+    assert assert_throttled(server.grant("ana", "a guess")) <= 6
     wait_until(lambda: server.grant(*ANA).status == 200, "the wait to end", 20)
-    assert time.monotonic() - start > 1
+    assert time.monotonic() - start > 3.5
 
 
 def test_fifty_wrong_passwords_at_once_are_not_fifty_guesses(install, store):

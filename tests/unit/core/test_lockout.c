@@ -207,6 +207,23 @@ static void what_another_node_saw_counts_too(void **state)
         fail_times(f, subject, 1);
 }
 
+static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject stale = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES - 1, NOON };
+
+        fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
+        assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
+        assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
+        assert_int_equal(attempt(f, stale, CD_LOCKOUT_RIGHT), 0);
+        /* What another node saw behind it counts. */
+        f->now += 1;
+        stale.failed_at = f->now;
+        stale.failures = ACCOUNT_TRIES;
+        assert_int_equal(attempt(f, stale, CD_LOCKOUT_RIGHT), DELAY);
+}
+
 static void a_clock_that_is_set_back_locks_for_no_longer_than_the_delay(void **state)
 {
         struct fixture *f = *state;
@@ -371,6 +388,7 @@ int main(void)
                 TEST(a_try_without_an_answer_is_taken_back),
                 TEST(a_failure_is_forgotten_after_each_longest_delay),
                 TEST(what_another_node_saw_counts_too),
+                TEST(what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password),
                 TEST(a_clock_that_is_set_back_locks_for_no_longer_than_the_delay),
                 TEST(an_ipv6_address_counts_by_its_64_bits),
                 TEST(an_ipv4_address_in_ipv6_is_the_ipv4_address),
