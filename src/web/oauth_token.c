@@ -69,7 +69,8 @@ static cd_status decode(const struct cd_web *web, const struct cd_http_request *
         cd_status status = cd_web_decode_form(req, &cd_web_token_form, ret, reterr);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ret->client_id, &ret->client_secret, reterr);
-        req->log->client_id = cd_clients_known_id(web->core->clients, ret->client_id);
+        /* A copy: behind a log-in on another thread the picture may be gone before the line is written. */
+        req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ret->client_id));
         req->log->grant_type = cd_grant_known_name(ret->grant_type);
         ret->address = req->client_address;
         return status;
