@@ -285,6 +285,59 @@ static void a_signing_key_parses_and_fits_the_algorithm(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+#define MASTER     "master_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+
+static void a_store_needs_a_master_key_that_is_one(void **state)
+{
+        static const char fix[] =
+                "make one with: head -c 32 /dev/urandom | base64 > master.key; chmod 600 master.key; then "
+                "write master_key: ${file:master.key}";
+        char finding[400];
+
+        snprintf(finding, sizeof(finding),
+                 "f.yaml: master_key: is not set, and the store's keys are sealed with it; %s", fix);
+        refuses(*state, "store: sqlite:x.db\n", finding);
+        check(*state, "store: sqlite:x.db\n" MASTER);
+        assert_int_equal(((struct fixture *)*state)->report.errors, 0);
+}
+
+static void what_is_no_store_is_refused(void **state)
+{
+        refuses(*state, "store: mysql://x\n" MASTER,
+                "f.yaml:1:8: store: is not a store; write sqlite:PATH or postgresql://USER@HOST/DATABASE");
+}
+
+static void a_store_has_its_own_keys(void **state)
+{
+        refuses(*state, "store: sqlite:x.db\n" MASTER "signing_key: x\n",
+                "f.yaml:3:14: signing_key: is for servers without a store: the store has its own keys; leave it out; "
+                "see: "
+                "cardea key list");
+}
+
+static void the_grant_and_a_client_are_told_apart(void **state)
+{
+        refuses(*state, "grant: { audience: a, client_id: x }\nclients: [{ id: x, secret: y, introspect: [z] }]\n",
+                "f.yaml:1:34: grant.client_id: is the id of a client: tokens of both could not be told apart; give it "
+                "another");
+}
+
+static void a_realm_that_cannot_stand_in_a_header_is_refused(void **state)
+{
+        refuses(*state, "grant: { realm: 'a\"b' }\n",
+                "f.yaml:1:17: grant.realm: cannot stand in a header; use printable ASCII without \" and \\");
+}
+
+static void waits_and_costs_are_whole_and_in_order(void **state)
+{
+        refuses(*state, "lockout: { delay: 1500ms }\n",
+                "f.yaml:1:19: lockout.delay: is not a whole number of seconds; write it as in 5s");
+        refuses(*state, "lockout: { delay: 10s, max_delay: 5s }\n",
+                "f.yaml:1:35: lockout.max_delay: is less than lockout.delay; raise it");
+        refuses(*state, "password_hashing: { memory: 10000 }\n",
+                "f.yaml:1:29: password_hashing.memory: is not a whole number of KB; write it as in 19MB");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -297,6 +350,12 @@ int main(void)
                 TEST(one_client_more_is_refused),
                 TEST(an_audience_that_nobody_has_is_a_warning),
                 TEST(a_lifetime_is_whole_seconds),
+                TEST(a_store_needs_a_master_key_that_is_one),
+                TEST(what_is_no_store_is_refused),
+                TEST(a_store_has_its_own_keys),
+                TEST(the_grant_and_a_client_are_told_apart),
+                TEST(a_realm_that_cannot_stand_in_a_header_is_refused),
+                TEST(waits_and_costs_are_whole_and_in_order),
                 TEST(a_signing_key_parses_and_fits_the_algorithm),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

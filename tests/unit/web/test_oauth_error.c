@@ -46,6 +46,19 @@ static void send(struct fixture *f, cd_status status, const char *field, const c
         cd_web_send_oauth_error(&f->req, &f->res, &err);
 }
 
+static void a_lockout_is_429_and_says_when_to_try_again(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error err = { 0 };
+
+        (void)cd_fail(&err, CD_THROTTLED, "too many wrong passwords for the account");
+        err.retry_after = 40;
+        cd_web_send_oauth_error(&f->req, &f->res, &err);
+        assert_int_equal(f->res.status, 429);
+        assert_true(has_header(f, "Retry-After", "40"));
+        assert_str(f->log.error, "temporarily_unavailable");
+}
+
 static void a_bad_request_names_the_field(void **state)
 {
         struct fixture *f = *state;
@@ -100,6 +113,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
         const struct CMUnitTest tests[] = {
+                TEST(a_lockout_is_429_and_says_when_to_try_again),
                 TEST(a_bad_request_names_the_field),
                 TEST(a_bad_client_is_asked_for_basic),
                 TEST(a_description_keeps_to_the_characters_of_rfc_6749),
