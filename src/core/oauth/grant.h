@@ -3,9 +3,15 @@
  * in token.c. */
 #include "core/oauth/token.h"
 
-/* Decides on whose behalf the client gets a token. *retsubject lives in the arena or as long as the client. */
+struct cd_grant_decision {
+        cd_str subject;    /* lives in the arena or as long as the client */
+        cd_time issued_at; /* of the token; 0: now */
+};
+
+/* Decides on whose behalf the client gets a token. */
 typedef cd_status cd_grant_decide(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
-                                  const struct cd_token_request *ask, cd_str *retsubject, struct cd_error *reterr);
+                                  const struct cd_token_request *ask, struct cd_grant_decision *ret,
+                                  struct cd_error *reterr);
 
 cd_grant_decide cd_grant_client_credentials; /* RFC 6749 §4.4 */
 cd_grant_decide cd_grant_password;           /* RFC 6749 §4.3 */

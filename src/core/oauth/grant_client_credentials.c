@@ -3,9 +3,9 @@
 /* The client acts for itself: its id is the subject (RFC 9068 §2.2). */
 cd_status cd_grant_client_credentials(const struct cd_core *core, struct cd_arena *arena,
                                       const struct cd_client *client, const struct cd_token_request *ask,
-                                      cd_str *retsubject, struct cd_error *reterr)
+                                      struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         (void)core, (void)arena, (void)ask, (void)reterr;
-        *retsubject = client->id;
+        *ret = (struct cd_grant_decision){ .subject = client->id };
         return CD_OK;
 }

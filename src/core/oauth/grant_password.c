@@ -5,28 +5,30 @@ enum {
         ANY_NAME_MAX = 256 /* bytes */
 };
 
-static cd_status take_any_user(struct cd_arena *arena, cd_str name, cd_str *retsubject, struct cd_error *reterr)
+static cd_status take_any_user(struct cd_arena *arena, cd_str name, struct cd_grant_decision *ret,
+                               struct cd_error *reterr)
 {
         if (name.len == 0 || name.len > ANY_NAME_MAX)
                 return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
         cd_str copy = cd_arena_copy(arena, name);
         if (!copy.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user's name");
-        *retsubject = copy;
+        *ret = (struct cd_grant_decision){ .subject = copy };
         return CD_OK;
 }
 
 cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
-                            const struct cd_token_request *ask, cd_str *retsubject, struct cd_error *reterr)
+                            const struct cd_token_request *ask, struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         struct cd_user user;
+        cd_time issued_at;
 
         if (!ask->username.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("username"), "missing");
         if (!ask->password.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("password"), "missing");
         if (core->accepts_any_user)
-                return take_any_user(arena, ask->username, retsubject, reterr);
+                return take_any_user(arena, ask->username, ret, reterr);
 
         struct cd_login_attempt attempt = {
                 .name = ask->username,
@@ -36,8 +38,8 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
         };
         if (!attempt.by.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
-        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
+        cd_status status = cd_token_login(core, arena, &attempt, &user, &issued_at, reterr);
         if (status == CD_OK)
-                *retsubject = user.name;
+                *ret = (struct cd_grant_decision){ user.name, issued_at };
         return status;
 }

@@ -32,12 +32,13 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
                                     .sub = mint->subject,
                                     .aud = mint->audience,
                                     .client_id = mint->client_id,
+                                    .iat = mint->issued_at,
                                     .scope = mint->scope,
                                     .extra = mint->extra };
         struct cd_token_digest digest;
         cd_status status;
 
-        if ((status = cd_core_now(core, &claims.iat, reterr)) != CD_OK ||
+        if ((!claims.iat && (status = cd_core_now(core, &claims.iat, reterr)) != CD_OK) ||
             (status = make_jti(core, arena, &claims.jti, reterr)) != CD_OK)
                 return status;
         claims.exp = claims.iat + mint->lifetime;
@@ -49,17 +50,21 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
         return CD_OK;
 }
 
-static cd_status wait_for_next_second(const struct cd_core *core, cd_time changed_at, struct cd_error *reterr)
+/* *ret is at first when the log-in began, and in the end a time behind the change. */
+static cd_status wait_for_next_second(const struct cd_core *core, cd_time changed_at, cd_time *ret,
+                                      struct cd_error *reterr)
 {
         const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
-        cd_time now;
 
-        for (int i = 0; i < WAIT_TRIES; i++) {
-                cd_status status = cd_core_now(core, &now, reterr);
-                if (status != CD_OK || now > changed_at)
+        for (int i = 0; *ret <= changed_at && i < WAIT_TRIES; i++) {
+                if (i)
+                        (void)nanosleep(&step, NULL);
+                cd_status status = cd_core_now(core, ret, reterr);
+                if (status != CD_OK)
                         return status;
-                (void)nanosleep(&step, NULL);
         }
+        if (*ret > changed_at)
+                return CD_OK;
         cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the user was changed at a time that has not come yet");
         if (reterr)
                 reterr->retry_after = 1;
@@ -67,16 +72,21 @@ static cd_status wait_for_next_second(const struct cd_core *core, cd_time change
 }
 
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
-                         struct cd_user *ret, struct cd_error *reterr)
+                         struct cd_user *ret, cd_time *ret_issued_at, struct cd_error *reterr)
 {
         struct cd_user user;
+        cd_time issued_at;
 
         cd_status status = cd_core_need_store(core, reterr);
         if (status == CD_OK)
+                status = cd_core_now(core, &issued_at, reterr);
+        if (status == CD_OK)
                 status = cd_login_password(core->login, arena, attempt, &user, reterr);
         if (status == CD_OK && user.changed_at > user.created_at)
-                status = wait_for_next_second(core, user.changed_at, reterr);
-        if (status == CD_OK)
-                *ret = user;
-        return status;
+                status = wait_for_next_second(core, user.changed_at, &issued_at, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = user;
+        *ret_issued_at = issued_at;
+        return CD_OK;
 }

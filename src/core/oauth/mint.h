@@ -4,7 +4,8 @@
 
 struct cd_mint {
         const struct cd_jwk *key;
-        int64_t lifetime; /* seconds */
+        int64_t lifetime;  /* seconds */
+        cd_time issued_at; /* 0: now */
         cd_str audience, client_id, subject, scope;
         cd_str extra; /* further claims, see struct cd_claims */
 };
@@ -14,6 +15,7 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
                         struct cd_error *reterr);
 
 /* The log-in of a user whose tokens are to live. Errors as cd_login_password. A change of the user (a new password, a disabling) ends
- * all tokens issued up to the very second of it, so a log-in in that second waits for the next. Blocks. */
+ * all tokens issued up to the very second of it, so a log-in in that second waits for the next. *ret_issued_at is what its tokens
+ * have to say: when it began, so that a change while the password was hashed ends them too. Blocks. */
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
-                         struct cd_user *ret, struct cd_error *reterr);
+                         struct cd_user *ret, cd_time *ret_issued_at, struct cd_error *reterr);

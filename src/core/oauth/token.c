@@ -48,11 +48,12 @@ bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_requ
 }
 
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
-                      struct cd_tokens *tokens, struct cd_error *reterr)
+                      cd_time issued_at, struct cd_tokens *tokens, struct cd_error *reterr)
 {
         const struct cd_mint mint = {
                 .key = core->signing_key,
                 .lifetime = core->token_lifetime,
+                .issued_at = issued_at,
                 .audience = client->audience,
                 .client_id = client->id,
                 .subject = tokens->subject,
@@ -68,6 +69,7 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
         struct cd_tokens tokens = { .expires_in = core->token_lifetime };
         const struct cd_client *client;
         const struct grant *grant = NULL;
+        struct cd_grant_decision decision;
         cd_status status;
 
         if ((status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, reterr)) !=
@@ -75,8 +77,10 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
             (status = find_grant(client, ask->grant_type, &grant, reterr)) != CD_OK ||
             (status = cd_scope_grant(arena, ask->scope, client->scopes, core->scopes, &tokens.scope, reterr)) !=
                     CD_OK ||
-            (status = grant->decide(core, arena, client, ask, &tokens.subject, reterr)) != CD_OK ||
-            (status = mint(core, arena, client, &tokens, reterr)) != CD_OK)
+            (status = grant->decide(core, arena, client, ask, &decision, reterr)) != CD_OK)
+                return status;
+        tokens.subject = decision.subject;
+        if ((status = mint(core, arena, client, decision.issued_at, &tokens, reterr)) != CD_OK)
                 return status;
         *ret = tokens;
         return CD_OK;

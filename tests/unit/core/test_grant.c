@@ -161,6 +161,46 @@ static void a_login_in_the_second_of_a_change_waits_for_the_next(void **state)
         assert_true(result.claims.iat > NOON);
 }
 
+static struct fixture *disabled_meanwhile;
+static const struct cd_user_ops *real_users;
+
+/* Reads ana; before her password's hash is computed she is disabled, and the second ends. */
+static cd_status find_and_disable(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
+                                  struct cd_error *reterr)
+{
+        cd_status status = real_users->find(store, arena, name, ret, reterr);
+
+        fixture_change_user(disabled_meanwhile, "ana", CD_USER_DISABLE);
+        disabled_meanwhile->clock.now++;
+        return status;
+}
+
+static void lesson_12_a_login_under_way_while_its_user_is_disabled_gets_no_living_token(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_user_ops users = *f->core.store->users;
+        struct cd_grant_token token;
+        struct cd_introspection result;
+        struct cd_revocation_list cuts;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        real_users = f->core.store->users;
+        disabled_meanwhile = f;
+        users.find = find_and_disable;
+        f->core.store->users = &users;
+        cd_status status = cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL);
+        f->core.store->users = real_users;
+        assert_status(status, CD_OK);
+        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 10, &cuts, NULL), CD_OK);
+        assert_int_equal(cuts.count, 1);
+        assert_status(cd_revoked_add(f->core.revoked, &cuts.items[0], f->clock.now), CD_OK);
+        struct cd_token_query query = fixture_query(token.token);
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_false(result.active);
+        assert_string_equal(result.inactive_reason.reason, "token was revoked");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
@@ -173,6 +213,7 @@ int main(void)
                 TEST(lesson_21_the_grant_is_off_unless_it_has_an_audience),
                 TEST(a_grant_is_introspected_by_its_audience),
                 TEST(a_login_in_the_second_of_a_change_waits_for_the_next),
+                TEST(lesson_12_a_login_under_way_while_its_user_is_disabled_gets_no_living_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
