@@ -89,8 +89,10 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         cd_http_respond_error(req, res, http, cd_str_from_c(name),
                               description ? cd_str_from_c(description) : (cd_str){ NULL, 0 });
         cd_web_no_store(res);
+        /* A copy: behind a log-in the answer is written on another thread, when the picture may be gone. */
         if (http == 401)
-                cd_http_response_header(res, CD_STR("WWW-Authenticate"), web->grant_challenge);
+                cd_http_response_header(res, CD_STR("WWW-Authenticate"),
+                                        cd_arena_copy(req->arena, web->grant_challenge));
         if (http == 429 || http == 503)
                 cd_web_retry_after(req, res, error);
         req->log->error = cd_str_from_c(name);
