@@ -1,2 +1,459 @@
-keyring.now = NOON + 1;
-f->clock.now = NOON + 1;
+#include "app/follower.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/oauth/introspect.h"
+#include "core/oauth/token.h"
+#include "store/memory/memory.h"
+#include "support/check.h"
+
+enum {
+        NOON = 1795348800
+}; /* 2026-11-22T12:00:00Z */
+
+struct test_clock {
+        struct cd_clock port;
+        _Atomic cd_time now;
+};
+
+static cd_time test_now(const struct cd_clock *clock)
+{
+        return ((const struct test_clock *)clock)->now;
+}
+
+struct fixture {
+        struct test_clock clock;
+        struct cd_arena arena;
+        struct cd_core common;
+        struct cd_master_key *master;
+        unsigned char mac_key[CD_DERIVED_SIZE], file_mac[CD_CLIENT_SECRET_MAC_SIZE];
+        struct cd_client_spec file_client;
+        struct cd_follower_options options;
+        struct cd_follower *follower;
+};
+
+static const cd_str api[] = { CD_STR_INIT("https://api.example") };
+
+static void make_master(struct cd_master_key **ret)
+{
+        char text[CD_MASTER_KEY_TEXT];
+
+        assert_status(cd_master_key_generate(&cd_random_system, text, NULL), CD_OK);
+        assert_status(cd_master_key_parse(cd_str_of(text, sizeof(text)), &cd_random_system, ret, NULL), CD_OK);
+}
+
+static int set_up(void **state)
+{
+        static struct fixture f;
+
+        f = (struct fixture){ .clock = { { test_now }, NOON } };
+        cd_arena_init(&f.arena, 1 << 22);
+        make_master(&f.master);
+        assert_status(cd_master_key_derive(f.master, CD_STR("client-secret"), f.mac_key), CD_OK);
+        assert_status(cd_client_secret_mac(f.master, CD_STR("secret"), f.file_mac, NULL), CD_OK);
+        f.file_client = (struct cd_client_spec){
+                .id = CD_STR("file"),
+                .secret_mac = f.file_mac,
+                .grants = CD_GRANT_CLIENT_CREDENTIALS,
+                .audience = api[0],
+                .introspect = { api, 1 },
+        };
+        f.common = (struct cd_core){
+                .issuer = CD_STR("https://auth.example"),
+                .token_lifetime = 300,
+                .memo = cd_token_memo_new(64),
+                .revoked = cd_revoked_new(100),
+                .store = cd_memory_store_new(),
+                .clock = &f.clock.port,
+                .random = &cd_random_system,
+        };
+        f.options = (struct cd_follower_options){
+                .common = &f.common,
+                .realm = CD_STR("cardea"),
+                .clients = &f.file_client,
+                .client_count = 1,
+                .mac_key = cd_str_of((const char *)f.mac_key, sizeof(f.mac_key)),
+                .master = f.master,
+                .alg = CD_ALG_ES256,
+                .audit_keep = 1000,
+                .shared = cd_shared_new(cd_snapshot_free),
+        };
+        *state = &f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        cd_follower_free(f->follower);
+        cd_shared_free(f->options.shared);
+        f->common.store->free(f->common.store);
+        cd_revoked_free(f->common.revoked);
+        cd_token_memo_free(f->common.memo);
+        cd_master_key_free(f->master);
+        cd_arena_done(&f->arena);
+        return 0;
+}
+
+static void begin(struct fixture *f)
+{
+        assert_status(cd_follower_new(&f->options, &f->follower, NULL), CD_OK);
+}
+
+/* What a handler sees now. */
+static const struct cd_core *core(struct fixture *f)
+{
+        const struct cd_web *web = cd_shared_get(f->options.shared);
+        return web->core;
+}
+
+static struct cd_keyring ring(struct fixture *f)
+{
+        return (struct cd_keyring){
+                .store = f->common.store,
+                .master = f->master,
+                .now = f->clock.now,
+                .actor = CD_STR("os:ana"),
+                .token_lifetime = 300,
+        };
+}
+
+static cd_str issue(struct fixture *f)
+{
+        const struct cd_token_request ask = {
+                .grant_type = CD_STR("client_credentials"),
+                .client_id = CD_STR("file"),
+                .client_secret = CD_STR("secret"),
+        };
+        struct cd_tokens tokens;
+
+        assert_status(cd_token_issue(core(f), &f->arena, &ask, &tokens, NULL), CD_OK);
+        return tokens.access_token;
+}
+
+static bool is_active(struct fixture *f, cd_str token)
+{
+        const struct cd_token_query ask = { .token = token,
+                                            .client_id = CD_STR("file"),
+                                            .client_secret = CD_STR("secret") };
+        struct cd_introspection result;
+
+        assert_status(cd_token_introspect(core(f), &f->arena, &ask, &result, NULL), CD_OK);
+        return result.active;
+}
+
+static void a_store_without_keys_gets_those_that_are_needed(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_key_records keys;
+
+        f->common.grant.audience = api[0];
+        begin(f);
+        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_int_equal(keys.count, 2);
+        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
+        assert_int_equal(cd_jwk_alg(core(f)->grant.key), CD_ALG_RS256);
+        assert_int_equal(core(f)->keys->count, 2);
+        cd_follower_free(f->follower);
+        begin(f);
+        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_int_equal(keys.count, 2);
+}
+
+static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
+{
+        struct fixture *f = *state;
+
+        f->options.alg = CD_ALG_RS256;
+        f->common.grant.audience = api[0];
+        begin(f);
+        assert_int_equal(core(f)->keys->count, 1);
+        assert_ptr_equal(core(f)->grant.key, core(f)->signing_key);
+}
+
+static void a_key_of_the_configuration_signs_in_place_of_the_stores(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_key_records keys;
+
+        assert_status(cd_jwk_generate(CD_ALG_ES256, &f->options.fixed, NULL), CD_OK);
+        begin(f);
+        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_int_equal(keys.count, 0);
+        assert_true(is_active(f, issue(f)));
+        cd_jwk_unref(f->options.fixed);
+}
+
+static void another_master_key_does_not_open_the_keys(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_master_key *other;
+        struct cd_error err;
+
+        begin(f);
+        cd_follower_free(f->follower);
+        f->follower = NULL;
+        make_master(&other);
+        f->options.master = other;
+        assert_status(cd_follower_new(&f->options, &f->follower, &err), CD_INVALID_REQUEST);
+        assert_non_null(strstr(err.reason, "cannot be opened"));
+        cd_master_key_free(other);
+}
+
+static struct cd_client_record client_of_the_store(struct fixture *f, const char *id)
+{
+        struct cd_client_record record = {
+                .id = cd_str_from_c(id),
+                .grants = CD_GRANT_CLIENT_CREDENTIALS,
+                .introspect = { api, 1 },
+                .created_at = NOON,
+        };
+
+        assert_status(cd_client_secret_mac(f->master, CD_STR("other"), record.secret, NULL), CD_OK);
+        return record;
+}
+
+static cd_status authenticate(struct fixture *f, const char *id, const char *secret)
+{
+        const struct cd_client *client;
+
+        return cd_clients_authenticate(core(f)->clients, cd_str_from_c(id), cd_str_from_c(secret), &client, NULL);
+}
+
+static void a_client_that_is_added_or_removed_counts_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_client_record record = client_of_the_store(f, "store");
+        struct cd_store *store = f->common.store;
+
+        begin(f);
+        assert_status(authenticate(f, "store", "other"), CD_INVALID_CLIENT);
+        assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_status(authenticate(f, "store", "other"), CD_OK);
+        assert_status(authenticate(f, "file", "secret"), CD_OK);
+        assert_status(store->clients->remove(store, CD_STR("store"), NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_status(authenticate(f, "store", "other"), CD_INVALID_CLIENT);
+}
+
+static void of_two_clients_with_one_id_the_configurations_counts(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_client_record record = client_of_the_store(f, "file"), fine = client_of_the_store(f, "store");
+        struct cd_store *store = f->common.store;
+
+        assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
+        assert_status(store->clients->add(store, &fine, NULL, NULL), CD_OK);
+        begin(f);
+        assert_status(authenticate(f, "file", "secret"), CD_OK);
+        assert_status(authenticate(f, "file", "other"), CD_INVALID_CLIENT);
+        assert_status(authenticate(f, "store", "other"), CD_OK);
+}
+
+static void what_another_node_revoked_is_known_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        struct cd_revocation revocation = { .user = CD_STR("file"), .before = NOON, .expires_at = NOON + 300 };
+
+        begin(f);
+        cd_str token = issue(f);
+        assert_true(is_active(f, token));
+        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_false(is_active(f, token));
+}
+
+static void what_was_revoked_before_the_start_is_known_from_the_first_picture(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        struct cd_revocation revocation = { .user = CD_STR("file"), .before = NOON, .expires_at = NOON + 300 };
+
+        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        begin(f);
+        assert_false(is_active(f, issue(f)));
+}
+
+static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256, .publish_before = 100 };
+        struct cd_keyring keyring = ring(f);
+        struct cd_key_record next;
+
+        begin(f);
+        cd_str old = issue(f);
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, &next, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_int_equal(core(f)->keys->count, 2);
+        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        f->clock.now = NOON + 100;
+        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        assert_true(is_active(f, old));
+        assert_true(is_active(f, issue(f)));
+        f->clock.now = NOON + 100 + 300 + CD_KEY_SLACK;
+        assert_true(cd_follower_step(f->follower));
+        assert_int_equal(core(f)->keys->count, 1);
+}
+
+/* Its digest is in the memo: that must not help it. */
+static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        struct cd_keyring keyring = ring(f);
+
+        begin(f);
+        cd_str old = issue(f);
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        assert_true(is_active(f, old));
+        keyring.now = NOON + 1;
+        f->clock.now = NOON + 1;
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_true(is_active(f, old));
+        assert_status(cd_keyring_retire(&keyring, &f->arena, kid, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_false(is_active(f, old));
+        assert_true(is_active(f, issue(f)));
+}
+
+static void where_the_last_key_ended_another_one_is_made(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+
+        begin(f);
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        assert_status(store->keys->set_verify_until(store, kid, NOON + 1000, NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
+        f->clock.now = NOON + 800; /* its next token would outlive it */
+        assert_true(cd_follower_step(f->follower));
+        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
+        assert_int_equal(core(f)->keys->count, 2);
+}
+
+static void only_keys_that_sign_are_opened(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256, .publish_before = 100 };
+        struct cd_keyring keyring = ring(f);
+        size_t private = 0;
+
+        begin(f);
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        for (size_t i = 0; i < core(f)->keys->count; i++)
+        private += cd_jwk_is_private(core(f)->keys->keys[i]);
+        assert_int_equal(private, 1);
+}
+
+static cd_status is_gone(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        (void)store, (void)ret;
+        return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
+}
+
+static void while_the_store_is_away_the_picture_stays_and_says_so(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_error err;
+
+        begin(f);
+        cd_str token = issue(f);
+        store->versions = is_gone;
+        assert_false(cd_follower_step(f->follower));
+        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the store is away");
+        assert_true(is_active(f, token));
+        assert_true(is_active(f, issue(f)));
+        store->versions = whole.versions;
+        assert_true(cd_follower_step(f->follower));
+        assert_status(cd_core_check(core(f), &err), CD_OK);
+}
+
+static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        struct cd_revocation revocation = { .jti = CD_STR("x"), .expires_at = NOON - 1 };
+        struct cd_revocation_list list;
+
+        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        begin(f);
+        assert_true(cd_follower_step(f->follower));
+        assert_status(store->revocations->list(store, &f->arena, 0, 10, &list, NULL), CD_OK);
+        assert_int_equal(list.count, 0);
+}
+
+/* The thread itself, with readers beside it: run under the thread sanitizer. */
+static void *read_pictures(void *arg)
+{
+        struct fixture *f = arg;
+
+        for (int i = 0; i < 20000; i++) {
+                const struct cd_web *web = cd_shared_get(f->options.shared);
+                if (!web->core->clients || web->core->keys->count == 0 || web->jwks.len == 0)
+                        return NULL;
+        }
+        return f;
+}
+
+static void readers_see_whole_pictures_while_the_thread_makes_others(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        pthread_t threads[3];
+        char id[16];
+        void *result;
+
+        begin(f);
+        assert_status(cd_follower_start(f->follower, NULL), CD_OK);
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, read_pictures, f), 0);
+        for (int i = 0; i < 20; i++) {
+                snprintf(id, sizeof(id), "client-%d", i);
+                struct cd_client_record record = client_of_the_store(f, id);
+                assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
+        }
+        for (size_t i = 0; i < CD_LEN(threads); i++) {
+                assert_int_equal(pthread_join(threads[i], &result), 0);
+                assert_non_null(result);
+        }
+        int64_t deadline = cd_monotonic_us() + 10000000;
+        while (authenticate(f, "client-19", "other") != CD_OK && cd_monotonic_us() < deadline)
+                continue;
+        assert_status(authenticate(f, "client-19", "other"), CD_OK);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(a_store_without_keys_gets_those_that_are_needed),
+                TEST(one_rsa_key_does_for_both_kinds_of_tokens),
+                TEST(a_key_of_the_configuration_signs_in_place_of_the_stores),
+                TEST(another_master_key_does_not_open_the_keys),
+                TEST(a_client_that_is_added_or_removed_counts_at_the_next_look),
+                TEST(of_two_clients_with_one_id_the_configurations_counts),
+                TEST(what_another_node_revoked_is_known_at_the_next_look),
+                TEST(what_was_revoked_before_the_start_is_known_from_the_first_picture),
+                TEST(a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone),
+                TEST(a_token_dies_with_its_retired_key_although_it_is_remembered),
+                TEST(where_the_last_key_ended_another_one_is_made),
+                TEST(only_keys_that_sign_are_opened),
+                TEST(while_the_store_is_away_the_picture_stays_and_says_so),
+                TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
+                TEST(readers_see_whole_pictures_while_the_thread_makes_others),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
