@@ -1,10 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store/postgres/transaction.h"
 
 enum {
-        CONFLICT_TRIES = 6,
+        CONFLICT_TRIES = 8,
         LOST_TRIES = 2,
 };
 
@@ -212,6 +213,15 @@ static bool is_worth_another(const struct attempt *a, unsigned tries)
         return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && tries < LOST_TRIES;
 }
 
+/* Two that met would meet again where both go on at once: each waits longer than before, and the clock's last digits part them. */
+static void pause_after_conflict(unsigned tries)
+{
+        int64_t us = 1000LL << tries;
+
+        us += cd_monotonic_us() % us;
+        nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+}
+
 static cd_status fail_unknown(const struct cd_error *why, struct cd_error *reterr)
 {
         char reason[sizeof(why->reason)];
@@ -251,6 +261,8 @@ cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql
                         mode = SNAPSHOT;
                 } else if (a.status == CD_OK || !is_worth_another(&a, tries)) {
                         break;
+                } else if (a.fault == CD_PG_CONFLICT) {
+                        pause_after_conflict(tries);
                 }
         }
         if (a.status == CD_OK)
