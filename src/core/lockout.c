@@ -93,6 +93,11 @@ void cd_lockout_free(struct cd_lockout *lockout)
         free(lockout);
 }
 
+int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout)
+{
+        return lockout->rules.max_delay;
+}
+
 /* Whoever has one IPv6 address has its whole /64. */
 static cd_str address_key(cd_str text, unsigned char memory[16])
 {

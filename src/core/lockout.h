@@ -52,6 +52,8 @@ struct cd_lockout;
 cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
                          struct cd_error *reterr);
 void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
+/* Seconds without a wrong try after which one is forgotten. */
+int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
 
 /* CD_OK: the try goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it does not, and
  * reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so since the last wrong

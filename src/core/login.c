@@ -79,7 +79,9 @@ static cd_status check_password(const struct login *l, bool *ret_matches, struct
 static void note(const struct login *l, bool was_right)
 {
         struct cd_store *store = l->with->store;
-        (void)store->users->note_login(store, l->user.name, was_right, l->now, NULL);
+        int64_t forget_every = cd_lockout_forgets_every(l->with->lockout);
+
+        (void)store->users->note_login(store, l->user.name, was_right, l->now, forget_every, NULL);
 }
 
 static cd_status refuse(const struct login *l, bool matches, struct cd_error *reterr)

@@ -41,7 +41,7 @@ struct cd_user {
         bool disabled;
         cd_time created_at, changed_at, password_at;
         cd_time last_login_at; /* 0: never */
-        int64_t failures;      /* wrong passwords since the last right one */
+        int64_t failures;      /* wrong passwords since the last right one, less those that were forgotten */
         cd_time failed_at;     /* the last of them; 0: none */
 };
 
@@ -86,9 +86,10 @@ struct cd_user_ops {
         /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Counts a wrong password, or notes a right one, which sets failures and failed_at to 0. changed_at stays. May return before that is
-         * durable or can be read, and does nothing for an unknown name. */
-        cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now,
+        /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last; or notes a right one,
+         * which sets failures and failed_at to 0. changed_at stays. May return before that is durable or can be read, and does nothing for
+         * an unknown name. */
+        cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
                                 struct cd_error *reterr);
 };
 

@@ -339,6 +339,10 @@ static void a_removed_user_is_gone_with_sessions_and_tokens(void **state)
         add_user(s, "ana");
 }
 
+enum {
+        FORGET_EVERY = 900 /* seconds, for one wrong password */
+};
+
 /* note_login may return before its work can be read. */
 static struct cd_user user_after(struct stage *s, int64_t failures, cd_time last_login_at)
 {
@@ -357,23 +361,51 @@ static void wrong_passwords_are_counted_and_a_right_one_ends_that(void **state)
         struct stage *s = *state;
 
         add_user(s, "ana");
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, &s->error), CD_OK);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1001, &s->error), CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &s->error),
+                      CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1001, FORGET_EVERY, &s->error),
+                      CD_OK);
         assert_int_equal(user_after(s, 2, 0).failed_at, 1001);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1002, &s->error), CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1002, FORGET_EVERY, &s->error), CD_OK);
         struct cd_user user = user_after(s, 0, 1002);
         assert_int_equal(user.failed_at, 0);
         assert_int_equal(user.changed_at, 101);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1003, &s->error), CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1003, FORGET_EVERY, &s->error),
+                      CD_OK);
         assert_int_equal(user_after(s, 1, 1002).failed_at, 1003);
+}
+
+static void wrong_passwords_are_forgotten_with_the_time(void **state)
+{
+        static const struct {
+                cd_time at;
+                int64_t failures;
+        } wrong[] = {
+                { 1000, 1 },
+                { 1000, 2 },
+                { 1000 + FORGET_EVERY - 1, 3 },
+                { 990, 4 },                     /* by a clock that is behind */
+                { 990 + 2 * FORGET_EVERY, 3 },  /* two were forgotten */
+                { 990 + 22 * FORGET_EVERY, 1 }, /* all of them */
+        };
+        struct stage *s = *state;
+
+        add_user(s, "ana");
+        for (size_t i = 0; i < CD_LEN(wrong); i++) {
+                assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, wrong[i].at, FORGET_EVERY,
+                                                          &s->error),
+                              CD_OK);
+                assert_int_equal(user_after(s, wrong[i].failures, 0).failed_at, wrong[i].at);
+        }
 }
 
 static void a_login_of_an_unknown_user_is_noted_nowhere(void **state)
 {
         struct stage *s = *state;
 
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, &s->error), CD_OK);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1000, &s->error), CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &s->error),
+                      CD_OK);
+        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1000, FORGET_EVERY, &s->error), CD_OK);
         assert_false(has_user(s, "ana"));
 }
 
@@ -383,7 +415,7 @@ static const char *fail_a_login_ten_times(struct stage *s, size_t number)
 
         (void)number;
         for (int i = 0; i < 10; i++)
-                if (s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, &error) != CD_OK)
+                if (s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &error) != CD_OK)
                         return "a wrong login was not noted";
         return NULL;
 }
@@ -539,6 +571,7 @@ int run_users_contract(void)
                 CONTRACT(a_change_of_an_unknown_user_leaves_nothing_behind),
                 CONTRACT(a_removed_user_is_gone_with_sessions_and_tokens),
                 CONTRACT(wrong_passwords_are_counted_and_a_right_one_ends_that),
+                CONTRACT(wrong_passwords_are_forgotten_with_the_time),
                 CONTRACT(a_login_of_an_unknown_user_is_noted_nowhere),
                 CONTRACT(no_wrong_password_of_many_at_once_is_lost),
                 CONTRACT(long_and_odd_strings_come_back_as_they_went),

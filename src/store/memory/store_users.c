@@ -144,7 +144,15 @@ static cd_status remove_user(struct cd_store *store, const struct cd_user_change
         return CD_OK;
 }
 
-static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+/* Those that are not forgotten at `now`. */
+static int64_t failures_left(const struct cd_user *user, cd_time now, int64_t forget_every)
+{
+        int64_t forgotten = now > user->failed_at ? (now - user->failed_at) / forget_every : 0;
+        return user->failures > forgotten ? user->failures - forgotten : 0;
+}
+
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
+                            struct cd_error *reterr)
 {
         struct memory_store *m MEMORY_LOCKED = memory_lock(store);
         struct cd_user *user = cd_rows_find(&m->users, name, NULL);
@@ -154,7 +162,7 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
                 return CD_OK;
         if (was_right)
                 user->last_login_at = now;
-        user->failures = was_right ? 0 : user->failures + 1;
+        user->failures = was_right ? 0 : failures_left(user, now, forget_every) + 1;
         user->failed_at = was_right ? 0 : now;
         return CD_OK;
 }

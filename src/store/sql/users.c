@@ -247,6 +247,7 @@ static cd_status remove_user(struct cd_store *store, const struct cd_user_change
 
 struct noting {
         cd_time now;
+        int64_t forget_every;
         bool was_right;
         size_t name_len;
         char name[];
@@ -258,16 +259,23 @@ static cd_status note_work(struct cd_sql_session *session, void *arg, struct cd_
                 "UPDATE users SET last_login_at = $1, failures = 0, failed_at = 0 WHERE name = $2", 2, 0
         };
         static const struct cd_sql_statement wrong = {
-                "UPDATE users SET failed_at = $1, failures = failures + 1 WHERE name = $2", 2, 0
+                "UPDATE users SET failed_at = $1, failures = 1 + CASE WHEN $1 <= failed_at THEN failures"
+                " WHEN failures <= ($1 - failed_at) / $2 THEN 0 ELSE failures - ($1 - failed_at) / $2 END"
+                " WHERE name = $3",
+                3, 0
         };
         const struct noting *noting = arg;
-        const struct cd_sql_value params[] = { cd_sql_integer(noting->now),
-                                               cd_sql_text(cd_str_of(noting->name, noting->name_len)) };
+        const struct cd_sql_value now = cd_sql_integer(noting->now);
+        const struct cd_sql_value name = cd_sql_text(cd_str_of(noting->name, noting->name_len));
 
-        return cd_sql_execute(session, noting->was_right ? &right : &wrong, params, NULL, reterr);
+        if (noting->was_right)
+                return cd_sql_execute(session, &right, (const struct cd_sql_value[]){ now, name }, NULL, reterr);
+        const struct cd_sql_value params[] = { now, cd_sql_integer(noting->forget_every), name };
+        return cd_sql_execute(session, &wrong, params, NULL, reterr);
 }
 
-static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
+                            struct cd_error *reterr)
 {
         if (!cd_sql_is_text(name))
                 return CD_OK;
@@ -275,7 +283,9 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
         struct noting *noting = malloc(sizeof(*noting) + name.len);
         if (!noting)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to note a login");
-        *noting = (struct noting){ .now = now, .was_right = was_right, .name_len = name.len };
+        *noting = (struct noting){
+                .now = now, .forget_every = forget_every, .was_right = was_right, .name_len = name.len
+        };
         if (name.len)
                 memcpy(noting->name, name.ptr, name.len);
         return cd_sql_write_later(store, note_work, noting, reterr);

@@ -102,6 +102,25 @@ static void lesson_14_lockout_holds_at_the_grant_too(void **state)
         assert_status(cd_grant_issue(&f->core, &f->arena, &right, &token, &err), CD_OK);
 }
 
+/* Else slow guesses would tell who has an account: the store counted them for ever, but only those of accounts. */
+static void lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request tries[] = { ask_as(f, "ana", "wrong"), ask_as(f, "nobody", "wrong") };
+        struct cd_grant_token token;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        for (int i = 0; i < 6; i++) {
+                for (size_t k = 0; k < CD_LEN(tries); k++)
+                        assert_status(cd_grant_issue(&f->core, &f->arena, &tries[k], &token, NULL), CD_INVALID_GRANT);
+                f->clock.now += 100; /* max_delay of the fixture: one is forgotten */
+        }
+        for (size_t i = 0; i < CD_LEN(tries); i++) {
+                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, NULL), CD_INVALID_GRANT);
+                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, NULL), CD_INVALID_GRANT);
+        }
+}
+
 static void lesson_21_the_grant_is_off_unless_it_has_an_audience(void **state)
 {
         struct fixture *f = *state;
@@ -210,6 +229,7 @@ int main(void)
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
                 TEST(lesson_10_unknown_wrong_and_disabled_look_the_same),
                 TEST(lesson_14_lockout_holds_at_the_grant_too),
+                TEST(lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does),
                 TEST(lesson_21_the_grant_is_off_unless_it_has_an_audience),
                 TEST(a_grant_is_introspected_by_its_audience),
                 TEST(a_login_in_the_second_of_a_change_waits_for_the_next),

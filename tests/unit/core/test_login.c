@@ -118,13 +118,15 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         return CD_OK;
 }
 
-static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, struct cd_error *reterr)
+static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
+                            struct cd_error *reterr)
 {
         struct fixture *f = (struct fixture *)store;
 
         (void)reterr;
         assert_str(name, "ana");
         assert_true(now == f->now);
+        assert_int_equal(forget_every, 60);
         pthread_mutex_lock(&f->lock);
         was_right ? f->noted_right++ : f->noted_wrong++;
         pthread_mutex_unlock(&f->lock);
