@@ -29,11 +29,6 @@ void cd_snapshot_free(void *arg)
         free(snapshot);
 }
 
-const struct cd_web *cd_snapshot_web(const struct cd_snapshot *snapshot)
-{
-        return &snapshot->web;
-}
-
 static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_parts *parts, struct cd_error *reterr)
 {
         cd_status status = CD_OK;

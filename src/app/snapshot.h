@@ -14,11 +14,10 @@ struct cd_snapshot_parts {
         struct cd_jwk *signing, *grant; /* private ones of them; grant NULL: there is no /grant */
 };
 
+/* What the handlers see of it, struct cd_web, has its address. */
 struct cd_snapshot;
 
 /* Copies what is not `common`, and takes references of its own to the keys. */
 cd_status cd_snapshot_new(const struct cd_snapshot_parts *parts, struct cd_snapshot **ret, struct cd_error *reterr);
 /* For cd_shared_new; NULL is fine. */
 void cd_snapshot_free(void *snapshot);
-/* What the handlers see; lives as long as the snapshot, and has its address. */
-const struct cd_web *cd_snapshot_web(const struct cd_snapshot *snapshot);

@@ -124,11 +124,6 @@ static cd_status start(struct cd_sqlite *sqlite, const struct cd_sqlite_options 
         return status == CD_OK ? cd_sqlite_watch_new(&sqlite->place, &sqlite->watch, reterr) : status;
 }
 
-bool cd_sqlite_is_damaged(const struct cd_sql_driver *driver)
-{
-        return atomic_load(&((const struct cd_sqlite *)driver)->damaged);
-}
-
 cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_driver **ret, struct cd_error *reterr)
 {
         size_t length = strlen(options->path);

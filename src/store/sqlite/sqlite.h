@@ -13,5 +13,3 @@ struct cd_sqlite_options {
  * "store") where it is no database, damaged, of another program, or where others can read it; CD_UNAVAILABLE where it cannot be
  * written; CD_NO_MEMORY. The schema is not looked at. */
 cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_driver **ret, struct cd_error *reterr);
-/* Whether SQLite has found the file to be damaged since it was opened. */
-bool cd_sqlite_is_damaged(const struct cd_sql_driver *driver);
