@@ -241,6 +241,10 @@ cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *aren
         status = new_record(ring, arena, order, &addition.key, reterr);
         if (status != CD_OK)
                 return status;
+        /* Of two that sign from the same second nobody could say which is the newer one. */
+        const struct cd_key_record *signing = cd_key_signing(&keys, addition.key.alg, ring->now);
+        if (signing && addition.key.sign_from <= signing->sign_from)
+                addition.key.sign_from = signing->sign_from + 1;
         addition.others_until = addition.key.sign_from + ring->token_lifetime + CD_KEY_SLACK;
         status = add(ring, arena, &addition, "key.rotate", ret, reterr);
         /* It would take over at its time, from the newer one. */

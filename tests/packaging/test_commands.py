@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve() / "cardea"
 COMPLETION = ROOT / "packaging/completion/cardea.bash"
 FAMILIES = ["user", "client", "key", "audit"]
-PAGES = [*FAMILIES, "init", "migrate"]
+PAGES = [*FAMILIES, "cert", "init", "migrate"]
 # Commands with one action each, which they know by themselves.
 OWN_ACTIONS = {"config": ["show"], "cert": ["self-signed"]}
 

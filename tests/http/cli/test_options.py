@@ -45,8 +45,8 @@ def test_the_version_is_that_of_the_build():
     (["config", "shw"], "cardea config: there is one action: cardea config show"),
     (["config", "show", "--json=1"], "cardea config: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
-    (["demo", "--port-base", "65533"], 'cardea demo: --port-base must be a number from 0 to 65532, not "65533"'),
-    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 0 to 65532, not "x"'),
+    (["demo", "--port-base", "65533"], 'cardea demo: --port-base must be a number from 0 to 65530, not "65533"'),
+    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 0 to 65530, not "x"'),
 ])
 def test_a_mistake_is_one_sentence_and_exit_code_2(args, reason):
     got = run(*args)

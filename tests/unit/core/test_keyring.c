@@ -245,6 +245,19 @@ static void a_rotation_at_once_takes_the_place_of_the_next_key_too(void **state)
         assert_int_equal(find(r, old.kid).verify_until, NOON + 10 + 300 + CD_KEY_SLACK);
 }
 
+static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void **state)
+{
+        struct ring_fixture *r = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        struct cd_key_record old = generate(r), now;
+
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &now, NULL), CD_OK);
+        assert_int_equal(now.sign_from, old.sign_from + 1);
+        struct cd_key_records keys = list(r);
+        assert_str(cd_key_signing(&keys, CD_STR("ES256"), old.sign_from)->kid, old.kid.ptr);
+        assert_str(cd_key_signing(&keys, CD_STR("ES256"), old.sign_from + 1)->kid, now.kid.ptr);
+}
+
 static void nothing_rotates_where_there_is_no_key(void **state)
 {
         struct ring_fixture *r = *state;
@@ -324,6 +337,7 @@ int main(void)
                 TEST(an_rsa_key_has_the_bits_that_were_ordered),
                 TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead),
                 TEST(a_rotation_at_once_takes_the_place_of_the_next_key_too),
+                TEST(a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next),
                 TEST(nothing_rotates_where_there_is_no_key),
                 TEST(a_key_that_signs_is_not_retired),
                 TEST(every_change_is_an_audit_event),
