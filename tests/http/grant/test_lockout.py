@@ -1,5 +1,6 @@
 """Wrong passwords lead to waiting: by account on every path, and by address (LESSONS 9, 10 and 14)."""
 import concurrent.futures
+import json
 import time
 
 import pytest
@@ -131,6 +132,8 @@ def test_a_lockout_survives_a_restart(install, store):
 
 def test_a_new_password_ends_the_wait_on_a_restarted_server(install, store):
     home, server = locked(install, store)
+    # The store notes the wrong ones behind their answers, and those that come behind the change would count.
+    wait_until(lambda: json.loads(home.cardea("user", "show", "ana", "--json"))["failures"] == 3, "the store to know")
     home.set_password("ana", "ana's new password")
     assert server.stop() == 0
     server.start()
