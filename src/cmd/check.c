@@ -86,7 +86,7 @@ const struct cd_command cd_cmd_check = {
                 "its store,\n"
                 "and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or \"ok\", "
                 "then\n"
-                "file:line:column, the setting, what is the matter, where the value came from, and the fix; then the "
+                "file:line:column, the setting, what is the matter, where the value came from, and the fix; then the\n"
                 "number of errors and warnings.\n"
                 "\n"
                 "  -c, --config FILE  settings in YAML\n"
