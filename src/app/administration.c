@@ -55,7 +55,7 @@ static cd_status open_all(const struct cd_admin_options *options, struct cd_admi
 {
         const struct cd_backing_options how = {
                 .file_name = cd_str_from_c(options->config_path),
-                .may_create = true,
+                .may_create = options->may_create,
                 .must_be_current = options->must_be_current,
         };
         struct cd_backing backing;

@@ -278,7 +278,8 @@ static cd_status make_keys(struct init *init, struct cd_error *reterr)
 
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr }, &admin, reterr);
+        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr, .may_create = true },
+                                         &admin, reterr);
         if (status == CD_OK)
                 status = make_key(&admin, &init->arena, CD_ALG_RS256, reterr);
         if (status == CD_OK && cd_config_alg(&admin.config) != CD_ALG_RS256)

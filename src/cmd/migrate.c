@@ -7,8 +7,11 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
 {
         struct cd_error err = { 0 };
 
-        if (cd_admin_open(&(struct cd_admin_options){ .config_path = config, .must_be_current = check }, admin, &err) !=
-            CD_OK)
+        const struct cd_admin_options options = { .config_path = config,
+                                                  .may_create = !check,
+                                                  .must_be_current = check };
+
+        if (cd_admin_open(&options, admin, &err) != CD_OK)
                 return cd_work_fail_open(command, admin, &err);
         if (admin->schema_from == admin->schema_to)
                 printf("the schema is at %d, which is this program's\n", admin->schema_to);

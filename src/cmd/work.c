@@ -57,12 +57,16 @@ static cd_status know_clients(struct cd_work *work, struct cd_error *reterr)
                 return cd_fail(reterr, status, "the key of the clients' secrets cannot be derived");
         work->by.client_secrets = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
         cd_wipe(key, sizeof(key));
-        cd_str *ids = cd_arena_calloc(&work->arena, config->clients.count + 1, sizeof(*ids));
+        cd_str *ids = cd_arena_calloc(&work->arena, config->clients.count + 2, sizeof(*ids));
+        size_t count = 0;
+
         if (!work->by.client_secrets || !ids)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < config->clients.count; i++)
-                ids[i] = clients[i].id;
-        work->by.configured = (struct cd_strs){ ids, config->clients.count };
+                ids[count++] = clients[i].id;
+        if (config->grant.audience.len)
+                ids[count++] = config->grant.client_id; /* its tokens must be nobody else's */
+        work->by.configured = (struct cd_strs){ ids, count };
         return CD_OK;
 }
 

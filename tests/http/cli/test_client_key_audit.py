@@ -36,6 +36,20 @@ def add_client(made, name, *options):
     return done.stdout.strip()
 
 
+def test_the_client_id_of_grants_is_nobody_elses(served):
+    done = served.run("client", "add", "grant", "--grant-type", "client_credentials", check=4)
+    assert done.stderr == 'cardea client add: id: client "grant" is in the configuration\n'
+
+
+def test_a_mistyped_path_makes_no_second_database(served):
+    other = served.folder / "typo.yaml"
+    other.write_text(served.config.read_text().replace("sqlite:cardea.db", "sqlite:caldea.db"))
+    other.chmod(0o600)
+    done = subprocess.run([CARDEA, "user", "list", "--config", other], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 2 and "there is no database" in done.stderr
+    assert not (served.folder / "caldea.db").exists()
+
+
 def gets_token(made, client, secret):
     return made.client_token(client, secret)[0] == 200
 
