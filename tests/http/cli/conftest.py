@@ -1,7 +1,12 @@
 """Programs that a test starts, and configuration files for them."""
+import signal
 import pytest
 
 from .commands import Program
+
+# Whoever runs the tests in the background, or under nohup, has these ignored, and every program that they start as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
