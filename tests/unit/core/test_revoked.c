@@ -1,6 +1,7 @@
 #include "core/revoked.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "support/check.h"
@@ -127,12 +128,15 @@ static void lesson_1_an_incomplete_mirror_answers_nothing(void **state)
 
 static void *add_and_find(void *arg)
 {
+        static atomic_int
+                threads; /* an address of the stack will not do for a name: a thread may get that of one which ended */
         struct cd_revoked *r = arg;
+        int thread = atomic_fetch_add(&threads, 1);
         char jti[48];
         bool found;
 
         for (int i = 0; i < EACH; i++) {
-                snprintf(jti, sizeof(jti), "%p-%d", (void *)jti, i);
+                snprintf(jti, sizeof(jti), "%d-%d", thread, i);
                 if (add(r, jti, NOW + 10, NOW) != CD_OK ||
                     cd_revoked_find(r, cd_str_from_c(jti), CD_STR("ana"), NOW, &found) != CD_OK || !found)
                         return NULL;
