@@ -149,10 +149,11 @@ static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
         const char *text = NULL;
         long len = 0;
 
-        if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0)
-                len = BIO_get_mem_data(bio, (char **)&text);
+        if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0 &&
+            BIO_write(bio, "", 1) == 1)
+                len = BIO_get_mem_data(bio, (char **)&text) - 1; /* without the NUL that was written behind it */
         if (len > 0 && len <= SUBJECT_MAX)
-                conn->subject = strndup(text, (size_t)len);
+                conn->subject = strdup(text);
         BIO_free(bio);
         return conn->subject || fail(conn, len > 0 ? "the subject of the client's certificate is too long"
                                                    : "the client's certificate has no subject");
