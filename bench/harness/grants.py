@@ -265,7 +265,7 @@ FALCON_VARIANTS = {
     '2 sync workers': ['-w', '2', '-k', 'sync'],
     '4 sync workers': ['-w', '4', '-k', 'sync'],
 }
-FALCON_BEST = '2 workers of 16 threads'
+FALCON_BEST = '2 sync workers'
 
 
 class Postgres:
