@@ -129,6 +129,9 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
         assert_int_equal(forget_every, 60);
         pthread_mutex_lock(&f->lock);
         was_right ? f->noted_right++ : f->noted_wrong++;
+        if (was_right)
+                f->stored.last_login_at = now;
+        f->stored.failures = was_right ? 0 : f->stored.failures + 1;
         pthread_mutex_unlock(&f->lock);
         return CD_OK;
 }
@@ -227,6 +230,25 @@ static void a_right_password_gives_the_user_without_the_hash(void **state)
         assert_int_equal(f->noted_right, 1);
         assert_int_equal(f->noted_wrong, 0);
         assert_string_equal(f->actions, "login.ok|user:ana|;");
+}
+
+/* What logs in for each of its calls would write the user's row each time. */
+static void a_right_password_is_noted_once_a_minute_or_after_a_wrong_one(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int second = 0; second < 60; second++, f->now++)
+                assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->noted_right, 1);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->noted_right, 2);
+        assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->noted_right, 3);
+        /* Noted by a node whose clock is ahead of ours. */
+        f->stored.last_login_at = f->now + 5;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->noted_right, 4);
 }
 
 static void lesson_9_a_name_in_another_case_is_the_same_account(void **state)
@@ -500,6 +522,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(a_right_password_gives_the_user_without_the_hash),
+                TEST(a_right_password_is_noted_once_a_minute_or_after_a_wrong_one),
                 TEST(lesson_9_a_name_in_another_case_is_the_same_account),
                 TEST(lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash),
                 TEST(lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong),
