@@ -6,9 +6,10 @@
 
 enum {
         QUEUE_MAX = 4096,
-        BATCH_MAX = 64,
+        BATCH_MAX = 256,
         TRIES_MAX = 3, /* of a batch that the server refused as a whole */
         PAUSE_US = 100 * 1000,
+        GATHER_US = 50 * 1000, /* how long works may gather before they share a transaction */
 };
 
 struct item {
@@ -21,7 +22,7 @@ struct item {
 struct cd_pg_later {
         struct cd_pg_database *database;
         pthread_mutex_t lock;
-        pthread_cond_t changed; /* something came, or the end */
+        pthread_cond_t changed; /* the first work came, or a batch is full, or the end */
         pthread_t thread;
         bool has_thread, is_ending;
         size_t first, count;
@@ -106,15 +107,24 @@ static void drop(struct cd_pg_later *later, size_t count)
         later->count -= count;
 }
 
-/* Under the lock: until the time is over or the end comes. */
-static void pause_for(struct cd_pg_later *later, int64_t us)
+/* Under the lock: until the time is over, or so many works wait, or the end comes. */
+static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
 {
         int64_t at = cd_monotonic_us() + us;
         struct timespec until = { .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
 
-        while (!later->is_ending)
+        while (!later->is_ending && later->count < until_count)
                 if (pthread_cond_timedwait(&later->changed, &later->lock, &until) != 0)
                         return;
+}
+
+/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the works in it, and
+ * nobody waits for them. */
+static void gather(struct cd_pg_later *later)
+{
+        while (later->count == 0 && !later->is_ending)
+                pthread_cond_wait(&later->changed, &later->lock);
+        pause_for(later, GATHER_US, BATCH_MAX);
 }
 
 /* While the server is away the works stay where they are; at the end they get one more try. */
@@ -126,8 +136,7 @@ static void *work_off(void *arg)
 
         pthread_mutex_lock(&later->lock);
         for (;;) {
-                while (later->count == 0 && !later->is_ending)
-                        pthread_cond_wait(&later->changed, &later->lock);
+                gather(later);
                 if (later->count == 0)
                         break;
                 bool is_last_try = later->is_ending;
@@ -146,7 +155,7 @@ static void *work_off(void *arg)
                 if (is_over)
                         drop(later, b.count);
                 else
-                        pause_for(later, pause);
+                        pause_for(later, pause, SIZE_MAX);
         }
         pthread_mutex_unlock(&later->lock);
         return NULL;
@@ -166,7 +175,8 @@ cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_work *work, void *ar
                 status = cd_fail(reterr, CD_UNAVAILABLE, "too much waits to be written");
         else
                 later->items[(later->first + later->count++) % QUEUE_MAX] = (struct item){ work, arg, done, CD_OK };
-        pthread_cond_signal(&later->changed);
+        if (status == CD_OK && (later->count == 1 || later->count == BATCH_MAX))
+                pthread_cond_signal(&later->changed);
         pthread_mutex_unlock(&later->lock);
         return status;
 }

@@ -476,6 +476,25 @@ static void works_for_later_share_transactions(void **state)
         assert_int_equal(get_integer(f->driver, &count), 1000);
 }
 
+/* As logins come: one after the other, a little apart. */
+static void works_for_later_gather_before_they_are_done(void **state)
+{
+        struct fixture *f = *state;
+        struct told works[30] = { 0 };
+
+        use_proxy(f, 20000);
+        get_integer(f->driver, &one);
+        unsigned before = proxy_turns(f->proxy);
+        for (size_t i = 0; i < CD_LEN(works); i++) {
+                put_later(f, &works[i], (int64_t)i);
+                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+        f->driver->free(f->driver);
+        assert_true(proxy_turns(f->proxy) - before < CD_LEN(works) / 2);
+        f->driver = open_usual();
+        assert_int_equal(get_integer(f->driver, &count), CD_LEN(works));
+}
+
 static void works_for_later_are_bounded(void **state)
 {
         struct fixture *f = *state;
@@ -568,6 +587,7 @@ int main(void)
                 TEST(a_commit_whose_answer_got_lost_is_not_tried_again),
                 TEST(an_error_in_a_batch_undoes_only_its_own_work),
                 TEST(works_for_later_share_transactions),
+                TEST(works_for_later_gather_before_they_are_done),
                 TEST(works_for_later_are_bounded),
                 cmocka_unit_test(a_url_that_libpq_does_not_take_is_refused_without_a_word_of_it),
                 cmocka_unit_test(a_unix_socket_will_do),
