@@ -29,17 +29,19 @@ void cd_loop_finish_job(struct cd_job *job)
         struct cd_loop *loop = job->loop;
 
         pthread_mutex_lock(&loop->done_lock);
-        bool gone = loop->gone;
-        if (!gone) {
+        bool gone = loop->gone, is_first = !loop->done;
+        if (gone) {
+                /* The grace is over: the connection is closed, and its loop stands still. */
+                cd_conn_job_done(job->conn, job);
+        } else {
                 job->next = NULL;
                 *loop->done_end = job;
                 loop->done_end = &job->next;
-                uv_async_send(&loop->wake);
         }
-        if (gone)
-                cd_conn_job_done(job->conn,
-                                 job); /* the grace is over: the connection is closed, and its loop stands still */
         pthread_mutex_unlock(&loop->done_lock);
+        /* Behind the lock, or the loop would wake up only to wait for it; a loop outlives the threads of the pools. */
+        if (!gone && is_first)
+                uv_async_send(&loop->wake);
 }
 
 static struct cd_job *take_done(struct cd_loop *loop)
