@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "crypto/password.h"
+#include "crypto/password_memory.h"
 
 enum {
         THREADS_MAX = 256
@@ -20,7 +21,10 @@ static atomic_uint_fast64_t count;
 
 static void *hash(void *arg)
 {
+        struct cd_password_memory memory = { 0 }; /* as a place of the budget has it */
+
         (void)arg;
+        cd_password_memory_use(&memory);
         while (cd_monotonic_us() < until_us) {
                 if (cd_password_dummy(&cost, CD_STR("correct horse battery staple"), NULL) != CD_OK) {
                         fprintf(stderr, "a hash failed: out of memory?\n");
@@ -28,6 +32,8 @@ static void *hash(void *arg)
                 }
                 atomic_fetch_add(&count, 1);
         }
+        cd_password_memory_use(NULL);
+        cd_password_memory_free(&memory);
         return NULL;
 }
 

@@ -7,6 +7,8 @@
 #include "core/lockout.h"
 #include "crypto/mac.h"
 #include "crypto/password.h"
+#include "crypto/password_budget.h"
+#include "net/server.h"
 
 enum {
         /* Live revocations; one costs about 150 bytes. */
@@ -52,6 +54,14 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
         return status;
 }
 
+/* How many passwords are hashed at once. */
+static size_t places_of(const struct cd_config *config)
+{
+        int64_t parallel = config->password_hashing.parallel;
+
+        return parallel ? (size_t)parallel : cd_http_usable_cores();
+}
+
 static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         const struct cd_lockout_rules rules = {
@@ -71,7 +81,10 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
         };
-        return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
+        cd_status status = cd_password_budget_new(places_of(config), &server->login.budget, reterr);
+        if (status == CD_OK)
+                status = cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
+        return status;
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
@@ -129,6 +142,7 @@ static void finish(void *app)
         cd_revoked_free(server->common.revoked);
         cd_token_memo_free(server->common.memo);
         cd_lockout_free(server->login.lockout);
+        cd_password_budget_free(server->login.budget);
         cd_jwk_unref(server->fixed);
         cd_backing_close(&server->backing);
         cd_wipe(server->mac_key, sizeof(server->mac_key));
@@ -207,12 +221,15 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
         return CD_OK;
 }
 
+/* Twice the threads that may hash at once, since a log-in also waits for the store. Those beyond them are of the queue's number. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {
         const struct cd_config *config = arg;
+        int64_t places = (int64_t)places_of(config), queue = config->password_hashing.queue;
+        int64_t more = places < queue ? places : queue - 1;
 
-        options->costly_threads = config->password_hashing.parallel;
-        options->costly_queue = config->password_hashing.queue;
+        options->costly_threads = places + more;
+        options->costly_queue = queue - more;
 }
 
 const struct cd_service *cd_server_service(void)

@@ -3,6 +3,7 @@
 #include "core/lockout.h"
 #include "core/user_name.h"
 #include "crypto/password.h"
+#include "crypto/password_budget.h"
 
 enum {
         NOTE_EVERY = 60, /* seconds: how exact the time of a user's last login is */
@@ -70,10 +71,13 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
 /* One hash, whoever it is. */
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
+        struct cd_password_budget *budget = l->with->budget;
+        struct cd_password_place *place = cd_password_budget_take(budget);
+
         *ret_matches = false;
-        if (!l->is_known)
-                return cd_password_dummy(l->with->cost, l->attempt->password, reterr);
-        cd_status status = cd_password_verify(l->user.password, l->attempt->password, ret_matches, reterr);
+        cd_status status = l->is_known ? cd_password_verify(l->user.password, l->attempt->password, ret_matches, reterr)
+                                       : cd_password_dummy(l->with->cost, l->attempt->password, reterr);
+        cd_password_budget_give(budget, place);
         if (status == CD_MALFORMED)
                 return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "the stored password of user \"%.*s\" is damaged",
                                 CD_STR_ARG(l->user.name));
@@ -113,8 +117,13 @@ static void rehash(const struct login *l)
                 .detail = CD_STR("the password hash was of a foreign form or cheaper than the setting"),
         };
 
-        if (!event.subject.ptr || cd_password_hash(l->with->cost, l->with->random, l->attempt->password, l->arena,
-                                                   &change.password, NULL) != CD_OK)
+        if (!event.subject.ptr)
+                return;
+        struct cd_password_place *place = cd_password_budget_take(l->with->budget);
+        cd_status status = cd_password_hash(l->with->cost, l->with->random, l->attempt->password, l->arena,
+                                            &change.password, NULL);
+        cd_password_budget_give(l->with->budget, place);
+        if (status != CD_OK)
                 return;
         (void)store->users->update(store, &change, &event, NULL);
 }

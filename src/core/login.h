@@ -4,6 +4,7 @@
 #include "crypto/random.h"
 
 struct cd_lockout;
+struct cd_password_budget;
 struct cd_password_cost;
 
 /* What a login decides with; lives as long as the process. */
@@ -11,6 +12,7 @@ struct cd_login {
         struct cd_store *store;
         struct cd_lockout *lockout;
         const struct cd_password_cost *cost; /* what a new hash costs */
+        struct cd_password_budget *budget;   /* how many hashes at once; NULL: any number */
         const struct cd_clock *clock;
         const struct cd_random *random;
 };

@@ -129,7 +129,7 @@ static void raise_descriptor_limit(const struct cd_http_server *server)
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static size_t usable_cpus(void)
+size_t cd_http_usable_cores(void)
 {
         cpu_set_t set;
 
@@ -176,7 +176,7 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
         } pools[] = {
                 { CD_HTTP_WORKER, or_default(options->worker_threads, 4), queue, 0 },
                 { CD_HTTP_OUTGOING, or_default(options->outgoing_threads, 16), queue, 0 },
-                { CD_HTTP_COSTLY, or_default(options->costly_threads, usable_cpus()),
+                { CD_HTTP_COSTLY, or_default(options->costly_threads, cd_http_usable_cores()),
                   or_default(options->costly_queue, queue), COSTLY_NICE },
         };
 
@@ -194,7 +194,7 @@ static cd_status allocate(struct cd_http_server *server, const struct cd_http_se
 {
         size_t trusted = options->trusted_proxies ? options->trusted_proxies->count : 0;
 
-        server->loop_count = or_default(options->threads, usable_cpus());
+        server->loop_count = or_default(options->threads, cd_http_usable_cores());
         server->listener_count =
                 options->listen->count + (options->redirect_listen ? options->redirect_listen->count : 0);
         server->trusted_count = trusted;

@@ -27,6 +27,9 @@ struct cd_http_limits {
 
 extern const struct cd_http_limits cd_http_limits_default;
 
+/* How many cores this process may use; at least 1. */
+size_t cd_http_usable_cores(void);
+
 struct cd_http_server_options {
         const struct cd_strs *listen;     /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
         const struct cd_tls_options *tls; /* NULL: `listen` speaks plain HTTP */

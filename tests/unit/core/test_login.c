@@ -10,6 +10,7 @@
 #include "core/lockout.h"
 #include "core/login.h"
 #include "crypto/password.h"
+#include "crypto/password_budget.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 /* Of PASSWORD; of Python's argon2 and bcrypt. */
@@ -35,6 +36,7 @@ struct fixture {
         cd_time now;
         struct cd_password_cost cost;
         struct cd_lockout *lockout;
+        struct cd_password_budget *budget;
         struct cd_login login;
         struct cd_arena arena;
         struct cd_error err;
@@ -177,7 +179,9 @@ static int set_up(void **state)
         f->now = NOON;
         f->cost = (struct cd_password_cost){ 64 << 10, 1 };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
-        f->login = (struct cd_login){ &f->store, f->lockout, &f->cost, &f->clock, &cd_random_system };
+        /* One place: a login that kept it would be the last. */
+        assert_status(cd_password_budget_new(1, &f->budget, NULL), CD_OK);
+        f->login = (struct cd_login){ &f->store, f->lockout, &f->cost, f->budget, &f->clock, &cd_random_system };
         cd_arena_init(&f->arena, 1 << 20);
         hashes = dummies = 0;
         *state = f;
@@ -191,6 +195,7 @@ static int tear_down(void **state)
         changes_in_between = NULL;
         hash_fails = verify_fails = CD_OK;
         cd_lockout_free(f->lockout);
+        cd_password_budget_free(f->budget);
         cd_arena_done(&f->arena);
         pthread_mutex_destroy(&f->lock);
         free(f);

@@ -2,16 +2,13 @@
 #include "support/check.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <sodium.h>
 
 #include "crypto/password.h"
-#include "crypto/password_memory.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 
@@ -437,74 +434,6 @@ static void a_hash_that_is_too_long_is_refused(void **state)
         assert_string_equal(err.reason, "the password hash is too long");
 }
 
-static long page_faults(void)
-{
-        struct rusage usage;
-        assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
-        return usage.ru_minflt;
-}
-
-static const struct cd_password_cost large = { .memory = 32 << 20, .iterations = 1 };
-
-static void a_thread_hashes_again_in_the_memory_that_it_has(void **state)
-{
-        const struct cd_password_cost over = { .memory = CD_PASSWORD_MEMORY_KEPT_MAX + (1 << 20), .iterations = 1 };
-        bool is_right;
-
-        (void)state;
-        assert_status(cd_password_dummy(&large, CD_STR("x"), NULL), CD_OK);
-        if (!cd_password_memory_kept())
-                skip(); /* a sanitizer watches the memory */
-        assert_int_equal(cd_password_memory_kept(), large.memory);
-        long before = page_faults();
-        assert_status(cd_password_dummy(&large, CD_STR("x"), NULL), CD_OK);
-        assert_status(cd_password_verify(cd_str_from_c(known[2]), CD_STR(PASSWORD), &is_right, NULL), CD_OK);
-        assert_true(is_right);
-        assert_true(page_faults() - before < 100);
-        /* What is larger than may be kept is not. */
-        assert_status(cd_password_dummy(&over, CD_STR("x"), NULL), CD_OK);
-        assert_int_equal(cd_password_memory_kept(), large.memory);
-}
-
-static long mapped_bytes(void)
-{
-        long pages = 0;
-        FILE *file = fopen("/proc/self/statm", "r");
-
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%ld", &pages), 1);
-        fclose(file);
-        return pages * 4096;
-}
-
-static void *hash_once(void *ret)
-{
-        if (cd_password_dummy(&large, CD_STR("x"), NULL) != CD_OK)
-                return NULL;
-        *(size_t *)ret = cd_password_memory_kept();
-        return ret;
-}
-
-static void a_thread_that_ends_gives_its_memory_back(void **state)
-{
-        size_t kept = 0;
-        long before = 0;
-
-        (void)state;
-        for (int i = 0; i < 10; i++) {
-                pthread_t thread;
-                void *done = NULL;
-                assert_int_equal(pthread_create(&thread, NULL, hash_once, &kept), 0);
-                assert_int_equal(pthread_join(thread, &done), 0);
-                assert_non_null(done);
-                if (i == 0)
-                        before = mapped_bytes();
-        }
-        if (!kept)
-                skip();
-        assert_true(mapped_bytes() - before < large.memory);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -523,8 +452,6 @@ int main(void)
                 cmocka_unit_test(a_hash_that_costs_too_much_is_refused),
                 cmocka_unit_test(a_hash_that_is_not_whole_is_refused),
                 cmocka_unit_test(a_hash_that_is_too_long_is_refused),
-                cmocka_unit_test(a_thread_hashes_again_in_the_memory_that_it_has),
-                cmocka_unit_test(a_thread_that_ends_gives_its_memory_back),
         };
         return cmocka_run_group_tests_name("password", tests, NULL, NULL);
 }
