@@ -166,7 +166,7 @@ static size_t or_default(int64_t number, size_t fallback)
 static bool make_pools(struct cd_http_server *server, const struct cd_http_server_options *options)
 {
         enum {
-                COSTLY_NICE = 10 /* a tenth of what a loop gets, where both want a core */
+                COSTLY_NICE = 5 /* a third of what a loop gets, where both want a core */
         };
         size_t queue = (size_t)options->limits.queue;
         const struct {
