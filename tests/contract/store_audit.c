@@ -117,6 +117,30 @@ static void an_event_added_for_later_is_written_before_the_store_closes(void **s
                 assert_int_equal(list(s, 0, 1000).count, 50);
 }
 
+static void events_added_for_later_keep_their_order(void **state)
+{
+        struct stage *s = *state;
+        struct cd_audit_event event = an_event;
+        int64_t start = cd_monotonic_us();
+        char detail[16];
+
+        for (int i = 0; i < 100; i++) {
+                snprintf(detail, sizeof(detail), "%d", i);
+                event.detail = cd_str_from_c(detail);
+                event.subject = i % 7 ? CD_STR("user:ana") : CD_STR("user:a\0b");
+                assert_status(s->store->audit->add_later(s->store, &event, &s->error), CD_OK);
+        }
+        while (list(s, 0, 1000).count < 100 && milliseconds_since(start) < 5000)
+                cd_arena_reset(&s->arena);
+        struct cd_audit_events events = list(s, 0, 1000);
+        assert_int_equal(events.count, 100);
+        for (int i = 0; i < 100; i++) {
+                snprintf(detail, sizeof(detail), "%d", i);
+                assert_str(events.items[i].detail, detail);
+                assert_str(events.items[i].subject, i % 7 ? "user:ana" : "user:a?b");
+        }
+}
+
 static void an_event_with_what_is_no_text_is_kept_all_the_same(void **state)
 {
         struct stage *s = *state;
@@ -171,6 +195,7 @@ int run_audit_contract(void)
                 CONTRACT(the_newest_events_are_listed_in_order),
                 CONTRACT(an_event_added_for_later_is_there_soon),
                 CONTRACT(an_event_added_for_later_is_written_before_the_store_closes),
+                CONTRACT(events_added_for_later_keep_their_order),
                 CONTRACT(an_event_with_what_is_no_text_is_kept_all_the_same),
                 CONTRACT(every_event_of_many_at_once_has_an_id_of_its_own),
         };
