@@ -288,7 +288,8 @@ static const struct cd_command user_enable = {
         .summary = "allow a disabled user to log in again",
         .help = "Usage: cardea user enable NAME --config FILE\n"
                 "\n"
-                "The user may log in again. Tokens that were cut stay dead.\n"
+                "The user may log in again, also where too many wrong passwords locked the account. Tokens that were "
+                "cut stay\ndead.\n"
                 "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_enable,
 };

@@ -15,10 +15,11 @@ enum {
 struct counter {
         uint64_t key; /* 0: nobody's */
         cd_time failed_at;
-        cd_time right_at; /* the last right password here; 0: none */
+        cd_time right_at; /* the last right password here, or the last clearing; 0: none */
         uint32_t failures;
-        uint32_t begun : 31; /* tries that have not ended */
+        uint32_t begun : 30; /* tries that have not ended */
         uint32_t is_told : 1;
+        uint32_t is_cleared : 1; /* right_at is of a clearing */
 };
 
 struct cd_lockout {
@@ -174,13 +175,29 @@ static struct counter *take_place(struct cd_lockout *lockout, enum cd_lockout_ki
         return best;
 }
 
-/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. What
- * is not younger than a right password here was ended by that, only the store does not know it yet: it notes logins behind their
- * answers. */
+/* Once for each clearing: in the second of a new password nobody has more guesses than in another. */
+static void clear(struct counter *counter, const struct cd_lockout_subject *subject, cd_time now)
+{
+        if (subject->cleared_at > now || subject->cleared_at <= counter->right_at)
+                return;
+        counter->right_at = subject->cleared_at;
+        counter->is_cleared = 1;
+        if (counter->failed_at <= subject->cleared_at)
+                counter->failures = 0;
+}
+
+/* Whether a right password or a clearing ended what the store counted up to `failed_at`, only the store does not know it yet: it notes
+ * logins behind their answers. What it has of the very second of a clearing came behind that, since a clearing is the store's own. */
+static bool is_ended(const struct counter *counter, cd_time failed_at)
+{
+        return counter->is_cleared ? failed_at < counter->right_at : failed_at <= counter->right_at;
+}
+
+/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. */
 static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
                   cd_time now)
 {
-        if (subject->failed_at > now + lockout->rules.max_delay || subject->failed_at <= counter->right_at ||
+        if (subject->failed_at > now + lockout->rules.max_delay || is_ended(counter, subject->failed_at) ||
             remembered(lockout, subject->failures, subject->failed_at, now) <= remembered_of(lockout, counter, now))
                 return;
         counter->failures = subject->failures < UINT32_MAX ? (uint32_t)subject->failures : UINT32_MAX;
@@ -222,6 +239,7 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
                 counter->failed_at = now;
         if (counter->right_at > now)
                 counter->right_at = 0;
+        clear(counter, subject, now);
         merge(lockout, counter, subject, now);
         *ret = counter;
         if (seconds_left(lockout, counter, tries, now) > 0)
@@ -281,6 +299,7 @@ void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
                 else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT) {
                         counter->failures = 0;
                         counter->right_at = now;
+                        counter->is_cleared = 0;
                 }
         }
         pthread_cond_broadcast(&lockout->ended);

@@ -38,6 +38,8 @@ struct cd_lockout_subject {
         /* What the store knows of an account besides, of this node or others: failures, and when the last one was; else 0. */
         int64_t failures;
         cd_time failed_at;
+        /* When an operator gave the account a new password or enabled it: failures up to then are forgiven, once. 0: never. */
+        cd_time cleared_at;
 };
 
 enum cd_lockout_outcome {

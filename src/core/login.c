@@ -51,7 +51,8 @@ static void end(const struct login *l, const struct cd_lockout_subject *subject,
         cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
-/* The user, or that there is none of that name: a name that cannot be one is no error here. */
+/* The user, or that there is none of that name: a name that cannot be one is no error here. A change after which the store has no
+ * failures is one that cleared them, or comes behind a right password. */
 static cd_status find_user(struct login *l, struct cd_error *reterr)
 {
         struct cd_store *store = l->with->store;
@@ -61,10 +62,15 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
         if (status == CD_OK)
                 status = store->users->find(store, l->arena, name, &l->user, reterr);
         l->is_known = status == CD_OK;
-        l->account = (struct cd_lockout_subject){ CD_LOCKOUT_NAME, name.ptr ? name : l->attempt->name, 0, 0 };
+        l->account = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME, .key = name.ptr ? name : l->attempt->name };
         if (l->is_known)
-                l->account = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, l->user.name, l->user.failures,
-                                                          l->user.failed_at };
+                l->account = (struct cd_lockout_subject){
+                        .kind = CD_LOCKOUT_ACCOUNT,
+                        .key = l->user.name,
+                        .failures = l->user.failures,
+                        .failed_at = l->user.failed_at,
+                        .cleared_at = l->user.failures ? l->user.password_at : l->user.changed_at,
+                };
         return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
 }
 
@@ -176,7 +182,7 @@ cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena
 
         if (l.now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
-        l.address = (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, attempt->address, 0, 0 };
+        l.address = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = attempt->address };
         cd_status status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
         if (status != CD_OK)
                 return status;

@@ -80,7 +80,7 @@ struct cd_user_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is given, password_at
-         * too, and the failures are cleared. */
+         * too; where one is given or the user is enabled, the failures are cleared. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */

@@ -205,6 +205,26 @@ static void a_new_password_clears_the_failures(void **state)
         assert_int_equal(ana.changed_at, 600);
 }
 
+static void an_enabling_clears_the_failures(void **state)
+{
+        struct stage *s = *state;
+        struct cd_user given = some_user("ana");
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .disabled = CD_USER_DISABLE };
+
+        given.failures = 4;
+        given.failed_at = 400;
+        assert_status(add(s, &given, 1), CD_OK);
+        assert_status(update(s, &change), CD_OK);
+        assert_int_equal(get_user(s, "ana").failures, 4);
+        change.disabled = CD_USER_ENABLE;
+        assert_status(update(s, &change), CD_OK);
+
+        struct cd_user ana = get_user(s, "ana");
+        assert_int_equal(ana.failures, 0);
+        assert_int_equal(ana.failed_at, 0);
+        assert_int_equal(ana.password_at, given.password_at);
+}
+
 static void a_change_made_from_an_old_password_is_refused(void **state)
 {
         struct stage *s = *state;
@@ -563,6 +583,7 @@ int run_users_contract(void)
                 CONTRACT(a_change_changes_what_it_names_and_nothing_else),
                 CONTRACT(a_user_is_disabled_and_enabled),
                 CONTRACT(a_new_password_clears_the_failures),
+                CONTRACT(an_enabling_clears_the_failures),
                 CONTRACT(a_change_made_from_an_old_password_is_refused),
                 CONTRACT(a_change_made_from_old_grants_is_refused),
                 CONTRACT(of_many_changes_made_from_one_password_one_wins),

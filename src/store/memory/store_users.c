@@ -80,9 +80,9 @@ static cd_status change_copy(const struct cd_user *user, const struct cd_user_ch
         if (change->password.ptr) {
                 next.password = change->password;
                 next.password_at = change->now;
-                next.failures = 0;
-                next.failed_at = 0;
         }
+        if (change->password.ptr || change->disabled == CD_USER_ENABLE)
+                next.failures = next.failed_at = 0;
         if (change->grants.ptr)
                 next.grants = change->grants;
         if (change->disabled != CD_USER_AS_IT_IS)

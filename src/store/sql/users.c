@@ -179,8 +179,8 @@ static cd_status update_work(struct cd_sql_session *session, void *arg, struct c
                 "UPDATE users SET password = COALESCE($1, password), grants = COALESCE($2, grants),"
                 " disabled = COALESCE($3, disabled), changed_at = $4,"
                 " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $4 END,"
-                " failures = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failures ELSE 0 END,"
-                " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN failed_at ELSE 0 END"
+                " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
+                " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
                 " WHERE name = $5 AND (CAST($6 AS TEXT) IS NULL OR password = $6)"
                 " AND (CAST($7 AS TEXT) IS NULL OR grants = $7)",
                 7, 0

@@ -28,6 +28,25 @@ def test_an_account_waits_after_wrong_passwords(install, store):
     assert 1 <= assert_throttled(server.grant(*ANA)) <= 60
 
 
+@pytest.mark.parametrize("way", ["passwd", "enable"])
+def test_an_operator_opens_a_locked_account_of_a_running_server(install, store, way):
+    home, server = locked(install, store)
+    assert_throttled(server.grant(*ANA))
+    locked_at = int(time.time())
+    wait_until(lambda: time.time() >= locked_at + 1, "a later second than that of the first password")
+    if way == "passwd":
+        home.set_password("ana", "another password")
+        assert server.grant("ana", "another password").status == 200
+    else:
+        home.cardea("user", "grant", "ana", "role=reader")
+        assert_throttled(server.grant(*ANA))
+        home.cardea("user", "enable", "ana")
+        assert server.grant(*ANA).status == 200
+    for i in range(3):
+        assert_refused(server.grant("ana", f"guess number {i}"))
+    assert_throttled(server.grant(*ANA))
+
+
 def test_lesson_14_the_lockout_holds_on_every_path(install, store):
     _, server = locked(install, store)
     for method in ("GET", "POST"):

@@ -66,17 +66,17 @@ static int tear_down(void **state)
 
 static struct cd_lockout_subject account(const char *name)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, cd_str_from_c(name), 0, 0 };
+        return (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, cd_str_from_c(name), 0, 0, 0 };
 }
 
 static struct cd_lockout_subject made_up(const char *name)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_NAME, cd_str_from_c(name), 0, 0 };
+        return (struct cd_lockout_subject){ CD_LOCKOUT_NAME, cd_str_from_c(name), 0, 0, 0 };
 }
 
 static struct cd_lockout_subject address(const char *text)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, cd_str_from_c(text), 0, 0 };
+        return (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, cd_str_from_c(text), 0, 0, 0 };
 }
 
 /* One try, with how it ended; the seconds to wait where it was refused, else 0. */
@@ -195,22 +195,22 @@ static void a_failure_is_forgotten_after_each_longest_delay(void **state)
 static void what_another_node_saw_counts_too(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject subject = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES + 1, NOON - 1 };
+        struct cd_lockout_subject subject = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES + 1, NOON - 1, 0 };
 
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY - 1);
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("bo"), INT64_MAX, NOON };
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("bo"), INT64_MAX, NOON, 0 };
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), MAX_DELAY);
         /* What is long ago is forgotten, and what lies far ahead is a fault. */
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("cy"), 9, NOON - 9 * MAX_DELAY };
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("cy"), 9, NOON - 9 * MAX_DELAY, 0 };
         fail_times(f, subject, 1);
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("di"), 9, NOON + 2 * MAX_DELAY };
+        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("di"), 9, NOON + 2 * MAX_DELAY, 0 };
         fail_times(f, subject, 1);
 }
 
 static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject stale = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES - 1, NOON };
+        struct cd_lockout_subject stale = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES - 1, NOON, 0 };
 
         fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
@@ -222,6 +222,46 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
         stale.failed_at = f->now;
         stale.failures = ACCOUNT_TRIES;
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_RIGHT), DELAY);
+}
+
+/* A restart in the second in which the user was made. */
+static void what_the_store_counted_behind_a_clearing_counts(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject ana = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES, NOON, NOON };
+
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
+}
+
+/* A new password, an enabling: what was counted up to then is the operator's to forgive, once. */
+static void what_an_operator_cleared_counts_no_more(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject ana = account("ana");
+
+        fail_times(f, ana, ACCOUNT_TRIES);
+        ana.cleared_at = NOON - 1; /* before the failures */
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
+        ana.cleared_at = f->now;
+        fail_times(f, ana, ACCOUNT_TRIES);
+        /* The second is the same still: no guess beyond. */
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
+        /* Nor does a node that has not seen it count what was before. */
+        ana.cleared_at = f->now = NOON + 1;
+        ana.failures = ACCOUNT_TRIES;
+        ana.failed_at = NOON;
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_RIGHT), 0);
+}
+
+static void what_is_cleared_at_a_time_to_come_is_not_cleared(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject ana = account("ana");
+
+        ana.cleared_at = NOON + 3;
+        fail_times(f, ana, ACCOUNT_TRIES);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
 }
 
 static void a_clock_that_is_set_back_locks_for_no_longer_than_the_delay(void **state)
@@ -389,6 +429,9 @@ int main(void)
                 TEST(a_failure_is_forgotten_after_each_longest_delay),
                 TEST(what_another_node_saw_counts_too),
                 TEST(what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password),
+                TEST(what_the_store_counted_behind_a_clearing_counts),
+                TEST(what_an_operator_cleared_counts_no_more),
+                TEST(what_is_cleared_at_a_time_to_come_is_not_cleared),
                 TEST(a_clock_that_is_set_back_locks_for_no_longer_than_the_delay),
                 TEST(an_ipv6_address_counts_by_its_64_bits),
                 TEST(an_ipv4_address_in_ipv6_is_the_ipv4_address),

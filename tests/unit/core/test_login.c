@@ -354,6 +354,43 @@ static void failures_that_another_node_counted_lock_here_too(void **state)
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
 
+static void lock_ana(struct fixture *f)
+{
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        f->now++;
+}
+
+static void a_new_password_opens_a_locked_account_at_once(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_ana(f);
+        f->stored.password_at = f->stored.changed_at = f->now;
+        f->stored.failures = 0;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+}
+
+static void an_enabling_opens_a_locked_account_at_once(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_ana(f);
+        f->stored.changed_at = f->now;
+        f->stored.failures = 0;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+}
+
+static void lesson_9_another_change_of_the_user_opens_nothing(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_ana(f);
+        f->stored.changed_at = f->now; /* the failures stay */
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+}
+
 static void *guess(void *arg)
 {
         struct fixture *f = arg;
@@ -535,6 +572,9 @@ int main(void)
                 TEST(lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay),
                 TEST(lesson_9_an_address_that_guesses_at_many_accounts_is_locked),
                 TEST(failures_that_another_node_counted_lock_here_too),
+                TEST(a_new_password_opens_a_locked_account_at_once),
+                TEST(an_enabling_opens_a_locked_account_at_once),
+                TEST(lesson_9_another_change_of_the_user_opens_nothing),
                 TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
                 TEST(every_outcome_is_an_audit_event_without_what_was_typed),
                 TEST(a_locked_address_is_one_audit_event),
