@@ -52,6 +52,7 @@ static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd
                 .scopes = record->scopes,
                 .audience = record->audience.len ? record->audience : core->issuer,
                 .introspect = record->introspect,
+                .created_at = record->created_at,
         };
 }
 

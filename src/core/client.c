@@ -49,6 +49,7 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
         client->id = cd_arena_copy(&clients->arena, spec->id);
         client->audience = cd_arena_copy(&clients->arena, spec->audience);
         client->grants = spec->grants;
+        client->created_at = spec->created_at;
         if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
             !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||
             (!spec->secret_mac && cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK))
@@ -122,10 +123,16 @@ void cd_clients_free(struct cd_clients *clients)
         free(clients);
 }
 
-cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id)
+const struct cd_client *cd_clients_find(const struct cd_clients *clients, cd_str id)
 {
         const struct entry *found = cd_map_find(clients->by_id, id);
-        return found ? found->client.id : CD_STR("");
+        return found ? &found->client : NULL;
+}
+
+cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id)
+{
+        const struct cd_client *found = cd_clients_find(clients, id);
+        return found ? found->id : CD_STR("");
 }
 
 cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,

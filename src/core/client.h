@@ -21,6 +21,7 @@ struct cd_client_spec {
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
         struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
+        cd_time created_at;        /* 0: it was always there, as those of a configuration */
 };
 
 struct cd_client {
@@ -29,6 +30,7 @@ struct cd_client {
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
+        cd_time created_at;
 };
 
 struct cd_clients;
@@ -47,6 +49,8 @@ cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, cd_st
                          const struct cd_random *random, struct cd_clients **ret, struct cd_error *reterr);
 void cd_clients_free(struct cd_clients *clients);
 
+/* NULL: there is none. It lives as long as the set. */
+const struct cd_client *cd_clients_find(const struct cd_clients *clients, cd_str id);
 /* The id of the client of that id, or the empty string: what was sent in its place may be a secret, and must not be logged. */
 cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id);
 

@@ -10,12 +10,13 @@ static bool may_introspect(const struct cd_client *caller, cd_str audience)
         return false;
 }
 
-/* A client that was removed takes its tokens with it. */
-static bool has_issued_to(const struct cd_core *core, cd_str client_id)
+/* A client that was removed takes its tokens with it, and they stay dead where another one is given its id. */
+static bool has_issued_to(const struct cd_core *core, const struct cd_claims *claims)
 {
-        bool is_of_grant = core->grant.audience.len && cd_str_eq(client_id, core->grant.client_id);
-
-        return is_of_grant || cd_clients_known_id(core->clients, client_id).len;
+        if (core->grant.audience.len && cd_str_eq(claims->client_id, core->grant.client_id))
+                return true;
+        const struct cd_client *client = cd_clients_find(core->clients, claims->client_id);
+        return client && claims->iat >= client->created_at;
 }
 
 /* Whether the token is alive and the caller's business. Anything but CD_OK means: not active. */
@@ -30,7 +31,7 @@ static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const
                 return status;
         if (!may_introspect(caller, claims.aud))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
-        if (!has_issued_to(core, claims.client_id))
+        if (!has_issued_to(core, &claims))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client is not there any more");
         if (cd_revoked_find(core->revoked, claims.jti, claims.sub, claims.iat, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");

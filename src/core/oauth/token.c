@@ -4,6 +4,10 @@
 #include "core/oauth/mint.h"
 #include "core/oauth/scope.h"
 
+enum {
+        CLOCKS_DIFFER = 60 /* seconds, at most, that are made up for */
+};
+
 static const struct grant {
         cd_str name;
         enum cd_grant bit;
@@ -47,9 +51,24 @@ bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_requ
                client->grants & CD_GRANT_PASSWORD;
 }
 
+/* A token of before its client is dead. Where the client was added by a clock that is a little ahead of ours, it says what that clock
+ * said. */
+static cd_status date_token(const struct cd_core *core, const struct cd_client *client, cd_time *issued_at,
+                            struct cd_error *reterr)
+{
+        cd_status status = *issued_at ? CD_OK : cd_core_now(core, issued_at, reterr);
+
+        if (status == CD_OK && *issued_at < client->created_at && client->created_at - *issued_at <= CLOCKS_DIFFER)
+                *issued_at = client->created_at;
+        return status;
+}
+
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
                       cd_time issued_at, struct cd_tokens *tokens, struct cd_error *reterr)
 {
+        cd_status status = date_token(core, client, &issued_at, reterr);
+        if (status != CD_OK)
+                return status;
         const struct cd_mint mint = {
                 .key = core->signing_key,
                 .lifetime = core->token_lifetime,

@@ -76,6 +76,28 @@ def test_a_running_server_sees_a_new_client_a_new_secret_and_its_end(served):
     assert within(SECOND, lambda: not gets_token(served, "job", new["secret"]))
 
 
+def test_a_removed_clients_tokens_stay_dead_where_its_id_is_given_again(served):
+    api = "https://again.example.org"
+    watch = add_client(served, "watch", "--introspect", api)
+    options = ["--grant-type", "client_credentials", "--audience", api]
+    old = add_client(served, "again", *options)
+    assert within(SECOND, lambda: gets_token(served, "again", old))
+
+    def is_active(token):
+        status, answer = served.request("/oauth/introspect", "watch", watch, b"token=" + token.encode())
+        assert status == 200
+        return answer["active"]
+
+    token = served.client_token("again", old)[1]["access_token"]
+    assert is_active(token)
+    served.run("client", "remove", "again", "--yes", check=0)
+    assert not is_active(token)
+    new = add_client(served, "again", *options)
+    assert within(SECOND, lambda: gets_token(served, "again", new))
+    assert is_active(served.client_token("again", new)[1]["access_token"])
+    assert not is_active(token)
+
+
 def test_a_client_is_listed_and_shown_without_its_secret(served):
     secret = add_client(served, "shown", "--grant-type", "client_credentials", "--grant-type", "password", "--scope", "read",
                         "--scope", "write", "--introspect", "https://api.example.org")

@@ -240,6 +240,35 @@ static void a_token_of_a_client_that_was_removed_is_inactive(void **state)
         cd_clients_free(clients);
 }
 
+static void a_token_of_before_its_client_is_inactive(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        static const cd_str api[] = { CD_STR_INIT("https://api.example") };
+        struct cd_client_spec again[] = {
+                { .id = CD_STR("api"), .secret = CD_STR("secret-api"), .introspect = { api, 1 } },
+                { .id = CD_STR("app-a"),
+                  .secret = CD_STR("secret-a"),
+                  .grants = CD_GRANT_CLIENT_CREDENTIALS,
+                  .audience = CD_STR("https://api.example"),
+                  .created_at = NOON + 1 },
+        };
+        struct cd_clients *clients;
+
+        assert_status(cd_clients_new(again, 2, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
+        f->core.clients = clients;
+        assert_inactive(f, token, "the token's client is not there any more");
+        /* The clock is behind the one that the client was added by. */
+        assert_true(look(f, fixture_token(f)).active);
+        assert_true(look(f, fixture_token(f)).claims.iat == NOON + 1);
+        f->clock.now = NOON + 1;
+        assert_true(look(f, fixture_token(f)).active);
+        assert_inactive(f, token, "the token's client is not there any more");
+        f->clock.now = NOON + 1 - 61;
+        assert_inactive(f, fixture_token(f), "the token's client is not there any more");
+        cd_clients_free(clients);
+}
+
 static cd_str token_of_ana(struct fixture *f)
 {
         struct cd_token_request ask = fixture_ask();
@@ -358,6 +387,7 @@ int main(void)
                 TEST(a_revocation_is_in_the_store_when_it_is_answered),
                 TEST(the_memo_does_not_outlive_a_key),
                 TEST(a_token_of_a_client_that_was_removed_is_inactive),
+                TEST(a_token_of_before_its_client_is_inactive),
                 TEST(lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second),
                 TEST(while_the_store_is_away_introspection_goes_on_and_revocation_does_not),
                 TEST(lesson_1_what_cannot_be_looked_up_is_not_active),
