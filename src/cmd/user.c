@@ -85,7 +85,9 @@ static int run_add(int argc, char **argv)
                 return need_name(argv[0]);
         int code = cd_work_open(&work, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = add_user(&work, &ask, &done, &err) == CD_OK ? CD_EXIT_OK : cd_work_fail(argv[0], &err);
+                code = cd_work_know_clients(&work, &err) == CD_OK && add_user(&work, &ask, &done, &err) == CD_OK
+                               ? CD_EXIT_OK
+                               : cd_work_fail(argv[0], &err);
         if (code == CD_EXIT_OK)
                 printf("user %.*s added\n", CD_STR_ARG(done.name));
         cd_work_close(&work);

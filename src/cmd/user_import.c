@@ -182,8 +182,10 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         import->lines = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->lines));
         import->names = cd_map_new();
         cd_status status = import->users && import->lines && import->names
-                                   ? read_lines(import, file, reterr)
+                                   ? cd_work_know_clients(import->work, reterr)
                                    : cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
+        if (status == CD_OK)
+                status = read_lines(import, file, reterr);
         cd_map_free(import->names);
         cd_arena_done(&import->names_arena);
         cd_arena_done(&import->arena);

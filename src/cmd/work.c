@@ -7,6 +7,10 @@
 #include "base/secret.h"
 #include "crypto/seal.h"
 
+enum {
+        CLIENTS_CEILING = 256 * 1024 * 1024 /* bytes of all clients of a store */
+};
+
 static int exit_code(cd_status status)
 {
         switch (status) {
@@ -85,6 +89,24 @@ static cd_status fill_operator(struct cd_work *work, struct cd_error *reterr)
                 .default_audience = admin->config.issuer,
         };
         return know_clients(work, reterr);
+}
+
+cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_store *store = work->by.store;
+        struct cd_client_records records;
+
+        cd_arena_init(&arena, CLIENTS_CEILING);
+        cd_status status = store->clients->list(store, &arena, &records, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_str *ids = cd_arena_calloc(&work->arena, records.count + 1, sizeof(*ids));
+        for (size_t i = 0; i < records.count; i++)
+                if (!ids || !(ids[i] = cd_arena_copy(&work->arena, records.items[i].id)).ptr)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the ids of the clients");
+        work->by.clients = (struct cd_strs){ ids, ids ? records.count : 0 };
+        return CD_OK;
 }
 
 int cd_work_open(struct cd_work *work, const char *command, const char *config)

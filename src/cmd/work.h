@@ -20,6 +20,8 @@ struct cd_work {
  * both cases. */
 int cd_work_open(struct cd_work *work, const char *command, const char *config);
 void cd_work_close(struct cd_work *work);
+/* Fills by.clients, for commands that add users. */
+cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr);
 
 /* "cardea user add: name: there is …" on standard error. Returns the exit code that the status stands for. */
 int cd_work_fail(const char *command, const struct cd_error *error);

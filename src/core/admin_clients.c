@@ -147,6 +147,19 @@ static cd_status make_secret(const struct cd_operator *by, struct cd_arena *aren
         return CD_OK;
 }
 
+/* Of both the tokens would have one "sub" (RFC 9068 §5). */
+static cd_status check_no_user(const struct cd_operator *by, struct cd_arena *arena, cd_str id, struct cd_error *reterr)
+{
+        struct cd_user user;
+
+        cd_status status = by->store->users->find(by->store, arena, id, &user, reterr);
+        if (status == CD_OK)
+                return cd_failf(reterr, CD_EXISTS, CD_STR("id"),
+                                "\"%.*s\" is the name of a user, and the tokens of both would have one \"sub\"",
+                                CD_STR_ARG(id));
+        return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
+}
+
 cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
                               cd_str *ret_secret, struct cd_error *reterr)
 {
@@ -162,7 +175,9 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
         if (contains(by->configured, order->id))
                 return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
                                 CD_STR_ARG(order->id));
-        status = make_secret(by, arena, &secret, record.secret, reterr);
+        status = check_no_user(by, arena, order->id, reterr);
+        if (status == CD_OK)
+                status = make_secret(by, arena, &secret, record.secret, reterr);
         if (status != CD_OK)
                 return status;
         record.created_at = record.changed_at = event.at;

@@ -65,6 +65,21 @@ static cd_status canonical_grants(struct cd_arena *arena, cd_str grants, cd_str 
         return CD_OK;
 }
 
+/* Of both the tokens would have one "sub" (RFC 9068 §5). */
+static cd_status check_no_client(const struct cd_operator *by, cd_str name, struct cd_error *reterr)
+{
+        const struct cd_strs lists[] = { by->configured, by->clients };
+
+        for (size_t i = 0; i < CD_LEN(lists); i++)
+                for (size_t j = 0; j < lists[i].count; j++)
+                        if (cd_str_eq(lists[i].items[j], name))
+                                return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
+                                                "\"%.*s\" is the id of a client, and the tokens of both would have "
+                                                "one \"sub\"",
+                                                CD_STR_ARG(name));
+        return CD_OK;
+}
+
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
                                 struct cd_user *ret, struct cd_error *reterr)
 {
@@ -75,6 +90,8 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
         user.created_at = user.changed_at = user.password_at = now;
         cd_status status = canonical_name(arena, order->name, &user.name, reterr);
+        if (status == CD_OK)
+                status = check_no_client(by, user.name, reterr);
         if (status == CD_OK)
                 status = canonical_grants(arena, order->grants, &user.grants, reterr);
         if (status == CD_OK)

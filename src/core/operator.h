@@ -15,11 +15,12 @@ struct cd_operator {
         /* For users (core/admin_users.h). */
         struct cd_password_cost password_cost; /* of new hashes */
         int64_t token_lifetime;                /* seconds, positive: tokens issued until now are dead after so many */
+        struct cd_strs clients;                /* ids of the store's, which no new user may have as a name */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key that the master key gives for them */
         struct cd_strs scopes;         /* all that exist */
-        struct cd_strs configured;     /* ids that are no longer free: those of the configuration */
+        struct cd_strs configured;     /* ids that are no longer free, nor as names: those of the configuration */
         cd_str default_audience;       /* of a client that is given none */
 };
 

@@ -5,11 +5,14 @@ enum {
         ANY_NAME_MAX = 256 /* bytes */
 };
 
-static cd_status take_any_user(struct cd_arena *arena, cd_str name, struct cd_grant_decision *ret,
-                               struct cd_error *reterr)
+static cd_status take_any_user(const struct cd_core *core, struct cd_arena *arena, cd_str name,
+                               struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         if (name.len == 0 || name.len > ANY_NAME_MAX)
                 return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
+        cd_status status = cd_token_check_subject(core, name, reterr);
+        if (status != CD_OK)
+                return status;
         cd_str copy = cd_arena_copy(arena, name);
         if (!copy.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user's name");
@@ -28,7 +31,7 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
         if (!ask->password.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("password"), "missing");
         if (core->accepts_any_user)
-                return take_any_user(arena, ask->username, ret, reterr);
+                return take_any_user(core, arena, ask->username, ret, reterr);
 
         struct cd_login_attempt attempt = {
                 .name = ask->username,

@@ -25,6 +25,7 @@ static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const
 {
         struct cd_claims claims;
         bool revoked = true;
+        cd_str user;
 
         cd_status status = cd_token_check(core, arena, token, &claims, reterr);
         if (status != CD_OK)
@@ -33,7 +34,9 @@ static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
         if (!has_issued_to(core, &claims))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client is not there any more");
-        if (cd_revoked_find(core->revoked, claims.jti, claims.sub, claims.iat, &revoked) != CD_OK)
+        /* A client's own token is no user's: cd_token_check_subject sees to that. */
+        user = cd_str_eq(claims.sub, claims.client_id) ? CD_STR("") : claims.sub;
+        if (cd_revoked_find(core->revoked, claims.jti, user, claims.iat, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");
         if (revoked)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token was revoked");

@@ -71,6 +71,15 @@ static cd_status wait_for_next_second(const struct cd_core *core, cd_time change
         return status;
 }
 
+cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr)
+{
+        bool is_of_grant = core->grant.audience.len && cd_str_eq(name, core->grant.client_id);
+
+        if (is_of_grant || cd_clients_find(core->clients, name))
+                return cd_fail(reterr, CD_INVALID_GRANT, "the user has the name of a client, and so gets no tokens");
+        return CD_OK;
+}
+
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
                          struct cd_user *ret, cd_time *ret_issued_at, struct cd_error *reterr)
 {
@@ -82,6 +91,8 @@ cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, con
                 status = cd_core_now(core, &issued_at, reterr);
         if (status == CD_OK)
                 status = cd_login_password(core->login, arena, attempt, &user, reterr);
+        if (status == CD_OK)
+                status = cd_token_check_subject(core, user.name, reterr);
         if (status == CD_OK && user.changed_at > user.created_at)
                 status = wait_for_next_second(core, user.changed_at, &issued_at, reterr);
         if (status != CD_OK)

@@ -98,6 +98,22 @@ def test_a_removed_clients_tokens_stay_dead_where_its_id_is_given_again(served):
     assert not is_active(token)
 
 
+def test_a_client_and_a_user_never_share_a_name(served, tmp_path):
+    add_client(served, "both", "--grant-type", "client_credentials")
+    served.add_user("somebody")
+    for args, name in ((["user", "add", "both", "--password-file", "-"], "both"),
+                       (["user", "add", "filed", "--password-file", "-"], "filed")):
+        done = served.run(*args, stdin="a long secret", check=4)
+        assert done.stderr == (f'cardea user add: name: "{name}" is the id of a client, and the tokens of both would have '
+                               'one "sub"\n')
+    done = served.run("client", "add", "somebody", "--grant-type", "client_credentials", check=4)
+    assert done.stderr.startswith('cardea client add: id: "somebody" is the name of a user')
+    people = tmp_path / "people"
+    people.write_text("both:$2b$04$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2\n")
+    done = served.run("user", "import", people, check=5)
+    assert 'people:1: name: "both" is the id of a client' in done.stderr
+
+
 def test_a_client_is_listed_and_shown_without_its_secret(served):
     secret = add_client(served, "shown", "--grant-type", "client_credentials", "--grant-type", "password", "--scope", "read",
                         "--scope", "write", "--introspect", "https://api.example.org")

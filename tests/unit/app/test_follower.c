@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/oauth/introspect.h"
+#include "core/oauth/mint.h"
 #include "core/oauth/token.h"
 #include "store/memory/memory.h"
 #include "support/check.h"
@@ -134,6 +135,21 @@ static cd_str issue(struct fixture *f)
         return tokens.access_token;
 }
 
+static cd_str issue_to_ana(struct fixture *f)
+{
+        const struct cd_mint mint = {
+                .key = core(f)->signing_key,
+                .lifetime = 300,
+                .audience = api[0],
+                .client_id = CD_STR("file"),
+                .subject = CD_STR("ana"),
+        };
+        cd_str token;
+
+        assert_status(cd_token_mint(core(f), &f->arena, &mint, &token, NULL), CD_OK);
+        return token;
+}
+
 static bool is_active(struct fixture *f, cd_str token)
 {
         const struct cd_token_query ask = { .token = token,
@@ -258,10 +274,10 @@ static void what_another_node_revoked_is_known_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
-        struct cd_revocation revocation = { .user = CD_STR("file"), .before = NOON, .expires_at = NOON + 300 };
+        struct cd_revocation revocation = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 300 };
 
         begin(f);
-        cd_str token = issue(f);
+        cd_str token = issue_to_ana(f);
         assert_true(is_active(f, token));
         assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
         assert_true(cd_follower_step(f->follower));
@@ -272,11 +288,11 @@ static void what_was_revoked_before_the_start_is_known_from_the_first_picture(vo
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
-        struct cd_revocation revocation = { .user = CD_STR("file"), .before = NOON, .expires_at = NOON + 300 };
+        struct cd_revocation revocation = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 300 };
 
         assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
         begin(f);
-        assert_false(is_active(f, issue(f)));
+        assert_false(is_active(f, issue_to_ana(f)));
 }
 
 static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void **state)

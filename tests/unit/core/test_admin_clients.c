@@ -141,6 +141,30 @@ static void a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret(v
         assert_true(secret_is(f, "reports", secret));
 }
 
+static void lesson_17_a_client_and_a_user_never_share_a_name(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("ana");
+        struct cd_user_order user = { .name = CD_STR("Reports"), .password = CD_STR("correct horse") };
+        const cd_str clients[] = { CD_STR("reports") };
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+        cd_str secret;
+
+        admin_add_ana(f);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_EXISTS);
+        assert_string_equal(err.field, "id");
+        assert_string_equal(err.reason, "\"ana\" is the name of a user, and the tokens of both would have one \"sub\"");
+        f->by.clients = (struct cd_strs){ clients, 1 };
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &done, &err), CD_EXISTS);
+        assert_string_equal(err.field, "name");
+        assert_string_equal(err.reason,
+                            "\"reports\" is the id of a client, and the tokens of both would have one \"sub\"");
+        user.name = CD_STR("in-the-file");
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &done, NULL), CD_EXISTS);
+        assert_int_equal(admin_count_events(f), 1);
+}
+
 static void a_new_secret_takes_the_place_of_the_old_one(void **state)
 {
         struct admin_fixture *f = *state;
@@ -208,6 +232,7 @@ int main(void)
                 CASE(a_client_that_only_introspects_is_fine),
                 CASE(what_is_wrong_with_an_order_is_said_with_its_field),
                 CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
+                CASE(lesson_17_a_client_and_a_user_never_share_a_name),
                 CASE(a_new_secret_takes_the_place_of_the_old_one),
                 CASE(what_is_not_there_is_said_and_where_it_is_instead),
                 CASE(a_removed_client_is_gone),

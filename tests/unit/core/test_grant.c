@@ -69,6 +69,25 @@ static void a_row_changed_by_hand_cannot_overwrite_a_registered_claim(void **sta
         assert_string_equal(err.field, "grants");
 }
 
+/* Such a user was there before the client, which a configuration may bring at any start. */
+static void lesson_17_a_user_with_the_name_of_a_client_gets_no_token(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const names[] = { "app-a", "grant" };
+        struct cd_grant_token token;
+        struct cd_error err = { 0 };
+
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                struct cd_grant_request ask = ask_as(f, names[i], "right");
+                fixture_add_user(f, names[i], "right", NULL);
+                assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
+                assert_string_equal(err.reason, "the user has the name of a client, and so gets no tokens");
+                ask.password = CD_STR("wrong");
+                assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
+                assert_string_equal(err.reason, "unknown user or wrong password");
+        }
+}
+
 static void lesson_10_unknown_wrong_and_disabled_look_the_same(void **state)
 {
         struct fixture *f = *state;
@@ -227,6 +246,7 @@ int main(void)
                 TEST(a_token_says_who_for_whom_and_what_the_user_may_do),
                 TEST(a_user_without_grants_gets_a_token_without_them),
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
+                TEST(lesson_17_a_user_with_the_name_of_a_client_gets_no_token),
                 TEST(lesson_10_unknown_wrong_and_disabled_look_the_same),
                 TEST(lesson_14_lockout_holds_at_the_grant_too),
                 TEST(lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does),

@@ -295,6 +295,10 @@ static void lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second(void **state
         f->clock.now = NOON + 1;
         assert_true(look(f, token_of_ana(f)).active);
         assert_true(look(f, of_client).active);
+        /* Nor those of a client whose id is the name of a user of old. */
+        const struct cd_revocation other = { .user = CD_STR("app-a"), .before = NOON + 1, .expires_at = NOON + 400 };
+        assert_status(cd_revoked_add(f->core.revoked, &other, NOON), CD_OK);
+        assert_true(look(f, of_client).active);
 }
 
 static void while_the_store_is_away_introspection_goes_on_and_revocation_does_not(void **state)

@@ -60,6 +60,17 @@ static void the_password_grant_makes_the_user_the_subject(void **state)
         assert_str(tokens.subject, "ana");
 }
 
+static void lesson_17_nobody_logs_in_with_the_name_of_a_client(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        ask.grant_type = CD_STR("password");
+        ask.username = CD_STR("app-b");
+        ask.password = CD_STR("anything");
+        assert_refused(f, &ask, CD_INVALID_GRANT, "", "the user has the name of a client, and so gets no tokens");
+}
+
 static void the_password_grant_needs_a_name_and_a_password(void **state)
 {
         struct fixture *f = *state;
@@ -260,6 +271,7 @@ int main(void)
                 TEST(a_client_gets_a_token_with_the_claims_of_rfc_9068),
                 TEST(two_tokens_never_share_a_jti),
                 TEST(the_password_grant_makes_the_user_the_subject),
+                TEST(lesson_17_nobody_logs_in_with_the_name_of_a_client),
                 TEST(the_password_grant_needs_a_name_and_a_password),
                 TEST(where_nobody_has_a_password_the_password_grant_is_refused),
                 TEST(the_password_grant_takes_the_users_of_the_store),
