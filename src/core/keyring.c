@@ -173,9 +173,15 @@ cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *ar
 {
         struct cd_key_order first = *order;
         struct cd_key_addition addition = { .only_if_first = true };
+        struct cd_key_records keys;
 
         first.at_once = true;
-        cd_status status = new_record(ring, arena, &first, &addition.key, reterr);
+        cd_status status = ring->store->keys->list(ring->store, arena, &keys, reterr);
+        if (status == CD_OK)
+                status = new_record(ring, arena, &first, &addition.key, reterr);
+        /* Where one signs that will end, this one takes over from it now. */
+        if (status == CD_OK && !cd_key_signing(&keys, addition.key.alg, ring->now))
+                addition.key.sign_from -= CD_KEY_FIRST_BEFORE;
         if (status == CD_OK)
                 status = add(ring, arena, &addition, "key.generate", ret, reterr);
         if (status == CD_EXISTS)

@@ -10,6 +10,9 @@ enum {
         CD_KEY_PUBLISH_BEFORE = 3600,
         /* Seconds that a key stays behind its last token, for clocks that differ. */
         CD_KEY_SLACK = 60,
+        /* Seconds that the first key of an alg signs from before it was made, so that a node whose clock is behind that of the one that made
+         * it finds it signing, and makes no other. */
+        CD_KEY_FIRST_BEFORE = 24 * 3600,
 };
 
 /* ---- pure ---- */
@@ -46,7 +49,7 @@ struct cd_key_order {
  * meets becomes its own. */
 cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error *reterr);
 
-/* The first key of an alg; signs at once. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit: "key.generate". */
+/* The first key of an alg; signs at once, and by every clock that is not behind by more than CD_KEY_FIRST_BEFORE where none signs now. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit: "key.generate". */
 cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
                               struct cd_key_record *ret, struct cd_error *reterr);
 /* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can have signed is

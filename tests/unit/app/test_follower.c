@@ -179,6 +179,22 @@ static void a_store_without_keys_gets_those_that_are_needed(void **state)
         assert_int_equal(keys.count, 2);
 }
 
+static void a_node_whose_clock_is_behind_signs_with_the_first_key_too(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_key_records keys;
+
+        begin(f);
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_follower_free(f->follower);
+        f->clock.now = NOON - 3600;
+        begin(f);
+        assert_str(cd_jwk_kid(core(f)->signing_key), kid.ptr);
+        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_int_equal(keys.count, 1);
+        assert_int_equal(keys.items[0].verify_until, 0);
+}
+
 static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
 {
         struct fixture *f = *state;
@@ -456,6 +472,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_store_without_keys_gets_those_that_are_needed),
                 TEST(one_rsa_key_does_for_both_kinds_of_tokens),
+                TEST(a_node_whose_clock_is_behind_signs_with_the_first_key_too),
                 TEST(a_key_of_the_configuration_signs_in_place_of_the_stores),
                 TEST(another_master_key_does_not_open_the_keys),
                 TEST(a_client_that_is_added_or_removed_counts_at_the_next_look),

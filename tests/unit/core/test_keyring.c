@@ -162,7 +162,7 @@ static void a_key_is_sealed_in_the_store_and_opens_with_the_master_key_alone(voi
         struct cd_jwk *jwk;
         struct cd_error err;
 
-        assert_int_equal(there.sign_from, NOON);
+        assert_int_equal(there.sign_from, NOON - CD_KEY_FIRST_BEFORE);
         assert_int_equal(there.verify_until, 0);
         assert_status(cd_keyring_unseal(r->ring.master, &there, &jwk, NULL), CD_OK);
         assert_true(cd_jwk_is_private(jwk));
@@ -183,6 +183,19 @@ static void the_public_part_is_published_without_the_private(void **state)
         assert_status(cd_json_parse(&r->arena, record.public_jwk, 0, &object, NULL), CD_OK);
         assert_non_null(cd_json_find(object, CD_STR("x")));
         assert_null(cd_json_find(object, CD_STR("d")));
+}
+
+/* It was ended by hand, and the tokens of it live still. */
+static void a_first_key_takes_over_from_one_that_ends(void **state)
+{
+        struct ring_fixture *r = *state;
+        struct cd_key_record old = generate(r);
+
+        r->ring.now = NOON + 10;
+        assert_status(r->ring.store->keys->set_verify_until(r->ring.store, old.kid, NOON + 100, NULL, NULL), CD_OK);
+        struct cd_key_record next = generate(r);
+        struct cd_key_records keys = list(r);
+        assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 10)->kid, next.kid.ptr);
 }
 
 static void an_alg_has_one_first_key(void **state)
@@ -249,8 +262,10 @@ static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void
 {
         struct ring_fixture *r = *state;
         const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
-        struct cd_key_record old = generate(r), now;
+        struct cd_key_record old, now;
 
+        generate(r);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &old, NULL), CD_OK);
         assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &now, NULL), CD_OK);
         assert_int_equal(now.sign_from, old.sign_from + 1);
         struct cd_key_records keys = list(r);
@@ -304,7 +319,7 @@ static void every_change_is_an_audit_event(void **state)
                 assert_str(events.items[i].action, actions[i]);
                 assert_str(events.items[i].actor, "os:ana");
         }
-        assert_non_null(strstr(events.items[0].detail.ptr, "ES256, signs from 2026-11-22T"));
+        assert_non_null(strstr(events.items[0].detail.ptr, "ES256, signs from 2026-11-21T"));
 }
 
 static void another_master_key_is_noticed(void **state)
@@ -334,6 +349,7 @@ int main(void)
                 TEST(a_key_is_sealed_in_the_store_and_opens_with_the_master_key_alone),
                 TEST(the_public_part_is_published_without_the_private),
                 TEST(an_alg_has_one_first_key),
+                TEST(a_first_key_takes_over_from_one_that_ends),
                 TEST(an_rsa_key_has_the_bits_that_were_ordered),
                 TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead),
                 TEST(a_rotation_at_once_takes_the_place_of_the_next_key_too),
