@@ -3,6 +3,7 @@
 
 #include "cmd/sheet.h"
 #include "cmd/work.h"
+#include "core/audit_follow.h"
 
 enum {
         COUNT_MAX = 100000,
@@ -60,45 +61,83 @@ static bool print_events(const struct tail *tail, struct cd_arena *arena, const 
         return cd_sheet_done(&sheet) && fine && fflush(stdout) == 0;
 }
 
-/* Until a signal ends the process, or nobody reads any more. */
-static cd_status follow(const struct tail *tail, struct cd_arena *arena, int64_t last, struct cd_error *reterr)
+/* Of the events those that were not shown yet, in their place. */
+static void keep_new(struct cd_audit_follow *shown, struct cd_audit_events *events)
+{
+        int64_t now_us = cd_monotonic_us();
+        size_t count = 0;
+
+        for (size_t i = 0; i < events->count; i++)
+                if (cd_audit_follow_take(shown, events->items[i].id, now_us))
+                        events->items[count++] = events->items[i];
+        events->count = count;
+}
+
+/* All that is there and was not shown. */
+static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struct cd_audit_follow *shown,
+                          struct cd_error *reterr)
 {
         struct cd_store *store = tail->work->by.store;
+        int64_t after = cd_audit_follow_after(shown, cd_monotonic_us());
         struct cd_audit_events events;
+        bool has_more = true;
 
-        for (;;) {
+        while (has_more) {
                 cd_arena_reset(arena);
-                cd_status status = store->audit->list(store, arena, last, PAGE, &events, reterr);
+                cd_status status = store->audit->list(store, arena, after, PAGE, &events, reterr);
                 if (status != CD_OK)
                         return status;
+                has_more = events.count == PAGE;
+                if (events.count)
+                        after = events.items[events.count - 1].id;
+                keep_new(shown, &events);
                 if (events.count && !print_events(tail, arena, &events, false))
                         return cd_fail(reterr, CD_UNAVAILABLE, "cannot write to standard output");
-                if (events.count)
-                        last = events.items[events.count - 1].id;
-                if (events.count < PAGE)
+        }
+        return CD_OK;
+}
+
+/* Until a signal ends the process, or nobody reads any more. `last` were shown or are not wanted. */
+static cd_status follow(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *last,
+                        struct cd_error *reterr)
+{
+        struct cd_store *store = tail->work->by.store;
+        struct cd_audit_events known = *last;
+        struct cd_audit_follow *shown;
+
+        cd_status status = cd_audit_follow_new(last->count ? last->items[0].id - 1 : 0, &shown, reterr);
+        if (status != CD_OK)
+                return status;
+        keep_new(shown, &known);
+        while (status == CD_OK) {
+                status = show_new(tail, arena, shown, reterr);
+                if (status == CD_OK)
                         store->wait(store, LOOK_EVERY_MS);
         }
+        cd_audit_follow_free(shown);
+        return status;
 }
 
 static int show_tail(const struct tail *tail)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
         struct cd_store *store = tail->work->by.store;
-        struct cd_audit_events events = { 0 };
+        struct cd_audit_events last = { 0 };
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
 
         cd_arena_init(&arena, PAGE_MEMORY);
-        status = store->audit->list(store, &arena, -1, tail->count ? tail->count : 1, &events, &err);
+        /* More than is shown, so that what comes late among them is noticed. */
+        status = store->audit->list(store, &arena, -1, tail->count > PAGE ? tail->count : PAGE, &last, &err);
         if (status != CD_OK)
                 return cd_work_fail(tail->work->command, &err);
-        int64_t last = events.count ? events.items[events.count - 1].id : 0;
-        if (!tail->count)
-                events.count = 0;
+        struct cd_audit_events events = last;
+        if (last.count > tail->count)
+                events = (struct cd_audit_events){ last.items + (last.count - tail->count), tail->count };
         if (!print_events(tail, &arena, &events, true))
                 return CD_EXIT_FAILED;
         if (tail->follow)
-                status = follow(tail, &arena, last, &err);
+                status = follow(tail, &arena, &last, &err);
         return status == CD_OK ? CD_EXIT_OK : cd_work_fail(tail->work->command, &err);
 }
 

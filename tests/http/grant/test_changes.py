@@ -2,8 +2,10 @@
 import base64
 import json
 import pathlib
+import select
 import subprocess
 
+import psycopg2
 import pytest
 
 from installation import AUDIENCE, assert_refused, kid_of, soon
@@ -267,3 +269,38 @@ def test_the_database_and_the_keys_are_their_owners_alone(install):
             assert path.stat().st_mode & 0o077 == 0, path
     database = (home.folder / "cardea.db").read_bytes()
     assert b"PRIVATE" not in database and b"ana's password" not in database and b'"d":' not in database
+
+
+def test_following_the_audit_misses_no_event_that_is_committed_behind_a_higher_one(install, own_postgres):
+    home = install(store=own_postgres.new_database())
+    tail = subprocess.Popen([PROGRAMS["cardea"], "audit", "tail", "--follow", "--json", "-n", "1", "--config",
+                             home.config_file], stdout=subprocess.PIPE, text=True)
+    first, second = (psycopg2.connect(home.config["store"]) for _ in range(2))
+
+    def add(connection, action):
+        connection.cursor().execute("INSERT INTO audit (happened_at, action, actor, subject, address, detail)"
+                                    " VALUES (1, %s, 'test', '', '', '')", (action,))
+
+    def next_action():
+        assert select.select([tail.stdout], [], [], PATIENCE)[0]
+        return json.loads(tail.stdout.readline())["action"]
+
+    try:
+        assert next_action() == "client.add"
+        add(first, "test.lower")
+        add(second, "test.higher")
+        second.commit()
+        assert next_action() == "test.higher"
+        first.commit()
+        assert next_action() == "test.lower"
+        add(first, "test.undone")
+        first.rollback()
+        add(second, "test.last")
+        second.commit()
+        assert next_action() == "test.last"
+    finally:
+        tail.kill()
+        tail.wait()
+        tail.stdout.close()
+        first.close()
+        second.close()
