@@ -169,8 +169,11 @@ static cd_status read_claim(const struct cd_json *member, const struct cd_jwt_ex
         };
         enum claim claim = find_claim(member->name);
 
-        if (claim == UNKNOWN)
+        if (claim == UNKNOWN) {
+                if (!claims->further)
+                        claims->further = member;
                 return CD_OK;
+        }
         *seen |= 1u << claim;
         if (claim == AUD)
                 return read_audience(member, expect, &claims->aud, reterr);

@@ -8,6 +8,8 @@ struct cd_claims {
         cd_time exp, iat;
         cd_time nbf; /* 0: absent */
         cd_str extra; /* for signing only: further claims as the text of a JSON object, none of them named above; empty: none */
+        const struct cd_json
+                *further; /* for reading only: from the first claim on that is not named above; NULL: there is none */
 };
 
 /* `typ` is "at+jwt" for access tokens (RFC 9068 §2.1). */

@@ -1,7 +1,9 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "core/oauth/introspect.h"
+#include "core/user_grants.h"
 #include "web/client_auth.h"
 #include "web/oauth_error.h"
 #include "web/web.h"
@@ -38,6 +40,19 @@ static void add_member(struct cd_buf *buf, cd_str name, cd_str value)
         cd_buf_add_json(buf, value);
 }
 
+/* What the user may do. A name that means something in this answer is not taken from a token. */
+static void add_grants(struct cd_buf *buf, const struct cd_json *member)
+{
+        for (; member; member = member->next) {
+                if (cd_user_grants_is_reserved(member->name))
+                        continue;
+                cd_buf_add_char(buf, ',');
+                cd_buf_add_json(buf, member->name);
+                cd_buf_add_char(buf, ':');
+                cd_json_write(member, buf);
+        }
+}
+
 /* RFC 7662 §2.2. */
 static cd_status encode_active(struct cd_arena *arena, const struct cd_claims *claims, cd_str *ret)
 {
@@ -57,6 +72,7 @@ static cd_status encode_active(struct cd_arena *arena, const struct cd_claims *c
         cd_buf_add_i64(&buf, claims->exp);
         cd_buf_add(&buf, CD_STR(",\"iat\":"));
         cd_buf_add_i64(&buf, claims->iat);
+        add_grants(&buf, claims->further);
         cd_buf_add_char(&buf, '}');
         return cd_buf_view(&buf, ret);
 }

@@ -158,11 +158,13 @@ static void a_grant_is_introspected_by_its_audience(void **state)
         struct cd_grant_token token;
         struct cd_introspection result;
 
-        fixture_add_user(f, "ana", "right", NULL);
+        fixture_add_user(f, "ana", "right", "{\"role\":\"editor\"}");
         assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
         struct cd_token_query query = fixture_query(token.token);
         assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
         assert_true(result.active);
+        assert_str(result.claims.further->name, "role");
+        assert_str(result.claims.further->text, "editor");
         f->core.grant.audience = CD_STR(""); /* switched off: what it gave is worth nothing any more */
         assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
         assert_false(result.active);
