@@ -18,7 +18,7 @@ def test_a_costly_thread_counts_less_than_a_loop(server):
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert answer_to(server, get("/priority")).body == b"%d %d" % (os.SCHED_OTHER, ours)
     assert answer_to(server, get("/priority-worker")).body == b"%d %d" % (os.SCHED_BATCH, ours)
-    assert answer_to(server, get("/priority-costly")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 10, 19))
+    assert answer_to(server, get("/priority-costly")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 5, 19))
 
 
 def test_a_handler_goes_on_elsewhere_with_the_whole_request(server):
