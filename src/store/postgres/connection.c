@@ -14,7 +14,7 @@ enum {
 cd_status cd_pg_wait_socket(PGconn *pg, short events, int64_t deadline_us)
 {
         for (;;) {
-                struct pollfd p = { .fd = PQsocket(pg), .events = events };
+                struct pollfd p = { .fd = cd_pq.PQsocket(pg), .events = events };
                 int64_t left = deadline_us - cd_monotonic_us();
 
                 if (p.fd < 0)
@@ -63,7 +63,7 @@ cd_status cd_pg_fail_broken(struct cd_pg_connection *c)
         char said[200];
         struct cd_error error;
 
-        cd_pg_describe(c->target, PQerrorMessage(c->pg), said, sizeof(said));
+        cd_pg_describe(c->target, cd_pq.PQerrorMessage(c->pg), said, sizeof(said));
         cd_status status = cd_failf(&error, CD_UNAVAILABLE, CD_STR(""), "the connection to PostgreSQL broke: %s", said);
         return cd_pg_fail(c, CD_PG_BROKEN, status, error.reason);
 }
@@ -98,13 +98,13 @@ static const struct state *find_state(const char *code)
 
 cd_status cd_pg_fail_result(struct cd_pg_connection *c, const PGresult *result)
 {
-        const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-        const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+        const char *code = cd_pq.PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        const char *severity = cd_pq.PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+        const char *message = cd_pq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
         char said[200];
         struct cd_error error;
 
-        if (!code || PQstatus(c->pg) == CONNECTION_BAD)
+        if (!code || cd_pq.PQstatus(c->pg) == CONNECTION_BAD)
                 return cd_pg_fail_broken(c);
         const struct state *state = find_state(code);
         bool is_over = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
@@ -137,11 +137,11 @@ bool cd_pg_flush(struct cd_pg_connection *c, int64_t deadline_us)
 {
         int left;
 
-        while ((left = PQflush(c->pg)) > 0) {
+        while ((left = cd_pq.PQflush(c->pg)) > 0) {
                 cd_status status = cd_pg_wait_socket(c->pg, POLLIN | POLLOUT, deadline_us);
                 if (status != CD_OK)
                         return fail_wait(c, status) == CD_OK;
-                if (!PQconsumeInput(c->pg))
+                if (!cd_pq.PQconsumeInput(c->pg))
                         break;
         }
         return left == 0 || cd_pg_fail_broken(c) == CD_OK;
@@ -149,11 +149,11 @@ bool cd_pg_flush(struct cd_pg_connection *c, int64_t deadline_us)
 
 cd_status cd_pg_await(struct cd_pg_connection *c, int64_t deadline_us)
 {
-        while (PQisBusy(c->pg)) {
+        while (cd_pq.PQisBusy(c->pg)) {
                 cd_status status = cd_pg_wait_socket(c->pg, POLLIN, deadline_us);
                 if (status != CD_OK)
                         return fail_wait(c, status);
-                if (!PQconsumeInput(c->pg))
+                if (!cd_pq.PQconsumeInput(c->pg))
                         return cd_pg_fail_broken(c);
         }
         return CD_OK;
@@ -161,10 +161,10 @@ cd_status cd_pg_await(struct cd_pg_connection *c, int64_t deadline_us)
 
 bool cd_pg_is_usable(struct cd_pg_connection *c)
 {
-        struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
+        struct pollfd p = { .fd = cd_pq.PQsocket(c->pg), .events = POLLIN };
 
         /* What an idle server has to say is that it ends, or nothing of interest; then a fresh connection costs little. */
-        return PQstatus(c->pg) == CONNECTION_OK && p.fd >= 0 && poll(&p, 1, 0) == 0;
+        return cd_pq.PQstatus(c->pg) == CONNECTION_OK && p.fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
 /* ---- connecting ---- */
@@ -184,7 +184,7 @@ static PGconn *begin_connect(const struct cd_pg_target *target)
         };
         const char *const values[] = { "cardea", "disable", "30", "5", "3", target->url, "UTF8", NULL };
 
-        return PQconnectStartParams(keywords, values, 1);
+        return cd_pq.PQconnectStartParams(keywords, values, 1);
 }
 
 static cd_status finish_connect(PGconn *pg, int64_t deadline_us)
@@ -196,7 +196,7 @@ static cd_status finish_connect(PGconn *pg, int64_t deadline_us)
                 cd_status status = cd_pg_wait_socket(pg, events, deadline_us);
                 if (status != CD_OK)
                         return status;
-                step = PQconnectPoll(pg);
+                step = cd_pq.PQconnectPoll(pg);
         }
         return step == PGRES_POLLING_OK ? CD_OK : CD_UNAVAILABLE;
 }
@@ -209,14 +209,14 @@ static cd_status fail_connect(const struct cd_pg_target *target, PGconn *pg, cd_
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
                                 "PostgreSQL did not answer within %lld ms while connecting",
                                 (long long)(target->timeout_us / 1000));
-        cd_pg_describe(target, PQerrorMessage(pg), said, sizeof(said));
+        cd_pg_describe(target, cd_pq.PQerrorMessage(pg), said, sizeof(said));
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "PostgreSQL: %s", said);
 }
 
 static cd_status check_server(PGconn *pg, struct cd_error *reterr)
 {
-        const char *encoding = PQparameterStatus(pg, "server_encoding");
-        int version = PQserverVersion(pg);
+        const char *encoding = cd_pq.PQparameterStatus(pg, "server_encoding");
+        int version = cd_pq.PQserverVersion(pg);
 
         if (version < OLDEST_SERVER)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "PostgreSQL %d is too old: 15 or later is needed",
@@ -250,7 +250,7 @@ static cd_status set_up(struct cd_pg_connection *c, struct cd_error *reterr)
         };
         const struct cd_sql_call call = { .statement = &settings, .params = params };
         cd_status status = cd_pg_queue(c, &call, false) ? cd_pg_exchange(c, &result) : c->error.status;
-        PQclear(result);
+        cd_pq.PQclear(result);
         if (status != CD_OK && reterr)
                 *reterr = c->error;
         return status;
@@ -263,14 +263,14 @@ static cd_status open_connection(struct cd_pg_connection *c, struct cd_error *re
         c->pg = begin_connect(c->target);
         if (!c->pg)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a connection");
-        PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
-        cd_status status = PQstatus(c->pg) == CONNECTION_BAD ? CD_UNAVAILABLE : finish_connect(c->pg, deadline);
+        cd_pq.PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
+        cd_status status = cd_pq.PQstatus(c->pg) == CONNECTION_BAD ? CD_UNAVAILABLE : finish_connect(c->pg, deadline);
         if (status != CD_OK)
                 return fail_connect(c->target, c->pg, status, reterr);
         status = check_server(c->pg, reterr);
         if (status != CD_OK)
                 return status;
-        if (PQsetnonblocking(c->pg, 1) != 0 || !PQenterPipelineMode(c->pg))
+        if (cd_pq.PQsetnonblocking(c->pg, 1) != 0 || !cd_pq.PQenterPipelineMode(c->pg))
                 return fail_connect(c->target, c->pg, CD_UNAVAILABLE, reterr);
         return set_up(c, reterr);
 }
@@ -296,7 +296,7 @@ void cd_pg_close(struct cd_pg_connection *c)
 {
         if (!c)
                 return;
-        PQfinish(c->pg);
+        cd_pq.PQfinish(c->pg);
         cd_buf_done(&c->scratch);
         free(c);
 }

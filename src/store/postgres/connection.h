@@ -1,8 +1,7 @@
 #pragma once
 /* One connection: bounded in time, with a queue of statements that one round trip carries out. Used by one thread at a time. */
-#include <libpq-fe.h>
-
 #include "base/buf.h"
+#include "store/postgres/libpq.h"
 #include "store/sql/sql.h"
 
 enum {

@@ -69,9 +69,9 @@ static bool take_notifications(PGconn *pg)
         PGnotify *n;
         bool any = false;
 
-        while ((n = PQnotifies(pg))) {
+        while ((n = cd_pq.PQnotifies(pg))) {
                 any = true;
-                PQfreemem(n);
+                cd_pq.PQfreemem(n);
         }
         return any;
 }
@@ -81,11 +81,11 @@ static void hear(struct cd_pg_listen *l, struct cd_pg_connection *c)
 {
         struct pollfd p[2] = { { .fd = l->ending, .events = POLLIN }, { .events = POLLIN } };
 
-        while (PQstatus(c->pg) == CONNECTION_OK) {
+        while (cd_pq.PQstatus(c->pg) == CONNECTION_OK) {
                 if (take_notifications(c->pg))
                         note_change(l);
-                p[1].fd = PQsocket(c->pg);
-                if (poll(p, 2, -1) > 0 && (p[0].revents || !PQconsumeInput(c->pg)))
+                p[1].fd = cd_pq.PQsocket(c->pg);
+                if (poll(p, 2, -1) > 0 && (p[0].revents || !cd_pq.PQconsumeInput(c->pg)))
                         return;
         }
 }

@@ -82,7 +82,7 @@ static bool encode(struct cd_pg_connection *c, const struct cd_sql_call *call, s
 
 static bool prepare(struct cd_pg_connection *c, struct cd_pg_prepared *p, const char *name)
 {
-        if (!PQsendPrepare(c->pg, name, p->statement->text, 0, NULL))
+        if (!cd_pq.PQsendPrepare(c->pg, name, p->statement->text, 0, NULL))
                 return false;
         c->queue[c->queued++] = (struct cd_pg_queued){ .prepares = p };
         p->is_ready = true; /* for what is queued behind it */
@@ -105,7 +105,7 @@ bool cd_pg_queue(struct cd_pg_connection *c, const struct cd_sql_call *call, boo
                                   "a value is too large or a text with a NUL") == CD_OK;
         snprintf(name, sizeof(name), "s%u", (unsigned)(p - c->prepared));
         if ((!p->is_ready && !prepare(c, p, name)) ||
-            !PQsendQueryPrepared(c->pg, name, (int)call->statement->params, e.values, e.lengths, e.formats, 1))
+            !cd_pq.PQsendQueryPrepared(c->pg, name, (int)call->statement->params, e.values, e.lengths, e.formats, 1))
                 return cd_pg_fail_broken(c) == CD_OK;
         c->queue[c->queued++] = (struct cd_pg_queued){ .wants_result = wants_result };
         return true;
@@ -122,7 +122,7 @@ bool cd_pg_queue_plain(struct cd_pg_connection *c, const struct cd_sql_statement
 
 static bool is_success(const PGresult *result)
 {
-        ExecStatusType status = PQresultStatus(result);
+        ExecStatusType status = cd_pq.PQresultStatus(result);
 
         return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
@@ -133,24 +133,24 @@ static bool take_result(struct cd_pg_connection *c, const struct cd_pg_queued *q
 {
         if (cd_pg_await(c, deadline_us) != CD_OK)
                 return false;
-        PGresult *result = PQgetResult(c->pg);
+        PGresult *result = cd_pq.PQgetResult(c->pg);
         if (!result)
                 return cd_pg_fail_broken(c) == CD_OK;
         bool is_fine = is_success(result);
         if (!is_fine && queued->prepares)
                 queued->prepares->is_ready = false;
-        if (!is_fine && PQresultStatus(result) != PGRES_PIPELINE_ABORTED)
+        if (!is_fine && cd_pq.PQresultStatus(result) != PGRES_PIPELINE_ABORTED)
                 (void)cd_pg_fail_result(c, result);
         if (is_fine && queued->wants_result)
                 *ret_result = result;
         else
-                PQclear(result);
+                cd_pq.PQclear(result);
         if (cd_pg_is_lost(c) || cd_pg_await(c, deadline_us) != CD_OK)
                 return !cd_pg_is_lost(c);
-        result = PQgetResult(c->pg);
+        result = cd_pq.PQgetResult(c->pg);
         if (!result)
                 return true;
-        PQclear(result);
+        cd_pq.PQclear(result);
         return cd_pg_fail_broken(c) == CD_OK;
 }
 
@@ -158,9 +158,9 @@ static bool take_sync(struct cd_pg_connection *c, int64_t deadline_us)
 {
         if (cd_pg_await(c, deadline_us) != CD_OK)
                 return false;
-        PGresult *result = PQgetResult(c->pg);
-        bool is_sync = result && PQresultStatus(result) == PGRES_PIPELINE_SYNC;
-        PQclear(result);
+        PGresult *result = cd_pq.PQgetResult(c->pg);
+        bool is_sync = result && cd_pq.PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        cd_pq.PQclear(result);
         return is_sync || cd_pg_fail_broken(c) == CD_OK;
 }
 
@@ -175,7 +175,7 @@ cd_status cd_pg_exchange(struct cd_pg_connection *c, PGresult **ret_result)
         c->queued = 0;
         if (cd_pg_is_lost(c) || count == 0)
                 return c->fault == CD_PG_NO_FAULT ? CD_OK : c->error.status;
-        if (!PQpipelineSync(c->pg))
+        if (!cd_pq.PQpipelineSync(c->pg))
                 return cd_pg_fail_broken(c);
         if (!cd_pg_flush(c, deadline))
                 return c->error.status;
@@ -184,7 +184,7 @@ cd_status cd_pg_exchange(struct cd_pg_connection *c, PGresult **ret_result)
         if (!cd_pg_is_lost(c))
                 (void)take_sync(c, deadline);
         if (c->fault != CD_PG_NO_FAULT) {
-                PQclear(result);
+                cd_pq.PQclear(result);
                 return c->error.status;
         }
         *ret_result = result;
@@ -197,13 +197,13 @@ static cd_status take_script_results(struct cd_pg_connection *c, int64_t deadlin
                 cd_status status = cd_pg_await(c, deadline_us);
                 if (status != CD_OK)
                         return status;
-                PGresult *result = PQgetResult(c->pg);
+                PGresult *result = cd_pq.PQgetResult(c->pg);
                 if (!result)
                         return c->fault == CD_PG_NO_FAULT ? CD_OK : c->error.status;
-                ExecStatusType kind = PQresultStatus(result);
+                ExecStatusType kind = cd_pq.PQresultStatus(result);
                 if (!is_success(result) && kind != PGRES_EMPTY_QUERY)
                         (void)cd_pg_fail_result(c, result);
-                PQclear(result);
+                cd_pq.PQclear(result);
                 if (cd_pg_is_lost(c))
                         return c->error.status;
         }
@@ -213,7 +213,7 @@ static cd_status run_script(struct cd_pg_connection *c, const char *text)
 {
         int64_t deadline = cd_monotonic_us() + (int64_t)SCRIPT_TIMEOUT_S * 1000000;
 
-        if (!PQsendQuery(c->pg, text))
+        if (!cd_pq.PQsendQuery(c->pg, text))
                 return cd_pg_fail_broken(c);
         if (!cd_pg_flush(c, deadline))
                 return c->error.status;
@@ -227,13 +227,13 @@ cd_status cd_pg_script(struct cd_pg_connection *c, const char *text)
 
         if (c->fault != CD_PG_NO_FAULT)
                 return c->error.status;
-        if (!PQexitPipelineMode(c->pg))
+        if (!cd_pq.PQexitPipelineMode(c->pg))
                 return cd_pg_fail_broken(c);
         snprintf(patience, sizeof(patience), "SET LOCAL statement_timeout = '%ds'", SCRIPT_TIMEOUT_S - 1);
         cd_status status = run_script(c, patience);
         if (status == CD_OK)
                 status = run_script(c, text);
-        if (!cd_pg_is_lost(c) && !PQenterPipelineMode(c->pg))
+        if (!cd_pg_is_lost(c) && !cd_pq.PQenterPipelineMode(c->pg))
                 return cd_pg_fail_broken(c);
         return status;
 }
@@ -287,12 +287,12 @@ static enum cd_sql_type type_of(Oid type)
 
 static void read_row(const PGresult *result, int row, const enum cd_sql_type *types, struct cd_sql_value *columns)
 {
-        for (int i = 0; i < PQnfields(result); i++) {
-                const char *bytes = PQgetvalue(result, row, i);
-                int length = PQgetlength(result, row, i);
+        for (int i = 0; i < cd_pq.PQnfields(result); i++) {
+                const char *bytes = cd_pq.PQgetvalue(result, row, i);
+                int length = cd_pq.PQgetlength(result, row, i);
 
                 columns[i] = (struct cd_sql_value){ .type = types[i] };
-                if (PQgetisnull(result, row, i))
+                if (cd_pq.PQgetisnull(result, row, i))
                         columns[i].type = CD_SQL_NULL;
                 else if (types[i] == CD_SQL_INTEGER)
                         columns[i].integer = read_int(bytes, length);
@@ -304,17 +304,17 @@ static void read_row(const PGresult *result, int row, const enum cd_sql_type *ty
 static cd_status read_types(const PGresult *result, const struct cd_sql_statement *statement, enum cd_sql_type *types,
                             struct cd_error *reterr)
 {
-        int count = PQnfields(result);
+        int count = cd_pq.PQnfields(result);
 
         if (count > CD_PG_COLUMNS_MAX || (unsigned)count != statement->columns)
                 return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "a statement gave %d columns instead of %u: %.60s",
                                 count, statement->columns, statement->text);
         for (int i = 0; i < count; i++) {
-                types[i] = type_of(PQftype(result, i));
+                types[i] = type_of(cd_pq.PQftype(result, i));
                 if (types[i] == CD_SQL_NULL)
                         return cd_failf(reterr, CD_INTERNAL, CD_STR(""),
                                         "column %d has the type %u, which needs a CAST: %.60s", i + 1,
-                                        (unsigned)PQftype(result, i), statement->text);
+                                        (unsigned)cd_pq.PQftype(result, i), statement->text);
         }
         return CD_OK;
 }
@@ -325,11 +325,11 @@ cd_status cd_pg_deliver(const PGresult *result, const struct cd_sql_call *call, 
         struct cd_sql_value columns[CD_PG_COLUMNS_MAX];
 
         if (call->ret_changed)
-                *call->ret_changed = strtoll(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10);
+                *call->ret_changed = strtoll(cd_pq.PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10);
         if (!call->row)
                 return CD_OK;
         cd_status status = read_types(result, call->statement, types, reterr);
-        for (int row = 0; status == CD_OK && row < PQntuples(result); row++) {
+        for (int row = 0; status == CD_OK && row < cd_pq.PQntuples(result); row++) {
                 read_row(result, row, types, columns);
                 status = call->row(call->arg, columns, reterr);
         }

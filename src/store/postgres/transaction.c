@@ -79,7 +79,7 @@ static cd_status run(struct cd_sql_session *base, const struct cd_sql_call *call
         if (cd_pg_exchange(c, &result) != CD_OK)
                 return give_error(c, reterr);
         cd_status status = cd_pg_deliver(result, call, reterr);
-        PQclear(result);
+        cd_pq.PQclear(result);
         return status;
 }
 
@@ -155,7 +155,7 @@ static void clean_up(struct session *s)
         if (cd_pg_is_lost(c))
                 return;
         cd_pg_clear(c);
-        if (PQtransactionStatus(c->pg) == PQTRANS_IDLE)
+        if (cd_pq.PQtransactionStatus(c->pg) == PQTRANS_IDLE)
                 return;
         if (!cd_pg_queue_plain(c, &rollback) || cd_pg_exchange(c, &none) != CD_OK)
                 c->fault = CD_PG_BROKEN;

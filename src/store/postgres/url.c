@@ -13,10 +13,12 @@ static const char HINT[] = "is not a URL that libpq takes (postgresql://USER:PAS
 
 static void free_options(PQconninfoOption **options)
 {
+        if (!*options)
+                return;
         for (PQconninfoOption *o = *options; o && o->keyword; o++)
                 if (o->val)
                         cd_wipe(o->val, strlen(o->val));
-        PQconninfoFree(*options);
+        cd_pq.PQconninfoFree(*options);
 }
 
 static const char *value_of(const PQconninfoOption *options, const char *keyword)
@@ -51,11 +53,14 @@ cd_status cd_pg_target_init(cd_str url, int64_t timeout_ms, struct cd_pg_target 
                 return refuse(reterr, "does not begin with postgresql://");
         if (url.len > URL_MAX || memchr(url.ptr, '\0', url.len))
                 return refuse(reterr, HINT);
+        cd_status status = cd_libpq_load(reterr);
+        if (status != CD_OK)
+                return status;
         target.url = strndup(url.ptr, url.len);
         if (!target.url)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
-        options = PQconninfoParse(target.url, &said);
-        PQfreemem(said); /* it repeats the URL */
+        options = cd_pq.PQconninfoParse(target.url, &said);
+        cd_pq.PQfreemem(said); /* it repeats the URL */
         if (!options || has_stray_password(options)) {
                 cd_pg_target_done(&target);
                 return refuse(reterr, HINT);
