@@ -92,10 +92,7 @@ enum {
 struct cd_loop {
         uv_loop_t uv;
         struct cd_http_server *server;
-        /* Jobs are done, or the server stops. No uv_async_t: a loop that pushes the thread that wakes it off its core would spin there
-         * until that thread is done with its call. */
-        uv_poll_t wake;
-        int wake_fd;
+        uv_async_t wake;  /* jobs are done, or the server stops */
         uv_timer_t sweep; /* runs while there are connections */
         uv_tcp_t *listeners;
         size_t listener_count; /* that are open */
@@ -135,8 +132,6 @@ cd_status cd_loop_listen(struct cd_loop *loop, int fd, struct cd_error *reterr);
 void cd_loop_run(struct cd_loop *loop);
 /* Closes what is open and frees; the loop does not run any more. */
 void cd_loop_done(struct cd_loop *loop);
-/* From any thread, and from a signal's handler. */
-void cd_loop_wake(struct cd_loop *loop);
 /* From any thread: the job goes back to its loop. */
 void cd_loop_finish_job(struct cd_job *job);
 void cd_job_free(struct cd_job *job);

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/blocking.h"
@@ -25,14 +24,6 @@ void cd_job_free(struct cd_job *job)
         free(job);
 }
 
-void cd_loop_wake(struct cd_loop *loop)
-{
-        static const uint64_t one = 1;
-
-        /* It fails only where the counter is at its end: then the loop has not looked yet, and will. */
-        (void)!write(loop->wake_fd, &one, sizeof(one));
-}
-
 void cd_loop_finish_job(struct cd_job *job)
 {
         struct cd_loop *loop = job->loop;
@@ -50,7 +41,7 @@ void cd_loop_finish_job(struct cd_job *job)
         pthread_mutex_unlock(&loop->done_lock);
         /* Behind the lock, or the loop would wake up only to wait for it; a loop outlives the threads of the pools. */
         if (!gone && is_first)
-                cd_loop_wake(loop);
+                uv_async_send(&loop->wake);
 }
 
 static struct cd_job *take_done(struct cd_loop *loop)
@@ -101,15 +92,11 @@ static void on_polled(uv_check_t *handle)
         cd_loop_write_gathered(handle->data);
 }
 
-static void on_wake(uv_poll_t *handle, int status, int events)
+static void on_wake(uv_async_t *handle)
 {
         struct cd_loop *loop = handle->data;
         struct cd_job *after;
-        uint64_t count;
 
-        (void)status, (void)events;
-        (void)!read(loop->wake_fd, &count,
-                    sizeof(count)); /* before the look at what is done, or a wake could be lost */
         cd_loop_write_gathered(loop);
         for (struct cd_job *job = take_done(loop); job; job = after) {
                 after = job->next;
@@ -177,10 +164,7 @@ cd_status cd_loop_init(struct cd_loop *loop, struct cd_http_server *server, stru
                 return cd_fail(reterr, CD_INTERNAL, "the kernel's randomness failed");
         if (uv_loop_init(&loop->uv) != 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "no event loop: out of file descriptors or memory");
-        loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (loop->wake_fd < 0 || uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) != 0 ||
-            uv_poll_start(&loop->wake, UV_READABLE, on_wake) != 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "no way to wake a loop: out of file descriptors or memory");
+        uv_async_init(&loop->uv, &loop->wake, on_wake);
         uv_timer_init(&loop->uv, &loop->sweep);
         uv_check_init(&loop->uv, &loop->after_poll);
         uv_check_start(&loop->after_poll, on_polled);
@@ -245,7 +229,6 @@ void cd_loop_done(struct cd_loop *loop)
                 cd_conn_job_done(job->conn, job);
         }
         uv_loop_close(&loop->uv);
-        close(loop->wake_fd);
         pthread_mutex_destroy(&loop->done_lock);
         cd_arena_done(&loop->arena);
         cd_buf_done(&loop->out);

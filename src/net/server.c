@@ -323,7 +323,7 @@ void cd_http_server_stop(struct cd_http_server *server)
 {
         atomic_store(&server->stopping, true);
         for (size_t i = 0; i < server->loops_ready; i++)
-                cd_loop_wake(&server->loops[i]);
+                uv_async_send(&server->loops[i].wake);
 }
 
 /* A signal handler has no other way to its server. */
