@@ -74,19 +74,22 @@ int64_t cd_pg_pool_pause_us(struct cd_pg_pool *pool)
 
 /* ---- taking and giving ---- */
 
-/* Under the lock, which it leaves to close what is of no use. */
+/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every log-in comes by here. */
 static struct cd_pg_connection *take_idle(struct cd_pg_pool *pool)
 {
         struct cd_pg_connection *c;
 
         while ((c = pool->idle)) {
                 pool->idle = c->next;
-                if (c->epoch == pool->epoch && cd_pg_is_usable(c))
+                bool is_current = c->epoch == pool->epoch;
+                pthread_mutex_unlock(&pool->lock);
+                bool is_usable = is_current && cd_pg_is_usable(c);
+                if (!is_usable)
+                        cd_pg_close(c);
+                pthread_mutex_lock(&pool->lock);
+                if (is_usable)
                         return c;
                 pool->open--;
-                pthread_mutex_unlock(&pool->lock);
-                cd_pg_close(c);
-                pthread_mutex_lock(&pool->lock);
         }
         return NULL;
 }
@@ -182,8 +185,8 @@ void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *c)
                 c->next = pool->idle;
                 pool->idle = c;
         }
-        pthread_cond_signal(&pool->freed);
         pthread_mutex_unlock(&pool->lock);
+        pthread_cond_signal(&pool->freed);
         if (is_lost)
                 cd_pg_close(c);
 }
