@@ -7,7 +7,7 @@
 enum {
         CD_PG_QUEUE_MAX = 64,     /* statements that wait for their results */
         CD_PG_PREPARED_MAX = 256, /* statements that a connection remembers; a power of two */
-        CD_PG_PARAMS_MAX = 32,
+        CD_PG_PARAMS_MAX = 96,
         CD_PG_COLUMNS_MAX = 32,
 };
 

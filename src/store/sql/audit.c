@@ -1,33 +1,33 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/audit.h"
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
-#define AUDIT_COLUMNS "happened_at, action, actor, subject, address, detail"
+#define AUDIT_COLUMNS CD_SQL_AUDIT_COLUMNS
 
-enum {
-        TEXTS = 5,
-};
+void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS])
+{
+        const struct cd_sql_value params[CD_SQL_AUDIT_PARAMS] = {
+                cd_sql_integer(event->at),   cd_sql_text(event->action),  cd_sql_text(event->actor),
+                cd_sql_text(event->subject), cd_sql_text(event->address), cd_sql_text(event->detail),
+        };
+
+        memcpy(ret, params, sizeof(params));
+}
 
 cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "INSERT INTO audit (" AUDIT_COLUMNS
-                                                           ") VALUES ($1, $2, $3, $4, $5, $6)",
-                                                           6, 0 };
-        char memory[TEXTS][CD_AUDIT_TEXT_MAX];
+        static const struct cd_sql_statement statement = { CD_SQL_AUDIT_INSERT "($1, $2, $3, $4, $5, $6)",
+                                                           CD_SQL_AUDIT_PARAMS, 0 };
+        struct cd_sql_value params[CD_SQL_AUDIT_PARAMS];
+        char memory[CD_SQL_AUDIT_PARAMS][CD_AUDIT_TEXT_MAX];
 
         if (!event)
                 return CD_OK;
-        const struct cd_sql_value params[] = {
-                cd_sql_integer(event->at),
-                cd_sql_text(cd_audit_text(event->action, memory[0])),
-                cd_sql_text(cd_audit_text(event->actor, memory[1])),
-                cd_sql_text(cd_audit_text(event->subject, memory[2])),
-                cd_sql_text(cd_audit_text(event->address, memory[3])),
-                cd_sql_text(cd_audit_text(event->detail, memory[4])),
-        };
+        cd_sql_audit_params(event, params);
+        for (size_t i = 1; i < CD_SQL_AUDIT_PARAMS; i++)
+                params[i] = cd_sql_text(cd_audit_text(params[i].bytes, memory[i]));
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
@@ -41,44 +41,6 @@ static cd_status add(struct cd_store *store, const struct cd_audit_event *event,
         struct cd_audit_event copy = *event;
 
         return cd_sql_write(store, add_work, &copy, reterr);
-}
-
-/* The event and its texts in one block. NULL where memory is out. */
-static struct cd_audit_event *copy_event(const struct cd_audit_event *event)
-{
-        const cd_str texts[TEXTS] = { event->action, event->actor, event->subject, event->address, event->detail };
-        struct cd_audit_event *copy;
-        cd_str copies[TEXTS];
-        size_t size = sizeof(*copy);
-
-        for (size_t i = 0; i < TEXTS; i++)
-                size += cd_str_slice(texts[i], 0, CD_AUDIT_TEXT_MAX).len;
-        copy = malloc(size);
-        if (!copy)
-                return NULL;
-        char *to = (char *)(copy + 1);
-        for (size_t i = 0; i < TEXTS; i++) {
-                copies[i] = cd_str_of(to, cd_str_slice(texts[i], 0, CD_AUDIT_TEXT_MAX).len);
-                if (copies[i].len)
-                        memcpy(to, texts[i].ptr, copies[i].len);
-                to += copies[i].len;
-        }
-        *copy = (struct cd_audit_event){ .at = event->at,
-                                         .action = copies[0],
-                                         .actor = copies[1],
-                                         .subject = copies[2],
-                                         .address = copies[3],
-                                         .detail = copies[4] };
-        return copy;
-}
-
-static cd_status add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
-{
-        struct cd_audit_event *copy = copy_event(event);
-
-        if (!copy)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
-        return cd_sql_write_later(store, add_work, copy, reterr);
 }
 
 struct listing {
@@ -150,6 +112,6 @@ cd_status cd_sql_audit_expire(struct cd_sql_session *session, cd_time before, si
 
 const struct cd_audit_ops cd_sql_audit_ops = {
         .add = add,
-        .add_later = add_later,
+        .add_later = cd_sql_audit_add_later,
         .list = list,
 };

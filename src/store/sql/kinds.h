@@ -5,6 +5,7 @@
 struct cd_sql_store {
         struct cd_store port; /* first, so that one pointer is both */
         struct cd_sql_driver *driver;
+        struct cd_sql_audit_later *audit_later;
 };
 
 extern const struct cd_user_ops cd_sql_user_ops;
@@ -29,6 +30,20 @@ cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_
 cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* `event` NULL: none. What is not text in it is replaced, what is too long is cut. */
 cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr);
+
+#define CD_SQL_AUDIT_COLUMNS "happened_at, action, actor, subject, address, detail"
+#define CD_SQL_AUDIT_INSERT  "INSERT INTO audit (" CD_SQL_AUDIT_COLUMNS ") VALUES "
+enum {
+        CD_SQL_AUDIT_PARAMS = 6
+};
+
+/* The values of an event, in the order of the columns; views into it. */
+void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS]);
+
+/* Events that are written behind the answer, many by one statement. NULL where memory is out; freed after the driver. */
+struct cd_sql_audit_later *cd_sql_audit_later_new(void);
+void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
+cd_status cd_sql_audit_add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
 
 /* Each deletes at most `limit` rows, the oldest first, and adds what it deleted to *ret_deleted. */
 cd_status cd_sql_revocations_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,

@@ -19,7 +19,7 @@ struct cd_sql_value {
         cd_str bytes; /* TEXT (UTF-8 without NUL) and BYTES; of a result: valid until the row function returns */
 };
 
-/* Static storage: a connection prepares it once and finds it again by its address. */
+/* Lives as long as the driver: a connection prepares it once and finds it again by its address. */
 struct cd_sql_statement {
         const char *text;
         unsigned params, columns;

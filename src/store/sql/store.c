@@ -192,19 +192,24 @@ static void wake(struct cd_store *store)
 static void store_free(struct cd_store *store)
 {
         driver_of(store)->free(driver_of(store));
+        cd_sql_audit_later_free(((struct cd_sql_store *)store)->audit_later);
         free(store);
 }
 
 cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr)
 {
         struct cd_sql_store *store = calloc(1, sizeof(*store));
+        struct cd_sql_audit_later *audit_later = cd_sql_audit_later_new();
 
-        if (!store) {
+        if (!store || !audit_later) {
                 driver->free(driver);
+                cd_sql_audit_later_free(audit_later);
+                free(store);
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a store");
         }
         *store = (struct cd_sql_store){
                 .driver = driver,
+                .audit_later = audit_later,
                 .port = { .users = &cd_sql_user_ops,
                           .clients = &cd_sql_client_ops,
                           .keys = &cd_sql_key_ops,
