@@ -24,6 +24,7 @@ struct cd_follower {
         struct cd_follower_options options;
         struct cd_core common;
         atomic_bool store_is_away;
+        _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the mirror */
         struct cd_follower_keys *keys;
@@ -212,13 +213,23 @@ static cd_status load(struct cd_follower *f, const struct cd_store_versions *now
         return status;
 }
 
+/* The smallest question there is, so that no answer means that the store hangs, not that there is much to read. */
+static cd_status ask_versions(struct cd_follower *f, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        atomic_store(&f->asked_at, cd_monotonic_us());
+        cd_status status = f->common.store->versions(f->common.store, ret, reterr);
+        if (status == CD_OK)
+                atomic_store(&f->asked_at, 0); /* else once it is said to be away, so that there is no gap */
+        return status;
+}
+
 static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *reterr)
 {
         struct cd_store_versions versions;
 
         cd_status status = cd_core_now(&f->common, ret_now, reterr);
         if (status == CD_OK)
-                status = f->common.store->versions(f->common.store, &versions, reterr);
+                status = ask_versions(f, &versions, reterr);
         if (status == CD_OK)
                 status = load(f, &versions, *ret_now, reterr);
         return status;
@@ -282,6 +293,7 @@ bool cd_follower_step(struct cd_follower *f)
                 note_back(f);
         else
                 note_away(f, &err);
+        atomic_store(&f->asked_at, 0);
         if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)
@@ -352,6 +364,7 @@ cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_f
         f->options = *options;
         f->common = *options->common;
         f->common.store_is_away = &f->store_is_away;
+        f->common.store_asked_at = &f->asked_at;
         pthread_mutex_init(&f->lock, NULL);
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -9,9 +9,23 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
         return CD_OK;
 }
 
+enum {
+        SILENCE_US =
+                1500 * 1000 /* a store that takes so long for a few numbers is away, long before its timeouts say so */
+};
+
+static bool is_away(const struct cd_core *core)
+{
+        int64_t asked_at = core->store_asked_at ? atomic_load_explicit(core->store_asked_at, memory_order_relaxed) : 0;
+
+        if (core->store_is_away && atomic_load_explicit(core->store_is_away, memory_order_relaxed))
+                return true;
+        return asked_at && cd_monotonic_us() - asked_at > SILENCE_US;
+}
+
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr)
 {
-        if (!core->store_is_away || !atomic_load_explicit(core->store_is_away, memory_order_relaxed))
+        if (!is_away(core))
                 return CD_OK;
         cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the store is away");
         if (reterr)

@@ -32,6 +32,8 @@ struct cd_core {
         struct cd_revoked *revoked;
         struct cd_store *store;           /* where revocations and users are */
         const atomic_bool *store_is_away; /* said by whoever watches the store; NULL: it never is */
+        /* cd_monotonic_us since when that one waits for an answer of the store, 0: it does not. NULL: nobody watches */
+        const _Atomic int64_t *store_asked_at;
         const struct cd_login *login;
         bool accepts_any_user; /* the password grant takes any name with any password, for demonstrations */
         const struct cd_clock *clock;

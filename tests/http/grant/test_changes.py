@@ -304,3 +304,16 @@ def test_following_the_audit_misses_no_event_that_is_committed_behind_a_higher_o
         tail.stdout.close()
         first.close()
         second.close()
+
+
+def test_users_are_taken_over_to_another_kind_of_store(install, shared_postgres):
+    old, new = install(), install(store=shared_postgres.new_database())
+    old.add_user("ana", "ana's password", "role=editor", 'projects=["a","b"]')
+    old.add_user("bo", "bo's password", flags=["--disabled"])
+    for source, target in ((old, new), (new, install())):
+        target.cardea("user", "import", "-", text=source.cardea("user", "export"))
+        assert target.cardea("user", "export") == source.cardea("user", "export")
+        server = target.serve()
+        claims = server.verify(server.token(*ANA))
+        assert (claims["role"], claims["projects"]) == ("editor", ["a", "b"])
+        assert_refused(server.grant("bo", "bo's password"))

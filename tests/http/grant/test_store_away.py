@@ -70,6 +70,24 @@ def test_a_store_that_hangs_holds_nobody_for_long(on_postgres):
     wait_until(lambda: server.grant(*ANA).status == 200, "logins to come back", 30)
 
 
+def test_a_store_that_hangs_is_found_without_a_login(on_postgres):
+    home, server, postgres = on_postgres
+    token = server.token(*ANA)
+    postgres.run("signal", "STOP")
+    try:
+        start = time.monotonic()
+        wait_until(lambda: status_of(server, "/readyz") == 503, "readyz to say so", 20)
+        assert time.monotonic() - start < 4
+        assert_goes_on(server, token)
+        start = time.monotonic()
+        assert_away(server.grant(*ANA))
+        assert time.monotonic() - start < 1
+    finally:
+        postgres.run("signal", "CONT")
+    wait_until(lambda: status_of(server, "/readyz") == 200, "readyz to say so", 20)
+    assert server.grant(*ANA).status == 200
+
+
 def test_what_was_changed_while_a_node_could_not_see_it_is_seen_then(on_postgres):
     home, server, postgres = on_postgres
     token = server.token(*ANA)
