@@ -226,7 +226,6 @@ cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool ma
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a connection to the database");
         connection->session = (struct cd_sql_session){ .run = run, .script = script };
         connection->busy_ms = place->busy_ms;
-        connection->damaged = place->damaged;
         int code = sqlite3_open_v2(place->path, &connection->db, flags, NULL);
         cd_status status =
                 code == SQLITE_OK ? set_up(connection, may_write, reterr) : cd_sqlite_fail(connection, code, reterr);

@@ -19,14 +19,12 @@ struct cd_sqlite_connection {
         sqlite3 *db;
         int64_t busy_ms;       /* how long to wait for a lock of another process */
         int64_t busy_since_us; /* of the wait that goes on */
-        atomic_bool *damaged;  /* set where SQLite finds the file so */
         struct cd_sqlite_prepared cache[CD_SQLITE_CACHE_SLOTS];
 };
 
 struct cd_sqlite_place {
         const char *path;
         int64_t busy_ms;
-        atomic_bool *damaged;
 };
 
 /* The file must be there (cd_sqlite_file_prepare). `may_write` false: whatever changes something fails. */

@@ -16,7 +16,6 @@ enum {
 struct cd_sqlite {
         struct cd_sql_driver port; /* first, so that one pointer is both */
         struct cd_sqlite_place place;
-        atomic_bool damaged;
         struct cd_sqlite_readers *readers;
         struct cd_sqlite_watch *watch;
         struct cd_sqlite_writer *writer;
@@ -145,15 +144,12 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 .has_migrations = &has_migrations,
         };
         sqlite->place = (struct cd_sqlite_place){ .path = sqlite->path,
-                                                  .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS,
-                                                  .damaged = &sqlite->damaged };
+                                                  .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS };
         cd_status status = start(sqlite, options, &why);
         if (status == CD_OK) {
                 *ret = &sqlite->port;
                 return CD_OK;
         }
-        if (atomic_load(&sqlite->damaged))
-                status = CD_INVALID_REQUEST;
         driver_free(&sqlite->port);
         return cd_fail_field(reterr, status, why.field[0] ? cd_str_from_c(why.field) : CD_STR("store"), why.reason);
 }

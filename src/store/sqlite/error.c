@@ -37,8 +37,6 @@ cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, stru
         const char *detail = connection->db ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code);
 
         system_errno = system_errno ? system_errno : last; /* SQLite does not keep that of a failed COMMIT */
-        if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
-                atomic_store(connection->damaged, true);
         if (is_full(code, system_errno))
                 primary = SQLITE_FULL;
         for (size_t i = 0; i < CD_LEN(verdicts); i++) {

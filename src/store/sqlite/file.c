@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,20 +25,71 @@ static cd_status folder_of(const char *path, char folder[PATH_MAX], struct cd_er
         return CD_OK;
 }
 
-static cd_status check_folder(const char *folder, struct cd_error *reterr)
+enum {
+        PASSWD_ROOM = 4096 /* bytes for what the system says of a user */
+};
+
+struct who {
+        char name[64];
+};
+
+/* Whom the process is now: a server that was started as root may have become another. */
+static struct who find_who(void)
 {
+        char room[PASSWD_ROOM];
+        struct passwd entry, *found = NULL;
+        struct who who;
+
+        if (getpwuid_r(geteuid(), &entry, room, sizeof(room), &found) == 0 && found)
+                snprintf(who.name, sizeof(who.name), "%s", found->pw_name);
+        else
+                snprintf(who.name, sizeof(who.name), "%lu", (unsigned long)geteuid());
+        return who;
+}
+
+/* `what` cannot be written, by errno. With the command that mends it, where it is a matter of rights. */
+static cd_status fail_write(const char *what, const char *path, const char *folder, struct cd_error *reterr)
+{
+        int error = errno;
+        struct who who = find_who();
+
+        if (error != EACCES && error != EPERM)
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "%s cannot be written: %s", what, strerror(error));
+        return cd_failf(reterr, CD_UNAVAILABLE, field,
+                        "%s cannot be written by the user %s: %s; as root: \"chown %s: %s %s*\"", what, who.name,
+                        strerror(error), who.name, folder, path);
+}
+
+static cd_status fail_folder(const char *folder, struct cd_error *reterr)
+{
+        int error = errno;
+        bool is_wrong = error == ENOENT || error == ENOTDIR;
+
+        if (error == EACCES)
+                return cd_failf(reterr, CD_UNAVAILABLE, field,
+                                "the folder of the database, %s, cannot be reached by the user %s: %s; a folder above "
+                                "it is closed to that user",
+                                folder, find_who().name, strerror(error));
+        return cd_failf(reterr, is_wrong ? CD_INVALID_REQUEST : CD_UNAVAILABLE, field,
+                        "the folder of the database, %s: %s", folder, strerror(error));
+}
+
+static cd_status check_folder(const char *path, const char *folder, struct cd_error *reterr)
+{
+        char what[PATH_MAX + 32];
         struct stat info;
 
         if (stat(folder, &info) != 0)
-                return cd_failf(reterr, errno == ENOENT || errno == ENOTDIR ? CD_INVALID_REQUEST : CD_UNAVAILABLE,
-                                field, "the folder of the database, %s: %s", folder, strerror(errno));
+                return fail_folder(folder, reterr);
         if (!S_ISDIR(info.st_mode))
                 return cd_failf(reterr, CD_INVALID_REQUEST, field, "%s is not a folder", folder);
         /* SQLite writes its log beside the file. */
-        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, field, "the folder of the database, %s, cannot be written: %s",
-                                folder, strerror(errno));
-        return CD_OK;
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0)
+                return CD_OK;
+        int error = errno;
+        snprintf(what, sizeof(what), "the folder of the database, %s,", folder);
+        errno = error;
+        return fail_write(what, path, folder, reterr);
 }
 
 /* A stranger who could read the file once has the password hashes; to tighten it in silence would hide that. */
@@ -99,12 +151,12 @@ static cd_status create(const char *path, const char *folder, struct cd_error *r
 
 cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr)
 {
-        char folder[PATH_MAX];
+        char folder[PATH_MAX], what[PATH_MAX + 32];
         struct stat info;
         cd_status status = folder_of(path, folder, reterr);
 
         if (status == CD_OK)
-                status = check_folder(folder, reterr);
+                status = check_folder(path, folder, reterr);
         if (status != CD_OK)
                 return status;
         if (stat(path, &info) != 0 && errno == ENOENT) {
@@ -119,8 +171,10 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         status = check_mode(path, &info, reterr);
         if (status == CD_OK)
                 status = check_beside(path, reterr);
-        if (status == CD_OK && faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, field, "the database %s cannot be written: %s", path,
-                                strerror(errno));
-        return status;
+        if (status != CD_OK || faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0)
+                return status;
+        int error = errno;
+        snprintf(what, sizeof(what), "the database %s", path);
+        errno = error;
+        return fail_write(what, path, folder, reterr);
 }

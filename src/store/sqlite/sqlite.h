@@ -10,6 +10,6 @@ struct cd_sqlite_options {
 };
 
 /* Opens or creates the file with mode 0600. CD_NOT_FOUND where it is not there and may not be created; CD_INVALID_REQUEST (field
- * "store") where it is no database, damaged, of another program, or where others can read it; CD_UNAVAILABLE where it cannot be
+ * "store") where it is of another program, or where others can read it; CD_UNAVAILABLE where it is damaged, no database, or cannot be
  * written; CD_NO_MEMORY. The schema is not looked at. */
 cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_driver **ret, struct cd_error *reterr);

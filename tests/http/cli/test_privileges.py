@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+from .administration import Installation
 from .commands import CARDEA, Program, listen_somewhere, run
 
 OTHER = pwd.getpwnam("nobody")
@@ -107,6 +108,36 @@ def test_a_user_that_is_not_there_is_refused(config):
     got = run("serve", "--config", config("user: nobdy\n"))
     assert got.returncode == 2
     assert got.stderr.endswith(":1:7: user: must be a user of this machine\n")
+
+
+@is_root
+@pytest.mark.parametrize("given, path", [([], ""), (["."], "/cardea.db")])
+def test_a_store_that_the_user_cannot_write_is_refused_with_the_command_that_mends_it(config, given, path):
+    """`cardea init` as root without --user, and `user: nobody` written in later."""
+    made = Installation(config("").parent / "auth")
+    made.folder.parent.chmod(0o755)
+    made.config.write_text(made.config.read_text() + "user: nobody\n")
+    for name in given:
+        os.chown(made.folder / name, OTHER.pw_uid, OTHER.pw_gid)
+    got = run("serve", "--config", made.config)
+    folder = made.folder
+    assert got.returncode == 1
+    assert f" {folder}{path or ','} cannot be written by the user nobody: Permission denied" in got.stderr
+    mend = f"chown nobody: {folder} {folder}/cardea.db*"
+    assert f'; as root: "{mend}"' in got.stderr
+    subprocess.run(mend, shell=True, check=True)
+    server = Program("serve", "--config", made.config)
+    server.wait_event("ready")
+    assert server.end() == 0
+
+
+@is_root
+def test_a_store_below_a_folder_that_is_closed_to_the_user_is_refused_by_name(config):
+    made = Installation(config("").parent / "auth")
+    made.config.write_text(made.config.read_text() + "user: nobody\n")
+    got = run("serve", "--config", made.config)
+    assert got.returncode == 1
+    assert f"{made.folder}, cannot be reached by the user nobody: Permission denied; a folder above it" in got.stderr
 
 
 @is_root

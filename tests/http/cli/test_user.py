@@ -338,3 +338,17 @@ def test_commands_at_the_same_time_beside_a_server_lose_nothing(served):
     assert done == [0] * 16
     assert len(served.rows("user", "show", "shared")[0]["grants"]) == 8
     assert len([row for row in served.rows("user", "list") if row["name"].startswith("par")]) == 8
+
+
+@pytest.mark.parametrize("at", [0, 4096])
+def test_a_damaged_database_is_the_same_failure_for_every_command(tmp_path, at):
+    """Exit code 1: neither the command line nor the configuration is wrong. Damaged in its head, or behind it."""
+    made = Installation(tmp_path / "auth")
+    with open(made.folder / "cardea.db", "r+b") as file:
+        file.seek(at)
+        file.write(b"\xa5" * 100_000)
+    for command in (["user", "list"], ["user", "show", "ana"], ["user", "export"], ["client", "list"], ["key", "list"],
+                    ["audit", "tail"], ["migrate"], ["serve"]):
+        done = made.run(*command)
+        assert done.returncode == 1, (command, done.stderr)
+        assert re.search("the (file is not a database|database is damaged)", done.stderr), (command, done.stderr)
