@@ -287,9 +287,11 @@ static void count_wrong(const struct cd_lockout *lockout, struct counter *counte
         counter->is_told = 0;
 }
 
-void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
+bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now)
 {
+        bool has_ended = false;
+
         pthread_mutex_lock(&lockout->lock);
         struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
         if (counter && counter->begun) {
@@ -297,6 +299,7 @@ void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
                 if (outcome == CD_LOCKOUT_WRONG)
                         count_wrong(lockout, counter, now);
                 else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT) {
+                        has_ended = counter->failures > 0;
                         counter->failures = 0;
                         counter->right_at = now;
                         counter->is_cleared = 0;
@@ -304,4 +307,5 @@ void cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
         }
         pthread_cond_broadcast(&lockout->ended);
         pthread_mutex_unlock(&lockout->lock);
+        return has_ended;
 }

@@ -46,9 +46,9 @@ static cd_status begin(const struct login *l, const struct cd_lockout_subject *s
         return status;
 }
 
-static void end(const struct login *l, const struct cd_lockout_subject *subject, enum cd_lockout_outcome outcome)
+static bool end(const struct login *l, const struct cd_lockout_subject *subject, enum cd_lockout_outcome outcome)
 {
-        cd_lockout_end(l->with->lockout, subject, outcome, l->now);
+        return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
 /* The user, or that there is none of that name: a name that cannot be one is no error here. A change after which the store has no
@@ -140,9 +140,9 @@ static bool is_noted(const struct cd_user *user, cd_time now)
         return user->failures == 0 && user->last_login_at <= now && now - user->last_login_at < NOTE_EVERY;
 }
 
-static void accept(struct login *l, struct cd_user *ret)
+static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret)
 {
-        if (!is_noted(&l->user, l->now))
+        if (has_ended_failures || !is_noted(&l->user, l->now))
                 note(l, true);
         if (cd_password_needs_rehash(l->user.password, l->with->cost))
                 rehash(l);
@@ -165,12 +165,12 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
         status = check_password(l, &matches, reterr);
         if (status == CD_OK)
                 *ret_outcome = matches && !l->user.disabled ? CD_LOCKOUT_RIGHT : CD_LOCKOUT_WRONG;
-        end(l, &l->account, *ret_outcome);
+        bool has_ended_failures = end(l, &l->account, *ret_outcome);
         if (status != CD_OK)
                 return status;
         if (*ret_outcome == CD_LOCKOUT_WRONG)
                 return refuse(l, matches, reterr);
-        accept(l, ret);
+        accept(l, has_ended_failures, ret);
         return CD_OK;
 }
 
@@ -187,6 +187,6 @@ cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena
         if (status != CD_OK)
                 return status;
         status = try_account(&l, &outcome, ret, reterr);
-        end(&l, &l.address, outcome);
+        (void)end(&l, &l.address, outcome);
         return status;
 }

@@ -86,7 +86,7 @@ static int64_t attempt(struct fixture *f, struct cd_lockout_subject subject, enu
         bool is_news;
 
         if (cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err) == CD_OK) {
-                cd_lockout_end(f->lockout, &subject, outcome, f->now);
+                (void)cd_lockout_end(f->lockout, &subject, outcome, f->now);
                 return 0;
         }
         assert_status(err.status, CD_THROTTLED);
@@ -352,7 +352,7 @@ static void *try_once(void *arg)
         usleep(2000);
         atomic_fetch_add(&crowd->judged, 1);
         atomic_fetch_sub(&crowd->at_once, 1);
-        cd_lockout_end(crowd->f->lockout, &subject, crowd->outcome, NOON);
+        (void)cd_lockout_end(crowd->f->lockout, &subject, crowd->outcome, NOON);
         return NULL;
 }
 
