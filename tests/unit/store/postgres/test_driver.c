@@ -282,6 +282,7 @@ static void a_plan_that_a_migration_made_stale_is_prepared_anew(void **state)
 struct transfer {
         struct cd_sql_driver *driver;
         int64_t from, to;
+        pthread_barrier_t *both_have_one; /* row, the first time */
         atomic_uint runs;
         cd_status status;
 };
@@ -293,7 +294,7 @@ static cd_status transfer_work(struct cd_sql_session *session, void *arg, struct
         int64_t changed;
         cd_status status = CD_OK;
 
-        t->runs++;
+        bool is_first = t->runs++ == 0;
         for (int i = 0; i < 2 && status == CD_OK; i++) {
                 const struct cd_sql_value params[] = {
                         { .type = CD_SQL_INTEGER, .integer = i ? t->to : t->from },
@@ -301,7 +302,8 @@ static cd_status transfer_work(struct cd_sql_session *session, void *arg, struct
                 };
                 const struct cd_sql_call call = { .statement = &add, .params = params, .ret_changed = &changed };
                 status = session->run(session, &call, reterr);
-                sleep_ms(i ? 0 : 20);
+                if (is_first && i == 0)
+                        pthread_barrier_wait(t->both_have_one);
         }
         return status;
 }
@@ -319,18 +321,21 @@ static void a_deadlock_is_tried_again_until_both_are_done(void **state)
 {
         static const struct cd_sql_statement sum = { "SELECT CAST(SUM(n) AS BIGINT) FROM things WHERE n = 0", 0, 1 };
         struct fixture *f = *state;
-        struct transfer there = { .driver = f->driver, .from = 1, .to = 2 };
-        struct transfer back = { .driver = f->driver, .from = 2, .to = 1 };
+        pthread_barrier_t both_have_one;
+        struct transfer there = { .from = 1, .to = 2, .both_have_one = &both_have_one };
+        struct transfer back = { .from = 2, .to = 1, .both_have_one = &both_have_one };
         pthread_t threads[2];
 
         do_script(f->driver, "ALTER DATABASE cardea SET deadlock_timeout = '10ms'");
         do_script(f->driver, "INSERT INTO things (id, n) VALUES (1, 0), (2, 0)");
         f->driver->free(f->driver);
         f->driver = there.driver = back.driver = open_usual();
+        pthread_barrier_init(&both_have_one, NULL, 2);
         pthread_create(&threads[0], NULL, transfer_often, &there);
         pthread_create(&threads[1], NULL, transfer_often, &back);
         pthread_join(threads[0], NULL);
         pthread_join(threads[1], NULL);
+        pthread_barrier_destroy(&both_have_one);
         assert_status(there.status, CD_OK);
         assert_status(back.status, CD_OK);
         assert_true(there.runs + back.runs > 10);
