@@ -1,0 +1,470 @@
+/* The store in memory where memory is out: LESSONS 31. Every allocation of every call is made to fail, one after the other; the call
+ * says so and has changed nothing (core/ports.h), and the same call is fine once there is memory again. */
+#include "support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memory/memory.h"
+
+static int fail_at = -1; /* the n-th allocation from now fails; negative: none */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__real_reallocarray(void *block, size_t count, size_t size);
+void *__wrap_reallocarray(void *block, size_t count, size_t size);
+
+static bool is_due(void)
+{
+        return fail_at >= 0 && fail_at-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+        return is_due() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+        return is_due() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+        return is_due() ? NULL : __real_realloc(block, size);
+}
+
+void *__wrap_reallocarray(void *block, size_t count, size_t size)
+{
+        return is_due() ? NULL : __real_reallocarray(block, count, size);
+}
+
+/* ---- what is there before each call ---- */
+
+static const struct cd_audit_event event = {
+        .at = 1000,
+        .action = CD_STR_INIT("test"),
+        .actor = CD_STR_INIT("os:ana"),
+        .subject = CD_STR_INIT("user:ana"),
+        .address = CD_STR_INIT(""),
+        .detail = CD_STR_INIT(""),
+};
+
+static struct cd_user user_of(const char *name)
+{
+        return (struct cd_user){ .name = cd_str_from_c(name),
+                                 .password = CD_STR("$argon2id$old"),
+                                 .grants = CD_STR("{}"),
+                                 .created_at = 1 };
+}
+
+static cd_status add_users(struct cd_store *store, const char *one, const char *other)
+{
+        struct cd_user users[] = { user_of(one), user_of(other) };
+        const struct cd_users_page page = { users, CD_LEN(users) };
+
+        return store->users->add(store, &page, &event, NULL);
+}
+
+static cd_status add_client(struct cd_store *store, const char *id)
+{
+        static const cd_str scopes[] = { CD_STR_INIT("read"), CD_STR_INIT("write") };
+        const struct cd_client_record client = { .id = cd_str_from_c(id),
+                                                 .audience = CD_STR("https://api"),
+                                                 .scopes = { (cd_str *)scopes, 2 } };
+
+        return store->clients->add(store, &client, &event, NULL);
+}
+
+static cd_status add_key(struct cd_store *store, const char *kid, cd_time others_until)
+{
+        const struct cd_key_addition addition = {
+                .key = { .kid = cd_str_from_c(kid),
+                         .alg = CD_STR("ES256"),
+                         .sealed = CD_STR("sealed"),
+                         .public_jwk = CD_STR("{}") },
+                .others_until = others_until,
+        };
+
+        return store->keys->add(store, &addition, &event, NULL);
+}
+
+static cd_status add_revocation(struct cd_store *store, const char *jti)
+{
+        const struct cd_revocation revocation = { .jti = cd_str_from_c(jti), .user = CD_STR(""), .expires_at = 9000 };
+
+        return store->revocations->add(store, &revocation, NULL);
+}
+
+static cd_status put_session(struct cd_store *store, const char *digest, const char *data)
+{
+        const struct cd_session session = {
+                .digest = cd_str_from_c(digest), .user = CD_STR("ana"), .data = cd_str_from_c(data), .expires_at = 9000
+        };
+
+        return store->sessions->put(store, &session, NULL);
+}
+
+static struct cd_store *new_store(void)
+{
+        struct cd_store *store = cd_memory_store_new();
+        struct cd_arena arena;
+        cd_str there;
+
+        assert_non_null(store);
+        cd_arena_init(&arena, 1 << 16);
+        assert_status(add_users(store, "ana", "bo"), CD_OK);
+        assert_status(add_client(store, "app"), CD_OK);
+        assert_status(add_key(store, "first", 0), CD_OK);
+        assert_status(add_revocation(store, "jti-1"), CD_OK);
+        assert_status(put_session(store, "digest-1", "{}"), CD_OK);
+        assert_status(store->settle(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
+        cd_arena_done(&arena);
+        return store;
+}
+
+/* ---- everything that is there, as text ---- */
+
+struct text {
+        char bytes[8192];
+        size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        text->len += (size_t)vsnprintf(text->bytes + text->len, sizeof(text->bytes) - text->len, format, args);
+        va_end(args);
+        assert_true(text->len < sizeof(text->bytes));
+}
+
+static void show_users(struct cd_store *store, struct cd_arena *arena, struct text *to)
+{
+        struct cd_users_page users;
+
+        assert_status(store->users->list(store, arena, CD_STR(""), 100, &users, NULL), CD_OK);
+        for (size_t i = 0; i < users.count; i++) {
+                const struct cd_user *u = &users.items[i];
+                add(to, "user %.*s %.*s %.*s %d %lld\n", CD_STR_ARG(u->name), CD_STR_ARG(u->password),
+                    CD_STR_ARG(u->grants), u->disabled, (long long)u->changed_at);
+        }
+}
+
+static void show_clients(struct cd_store *store, struct cd_arena *arena, struct text *to)
+{
+        struct cd_client_records clients;
+
+        assert_status(store->clients->list(store, arena, &clients, NULL), CD_OK);
+        for (size_t i = 0; i < clients.count; i++)
+                add(to, "client %.*s %d %zu\n", CD_STR_ARG(clients.items[i].id), clients.items[i].secret[0],
+                    clients.items[i].scopes.count);
+}
+
+static void show_keys(struct cd_store *store, struct cd_arena *arena, struct text *to)
+{
+        struct cd_key_records keys;
+
+        assert_status(store->keys->list(store, arena, &keys, NULL), CD_OK);
+        for (size_t i = 0; i < keys.count; i++)
+                add(to, "key %.*s %lld\n", CD_STR_ARG(keys.items[i].kid), (long long)keys.items[i].verify_until);
+}
+
+static void show_others(struct cd_store *store, struct cd_arena *arena, struct text *to)
+{
+        struct cd_revocation_list revocations;
+        struct cd_audit_events events;
+        struct cd_session session;
+
+        assert_status(store->revocations->list(store, arena, 0, 100, &revocations, NULL), CD_OK);
+        for (size_t i = 0; i < revocations.count; i++)
+                add(to, "revocation %.*s %.*s\n", CD_STR_ARG(revocations.items[i].jti),
+                    CD_STR_ARG(revocations.items[i].user));
+        assert_status(store->audit->list(store, arena, -1, 100, &events, NULL), CD_OK);
+        for (size_t i = 0; i < events.count; i++)
+                add(to, "event %lld %.*s\n", (long long)events.items[i].id, CD_STR_ARG(events.items[i].action));
+        for (int i = 1; i < 4; i++) {
+                char digest[16];
+                snprintf(digest, sizeof(digest), "digest-%d", i);
+                if (store->sessions->find(store, arena, cd_str_from_c(digest), &session, NULL) == CD_OK)
+                        add(to, "session %s %.*s\n", digest, CD_STR_ARG(session.data));
+        }
+}
+
+static void show(struct cd_store *store, struct text *to)
+{
+        struct cd_arena arena;
+
+        to->len = 0;
+        cd_arena_init(&arena, 1 << 20);
+        show_users(store, &arena, to);
+        show_clients(store, &arena, to);
+        show_keys(store, &arena, to);
+        show_others(store, &arena, to);
+        cd_arena_done(&arena);
+}
+
+/* ---- the calls ---- */
+
+static cd_status users_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_users(store, "aaron", "zoe");
+}
+
+static cd_status users_update(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_user_change change = { .name = CD_STR("ana"),
+                                               .now = 2000,
+                                               .password = CD_STR("$argon2id$new"),
+                                               .grants = CD_STR("{\"role\":\"editor\"}"),
+                                               .disabled = CD_USER_DISABLE,
+                                               .cut_until = 3000 };
+
+        (void)arena;
+        return store->users->update(store, &change, &event, NULL);
+}
+
+static cd_status users_remove(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_user_change change = { .name = CD_STR("ana"), .now = 2000, .cut_until = 3000 };
+
+        (void)arena;
+        return store->users->remove(store, &change, &event, NULL);
+}
+
+static cd_status users_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_user user;
+
+        return store->users->find(store, arena, CD_STR("ana"), &user, NULL);
+}
+
+static cd_status users_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_users_page page;
+
+        return store->users->list(store, arena, CD_STR(""), 10, &page, NULL);
+}
+
+static cd_status clients_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_client(store, "another");
+}
+
+static cd_status clients_set_secret(struct cd_store *store, struct cd_arena *arena)
+{
+        static const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE] = { 77 };
+
+        (void)arena;
+        return store->clients->set_secret(store, CD_STR("app"), secret, &event, NULL);
+}
+
+static cd_status clients_remove(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return store->clients->remove(store, CD_STR("app"), &event, NULL);
+}
+
+static cd_status clients_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_client_records clients;
+
+        return store->clients->list(store, arena, &clients, NULL);
+}
+
+static cd_status keys_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_key(store, "another", 5000);
+}
+
+static cd_status keys_end(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return store->keys->set_verify_until(store, CD_STR("first"), 4000, &event, NULL);
+}
+
+static cd_status keys_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_key_records keys;
+
+        return store->keys->list(store, arena, &keys, NULL);
+}
+
+static cd_status revocations_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_revocation(store, "jti-2");
+}
+
+static cd_status revocations_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_revocation_list list;
+
+        return store->revocations->list(store, arena, 0, 10, &list, NULL);
+}
+
+static cd_status sessions_put(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return put_session(store, "digest-2", "{}");
+}
+
+static cd_status sessions_replace(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return put_session(store, "digest-1", "{\"seen\":true}");
+}
+
+static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_session session;
+
+        return store->sessions->find(store, arena, CD_STR("digest-1"), &session, NULL);
+}
+
+static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return store->audit->add(store, &event, NULL);
+}
+
+static cd_status audit_add_later(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return store->audit->add_later(store, &event, NULL);
+}
+
+static cd_status audit_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_audit_events events;
+
+        return store->audit->list(store, arena, -1, 10, &events, NULL);
+}
+
+static cd_status settle_new(struct cd_store *store, struct cd_arena *arena)
+{
+        cd_str there;
+
+        return store->settle(store, arena, CD_STR("another"), CD_STR("value"), &there, NULL);
+}
+
+static cd_status settle_again(struct cd_store *store, struct cd_arena *arena)
+{
+        cd_str there;
+        cd_status status = store->settle(store, arena, CD_STR("master_key"), CD_STR("xyz"), &there, NULL);
+
+        if (status == CD_OK)
+                assert_str(there, "abc");
+        return status;
+}
+
+static const struct call {
+        const char *name;
+        cd_status (*run)(struct cd_store *store, struct cd_arena *arena);
+} calls[] = {
+#define CALL(name)                                                                                                     \
+        {                                                                                                              \
+#name, name                                                                                            \
+        }
+        CALL(users_add),       CALL(users_update),     CALL(users_remove),       CALL(users_find),
+        CALL(users_list),      CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
+        CALL(clients_list),    CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
+        CALL(revocations_add), CALL(revocations_list), CALL(sessions_put),       CALL(sessions_replace),
+        CALL(sessions_find),   CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
+        CALL(settle_new),      CALL(settle_again),
+};
+
+/* Whether the call failed, so that there is a later allocation to try. */
+static bool fails_at(const struct call *call, int n)
+{
+        static struct text before, after;
+        struct cd_store *store = new_store();
+        struct cd_arena arena;
+
+        show(store, &before);
+        cd_arena_init(&arena, 1 << 20);
+        fail_at = n;
+        cd_status status = call->run(store, &arena);
+        fail_at = -1;
+        show(store, &after);
+        bool has_failed = status != CD_OK;
+        if (has_failed) {
+                if (status != CD_NO_MEMORY || strcmp(before.bytes, after.bytes) != 0)
+                        fail_msg("%s, allocation %d: status %d\n%s---\n%s", call->name, n, (int)status, before.bytes,
+                                 after.bytes);
+                assert_status(call->run(store, &arena), CD_OK);
+        }
+        cd_arena_done(&arena);
+        store->free(store);
+        return has_failed;
+}
+
+static void lesson_31_a_call_without_memory_says_so_and_has_changed_nothing(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(calls); i++) {
+                int n = 0;
+                while (fails_at(&calls[i], n))
+                        n++;
+                if (n == 0)
+                        fail_msg("%s: no allocation was made to fail", calls[i].name);
+        }
+}
+
+/* A batch whose second user cannot be had: the first is gone again. */
+static void lesson_31_of_two_users_both_are_added_or_none(void **state)
+{
+        struct cd_store *store = new_store();
+        int failures = 0;
+
+        (void)state;
+        for (int n = 0;; n++) {
+                static struct text text;
+                fail_at = n;
+                cd_status status = add_users(store, "aaron", "zoe");
+                fail_at = -1;
+                show(store, &text);
+                assert_int_equal(strstr(text.bytes, "user aaron") != NULL, status == CD_OK);
+                assert_int_equal(strstr(text.bytes, "user zoe") != NULL, status == CD_OK);
+                if (status == CD_OK)
+                        break;
+                failures++;
+        }
+        assert_true(failures >= 3);
+        store->free(store);
+}
+
+static void lesson_31_a_store_without_memory_is_no_store(void **state)
+{
+        struct cd_store *store = NULL;
+        int n = 0;
+
+        (void)state;
+        for (; !store; n++) {
+                fail_at = n;
+                store = cd_memory_store_new();
+                fail_at = -1;
+        }
+        assert_true(n > 2);
+        store->free(store);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(lesson_31_a_call_without_memory_says_so_and_has_changed_nothing),
+                cmocka_unit_test(lesson_31_of_two_users_both_are_added_or_none),
+                cmocka_unit_test(lesson_31_a_store_without_memory_is_no_store),
+        };
+
+        return cmocka_run_group_tests_name("memory store: no memory", tests, NULL, NULL);
+}
