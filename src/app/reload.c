@@ -11,6 +11,7 @@
 
 enum {
         POLL_NS = 500 * 1000 * 1000,
+        RETRY_US = 2 * 1000 * 1000, /* after a failure */
         FILES = 3,
 };
 
@@ -30,6 +31,7 @@ struct cd_reload {
         struct cd_log *log;
         struct state tried; /* when the files were last read */
         struct state seen;  /* at the last look */
+        int64_t retry_at;   /* cd_monotonic_us; 0: the last reload did not fail */
         atomic_bool stopping;
         pthread_t thread;
 };
@@ -85,28 +87,43 @@ static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, st
         return status == CD_OK ? cd_http_server_renew_tls(reload->server, &options, reterr) : status;
 }
 
-/* `cause`: "signal" or "change". */
-static void reload_now(struct cd_reload *reload, const char *cause)
+static void tell(const struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity,
+                 cd_status status, const struct cd_error *err)
 {
-        struct cd_tls_validity validity = { 0 };
         struct cd_log_event event;
-        struct cd_error err;
         char until[CD_RFC3339_LEN];
 
-        if (reload->tls)
-                reload->tried = reload->seen = look(reload->tls);
-        cd_status status = reload->tls ? renew(reload, &validity, &err) : CD_OK;
         cd_log_begin(&event, reload->log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
         cd_log_str(&event, "cause", cd_str_from_c(cause));
         if (status != CD_OK) {
-                cd_log_str(&event, "setting", cd_str_from_c(err.field));
-                cd_log_str(&event, "reason", cd_str_from_c(err.reason));
+                cd_log_str(&event, "setting", cd_str_from_c(err->field));
+                cd_log_str(&event, "reason", cd_str_from_c(err->reason));
         } else if (reload->tls) {
-                cd_time_format_rfc3339(validity.not_after, until);
+                cd_time_format_rfc3339(validity->not_after, until);
                 cd_log_str(&event, "certificate_until", cd_str_of(until, sizeof(until)));
         }
         cd_log_end(&event);
+}
+
+/* `cause`: "signal" or "change". A try again after a failure tells only of success: the failure was told. */
+static void reload_now(struct cd_reload *reload, const char *cause, bool is_retry)
+{
+        struct cd_tls_validity validity = { 0 };
+        struct cd_error err = { 0 };
+
+        if (reload->tls)
+                reload->tried = reload->seen = look(reload->tls);
+        cd_status status = reload->tls ? renew(reload, &validity, &err) : CD_OK;
+        reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
+        if (status == CD_OK || !is_retry)
+                tell(reload, cause, &validity, status, &err);
+}
+
+/* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by another change. */
+static bool is_retry_due(const struct cd_reload *reload)
+{
+        return reload->retry_at && cd_monotonic_us() >= reload->retry_at;
 }
 
 /* Certificate and key are two files, which nobody can replace in one step: they are read when both stand still. */
@@ -130,9 +147,11 @@ static void *run(void *arg)
                 if (atomic_load(&reload->stopping))
                         return NULL;
                 if (number == SIGHUP)
-                        reload_now(reload, "signal");
+                        reload_now(reload, "signal", false);
                 else if (reload->tls && has_changed(reload))
-                        reload_now(reload, "change");
+                        reload_now(reload, "change", false);
+                else if (is_retry_due(reload))
+                        reload_now(reload, "change", true);
         }
 }
 

@@ -1,6 +1,7 @@
 """A running cardea takes over another certificate, on SIGHUP and by itself, and nobody's connection notices (LESSONS 27)."""
 import json
 import os
+import resource
 import shutil
 import signal
 import ssl
@@ -106,6 +107,20 @@ def test_lesson_27_a_bad_certificate_changes_nothing(folder, another, tmp_path, 
         os.chmod(folder / "key.pem", 0o600)
         server.wait_for_event("reloaded")
         assert server.serial() == before
+
+
+def test_lesson_27_what_could_not_be_read_for_a_while_is_read_then(folder, another):
+    """Out of descriptors at the moment of the change: nobody replaces the files a second time."""
+    with Cardea(folder) as server:
+        before = server.serial()
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        replace(folder, another)
+        assert "Too many open files" in server.wait_for_event("reload_failed")["reason"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+        server.wait_for_event("reloaded")
+        assert server.serial() != before
+        assert len(server.events("reload_failed")) == 1
 
 
 def test_nothing_is_reloaded_while_nothing_changes(folder):
