@@ -24,11 +24,33 @@ static bool is_empty(int fd)
         const struct dirent *entry;
         bool empty = dir != NULL;
 
+        if (dir)
+                rewinddir(dir); /* the place where one reads is shared with who looked before */
         while (empty && (entry = readdir(dir)))
                 empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
         if (dir)
                 closedir(dir);
         return empty;
+}
+
+/* Who owns a folder can put other files in the place of those in it. `uid` may, in the end; until then nobody else does. */
+static cd_status take_over(const struct init_files *files, struct cd_error *reterr)
+{
+        uid_t own = geteuid();
+
+        if (files->old_uid != own && files->old_uid != 0 && files->old_uid != files->uid)
+                return fail_dir(files, CD_INVALID_REQUEST, "belongs to another user, who could replace what is in it",
+                                reterr);
+        if (own == 0 && files->old_uid != 0 && fchown(files->fd, 0, (gid_t)-1) < 0)
+                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+        return fchmod(files->fd, 0700) < 0 ? fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr) : CD_OK;
+}
+
+static cd_status expect_empty(const struct init_files *files, struct cd_error *reterr)
+{
+        if (!files->was_there || is_empty(files->fd))
+                return CD_OK;
+        return fail_dir(files, CD_EXISTS, "is not empty; nothing there is overwritten: name another folder", reterr);
 }
 
 cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_error *reterr)
@@ -45,12 +67,12 @@ cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_
         if (files->fd < 0 || fstat(files->fd, &st) < 0)
                 return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
         files->old_mode = st.st_mode & 07777;
-        if (files->was_there && !is_empty(files->fd))
-                return fail_dir(files, CD_EXISTS, "is not empty; nothing there is overwritten: name another folder",
-                                reterr);
-        if (fchmod(files->fd, 0700) < 0)
-                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
-        return CD_OK;
+        files->old_uid = st.st_uid;
+        cd_status status = expect_empty(files, reterr);
+        if (status == CD_OK)
+                status = take_over(files, reterr);
+        /* Once more, since whoever it belonged to may have been quick. */
+        return status == CD_OK ? expect_empty(files, reterr) : status;
 }
 
 static bool note(struct init_files *files, const char *name)
@@ -117,6 +139,13 @@ cd_status init_files_finish(struct init_files *files, struct cd_error *reterr)
         return CD_OK;
 }
 
+static void give_back(const struct init_files *files)
+{
+        (void)!fchmod(files->fd, files->old_mode);
+        if (geteuid() == 0)
+                (void)!fchown(files->fd, files->old_uid, (gid_t)-1);
+}
+
 void init_files_undo(struct init_files *files)
 {
         while (files->fd >= 0 && files->count)
@@ -124,7 +153,7 @@ void init_files_undo(struct init_files *files)
         if (!files->was_there)
                 rmdir(files->dir);
         else if (files->fd >= 0)
-                (void)!fchmod(files->fd, files->old_mode);
+                give_back(files);
 }
 
 void init_files_close(struct init_files *files)

@@ -15,6 +15,7 @@ struct init_files {
         int fd;          /* of it; -1: not open */
         bool was_there;  /* empty; it stays where the whole fails */
         mode_t old_mode;
+        uid_t old_uid;
         uid_t uid; /* whose everything becomes; (uid_t)-1: the caller's */
         gid_t gid;
         char made[INIT_FILES_MAX]
@@ -22,8 +23,9 @@ struct init_files {
         size_t count;
 };
 
-/* Makes the folder, or takes one that is empty; 0700 whatever the umask. CD_EXISTS where there is something in it; CD_INVALID_REQUEST (field
- * "dir") where it cannot be made. */
+/* Makes the folder, or takes one that is empty and belongs to the caller, to root or to `uid`; it is the caller's until all is made, and
+ * 0700 whatever the umask. CD_EXISTS where there is something in it; CD_INVALID_REQUEST (field "dir") where it cannot be made or is a
+ * stranger's. */
 cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_error *reterr);
 /* A new file with that text. CD_EXISTS, CD_UNAVAILABLE. */
 cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,

@@ -133,6 +133,34 @@ def test_a_signal_leaves_all_or_nothing(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_strangers_folder_is_not_taken(tmp_path):
+    """Who owns a folder can put other files in the place of those in it: another configuration, another master key."""
+    folder = tmp_path / "auth"
+    folder.mkdir(0o777)
+    stranger = pwd.getpwnam("nobody").pw_uid
+    os.chown(folder, stranger, -1)
+    os.chmod(folder, 0o777)
+    done = run("init", "--dir", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"cardea init: dir: {folder} belongs to another user, who could replace what is in it\n"
+    assert (list(folder.iterdir()), mode(folder), folder.stat().st_uid) == ([], 0o777, stranger)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_folder_of_the_user_whom_everything_is_for_is_taken(tmp_path):
+    folder = tmp_path / "auth"
+    folder.mkdir(0o755)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(folder, nobody, -1)
+    failed = run("init", "--dir", folder, "--user", "nobody", "--store", "sqlite:/nowhere/at/all.db")
+    assert failed.returncode == 2
+    assert (list(folder.iterdir()), mode(folder), folder.stat().st_uid) == ([], 0o755, nobody)
+    made = run("init", "--dir", folder, "--user", "nobody")
+    assert made.returncode == 0
+    assert {p.stat().st_uid for p in (folder, *folder.iterdir())} == {nobody}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_as_root_everything_belongs_to_the_user(tmp_path):
     made = Installation(tmp_path / "auth", "--user", "nobody")
     nobody = pwd.getpwnam("nobody")
