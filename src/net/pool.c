@@ -17,7 +17,7 @@ struct cd_pool {
         pthread_cond_t ended; /* a thread has ended */
         struct cd_job *first, **last;
         size_t queued, queue_max;
-        size_t idle, alive; /* threads */
+        size_t idle, busy, alive; /* threads */
         bool stopping, abandoned;
         int nice;
         size_t thread_count, thread_max; /* started, and the most */
@@ -84,10 +84,12 @@ static void *run_jobs(void *arg)
         be_patient(pool->nice);
         pthread_mutex_lock(&pool->lock);
         while ((job = next_job(pool))) {
+                pool->busy++;
                 pthread_mutex_unlock(&pool->lock);
                 job->handler(job->app, &job->x.req, &job->x.res);
                 cd_loop_finish_job(job);
                 pthread_mutex_lock(&pool->lock);
+                pool->busy--;
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);
@@ -113,7 +115,8 @@ static void start_thread(struct cd_pool *pool)
 bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
 {
         pthread_mutex_lock(&pool->lock);
-        bool has_room = pool->queued < pool->queue_max + pool->idle && !pool->stopping;
+        /* A thread that is to be started, or has not come to its first job yet, has room for one too. */
+        bool has_room = pool->queued + pool->busy < pool->queue_max + pool->thread_max && !pool->stopping;
         if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->thread_max)
                 start_thread(pool);
         bool taken = has_room && pool->alive > 0;
