@@ -20,7 +20,8 @@ struct cd_user_done {
 };
 
 /* Checks the order and makes of it the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
- * (with field "name", "password" or "grants"), CD_EXISTS (field "name") where a client has the name as its id: both would be one "sub", or CD_MALFORMED (field "hash"). Blocks for a hash where there is a plain password. */
+ * (with field "name", "password" or "grants"), CD_MALFORMED (field "hash"), or CD_EXISTS (field "name") where a client has the name as its
+ * id: both would be one "sub". Blocks for a hash where there is a plain password. */
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
                                 struct cd_user *ret, struct cd_error *reterr);
 

@@ -10,8 +10,8 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
 }
 
 enum {
-        SILENCE_US =
-                1500 * 1000 /* a store that takes so long for a few numbers is away, long before its timeouts say so */
+        /* A store that takes so long for a few numbers is away, long before its timeouts say so. */
+        SILENCE_US = 1500 * 1000,
 };
 
 static bool is_away(const struct cd_core *core)

@@ -1,5 +1,6 @@
 /* LESSONS 31: every allocation that can fail is made to fail, one after the other. */
 #include "support/check.h"
+#include "support/no_memory.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,30 +13,10 @@
 #include "base/json.h"
 #include "base/log.h"
 
-static int fail_at; /* the n-th call from now fails; negative: none */
 static bool no_threads;
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
 int __real_pthread_create(pthread_t *to, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *to, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
-
-static bool is_due(void)
-{
-        return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-        return is_due() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-        return is_due() ? NULL : __real_calloc(count, size);
-}
 
 int __wrap_pthread_create(pthread_t *to, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
 {

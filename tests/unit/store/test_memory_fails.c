@@ -1,6 +1,7 @@
 /* The store in memory where memory is out: LESSONS 31. Every allocation of every call is made to fail, one after the other; the call
  * says so and has changed nothing (core/ports.h), and the same call is fine once there is memory again. */
 #include "support/check.h"
+#include "support/no_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,31 +9,10 @@
 
 #include "store/memory/memory.h"
 
-static int fail_at = -1; /* the n-th allocation from now fails; negative: none */
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *block, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void *__real_reallocarray(void *block, size_t count, size_t size);
 void *__wrap_reallocarray(void *block, size_t count, size_t size);
-
-static bool is_due(void)
-{
-        return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-        return is_due() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-        return is_due() ? NULL : __real_calloc(count, size);
-}
 
 void *__wrap_realloc(void *block, size_t size)
 {
