@@ -123,6 +123,18 @@ bool cd_str_to_i64(cd_str s, int64_t *ret)
         return true;
 }
 
+/* No early exit, so that the compiler can look at many bytes at once. */
+bool cd_str_has_control(cd_str s)
+{
+        unsigned found = 0;
+
+        for (size_t i = 0; i < s.len; i++) {
+                unsigned char c = (unsigned char)s.ptr[i];
+                found |= (unsigned)(c < 0x20) | (unsigned)(c == 0x7f);
+        }
+        return found != 0;
+}
+
 /* RFC 3629 §4 */
 size_t cd_str_utf8_sequence(cd_str s)
 {

@@ -54,6 +54,8 @@ bool cd_str_to_u64(cd_str s, uint64_t *ret);
 /* The same with an optional '-'. False also where it does not fit 64 bits. */
 bool cd_str_to_i64(cd_str s, int64_t *ret);
 
+/* An ASCII control character: under 0x20 (a tab too), or DEL. Not the C1 ones. */
+bool cd_str_has_control(cd_str s);
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). */
 bool cd_str_is_utf8(cd_str s);
 /* Bytes of the well-formed UTF-8 sequence that a non-empty s begins with, or 0. */

@@ -48,9 +48,8 @@ static cd_status check_name(cd_str name, struct cd_error *reterr)
                                 CD_USER_GRANTS_NAME_MAX);
         if (!cd_str_is_utf8(name))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is not UTF-8");
-        for (size_t i = 0; i < name.len; i++)
-                if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
-                        return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name has a control character in it");
+        if (cd_str_has_control(name))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name has a control character in it");
         if (cd_user_grants_is_reserved(name))
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "tokens give this name a meaning of their own");
         return CD_OK;

@@ -107,20 +107,12 @@ static cd_status refuse(struct cd_error *reterr, enum claim claim, const char *w
         return cd_failf(reterr, CD_INVALID_TOKEN, name, "%.*s %s", CD_STR_ARG(name), what);
 }
 
-static bool has_control(cd_str s)
-{
-        for (size_t i = 0; i < s.len; i++)
-                if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-                        return true;
-        return false;
-}
-
 /* A string. Empty counts as absent, so that it never matches. */
 static cd_status read_string(const struct cd_json *member, enum claim claim, cd_str *ret, struct cd_error *reterr)
 {
         if (member->type != CD_JSON_STRING)
                 return refuse(reterr, claim, "is not a string");
-        if (has_control(member->text))
+        if (cd_str_has_control(member->text))
                 return refuse(reterr, claim, "holds a control character");
         *ret = member->text;
         return CD_OK;

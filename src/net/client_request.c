@@ -5,14 +5,6 @@
 
 #include "base/base64.h"
 
-static bool has_control(cd_str s)
-{
-        for (size_t i = 0; i < s.len; i++)
-                if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-                        return true;
-        return false;
-}
-
 /* NULL for a method that a call cannot have. */
 static const char *method_name(enum cd_http_method method)
 {
@@ -45,7 +37,7 @@ cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error 
                 return cd_fail(reterr, CD_INVALID_REQUEST, "no such method for a call");
         if (!cd_str_has_prefix(call->url, CD_STR("http://")) && !cd_str_has_prefix(call->url, CD_STR("https://")))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
-        if (has_control(call->url) || has_control(call->bearer) || has_control(call->content_type))
+        if (cd_str_has_control(call->url) || cd_str_has_control(call->bearer) || cd_str_has_control(call->content_type))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
         if (!cd_client_arena(call))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a call without a place for its answer");

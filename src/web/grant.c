@@ -15,14 +15,6 @@ static cd_status refuse(struct cd_error *reterr, const char *reason)
         return cd_fail_field(reterr, CD_INVALID_GRANT, CD_STR("Authorization"), reason);
 }
 
-static bool has_control(cd_str s)
-{
-        for (size_t i = 0; i < s.len; i++)
-                if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-                        return true;
-        return false;
-}
-
 /* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded, and the password
  * may have colons. */
 static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant_request *ret, struct cd_error *reterr)
@@ -50,7 +42,7 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant
         size_t colon = cd_str_index(pair, ':');
         if (colon == len)
                 return refuse(reterr, "no colon between name and password");
-        if (!cd_str_is_utf8(pair) || has_control(pair))
+        if (!cd_str_is_utf8(pair) || cd_str_has_control(pair))
                 return refuse(reterr, "name and password must be UTF-8 without control characters");
         *ret = (struct cd_grant_request){
                 .name = cd_str_slice(pair, 0, colon),

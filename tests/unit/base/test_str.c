@@ -152,6 +152,22 @@ static void utf8_is_judged_at_every_border(void **state)
                 assert_false(cd_str_is_utf8(bad[i]));
 }
 
+static void control_characters_are_c0_and_del(void **state)
+{
+        char text[] = "some text of more than eight bytes";
+
+        (void)state;
+        assert_false(cd_str_has_control(CD_STR("")));
+        for (int byte = 0; byte < 256; byte++) {
+                bool is_control = byte < 0x20 || byte == 0x7f;
+                text[0] = (char)byte;
+                assert_int_equal(cd_str_has_control(cd_str_of(text, 1)), is_control);
+                assert_int_equal(cd_str_has_control(cd_str_of(text, sizeof(text) - 1)), is_control);
+        }
+        assert_true(cd_str_has_control(cd_str_of("at the end\t", 11)));
+        assert_false(cd_str_has_control(CD_STR("\xc2\x80")));
+}
+
 static void distance_counts_edits(void **state)
 {
         char longest[65];
@@ -177,6 +193,7 @@ int main(void)
                 cmocka_unit_test(numbers_have_one_spelling),
                 cmocka_unit_test(signed_numbers_reach_both_ends),
                 cmocka_unit_test(utf8_is_judged_at_every_border),
+                cmocka_unit_test(control_characters_are_c0_and_del),
                 cmocka_unit_test(distance_counts_edits),
         };
         return cmocka_run_group_tests_name("str", tests, NULL, NULL);
