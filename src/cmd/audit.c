@@ -35,8 +35,7 @@ static bool print_json(const struct cd_audit_event *event)
         cd_json_add_str(&buf, "subject", event->subject);
         cd_json_add_str(&buf, "address", event->address);
         cd_json_add_str(&buf, "detail", event->detail);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        return cd_json_print(&buf);
+        return cd_json_end(&buf);
 }
 
 static bool print_events(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *events,

@@ -32,12 +32,9 @@ static int say_secret(const char *id, const char *what, cd_str secret, bool json
                 printf("%.*s\n", CD_STR_ARG(secret));
                 return CD_EXIT_OK;
         }
-        cd_buf_init(&buf, NULL, JSON_MAX);
-        cd_buf_add(&buf, CD_STR("{\"id\":"));
-        cd_buf_add_json(&buf, cd_str_from_c(id));
+        cd_json_begin(&buf, JSON_MAX, "id", cd_str_from_c(id));
         cd_json_add_str(&buf, "secret", secret);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        return cd_json_end(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */

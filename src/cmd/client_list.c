@@ -39,9 +39,7 @@ static bool print_json(struct cd_arena *arena, const struct listed *client)
         const struct cd_strs grants = grant_names(arena, r->grants);
         struct cd_buf buf;
 
-        cd_buf_init(&buf, NULL, JSON_MAX);
-        cd_buf_add(&buf, CD_STR("{\"id\":"));
-        cd_buf_add_json(&buf, r->id);
+        cd_json_begin(&buf, JSON_MAX, "id", r->id);
         cd_json_add_str(&buf, "from", source_of(client));
         cd_json_add_strs(&buf, "grant_types", &grants);
         cd_json_add_strs(&buf, "scopes", &r->scopes);
@@ -49,8 +47,7 @@ static bool print_json(struct cd_arena *arena, const struct listed *client)
         cd_json_add_strs(&buf, "introspect", &r->introspect);
         cd_json_add_time(&buf, "created_at", r->created_at);
         cd_json_add_time(&buf, "changed_at", r->changed_at);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        return cd_json_print(&buf);
+        return cd_json_end(&buf);
 }
 
 static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct listed *client)
@@ -114,7 +111,7 @@ static cd_status read_clients(struct cd_work *work, struct listed **ret, size_t 
         return CD_OK;
 }
 
-static int list_clients(struct cd_work *work, bool json)
+static int list_clients(struct cd_work *work, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct cd_sheet sheet;
@@ -124,9 +121,9 @@ static int list_clients(struct cd_work *work, bool json)
 
         if (read_clients(work, &all, &count, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        for (size_t i = 0; json && fine && i < count; i++)
+        for (size_t i = 0; look->json && fine && i < count; i++)
                 fine = print_json(&work->arena, &all[i]);
-        if (json)
+        if (look->json)
                 return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
         cd_sheet_init(&sheet, columns, CD_LEN(columns));
         for (size_t i = 0; i < count; i++)
@@ -138,10 +135,7 @@ static void print_client(struct cd_arena *arena, const struct listed *client)
 {
         const struct cd_client_record *r = client->record;
         const struct cd_strs grants = grant_names(arena, r->grants);
-        const struct {
-                const char *name;
-                cd_str value;
-        } rows[] = {
+        const struct cd_sheet_fact facts[] = {
                 { "id", r->id },
                 { "from", source_of(client) },
                 { "grant types", cd_list_text(arena, &grants) },
@@ -152,11 +146,10 @@ static void print_client(struct cd_arena *arena, const struct listed *client)
                 { "changed", cd_time_text(arena, r->changed_at) },
         };
 
-        for (size_t i = 0; i < CD_LEN(rows); i++)
-                printf("%-12s %.*s\n", rows[i].name, CD_STR_ARG(cd_safe_text(arena, rows[i].value)));
+        cd_sheet_facts(arena, facts, CD_LEN(facts));
 }
 
-static int show_client(struct cd_work *work, const char *id, bool json)
+static int show_client(struct cd_work *work, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct listed *all;
@@ -164,14 +157,14 @@ static int show_client(struct cd_work *work, const char *id, bool json)
 
         if (read_clients(work, &all, &count, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        while (i < count && !cd_str_eq_c(all[i].record->id, id))
+        while (i < count && !cd_str_eq_c(all[i].record->id, look->name))
                 i++;
         if (i == count) {
-                cd_status missing = cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", id);
+                cd_status missing = cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", look->name);
                 (void)missing;
                 return cd_work_fail(work->command, &err);
         }
-        if (json)
+        if (look->json)
                 return print_json(&work->arena, &all[i]) ? CD_EXIT_OK : CD_EXIT_FAILED;
         print_client(&work->arena, &all[i]);
         return CD_EXIT_OK;
@@ -179,40 +172,12 @@ static int show_client(struct cd_work *work, const char *id, bool json)
 
 static int run_list(int argc, char **argv)
 {
-        const char *config = NULL;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
-        struct cd_work work;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = list_clients(&work, json);
-        cd_work_close(&work);
-        return code;
+        return cd_work_look(argc, argv, NULL, list_clients);
 }
 
 static int run_show(int argc, char **argv)
 {
-        const char *config = NULL, *id;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
-        struct cd_work work;
-
-        if (!cd_options_parse(argc, argv, options, &id, 1))
-                return CD_EXIT_USAGE;
-        if (!id)
-                return cd_usage_error(argv[0], "name a client: cardea client show ID");
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = show_client(&work, id, json);
-        cd_work_close(&work);
-        return code;
+        return cd_work_look(argc, argv, "name a client: cardea client show ID", show_client);
 }
 
 const struct cd_command cd_cmd_client_list = {

@@ -15,9 +15,13 @@ enum {
 
 /* --- generate, rotate --------------------------------------------------------------------------------------------- */
 
+typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+                          struct cd_key_record *ret, struct cd_error *reterr);
+
 struct make_ask {
         const char *config, *alg, *bits;
         bool now;
+        make_fn *make;
 };
 
 static bool read_order(const struct make_ask *ask, const char *command, struct cd_key_order *ret)
@@ -35,10 +39,7 @@ static bool read_order(const struct make_ask *ask, const char *command, struct c
         return true;
 }
 
-typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
-                          struct cd_key_record *ret, struct cd_error *reterr);
-
-static int make_key(struct cd_work *work, const struct make_ask *ask, make_fn *make, const char *what)
+static int make_key(struct cd_work *work, const struct make_ask *ask)
 {
         struct cd_key_order order;
         struct cd_keyring ring;
@@ -53,32 +54,38 @@ static int make_key(struct cd_work *work, const struct make_ask *ask, make_fn *m
                 return cd_usage_error(work->command, "--bits is for RS256 only");
         cd_status status = cd_admin_keyring(&work->admin, &ring, &err);
         if (status == CD_OK)
-                status = make(&ring, &work->arena, &order, &key, &err);
+                status = ask->make(&ring, &work->arena, &order, &key, &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
         if (order.at_once) /* the next command finds it signing */
                 cd_work_outlast(work, key.sign_from - 1);
-        printf("%.*s key %.*s %s; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid), what,
+        printf("%.*s key %.*s generated; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid),
                CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
         return CD_EXIT_OK;
 }
 
-static int run_generate(int argc, char **argv)
+static int run_make(int argc, char **argv, const struct cd_option *options, const struct make_ask *ask)
 {
-        struct make_ask ask = { .now = true };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--alg", .value = &ask.alg },
-                                             { .name = "--bits", .value = &ask.bits },
-                                             { 0 } };
         struct cd_work work;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], ask.config);
+        int code = cd_work_open(&work, argv[0], ask->config);
         if (code == CD_EXIT_OK)
-                code = make_key(&work, &ask, cd_keyring_generate, "generated");
+                code = make_key(&work, ask);
         cd_work_close(&work);
         return code;
+}
+
+static int run_generate(int argc, char **argv)
+{
+        struct make_ask ask = { .make = cd_keyring_generate, .now = true };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--alg", .value = &ask.alg },
+                                             { .name = "--bits", .value = &ask.bits },
+                                             { 0 } };
+
+        return run_make(argc, argv, options, &ask);
 }
 
 static const struct cd_command key_generate = {
@@ -96,21 +103,14 @@ static const struct cd_command key_generate = {
 
 static int run_rotate(int argc, char **argv)
 {
-        struct make_ask ask = { 0 };
+        struct make_ask ask = { .make = cd_keyring_rotate };
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
                                              { .name = "--alg", .value = &ask.alg },
                                              { .name = "--bits", .value = &ask.bits },
                                              { .name = "--now", .flag = &ask.now },
                                              { 0 } };
-        struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], ask.config);
-        if (code == CD_EXIT_OK)
-                code = make_key(&work, &ask, cd_keyring_rotate, "generated");
-        cd_work_close(&work);
-        return code;
+        return run_make(argc, argv, options, &ask);
 }
 
 static const struct cd_command key_rotate = {
@@ -143,19 +143,16 @@ static bool print_key_json(const struct cd_key_record *key, cd_str state)
 {
         struct cd_buf buf;
 
-        cd_buf_init(&buf, NULL, JSON_MAX);
-        cd_buf_add(&buf, CD_STR("{\"kid\":"));
-        cd_buf_add_json(&buf, key->kid);
+        cd_json_begin(&buf, JSON_MAX, "kid", key->kid);
         cd_json_add_str(&buf, "alg", key->alg);
         cd_json_add_str(&buf, "state", state);
         cd_json_add_time(&buf, "created_at", key->created_at);
         cd_json_add_time(&buf, "sign_from", key->sign_from);
         cd_json_add_time(&buf, "verify_until", key->verify_until);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        return cd_json_print(&buf);
+        return cd_json_end(&buf);
 }
 
-static int list_keys(struct cd_work *work, bool json)
+static int list_keys(struct cd_work *work, const struct cd_look *look)
 {
         struct cd_arena *arena = &work->arena;
         struct cd_key_records keys;
@@ -179,31 +176,18 @@ static int list_keys(struct cd_work *work, bool json)
                         cd_time_text(arena, key->sign_from),
                         cd_time_text(arena, key->verify_until),
                 };
-                if (json)
+                if (look->json)
                         fine = fine && print_key_json(key, state);
                 else
                         cd_sheet_add(&sheet, cells);
         }
-        sheet.has_begun = json; /* no heading over JSON */
+        sheet.has_begun = look->json; /* no heading over JSON */
         return cd_sheet_done(&sheet) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 static int run_list(int argc, char **argv)
 {
-        const char *config = NULL;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
-        struct cd_work work;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = list_keys(&work, json);
-        cd_work_close(&work);
-        return code;
+        return cd_work_look(argc, argv, NULL, list_keys);
 }
 
 static const struct cd_command key_list = {

@@ -7,7 +7,8 @@
 
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
-        GAP = 2, /* spaces between columns */
+        GAP = 2,         /* spaces between columns */
+        FACT_WIDTH = 12, /* of the name of a fact, in characters */
 };
 
 /* The character that a well-formed sequence of `size` bytes stands for. */
@@ -125,6 +126,12 @@ bool cd_sheet_done(struct cd_sheet *sheet)
         return !sheet->failed;
 }
 
+void cd_sheet_facts(struct cd_arena *arena, const struct cd_sheet_fact *facts, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                printf("%-*s %.*s\n", FACT_WIDTH, facts[i].name, CD_STR_ARG(cd_safe_text(arena, facts[i].value)));
+}
+
 cd_str cd_time_text(struct cd_arena *arena, cd_time time)
 {
         char text[CD_RFC3339_LEN];
@@ -143,6 +150,15 @@ cd_str cd_list_text(struct cd_arena *arena, const struct cd_strs *list)
                 text = i ? cd_arena_printf(arena, "%.*s %.*s", CD_STR_ARG(text), CD_STR_ARG(list->items[i]))
                          : list->items[i];
         return text.ptr ? text : CD_STR("");
+}
+
+void cd_json_begin(struct cd_buf *buf, size_t ceiling, const char *name, cd_str value)
+{
+        cd_buf_init(buf, NULL, ceiling);
+        cd_buf_add(buf, CD_STR("{\""));
+        cd_buf_add(buf, cd_str_from_c(name));
+        cd_buf_add(buf, CD_STR("\":"));
+        cd_buf_add_json(buf, value);
 }
 
 static void add_name(struct cd_buf *buf, const char *name)
@@ -181,6 +197,12 @@ void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time)
         }
         cd_time_format_rfc3339(time, text);
         cd_buf_add_json(buf, cd_str_of(text, sizeof(text)));
+}
+
+bool cd_json_end(struct cd_buf *buf)
+{
+        cd_buf_add(buf, CD_STR("}\n"));
+        return cd_json_print(buf);
 }
 
 bool cd_json_print(struct cd_buf *buf)

@@ -25,6 +25,14 @@ void cd_sheet_add(struct cd_sheet *sheet, const cd_str *cells);
 /* Prints what waits (the names of the columns also where there is no row) and frees. False where memory ran out: rows are missing. */
 bool cd_sheet_done(struct cd_sheet *sheet);
 
+/* A line of what is shown of one thing. */
+struct cd_sheet_fact {
+        const char *name;
+        cd_str value;
+};
+/* Prints "name  value" lines, the values made safe. The arena is for their texts. */
+void cd_sheet_facts(struct cd_arena *arena, const struct cd_sheet_fact *facts, size_t count);
+
 /* With what could move a terminal's cursor, colour it or turn its lines around as \xHH, and bytes that are not UTF-8 too. In the arena;
  * empty where memory is out. */
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text);
@@ -34,10 +42,14 @@ cd_str cd_time_text(struct cd_arena *arena, cd_time time);
 struct cd_strs;
 cd_str cd_list_text(struct cd_arena *arena, const struct cd_strs *list);
 
+/* Begins an object of at most `ceiling` bytes with its first member. Ended by cd_json_end. */
+void cd_json_begin(struct cd_buf *buf, size_t ceiling, const char *name, cd_str value);
 /* ,"name":… in an object that has a member already. */
 void cd_json_add_str(struct cd_buf *buf, const char *name, cd_str value);
 void cd_json_add_strs(struct cd_buf *buf, const char *name, const struct cd_strs *list);
 /* RFC 3339, or null for 0. */
 void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time);
+/* Ends the object and its line, and prints it as cd_json_print does. */
+bool cd_json_end(struct cd_buf *buf);
 /* Prints what was built, and frees it. False where it had failed. */
 bool cd_json_print(struct cd_buf *buf);

@@ -31,17 +31,35 @@ static int need_name(const char *command)
         return cd_usage_error(command, "name a user: cardea %s NAME", command);
 }
 
-/* --- add ---------------------------------------------------------------------------------------------------------- */
-
-struct add_ask {
-        const char *name, *password_file;
+/* What an action is asked; each has options for some of it. */
+struct ask {
+        const char *config, *name, *password_file;
         struct cd_words grants;
-        bool disabled;
+        bool disabled, is_sure;
 };
 
+typedef int act_fn(struct cd_work *work, const struct ask *ask);
+
+/* An action on the one user who is named. */
+static int run_on_user(int argc, char **argv, const struct cd_option *options, struct ask *ask, act_fn *act)
+{
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &ask->name, 1))
+                return CD_EXIT_USAGE;
+        if (!ask->name)
+                return need_name(argv[0]);
+        int code = cd_work_open(&work, argv[0], ask->config);
+        if (code == CD_EXIT_OK)
+                code = act(&work, ask);
+        cd_work_close(&work);
+        return code;
+}
+
+/* --- add ---------------------------------------------------------------------------------------------------------- */
+
 /* The grants are judged before the password is asked for. */
-static cd_status add_user(struct cd_work *work, const struct add_ask *ask, struct cd_user_done *ret,
-                          struct cd_error *reterr)
+static cd_status try_add(struct cd_work *work, const struct ask *ask, struct cd_user_done *ret, struct cd_error *reterr)
 {
         struct cd_user_order order = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
         struct cd_strs grants = cd_work_strs(work, &ask->grants);
@@ -64,34 +82,29 @@ static cd_status add_user(struct cd_work *work, const struct add_ask *ask, struc
         return status;
 }
 
+static int add_user(struct cd_work *work, const struct ask *ask)
+{
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+
+        if (cd_work_know_clients(work, &err) != CD_OK || try_add(work, ask, &done, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        printf("user %.*s added\n", CD_STR_ARG(done.name));
+        return CD_EXIT_OK;
+}
+
 static int run_add(int argc, char **argv)
 {
-        struct add_ask ask = { 0 };
-        const char *config = NULL;
+        struct ask ask = { 0 };
         const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &config },
+                { .name = "--config", .letter = 'c', .value = &ask.config },
                 { .name = "--grant", .letter = 'g', .values = &ask.grants },
                 { .name = "--password-file", .value = &ask.password_file },
                 { .name = "--disabled", .flag = &ask.disabled },
                 { 0 },
         };
-        struct cd_user_done done;
-        struct cd_error err = { 0 };
-        struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, &ask.name, 1))
-                return CD_EXIT_USAGE;
-        if (!ask.name)
-                return need_name(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = cd_work_know_clients(&work, &err) == CD_OK && add_user(&work, &ask, &done, &err) == CD_OK
-                               ? CD_EXIT_OK
-                               : cd_work_fail(argv[0], &err);
-        if (code == CD_EXIT_OK)
-                printf("user %.*s added\n", CD_STR_ARG(done.name));
-        cd_work_close(&work);
-        return code;
+        return run_on_user(argc, argv, options, &ask, add_user);
 }
 
 static const struct cd_command user_add = {
@@ -118,41 +131,30 @@ static const struct cd_command user_add = {
 
 /* --- passwd ------------------------------------------------------------------------------------------------------- */
 
-static cd_status change_password(struct cd_work *work, const char *name, const char *file, struct cd_user_done *ret,
-                                 struct cd_error *reterr)
+static int change_password(struct cd_work *work, const struct ask *ask)
 {
+        struct cd_user_done done;
         struct cd_user user;
+        struct cd_error err = { 0 };
         cd_str password;
 
-        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(name), &user, reterr);
+        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(ask->name), &user, &err);
         if (status == CD_OK)
-                status = cd_ask_password(&work->arena, user.name, file, &password, reterr);
+                status = cd_ask_password(&work->arena, user.name, ask->password_file, &password, &err);
         if (status == CD_OK)
-                status = cd_admin_user_set_password(&work->by, &work->arena, user.name, password, ret, reterr);
-        return status;
+                status = cd_admin_user_set_password(&work->by, &work->arena, user.name, password, &done, &err);
+        return status == CD_OK ? say_done(work, &done, "has a new password; older tokens are dead")
+                               : cd_work_fail(work->command, &err);
 }
 
 static int run_passwd(int argc, char **argv)
 {
-        const char *config = NULL, *file = NULL, *name;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--password-file", .value = &file },
+        struct ask ask = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--password-file", .value = &ask.password_file },
                                              { 0 } };
-        struct cd_user_done done;
-        struct cd_error err = { 0 };
-        struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, &name, 1))
-                return CD_EXIT_USAGE;
-        if (!name)
-                return need_name(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = change_password(&work, name, file, &done, &err) == CD_OK
-                               ? say_done(&work, &done, "has a new password; older tokens are dead")
-                               : cd_work_fail(argv[0], &err);
-        cd_work_close(&work);
-        return code;
+        return run_on_user(argc, argv, options, &ask, change_password);
 }
 
 static const struct cd_command user_passwd = {
@@ -229,51 +231,44 @@ static const struct cd_command user_grant = {
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
 
-typedef cd_status change_fn(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr);
-
-/* A change that needs nothing but a name. */
-static int run_change(int argc, char **argv, change_fn *change, const char *what)
+static int disable_user(struct cd_work *work, const struct ask *ask)
 {
-        const char *config = NULL, *name;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
         struct cd_user_done done;
         struct cd_error err = { 0 };
-        struct cd_work work;
+        cd_str name = cd_str_from_c(ask->name);
 
-        if (!cd_options_parse(argc, argv, options, &name, 1))
-                return CD_EXIT_USAGE;
-        if (!name)
-                return need_name(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = change(&work, cd_str_from_c(name), &done, &err) == CD_OK ? say_done(&work, &done, what)
-                                                                                : cd_work_fail(argv[0], &err);
-        cd_work_close(&work);
-        return code;
+        if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_DISABLE, &done, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        return say_done(work, &done, "is disabled; older tokens are dead");
 }
 
-static cd_status disable(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr)
+/* No token is cut: there is no second to outlast. */
+static int enable_user(struct cd_work *work, const struct ask *ask)
 {
-        return cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_DISABLE, ret, reterr);
-}
+        struct cd_user_done done;
+        struct cd_error err = { 0 };
+        cd_str name = cd_str_from_c(ask->name);
 
-static cd_status enable(struct cd_work *work, cd_str name, struct cd_user_done *ret, struct cd_error *reterr)
-{
-        cd_status status = cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_ENABLE, ret, reterr);
-
-        if (status == CD_OK)
-                ret->at = 0; /* no token was cut: there is nothing to outlast */
-        return status;
+        if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_ENABLE, &done, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        printf("user %.*s is enabled\n", CD_STR_ARG(done.name));
+        return CD_EXIT_OK;
 }
 
 static int run_disable(int argc, char **argv)
 {
-        return run_change(argc, argv, disable, "is disabled; older tokens are dead");
+        struct ask ask = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config }, { 0 } };
+
+        return run_on_user(argc, argv, options, &ask, disable_user);
 }
 
 static int run_enable(int argc, char **argv)
 {
-        return run_change(argc, argv, enable, "is enabled");
+        struct ask ask = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config }, { 0 } };
+
+        return run_on_user(argc, argv, options, &ask, enable_user);
 }
 
 static const struct cd_command user_disable = {
@@ -296,14 +291,15 @@ static const struct cd_command user_enable = {
         .run = run_enable,
 };
 
-static int remove_user(struct cd_work *work, const char *name, bool is_sure)
+static int remove_user(struct cd_work *work, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_user user;
         struct cd_error err = { 0 };
         char question[256];
+        bool is_sure = ask->is_sure;
 
-        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(name), &user, &err);
+        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(ask->name), &user, &err);
         if (status == CD_OK && !is_sure) {
                 snprintf(question, sizeof(question), "Remove user %.*s for good?", CD_STR_ARG(user.name));
                 status = cd_ask_yes(question, &is_sure, &err);
@@ -318,22 +314,12 @@ static int remove_user(struct cd_work *work, const char *name, bool is_sure)
 
 static int run_remove(int argc, char **argv)
 {
-        const char *config = NULL, *name;
-        bool yes = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--yes", .letter = 'y', .flag = &yes },
+        struct ask ask = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--yes", .letter = 'y', .flag = &ask.is_sure },
                                              { 0 } };
-        struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, &name, 1))
-                return CD_EXIT_USAGE;
-        if (!name)
-                return need_name(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = remove_user(&work, name, yes);
-        cd_work_close(&work);
-        return code;
+        return run_on_user(argc, argv, options, &ask, remove_user);
 }
 
 static const struct cd_command user_remove = {

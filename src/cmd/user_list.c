@@ -39,9 +39,7 @@ static bool print_json(const struct cd_user *user)
 {
         struct cd_buf buf;
 
-        cd_buf_init(&buf, NULL, JSON_MAX);
-        cd_buf_add(&buf, CD_STR("{\"name\":"));
-        cd_buf_add_json(&buf, user->name);
+        cd_json_begin(&buf, JSON_MAX, "name", user->name);
         cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
         cd_buf_add(&buf, CD_STR(",\"grants\":"));
         cd_buf_add(&buf, user->grants);
@@ -52,8 +50,7 @@ static bool print_json(const struct cd_user *user)
         cd_json_add_time(&buf, "last_login_at", user->last_login_at);
         cd_buf_printf(&buf, ",\"failures\":%lld", (long long)user->failures);
         cd_json_add_time(&buf, "failed_at", user->failed_at);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        return cd_json_print(&buf);
+        return cd_json_end(&buf);
 }
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
@@ -101,31 +98,23 @@ static cd_status print_pages(const struct cd_work *work, struct cd_sheet *sheet,
         return CD_OK;
 }
 
-static int run_list(int argc, char **argv)
+static int list_users(struct cd_work *work, const struct cd_look *look)
 {
-        const char *config = NULL;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
         struct cd_error err = { 0 };
         struct cd_sheet sheet;
-        struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK) {
-                cd_sheet_init(&sheet, columns, CD_LEN(columns));
-                cd_status status = print_pages(&work, &sheet, json, &err);
-                if (json)
-                        sheet.has_begun = true; /* no heading for no row */
-                if (!cd_sheet_done(&sheet) && status == CD_OK)
-                        status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
-                code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(argv[0], &err);
-        }
-        cd_work_close(&work);
-        return code;
+        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        cd_status status = print_pages(work, &sheet, look->json, &err);
+        if (look->json)
+                sheet.has_begun = true; /* no heading for no row */
+        if (!cd_sheet_done(&sheet) && status == CD_OK)
+                status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
+        return status == CD_OK ? CD_EXIT_OK : cd_work_fail(work->command, &err);
+}
+
+static int run_list(int argc, char **argv)
+{
+        return cd_work_look(argc, argv, NULL, list_users);
 }
 
 const struct cd_command cd_cmd_user_list = {
@@ -146,10 +135,7 @@ const struct cd_command cd_cmd_user_list = {
 
 static void print_user(struct cd_arena *arena, const struct cd_user *user)
 {
-        const struct {
-                const char *name;
-                cd_str value;
-        } rows[] = {
+        const struct cd_sheet_fact facts[] = {
                 { "name", user->name },
                 { "state", state_of(user) },
                 { "grants", user->grants },
@@ -163,34 +149,25 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
                                                 : CD_STR("0") },
         };
 
-        for (size_t i = 0; i < CD_LEN(rows); i++)
-                printf("%-12s %.*s\n", rows[i].name, CD_STR_ARG(cd_safe_text(arena, rows[i].value)));
+        cd_sheet_facts(arena, facts, CD_LEN(facts));
+}
+
+static int show_user(struct cd_work *work, const struct cd_look *look)
+{
+        struct cd_error err = { 0 };
+        struct cd_user user;
+
+        if (cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        if (look->json)
+                return print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        print_user(&work->arena, &user);
+        return CD_EXIT_OK;
 }
 
 static int run_show(int argc, char **argv)
 {
-        const char *config = NULL, *name;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
-        struct cd_error err = { 0 };
-        struct cd_user user;
-        struct cd_work work;
-
-        if (!cd_options_parse(argc, argv, options, &name, 1))
-                return CD_EXIT_USAGE;
-        if (!name)
-                return cd_usage_error(argv[0], "name a user: cardea user show NAME");
-        int code = cd_work_open(&work, argv[0], config);
-        if (code == CD_EXIT_OK && cd_admin_user_find(&work.by, &work.arena, cd_str_from_c(name), &user, &err) != CD_OK)
-                code = cd_work_fail(argv[0], &err);
-        else if (code == CD_EXIT_OK && json)
-                code = print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        else if (code == CD_EXIT_OK)
-                print_user(&work.arena, &user);
-        cd_work_close(&work);
-        return code;
+        return cd_work_look(argc, argv, "name a user: cardea user show NAME", show_user);
 }
 
 const struct cd_command cd_cmd_user_show = {

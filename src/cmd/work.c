@@ -137,6 +137,26 @@ void cd_work_close(struct cd_work *work)
         cd_arena_done(&work->arena);
 }
 
+int cd_work_look(int argc, char **argv, const char *need, cd_look_fn *show)
+{
+        const char *config = NULL;
+        struct cd_look look = { 0 };
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--json", .flag = &look.json },
+                                             { 0 } };
+        struct cd_work work;
+
+        if (!cd_options_parse(argc, argv, options, &look.name, need ? 1 : 0))
+                return CD_EXIT_USAGE;
+        if (need && !look.name)
+                return cd_usage_error(argv[0], "%s", need);
+        int code = cd_work_open(&work, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = show(&work, &look);
+        cd_work_close(&work);
+        return code;
+}
+
 void cd_work_outlast(const struct cd_work *work, cd_time at)
 {
         const struct timespec step = { .tv_nsec = 5 * 1000 * 1000 };

@@ -20,6 +20,15 @@ struct cd_work {
  * both cases. */
 int cd_work_open(struct cd_work *work, const char *command, const char *config);
 void cd_work_close(struct cd_work *work);
+/* What a command that only looks is asked: --config, --json, and the name of one thing where it shows one. */
+struct cd_look {
+        const char *name; /* NULL: of all */
+        bool json;
+};
+typedef int cd_look_fn(struct cd_work *work, const struct cd_look *look);
+/* Reads what is asked, opens, looks, closes; the exit code. `need` is said where the name is missing; NULL: the command takes none. */
+int cd_work_look(int argc, char **argv, const char *need, cd_look_fn *show);
+
 /* Fills by.clients, for commands that add users. */
 cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr);
 
