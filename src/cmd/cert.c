@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/file.h"
 #include "crypto/certificate.h"
 
 enum {
@@ -25,28 +26,13 @@ static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
-/* Returns 0 or errno. The file is left as it is. */
-static int fill(int fd, cd_str text, mode_t mode)
-{
-        if (fchmod(fd, mode) != 0)
-                return errno;
-        while (text.len) {
-                ssize_t n = write(fd, text.ptr, text.len);
-                if (n < 0 && errno != EINTR)
-                        return errno;
-                if (n > 0)
-                        text = cd_str_slice(text, (size_t)n, text.len);
-        }
-        return fsync(fd) == 0 ? 0 : errno;
-}
-
 static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
 {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
         if (fd < 0)
                 return fail_file(reterr, path, errno);
-        int error = fill(fd, text, mode);
+        int error = cd_file_fill(fd, text, mode);
         if (close(fd) != 0 && !error)
                 error = errno;
         if (!error)

@@ -7,27 +7,13 @@
 #include <unistd.h>
 
 #include "app/administration.h"
-#include "base/secret.h"
 #include "cmd/cmd.h"
-#include "cmd/init_files.h"
+#include "cmd/init.h"
 #include "cmd/work.h"
-#include "crypto/certificate.h"
-#include "crypto/seal.h"
 #include "store/store.h"
 
 enum {
-        CERTIFICATE_DAYS = 825,
-        TEXT_MAX = 64 * 1024, /* bytes of a configuration */
-        PORT_MAX = 65534,     /* the resource service takes the next one */
-};
-
-struct init {
-        const char *command;
-        const char *dir, *listen, *issuer, *store, *user;
-        cd_str host; /* of listen, without its port */
-        unsigned port;
-        struct cd_arena arena;
-        struct init_files files;
+        PORT_MAX = 65534, /* the resource service takes the next one */
 };
 
 /* --- what is asked for ---------------------------------------------------------------------------------------------- */
@@ -85,152 +71,6 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
                 return CD_OK;
         return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
                              "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
-}
-
-/* --- the files ------------------------------------------------------------------------------------------------------ */
-
-/* The host of the issuer, without its port; empty where it has none. */
-static cd_str issuer_host(const struct init *init)
-{
-        cd_str rest = cd_str_from_c(init->issuer);
-        size_t end = 0;
-
-        if (!cd_str_has_prefix(rest, CD_STR("https://")))
-                return CD_STR("");
-        rest = cd_str_slice(rest, 8, rest.len);
-        if (rest.len && rest.ptr[0] == '[')
-                return cd_str_slice(rest, 1, cd_str_index(rest, ']') - 1);
-        while (end < rest.len && rest.ptr[end] != ':' && rest.ptr[end] != '/')
-                end++;
-        return cd_str_slice(rest, 0, end);
-}
-
-/* The names of this host, and that of the issuer where it is another. */
-static cd_status list_names(struct init *init, struct cd_strs *ret, struct cd_error *reterr)
-{
-        struct cd_strs names;
-        cd_str host = issuer_host(init);
-
-        cd_status status = cd_certificate_names_of_host(&init->arena, &names, reterr);
-        if (status != CD_OK)
-                return status;
-        cd_str *all = cd_arena_calloc(&init->arena, names.count + 1, sizeof(*all));
-        if (!all)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names of the certificate");
-        bool is_known = !host.len;
-        for (size_t i = 0; i < names.count; i++) {
-                all[i] = names.items[i];
-                is_known |= cd_str_eq_nocase(names.items[i], host);
-        }
-        if (!is_known)
-                all[names.count] = host;
-        *ret = (struct cd_strs){ all, names.count + !is_known };
-        return CD_OK;
-}
-
-static cd_status write_certificate(struct init *init, struct cd_error *reterr)
-{
-        struct cd_certificate_spec spec = { .now = cd_clock_system.now(&cd_clock_system), .days = CERTIFICATE_DAYS };
-        cd_str certificate, key;
-
-        cd_status status = list_names(init, &spec.names, reterr);
-        if (status == CD_OK)
-                status = cd_certificate_self_signed(&spec, &init->arena, &certificate, &key, reterr);
-        if (status == CD_OK)
-                status = init_files_write(&init->files, "cert.pem", 0644, certificate, reterr);
-        if (status == CD_OK)
-                status = init_files_write(&init->files, "key.pem", 0600, key, reterr);
-        return status;
-}
-
-static cd_status write_master_key(struct init *init, struct cd_error *reterr)
-{
-        char text[CD_MASTER_KEY_TEXT + 1];
-
-        cd_status status = cd_master_key_generate(&cd_random_system, text, reterr);
-        if (status != CD_OK)
-                return status;
-        text[CD_MASTER_KEY_TEXT] = '\n';
-        status = init_files_write(&init->files, "master.key", 0600, cd_str_of(text, sizeof(text)), reterr);
-        cd_wipe(text, sizeof(text));
-        return status;
-}
-
-/* "NAME: VALUE", the value as YAML takes it whatever is in it. */
-static void add_setting(struct cd_buf *buf, const char *name, cd_str value, const char *comment)
-{
-        cd_buf_add(buf, cd_str_from_c(name));
-        cd_buf_add(buf, CD_STR(": "));
-        cd_buf_add_json(buf, value);
-        cd_buf_add(buf, cd_str_from_c(comment));
-        cd_buf_add_char(buf, '\n');
-}
-
-static void compose_server(const struct init *init, struct cd_buf *buf)
-{
-        char audience[64];
-
-        snprintf(audience, sizeof(audience), "https://localhost:%u", init->port + 1);
-        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. What is in force:\n"
-                               "# cardea config show --config cardea.yaml. Files are relative to this one.\n"
-                               "listen: ["));
-        cd_buf_add_json(buf, cd_str_from_c(init->listen));
-        cd_buf_add(buf, CD_STR("]\n"));
-        add_setting(buf, "issuer", cd_str_from_c(init->issuer),
-                    "   # what clients call this server, and \"iss\" of tokens");
-        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }   # self-signed; a real one goes in their "
-                               "place\n"));
-        if (init->user)
-                add_setting(buf, "user", cd_str_from_c(init->user), "   # whom to become when started as root");
-        cd_buf_add(buf, CD_STR("\n# Users, clients, keys and the audit. SQLite needs no server; several nodes share a "
-                               "PostgreSQL:\n"
-                               "# store: postgresql://cardea@db.example.org/cardea\n"));
-        add_setting(buf, "store", cd_str_from_c(init->store), "");
-        cd_buf_add(buf,
-                   CD_STR("# Seals the private keys in the store. Keep a copy elsewhere: without it they are lost.\n"
-                          "master_key: ${file:master.key}\n"
-                          "\n# GET /grant with a user's name and password gives a token that says what the user "
-                          "may do.\n"
-                          "grant:\n"));
-        add_setting(buf, "  audience", cd_str_from_c(audience), "   # who takes these tokens: the resource service");
-        cd_buf_add(buf,
-                   CD_STR("  lifetime: 5m\n"
-                          "\n# Tokens of clients, which \"cardea client add\" adds; they may be given these scopes.\n"
-                          "tokens: { lifetime: 5m, alg: ES256 }\n"
-                          "scopes: [read, write]\n"
-                          "\npassword_hashing: { memory: 19MB, iterations: 2 }   # Argon2id; raised, it holds from "
-                          "the next login on\n"
-                          "log: { level: info }\n"));
-}
-
-static void compose_resource(const struct init *init, struct cd_buf *buf)
-{
-        char url[128];
-
-        cd_buf_printf(buf,
-                      "# The example of a resource service: grant-resource --config resource.yaml\n"
-                      "listen: [\"%.*s:%u\"]\n",
-                      CD_STR_ARG(init->host), init->port + 1);
-        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }\n"));
-        add_setting(buf, "issuer", cd_str_from_c(init->issuer), "   # whose tokens it takes");
-        snprintf(url, sizeof(url), "https://localhost:%u/.well-known/jwks.json", init->port);
-        add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
-        snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
-        add_setting(buf, "audience", cd_str_from_c(url), "   # for whom they must be");
-        cd_buf_add(buf, CD_STR("ca: cert.pem   # what proves that server\n"));
-}
-
-static cd_status write_text(struct init *init, const char *name, void (*compose)(const struct init *, struct cd_buf *),
-                            struct cd_error *reterr)
-{
-        struct cd_buf buf;
-        cd_str text;
-
-        cd_buf_init(&buf, &init->arena, TEXT_MAX);
-        compose(init, &buf);
-        if (cd_buf_view(&buf, &text) != CD_OK)
-                return cd_fail(reterr, CD_TOO_LARGE, "the configuration would be too long");
-        return init_files_write(&init->files, name, 0600, text, reterr);
 }
 
 /* --- the database ----------------------------------------------------------------------------------------------------- */
@@ -295,13 +135,7 @@ static cd_status make_all(struct init *init, struct cd_error *reterr)
         cd_status status = init_files_begin(&init->files, init->dir, reterr);
 
         if (status == CD_OK)
-                status = write_text(init, "cardea.yaml", compose_server, reterr);
-        if (status == CD_OK)
-                status = write_text(init, "resource.yaml", compose_resource, reterr);
-        if (status == CD_OK)
-                status = write_master_key(init, reterr);
-        if (status == CD_OK)
-                status = write_certificate(init, reterr);
+                status = init_write(init, reterr);
         if (status == CD_OK)
                 status = make_database(init, reterr);
         if (status == CD_OK)
@@ -347,7 +181,7 @@ static cd_str quoted(struct cd_arena *arena, const char *text)
 
         if (text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+@%,:")] == '\0')
                 return cd_str_from_c(text);
-        cd_buf_init(&buf, arena, TEXT_MAX);
+        cd_buf_init(&buf, arena, INIT_TEXT_MAX);
         cd_buf_add_char(&buf, '\'');
         for (; *text; text++)
                 cd_buf_add(&buf, *text == '\'' ? CD_STR("'\\''") : cd_str_of(text, 1));

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/file.h"
+
 static cd_status fail_dir(const struct init_files *files, cd_status status, const char *why, struct cd_error *reterr)
 {
         return cd_failf(reterr, status, CD_STR("dir"), "%s %s", files->dir, why);
@@ -83,18 +85,6 @@ static bool note(struct init_files *files, const char *name)
         return true;
 }
 
-static bool write_all(int fd, cd_str text)
-{
-        while (text.len) {
-                ssize_t n = write(fd, text.ptr, text.len);
-                if (n < 0 && errno != EINTR)
-                        return false;
-                if (n > 0)
-                        text = cd_str_slice(text, (size_t)n, text.len);
-        }
-        return true;
-}
-
 cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,
                            struct cd_error *reterr)
 {
@@ -103,10 +93,11 @@ cd_status init_files_write(struct init_files *files, const char *name, mode_t mo
         if (fd < 0)
                 return errno == EEXIST ? cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already", name)
                                        : fail_errno(name, reterr);
-        bool fine = note(files, name) && write_all(fd, text) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
-        if (close(fd) < 0 || !fine)
-                return fail_errno(name, reterr);
-        return CD_OK;
+        int error = note(files, name) ? cd_file_fill(fd, text, mode) : ENAMETOOLONG;
+        if (close(fd) < 0 && !error)
+                error = errno;
+        errno = error;
+        return error ? fail_errno(name, reterr) : CD_OK;
 }
 
 cd_status init_files_expect(struct init_files *files, const char *name, struct cd_error *reterr)

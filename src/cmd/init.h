@@ -1,0 +1,20 @@
+#pragma once
+/* What cardea init was asked, and what its parts share. */
+#include "base/buf.h"
+#include "cmd/init_files.h"
+
+enum {
+        INIT_TEXT_MAX = 64 * 1024, /* bytes of a configuration */
+};
+
+struct init {
+        const char *command;
+        const char *dir, *listen, *issuer, *store, *user;
+        cd_str host; /* of listen, without its port */
+        unsigned port;
+        struct cd_arena arena;
+        struct init_files files;
+};
+
+/* Writes the configurations, the master key and the certificate into init->files. CD_EXISTS, CD_UNAVAILABLE, CD_NO_MEMORY, CD_TOO_LARGE. */
+cd_status init_write(struct init *init, struct cd_error *reterr);
