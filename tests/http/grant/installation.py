@@ -1,7 +1,6 @@
 """What `cardea init` makes, with its users and clients, and the servers that run on it."""
 import json
 import re
-import socket
 import subprocess
 from urllib.parse import urlencode
 
@@ -10,7 +9,7 @@ import yaml
 
 import services
 from authority import Connection, basic_raw
-from services import wait_until
+from services import find_port, wait_until
 
 AUDIENCE = "https://resource.example"
 WATCH = "watch"  # the client that may introspect AUDIENCE's tokens
@@ -20,18 +19,12 @@ PATIENT = {"account_tries": 5, "address_tries": 1000000, "delay": "1s", "max_del
 BUSY = 10  # seconds: what is promised within one may take longer on a machine that does other things too
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 class Installation:
     """`changes` replace the settings of their names. Every password and token that passes here must never be in a log."""
 
     def __init__(self, folder, store="sqlite:cardea.db", **changes):
         self.folder, self.secrets, self.servers, self.clients = folder / "auth", set(), [], {}
-        self.port = free_port()
+        self.port = find_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.made = subprocess.run(
             [services.PROGRAMS["cardea"], "init", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}",
@@ -97,7 +90,7 @@ class Installation:
     def serve_another(self, **changes):
         """A second node: another port, the same store, the same name."""
         path = self.folder / f"node{len(self.servers)}.yaml"
-        path.write_text(json.dumps({**self.config, "listen": [f"127.0.0.1:{free_port()}"], **changes}))
+        path.write_text(json.dumps({**self.config, "listen": [f"127.0.0.1:{find_port()}"], **changes}))
         return self.serve(path)
 
     def finish(self):

@@ -1,9 +1,6 @@
 """Starts `cardea serve` for a test; CARDEA_BUILD names the build folder (default: build)."""
 import json
-import os
-import pathlib
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -11,8 +8,7 @@ import time
 import pytest
 
 from authority import Authority, settings
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+from services import PROGRAMS, find_port
 
 
 class Service:
@@ -20,8 +16,7 @@ class Service:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "cardea.yaml"
         self.path.write_text(json.dumps(config, ensure_ascii=False, indent=1))
-        binary = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve() / "cardea"
-        self.process = subprocess.Popen([str(binary), "serve", "--config", str(self.path)], cwd=folder,
+        self.process = subprocess.Popen([PROGRAMS["cardea"], "serve", "--config", str(self.path)], cwd=folder,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.lines = []
         self.changed = threading.Condition()
@@ -86,19 +81,13 @@ class Service:
         return self.process.returncode
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory):
     """launch(setting=…): an Authority, ready; without=[name] leaves one out; wait=False gives the Service as it starts. All end with the run."""
     started = []
 
     def run(wait=True, port=None, folder=None, without=(), **changes):
-        config = settings(port or free_port(), **changes)
+        config = settings(port or find_port(), **changes)
         for name in without:
             del config[name]
         service = Service(config, folder or tmp_path_factory.mktemp("serve"))
