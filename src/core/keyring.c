@@ -3,6 +3,10 @@
 #include "base/base64.h"
 #include "base/secret.h"
 
+enum {
+        ROTATE_TRIES = 8, /* where others change the keys at the same time */
+};
+
 static bool is_over(const struct cd_key_record *key, cd_time now)
 {
         return key->verify_until && key->verify_until <= now;
@@ -232,13 +236,26 @@ static cd_status refuse_rotation(const struct found *found, cd_str alg, struct c
                         CD_STR_ARG(found->next->kid), CD_RFC3339_LEN, from);
 }
 
-cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
-                            struct cd_key_record *ret, struct cd_error *reterr)
+/* What the keys are, and which version of them that is at least. */
+static cd_status look_up(const struct cd_keyring *ring, struct cd_arena *arena, struct cd_key_records *ret,
+                         int64_t *ret_version, struct cd_error *reterr)
+{
+        struct cd_store_versions versions;
+
+        cd_status status = ring->store->versions(ring->store, &versions, reterr);
+        if (status == CD_OK)
+                *ret_version = versions.keys;
+        return status == CD_OK ? ring->store->keys->list(ring->store, arena, ret, reterr) : status;
+}
+
+/* *ret_is_stale: somebody else changed the keys meanwhile. */
+static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+                        struct cd_key_record *ret, bool *ret_is_stale, struct cd_error *reterr)
 {
         struct cd_key_addition addition = { 0 };
         struct cd_key_records keys;
 
-        cd_status status = ring->store->keys->list(ring->store, arena, &keys, reterr);
+        cd_status status = look_up(ring, arena, &keys, &addition.if_version, reterr);
         if (status != CD_OK)
                 return status;
         struct found found = look(&keys, cd_alg_name(order->alg), ring->now);
@@ -253,9 +270,23 @@ cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *aren
                 addition.key.sign_from = signing->sign_from + 1;
         addition.others_until = addition.key.sign_from + ring->token_lifetime + CD_KEY_SLACK;
         status = add(ring, arena, &addition, "key.rotate", ret, reterr);
+        *ret_is_stale = status == CD_EXISTS;
         /* It would take over at its time, from the newer one. */
         if (status == CD_OK && found.next)
                 status = end_key(ring, arena, found.next->kid, "another one signs in its place", reterr);
+        return status;
+}
+
+cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+                            struct cd_key_record *ret, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+        bool is_stale = true;
+
+        for (size_t i = 0; i < ROTATE_TRIES && is_stale; i++) {
+                is_stale = false;
+                status = rotate(ring, arena, order, ret, &is_stale, reterr);
+        }
         return status;
 }
 

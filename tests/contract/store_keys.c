@@ -181,6 +181,54 @@ static void of_many_who_make_the_first_key_at_once_one_does(void **state)
         assert_int_equal(count_events(s), 1);
 }
 
+static void a_key_is_refused_where_the_keys_are_of_another_version(void **state)
+{
+        struct stage *s = *state;
+        struct cd_key_addition first = some_key("first", 100), second = some_key("second", 200);
+
+        assert_status(add(s, &first), CD_OK);
+        second.if_version = get_versions(s).keys;
+        second.others_until = 5000;
+        assert_status(s->store->keys->set_verify_until(s->store, CD_STR("first"), 9000, &an_event, &s->error), CD_OK);
+        assert_status(add(s, &second), CD_EXISTS);
+        assert_string_equal(s->error.reason, "the keys have changed meanwhile");
+        assert_int_equal(list(s).count, 1);
+        assert_int_equal(verify_until(s, "first"), 9000);
+        assert_int_equal(count_events(s), 2);
+        second.if_version = get_versions(s).keys;
+        assert_status(add(s, &second), CD_OK);
+        assert_int_equal(verify_until(s, "first"), 5000);
+}
+
+static int64_t version_seen;
+
+static const char *make_the_next_key(struct stage *s, size_t number)
+{
+        char kid[16];
+        struct cd_error error;
+
+        snprintf(kid, sizeof(kid), "n%zu", number);
+        struct cd_key_addition addition = some_key(kid, 100);
+        addition.if_version = version_seen;
+        cd_status status = s->store->keys->add(s->store, &addition, &an_event, &error);
+        if (status == CD_OK)
+                made++;
+        return status == CD_OK || status == CD_EXISTS ? NULL : "neither made nor changed meanwhile";
+}
+
+static void of_many_who_add_to_one_version_at_once_one_does(void **state)
+{
+        struct stage *s = *state;
+        struct cd_key_addition first = some_key("first", 100);
+
+        assert_status(add(s, &first), CD_OK);
+        version_seen = get_versions(s).keys;
+        made = 0;
+        at_once(s, 16, make_the_next_key);
+        assert_int_equal(made, 1);
+        assert_int_equal(list(s).count, 2);
+}
+
 static void a_long_key_comes_back_whole(void **state)
 {
         struct stage *s = *state;
@@ -205,6 +253,8 @@ int run_keys_contract(void)
                 CONTRACT(the_end_of_a_key_can_be_set),
                 CONTRACT(every_change_of_keys_grows_their_version_alone),
                 CONTRACT(of_many_who_make_the_first_key_at_once_one_does),
+                CONTRACT(a_key_is_refused_where_the_keys_are_of_another_version),
+                CONTRACT(of_many_who_add_to_one_version_at_once_one_does),
                 CONTRACT(a_long_key_comes_back_whole),
         };
 

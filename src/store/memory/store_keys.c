@@ -65,6 +65,8 @@ static cd_status add(struct cd_store *store, const struct cd_key_addition *addit
 
         if (cd_rows_find(&m->keys, addition->key.kid, &at))
                 return cd_fail(reterr, CD_EXISTS, "there is a key of that kid already");
+        if (addition->if_version && addition->if_version != m->versions.keys)
+                return cd_fail(reterr, CD_EXISTS, "the keys have changed meanwhile");
         const struct cd_key_record *open = addition->only_if_first ? open_key(m, addition->key.alg) : NULL;
         if (open)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("alg"), "there is a key of %.*s already: %.*s",

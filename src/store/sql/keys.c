@@ -108,6 +108,8 @@ static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_e
         /* First, so that of two nodes that start together the second sees the key of the first. */
         cd_status status = cd_sql_bump(session, CD_STR("keys"), &version, reterr);
 
+        if (status == CD_OK && addition->if_version && version != addition->if_version + 1)
+                return cd_fail(reterr, CD_EXISTS, "the keys have changed meanwhile");
         if (status == CD_OK && addition->only_if_first)
                 status = check_first(session, &addition->key, reterr);
         if (status == CD_OK && addition->others_until)

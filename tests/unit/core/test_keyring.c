@@ -273,6 +273,73 @@ static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), old.sign_from + 1)->kid, now.kid.ptr);
 }
 
+/* The store's keys as of one moment, behind which another node rotates them. */
+static struct {
+        struct ring_fixture *r;
+        struct cd_key_ops ops;
+        const struct cd_key_ops *real;
+        const struct cd_key_order *order; /* of the other node; NULL: it has rotated */
+        cd_status status;
+        struct cd_key_record made;
+} elsewhere;
+
+static cd_status list_then_rotate(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
+                                  struct cd_error *reterr)
+{
+        const struct cd_key_order *order = elsewhere.order;
+
+        cd_status status = elsewhere.real->list(store, arena, ret, reterr);
+        elsewhere.order = NULL;
+        if (order)
+                elsewhere.status =
+                        cd_keyring_rotate(&elsewhere.r->ring, &elsewhere.r->arena, order, &elsewhere.made, NULL);
+        return status;
+}
+
+static cd_status rotate_beside_another(struct ring_fixture *r, const struct cd_key_order *order,
+                                       struct cd_key_record *ret, struct cd_error *reterr)
+{
+        elsewhere.r = r;
+        elsewhere.real = r->ring.store->keys;
+        elsewhere.ops = *elsewhere.real;
+        elsewhere.ops.list = list_then_rotate;
+        elsewhere.order = order;
+        r->ring.store->keys = &elsewhere.ops;
+        cd_status status = cd_keyring_rotate(&r->ring, &r->arena, order, ret, reterr);
+        r->ring.store->keys = elsewhere.real;
+        assert_status(elsewhere.status, CD_OK);
+        return status;
+}
+
+/* Else there were two next keys from one second on, and which of them signs would be the toss of a coin: also the one that ends before
+ * its tokens do. */
+static void of_two_who_rotate_at_once_one_is_told_of_the_others_key(void **state)
+{
+        struct ring_fixture *r = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256 };
+        struct cd_key_record next;
+        struct cd_error err;
+
+        generate(r);
+        assert_status(rotate_beside_another(r, &order, &next, &err), CD_EXISTS);
+        assert_non_null(strstr(err.reason, "is published already and signs from 2026-"));
+        assert_int_equal(list(r).count, 2);
+        assert_int_equal(find(r, elsewhere.made.kid).verify_until, 0);
+}
+
+static void of_two_who_rotate_now_the_second_takes_over_behind_the_first(void **state)
+{
+        struct ring_fixture *r = *state;
+        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        struct cd_key_record now;
+
+        generate(r);
+        assert_status(rotate_beside_another(r, &order, &now, NULL), CD_OK);
+        assert_int_equal(now.sign_from, elsewhere.made.sign_from + 1);
+        assert_int_equal(find(r, now.kid).verify_until, 0);
+        assert_int_equal(find(r, elsewhere.made.kid).verify_until, now.sign_from + 300 + CD_KEY_SLACK);
+}
+
 static void nothing_rotates_where_there_is_no_key(void **state)
 {
         struct ring_fixture *r = *state;
@@ -354,6 +421,8 @@ int main(void)
                 TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead),
                 TEST(a_rotation_at_once_takes_the_place_of_the_next_key_too),
                 TEST(a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next),
+                TEST(of_two_who_rotate_at_once_one_is_told_of_the_others_key),
+                TEST(of_two_who_rotate_now_the_second_takes_over_behind_the_first),
                 TEST(nothing_rotates_where_there_is_no_key),
                 TEST(a_key_that_signs_is_not_retired),
                 TEST(every_change_is_an_audit_event),
