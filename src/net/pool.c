@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "base/blocking.h"
+#include "base/clock.h"
 #include "net/engine.h"
 
 enum {
-        STACK_SIZE = 256 * 1024
+        STACK_SIZE = 256 * 1024,
+        SLOW_US = 10000, /* a job that took longer: the next is taken alone */
 };
 
 struct cd_pool {
@@ -17,7 +19,8 @@ struct cd_pool {
         pthread_cond_t ended; /* a thread has ended */
         struct cd_job *first, **last;
         size_t queued, queue_max;
-        size_t idle, busy, alive; /* threads */
+        size_t taken;       /* jobs that threads have, running or next */
+        size_t idle, alive; /* threads */
         bool stopping, abandoned;
         int nice;
         size_t thread_count, thread_max; /* started, and the most */
@@ -44,6 +47,19 @@ struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice)
         return pool;
 }
 
+/* Under the lock; some job is queued. */
+static struct cd_job *take_first(struct cd_pool *pool)
+{
+        struct cd_job *job = pool->first;
+
+        pool->first = job->next;
+        if (!pool->first)
+                pool->last = &pool->first;
+        pool->queued--;
+        pool->taken++;
+        return job;
+}
+
 /* Under the lock. NULL: the thread may end. */
 static struct cd_job *next_job(struct cd_pool *pool)
 {
@@ -52,14 +68,18 @@ static struct cd_job *next_job(struct cd_pool *pool)
                 pthread_cond_wait(&pool->work, &pool->lock);
                 pool->idle--;
         }
-        struct cd_job *job = pool->abandoned ? NULL : pool->first;
-        if (!job)
-                return NULL;
-        pool->first = job->next;
-        if (!pool->first)
-                pool->last = &pool->first;
-        pool->queued--;
-        return job;
+        return pool->abandoned || !pool->first ? NULL : take_first(pool);
+}
+
+/* Under the lock. Behind the job that a thread has: those that may be run together with it, as many as each thread could take. */
+static size_t take_more(struct cd_pool *pool, struct cd_job *jobs[CD_HTTP_TOGETHER_MAX])
+{
+        size_t count = 1;
+
+        while (jobs[0]->gather && count < CD_HTTP_TOGETHER_MAX && pool->queued > count * pool->thread_max &&
+               pool->first->gather == jobs[0]->gather && pool->first->app == jobs[0]->app)
+                jobs[count++] = take_first(pool);
+        return count;
 }
 
 /* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches, and a
@@ -75,21 +95,60 @@ static void be_patient(int nice)
                 (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
 }
 
+static void gather(struct cd_job *const *jobs, size_t count)
+{
+        struct cd_http_request *reqs[CD_HTTP_TOGETHER_MAX];
+
+        for (size_t i = 0; i < count; i++)
+                reqs[i] = &jobs[i]->x.req;
+        jobs[0]->gather(jobs[0]->app, reqs, count);
+}
+
+/* Runs them until one is slow. Returns how many were run. */
+static size_t run_together(struct cd_job *const *jobs, size_t count, bool *ret_is_slow)
+{
+        size_t ran = 0;
+
+        if (jobs[0]->gather)
+                gather(jobs, count);
+        for (*ret_is_slow = false; ran < count && !*ret_is_slow; ran++) {
+                int64_t begun = cd_monotonic_us();
+                jobs[ran]->handler(jobs[ran]->app, &jobs[ran]->x.req, &jobs[ran]->x.res);
+                *ret_is_slow = cd_monotonic_us() - begun > SLOW_US;
+                cd_loop_finish_job(jobs[ran]);
+        }
+        return ran;
+}
+
+/* Under the lock. In front, in their order: other threads may be free, and what was gathered for them grows old. */
+static void put_back(struct cd_pool *pool, struct cd_job *const *jobs, size_t count)
+{
+        while (count-- > 0) {
+                jobs[count]->next = pool->first;
+                if (!pool->first)
+                        pool->last = &jobs[count]->next;
+                pool->first = jobs[count];
+                pool->queued++;
+                pthread_cond_signal(&pool->work);
+        }
+}
+
 static void *run_jobs(void *arg)
 {
         struct cd_pool *pool = arg;
-        struct cd_job *job;
+        struct cd_job *jobs[CD_HTTP_TOGETHER_MAX];
+        bool is_slow = true; /* the last job */
 
         cd_thread_set_role(CD_THREAD_WORKER);
         be_patient(pool->nice);
         pthread_mutex_lock(&pool->lock);
-        while ((job = next_job(pool))) {
-                pool->busy++;
+        while ((jobs[0] = next_job(pool))) {
+                size_t count = is_slow ? 1 : take_more(pool, jobs);
                 pthread_mutex_unlock(&pool->lock);
-                job->handler(job->app, &job->x.req, &job->x.res);
-                cd_loop_finish_job(job);
+                size_t ran = run_together(jobs, count, &is_slow);
                 pthread_mutex_lock(&pool->lock);
-                pool->busy--;
+                pool->taken -= count;
+                put_back(pool, jobs + ran, count - ran);
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);
@@ -116,7 +175,7 @@ bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
 {
         pthread_mutex_lock(&pool->lock);
         /* A thread that is to be started, or has not come to its first job yet, has room for one too. */
-        bool has_room = pool->queued + pool->busy < pool->queue_max + pool->thread_max && !pool->stopping;
+        bool has_room = pool->queued + pool->taken < pool->queue_max + pool->thread_max && !pool->stopping;
         if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->thread_max)
                 start_thread(pool);
         bool taken = has_room && pool->alive > 0;
