@@ -4,8 +4,9 @@
 #include "core/core.h"
 
 struct cd_grant_request {
-        cd_str name, password; /* as they came; any bytes */
-        cd_str address;        /* of the client */
+        cd_str name, password;                  /* as they came; any bytes */
+        cd_str address;                         /* of the client */
+        const struct cd_login_reading *reading; /* of that name; NULL: none */
 };
 
 struct cd_grant_token {

@@ -51,18 +51,78 @@ static bool end(const struct login *l, const struct cd_lockout_subject *subject,
         return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
-/* The user, or that there is none of that name: a name that cannot be one is no error here. A change after which the store has no
- * failures is one that cleared them, or comes behind a right password. */
+/* What is needed to ask for the user. A name that cannot be one is no error: nobody has it. */
+static bool begin_reading(struct cd_login_reading *r, cd_time now)
+{
+        r->at = now;
+        r->canonical = (cd_str){ NULL, 0 };
+        r->is_done = true;
+        r->status = cd_user_name_canonical(r->arena, r->name, &r->canonical, &r->error);
+        if (r->status == CD_INVALID_REQUEST)
+                r->status = CD_NOT_FOUND;
+        return r->status == CD_OK;
+}
+
+static void read_one(struct cd_store *store, struct cd_login_reading *r)
+{
+        r->status = store->users->find(store, r->arena, r->canonical, &r->user, &r->error);
+}
+
+static void read_each(struct cd_store *store, struct cd_login_reading *const *readings, size_t count)
+{
+        struct cd_user_lookup lookups[CD_USER_LOOKUPS_MAX];
+        struct cd_error error = { 0 };
+
+        for (size_t i = 0; i < count; i++)
+                lookups[i] = (struct cd_user_lookup){ .name = readings[i]->canonical, .arena = readings[i]->arena };
+        cd_status status = store->users->find_each(store, lookups, count, &error);
+        for (size_t i = 0; i < count; i++) {
+                struct cd_login_reading *r = readings[i];
+                r->status = status == CD_OK ? lookups[i].status : status;
+                r->user = lookups[i].user;
+                if (status != CD_OK)
+                        r->error = error;
+                else if (r->status != CD_OK && r->status != CD_NOT_FOUND)
+                        (void)cd_fail(&r->error, r->status, "the user could not be read");
+        }
+}
+
+void cd_login_read(const struct cd_login *login, struct cd_login_reading *const *readings, size_t count)
+{
+        struct cd_login_reading *asked[CD_USER_LOOKUPS_MAX];
+        cd_time now = login->clock->now(login->clock);
+        size_t n = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                const struct cd_lockout_subject address = { .kind = CD_LOCKOUT_ADDRESS, .key = readings[i]->address };
+                readings[i]->is_done = false;
+                if (now < 0 || cd_lockout_refuses(login->lockout, &address, now))
+                        continue;
+                if (begin_reading(readings[i], now))
+                        asked[n++] = readings[i];
+        }
+        if (n == 1)
+                read_one(login->store, asked[0]);
+        else if (n > 1)
+                read_each(login->store, asked, n);
+}
+
+/* The user, or that there is none of that name. A change after which the store has no failures is one that cleared them, or comes behind a
+ * right password. */
 static cd_status find_user(struct login *l, struct cd_error *reterr)
 {
-        struct cd_store *store = l->with->store;
-        cd_str name = { NULL, 0 };
+        const struct cd_login_reading *r = l->attempt->reading;
+        struct cd_login_reading own = { .arena = l->arena, .name = l->attempt->name };
 
-        cd_status status = cd_user_name_canonical(l->arena, l->attempt->name, &name, reterr);
-        if (status == CD_OK)
-                status = store->users->find(store, l->arena, name, &l->user, reterr);
-        l->is_known = status == CD_OK;
-        l->account = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME, .key = name.ptr ? name : l->attempt->name };
+        if (!r || !r->is_done) {
+                r = &own;
+                if (begin_reading(&own, l->now))
+                        read_one(l->with->store, &own);
+        }
+        l->is_known = r->status == CD_OK;
+        l->user = r->user;
+        l->account = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME,
+                                                  .key = r->canonical.ptr ? r->canonical : l->attempt->name };
         if (l->is_known)
                 l->account = (struct cd_lockout_subject){
                         .kind = CD_LOCKOUT_ACCOUNT,
@@ -71,7 +131,11 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
                         .failed_at = l->user.failed_at,
                         .cleared_at = l->user.failures ? l->user.password_at : l->user.changed_at,
                 };
-        return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
+        if (l->is_known || r->status == CD_NOT_FOUND)
+                return CD_OK;
+        if (reterr)
+                *reterr = r->error;
+        return r->status;
 }
 
 /* One hash, whoever it is. */
@@ -111,7 +175,7 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
 }
 
 /* Only in place of the hash that was checked: a password that was changed meanwhile stays. */
-static void rehash(const struct login *l)
+static void rehash(struct login *l)
 {
         struct cd_store *store = l->with->store;
         struct cd_user_change change = { .name = l->user.name, .now = l->now, .if_password = l->user.password };
@@ -131,7 +195,8 @@ static void rehash(const struct login *l)
         cd_password_budget_give(l->with->budget, place);
         if (status != CD_OK)
                 return;
-        (void)store->users->update(store, &change, &event, NULL);
+        if (store->users->update(store, &change, &event, NULL) == CD_OK)
+                l->user.password = change.password;
 }
 
 /* A client that logs in for each of its calls would write its user's row each time. */
@@ -148,7 +213,6 @@ static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret
                 rehash(l);
         audit(l, "login.ok", "");
         *ret = l->user;
-        ret->password = CD_STR("");
 }
 
 /* The address may try. */

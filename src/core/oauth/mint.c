@@ -50,25 +50,42 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
         return CD_OK;
 }
 
-/* *ret is at first when the log-in began, and in the end a time behind the change. */
-static cd_status wait_for_next_second(const struct cd_core *core, cd_time changed_at, cd_time *ret,
-                                      struct cd_error *reterr)
+static cd_status fail_changed(struct cd_error *reterr, const char *reason)
 {
-        const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, reason);
 
-        for (int i = 0; *ret <= changed_at && i < WAIT_TRIES; i++) {
-                if (i)
-                        (void)nanosleep(&step, NULL);
-                cd_status status = cd_core_now(core, ret, reterr);
-                if (status != CD_OK)
-                        return status;
-        }
-        if (*ret > changed_at)
-                return CD_OK;
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the user was changed at a time that has not come yet");
         if (reterr)
                 reterr->retry_after = 1;
         return status;
+}
+
+/* Waits until the second of the user's last change is over, and looks again: another change in that second has ended tokens up to it
+ * only, and its password or its disabling counts. */
+static cd_status wait_for_next_second(const struct cd_core *core, struct cd_arena *arena, struct cd_user *user,
+                                      cd_time *ret_issued_at, struct cd_error *reterr)
+{
+        const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
+        struct cd_user now;
+
+        for (int i = 0; i < WAIT_TRIES; i++) {
+                if (i)
+                        (void)nanosleep(&step, NULL);
+                cd_status status = cd_core_now(core, ret_issued_at, reterr);
+                if (status != CD_OK)
+                        return status;
+                if (*ret_issued_at <= user->changed_at)
+                        continue;
+                status = core->store->users->find(core->store, arena, user->name, &now, reterr);
+                if (status == CD_NOT_FOUND ||
+                    (status == CD_OK && (now.disabled || !cd_str_eq(now.password, user->password))))
+                        return fail_changed(reterr, "the user was changed during the log-in");
+                if (status != CD_OK)
+                        return status;
+                *user = now;
+                if (*ret_issued_at > now.changed_at)
+                        return CD_OK;
+        }
+        return fail_changed(reterr, "the user was changed at a time that has not come yet");
 }
 
 cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr)
@@ -89,12 +106,14 @@ cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, con
         cd_status status = cd_core_need_store(core, reterr);
         if (status == CD_OK)
                 status = cd_core_now(core, &issued_at, reterr);
+        if (attempt->reading && attempt->reading->is_done)
+                issued_at = attempt->reading->at;
         if (status == CD_OK)
                 status = cd_login_password(core->login, arena, attempt, &user, reterr);
         if (status == CD_OK)
                 status = cd_token_check_subject(core, user.name, reterr);
-        if (status == CD_OK && user.changed_at > user.created_at)
-                status = wait_for_next_second(core, user.changed_at, &issued_at, reterr);
+        if (status == CD_OK && user.changed_at > user.created_at && user.changed_at >= issued_at)
+                status = wait_for_next_second(core, arena, &user, &issued_at, reterr);
         if (status != CD_OK)
                 return status;
         *ret = user;

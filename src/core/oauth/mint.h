@@ -20,6 +20,6 @@ cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct
 
 /* The log-in of a user whose tokens are to live. Errors as cd_login_password and cd_token_check_subject. A change of the user (a new
  * password, a disabling) ends all tokens issued up to the very second of it, so a log-in in that second waits for the next. *ret_issued_at is
- * what its tokens have to say: when it began, so that a change while the password was hashed ends them too. Blocks. */
+ * what its tokens have to say: a time before the user was read, so that a change while the password was hashed ends them too. Blocks. */
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
                          struct cd_user *ret, cd_time *ret_issued_at, struct cd_error *reterr);

@@ -28,7 +28,7 @@ struct fixture {
         struct cd_user user, stored;
         char stored_password[CD_PASSWORD_STORED_MAX + 1];
         cd_status find_fails, update_fails, audit_fails;
-        int noted_right, noted_wrong, updates, events;
+        int finds, noted_right, noted_wrong, updates, events;
         char actions[512]; /* of the audit events: "ACTION SUBJECT DETAIL; " */
         pthread_mutex_t lock;
 
@@ -92,12 +92,30 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str nam
 {
         struct fixture *f = (struct fixture *)store;
 
+        f->finds++;
         if (f->find_fails != CD_OK)
                 return cd_fail(reterr, f->find_fails, "told to fail");
         if (!cd_str_eq(name, f->stored.name))
                 return cd_fail(reterr, CD_NOT_FOUND, "no such user");
         *ret = f->stored;
         ret->password = cd_arena_copy(arena, f->stored.password);
+        return ret->password.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "the arena is full");
+}
+
+static cd_status find_each(struct cd_store *store, struct cd_user_lookup *lookups, size_t count,
+                           struct cd_error *reterr)
+{
+        struct fixture *f = (struct fixture *)store;
+        int finds = f->finds;
+
+        if (f->find_fails != CD_OK) {
+                cd_status status = cd_fail(reterr, f->find_fails, "told to fail");
+                reterr->retry_after = 7;
+                return status;
+        }
+        for (size_t i = 0; i < count; i++)
+                lookups[i].status = find(store, lookups[i].arena, lookups[i].name, &lookups[i].user, NULL);
+        f->finds = finds + 1;
         return CD_OK;
 }
 
@@ -157,7 +175,9 @@ static cd_status add_later(struct cd_store *store, const struct cd_audit_event *
         return f->audit_fails == CD_OK ? CD_OK : cd_fail(reterr, f->audit_fails, "told to fail");
 }
 
-static const struct cd_user_ops user_ops = { .find = find, .update = update, .note_login = note_login };
+static const struct cd_user_ops user_ops = {
+        .find = find, .find_each = find_each, .update = update, .note_login = note_login
+};
 static const struct cd_audit_ops audit_ops = { .add_later = add_later };
 
 static cd_time tell_time(const struct cd_clock *clock)
@@ -204,7 +224,9 @@ static int tear_down(void **state)
 
 static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
 {
-        const struct cd_login_attempt attempt = { name, password, CD_STR("192.0.2.1"), CD_STR("client:app") };
+        const struct cd_login_attempt attempt = {
+                .name = name, .password = password, .address = CD_STR("192.0.2.1"), .by = CD_STR("client:app")
+        };
 
         f->err = (struct cd_error){ 0 };
         return cd_login_password(&f->login, &f->arena, &attempt, &f->user, &f->err);
@@ -224,14 +246,14 @@ static void assert_locked(struct fixture *f, cd_str name, cd_str password, int64
         assert_int_equal(f->err.retry_after, seconds);
 }
 
-static void a_right_password_gives_the_user_without_the_hash(void **state)
+static void a_right_password_gives_the_user_as_read(void **state)
 {
         struct fixture *f = *state;
 
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         assert_str(f->user.name, "ana");
         assert_str(f->user.grants, "{\"role\":\"editor\"}");
-        assert_str(f->user.password, "");
+        assert_str(f->user.password, CHEAP);
         assert_int_equal(f->noted_right, 1);
         assert_int_equal(f->noted_wrong, 0);
         assert_string_equal(f->actions, "login.ok|user:ana|;");
@@ -399,8 +421,10 @@ static void lesson_9_another_change_of_the_user_opens_nothing(void **state)
 static void *guess(void *arg)
 {
         struct fixture *f = arg;
-        const struct cd_login_attempt attempt = { CD_STR("ana"), CD_STR("wrong"), CD_STR("192.0.2.1"),
-                                                  CD_STR("client:app") };
+        const struct cd_login_attempt attempt = { .name = CD_STR("ana"),
+                                                  .password = CD_STR("wrong"),
+                                                  .address = CD_STR("192.0.2.1"),
+                                                  .by = CD_STR("client:app") };
         struct cd_arena arena;
         struct cd_user user;
 
@@ -544,6 +568,116 @@ static void a_damaged_hash_lets_nobody_in(void **state)
         assert_status(log_in(f, CD_STR("ana"), CD_STR("")), CD_INTERNAL);
 }
 
+/* ---- users read before the log-in ---- */
+
+static struct cd_login_reading reading_of(struct fixture *f, cd_str name)
+{
+        return (struct cd_login_reading){ .arena = &f->arena, .name = name, .address = CD_STR("192.0.2.1") };
+}
+
+static cd_status log_in_with(struct fixture *f, const struct cd_login_reading *reading, cd_str password)
+{
+        const struct cd_login_attempt attempt = { .name = reading->name,
+                                                  .password = password,
+                                                  .address = reading->address,
+                                                  .by = CD_STR("client:app"),
+                                                  .reading = reading };
+
+        f->err = (struct cd_error){ 0 };
+        return cd_login_password(&f->login, &f->arena, &attempt, &f->user, &f->err);
+}
+
+static void users_are_read_by_one_statement_and_then_not_again(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_login_reading r[] = { reading_of(f, CD_STR("nobody")), reading_of(f, CD_STR("ANA")),
+                                        reading_of(f, CD_STR("no such n\xc3\xa4me")), reading_of(f, CD_STR("ana")) };
+        struct cd_login_reading *const readings[] = { &r[0], &r[1], &r[2], &r[3] };
+
+        cd_login_read(&f->login, readings, CD_LEN(readings));
+        assert_int_equal(f->finds, 1);
+        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_INVALID_GRANT);
+        assert_status(log_in_with(f, &r[1], CD_STR(PASSWORD)), CD_OK);
+        assert_str(f->user.name, "ana");
+        assert_status(log_in_with(f, &r[2], CD_STR(PASSWORD)), CD_INVALID_GRANT);
+        assert_status(log_in_with(f, &r[3], CD_STR("wrong")), CD_INVALID_GRANT);
+        assert_int_equal(f->finds, 1);
+        assert_int_equal(hashes, 4);
+        assert_int_equal(dummies, 2);
+}
+
+static void a_reading_says_a_time_before_the_store_was_asked(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_login_reading r = reading_of(f, CD_STR("ana")), *const readings[] = { &r };
+
+        cd_login_read(&f->login, readings, 1);
+        f->now += 5;
+        assert_true(r.is_done && r.at == NOON);
+        assert_status(log_in_with(f, &r, CD_STR(PASSWORD)), CD_OK);
+        f->now = -1;
+        cd_login_read(&f->login, readings, 1);
+        assert_false(r.is_done);
+        assert_status(log_in_with(f, &r, CD_STR(PASSWORD)), CD_UNAVAILABLE);
+}
+
+static void lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("ana")) };
+        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
+
+        r[1].address = CD_STR("192.0.2.2");
+        for (int i = 0; i < ADDRESS_TRIES; i++) {
+                char name[2] = { (char)('a' + i), '\0' };
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        }
+        f->finds = 0;
+        cd_login_read(&f->login, readings, 1);
+        assert_int_equal(f->finds, 0);
+        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_THROTTLED);
+        assert_int_equal(f->finds, 0);
+        cd_login_read(&f->login, readings, 2);
+        assert_true(!r[0].is_done && r[1].is_done && r[1].status == CD_OK);
+        assert_int_equal(f->finds, 1);
+        f->now += 2;
+        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->finds, 2);
+}
+
+/* Not asked again for each: where it hangs, the last would wait for the time-outs of all. */
+static void a_store_that_is_away_is_so_for_all_who_were_read_together(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("bo")) };
+        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
+
+        f->find_fails = CD_UNAVAILABLE;
+        cd_login_read(&f->login, readings, 2);
+        f->find_fails = CD_OK;
+        for (size_t i = 0; i < 2; i++) {
+                assert_status(log_in_with(f, &r[i], CD_STR(PASSWORD)), CD_UNAVAILABLE);
+                assert_int_equal(f->err.retry_after, 7);
+        }
+        assert_int_equal(f->finds, 0);
+        assert_int_equal(hashes, 0);
+}
+
+static void lesson_31_one_request_without_memory_is_no_matter_of_the_others(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("ana")) };
+        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
+        struct cd_arena tiny;
+
+        cd_arena_init(&tiny, 64);
+        r[0].arena = &tiny;
+        cd_login_read(&f->login, readings, 2);
+        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_NO_MEMORY);
+        assert_status(log_in_with(f, &r[1], CD_STR(PASSWORD)), CD_OK);
+        cd_arena_done(&tiny);
+}
+
 static void lesson_31_a_login_survives_without_memory(void **state)
 {
         struct fixture *f = *state;
@@ -568,7 +702,7 @@ static void lesson_31_a_login_survives_without_memory(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_right_password_gives_the_user_without_the_hash),
+                TEST(a_right_password_gives_the_user_as_read),
                 TEST(a_right_password_is_noted_once_a_minute_or_after_a_wrong_one),
                 TEST(lesson_9_a_name_in_another_case_is_the_same_account),
                 TEST(lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash),
@@ -589,6 +723,11 @@ int main(void)
                 TEST(lesson_31_a_failing_rehash_fails_no_login),
                 TEST(lesson_31_what_comes_to_no_answer_counts_for_nothing),
                 TEST(a_damaged_hash_lets_nobody_in),
+                TEST(users_are_read_by_one_statement_and_then_not_again),
+                TEST(a_reading_says_a_time_before_the_store_was_asked),
+                TEST(lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait),
+                TEST(a_store_that_is_away_is_so_for_all_who_were_read_together),
+                TEST(lesson_31_one_request_without_memory_is_no_matter_of_the_others),
                 TEST(lesson_31_a_login_survives_without_memory),
         };
         return cmocka_run_group_tests_name("login", tests, NULL, NULL);
