@@ -220,21 +220,22 @@ static int64_t seconds_left(const struct cd_lockout *lockout, const struct count
         return left > delay ? delay : left < 0 ? 0 : left;
 }
 
-/* Whether the try may go on, must wait for others (*ret_waits), or is refused. */
-static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
-                       bool *ret_waits, struct counter **ret)
+/* Whether the try may go on, must wait for others (*waits, which says at first whether it has), or is refused. */
+static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now, bool *waits,
+                       struct counter **ret)
 {
         uint64_t key = key_of(lockout, subject);
         int64_t tries = lockout->tables[subject->kind].tries;
         struct counter *counter = find_counter(lockout, subject->kind, key);
 
-        *ret_waits = false;
         if (!counter)
                 counter = take_place(lockout, subject->kind, key, now);
         if (!counter) {
-                *ret_waits = true;
+                *waits = true;
                 return CD_OK;
         }
+        if (*waits) /* those for whom it waited look at the clock later */
+                now = at_least(at_least(now, counter->failed_at), counter->right_at);
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
         if (counter->right_at > now)
@@ -244,8 +245,8 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         *ret = counter;
         if (seconds_left(lockout, counter, tries, now) > 0)
                 return CD_THROTTLED;
-        *ret_waits = counter->begun >= at_least(tries - remembered_of(lockout, counter, now), 1);
-        if (!*ret_waits)
+        *waits = counter->begun >= at_least(tries - remembered_of(lockout, counter, now), 1);
+        if (!*waits)
                 counter->begun++;
         return CD_OK;
 }
@@ -255,7 +256,7 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
 {
         struct counter *counter = NULL;
         int64_t left = 0;
-        bool waits;
+        bool waits = false;
 
         pthread_mutex_lock(&lockout->lock);
         cd_status status = judge(lockout, subject, now, &waits, &counter);
@@ -292,7 +293,7 @@ static void count_wrong(const struct cd_lockout *lockout, struct counter *counte
         int64_t failures = remembered_of(lockout, counter, now);
 
         counter->failures = failures < UINT32_MAX ? (uint32_t)failures + 1 : UINT32_MAX;
-        counter->failed_at = now;
+        counter->failed_at = at_least(now, counter->failed_at); /* a later try may have ended first */
         counter->is_told = 0;
 }
 

@@ -215,6 +215,11 @@ static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret
         *ret = l->user;
 }
 
+static cd_time latest(cd_time a, cd_time b)
+{
+        return a < b ? b : a;
+}
+
 /* The address may try. */
 static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outcome, struct cd_user *ret,
                              struct cd_error *reterr)
@@ -222,6 +227,8 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
         bool matches;
 
         cd_status status = find_user(l, reterr);
+        /* The store may have taken seconds, in which others have failed: to the lockout a time of before that is a clock set back. */
+        l->now = latest(l->now, l->with->clock->now(l->with->clock));
         if (status == CD_OK)
                 status = begin(l, &l->account, "too many wrong passwords for the account", reterr);
         if (status != CD_OK)

@@ -332,6 +332,65 @@ static void a_made_up_name_waits_like_an_account(void **state)
         assert_int_equal(attempt(f, account("nobody"), CD_LOCKOUT_RIGHT), 0);
 }
 
+/* It ends behind one that began after it. */
+static void a_try_that_takes_long_moves_no_later_failure_back(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_lockout_subject ana = account("ana");
+        bool is_news;
+
+        fail_times(f, ana, ACCOUNT_TRIES - 2);
+        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
+        f->now = NOON + 2;
+        fail_times(f, ana, 1);
+        (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, NOON);
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
+}
+
+static _Atomic(pthread_t) waiting; /* the thread that waits for others; 0: none */
+
+int __real_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+        atomic_store(&waiting, pthread_self());
+        return __real_pthread_cond_wait(cond, mutex);
+}
+
+static void *begin_at_noon(void *arg)
+{
+        struct fixture *f = arg;
+        const struct cd_lockout_subject ana = account("ana");
+        struct cd_error err = { 0 };
+        bool is_news;
+
+        cd_status status = cd_lockout_begin(f->lockout, &ana, NOON, &is_news, &err);
+        return (void *)(intptr_t)(status == CD_THROTTLED ? err.retry_after : -1);
+}
+
+/* The time that it brought is of before it waited: no clock was set back. */
+static void a_try_that_waited_moves_no_later_failure_back(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_lockout_subject ana = account("ana");
+        pthread_t thread;
+        void *retry_after;
+        bool is_news;
+
+        fail_times(f, ana, ACCOUNT_TRIES - 1);
+        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
+        atomic_store(&waiting, (pthread_t)0);
+        assert_int_equal(pthread_create(&thread, NULL, begin_at_noon, f), 0);
+        while (!atomic_load(&waiting))
+                usleep(100);
+        (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, NOON + 5);
+        pthread_join(thread, &retry_after);
+        assert_int_equal((intptr_t)retry_after, DELAY);
+        f->now = NOON + 5 + DELAY - 1;
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), 1);
+}
+
 struct crowd {
         struct fixture *f;
         enum cd_lockout_outcome outcome;
@@ -437,6 +496,8 @@ int main(void)
                 TEST(an_ipv4_address_in_ipv6_is_the_ipv4_address),
                 TEST(lesson_9_a_flood_of_made_up_names_evicts_no_account),
                 TEST(a_made_up_name_waits_like_an_account),
+                TEST(a_try_that_takes_long_moves_no_later_failure_back),
+                TEST(a_try_that_waited_moves_no_later_failure_back),
                 TEST(lesson_14_fifty_tries_at_once_are_not_fifty_guesses),
                 TEST(fifty_right_passwords_at_once_all_pass),
                 cmocka_unit_test(lesson_31_no_lockout_without_randomness_or_memory),

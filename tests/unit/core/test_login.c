@@ -28,7 +28,9 @@ struct fixture {
         struct cd_user user, stored;
         char stored_password[CD_PASSWORD_STORED_MAX + 1];
         cd_status find_fails, update_fails, audit_fails;
-        int finds, noted_right, noted_wrong, updates, events;
+        cd_time find_takes; /* and meanwhile others try all wrong passwords that there are */
+        atomic_int finds;
+        int noted_right, noted_wrong, updates, events;
         char actions[512]; /* of the audit events: "ACTION SUBJECT DETAIL; " */
         pthread_mutex_t lock;
 
@@ -87,12 +89,28 @@ cd_status __wrap_cd_password_hash(const struct cd_password_cost *cost, const str
         return __real_cd_password_hash(cost, random, password, arena, ret, reterr);
 }
 
+static void while_others_fail(struct fixture *f)
+{
+        const struct cd_lockout_subject ana = { .kind = CD_LOCKOUT_ACCOUNT, .key = f->stored.name };
+        bool is_news;
+
+        if (!f->find_takes)
+                return;
+        f->now += f->find_takes;
+        for (int i = 0; i < TRIES; i++) {
+                assert_status(cd_lockout_begin(f->lockout, &ana, f->now, &is_news, NULL), CD_OK);
+                (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, f->now);
+        }
+        f->find_takes = 0;
+}
+
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                       struct cd_error *reterr)
 {
         struct fixture *f = (struct fixture *)store;
 
-        f->finds++;
+        atomic_fetch_add(&f->finds, 1);
+        while_others_fail(f);
         if (f->find_fails != CD_OK)
                 return cd_fail(reterr, f->find_fails, "told to fail");
         if (!cd_str_eq(name, f->stored.name))
@@ -367,6 +385,18 @@ static void lesson_9_an_address_that_guesses_at_many_accounts_is_locked(void **s
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         f->now--; /* one login more is not one guess more */
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+}
+
+static void lesson_9_a_slow_store_shortens_no_delay(void **state)
+{
+        struct fixture *f = *state;
+
+        f->find_takes = 5;
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        f->now++;
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+        f->now++;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
 
 static void failures_that_another_node_counted_lock_here_too(void **state)
@@ -710,6 +740,7 @@ int main(void)
                 TEST(lesson_10_a_name_that_nobody_has_is_locked_like_an_account),
                 TEST(lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay),
                 TEST(lesson_9_an_address_that_guesses_at_many_accounts_is_locked),
+                TEST(lesson_9_a_slow_store_shortens_no_delay),
                 TEST(failures_that_another_node_counted_lock_here_too),
                 TEST(a_new_password_opens_a_locked_account_at_once),
                 TEST(an_enabling_opens_a_locked_account_at_once),
