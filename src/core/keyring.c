@@ -162,7 +162,8 @@ static cd_status add(const struct cd_keyring *ring, struct cd_arena *arena, cons
 
         cd_time_format_rfc3339(addition->key.sign_from, from);
         cd_str detail =
-                cd_arena_printf(arena, "%.*s, signs from %.*s", CD_STR_ARG(addition->key.alg), CD_RFC3339_LEN, from);
+                cd_arena_printf(arena, "%.*s, signs from %.*s%s%.*s", CD_STR_ARG(addition->key.alg), CD_RFC3339_LEN,
+                                from, addition->replaces.len ? ", in place of " : "", CD_STR_ARG(addition->replaces));
         struct cd_audit_event event = event_of(ring, arena, action, addition->key.kid, detail);
         if (!detail.ptr || !event.subject.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a key");
@@ -194,10 +195,9 @@ cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *ar
         return status;
 }
 
-static cd_status end_key(const struct cd_keyring *ring, struct cd_arena *arena, cd_str kid, const char *why,
-                         struct cd_error *reterr)
+static cd_status end_key(const struct cd_keyring *ring, struct cd_arena *arena, cd_str kid, struct cd_error *reterr)
 {
-        struct cd_audit_event event = event_of(ring, arena, "key.retire", kid, cd_str_from_c(why));
+        struct cd_audit_event event = event_of(ring, arena, "key.retire", kid, CD_STR(""));
 
         if (!event.subject.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a key");
@@ -269,11 +269,10 @@ static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, c
         if (signing && addition.key.sign_from <= signing->sign_from)
                 addition.key.sign_from = signing->sign_from + 1;
         addition.others_until = addition.key.sign_from + ring->token_lifetime + CD_KEY_SLACK;
+        if (found.next) /* it would take over at its time, from the newer one */
+                addition.replaces = found.next->kid;
         status = add(ring, arena, &addition, "key.rotate", ret, reterr);
         *ret_is_stale = status == CD_EXISTS;
-        /* It would take over at its time, from the newer one. */
-        if (status == CD_OK && found.next)
-                status = end_key(ring, arena, found.next->kid, "another one signs in its place", reterr);
         return status;
 }
 
@@ -307,7 +306,7 @@ cd_status cd_keyring_retire(const struct cd_keyring *ring, struct cd_arena *aren
                 return CD_OK;
         if (cd_key_signing(&keys, key->alg, ring->now) == key)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "it signs now: rotate first");
-        return end_key(ring, arena, kid, "", reterr);
+        return end_key(ring, arena, kid, reterr);
 }
 
 static cd_status read_private(const struct cd_master_key *master, struct cd_arena *arena,

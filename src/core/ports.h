@@ -160,6 +160,7 @@ struct cd_key_records {
 struct cd_key_addition {
         struct cd_key_record key;
         cd_time others_until; /* not 0: verify_until of the alg's other keys that are open or end later becomes this */
+        cd_str replaces;      /* the kid of another key, which ends at key.created_at; empty: none */
         bool only_if_first;   /* CD_EXISTS where there is a key of that alg with verify_until 0 */
         int64_t if_version;   /* not 0: CD_EXISTS where the version of the keys is another by now */
 };

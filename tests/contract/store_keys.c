@@ -200,6 +200,27 @@ static void a_key_is_refused_where_the_keys_are_of_another_version(void **state)
         assert_int_equal(verify_until(s, "first"), 5000);
 }
 
+/* In one step with the new key: between two somebody would see the replaced one take over at its time. */
+static void a_key_ends_the_one_that_it_replaces(void **state)
+{
+        struct stage *s = *state;
+        struct cd_key_addition signing = some_key("signing", 100), next = some_key("next", 200),
+                               new = some_key("new", 300);
+
+        assert_status(add(s, &signing), CD_OK);
+        assert_status(add(s, &next), CD_OK);
+        new.others_until = 9000;
+        new.replaces = CD_STR("next");
+        new.if_version = get_versions(s).keys - 1;
+        assert_status(add(s, &new), CD_EXISTS);
+        assert_int_equal(verify_until(s, "next"), 0);
+        new.if_version = 0;
+        assert_status(add(s, &new), CD_OK);
+        assert_int_equal(verify_until(s, "signing"), 9000);
+        assert_int_equal(verify_until(s, "next"), 300);
+        assert_int_equal(verify_until(s, "new"), 0);
+}
+
 static int64_t version_seen;
 
 static const char *make_the_next_key(struct stage *s, size_t number)
@@ -254,6 +275,7 @@ int run_keys_contract(void)
                 CONTRACT(every_change_of_keys_grows_their_version_alone),
                 CONTRACT(of_many_who_make_the_first_key_at_once_one_does),
                 CONTRACT(a_key_is_refused_where_the_keys_are_of_another_version),
+                CONTRACT(a_key_ends_the_one_that_it_replaces),
                 CONTRACT(of_many_who_add_to_one_version_at_once_one_does),
                 CONTRACT(a_long_key_comes_back_whole),
         };

@@ -53,6 +53,9 @@ static void end_others(struct memory_store *m, const struct cd_key_addition *add
                     (key->verify_until == 0 || key->verify_until > addition->others_until))
                         key->verify_until = addition->others_until;
         }
+        struct cd_key_record *replaced = cd_rows_find(&m->keys, addition->replaces, NULL);
+        if (replaced)
+                replaced->verify_until = addition->key.created_at;
 }
 
 static cd_status add(struct cd_store *store, const struct cd_key_addition *addition, const struct cd_audit_event *event,

@@ -72,6 +72,15 @@ static cd_status end_others(struct cd_sql_session *session, const struct cd_key_
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
+static cd_status set_end(struct cd_sql_session *session, cd_str kid, cd_time verify_until, int64_t *ret_changed,
+                         struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "UPDATE keys SET verify_until = $1 WHERE kid = $2", 2, 0 };
+        const struct cd_sql_value params[] = { cd_sql_integer(verify_until), cd_sql_text(kid) };
+
+        return cd_sql_execute(session, &statement, params, ret_changed, reterr);
+}
+
 static cd_status insert(struct cd_sql_session *session, const struct cd_key_record *key, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
@@ -114,6 +123,8 @@ static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_e
                 status = check_first(session, &addition->key, reterr);
         if (status == CD_OK && addition->others_until)
                 status = end_others(session, addition, reterr);
+        if (status == CD_OK && addition->replaces.len)
+                status = set_end(session, addition->replaces, addition->key.created_at, NULL, reterr);
         if (status == CD_OK)
                 status = insert(session, &addition->key, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
@@ -135,14 +146,12 @@ struct ending {
 
 static cd_status end_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "UPDATE keys SET verify_until = $1 WHERE kid = $2", 2, 0 };
         const struct ending *ending = arg;
-        const struct cd_sql_value params[] = { cd_sql_integer(ending->verify_until), cd_sql_text(ending->kid) };
         int64_t version, changed = 0;
         cd_status status = cd_sql_bump(session, CD_STR("keys"), &version, reterr);
 
         if (status == CD_OK)
-                status = cd_sql_execute(session, &statement, params, &changed, reterr);
+                status = set_end(session, ending->kid, ending->verify_until, &changed, reterr);
         if (status == CD_OK && changed == 0)
                 return cd_fail(reterr, CD_NOT_FOUND, "no such key");
         return status == CD_OK ? cd_sql_audit_add(session, ending->event, reterr) : status;
