@@ -4,8 +4,6 @@
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
-#define AUDIT_COLUMNS CD_SQL_AUDIT_COLUMNS
-
 void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS])
 {
         const struct cd_sql_value params[CD_SQL_AUDIT_PARAMS] = {
@@ -69,10 +67,11 @@ static cd_status take_event(void *arg, const struct cd_sql_value *columns, struc
 
 static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement behind = { "SELECT id, " AUDIT_COLUMNS
+        static const struct cd_sql_statement behind = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
                                                         " FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
                                                         2, 7 };
-        static const struct cd_sql_statement newest = { "SELECT id, " AUDIT_COLUMNS " FROM (SELECT id, " AUDIT_COLUMNS
+        static const struct cd_sql_statement newest = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
+                                                        " FROM (SELECT id, " CD_SQL_AUDIT_COLUMNS
                                                         " FROM audit ORDER BY id DESC LIMIT $1) AS newest ORDER BY id",
                                                         1, 7 };
         struct listing *listing = arg;
