@@ -39,6 +39,9 @@ static bool refuse_unknown(const char *command, const struct cd_option *options,
         }
         if (nearest)
                 cd_usage_error(command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word), nearest);
+        else if (word.len > 2 && word.ptr[1] != '-') /* perhaps a key's id: one of 64 begins so */
+                cd_usage_error(command, "unknown option \"%.*s\"; where it is no option, write -- before it",
+                               CD_STR_ARG(word));
         else
                 cd_usage_error(command, "unknown option \"%.*s\"; see: cardea help %s", CD_STR_ARG(word), command);
         return false;

@@ -38,6 +38,8 @@ def test_the_version_is_that_of_the_build():
     (["help", "demmo"], 'cardea: unknown command "demmo"; did you mean "demo"?'),
     (["serve", "--confg", "x"], 'cardea serve: unknown option "--confg"; did you mean "--config"?'),
     (["serve", "--zzzzzzzz"], 'cardea serve: unknown option "--zzzzzzzz"; see: cardea help serve'),
+    (["key", "retire", "-A2utvPCx96d5"],
+     'cardea key retire: unknown option "-A2utvPCx96d5"; where it is no option, write -- before it'),
     (["serve", "--config"], "cardea serve: --config needs a value"),
     (["serve", "--config="], "cardea serve: --config needs a value"),
     (["serve", "file"], 'cardea serve: "file" is one argument too many; see: cardea help serve'),
