@@ -124,9 +124,7 @@ int cd_work_open(struct cd_work *work, const char *command, const char *config)
                 status = fill_operator(work, &err);
         if (status == CD_OK)
                 return CD_EXIT_OK;
-        int code = cd_work_fail(command, &err);
-        return code == CD_EXIT_FAILED ? code
-                                      : CD_EXIT_USAGE; /* it is the configuration, not a user, that was not found */
+        return cd_work_fail_open(command, &work->admin, &err);
 }
 
 void cd_work_close(struct cd_work *work)

@@ -11,7 +11,7 @@ static const struct verdict {
         { SQLITE_FULL, CD_UNAVAILABLE, "the disk of the database is full" },
         { SQLITE_IOERR, CD_UNAVAILABLE, "the database could not be read or written" },
         { SQLITE_CORRUPT, CD_UNAVAILABLE, "the database is damaged" },
-        { SQLITE_NOTADB, CD_UNAVAILABLE, "the file is not a database" },
+        { SQLITE_NOTADB, CD_UNAVAILABLE, "this is no SQLite database, or it is damaged" },
         { SQLITE_READONLY, CD_UNAVAILABLE, "the database is read-only" },
         { SQLITE_PERM, CD_UNAVAILABLE, "no permission to use the database" },
         { SQLITE_CANTOPEN, CD_UNAVAILABLE, "the database cannot be opened" },
@@ -30,6 +30,14 @@ static bool is_full(int code, int system_errno)
                 (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG));
 }
 
+/* Of an error that says something of the file itself; else, and where it has none, NULL. */
+static const char *file_at_fault(struct cd_sqlite_connection *connection, int primary)
+{
+        const char *name = connection->db ? sqlite3_db_filename(connection->db, "main") : NULL;
+
+        return name && *name && (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) ? name : NULL;
+}
+
 cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, struct cd_error *reterr)
 {
         int last = errno, primary = code & 0xff,
@@ -44,8 +52,9 @@ cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, stru
                 if (verdict->code != primary)
                         continue;
                 const char *cause = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? strerror(system_errno) : "";
-                return cd_failf(reterr, verdict->status, CD_STR(""), "%s (%.120s, %d%s%s)", verdict->reason, detail,
-                                code, *cause ? ", " : "", cause);
+                const char *file = file_at_fault(connection, primary);
+                return cd_failf(reterr, verdict->status, CD_STR(""), "%.200s%s%s (%.120s, %d%s%s)", file ? file : "",
+                                file ? ": " : "", verdict->reason, detail, code, *cause ? ", " : "", cause);
         }
         return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "SQLite: %.200s (%d)", detail, code);
 }

@@ -351,4 +351,4 @@ def test_a_damaged_database_is_the_same_failure_for_every_command(tmp_path, at):
                     ["audit", "tail"], ["migrate"], ["serve"]):
         done = made.run(*command)
         assert done.returncode == 1, (command, done.stderr)
-        assert re.search("the (file is not a database|database is damaged)", done.stderr), (command, done.stderr)
+        assert re.search(r"cardea\.db: (this is no SQLite database|the database is damaged)", done.stderr), (command, done.stderr)

@@ -164,7 +164,7 @@ static void another_file_is_no_database(void **state)
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
         write_file(place->path, text, 0600);
-        check_refused(place, CD_UNAVAILABLE, "the file is not a database");
+        check_refused(place, CD_UNAVAILABLE, "this is no SQLite database");
 }
 
 static void an_empty_file_becomes_a_database(void **state)
