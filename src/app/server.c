@@ -229,6 +229,7 @@ static void tune(const void *arg, struct cd_http_server_options *options)
         int64_t more = places < queue ? places : queue - 1;
 
         options->costly_threads = places + more;
+        options->costly_long_threads = places; /* more would only push each other out of core and cache */
         options->costly_queue = queue - more;
 }
 

@@ -58,9 +58,9 @@ struct cd_job {
 
 struct cd_pool;
 
-/* Threads are started one by one as they are needed. `nice`: by how much less than the program's each counts with the scheduler,
- * 0 to 19. NULL where memory is out. */
-struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice);
+/* Threads are started one by one as they are needed. While jobs compute for long, `long_threads` of them run (0: all). `nice`: by how much less than
+ * the program's each counts with the scheduler, 0 to 19. NULL where memory is out. */
+struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, int nice);
 /* False where the queue is full or there is no thread; the job stays the caller's. */
 bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job);
 /* Waits until all threads have ended, for jobs that run at most until `deadline_us` (cd_monotonic_us). Frees the pool and returns

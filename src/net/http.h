@@ -96,7 +96,7 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
  * the start, with an empty response and an empty log context. Where the pool's queue is full the answer is 503 with Retry-After. A
  * handler that runs on a pool already cannot go on elsewhere: 500. */
 void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler);
-/* The same for requests that a pool's thread may take several of, up to CD_HTTP_TOGETHER_MAX, where they are short and so many wait that no
+/* The same for requests that a pool's thread may take several of, up to CD_HTTP_TOGETHER_MAX, where they are short (2 ms of a core, 10 ms in all) and so many wait that no
  * other thread goes without: `gather` is called once for them, then `handler` for each, in the order in which they came. What gather
  * leaves in req->gathered, in the request's arena, the handler finds there. Gather is called for a single request too, and again where
  * one before turned out to be slow, so that what it left is a few milliseconds old at most; it answers none. */

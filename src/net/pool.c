@@ -10,7 +10,8 @@
 
 enum {
         STACK_SIZE = 256 * 1024,
-        SLOW_US = 10000, /* a job that took longer: the next is taken alone */
+        SLOW_US = 10000,    /* a job that took longer: the next is taken alone */
+        COMPUTES_US = 2000, /* and so where it had a core for longer */
 };
 
 struct cd_pool {
@@ -21,13 +22,19 @@ struct cd_pool {
         size_t queued, queue_max;
         size_t taken;       /* jobs that threads have, running or next */
         size_t idle, alive; /* threads */
+        size_t running;     /* threads that have jobs */
+        struct pace {
+                bool is_slow;  /* by the clock, or in computing */
+                bool computes; /* for long */
+        } pace;                /* of the last job that ended */
         bool stopping, abandoned;
         int nice;
         size_t thread_count, thread_max; /* started, and the most */
+        size_t long_max;                 /* of them, how many run while jobs compute for long */
         pthread_t threads[];
 };
 
-struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice)
+struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, int nice)
 {
         struct cd_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
         pthread_condattr_t attr;
@@ -43,6 +50,7 @@ struct cd_pool *cd_pool_new(size_t threads, size_t queue, int nice)
         pool->last = &pool->first;
         pool->queue_max = queue;
         pool->thread_max = threads;
+        pool->long_max = long_threads ? long_threads : threads;
         pool->nice = nice;
         return pool;
 }
@@ -60,10 +68,16 @@ static struct cd_job *take_first(struct cd_pool *pool)
         return job;
 }
 
+/* Under the lock. */
+static bool may_take(const struct cd_pool *pool)
+{
+        return pool->stopping || (pool->first && (!pool->pace.computes || pool->running < pool->long_max));
+}
+
 /* Under the lock. NULL: the thread may end. */
 static struct cd_job *next_job(struct cd_pool *pool)
 {
-        while (!pool->first && !pool->stopping) {
+        while (!may_take(pool)) {
                 pool->idle++;
                 pthread_cond_wait(&pool->work, &pool->lock);
                 pool->idle--;
@@ -104,17 +118,26 @@ static void gather(struct cd_job *const *jobs, size_t count)
         jobs[0]->gather(jobs[0]->app, reqs, count);
 }
 
+static int64_t computed_us(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* Runs them until one is slow. Returns how many were run. */
-static size_t run_together(struct cd_job *const *jobs, size_t count, bool *ret_is_slow)
+static size_t run_together(struct cd_job *const *jobs, size_t count, struct pace *ret)
 {
         size_t ran = 0;
 
         if (jobs[0]->gather)
                 gather(jobs, count);
-        for (*ret_is_slow = false; ran < count && !*ret_is_slow; ran++) {
-                int64_t begun = cd_monotonic_us();
+        for (*ret = (struct pace){ 0 }; ran < count && !ret->is_slow; ran++) {
+                int64_t begun = cd_monotonic_us(), computed = computed_us();
                 jobs[ran]->handler(jobs[ran]->app, &jobs[ran]->x.req, &jobs[ran]->x.res);
-                *ret_is_slow = cd_monotonic_us() - begun > SLOW_US;
+                ret->computes = computed_us() - computed > COMPUTES_US;
+                ret->is_slow = ret->computes || cd_monotonic_us() - begun > SLOW_US;
                 cd_loop_finish_job(jobs[ran]);
         }
         return ran;
@@ -133,22 +156,33 @@ static void put_back(struct cd_pool *pool, struct cd_job *const *jobs, size_t co
         }
 }
 
+/* Under the lock. Those who waited for jobs that compute for long may go on. */
+static void note_pace(struct cd_pool *pool, struct pace pace)
+{
+        if (pool->pace.computes && !pace.computes && pool->first)
+                pthread_cond_broadcast(&pool->work);
+        pool->pace = pace;
+}
+
 static void *run_jobs(void *arg)
 {
         struct cd_pool *pool = arg;
         struct cd_job *jobs[CD_HTTP_TOGETHER_MAX];
-        bool is_slow = true; /* the last job */
 
         cd_thread_set_role(CD_THREAD_WORKER);
         be_patient(pool->nice);
         pthread_mutex_lock(&pool->lock);
         while ((jobs[0] = next_job(pool))) {
-                size_t count = is_slow ? 1 : take_more(pool, jobs);
+                struct pace pace;
+                size_t count = pool->pace.is_slow ? 1 : take_more(pool, jobs);
+                pool->running++;
                 pthread_mutex_unlock(&pool->lock);
-                size_t ran = run_together(jobs, count, &is_slow);
+                size_t ran = run_together(jobs, count, &pace);
                 pthread_mutex_lock(&pool->lock);
+                pool->running--;
                 pool->taken -= count;
                 put_back(pool, jobs + ran, count - ran);
+                note_pace(pool, pace);
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);

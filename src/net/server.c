@@ -171,17 +171,18 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
         size_t queue = (size_t)options->limits.queue;
         const struct {
                 enum cd_http_where where;
-                size_t threads, queue;
+                size_t threads, long_threads, queue;
                 int nice;
         } pools[] = {
-                { CD_HTTP_WORKER, or_default(options->worker_threads, 4), queue, 0 },
-                { CD_HTTP_OUTGOING, or_default(options->outgoing_threads, 16), queue, 0 },
+                { CD_HTTP_WORKER, or_default(options->worker_threads, 4), 0, queue, 0 },
+                { CD_HTTP_OUTGOING, or_default(options->outgoing_threads, 16), 0, queue, 0 },
                 { CD_HTTP_COSTLY, or_default(options->costly_threads, cd_http_usable_cores()),
-                  or_default(options->costly_queue, queue), COSTLY_NICE },
+                  or_default(options->costly_long_threads, 0), or_default(options->costly_queue, queue), COSTLY_NICE },
         };
 
         for (size_t i = 0; i < CD_LEN(pools); i++) {
-                struct cd_pool *pool = cd_pool_new(pools[i].threads, pools[i].queue, pools[i].nice);
+                struct cd_pool *pool =
+                        cd_pool_new(pools[i].threads, pools[i].long_threads, pools[i].queue, pools[i].nice);
                 if (!pool)
                         return false;
                 server->pools[pools[i].where - CD_HTTP_WORKER] = pool;

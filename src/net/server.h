@@ -40,7 +40,8 @@ struct cd_http_server_options {
         int64_t worker_threads;  /* of the worker pool; 0: 4 */
         int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
         int64_t costly_threads;   /* of the pool for what computes long; 0: one for each core this process may use */
-        int64_t costly_queue;     /* requests that may wait for one of them; 0: limits.queue */
+        int64_t costly_long_threads; /* of them, how many run while a request computes for over 2 ms; 0: all */
+        int64_t costly_queue;        /* requests that may wait for one of them; 0: limits.queue */
         int64_t shutdown_grace_ms;
         const struct cd_strs *trusted_proxies; /* addresses or CIDR networks whose X-Request-Id, traceparent and
                                                   X-Forwarded-For count (LESSONS 3); empty: nobody's */

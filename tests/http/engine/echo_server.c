@@ -1,5 +1,6 @@
 /* A server on the net layer alone, for the engine's tests: routes that echo, wait, and answer badly. */
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,23 @@ static void move_twice(void *app, const struct cd_http_request *req, struct cd_h
         cd_http_continue_on(res, CD_HTTP_WORKER, move_to_costly);
 }
 
+/* Computes for so many milliseconds; says how many do so at once. */
+static void burn(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        static atomic_int burning;
+        int64_t length = (int64_t)number_in_query(req) * 1000000;
+        struct timespec start, now;
+
+        (void)app;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+        int at_once = atomic_fetch_add(&burning, 1) + 1;
+        do
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < length);
+        atomic_fetch_sub(&burning, 1);
+        cd_http_respond(res, 200, text, cd_arena_printf(req->arena, "%d", at_once));
+}
+
 /* Which of how many it was in, and the request of that place. */
 struct place {
         size_t number, count;
@@ -211,6 +229,7 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, "/priority-costly", CD_HTTP_COSTLY, priority),
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/move", CD_HTTP_INLINE, move_to_costly),
         ROUTE(CD_HTTP_GET, "/move-sleep", CD_HTTP_INLINE, move_to_sleep),
+        ROUTE(CD_HTTP_GET, "/burn", CD_HTTP_COSTLY, burn),
         ROUTE(CD_HTTP_GET, "/together", CD_HTTP_INLINE, move_together),
         ROUTE(CD_HTTP_GET, "/move-twice", CD_HTTP_INLINE, move_twice),
         ROUTE(CD_HTTP_DELETE, "/error", CD_HTTP_INLINE, error),
@@ -239,6 +258,7 @@ static int64_t *find_number(struct settings *s, const char *name)
                 { "threads", &s->options.threads },
                 { "workers", &s->options.worker_threads },
                 { "costly", &s->options.costly_threads },
+                { "costly_long", &s->options.costly_long_threads },
                 { "costly_queue", &s->options.costly_queue },
                 { "ticket_rotation", &s->tls.ticket_rotation_ms },
                 { "grace", &s->options.shutdown_grace_ms },

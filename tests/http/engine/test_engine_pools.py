@@ -110,6 +110,34 @@ def test_only_requests_of_one_kind_are_taken_together():
     assert places_behind_a_busy_thread(paths) == ["0 of 1", "0 of 2", "1 of 2", "1", "0 of 2", "1 of 2", "0 of 1"]
 
 
+def test_while_requests_compute_for_long_fewer_threads_run():
+    with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
+        def most_at_once(count):
+            socks = [server.connect() for _ in range(count)]
+            for sock in socks:
+                sock.sendall(get("/burn?100"))
+            return max(int(Reader(sock).answer().body) for sock in socks)
+
+        assert most_at_once(4) > 1, "at first all run"
+        assert most_at_once(6) == 1
+        assert answer_to(server, get("/together?0")).status == 200
+        assert most_at_once(4) > 1
+
+
+def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
+    """It wakes all threads up, and not only the one that ran it."""
+    with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
+        assert answer_to(server, get("/burn?10")).body == b"1"
+        paths = ["/burn?200", "/together?0", *["/move-sleep?600"] * 4]
+        socks = [server.connect() for _ in paths]
+        begun = time.monotonic()
+        for sock, path in zip(socks, paths):
+            sock.sendall(get(path))
+        for sock in socks:
+            assert Reader(sock).answer().status == 200
+        assert time.monotonic() - begun < 2.2  # 200 ms and 600 ms with all four at once, not 2,600
+
+
 def test_a_request_alone_is_gathered_too(server):
     assert answer_to(server, get("/together?0")).body == b"0 of 1"
 
