@@ -140,6 +140,8 @@ static cd_status take(struct cd_pg_pool *pool, int64_t deadline_us, struct cd_pg
                         return CD_OK;
                 if (may_connect(pool) && make(pool, ret) == CD_OK)
                         return CD_OK;
+                if (pool->idle) /* it came back meanwhile, when nobody waited to be told */
+                        continue;
                 if (pool->is_away || pool->open == 0)
                         return fail_away(pool, reterr);
                 if (pthread_cond_timedwait(&pool->freed, &pool->lock, &until) == 0)

@@ -356,6 +356,55 @@ static void where_the_server_has_no_room_for_more_connections_those_that_are_the
         admin->free(admin);
 }
 
+struct prober {
+        struct cd_sql_driver *driver;
+        struct cd_error error;
+        cd_status status;
+};
+
+static void *probe_once(void *arg)
+{
+        struct prober *p = arg;
+
+        p->status = probe(p->driver, &p->error);
+        return NULL;
+}
+
+/* Nobody waited when it came back, so nobody was told. */
+static void a_connection_that_comes_back_while_another_fails_to_be_made_is_used(void **state)
+{
+        enum {
+                PATIENCE_MS = 2000
+        };
+        struct proxy *proxy = proxy_new();
+        struct cd_sql_driver *driver =
+                open_driver(server_url_with(proxy_port(proxy), NULL, NULL, NULL), 8, PATIENCE_MS);
+        atomic_bool is_over = false;
+        atomic_int holding = 0;
+        struct holder holder = { driver, &is_over, &holding, CD_OK };
+        struct prober prober = { .driver = driver };
+        pthread_t threads[2];
+
+        (void)state;
+        assert_int_equal(pthread_create(&threads[0], NULL, hold, &holder), 0);
+        while (atomic_load(&holding) < 1)
+                sleep_ms(2);
+        proxy_freeze(proxy, true);
+        unsigned connections = proxy_connections(proxy);
+        assert_int_equal(pthread_create(&threads[1], NULL, probe_once, &prober), 0);
+        while (proxy_connections(proxy) == connections)
+                sleep_ms(2);
+        atomic_store(&is_over, true);
+        pthread_join(threads[0], NULL);
+        sleep_ms(PATIENCE_MS + PATIENCE_MS / 3); /* the new connection is given up, and the old one asked */
+        proxy_freeze(proxy, false);
+        pthread_join(threads[1], NULL);
+        if (prober.status != CD_OK)
+                fail_msg("%s", prober.error.reason);
+        driver->free(driver);
+        proxy_free(proxy);
+}
+
 /* ---- refused ---- */
 
 static void refused(const char *url, const char *reason)
@@ -412,6 +461,7 @@ int main(void)
                 cmocka_unit_test(a_slow_statement_ends_in_time_and_costs_no_connection),
                 cmocka_unit_test(a_busy_pool_lets_callers_wait_and_then_says_so),
                 cmocka_unit_test(where_the_server_has_no_room_for_more_connections_those_that_are_there_serve_all),
+                cmocka_unit_test(a_connection_that_comes_back_while_another_fails_to_be_made_is_used),
                 cmocka_unit_test(a_wrong_password_is_told_without_it),
                 cmocka_unit_test(a_database_that_is_missing_is_told),
                 cmocka_unit_test(a_reason_never_holds_the_password_even_where_the_server_repeats_it),
