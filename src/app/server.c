@@ -8,7 +8,7 @@
 #include "crypto/mac.h"
 #include "crypto/password.h"
 #include "crypto/password_budget.h"
-#include "net/server.h"
+#include "http/server.h"
 
 enum {
         /* Live revocations; one costs about 150 bytes. */

@@ -13,7 +13,7 @@
  */
 #include "app/privileges.h"
 #include "app/settings.h"
-#include "net/server.h"
+#include "http/server.h"
 
 /* The settings that every service has. Times are milliseconds, sizes bytes. */
 struct cd_service_settings {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net/client.h"
+#include "fetch/fetch.h"
 
 enum {
         URL_MAX = 2048,

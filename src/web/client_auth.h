@@ -1,7 +1,7 @@
 #pragma once
 /* How a client sends a request to an OAuth endpoint: a form, and its own id and secret (RFC 6749 §2.3.1). */
 #include "base/field.h"
-#include "net/http.h"
+#include "http/http.h"
 
 /* The body as a form. CD_INVALID_REQUEST where it is none, or a parameter is missing, doubled or malformed. */
 cd_status cd_web_decode_form(const struct cd_http_request *req, const struct cd_table *table, void *ret,

@@ -1,6 +1,6 @@
 #pragma once
 /* The one place where a core error becomes what RFC 6749 §5.2 shows. */
-#include "net/http.h"
+#include "http/http.h"
 
 void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_response *res,
                              const struct cd_error *error);

@@ -2,7 +2,7 @@
 /* The authorization server's endpoints: decode, ask the core, encode. They decide nothing themselves. */
 #include "base/shared.h"
 #include "core/core.h"
-#include "net/server.h"
+#include "http/server.h"
 
 /* What the handlers need, as it is now. Made once, then only read. */
 struct cd_web {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/http1.h"
-#include "net/request_id.h"
+#include "http/h1/request.h"
+#include "http/request_id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@
 #include "base/blocking.h"
 #include "base/buf.h"
 #include "base/field.h"
-#include "net/server.h"
+#include "http/server.h"
 
 static const cd_str text = CD_STR_INIT("text/plain");
 

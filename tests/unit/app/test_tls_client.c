@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "crypto/certificate.h"
-#include "net/client.h"
-#include "net/server.h"
+#include "fetch/fetch.h"
+#include "http/server.h"
 #include "support/check.h"
 
 struct fixture {

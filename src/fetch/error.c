@@ -1,0 +1,68 @@
+#include "fetch/handle.h"
+
+#include <errno.h>
+#include <string.h>
+
+static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
+{
+        long code = 0;
+        const char *name;
+
+        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
+        if (code == ECONNREFUSED)
+                return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
+        name = strerrorname_np((int)code);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no connection: %s",
+                        code && name ? name : "reason unknown");
+}
+
+/* Whether it came as far as sending the request. */
+static bool was_connected(CURL *curl)
+{
+        curl_off_t since = 0;
+
+        curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &since);
+        return since != 0;
+}
+
+cd_status cd_client_fail(const struct cd_client_handle *handle, CURLcode code, struct cd_error *reterr)
+{
+        if (handle->too_large)
+                return cd_fail(reterr, CD_TOO_LARGE, "the answer is larger than the ceiling");
+        if (handle->no_memory)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the answer");
+
+        switch (code) {
+        case CURLE_OPERATION_TIMEDOUT:
+                return cd_fail(reterr, CD_TIMEOUT,
+                               was_connected(handle->curl) ? "no complete answer in time" : "no connection in time");
+        case CURLE_COULDNT_CONNECT:
+                return fail_connect(handle->curl, reterr);
+        case CURLE_COULDNT_RESOLVE_HOST:
+                return cd_fail(reterr, CD_UNAVAILABLE, "host name not found");
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+                return cd_fail(reterr, CD_UNAVAILABLE, "connection reset");
+        case CURLE_GOT_NOTHING:
+                return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without an answer");
+        case CURLE_PARTIAL_FILE:
+                return cd_fail(reterr, CD_UNAVAILABLE, "answer cut short");
+        case CURLE_UNSUPPORTED_PROTOCOL: /* an answer in HTTP/0.9, which is anything */
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_BAD_CONTENT_ENCODING:
+                return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
+        case CURLE_PEER_FAILED_VERIFICATION:
+                return cd_fail(reterr, CD_UNAVAILABLE, "TLS certificate refused");
+        case CURLE_SSL_CONNECT_ERROR:
+                return cd_fail(reterr, CD_UNAVAILABLE, "TLS handshake failed");
+        case CURLE_URL_MALFORMAT:
+        case CURLE_LOGIN_DENIED:
+                return cd_fail(reterr, CD_INVALID_REQUEST, "not a URL that may be called");
+        case CURLE_OUT_OF_MEMORY: /* also what libcurl says of a header line over its own ceiling (100 KB) */
+                if (was_connected(handle->curl))
+                        return cd_fail(reterr, CD_TOO_LARGE, "a header line of the answer is too long");
+                return cd_fail(reterr, CD_NO_MEMORY, "libcurl has no memory");
+        default:
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "call failed (libcurl %d)", (int)code);
+        }
+}

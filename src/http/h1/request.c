@@ -1,0 +1,360 @@
+#include "http/h1/request.h"
+
+#include <llhttp.h>
+#include <string.h>
+
+static enum cd_http1_step refuse(struct cd_http1_refusal *reterr, int status, const char *reason)
+{
+        *reterr = (struct cd_http1_refusal){ status, reason };
+        return CD_HTTP1_REFUSED;
+}
+
+static enum cd_http1_step check_size(const struct cd_http1_scan *scan, size_t end, const struct cd_http_limits *limits,
+                                     struct cd_http1_refusal *reterr)
+{
+        size_t first = scan->start + scan->request_line, size = end > first ? end - first : 0;
+
+        if (scan->request_line == 0 && size > (uint64_t)limits->request_line)
+                return refuse(reterr, 414, "request line too long");
+        if (scan->request_line > 0 && size > (uint64_t)limits->headers)
+                return refuse(reterr, 431, "headers too long");
+        return CD_HTTP1_MORE;
+}
+
+enum cd_http1_step cd_http1_scan(struct cd_http1_scan *scan, cd_str bytes, const struct cd_http_limits *limits,
+                                 size_t *retsize, struct cd_http1_refusal *reterr)
+{
+        for (;;) {
+                size_t from = scan->line + scan->seen;
+                const char *lf = from < bytes.len ? memchr(bytes.ptr + from, '\n', bytes.len - from) : NULL;
+                if (!lf) {
+                        scan->seen = bytes.len - scan->line;
+                        /* The last byte may be the CR of the line's end. */
+                        return check_size(scan, bytes.len ? bytes.len - 1 : 0, limits, reterr);
+                }
+
+                size_t next = (size_t)(lf - bytes.ptr) + 1, len = next - scan->line;
+                if (len < 2 || lf[-1] != '\r')
+                        return refuse(reterr, 400, "LF without CR");
+                bool is_request_line = scan->request_line == 0;
+                if (is_request_line && len == 2 && scan->start == 0) {
+                        scan->start = scan->line = 2;
+                        scan->seen = 0;
+                        continue;
+                }
+                if (check_size(scan, is_request_line ? next - 2 : next, limits, reterr) == CD_HTTP1_REFUSED)
+                        return CD_HTTP1_REFUSED;
+                if (is_request_line) {
+                        scan->request_line = len;
+                } else if (len == 2) {
+                        *retsize = next;
+                        return CD_HTTP1_DONE;
+                } else if (++scan->lines > (uint64_t)limits->header_count) {
+                        return refuse(reterr, 431, "too many headers");
+                }
+                scan->line = next;
+                scan->seen = 0;
+        }
+}
+
+/* RFC 9110 §5.6.2 */
+static const bool is_token_byte[256] = {
+        ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,         ['&'] = true,         ['\''] = true,
+        ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
+        ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
+
+static bool is_token(cd_str s)
+{
+        for (size_t i = 0; i < s.len; i++)
+                if (!is_token_byte[(unsigned char)s.ptr[i]])
+                        return false;
+        return s.len > 0;
+}
+
+/* But a tab, which a value may hold (RFC 9110 §5.5). No early exit, so that the compiler can look at many bytes at once. */
+static bool has_bad_control(cd_str s)
+{
+        unsigned found = 0;
+
+        for (size_t i = 0; i < s.len; i++) {
+                unsigned char c = (unsigned char)s.ptr[i];
+                found |= (unsigned)((c < 0x20) & (c != '\t')) | (unsigned)(c == 0x7f);
+        }
+        return found != 0;
+}
+
+static bool is_letter(char c)
+{
+        return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* "Content_Length", "Transfer---Encoding": whoever maps or cleans names would see another length than we do. */
+static bool looks_like(cd_str name, const char *letters)
+{
+        for (size_t i = 0; i < name.len; i++) {
+                if (!is_letter(name.ptr[i]))
+                        continue;
+                if ((name.ptr[i] | 0x20) != *letters)
+                        return false;
+                letters++;
+        }
+        return *letters == '\0';
+}
+
+/* What the fields say about framing, gathered while they are read. */
+struct fields {
+        unsigned hosts, lengths, codings, expects;
+        bool chunked; /* the last coding so far */
+        bool unknown_coding;
+        uint64_t length;
+};
+
+static bool is_known_coding(cd_str name)
+{
+        static const cd_str known[] = { CD_STR_INIT("gzip"),     CD_STR_INIT("x-gzip"),     CD_STR_INIT("deflate"),
+                                        CD_STR_INIT("compress"), CD_STR_INIT("x-compress"), CD_STR_INIT("identity") };
+
+        for (size_t i = 0; i < CD_LEN(known); i++)
+                if (cd_str_eq_nocase(name, known[i]))
+                        return true;
+        return false;
+}
+
+/* RFC 9112 §6.1: chunked once, and last. */
+static const char *take_transfer_encoding(struct fields *fields, cd_str value)
+{
+        cd_str item, name;
+
+        while (cd_str_take_until(&value, ',', &item)) {
+                if (fields->chunked)
+                        return "a transfer coding behind chunked";
+                if (!cd_str_take_until(&item, ';', &name))
+                        return "an empty transfer coding";
+                name = cd_str_trim(name);
+                fields->chunked = cd_str_eq_nocase(name, CD_STR("chunked"));
+                if (!fields->chunked && !is_known_coding(name))
+                        return "an unknown transfer coding";
+                /* The comma between quotes ends no coding for those who know quotes; no coding here has a parameter. */
+                if (item.ptr && cd_str_index(item, '"') < item.len)
+                        return "a quoted parameter of a transfer coding";
+                fields->codings++;
+        }
+        return NULL;
+}
+
+static const char *take_length(struct fields *fields, cd_str value)
+{
+        if (++fields->lengths > 1)
+                return "several Content-Length";
+        return cd_str_to_u64(value, &fields->length) ? NULL : "Content-Length is not a number";
+}
+
+static void take_expect(struct fields *fields, cd_str value, struct cd_http1_head *head)
+{
+        bool is_known = ++fields->expects == 1 && cd_str_eq_nocase(value, CD_STR("100-continue"));
+
+        head->expect = is_known ? CD_HTTP1_EXPECT_CONTINUE : CD_HTTP1_EXPECT_UNKNOWN;
+}
+
+/* Looks at the few fields that decide about the message itself. NULL, or why the request is refused. */
+static const char *take_field(struct fields *fields, cd_str name, cd_str value, struct cd_http1_head *head)
+{
+        if (name.len == 4 && cd_str_eq_nocase(name, CD_STR("Host"))) {
+                head->host = value;
+                return ++fields->hosts > 1 ? "several Host" : NULL;
+        }
+        if (name.len == 6 && cd_str_eq_nocase(name, CD_STR("Expect")))
+                take_expect(fields, value, head);
+        if (name.len < sizeof("Content-Length") - 2)
+                return NULL;
+        if (cd_str_eq_nocase(name, CD_STR("Content-Length")))
+                return take_length(fields, value);
+        if (cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
+                return take_transfer_encoding(fields, value);
+        if (looks_like(name, "contentlength") || looks_like(name, "transferencoding"))
+                return "a header that looks like one of framing";
+        return NULL;
+}
+
+static const char *parse_fields(cd_str section, struct fields *fields, struct cd_http1_head *head)
+{
+        while (section.len > 2) {
+                const char *lf = memchr(section.ptr, '\n', section.len);
+                if (!lf)
+                        return "no end of line"; /* never, after the scan */
+                cd_str line = cd_str_of(section.ptr, (size_t)(lf - section.ptr) - 1);
+                section = cd_str_of(lf + 1, section.len - line.len - 2);
+
+                size_t colon = cd_str_index(line, ':');
+                cd_str name = cd_str_of(line.ptr, colon);
+                if (colon == line.len)
+                        return "a header without colon";
+                /* Also refuses folded lines, white space before the colon and empty names. */
+                if (!is_token(name))
+                        return "a header name that is no token";
+                cd_str value = cd_str_trim(cd_str_of(line.ptr + colon + 1, line.len - colon - 1));
+                if (has_bad_control(value))
+                        return "a control character in a header";
+                const char *wrong = take_field(fields, name, value, head);
+                if (wrong)
+                        return wrong;
+                head->headers[head->header_count++] = (struct cd_http_header){ name, value };
+        }
+        return NULL;
+}
+
+static const char *check_framing(const struct fields *fields, struct cd_http1_head *head)
+{
+        if (!head->is_http10 && fields->hosts == 0)
+                return "no Host";
+        if (fields->lengths > 0 && fields->codings > 0)
+                return "both Content-Length and Transfer-Encoding";
+        if (fields->codings > 0 && head->is_http10)
+                return "Transfer-Encoding in HTTP/1.0";
+        if (fields->codings > 0 && !fields->chunked)
+                return "chunked is not the last transfer coding";
+        if (head->is_http10)
+                head->expect = CD_HTTP1_EXPECT_NOTHING; /* RFC 9110 §10.1.1 */
+        head->chunked = fields->chunked;
+        head->coded = fields->codings > 1;
+        head->content_length = fields->length;
+        return NULL;
+}
+
+/* A body of GET has no meaning (RFC 9110 §9.3.1), and many skip it. */
+static const char *check_body(const struct cd_http1_head *head)
+{
+        bool has_body = head->chunked || head->content_length > 0;
+        bool may_have = head->method != CD_HTTP_GET && head->method != CD_HTTP_HEAD;
+
+        return has_body && !may_have ? "a body in GET or HEAD" : NULL;
+}
+
+/* Takes "http://authority" off an absolute-form target (RFC 9112 §3.2.2). */
+static bool take_authority(cd_str *target, cd_str *ret)
+{
+        static const cd_str schemes[] = { CD_STR_INIT("http://"), CD_STR_INIT("https://") };
+
+        for (size_t i = 0; i < CD_LEN(schemes); i++) {
+                if (!cd_str_eq_nocase(cd_str_slice(*target, 0, schemes[i].len), schemes[i]))
+                        continue;
+                cd_str rest = cd_str_slice(*target, schemes[i].len, target->len);
+                size_t end = 0;
+                while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#')
+                        end++;
+                *ret = cd_str_slice(rest, 0, end);
+                *target = cd_str_slice(rest, end, rest.len);
+                return end > 0;
+        }
+        return false;
+}
+
+static const char *parse_target(cd_str target, struct cd_http1_head *head)
+{
+        cd_str authority;
+
+        if (cd_str_has_control(target))
+                return "a control character in the target";
+        if (cd_str_eq(target, CD_STR("*"))) {
+                head->path = target;
+                return head->method == CD_HTTP_OPTIONS ? NULL : "the target * without OPTIONS";
+        }
+        if (target.ptr[0] != '/') {
+                if (!take_authority(&target, &authority))
+                        return "a target that is neither a path nor an absolute URL";
+                if (head->host.ptr && !cd_str_eq_nocase(authority, head->host))
+                        return "the target's authority is not Host";
+                head->host = authority;
+        }
+        size_t mark = cd_str_index(target, '?');
+        head->path = mark > 0 ? cd_str_slice(target, 0, mark) : CD_STR("/");
+        head->query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
+        return NULL;
+}
+
+static enum cd_http_method method_of(uint8_t method)
+{
+        switch (method) {
+        case HTTP_GET:
+                return CD_HTTP_GET;
+        case HTTP_HEAD:
+                return CD_HTTP_HEAD;
+        case HTTP_POST:
+                return CD_HTTP_POST;
+        case HTTP_PUT:
+                return CD_HTTP_PUT;
+        case HTTP_PATCH:
+                return CD_HTTP_PATCH;
+        case HTTP_DELETE:
+                return CD_HTTP_DELETE;
+        case HTTP_OPTIONS:
+                return CD_HTTP_OPTIONS;
+        default:
+                return CD_HTTP_OTHER;
+        }
+}
+
+/* Framing is judged below, more strictly than llhttp does ("chunked;parameter" it would not know for chunked), so it stops
+ * before it acts on its own view. */
+static int pause_at_body(llhttp_t *parser)
+{
+        (void)parser;
+        return HPE_PAUSED;
+}
+
+/* llhttp judges method, version, and every byte of the fields; the target is ours, since the characters that it refuses
+ * (raw UTF-8) have one canonical form, and it sees "/" in its place. */
+static const char *run_llhttp(llhttp_t *parser, cd_str method, cd_str rest)
+{
+        static const llhttp_settings_t settings = { .on_headers_complete = pause_at_body };
+
+        llhttp_init(parser, HTTP_REQUEST, &settings);
+        if (llhttp_execute(parser, method.ptr, method.len) != HPE_OK || llhttp_execute(parser, "/", 1) != HPE_OK)
+                return "a method that nobody knows";
+        if (llhttp_execute(parser, rest.ptr, rest.len) != HPE_PAUSED)
+                return parser->reason && *parser->reason ? parser->reason : "headers do not end";
+        return parser->method == HTTP_CONNECT ? "CONNECT" : NULL;
+}
+
+static const char *parse_version(cd_str version, struct cd_http1_head *head)
+{
+        head->is_http10 = cd_str_eq(version, CD_STR("HTTP/1.0"));
+        return head->is_http10 || cd_str_eq(version, CD_STR("HTTP/1.1")) ? NULL : "a version that is not HTTP/1";
+}
+
+static const char *parse_head(cd_str line, cd_str section, struct cd_http1_head *head)
+{
+        size_t space = cd_str_index(line, ' ');
+        cd_str rest = cd_str_slice(line, space + 1, line.len);
+        cd_str target = cd_str_slice(rest, 0, cd_str_index(rest, ' '));
+        struct fields fields = { 0 };
+        const char *wrong;
+        llhttp_t parser;
+
+        if (target.len == 0 || target.len + 1 >= rest.len)
+                return "a request line without its three parts";
+        if ((wrong = parse_version(cd_str_slice(rest, target.len + 1, rest.len), head)) ||
+            (wrong = parse_fields(section, &fields, head)) || (wrong = check_framing(&fields, head)))
+                return wrong;
+        const char *behind = target.ptr + target.len, *end = section.ptr + section.len;
+        if ((wrong = run_llhttp(&parser, cd_str_slice(line, 0, space + 1), cd_str_of(behind, (size_t)(end - behind)))))
+                return wrong;
+        head->method = method_of(parser.method);
+        head->keep_alive = llhttp_should_keep_alive(&parser);
+        if ((wrong = parse_target(target, head)) || (wrong = check_body(head)))
+                return wrong;
+        return parser.content_length == head->content_length ? NULL : "Content-Length read in two ways";
+}
+
+enum cd_http1_step cd_http1_parse(cd_str bytes, const struct cd_http1_scan *scan, struct cd_http_header *headers,
+                                  struct cd_http1_head *ret, struct cd_http1_refusal *reterr)
+{
+        cd_str head = cd_str_slice(bytes, scan->start, bytes.len);
+        cd_str line = cd_str_slice(head, 0, scan->request_line - 2);
+        cd_str section = cd_str_slice(head, scan->request_line, head.len);
+
+        *ret = (struct cd_http1_head){ .headers = headers };
+        const char *wrong = parse_head(line, section, ret);
+        return wrong ? refuse(reterr, 400, wrong) : CD_HTTP1_DONE;
+}

@@ -1,0 +1,72 @@
+#pragma once
+/* What the tests of the HTTP client work with: a peer on a raw socket, and a client that calls it. */
+#include "fetch/fetch.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum {
+        CONNECTIONS_MAX = 64,
+        REQUEST_MAX = 8192,
+        CEILING = 4096,
+        PATIENCE_MS = 20000,
+        TIMEOUT_MS = 300
+};
+
+struct peer;
+/* Answers request number `nth` (from 0) of one connection. False: the connection is closed. */
+typedef bool peer_answer(struct peer *peer, int fd, int nth);
+
+struct peer {
+        int listener;
+        unsigned port;
+        peer_answer *answer;
+        pthread_t acceptor, threads[CONNECTIONS_MAX];
+        atomic_int connections, requests;
+        pthread_mutex_t lock;
+        char last[REQUEST_MAX]; /* request, NUL-terminated */
+};
+
+#define OK_HEAD   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+#define OK_ANSWER OK_HEAD "Content-Length: 11\r\n\r\n{\"a\":\"b\"}\r\n"
+
+/* What a test works with: a peer, a client with short limits, and a request on whose behalf it calls. */
+struct fixture {
+        struct peer peer;
+        bool has_peer;
+        struct cd_http_client *client;
+        struct cd_arena arena;
+        struct cd_http_request req;
+        char url[64];
+        struct cd_error err;
+        struct cd_http_answer answer;
+};
+
+int setup(void **state);
+int teardown(void **state);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Starts the fixture's peer; f->url then names it. */
+void start(struct fixture *f, peer_answer *answer);
+/* False where the other end has gone. */
+bool say(int fd, const char *text);
+bool answers(struct peer *peer, int fd, int nth); /* with OK_ANSWER, whatever comes */
+bool cut_off(int fd);                             /* closes with a reset; false, for peers to return */
+/* A listener on 127.0.0.1; the caller closes it. */
+int listen_on_free_port(int backlog, unsigned *retport);
+
+/* On behalf of f->req; the URL is f->url unless the call has one. Fills f->answer or f->err. */
+cd_status call(struct fixture *f, struct cd_http_call c);
+cd_status get(struct fixture *f);
+void use_short_timeouts(struct fixture *f); /* TIMEOUT_MS instead of PATIENCE_MS */
+
+void assert_get_fails(struct fixture *f, cd_status status, const char *reason);
+void assert_str(cd_str s, const char *want);
+/* Whether the last request holds that part. */
+void assert_sent(struct fixture *f, const char *part, bool want);

@@ -1,0 +1,294 @@
+/* What the HTTP client sends and takes in, and how it keeps connections. */
+#include "fixture.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static void a_complete_answer_is_ok_with_its_status_type_and_body(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers);
+        assert_int_equal(get(f), CD_OK);
+        assert_int_equal(f->answer.status, 200);
+        assert_str(f->answer.content_type, "application/json");
+        assert_str(f->answer.body, "{\"a\":\"b\"}\r\n");
+}
+
+static bool answers_unavailable_without_type(struct peer *peer, int fd, int nth)
+{
+        (void)peer, (void)nth;
+        return say(fd, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void an_error_status_is_an_answer_too(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers_unavailable_without_type);
+        assert_int_equal(get(f), CD_OK);
+        assert_int_equal(f->answer.status, 503);
+        assert_str(f->answer.content_type, "");
+        assert_str(f->answer.body, "");
+}
+
+static bool answers_in_chunks(struct peer *peer, int fd, int nth)
+{
+        (void)peer, (void)nth;
+        return say(fd, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n") &&
+               say(fd, "4;x=y\r\ndefg\r\n0\r\n\r\n");
+}
+
+static void chunks_are_put_together(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers_in_chunks);
+        assert_int_equal(get(f), CD_OK);
+        assert_str(f->answer.body, "abcdefg");
+}
+
+static void a_call_carries_its_body_credentials_request_id_and_trace(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers);
+        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_POST,
+                                                        .basic_user = CD_STR("1234"),
+                                                        .basic_password = CD_STR("qwerty"),
+                                                        .content_type = CD_STR("application/x-www-form-urlencoded"),
+                                                        .body = CD_STR("token=abc") }),
+                         CD_OK);
+        assert_sent(f, "POST /x HTTP/1.1\r\n", true);
+        assert_sent(f, "\r\nAuthorization: Basic MTIzNDpxd2VydHk=\r\n", true);
+        assert_sent(f, "\r\nX-Request-Id: req-1\r\n", true);
+        assert_sent(f, "\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n", true);
+        assert_sent(f, "\r\nAccept: application/json\r\n", true);
+        assert_sent(f, "\r\nUser-Agent: cardea\r\n", true);
+        assert_sent(f, "\r\nContent-Type: application/x-www-form-urlencoded\r\n", true);
+        assert_sent(f, "\r\n\r\ntoken=abc", true);
+        assert_sent(f, "Expect", false);
+}
+
+static void a_handle_forgets_the_call_before(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers);
+        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_PUT,
+                                                        .bearer = CD_STR("tok.en"),
+                                                        .content_type = CD_STR("text/plain"),
+                                                        .body = CD_STR("hello") }),
+                         CD_OK);
+        assert_sent(f, "PUT /x HTTP/1.1\r\n", true);
+        assert_sent(f, "\r\nAuthorization: Bearer tok.en\r\n", true);
+        f->req.trace.sampled = false;
+        assert_int_equal(get(f), CD_OK);
+        assert_sent(f, "GET /x HTTP/1.1\r\n", true);
+        assert_sent(f, "-b7ad6b7169203331-00\r\n", true);
+        assert_sent(f, "Authorization", false);
+        assert_sent(f, "Content-Type", false);
+        assert_sent(f, "Content-Length", false);
+        assert_sent(f, "hello", false);
+        assert_int_equal(atomic_load(&f->peer.connections), 1);
+}
+
+static bool answers_head(struct peer *peer, int fd, int nth)
+{
+        (void)nth;
+        return say(fd, strncmp(peer->last, "HEAD ", 5) == 0 ? OK_HEAD "Content-Length: 11\r\n\r\n" : OK_ANSWER);
+}
+
+static void every_method_goes_out_under_its_name(void **state)
+{
+        static const struct {
+                enum cd_http_method method;
+                const char *line;
+                bool has_length;
+        } cases[] = {
+                { CD_HTTP_HEAD, "HEAD /x HTTP/1.1\r\n", false },   { CD_HTTP_DELETE, "DELETE /x HTTP/1.1\r\n", false },
+                { CD_HTTP_POST, "POST /x HTTP/1.1\r\n", true },    { CD_HTTP_HEAD, "HEAD /x HTTP/1.1\r\n", false },
+                { CD_HTTP_PATCH, "PATCH /x HTTP/1.1\r\n", false }, { CD_HTTP_GET, "GET /x HTTP/1.1\r\n", false },
+        };
+        struct fixture *f = *state;
+
+        start(f, answers_head);
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_int_equal(call(f, (struct cd_http_call){ .method = cases[i].method }), CD_OK);
+                assert_sent(f, cases[i].line, true);
+                assert_sent(f, "Content-Length: 0\r\n", cases[i].has_length);
+                assert_sent(f, "Content-Type", false);
+        }
+        assert_int_equal(atomic_load(&f->peer.connections), 1);
+}
+
+static void calls_share_one_connection(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers);
+        for (int i = 0; i < 20; i++)
+                assert_int_equal(get(f), CD_OK);
+        assert_int_equal(atomic_load(&f->peer.connections), 1);
+        assert_int_equal(atomic_load(&f->peer.requests), 20);
+}
+
+static bool answers_and_closes(struct peer *peer, int fd, int nth)
+{
+        (void)peer, (void)nth;
+        (void)say(fd, OK_ANSWER);
+        return false;
+}
+
+static void a_connection_closed_while_idle_is_replaced(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, answers_and_closes);
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(get(f), CD_OK);
+        assert_int_equal(atomic_load(&f->peer.connections), 5);
+        assert_int_equal(atomic_load(&f->peer.requests), 5);
+}
+
+static bool closes_at_the_second_request(struct peer *peer, int fd, int nth)
+{
+        (void)peer;
+        return nth == 0 && say(fd, OK_ANSWER);
+}
+
+static bool resets_at_the_second_request(struct peer *peer, int fd, int nth)
+{
+        (void)peer;
+        return nth == 0 ? say(fd, OK_ANSWER) : cut_off(fd);
+}
+
+/* The race of keep-alive: the server closes just as the next request arrives. */
+static void assert_race_is_survived(struct fixture *f, peer_answer *answer)
+{
+        start(f, answer);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_POST, .body = CD_STR("a=b") }),
+                                 CD_OK);
+                assert_sent(f, "\r\n\r\na=b", true);
+        }
+        assert_int_equal(atomic_load(&f->peer.connections), 3);
+        assert_int_equal(atomic_load(&f->peer.requests), 5);
+}
+
+static void a_request_on_a_connection_that_closes_meanwhile_is_tried_once_more(void **state)
+{
+        assert_race_is_survived(*state, closes_at_the_second_request);
+}
+
+static void a_request_on_a_connection_that_is_reset_meanwhile_is_tried_once_more(void **state)
+{
+        assert_race_is_survived(*state, resets_at_the_second_request);
+}
+
+static bool redirects_with_a_cookie(struct peer *peer, int fd, int nth)
+{
+        (void)peer, (void)nth;
+        return say(fd, "HTTP/1.1 302 Found\r\nLocation: /y\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void no_redirect_is_followed_and_no_cookie_kept(void **state)
+{
+        struct fixture *f = *state;
+
+        start(f, redirects_with_a_cookie);
+        assert_int_equal(get(f), CD_OK);
+        assert_int_equal(f->answer.status, 302);
+        assert_int_equal(get(f), CD_OK);
+        assert_int_equal(atomic_load(&f->peer.requests), 2);
+        assert_sent(f, "Cookie", false);
+}
+
+static void a_proxy_of_the_environment_is_not_used(void **state)
+{
+        struct fixture *f = *state;
+
+        setenv("http_proxy", "http://127.0.0.1:1", 1);
+        setenv("ALL_PROXY", "socks5://127.0.0.1:1", 1);
+        start(f, answers);
+        assert_int_equal(get(f), CD_OK);
+        unsetenv("http_proxy");
+        unsetenv("ALL_PROXY");
+}
+
+static void a_call_for_nobodys_request_takes_its_answer_into_an_arena(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_http_call c = { .method = CD_HTTP_GET, .bearer = CD_STR("abc") };
+
+        start(f, answers);
+        c.url = cd_str_from_c(f->url);
+        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_INVALID_REQUEST);
+        assert_string_equal(f->err.reason, "a call without a place for its answer");
+        c.arena = &f->arena;
+        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_OK);
+        assert_int_equal(f->answer.status, 200);
+        assert_sent(f, "X-Request-Id", false);
+        assert_sent(f, "traceparent", false);
+        assert_sent(f, "Authorization: Bearer abc\r\n", true);
+}
+
+enum {
+        THREADS = 8,
+        CALLS = 100
+};
+
+static void *call_often(void *arg)
+{
+        struct fixture *f = arg;
+        struct cd_arena arena;
+        struct cd_http_request req = { .arena = &arena, .request_id = CD_STR("t") };
+        struct cd_http_call c = { .method = CD_HTTP_GET, .url = cd_str_from_c(f->url), .on_behalf_of = &req };
+        intptr_t good = 0;
+
+        cd_arena_init(&arena, 64 * 1024);
+        for (int i = 0; i < CALLS; i++) {
+                struct cd_http_answer answer;
+                good += cd_http_client_call(f->client, &c, &answer, NULL) == CD_OK && answer.body.len == 11;
+                cd_arena_reset(&arena);
+        }
+        cd_arena_done(&arena);
+        return (void *)good;
+}
+
+static void threads_share_a_client(void **state)
+{
+        struct fixture *f = *state;
+        pthread_t threads[THREADS];
+        void *good;
+
+        start(f, answers);
+        for (int i = 0; i < THREADS; i++)
+                pthread_create(&threads[i], NULL, call_often, f);
+        for (int i = 0; i < THREADS; i++) {
+                pthread_join(threads[i], &good);
+                assert_int_equal((intptr_t)good, CALLS);
+        }
+        assert_true(atomic_load(&f->peer.connections) <= THREADS);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_complete_answer_is_ok_with_its_status_type_and_body),
+                TEST(an_error_status_is_an_answer_too),
+                TEST(chunks_are_put_together),
+                TEST(a_call_carries_its_body_credentials_request_id_and_trace),
+                TEST(a_handle_forgets_the_call_before),
+                TEST(every_method_goes_out_under_its_name),
+                TEST(calls_share_one_connection),
+                TEST(a_connection_closed_while_idle_is_replaced),
+                TEST(a_request_on_a_connection_that_closes_meanwhile_is_tried_once_more),
+                TEST(a_request_on_a_connection_that_is_reset_meanwhile_is_tried_once_more),
+                TEST(no_redirect_is_followed_and_no_cookie_kept),
+                TEST(a_proxy_of_the_environment_is_not_used),
+                TEST(a_call_for_nobodys_request_takes_its_answer_into_an_arena),
+                TEST(threads_share_a_client),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,303 @@
+#include "support/check.h"
+
+#include <string.h>
+
+#include "http/h1/request.h"
+
+/* One request read whole, or in pieces. */
+struct reading {
+        struct cd_http1_reader reader;
+        struct cd_http_header headers[8];
+        struct cd_http1_head head;
+        struct cd_http1_refusal refusal;
+        cd_str body;
+        size_t len, used;
+        char data[4096];
+};
+
+static const struct cd_http_limits limits = { .request_line = 64, .headers = 200, .header_count = 8, .body = 32 };
+
+static enum cd_http1_step feed(struct reading *r, cd_str bytes)
+{
+        memcpy(r->data + r->len, bytes.ptr, bytes.len);
+        r->len += bytes.len;
+        return cd_http1_read(&r->reader, r->data, &r->len, &limits, &r->head, &r->body, &r->used, &r->refusal);
+}
+
+static void start(struct reading *r)
+{
+        *r = (struct reading){ 0 };
+        r->head.headers = r->headers;
+}
+
+static enum cd_http1_step read_whole(struct reading *r, cd_str bytes)
+{
+        start(r);
+        return feed(r, bytes);
+}
+
+#define HOST    "Host: a\r\n"
+#define POST    "POST /a HTTP/1.1\r\n" HOST
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+
+static void a_head_is_taken_apart(void **state)
+{
+        struct reading r;
+
+        (void)state;
+        assert_int_equal(read_whole(&r, CD_STR("GET /a?b?c#d HTTP/1.1\r\n" HOST "X: \t y \t\r\n\r\nGET")),
+                         CD_HTTP1_DONE);
+        assert_int_equal(r.head.method, CD_HTTP_GET);
+        assert_str(r.head.path, "/a");
+        assert_str(r.head.query, "b?c#d");
+        assert_str(r.head.host, "a");
+        assert_int_equal(r.head.header_count, 2);
+        assert_str(r.head.headers[1].name, "X");
+        assert_str(r.head.headers[1].value, "y");
+        assert_true(r.head.keep_alive);
+        assert_int_equal(r.used, r.len - 3);
+        assert_int_equal(r.body.len, 0);
+
+        assert_int_equal(read_whole(&r, CD_STR("DELETE /a HTTP/1.0\r\n\r\n")), CD_HTTP1_DONE);
+        assert_null(r.head.query.ptr);
+        assert_null(r.head.host.ptr);
+        assert_false(r.head.keep_alive);
+        assert_true(r.head.is_http10);
+}
+
+static void every_method_is_itself_or_other(void **state)
+{
+        static const struct {
+                const char *name;
+                enum cd_http_method method;
+        } cases[] = { { "GET", CD_HTTP_GET },         { "HEAD", CD_HTTP_HEAD },   { "POST", CD_HTTP_POST },
+                      { "PUT", CD_HTTP_PUT },         { "PATCH", CD_HTTP_PATCH }, { "DELETE", CD_HTTP_DELETE },
+                      { "OPTIONS", CD_HTTP_OPTIONS }, { "TRACE", CD_HTTP_OTHER }, { "PURGE", CD_HTTP_OTHER } };
+        struct reading r;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                start(&r);
+                assert_int_equal(feed(&r, cd_str_from_c(cases[i].name)), CD_HTTP1_MORE);
+                assert_int_equal(feed(&r, CD_STR(" / HTTP/1.1\r\n" HOST "\r\n")), CD_HTTP1_DONE);
+                assert_int_equal(r.head.method, cases[i].method);
+        }
+}
+
+static void a_request_reads_the_same_however_it_is_cut(void **state)
+{
+        static const cd_str whole = CD_STR_INIT("\r\n" CHUNKED "2;x=\"y\"\r\nab\r\n0003\r\ncde\r\n0\r\nT: v\r\n\r\n");
+        struct reading r;
+
+        (void)state;
+        for (size_t cut = 0; cut < whole.len; cut++) {
+                start(&r);
+                assert_int_equal(feed(&r, cd_str_slice(whole, 0, cut)), CD_HTTP1_MORE);
+                assert_int_equal(feed(&r, cd_str_slice(whole, cut, whole.len)), CD_HTTP1_DONE);
+                assert_str(r.body, "abcde");
+                assert_str(r.head.path, "/a");
+                assert_int_equal(r.used, r.len);
+        }
+        start(&r);
+        for (size_t i = 0; i + 1 < whole.len; i++)
+                assert_int_equal(feed(&r, cd_str_slice(whole, i, 1)), CD_HTTP1_MORE);
+        assert_int_equal(feed(&r, cd_str_slice(whole, whole.len - 1, 1)), CD_HTTP1_DONE);
+        assert_str(r.body, "abcde");
+}
+
+static void what_is_behind_a_body_is_left_alone(void **state)
+{
+        struct reading r;
+
+        (void)state;
+        assert_int_equal(read_whole(&r, CD_STR(POST "Content-Length: 3\r\n\r\nabcGET")), CD_HTTP1_DONE);
+        assert_str(r.body, "abc");
+        assert_int_equal(r.used, r.len - 3);
+        assert_int_equal(read_whole(&r, CD_STR(CHUNKED "3\r\nabc\r\n0\r\n\r\nGET")), CD_HTTP1_DONE);
+        assert_str(r.body, "abc");
+        assert_memory_equal(r.data + r.used, "GET", 3);
+}
+
+struct refused {
+        cd_str bytes;
+        int status;
+        const char *reason;
+};
+
+static void check_refused(const struct refused *cases, size_t count)
+{
+        struct reading r;
+
+        for (size_t i = 0; i < count; i++) {
+                if (read_whole(&r, cases[i].bytes) != CD_HTTP1_REFUSED)
+                        fail_msg("not refused: %.*s", CD_STR_ARG(cases[i].bytes));
+                assert_int_equal(r.refusal.status, cases[i].status);
+                assert_string_equal(r.refusal.reason, cases[i].reason);
+        }
+}
+
+static void a_head_that_can_be_read_in_two_ways_is_refused(void **state)
+{
+        static const struct refused cases[] = {
+                { CD_STR_INIT("GET / HTTP/1.1\n"), 400, "LF without CR" },
+                { CD_STR_INIT("\n"), 400, "LF without CR" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\n"), 400, "LF without CR" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n"), 400, "a control character in a header" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"), 400, "a control character in a header" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n"), 400, "a control character in a header" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n"), 400, "a header name that is no token" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost : a\r\n\r\n"), 400, "a header name that is no token" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\n: a\r\n\r\n"), 400, "a header name that is no token" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost\r\n\r\n"), 400, "a header without colon" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\n\r\n"), 400, "no Host" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"), 400, "several Host" },
+                { CD_STR_INIT("GET /\r\n\r\n"), 400, "a request line without its three parts" },
+                { CD_STR_INIT("GET  / HTTP/1.1\r\n\r\n"), 400, "a request line without its three parts" },
+                { CD_STR_INIT("GET / a HTTP/1.1\r\n\r\n"), 400, "a version that is not HTTP/1" },
+                { CD_STR_INIT("GET / HTTP/1.1 \r\n\r\n"), 400, "a version that is not HTTP/1" },
+                { CD_STR_INIT("GET / http/1.1\r\n\r\n"), 400, "a version that is not HTTP/1" },
+                { CD_STR_INIT("GET / HTTP/2.0\r\n\r\n"), 400, "a version that is not HTTP/1" },
+                { CD_STR_INIT("get / HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "a method that nobody knows" },
+                { CD_STR_INIT("GETS / HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "a method that nobody knows" },
+                { CD_STR_INIT("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"), 400, "CONNECT" },
+                { CD_STR_INIT("GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "a control character in the target" },
+                { CD_STR_INIT("GET /\t HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "a control character in the target" },
+                { CD_STR_INIT("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "the target * without OPTIONS" },
+                { CD_STR_INIT("GET a HTTP/1.1\r\nHost: a\r\n\r\n"), 400,
+                  "a target that is neither a path nor an absolute URL" },
+                { CD_STR_INIT("GET http:///b HTTP/1.1\r\nHost: a\r\n\r\n"), 400,
+                  "a target that is neither a path nor an absolute URL" },
+                { CD_STR_INIT("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "the target's authority is not Host" },
+        };
+
+        (void)state;
+        check_refused(cases, CD_LEN(cases));
+}
+
+static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
+{
+        static const struct refused cases[] = {
+                { CD_STR_INIT(POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400, "several Content-Length" },
+                { CD_STR_INIT(POST "Content-Length: 1, 1\r\n\r\n"), 400, "Content-Length is not a number" },
+                { CD_STR_INIT(POST "Content-Length: +1\r\n\r\n"), 400, "Content-Length is not a number" },
+                { CD_STR_INIT(POST "Content-Length: 01\r\n\r\n"), 400, "Content-Length is not a number" },
+                { CD_STR_INIT(POST "Content-Length: \r\n\r\n"), 400, "Content-Length is not a number" },
+                { CD_STR_INIT(POST "Content-Length: 18446744073709551616\r\n\r\n"), 400,
+                  "Content-Length is not a number" },
+                { CD_STR_INIT(POST "Content_Length: 1\r\n\r\n"), 400, "a header that looks like one of framing" },
+                { CD_STR_INIT(POST "-Content-Length: 1\r\n\r\n"), 400, "a header that looks like one of framing" },
+                { CD_STR_INIT(POST "Transfer---Encoding: chunked\r\n\r\n"), 400,
+                  "a header that looks like one of framing" },
+                { CD_STR_INIT(POST "TransferEncoding: chunked\r\n\r\n"), 400,
+                  "a header that looks like one of framing" },
+                { CD_STR_INIT(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
+                  "both Content-Length and Transfer-Encoding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), 400,
+                  "a transfer coding behind chunked" },
+                { CD_STR_INIT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n"), 400,
+                  "a transfer coding behind chunked" },
+                { CD_STR_INIT(POST "Transfer-Encoding: chunked,\r\n\r\n"), 400, "a transfer coding behind chunked" },
+                { CD_STR_INIT(POST "Transfer-Encoding: \r\n\r\n"), 400, "an unknown transfer coding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: xchunked\r\n\r\n"), 400, "an unknown transfer coding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: \"chunked\"\r\n\r\n"), 400, "an unknown transfer coding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: gzip;a=\"b, chunked;c\"\r\n\r\n"), 400,
+                  "a quoted parameter of a transfer coding" },
+                { CD_STR_INIT(POST "Transfer-Encoding: gzip\r\n\r\n"), 400, "chunked is not the last transfer coding" },
+                { CD_STR_INIT("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
+                  "Transfer-Encoding in HTTP/1.0" },
+                { CD_STR_INIT("GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n"), 400, "a body in GET or HEAD" },
+                { CD_STR_INIT("HEAD / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"), 400,
+                  "a body in GET or HEAD" },
+                { CD_STR_INIT(CHUNKED "1\n"), 400, "a chunk size that is not hexadecimal" },
+                { CD_STR_INIT(CHUNKED "\r\n"), 400, "a chunk size that is not hexadecimal" },
+                { CD_STR_INIT(CHUNKED "0x1\r\n"), 400, "a chunk size that is not hexadecimal" },
+                { CD_STR_INIT(CHUNKED "1 \r\n"), 400, "a chunk size that is not hexadecimal" },
+                { CD_STR_INIT(CHUNKED "000000001\r\n"), 400, "a chunk size with too many digits" },
+                { CD_STR_INIT(CHUNKED "1;a\nb\r\n"), 400, "a control character in a chunk extension or trailer" },
+                { CD_STR_INIT(CHUNKED "1\rx"), 400, "a chunk that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "1\r\nab\r\n"), 400, "a chunk that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "1\r\na\n"), 400, "a chunk that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "1\r\na\r\r"), 400, "a chunk that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "0\r\n\n"), 400, "a control character in a chunk extension or trailer" },
+                { CD_STR_INIT(CHUNKED "0\r\n\rx"), 400, "a chunk that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "0\r\na: b\rx"), 400, "a chunk that does not end with CRLF" },
+        };
+
+        (void)state;
+        check_refused(cases, CD_LEN(cases));
+}
+
+static void lesson_30_limits_hold_before_the_end_is_there(void **state)
+{
+        static const struct refused cases[] = {
+                { CD_STR_INIT("GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 414,
+                  "request line too long" },
+                { CD_STR_INIT(
+                          POST
+                          "A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+                  431, "headers too long" },
+                { CD_STR_INIT(POST "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n"), 431, "too many headers" },
+                { CD_STR_INIT(POST "Content-Length: 33\r\n\r\n"), 413, "body too long" },
+                { CD_STR_INIT(CHUNKED "21\r\n"), 413, "body too long" },
+                { CD_STR_INIT(CHUNKED "20\r\n01234567890123456789012345678901\r\n1"), 413, "body too long" },
+                { CD_STR_INIT(CHUNKED "ffffffff"), 413, "body too long" },
+                { CD_STR_INIT(POST "Expect: tea\r\n\r\n"), 417, "an expectation that nobody knows" },
+                { CD_STR_INIT(POST "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n"), 417,
+                  "an expectation that nobody knows" },
+        };
+        struct reading r;
+
+        (void)state;
+        check_refused(cases, CD_LEN(cases));
+        assert_int_equal(read_whole(&r, CD_STR(POST "Content-Length: 32\r\n\r\n")), CD_HTTP1_MORE);
+        assert_int_equal(read_whole(&r, CD_STR(CHUNKED "20\r\n01234567890123456789012345678901\r\n0\r\n\r\n")),
+                         CD_HTTP1_DONE);
+        assert_int_equal(read_whole(&r, CD_STR(POST "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n")), CD_HTTP1_DONE);
+}
+
+static void codings_below_chunked_are_framed_and_told(void **state)
+{
+        struct reading r;
+
+        (void)state;
+        assert_int_equal(read_whole(&r, CD_STR(POST "Transfer-Encoding: gzip ;, deflate\r\nTransfer-Encoding: "
+                                                    "Chunked;a;\r\n\r\n1\r\na\r\n0\r\n\r\n")),
+                         CD_HTTP1_DONE);
+        assert_true(r.head.coded);
+        assert_str(r.body, "a");
+        assert_int_equal(read_whole(&r, CD_STR(CHUNKED "0\r\n\r\n")), CD_HTTP1_DONE);
+        assert_false(r.head.coded);
+}
+
+static void an_expectation_is_told_once_the_head_is_there(void **state)
+{
+        struct reading r;
+
+        (void)state;
+        assert_int_equal(read_whole(&r, CD_STR(POST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n")),
+                         CD_HTTP1_MORE);
+        assert_true(r.reader.wants_continue);
+        assert_str(r.head.path, "/a");
+        /* RFC 9110 §10.1.1: HTTP/1.0 has none. */
+        assert_int_equal(read_whole(&r, CD_STR("POST / HTTP/1.0\r\nExpect: x\r\nContent-Length: 1\r\n\r\n")),
+                         CD_HTTP1_MORE);
+        assert_false(r.reader.wants_continue);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_head_is_taken_apart),
+                cmocka_unit_test(every_method_is_itself_or_other),
+                cmocka_unit_test(a_request_reads_the_same_however_it_is_cut),
+                cmocka_unit_test(what_is_behind_a_body_is_left_alone),
+                cmocka_unit_test(a_head_that_can_be_read_in_two_ways_is_refused),
+                cmocka_unit_test(a_body_whose_length_can_be_read_in_two_ways_is_refused),
+                cmocka_unit_test(lesson_30_limits_hold_before_the_end_is_there),
+                cmocka_unit_test(codings_below_chunked_are_framed_and_told),
+                cmocka_unit_test(an_expectation_is_told_once_the_head_is_there),
+        };
+        return cmocka_run_group_tests_name("net/http1", tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+#include "support/check.h"
+
+#include <string.h>
+
+#include "http/h1/write.h"
+
+#define STAMP "Server: Cardea\r\nDate: Sun, 22 Nov 2026 09:30:05 GMT\r\n"
+
+static const char *written(const struct cd_http_response *res, struct cd_http1_sending how)
+{
+        static char memory[4096];
+        struct cd_http1_stamp stamp = { 0 };
+        struct cd_buf out;
+
+        cd_http1_stamp_update(&stamp, 1795339805);
+        how.stamp = &stamp;
+        cd_buf_init_fixed(&out, memory, sizeof(memory) - 1);
+        cd_http1_write(&out, res, &how);
+        assert_false(out.failed);
+        memory[out.len] = '\0';
+        return memory;
+}
+
+static void an_answer_has_every_part(void **state)
+{
+        struct cd_http_response res = { 0 };
+        struct cd_http1_sending how = { .keep_alive = true, .request_id = CD_STR("abc") };
+
+        (void)state;
+        cd_http_respond(&res, 200, CD_STR("text/plain"), CD_STR("hello"));
+        cd_http_response_header(&res, CD_STR("Cache-Control"), CD_STR("no-store"));
+        assert_true(cd_http1_can_send(&res));
+        assert_string_equal(written(&res, how),
+                            "HTTP/1.1 200 OK\r\n" STAMP "Content-Type: text/plain\r\nContent-Length: 5\r\n"
+                            "Cache-Control: no-store\r\nX-Request-Id: abc\r\n\r\nhello");
+        how.head_only = true;
+        assert_null(strstr(written(&res, how), "hello"));
+        assert_non_null(strstr(written(&res, how), "Content-Length: 5\r\n"));
+        how.is_http10 = true;
+        assert_non_null(strstr(written(&res, how), "\r\nConnection: keep-alive\r\n"));
+        how.keep_alive = false;
+        assert_non_null(strstr(written(&res, how), "\r\nConnection: close\r\n"));
+}
+
+static void no_content_has_neither_length_nor_body(void **state)
+{
+        struct cd_http_response res = { 0 };
+
+        (void)state;
+        cd_http_respond(&res, 204, CD_STR(""), CD_STR("never"));
+        assert_string_equal(written(&res, (struct cd_http1_sending){ .keep_alive = true }),
+                            "HTTP/1.1 204 No Content\r\n" STAMP "\r\n");
+}
+
+static void a_status_that_has_no_phrase_is_sent_without(void **state)
+{
+        struct cd_http_response res = { 0 };
+
+        (void)state;
+        cd_http_respond(&res, 299, CD_STR(""), CD_STR(""));
+        assert_string_equal(written(&res, (struct cd_http1_sending){ .keep_alive = true }),
+                            "HTTP/1.1 299 \r\n" STAMP "Content-Length: 0\r\n\r\n");
+}
+
+static void an_answer_that_would_break_its_frame_cannot_be_sent(void **state)
+{
+        static const cd_str bad[] = { CD_STR_INIT("a\rb"), CD_STR_INIT("a\nb"), CD_STR_INIT("a\0b"),
+                                      CD_STR_INIT("\r\n") };
+        struct cd_http_response res;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                res = (struct cd_http_response){ .status = 200 };
+                cd_http_response_header(&res, CD_STR("X"), bad[i]);
+                assert_false(cd_http1_can_send(&res));
+                res = (struct cd_http_response){ .status = 200 };
+                cd_http_response_header(&res, bad[i], CD_STR("x"));
+                assert_false(cd_http1_can_send(&res));
+                res = (struct cd_http_response){ .status = 200, .content_type = bad[i] };
+                assert_false(cd_http1_can_send(&res));
+        }
+        res = (struct cd_http_response){ .status = 200 };
+        cd_http_response_header(&res, CD_STR(""), CD_STR("x"));
+        assert_false(cd_http1_can_send(&res));
+        for (int status = 0; status < 700; status += 100) {
+                res = (struct cd_http_response){ .status = status };
+                assert_int_equal(cd_http1_can_send(&res), status >= 200 && status < 600);
+        }
+}
+
+static void one_header_too_many_is_noticed(void **state)
+{
+        struct cd_http_response res = { .status = 200 };
+
+        (void)state;
+        for (int i = 0; i < CD_HTTP_RESPONSE_HEADERS_MAX; i++)
+                cd_http_response_header(&res, CD_STR("X"), CD_STR("y"));
+        assert_true(cd_http1_can_send(&res));
+        cd_http_response_header(&res, CD_STR("X"), CD_STR("y"));
+        assert_false(cd_http1_can_send(&res));
+}
+
+static void a_full_buffer_fails_whole(void **state)
+{
+        struct cd_http_response res = { .status = 200, .body = CD_STR("hello") };
+        struct cd_http1_stamp stamp = { 0 };
+        char memory[100];
+        struct cd_buf out;
+
+        (void)state;
+        cd_buf_init_fixed(&out, memory, sizeof(memory));
+        cd_http1_write(&out, &res, &(struct cd_http1_sending){ .stamp = &stamp });
+        assert_true(out.failed);
+        assert_int_equal(out.len, 0);
+}
+
+static void own_answers_are_json_and_503_says_when_to_come_back(void **state)
+{
+        struct cd_http_response res;
+
+        (void)state;
+        cd_http1_own_answer(&res, 404);
+        assert_str(res.body, "{\"error\":\"not_found\"}");
+        assert_str(res.content_type, "application/json");
+        assert_int_equal(res.header_count, 0);
+        cd_http1_own_answer(&res, 503);
+        assert_str(res.body, "{\"error\":\"temporarily_unavailable\"}");
+        assert_str(res.headers[0].name, "Retry-After");
+        cd_http1_own_answer(&res, 999);
+        assert_int_equal(res.status, 500);
+        assert_str(cd_http1_error_name(200), "server_error");
+}
+
+static void an_error_is_escaped_and_named_for_the_log(void **state)
+{
+        struct cd_http_log_context log = { 0 };
+        struct cd_http_response res = { 0 };
+        struct cd_http_request req = { .log = &log };
+        struct cd_arena arena;
+
+        (void)state;
+        cd_arena_init(&arena, 65536);
+        req.arena = &arena;
+        cd_http_respond_error(&req, &res, 400, CD_STR("invalid_scope"), CD_STR("no \"x\"\n"));
+        assert_str(res.body, "{\"error\":\"invalid_scope\",\"error_description\":\"no \\\"x\\\"\\n\"}");
+        assert_str(log.error, "invalid_scope");
+        cd_http_respond_error(&req, &res, 401, CD_STR("invalid_client"), (cd_str){ NULL, 0 });
+        assert_str(res.body, "{\"error\":\"invalid_client\"}");
+        cd_arena_done(&arena);
+
+        cd_arena_init(&arena, 4);
+        cd_http_respond_error(&req, &res, 400, CD_STR("invalid_scope"), (cd_str){ NULL, 0 });
+        assert_str(res.body, "{\"error\":\"server_error\"}");
+        cd_arena_done(&arena);
+}
+
+static void headers_are_found_without_case(void **state)
+{
+        static const struct cd_http_header headers[] = {
+                { CD_STR_INIT("HOST"), CD_STR_INIT("a") },
+                { CD_STR_INIT("x-one"), CD_STR_INIT("1") },
+                { CD_STR_INIT("X-One"), CD_STR_INIT("2") },
+        };
+        const struct cd_http_request req = { .headers = headers, .header_count = CD_LEN(headers) };
+
+        (void)state;
+        assert_str(cd_http_header_get(&req, CD_STR("Host")), "a");
+        assert_str(cd_http_header_get(&req, CD_STR("X-ONE")), "1");
+        assert_int_equal(cd_http_header_count(&req, CD_STR("X-One")), 2);
+        assert_null(cd_http_header_get(&req, CD_STR("X-Two")).ptr);
+        assert_int_equal(cd_http_header_count(&req, CD_STR("X-Two")), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_answer_has_every_part),
+                cmocka_unit_test(no_content_has_neither_length_nor_body),
+                cmocka_unit_test(a_status_that_has_no_phrase_is_sent_without),
+                cmocka_unit_test(an_answer_that_would_break_its_frame_cannot_be_sent),
+                cmocka_unit_test(one_header_too_many_is_noticed),
+                cmocka_unit_test(a_full_buffer_fails_whole),
+                cmocka_unit_test(own_answers_are_json_and_503_says_when_to_come_back),
+                cmocka_unit_test(an_error_is_escaped_and_named_for_the_log),
+                cmocka_unit_test(headers_are_found_without_case),
+        };
+        return cmocka_run_group_tests_name("net/response", tests, NULL, NULL);
+}
