@@ -49,7 +49,6 @@ cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, con
                 .password = ask->password,
                 .address = ask->address,
                 .by = CD_STR("grant"),
-                .reading = ask->reading,
         };
         struct cd_user user;
         cd_time issued_at;

@@ -4,9 +4,8 @@
 #include "core/core.h"
 
 struct cd_grant_request {
-        cd_str name, password;                  /* as they came; any bytes */
-        cd_str address;                         /* of the client */
-        const struct cd_login_reading *reading; /* of that name; NULL: none */
+        cd_str name, password; /* as they came; any bytes */
+        cd_str address;        /* of the client */
 };
 
 struct cd_grant_token {

@@ -279,15 +279,6 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
         return status;
 }
 
-bool cd_lockout_refuses(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now)
-{
-        pthread_mutex_lock(&lockout->lock);
-        const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
-        bool refuses = counter && seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now) > 0;
-        pthread_mutex_unlock(&lockout->lock);
-        return refuses;
-}
-
 static void count_wrong(const struct cd_lockout *lockout, struct counter *counter, cd_time now)
 {
         int64_t failures = remembered_of(lockout, counter, now);

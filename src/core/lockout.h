@@ -62,8 +62,6 @@ int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
  * try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of the same subject. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
-/* Whether a try would be refused now. Counts nothing and does not wait. */
-bool cd_lockout_refuses(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now);
 /* True where a right password ended wrong ones of which this process knows; the store may not have counted them yet. */
 bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now);

@@ -51,78 +51,21 @@ static bool end(const struct login *l, const struct cd_lockout_subject *subject,
         return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
-/* What is needed to ask for the user. A name that cannot be one is no error: nobody has it. */
-static bool begin_reading(struct cd_login_reading *r, cd_time now)
-{
-        r->at = now;
-        r->canonical = (cd_str){ NULL, 0 };
-        r->is_done = true;
-        r->status = cd_user_name_canonical(r->arena, r->name, &r->canonical, &r->error);
-        if (r->status == CD_INVALID_REQUEST)
-                r->status = CD_NOT_FOUND;
-        return r->status == CD_OK;
-}
-
-static void read_one(struct cd_store *store, struct cd_login_reading *r)
-{
-        r->status = store->users->find(store, r->arena, r->canonical, &r->user, &r->error);
-}
-
-static void read_each(struct cd_store *store, struct cd_login_reading *const *readings, size_t count)
-{
-        struct cd_user_lookup lookups[CD_USER_LOOKUPS_MAX];
-        struct cd_error error = { 0 };
-
-        for (size_t i = 0; i < count; i++)
-                lookups[i] = (struct cd_user_lookup){ .name = readings[i]->canonical, .arena = readings[i]->arena };
-        cd_status status = store->users->find_each(store, lookups, count, &error);
-        for (size_t i = 0; i < count; i++) {
-                struct cd_login_reading *r = readings[i];
-                r->status = status == CD_OK ? lookups[i].status : status;
-                r->user = lookups[i].user;
-                if (status != CD_OK)
-                        r->error = error;
-                else if (r->status != CD_OK && r->status != CD_NOT_FOUND)
-                        (void)cd_fail(&r->error, r->status, "the user could not be read");
-        }
-}
-
-void cd_login_read(const struct cd_login *login, struct cd_login_reading *const *readings, size_t count)
-{
-        struct cd_login_reading *asked[CD_USER_LOOKUPS_MAX];
-        cd_time now = login->clock->now(login->clock);
-        size_t n = 0;
-
-        for (size_t i = 0; i < count; i++) {
-                const struct cd_lockout_subject address = { .kind = CD_LOCKOUT_ADDRESS, .key = readings[i]->address };
-                readings[i]->is_done = false;
-                if (now < 0 || cd_lockout_refuses(login->lockout, &address, now))
-                        continue;
-                if (begin_reading(readings[i], now))
-                        asked[n++] = readings[i];
-        }
-        if (n == 1)
-                read_one(login->store, asked[0]);
-        else if (n > 1)
-                read_each(login->store, asked, n);
-}
-
-/* The user, or that there is none of that name. A change after which the store has no failures is one that cleared them, or comes behind a
- * right password. */
+/* The user, or that there is none of that name: one that cannot be a name is no error here. A change after which the
+ * store has no failures is one that cleared them, or follows a right password. */
 static cd_status find_user(struct login *l, struct cd_error *reterr)
 {
-        const struct cd_login_reading *r = l->attempt->reading;
-        struct cd_login_reading own = { .arena = l->arena, .name = l->attempt->name };
+        struct cd_store *store = l->with->store;
+        cd_str name = { NULL, 0 };
+        struct cd_error error = { 0 };
 
-        if (!r || !r->is_done) {
-                r = &own;
-                if (begin_reading(&own, l->now))
-                        read_one(l->with->store, &own);
-        }
-        l->is_known = r->status == CD_OK;
-        l->user = r->user;
-        l->account = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME,
-                                                  .key = r->canonical.ptr ? r->canonical : l->attempt->name };
+        cd_status status = cd_user_name_canonical(l->arena, l->attempt->name, &name, &error);
+        if (status == CD_INVALID_REQUEST)
+                status = CD_NOT_FOUND;
+        else if (status == CD_OK)
+                status = store->users->find(store, l->arena, name, &l->user, &error);
+        l->is_known = status == CD_OK;
+        l->account = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME, .key = name.ptr ? name : l->attempt->name };
         if (l->is_known)
                 l->account = (struct cd_lockout_subject){
                         .kind = CD_LOCKOUT_ACCOUNT,
@@ -131,11 +74,11 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
                         .failed_at = l->user.failed_at,
                         .cleared_at = l->user.failures ? l->user.password_at : l->user.changed_at,
                 };
-        if (l->is_known || r->status == CD_NOT_FOUND)
+        if (l->is_known || status == CD_NOT_FOUND)
                 return CD_OK;
         if (reterr)
-                *reterr = r->error;
-        return r->status;
+                *reterr = error;
+        return status;
 }
 
 /* One hash, whoever it is. */

@@ -17,35 +17,20 @@ struct cd_login {
         const struct cd_random *random;
 };
 
-/* A user, read before the log-in so that many are read by one statement. */
-struct cd_login_reading {
-        struct cd_arena *arena; /* where the user goes */
-        cd_str name, address;   /* as those of the attempt */
-        bool is_done;           /* false: the log-in reads for itself */
-        cd_time at;             /* shortly before the store was asked */
-        cd_str canonical;       /* ptr NULL: it cannot be a name */
-        cd_status status;       /* CD_OK, CD_NOT_FOUND, or why there is no answer */
-        struct cd_error error;  /* of that */
-        struct cd_user user;
-};
-
 struct cd_login_attempt {
-        cd_str name, password;                  /* as they came */
-        cd_str address;                         /* of the client */
-        cd_str by;                              /* for the audit: "client:ID" or "grant" */
-        const struct cd_login_reading *reading; /* of that name; NULL: none */
+        cd_str name, password; /* as they came */
+        cd_str address;        /* of the client */
+        cd_str by;             /* for the audit: "client:ID" or "grant" */
 };
-
-/* Reads the users of attempts, at most CD_USER_LOOKUPS_MAX, but none for an address that has to wait. Blocks. */
-void cd_login_read(const struct cd_login *login, struct cd_login_reading *const *readings, size_t count);
 
 /* The name in its canonical form, then: may the address try, is there such a user, may the account try, is it the password.
  *
- * CD_OK: *ret is the user as read, in the arena of that; the stored password is for comparing only. CD_INVALID_GRANT with one reason and for the cost of one hash for an
- * unknown user, a wrong password and a disabled user (LESSONS 10); a user whose hash is of a foreign form costs what that form costs until
- * the first login. CD_THROTTLED with reterr->retry_after where the account, the made-up name or the address has to wait: then nothing is
- * hashed. CD_UNAVAILABLE, CD_TIMEOUT, CD_NO_MEMORY, CD_INTERNAL: it came to no answer, and counts for nothing. Blocks for the time
- * of a hash.
+ * CD_OK: *ret is the user as read, in the arena; the stored password is for comparing only. CD_INVALID_GRANT with one
+ * reason and for the cost of one hash for an unknown user, a wrong password and a disabled user (LESSONS 10); a user
+ * whose hash is of a foreign form costs what that form costs until the first login. CD_THROTTLED with
+ * reterr->retry_after where the account, the made-up name or the address has to wait: then nothing is hashed.
+ * CD_UNAVAILABLE, CD_TIMEOUT, CD_NO_MEMORY, CD_INTERNAL: it came to no answer, and counts for nothing. Blocks for the
+ * time of a hash.
  *
  * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed meanwhile; where that
  * fails, the login does not. A good login is noted in the user's row where the last note is a minute old or there are failures to

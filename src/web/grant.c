@@ -110,53 +110,18 @@ static void send_token(const struct cd_http_request *req, const struct cd_grant_
         cd_web_no_store(res);
 }
 
-/* A log-in behind the loop. */
-struct log_in {
-        struct cd_grant_request ask;
-        struct cd_login_reading reading;
-};
-
-/* From the copy of the request that the pool has. NULL: no memory, or none for what the loop had memory for. */
-static struct log_in *begin_log_in(const struct cd_http_request *req)
-{
-        struct log_in *l = cd_arena_alloc(req->arena, sizeof(*l));
-
-        if (!l || decode_basic(req, &l->ask, NULL) != CD_OK)
-                return NULL;
-        l->reading = (struct cd_login_reading){ .arena = req->arena, .name = l->ask.name, .address = l->ask.address };
-        l->ask.reading = &l->reading;
-        return l;
-}
-
-/* The users of several log-ins are read by one statement. */
-static void read_users(void *app, struct cd_http_request *const *reqs, size_t count)
-{
-        _Static_assert((int)CD_HTTP_TOGETHER_MAX <= (int)CD_USER_LOOKUPS_MAX, "as many users as requests");
-        const struct cd_web *web = cd_web_get(app);
-        struct cd_login_reading *readings[CD_HTTP_TOGETHER_MAX];
-        size_t n = 0;
-
-        for (size_t i = 0; i < count; i++) {
-                struct log_in *l = begin_log_in(reqs[i]);
-                reqs[i]->gathered = l;
-                if (l)
-                        readings[n++] = &l->reading;
-        }
-        if (cd_core_need_store(web->core, NULL) == CD_OK)
-                cd_login_read(web->core->login, readings, n);
-}
-
-/* Where passwords are hashed. */
+/* Where passwords are hashed: reads the copy of the request that it got there. */
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        const struct log_in *l = req->gathered;
+        struct cd_grant_request ask;
         struct cd_grant_token token;
         struct cd_error err = { 0 };
 
         req->log->grant_type = CD_STR("basic");
-        cd_status status = l ? cd_grant_issue(web->core, req->arena, &l->ask, &token, &err)
-                             : cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
+        cd_status status = decode_basic(req, &ask, &err);
+        if (status == CD_OK)
+                status = cd_grant_issue(web->core, req->arena, &ask, &token, &err);
         if (status != CD_OK) {
                 send_error(web, req, &err, res);
                 return;
@@ -176,7 +141,7 @@ void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_r
         if (!web->core->grant.audience.len)
                 (void)cd_fail(&err, CD_NOT_FOUND, "there are no grants here");
         else if (decode_basic(req, &ask, &err) == CD_OK) {
-                cd_http_continue_together(res, CD_HTTP_COSTLY, read_users, log_in);
+                cd_http_continue_on(res, CD_HTTP_COSTLY, log_in);
                 return;
         }
         send_error(web, req, &err, res);

@@ -106,8 +106,6 @@ cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, con
         cd_status status = cd_core_need_store(core, reterr);
         if (status == CD_OK)
                 status = cd_core_now(core, &issued_at, reterr);
-        if (attempt->reading && attempt->reading->is_done)
-                issued_at = attempt->reading->at;
         if (status == CD_OK)
                 status = cd_login_password(core->login, arena, attempt, &user, reterr);
         if (status == CD_OK)

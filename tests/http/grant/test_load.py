@@ -48,7 +48,6 @@ def test_lesson_15_a_flood_of_unknown_names_fills_the_same_queue(install):
 
 
 def test_many_users_log_in_at_once_and_each_is_answered_for_itself(install, store):
-    """Those who wait are read from the store together: no answer may be another's."""
     home = install(store=store(), password_hashing={"memory": "64KB", "iterations": 1, "parallel": 1, "queue": 200},
                    lockout={"account_tries": 1000, "address_tries": 1000000})
     for i in range(8):

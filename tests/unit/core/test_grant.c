@@ -266,30 +266,6 @@ static void lesson_12_a_second_change_in_the_second_of_a_login_counts(void **sta
         assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
 }
 
-static void lesson_12_a_token_of_a_user_read_before_says_when_that_was(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_grant_request ask = ask_as(f, "ana", "right");
-        struct cd_login_reading reading = { .arena = &f->arena, .name = ask.name, .address = ask.address },
-                                *const readings[] = { &reading };
-        struct cd_grant_token token;
-        struct cd_introspection result;
-        struct cd_revocation_list cuts;
-
-        fixture_add_user(f, "ana", "right", NULL);
-        ask.reading = &reading;
-        cd_login_read(f->core.login, readings, 1);
-        fixture_change_user(f, "ana", CD_USER_DISABLE);
-        f->clock.now += 3;
-        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
-        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 10, &cuts, NULL), CD_OK);
-        assert_status(cd_revoked_add(f->core.revoked, &cuts.items[0], f->clock.now), CD_OK);
-        struct cd_token_query query = fixture_query(token.token);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
-        assert_false(result.active);
-        assert_string_equal(result.inactive_reason.reason, "token was revoked");
-}
-
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
@@ -306,7 +282,6 @@ int main(void)
                 TEST(a_login_in_the_second_of_a_change_waits_for_the_next),
                 TEST(lesson_12_a_login_under_way_while_its_user_is_disabled_gets_no_living_token),
                 TEST(lesson_12_a_second_change_in_the_second_of_a_login_counts),
-                TEST(lesson_12_a_token_of_a_user_read_before_says_when_that_was),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

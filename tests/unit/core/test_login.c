@@ -111,30 +111,16 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str nam
 
         atomic_fetch_add(&f->finds, 1);
         while_others_fail(f);
-        if (f->find_fails != CD_OK)
-                return cd_fail(reterr, f->find_fails, "told to fail");
-        if (!cd_str_eq(name, f->stored.name))
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
-        *ret = f->stored;
-        ret->password = cd_arena_copy(arena, f->stored.password);
-        return ret->password.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "the arena is full");
-}
-
-static cd_status find_each(struct cd_store *store, struct cd_user_lookup *lookups, size_t count,
-                           struct cd_error *reterr)
-{
-        struct fixture *f = (struct fixture *)store;
-        int finds = f->finds;
-
         if (f->find_fails != CD_OK) {
                 cd_status status = cd_fail(reterr, f->find_fails, "told to fail");
                 reterr->retry_after = 7;
                 return status;
         }
-        for (size_t i = 0; i < count; i++)
-                lookups[i].status = find(store, lookups[i].arena, lookups[i].name, &lookups[i].user, NULL);
-        f->finds = finds + 1;
-        return CD_OK;
+        if (!cd_str_eq(name, f->stored.name))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        *ret = f->stored;
+        ret->password = cd_arena_copy(arena, f->stored.password);
+        return ret->password.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "the arena is full");
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
@@ -193,9 +179,7 @@ static cd_status add_later(struct cd_store *store, const struct cd_audit_event *
         return f->audit_fails == CD_OK ? CD_OK : cd_fail(reterr, f->audit_fails, "told to fail");
 }
 
-static const struct cd_user_ops user_ops = {
-        .find = find, .find_each = find_each, .update = update, .note_login = note_login
-};
+static const struct cd_user_ops user_ops = { .find = find, .update = update, .note_login = note_login };
 static const struct cd_audit_ops audit_ops = { .add_later = add_later };
 
 static cd_time tell_time(const struct cd_clock *clock)
@@ -598,114 +582,31 @@ static void a_damaged_hash_lets_nobody_in(void **state)
         assert_status(log_in(f, CD_STR("ana"), CD_STR("")), CD_INTERNAL);
 }
 
-/* ---- users read before the log-in ---- */
-
-static struct cd_login_reading reading_of(struct fixture *f, cd_str name)
-{
-        return (struct cd_login_reading){ .arena = &f->arena, .name = name, .address = CD_STR("192.0.2.1") };
-}
-
-static cd_status log_in_with(struct fixture *f, const struct cd_login_reading *reading, cd_str password)
-{
-        const struct cd_login_attempt attempt = { .name = reading->name,
-                                                  .password = password,
-                                                  .address = reading->address,
-                                                  .by = CD_STR("client:app"),
-                                                  .reading = reading };
-
-        f->err = (struct cd_error){ 0 };
-        return cd_login_password(&f->login, &f->arena, &attempt, &f->user, &f->err);
-}
-
-static void users_are_read_by_one_statement_and_then_not_again(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_login_reading r[] = { reading_of(f, CD_STR("nobody")), reading_of(f, CD_STR("ANA")),
-                                        reading_of(f, CD_STR("no such n\xc3\xa4me")), reading_of(f, CD_STR("ana")) };
-        struct cd_login_reading *const readings[] = { &r[0], &r[1], &r[2], &r[3] };
-
-        cd_login_read(&f->login, readings, CD_LEN(readings));
-        assert_int_equal(f->finds, 1);
-        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_INVALID_GRANT);
-        assert_status(log_in_with(f, &r[1], CD_STR(PASSWORD)), CD_OK);
-        assert_str(f->user.name, "ana");
-        assert_status(log_in_with(f, &r[2], CD_STR(PASSWORD)), CD_INVALID_GRANT);
-        assert_status(log_in_with(f, &r[3], CD_STR("wrong")), CD_INVALID_GRANT);
-        assert_int_equal(f->finds, 1);
-        assert_int_equal(hashes, 4);
-        assert_int_equal(dummies, 2);
-}
-
-static void a_reading_says_a_time_before_the_store_was_asked(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_login_reading r = reading_of(f, CD_STR("ana")), *const readings[] = { &r };
-
-        cd_login_read(&f->login, readings, 1);
-        f->now += 5;
-        assert_true(r.is_done && r.at == NOON);
-        assert_status(log_in_with(f, &r, CD_STR(PASSWORD)), CD_OK);
-        f->now = -1;
-        cd_login_read(&f->login, readings, 1);
-        assert_false(r.is_done);
-        assert_status(log_in_with(f, &r, CD_STR(PASSWORD)), CD_UNAVAILABLE);
-}
-
 static void lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait(void **state)
 {
         struct fixture *f = *state;
-        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("ana")) };
-        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
 
-        r[1].address = CD_STR("192.0.2.2");
         for (int i = 0; i < ADDRESS_TRIES; i++) {
                 char name[2] = { (char)('a' + i), '\0' };
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         }
         f->finds = 0;
-        cd_login_read(&f->login, readings, 1);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_THROTTLED);
         assert_int_equal(f->finds, 0);
-        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_THROTTLED);
-        assert_int_equal(f->finds, 0);
-        cd_login_read(&f->login, readings, 2);
-        assert_true(!r[0].is_done && r[1].is_done && r[1].status == CD_OK);
-        assert_int_equal(f->finds, 1);
         f->now += 2;
-        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_OK);
-        assert_int_equal(f->finds, 2);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        assert_int_equal(f->finds, 1);
 }
 
-/* Not asked again for each: where it hangs, the last would wait for the time-outs of all. */
-static void a_store_that_is_away_is_so_for_all_who_were_read_together(void **state)
+static void what_the_store_says_of_its_outage_reaches_the_caller(void **state)
 {
         struct fixture *f = *state;
-        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("bo")) };
-        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
 
         f->find_fails = CD_UNAVAILABLE;
-        cd_login_read(&f->login, readings, 2);
-        f->find_fails = CD_OK;
-        for (size_t i = 0; i < 2; i++) {
-                assert_status(log_in_with(f, &r[i], CD_STR(PASSWORD)), CD_UNAVAILABLE);
-                assert_int_equal(f->err.retry_after, 7);
-        }
-        assert_int_equal(f->finds, 0);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_UNAVAILABLE);
+        assert_string_equal(f->err.reason, "told to fail");
+        assert_int_equal(f->err.retry_after, 7);
         assert_int_equal(hashes, 0);
-}
-
-static void lesson_31_one_request_without_memory_is_no_matter_of_the_others(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_login_reading r[] = { reading_of(f, CD_STR("ana")), reading_of(f, CD_STR("ana")) };
-        struct cd_login_reading *const readings[] = { &r[0], &r[1] };
-        struct cd_arena tiny;
-
-        cd_arena_init(&tiny, 64);
-        r[0].arena = &tiny;
-        cd_login_read(&f->login, readings, 2);
-        assert_status(log_in_with(f, &r[0], CD_STR(PASSWORD)), CD_NO_MEMORY);
-        assert_status(log_in_with(f, &r[1], CD_STR(PASSWORD)), CD_OK);
-        cd_arena_done(&tiny);
 }
 
 static void lesson_31_a_login_survives_without_memory(void **state)
@@ -754,11 +655,8 @@ int main(void)
                 TEST(lesson_31_a_failing_rehash_fails_no_login),
                 TEST(lesson_31_what_comes_to_no_answer_counts_for_nothing),
                 TEST(a_damaged_hash_lets_nobody_in),
-                TEST(users_are_read_by_one_statement_and_then_not_again),
-                TEST(a_reading_says_a_time_before_the_store_was_asked),
                 TEST(lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait),
-                TEST(a_store_that_is_away_is_so_for_all_who_were_read_together),
-                TEST(lesson_31_one_request_without_memory_is_no_matter_of_the_others),
+                TEST(what_the_store_says_of_its_outage_reaches_the_caller),
                 TEST(lesson_31_a_login_survives_without_memory),
         };
         return cmocka_run_group_tests_name("login", tests, NULL, NULL);
