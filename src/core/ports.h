@@ -50,19 +50,6 @@ struct cd_users_page {
         size_t count;
 };
 
-enum {
-        CD_USER_LOOKUPS_MAX = 8
-};
-
-/* A user to be found together with others. */
-struct cd_user_lookup {
-        cd_str name;
-        struct cd_arena *arena; /* where the user goes */
-        cd_status
-                status; /* CD_OK, CD_NOT_FOUND, CD_NO_MEMORY where this arena is full, CD_UNAVAILABLE for a damaged row */
-        struct cd_user user;
-};
-
 enum cd_user_switch {
         CD_USER_AS_IT_IS,
         CD_USER_DISABLE,
@@ -86,9 +73,6 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
-        /* At most CD_USER_LOOKUPS_MAX by one statement; a name may come more than once. CD_OK: each has its status. */
-        cd_status (*find_each)(struct cd_store *store, struct cd_user_lookup *lookups, size_t count,
-                               struct cd_error *reterr);
         /* At most `limit` users whose name sorts behind `after` (empty: from the first; no such user need be there), by bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);

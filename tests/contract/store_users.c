@@ -51,59 +51,6 @@ static void a_user_is_found_with_every_field_as_given(void **state)
         assert_int_equal(user.failed_at, 1234);
 }
 
-static void users_are_found_together_each_in_its_place(void **state)
-{
-        struct stage *s = *state;
-        static const char *const names[] = { "dora", "nobody", "ana", "bo", "ana", "a\xff", "Ana", "bo" };
-        struct cd_user_lookup lookups[CD_LEN(names)];
-
-        add_user(s, "ana");
-        add_user(s, "bo");
-        add_user(s, "cy");
-        add_user(s, "dora");
-        for (size_t count = 0; count <= CD_LEN(names); count++) {
-                for (size_t i = 0; i < count; i++)
-                        lookups[i] = (struct cd_user_lookup){ .name = cd_str_from_c(names[i]), .arena = &s->arena };
-                assert_status(s->store->users->find_each(s->store, lookups, count, &s->error), CD_OK);
-                for (size_t i = 0; i < count; i++) {
-                        bool is_there = i != 1 && i != 5 && i != 6;
-                        assert_status(lookups[i].status, is_there ? CD_OK : CD_NOT_FOUND);
-                        if (!is_there)
-                                continue;
-                        assert_str(lookups[i].user.name, names[i]);
-                        assert_str(lookups[i].user.grants, "{\"role\":\"editor\"}");
-                        assert_int_equal(lookups[i].user.password_at, 102);
-                }
-        }
-}
-
-static void lookups_that_find_nobody_are_no_error(void **state)
-{
-        struct stage *s = *state;
-        struct cd_user_lookup lookups[] = { { .name = CD_STR("a\0b"), .arena = &s->arena },
-                                            { .name = CD_STR(""), .arena = &s->arena } };
-
-        assert_status(s->store->users->find_each(s->store, lookups, 2, &s->error), CD_OK);
-        assert_status(lookups[0].status, CD_NOT_FOUND);
-        assert_status(lookups[1].status, CD_NOT_FOUND);
-}
-
-static void one_full_arena_is_no_matter_of_the_others(void **state)
-{
-        struct stage *s = *state;
-        struct cd_arena tiny;
-        struct cd_user_lookup lookups[] = { { .name = CD_STR("ana"), .arena = &tiny },
-                                            { .name = CD_STR("ana"), .arena = &s->arena } };
-
-        add_user(s, "ana");
-        cd_arena_init(&tiny, 16);
-        assert_status(s->store->users->find_each(s->store, lookups, 2, &s->error), CD_OK);
-        assert_status(lookups[0].status, CD_NO_MEMORY);
-        assert_status(lookups[1].status, CD_OK);
-        assert_str(lookups[1].user.name, "ana");
-        cd_arena_done(&tiny);
-}
-
 static void names_are_compared_by_their_bytes(void **state)
 {
         struct stage *s = *state;
@@ -627,9 +574,6 @@ int run_users_contract(void)
         const struct CMUnitTest tests[] = {
                 CONTRACT(an_unknown_user_is_not_found),
                 CONTRACT(a_user_is_found_with_every_field_as_given),
-                CONTRACT(users_are_found_together_each_in_its_place),
-                CONTRACT(lookups_that_find_nobody_are_no_error),
-                CONTRACT(one_full_arena_is_no_matter_of_the_others),
                 CONTRACT(names_are_compared_by_their_bytes),
                 CONTRACT(one_name_that_is_there_adds_none_of_the_batch),
                 CONTRACT(a_name_twice_in_a_batch_adds_none_of_it),

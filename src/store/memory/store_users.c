@@ -21,15 +21,6 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str nam
         return user ? cd_row_get(&cd_memory_user_kind, user, arena, ret, reterr) : unknown(reterr);
 }
 
-static cd_status find_each(struct cd_store *store, struct cd_user_lookup *lookups, size_t count,
-                           struct cd_error *reterr)
-{
-        (void)reterr;
-        for (size_t i = 0; i < count; i++)
-                lookups[i].status = find(store, lookups[i].arena, lookups[i].name, &lookups[i].user, NULL);
-        return CD_OK;
-}
-
 static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                       struct cd_users_page *ret, struct cd_error *reterr)
 {
@@ -176,4 +167,4 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
         return CD_OK;
 }
 
-const struct cd_user_ops cd_memory_user_ops = { find, find_each, list, add, update, remove_user, note_login };
+const struct cd_user_ops cd_memory_user_ops = { find, list, add, update, remove_user, note_login };

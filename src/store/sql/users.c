@@ -67,55 +67,6 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str nam
         return CD_OK;
 }
 
-struct finding_each {
-        struct cd_user_lookup *lookups;
-        size_t count;
-};
-
-/* Rows come in any order. One lookup's arena that is full, or one damaged row, is no matter of the others. */
-static cd_status take_each(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
-{
-        struct finding_each *finding = arg;
-
-        (void)reterr;
-        for (size_t i = 0; i < finding->count; i++) {
-                struct cd_user_lookup *lookup = &finding->lookups[i];
-                if (cd_str_eq(lookup->name, columns[0].bytes))
-                        lookup->status = read_user(lookup->arena, columns, &lookup->user, NULL);
-        }
-        return CD_OK;
-}
-
-/* A statement has as many parameters as it has: the last name that is asked for fills the rest. */
-static cd_status find_each_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS
-                                                           " FROM users WHERE name IN ($1, $2, $3, $4, $5, $6, $7, $8)",
-                                                           CD_USER_LOOKUPS_MAX, 10 };
-        struct finding_each *finding = arg;
-        struct cd_sql_value params[CD_USER_LOOKUPS_MAX];
-        size_t asked = 0;
-
-        for (size_t i = 0; i < finding->count; i++) {
-                finding->lookups[i].status = CD_NOT_FOUND;
-                if (cd_sql_is_text(finding->lookups[i].name))
-                        params[asked++] = cd_sql_text(finding->lookups[i].name);
-        }
-        if (asked == 0)
-                return CD_OK;
-        for (; asked < CD_USER_LOOKUPS_MAX; asked++)
-                params[asked] = params[asked - 1];
-        return cd_sql_query(session, &statement, params, take_each, finding, reterr);
-}
-
-static cd_status find_each(struct cd_store *store, struct cd_user_lookup *lookups, size_t count,
-                           struct cd_error *reterr)
-{
-        struct finding_each finding = { .lookups = lookups, .count = count };
-
-        return cd_sql_read(store, find_each_work, &finding, reterr);
-}
-
 struct listing {
         struct cd_sql_list list;
         cd_str after;
@@ -342,7 +293,6 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
 
 const struct cd_user_ops cd_sql_user_ops = {
         .find = find,
-        .find_each = find_each,
         .list = list,
         .add = add,
         .update = update,

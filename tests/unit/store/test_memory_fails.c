@@ -219,14 +219,6 @@ static cd_status users_remove(struct cd_store *store, struct cd_arena *arena)
         return store->users->remove(store, &change, &event, NULL);
 }
 
-static cd_status users_find_each(struct cd_store *store, struct cd_arena *arena)
-{
-        struct cd_user_lookup lookup = { .name = CD_STR("ana"), .arena = arena };
-
-        cd_status status = store->users->find_each(store, &lookup, 1, NULL);
-        return status == CD_OK ? lookup.status : status;
-}
-
 static cd_status users_find(struct cd_store *store, struct cd_arena *arena)
 {
         struct cd_user user;
@@ -363,12 +355,12 @@ static const struct call {
         {                                                                                                              \
 #name, name                                                                                            \
         }
-        CALL(users_add),        CALL(users_update),    CALL(users_remove),     CALL(users_find),
-        CALL(users_find_each),  CALL(users_list),      CALL(clients_add),      CALL(clients_set_secret),
-        CALL(clients_remove),   CALL(clients_list),    CALL(keys_add),         CALL(keys_end),
-        CALL(keys_list),        CALL(revocations_add), CALL(revocations_list), CALL(sessions_put),
-        CALL(sessions_replace), CALL(sessions_find),   CALL(audit_add),        CALL(audit_add_later),
-        CALL(audit_list),       CALL(settle_new),      CALL(settle_again),
+        CALL(users_add),       CALL(users_update),     CALL(users_remove),       CALL(users_find),
+        CALL(users_list),      CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
+        CALL(clients_list),    CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
+        CALL(revocations_add), CALL(revocations_list), CALL(sessions_put),       CALL(sessions_replace),
+        CALL(sessions_find),   CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
+        CALL(settle_new),      CALL(settle_again),
 };
 
 /* Whether the call failed, so that there is a later allocation to try. */
