@@ -145,9 +145,7 @@ static bool send_away(struct cd_conn *conn, const struct cd_exchange *x, enum cd
 
         if (!job)
                 return false;
-        *job = (struct cd_job){
-                .loop = loop, .conn = conn, .app = loop->server->app, .gather = x->res.gather, .handler = handler
-        };
+        *job = (struct cd_job){ .loop = loop, .conn = conn, .app = loop->server->app, .handler = handler };
         cd_arena_init(&job->arena, loop->arena.ceiling);
         conn->job = job;
         if (cd_exchange_copy(&job->x, x, &job->arena) && cd_pool_submit(cd_server_pool(loop->server, where), job))

@@ -51,7 +51,6 @@ struct cd_job {
         struct cd_loop *loop;
         struct cd_conn *conn;
         void *app;
-        cd_http_gatherer *gather; /* NULL: it is run by itself */
         cd_http_handler *handler;
         struct cd_exchange x;
 };

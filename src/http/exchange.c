@@ -83,7 +83,6 @@ static void clear_response(struct cd_http_response *res)
         res->header_count = 0;
         res->content_type = res->body = (cd_str){ NULL, 0 };
         res->next = NULL;
-        res->gather = NULL;
 }
 
 bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const struct cd_conn *conn,
@@ -101,7 +100,6 @@ bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const stru
         ret->req.client_certificate_subject = conn->tls ? cd_tls_conn_subject(conn->tls) : CD_STR("");
         ret->req.log = &ret->log;
         ret->log = (struct cd_http_log_context){ 0 };
-        ret->req.gathered = NULL;
         clear_response(&ret->res);
         ret->route = NULL;
         ret->started_us = 0;

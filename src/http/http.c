@@ -36,16 +36,9 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
 
 void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler)
 {
-        cd_http_continue_together(res, where, NULL, handler);
-}
-
-void cd_http_continue_together(struct cd_http_response *res, enum cd_http_where where, cd_http_gatherer *gather,
-                               cd_http_handler *handler)
-{
         res->status = 0;
         res->next = handler;
         res->next_where = where;
-        res->gather = gather;
 }
 
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,

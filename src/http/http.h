@@ -49,7 +49,6 @@ struct cd_http_request {
         cd_str client_certificate_subject; /* verified, in the form of RFC 4514; empty: the client has shown none */
         struct cd_http_trace trace;
         struct cd_http_log_context *log;
-        void *gathered; /* see cd_http_continue_together; NULL: nothing */
 };
 
 /* The value of the first such header, or ptr NULL. */
@@ -69,12 +68,8 @@ struct cd_http_response;
 /* `app` is the pointer given to cd_http_server_set_app. The handler fills *res, and may fill *req->log. */
 typedef void cd_http_handler(void *app, const struct cd_http_request *req, struct cd_http_response *res);
 
-/* What is cheaper done for several requests than for each (a query of the database): see cd_http_continue_together. */
-typedef void cd_http_gatherer(void *app, struct cd_http_request *const *reqs, size_t count);
-
 enum {
-        CD_HTTP_RESPONSE_HEADERS_MAX = 16,
-        CD_HTTP_TOGETHER_MAX = 8,
+        CD_HTTP_RESPONSE_HEADERS_MAX = 16
 };
 
 struct cd_http_response {
@@ -85,7 +80,6 @@ struct cd_http_response {
         size_t header_count;
         cd_http_handler *next; /* see cd_http_continue_on */
         enum cd_http_where next_where;
-        cd_http_gatherer *gather; /* see cd_http_continue_together; NULL: none */
 };
 
 /* Values are views that must live in the request's arena or be static. A value with CR, LF or NUL, or one header too many,
@@ -96,12 +90,6 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
  * the start, with an empty response and an empty log context. Where the pool's queue is full the answer is 503 with Retry-After. A
  * handler that runs on a pool already cannot go on elsewhere: 500. */
 void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler);
-/* The same for requests that a pool's thread may take several of, up to CD_HTTP_TOGETHER_MAX, where they are short (2 ms of a core, 10 ms in all) and so many wait that no
- * other thread goes without: `gather` is called once for them, then `handler` for each, in the order in which they came. What gather
- * leaves in req->gathered, in the request's arena, the handler finds there. Gather is called for a single request too, and again where
- * one before turned out to be slow, so that what it left is a few milliseconds old at most; it answers none. */
-void cd_http_continue_together(struct cd_http_response *res, enum cd_http_where where, cd_http_gatherer *gather,
-                               cd_http_handler *handler);
 /* {"error":"…"} with `error` one of our own literals or {"error":…,"error_description":…}; description ptr NULL: none. */
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description);

@@ -5,13 +5,11 @@
 #include <unistd.h>
 
 #include "base/blocking.h"
-#include "base/clock.h"
 #include "http/engine.h"
 
 enum {
         STACK_SIZE = 256 * 1024,
-        SLOW_US = 10000,    /* a job that took longer: the next is taken alone */
-        COMPUTES_US = 2000, /* and so where it had a core for longer */
+        COMPUTES_US = 2000, /* of a core: a job that had one for longer computes for long */
 };
 
 struct cd_pool {
@@ -20,13 +18,8 @@ struct cd_pool {
         pthread_cond_t ended; /* a thread has ended */
         struct cd_job *first, **last;
         size_t queued, queue_max;
-        size_t taken;       /* jobs that threads have, running or next */
-        size_t idle, alive; /* threads */
-        size_t running;     /* threads that have jobs */
-        struct pace {
-                bool is_slow;  /* by the clock, or in computing */
-                bool computes; /* for long */
-        } pace;                /* of the last job that ended */
+        size_t idle, running, alive; /* threads: that wait for a job, that have one, and all */
+        bool computes_long;          /* the last job that ended did */
         bool stopping, abandoned;
         int nice;
         size_t thread_count, thread_max; /* started, and the most */
@@ -55,23 +48,10 @@ struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, i
         return pool;
 }
 
-/* Under the lock; some job is queued. */
-static struct cd_job *take_first(struct cd_pool *pool)
-{
-        struct cd_job *job = pool->first;
-
-        pool->first = job->next;
-        if (!pool->first)
-                pool->last = &pool->first;
-        pool->queued--;
-        pool->taken++;
-        return job;
-}
-
 /* Under the lock. */
 static bool may_take(const struct cd_pool *pool)
 {
-        return pool->stopping || (pool->first && (!pool->pace.computes || pool->running < pool->long_max));
+        return pool->stopping || (pool->first && (!pool->computes_long || pool->running < pool->long_max));
 }
 
 /* Under the lock. NULL: the thread may end. */
@@ -82,18 +62,15 @@ static struct cd_job *next_job(struct cd_pool *pool)
                 pthread_cond_wait(&pool->work, &pool->lock);
                 pool->idle--;
         }
-        return pool->abandoned || !pool->first ? NULL : take_first(pool);
-}
 
-/* Under the lock. Behind the job that a thread has: those that may be run together with it, as many as each thread could take. */
-static size_t take_more(struct cd_pool *pool, struct cd_job *jobs[CD_HTTP_TOGETHER_MAX])
-{
-        size_t count = 1;
-
-        while (jobs[0]->gather && count < CD_HTTP_TOGETHER_MAX && pool->queued > count * pool->thread_max &&
-               pool->first->gather == jobs[0]->gather && pool->first->app == jobs[0]->app)
-                jobs[count++] = take_first(pool);
-        return count;
+        struct cd_job *job = pool->abandoned ? NULL : pool->first;
+        if (!job)
+                return NULL;
+        pool->first = job->next;
+        if (!pool->first)
+                pool->last = &pool->first;
+        pool->queued--;
+        return job;
 }
 
 /* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches, and a
@@ -109,15 +86,6 @@ static void be_patient(int nice)
                 (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
 }
 
-static void gather(struct cd_job *const *jobs, size_t count)
-{
-        struct cd_http_request *reqs[CD_HTTP_TOGETHER_MAX];
-
-        for (size_t i = 0; i < count; i++)
-                reqs[i] = &jobs[i]->x.req;
-        jobs[0]->gather(jobs[0]->app, reqs, count);
-}
-
 static int64_t computed_us(void)
 {
         struct timespec t;
@@ -126,63 +94,40 @@ static int64_t computed_us(void)
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Runs them until one is slow. Returns how many were run. */
-static size_t run_together(struct cd_job *const *jobs, size_t count, struct pace *ret)
+/* Returns whether it computed for long. */
+static bool run_job(struct cd_job *job)
 {
-        size_t ran = 0;
+        int64_t begun = computed_us();
 
-        if (jobs[0]->gather)
-                gather(jobs, count);
-        for (*ret = (struct pace){ 0 }; ran < count && !ret->is_slow; ran++) {
-                int64_t begun = cd_monotonic_us(), computed = computed_us();
-                jobs[ran]->handler(jobs[ran]->app, &jobs[ran]->x.req, &jobs[ran]->x.res);
-                ret->computes = computed_us() - computed > COMPUTES_US;
-                ret->is_slow = ret->computes || cd_monotonic_us() - begun > SLOW_US;
-                cd_loop_finish_job(jobs[ran]);
-        }
-        return ran;
+        job->handler(job->app, &job->x.req, &job->x.res);
+        bool computes_long = computed_us() - begun > COMPUTES_US;
+        cd_loop_finish_job(job);
+        return computes_long;
 }
 
-/* Under the lock. In front, in their order: other threads may be free, and what was gathered for them grows old. */
-static void put_back(struct cd_pool *pool, struct cd_job *const *jobs, size_t count)
+/* Under the lock. The jobs that waited while others computed for long may go on. */
+static void note_pace(struct cd_pool *pool, bool computes_long)
 {
-        while (count-- > 0) {
-                jobs[count]->next = pool->first;
-                if (!pool->first)
-                        pool->last = &jobs[count]->next;
-                pool->first = jobs[count];
-                pool->queued++;
-                pthread_cond_signal(&pool->work);
-        }
-}
-
-/* Under the lock. Those who waited for jobs that compute for long may go on. */
-static void note_pace(struct cd_pool *pool, struct pace pace)
-{
-        if (pool->pace.computes && !pace.computes && pool->first)
+        if (pool->computes_long && !computes_long && pool->first)
                 pthread_cond_broadcast(&pool->work);
-        pool->pace = pace;
+        pool->computes_long = computes_long;
 }
 
 static void *run_jobs(void *arg)
 {
         struct cd_pool *pool = arg;
-        struct cd_job *jobs[CD_HTTP_TOGETHER_MAX];
+        struct cd_job *job;
 
         cd_thread_set_role(CD_THREAD_WORKER);
         be_patient(pool->nice);
         pthread_mutex_lock(&pool->lock);
-        while ((jobs[0] = next_job(pool))) {
-                struct pace pace;
-                size_t count = pool->pace.is_slow ? 1 : take_more(pool, jobs);
+        while ((job = next_job(pool))) {
                 pool->running++;
                 pthread_mutex_unlock(&pool->lock);
-                size_t ran = run_together(jobs, count, &pace);
+                bool computes_long = run_job(job);
                 pthread_mutex_lock(&pool->lock);
                 pool->running--;
-                pool->taken -= count;
-                put_back(pool, jobs + ran, count - ran);
-                note_pace(pool, pace);
+                note_pace(pool, computes_long);
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);
@@ -209,7 +154,7 @@ bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
 {
         pthread_mutex_lock(&pool->lock);
         /* A thread that is to be started, or has not come to its first job yet, has room for one too. */
-        bool has_room = pool->queued + pool->taken < pool->queue_max + pool->thread_max && !pool->stopping;
+        bool has_room = pool->queued + pool->running < pool->queue_max + pool->thread_max && !pool->stopping;
         if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->thread_max)
                 start_thread(pool);
         bool taken = has_room && pool->alive > 0;

@@ -170,40 +170,6 @@ static void burn(void *app, const struct cd_http_request *req, struct cd_http_re
         cd_http_respond(res, 200, text, cd_arena_printf(req->arena, "%d", at_once));
 }
 
-/* Which of how many it was in, and the request of that place. */
-struct place {
-        size_t number, count;
-        const struct cd_http_request *req;
-};
-
-static void number_places(void *app, struct cd_http_request *const *reqs, size_t count)
-{
-        (void)app;
-        for (size_t i = 0; i < count; i++) {
-                struct place *place = cd_arena_alloc(reqs[i]->arena, sizeof(*place));
-                if (!place)
-                        continue;
-                *place = (struct place){ i, count, reqs[i] };
-                reqs[i]->gathered = place;
-        }
-}
-
-static void show_place(void *app, const struct cd_http_request *req, struct cd_http_response *res)
-{
-        const struct place *place = req->gathered;
-
-        sleep_ms(app, req, res);
-        if (place && place->req == req)
-                cd_http_respond(res, 200, text, cd_arena_printf(req->arena, "%zu of %zu", place->number, place->count));
-}
-
-static void move_together(void *app, const struct cd_http_request *req, struct cd_http_response *res)
-{
-        (void)app;
-        (void)req;
-        cd_http_continue_together(res, CD_HTTP_COSTLY, number_places, show_place);
-}
-
 #define ROUTE(m, p, w, h)                                                                                              \
         {                                                                                                              \
                 .methods = (m), .path = CD_STR_INIT(p), .where = (w), .handler = (h)                                   \
@@ -230,7 +196,6 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/move", CD_HTTP_INLINE, move_to_costly),
         ROUTE(CD_HTTP_GET, "/move-sleep", CD_HTTP_INLINE, move_to_sleep),
         ROUTE(CD_HTTP_GET, "/burn", CD_HTTP_COSTLY, burn),
-        ROUTE(CD_HTTP_GET, "/together", CD_HTTP_INLINE, move_together),
         ROUTE(CD_HTTP_GET, "/move-twice", CD_HTTP_INLINE, move_twice),
         ROUTE(CD_HTTP_DELETE, "/error", CD_HTTP_INLINE, error),
 };

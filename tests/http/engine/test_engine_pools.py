@@ -80,36 +80,6 @@ def test_lesson_15_a_full_queue_of_costly_work_is_503_and_other_requests_do_not_
         assert {e["reason"] for e in server.events("request") if e["status"] == 503} == {"the queue of the pool is full"}
 
 
-def places_behind_a_busy_thread(paths, threads=1, busy_ms=1500):
-    """What is asked for on a connection each while all threads are busy, so that it waits in this order."""
-    with Server("costly", threads, "costly_queue", 100) as server:
-        busy = [server.connect() for _ in range(threads)]
-        socks = [server.connect() for _ in paths]
-        begun = time.monotonic()
-        for sock in busy:
-            sock.sendall(get(f"/move-sleep?{busy_ms}"))
-        for sock, path in zip(socks, paths):
-            sock.sendall(get(path))
-        assert answer_to(server, get("/inline?a")).body == b"a"  # the loop has seen them all
-        assert time.monotonic() - begun < busy_ms / 1000, "the machine is too slow for this test"
-        return [Reader(sock).answer().body.decode() for sock in socks]
-
-
-def test_requests_that_wait_are_taken_together_by_shares():
-    """Behind a slow one the first comes alone; then each thread leaves as many to every other, and takes eight at most."""
-    expected = [f"{place} of {count}" for count in (1, 8, 6, 3, 1, 1) for place in range(count)]
-    assert places_behind_a_busy_thread(["/together?0"] * 20) == expected
-
-
-def test_requests_that_wait_are_left_to_the_other_threads():
-    assert places_behind_a_busy_thread(["/together?0"] * 5, threads=4) == ["0 of 1"] * 5
-
-
-def test_only_requests_of_one_kind_are_taken_together():
-    paths = ["/together?0", "/together?0", "/together?0", "/move-sleep?1", "/together?0", "/together?0", "/together?0"]
-    assert places_behind_a_busy_thread(paths) == ["0 of 1", "0 of 2", "1 of 2", "1", "0 of 2", "1 of 2", "0 of 1"]
-
-
 def test_while_requests_compute_for_long_fewer_threads_run():
     with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
         def most_at_once(count):
@@ -120,7 +90,7 @@ def test_while_requests_compute_for_long_fewer_threads_run():
 
         assert most_at_once(4) > 1, "at first all run"
         assert most_at_once(6) == 1
-        assert answer_to(server, get("/together?0")).status == 200
+        assert answer_to(server, get("/burn?0")).status == 200
         assert most_at_once(4) > 1
 
 
@@ -128,7 +98,7 @@ def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
     """It wakes all threads up, and not only the one that ran it."""
     with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
         assert answer_to(server, get("/burn?10")).body == b"1"
-        paths = ["/burn?200", "/together?0", *["/move-sleep?600"] * 4]
+        paths = ["/burn?200", "/burn?0", *["/move-sleep?600"] * 4]
         socks = [server.connect() for _ in paths]
         begun = time.monotonic()
         for sock, path in zip(socks, paths):
@@ -138,36 +108,12 @@ def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
         assert time.monotonic() - begun < 2.2  # 200 ms and 600 ms with all four at once, not 2,600
 
 
-def test_a_request_alone_is_gathered_too(server):
-    assert answer_to(server, get("/together?0")).body == b"0 of 1"
-
-
-def test_what_was_taken_together_with_a_slow_request_goes_back_in_front():
-    """The slow one is answered at once, and those behind it are gathered anew, by whatever thread is free, in their order."""
-    paths = ["/together?0", "/together?0", "/together?400", "/together?401", "/together?0", "/move-sleep?1", "/inline?last"]
-    assert places_behind_a_busy_thread(paths) == ["0 of 1", "0 of 3", "1 of 3", "0 of 1", "0 of 1", "1", "last"]
-
-
-def test_a_slow_request_holds_back_no_answer_of_one_before():
+def test_requests_that_wait_for_a_thread_are_answered_before_the_end():
     with Server("costly", 1, "costly_queue", 100) as server:
         first, *socks = [server.connect() for _ in range(6)]
         first.sendall(get("/move-sleep?500"))
         for sock in socks:
-            sock.sendall(get("/together?600" if sock is socks[2] else "/together?0"))
-        Reader(first).answer()
-        times = []
-        for sock in socks:
-            Reader(sock).answer()
-            times.append(time.monotonic())
-        assert times[1] - times[0] < 0.3 and times[2] - times[1] > 0.3
-
-
-def test_requests_that_were_taken_together_are_answered_before_the_end():
-    with Server("costly", 1, "costly_queue", 100) as server:
-        first, *socks = [server.connect() for _ in range(6)]
-        first.sendall(get("/move-sleep?500"))
-        for sock in socks:
-            sock.sendall(get("/together?100"))
+            sock.sendall(get("/move-sleep?100"))
         Reader(first).answer()
         server.process.send_signal(signal.SIGTERM)
         for sock in socks:
