@@ -19,11 +19,11 @@ struct cd_pool {
         struct cd_job *first, **last;
         size_t queued, queue_max;
         size_t idle, running, alive; /* threads: that wait for a job, that have one, and all */
-        bool computes_long;          /* the last job that ended did */
+        bool computes_long;          /* the last job that ended did; only where there is a long_max */
         bool stopping, abandoned;
         int nice;
         size_t thread_count, thread_max; /* started, and the most */
-        size_t long_max;                 /* of them, how many run while jobs compute for long */
+        size_t long_max;                 /* of them, how many run while jobs compute for long; 0: all */
         pthread_t threads[];
 };
 
@@ -43,7 +43,7 @@ struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, i
         pool->last = &pool->first;
         pool->queue_max = queue;
         pool->thread_max = threads;
-        pool->long_max = long_threads ? long_threads : threads;
+        pool->long_max = long_threads;
         pool->nice = nice;
         return pool;
 }
@@ -94,13 +94,13 @@ static int64_t computed_us(void)
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Returns whether it computed for long. */
-static bool run_job(struct cd_job *job)
+/* Returns whether it computed for long. A pool to which that makes no difference is spared the system calls. */
+static bool run_job(const struct cd_pool *pool, struct cd_job *job)
 {
-        int64_t begun = computed_us();
+        int64_t begun = pool->long_max ? computed_us() : 0;
 
         job->handler(job->app, &job->x.req, &job->x.res);
-        bool computes_long = computed_us() - begun > COMPUTES_US;
+        bool computes_long = pool->long_max && computed_us() - begun > COMPUTES_US;
         cd_loop_finish_job(job);
         return computes_long;
 }
@@ -124,7 +124,7 @@ static void *run_jobs(void *arg)
         while ((job = next_job(pool))) {
                 pool->running++;
                 pthread_mutex_unlock(&pool->lock);
-                bool computes_long = run_job(job);
+                bool computes_long = run_job(pool, job);
                 pthread_mutex_lock(&pool->lock);
                 pool->running--;
                 note_pace(pool, computes_long);
