@@ -301,18 +301,14 @@ class Postgres:
 
 
 def falcon(shop, options):
-    rows = []
-    for cost, what, bounds in ((OWASP, 'the same hashing cost (19 MiB, 2 passes)', (1.0, 1.1)),
-                               (LEAST, 'the least cost that both allow (8 KiB, 1 pass)', (2, 2.4))):
-        with Postgres(shop) as database:
-            database.add_peer_user(cost)
-            ours = GrantServer(shop, options, cost=cost, store=database.url)
-            peer = Falcon(shop, database.url, cost, FALCON_VARIANTS[FALCON_BEST])
-            series = measure_in_turn([ours.grant_target('cardea'), grant_target('Falcon', peer.process)], options)
-            shop.stop_all()
-        rows.append(ratio_row(f'grants against Falcon, gunicorn, psycopg2; PostgreSQL, all cores; {what}', series['cardea'],
-                              series['Falcon'], *bounds))
-    return rows
+    with Postgres(shop) as database:
+        database.add_peer_user(OWASP)
+        ours = GrantServer(shop, options, store=database.url)
+        peer = Falcon(shop, database.url, OWASP, FALCON_VARIANTS[FALCON_BEST])
+        series = measure_in_turn([ours.grant_target('cardea'), grant_target('Falcon', peer.process)], options)
+        shop.stop_all()
+    return [ratio_row('grants against Falcon, gunicorn, psycopg2; PostgreSQL, all cores; the same hashing cost (19 MiB, 2 passes)',
+                      series['cardea'], series['Falcon'], 1.0, 1.1)]
 
 
 def libcardea(_, options):
@@ -328,15 +324,13 @@ def libcardea(_, options):
 
 def tune_falcon(shop, options):
     """Prints how the ways to run the Falcon service compare."""
-    for cost in (OWASP, LEAST):
-        with Postgres(shop) as database:
-            database.add_peer_user(cost)
-            for variant, arguments in FALCON_VARIANTS.items():
-                peer = Falcon(shop, database.url, cost, arguments)
-                sample = grant_target('Falcon', peer.process).measure(options)
-                print(f'{variant:30s} {cost["memory"]:6} KiB {sample.rate:8.1f}/s   p99 {sample.p99_ms:7.1f} ms   '
-                      f'{"; ".join(sample.problems)}', flush=True)
-                shop.stop(peer.process)
+    with Postgres(shop) as database:
+        database.add_peer_user(OWASP)
+        for variant, arguments in FALCON_VARIANTS.items():
+            peer = Falcon(shop, database.url, OWASP, arguments)
+            sample = grant_target('Falcon', peer.process).measure(options)
+            print(f'{variant:30s} {sample.rate:8.1f}/s   p99 {sample.p99_ms:7.1f} ms   {"; ".join(sample.problems)}', flush=True)
+            shop.stop(peer.process)
 
 
 GROUPS = {'hashing': hashing, 'rs256': rs256, 'flood': flood, 'writes': writes, 'scale': scale, 'falcon': falcon,
