@@ -156,26 +156,26 @@ void api_send_message(const struct cd_http_request *req, struct cd_http_response
         api_no_store(res);
 }
 
-cd_status api_call(struct cd_http_client *http, const struct api_server *server, const struct cd_http_call *call,
+cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, const struct cd_fetch_request *request,
                    const struct cd_table *table, void *ret, struct cd_error *reterr)
 {
-        struct cd_arena *arena = call->on_behalf_of->arena;
-        struct cd_http_answer answer;
+        struct cd_arena *arena = request->on_behalf_of->arena;
+        struct cd_fetch_response response;
         struct cd_error err = { 0 };
         struct refusal said = { 0 };
 
-        cd_status status = cd_http_client_call(http, call, &answer, &err);
+        cd_status status = cd_fetch_call(fetch, request, &response, &err);
         if (status == CD_NO_MEMORY)
                 return cd_fail(reterr, status, err.reason);
         if (status != CD_OK)
                 return cd_fail_field(reterr, status == CD_TIMEOUT ? status : CD_UNAVAILABLE, server->name, err.reason);
-        if (answer.status == 200 && cd_json_decode(arena, answer.body, table, ret, &err) == CD_OK)
+        if (response.status == 200 && cd_json_decode(arena, response.body, table, ret, &err) == CD_OK)
                 return CD_OK;
-        if (answer.status == 200)
+        if (response.status == 200)
                 return cd_failf(reterr, CD_UNAVAILABLE, server->name, "its answer is no %s message", table->name);
-        if (cd_json_decode(arena, answer.body, &refusal, &said, &err) != CD_OK)
-                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d", answer.status);
-        return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d, %.*s", answer.status,
+        if (cd_json_decode(arena, response.body, &refusal, &said, &err) != CD_OK)
+                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d", response.status);
+        return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d, %.*s", response.status,
                         CD_STR_ARG(said.error));
 }
 

@@ -37,7 +37,7 @@ void api_send_message(const struct cd_http_request *req, struct cd_http_response
 
 /* CD_OK only where the server answered 200 with a message that fits the table. CD_TIMEOUT or CD_UNAVAILABLE with the
  * server's name as the error's field; CD_NO_MEMORY. */
-cd_status api_call(struct cd_http_client *http, const struct api_server *server, const struct cd_http_call *call,
+cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, const struct cd_fetch_request *request,
                    const struct cd_table *table, void *ret, struct cd_error *reterr);
 /* 504 where the server whose name is the error's field was too slow, else 502; 500 where no server is named. */
 void api_send_gateway_error(const struct cd_http_request *req, struct cd_http_response *res,

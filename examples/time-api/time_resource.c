@@ -83,7 +83,7 @@ static const struct cd_table introspection_answer = {
 
 /* What the handlers work with; nothing of it changes. */
 struct resource_server {
-        struct cd_http_client *http;
+        struct cd_fetch *fetch;
         struct api_server authorization_server;
         cd_str introspection_url, resource;
 };
@@ -124,7 +124,7 @@ static cd_status introspect(const struct resource_server *self, const struct cd_
                             struct introspection *ret, struct cd_error *reterr)
 {
         struct introspection_request ask = { .token = token, .token_type_hint = CD_STR("access_token") };
-        const struct cd_http_call call = {
+        const struct cd_fetch_request request = {
                 .method = CD_HTTP_POST,
                 .url = self->introspection_url,
                 .basic_user = self->authorization_server.client_id,
@@ -134,9 +134,9 @@ static cd_status introspect(const struct resource_server *self, const struct cd_
                 .on_behalf_of = req,
         };
 
-        if (!call.body.ptr)
+        if (!request.body.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask about a token");
-        return api_call(self->http, &self->authorization_server, &call, &introspection_answer, ret, reterr);
+        return api_call(self->fetch, &self->authorization_server, &request, &introspection_answer, ret, reterr);
 }
 
 static bool has_scope(cd_str scopes, cd_str scope)
@@ -261,7 +261,7 @@ static void check(const void *config, struct cd_report *report)
 static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)
 {
         const struct config *config = start->config;
-        const struct cd_http_client_options options = {
+        const struct cd_fetch_options options = {
                 .connect_timeout_ms = config->timeout,
                 .total_timeout_ms = config->timeout,
                 .response_max = 64 * 1024,
@@ -284,13 +284,13 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
             !self->authorization_server.client_secret.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory");
         *ret_app = self;
-        return cd_http_client_new(&options, &self->http, reterr);
+        return cd_fetch_new(&options, &self->fetch, reterr);
 }
 
 static void finish(void *app)
 {
         struct resource_server *self = app;
-        cd_http_client_free(self->http);
+        cd_fetch_free(self->fetch);
 }
 
 int main(int argc, char **argv)

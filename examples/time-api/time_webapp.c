@@ -94,7 +94,7 @@ static const struct cd_table token_answer = {
 
 /* What the handlers work with; nothing of it changes. */
 struct webapp {
-        struct cd_http_client *http;
+        struct cd_fetch *fetch;
         struct api_server authorization_server, resource_server;
         cd_str token_url, current_time_url, epoch_time_url;
         cd_str username, password;
@@ -131,7 +131,7 @@ static cd_status get_token(const struct user_call *user, struct token_answer *re
                 .password = app->password,
                 .scope = user->scope,
         };
-        struct cd_http_call call = {
+        struct cd_fetch_request request = {
                 .method = CD_HTTP_POST,
                 .url = app->token_url,
                 .basic_user = app->authorization_server.client_id,
@@ -141,28 +141,28 @@ static cd_status get_token(const struct user_call *user, struct token_answer *re
                 .on_behalf_of = user->req,
         };
 
-        if (!call.body.ptr)
+        if (!request.body.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask for a token");
-        cd_status status = time_left(user, &app->authorization_server, &call.timeout_ms, reterr);
+        cd_status status = time_left(user, &app->authorization_server, &request.timeout_ms, reterr);
         if (status != CD_OK)
                 return status;
-        return api_call(app->http, &app->authorization_server, &call, &token_answer, ret, reterr);
+        return api_call(app->fetch, &app->authorization_server, &request, &token_answer, ret, reterr);
 }
 
 static cd_status get_time(const struct user_call *user, cd_str token, void *ret, struct cd_error *reterr)
 {
         const struct webapp *app = user->app;
-        struct cd_http_call call = {
+        struct cd_fetch_request request = {
                 .method = CD_HTTP_GET,
                 .url = user->url,
                 .bearer = token,
                 .on_behalf_of = user->req,
         };
 
-        cd_status status = time_left(user, &app->resource_server, &call.timeout_ms, reterr);
+        cd_status status = time_left(user, &app->resource_server, &request.timeout_ms, reterr);
         if (status != CD_OK)
                 return status;
-        return api_call(app->http, &app->resource_server, &call, user->answer, ret, reterr);
+        return api_call(app->fetch, &app->resource_server, &request, user->answer, ret, reterr);
 }
 
 /* The answer is bound by its table and encoded anew, so nothing gets through that the table does not name. */
@@ -228,7 +228,7 @@ static void check(const void *config, struct cd_report *report)
 static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)
 {
         const struct config *config = start->config;
-        const struct cd_http_client_options options = {
+        const struct cd_fetch_options options = {
                 .connect_timeout_ms = config->timeout,
                 .total_timeout_ms = config->timeout,
                 .response_max = 64 * 1024,
@@ -256,13 +256,13 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
             !self->token_url.ptr || !self->current_time_url.ptr || !self->epoch_time_url.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory");
         *ret_app = self;
-        return cd_http_client_new(&options, &self->http, reterr);
+        return cd_fetch_new(&options, &self->fetch, reterr);
 }
 
 static void finish(void *app)
 {
         struct webapp *self = app;
-        cd_http_client_free(self->http);
+        cd_fetch_free(self->fetch);
 }
 
 int main(int argc, char **argv)

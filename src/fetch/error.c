@@ -25,7 +25,7 @@ static bool was_connected(CURL *curl)
         return since != 0;
 }
 
-cd_status cd_client_fail(const struct cd_client_handle *handle, CURLcode code, struct cd_error *reterr)
+cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr)
 {
         if (handle->too_large)
                 return cd_fail(reterr, CD_TOO_LARGE, "the answer is larger than the ceiling");
@@ -47,7 +47,7 @@ cd_status cd_client_fail(const struct cd_client_handle *handle, CURLcode code, s
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without an answer");
         case CURLE_PARTIAL_FILE:
                 return cd_fail(reterr, CD_UNAVAILABLE, "answer cut short");
-        case CURLE_UNSUPPORTED_PROTOCOL: /* an answer in HTTP/0.9, which is anything */
+        case CURLE_UNSUPPORTED_PROTOCOL: /* a response in HTTP/0.9, which is anything */
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_BAD_CONTENT_ENCODING:
                 return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");

@@ -13,11 +13,11 @@ enum {
         MAX_IDLE_S = 60,       /* below the 75 s after which most servers (and ours) close an idle connection */
 };
 
-struct cd_http_client {
-        struct cd_http_client_options options;
-        char *user_agent, *ca_file;    /* ca_file NULL: the system's */
-        pthread_mutex_t lock;          /* of what follows */
-        struct cd_client_handle *idle; /* last used first: its connections are the least likely to be stale */
+struct cd_fetch {
+        struct cd_fetch_options options;
+        char *user_agent, *ca_file;   /* ca_file NULL: the system's */
+        pthread_mutex_t lock;         /* of what follows */
+        struct cd_fetch_handle *idle; /* last used first: its connections are the least likely to be stale */
         int64_t idle_count;
 };
 
@@ -29,7 +29,7 @@ static void global_init(void)
 }
 
 /* Counts before anything is kept, so that a hostile server costs no more than the ceiling. */
-static bool is_within_ceiling(struct cd_client_handle *handle, size_t more)
+static bool is_within_ceiling(struct cd_fetch_handle *handle, size_t more)
 {
         if (more > handle->ceiling - handle->received) {
                 handle->too_large = true;
@@ -41,7 +41,7 @@ static bool is_within_ceiling(struct cd_client_handle *handle, size_t more)
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
-        struct cd_client_handle *handle = arg;
+        struct cd_fetch_handle *handle = arg;
 
         (void)line;
         return is_within_ceiling(handle, size * count) ? size * count : 0;
@@ -49,7 +49,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
-        struct cd_client_handle *handle = arg;
+        struct cd_fetch_handle *handle = arg;
 
         if (!is_within_ceiling(handle, size * count))
                 return 0;
@@ -58,7 +58,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
         return handle->no_memory ? 0 : size * count;
 }
 
-static void free_handle(struct cd_client_handle *handle)
+static void free_handle(struct cd_fetch_handle *handle)
 {
         curl_easy_cleanup(handle->curl);
         curl_multi_cleanup(handle->multi);
@@ -66,8 +66,8 @@ static void free_handle(struct cd_client_handle *handle)
         free(handle);
 }
 
-/* What is the same for every call. */
-static bool set_lasting_options(const struct cd_http_client *client, struct cd_client_handle *handle)
+/* What is the same for every request. */
+static bool set_lasting_options(const struct cd_fetch *fetch, struct cd_fetch_handle *handle)
 {
         const struct {
                 CURLoption option;
@@ -83,7 +83,7 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
                 { CURLOPT_SSL_VERIFYHOST, 2 },
                 { CURLOPT_TCP_NODELAY, 1 },
                 { CURLOPT_MAXAGE_CONN, MAX_IDLE_S },
-                { CURLOPT_CONNECTTIMEOUT_MS, (long)client->options.connect_timeout_ms },
+                { CURLOPT_CONNECTTIMEOUT_MS, (long)fetch->options.connect_timeout_ms },
         };
         CURL *curl = handle->curl;
         bool ok = true;
@@ -92,10 +92,10 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
                 ok &= curl_easy_setopt(curl, numbers[i].option, numbers[i].value) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK; /* nor one from the environment */
-        if (client->ca_file)                                         /* and not the folder of the system's beside it */
-                ok &= curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file) == CURLE_OK &&
+        if (fetch->ca_file)                                          /* and not the folder of the system's beside it */
+                ok &= curl_easy_setopt(curl, CURLOPT_CAINFO, fetch->ca_file) == CURLE_OK &&
                       curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK;
-        ok &= curl_easy_setopt(curl, CURLOPT_USERAGENT, client->user_agent) == CURLE_OK;
+        ok &= curl_easy_setopt(curl, CURLOPT_USERAGENT, fetch->user_agent) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_HEADERDATA, handle) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
@@ -103,17 +103,17 @@ static bool set_lasting_options(const struct cd_http_client *client, struct cd_c
         return ok;
 }
 
-static struct cd_client_handle *new_handle(const struct cd_http_client *client)
+static struct cd_fetch_handle *new_handle(const struct cd_fetch *fetch)
 {
-        struct cd_client_handle *handle = calloc(1, sizeof(*handle));
+        struct cd_fetch_handle *handle = calloc(1, sizeof(*handle));
         if (!handle)
                 return NULL;
 
-        handle->ceiling = (size_t)client->options.response_max;
+        handle->ceiling = (size_t)fetch->options.response_max;
         cd_buf_init(&handle->body, NULL, handle->ceiling);
         handle->curl = curl_easy_init();
         handle->multi = curl_multi_init();
-        if (!handle->curl || !handle->multi || !set_lasting_options(client, handle)) {
+        if (!handle->curl || !handle->multi || !set_lasting_options(fetch, handle)) {
                 free_handle(handle);
                 return NULL;
         }
@@ -121,20 +121,20 @@ static struct cd_client_handle *new_handle(const struct cd_http_client *client)
 }
 
 /* NULL where memory is out. The caller gives it back with give_back(). */
-static struct cd_client_handle *take_handle(struct cd_http_client *client)
+static struct cd_fetch_handle *take_handle(struct cd_fetch *fetch)
 {
-        pthread_mutex_lock(&client->lock);
-        struct cd_client_handle *handle = client->idle;
+        pthread_mutex_lock(&fetch->lock);
+        struct cd_fetch_handle *handle = fetch->idle;
         if (handle) {
-                client->idle = handle->next;
-                client->idle_count--;
+                fetch->idle = handle->next;
+                fetch->idle_count--;
         }
-        pthread_mutex_unlock(&client->lock);
-        return handle ? handle : new_handle(client);
+        pthread_mutex_unlock(&fetch->lock);
+        return handle ? handle : new_handle(fetch);
 }
 
-/* Answers hold tokens, so the body is wiped before it waits for the next call. */
-static void forget_answer(struct cd_client_handle *handle)
+/* Responses hold tokens, so the body is wiped before the handle waits for the next request. */
+static void forget_response(struct cd_fetch_handle *handle)
 {
         if (handle->body.cap > KEEP_BODY || handle->body.failed) {
                 cd_buf_done(&handle->body);
@@ -146,23 +146,22 @@ static void forget_answer(struct cd_client_handle *handle)
         handle->too_large = handle->no_memory = false;
 }
 
-static void give_back(struct cd_http_client *client, struct cd_client_handle *handle)
+static void give_back(struct cd_fetch *fetch, struct cd_fetch_handle *handle)
 {
-        forget_answer(handle);
-        pthread_mutex_lock(&client->lock);
-        bool keep = client->idle_count < client->options.idle_handles;
+        forget_response(handle);
+        pthread_mutex_lock(&fetch->lock);
+        bool keep = fetch->idle_count < fetch->options.idle_handles;
         if (keep) {
-                handle->next = client->idle;
-                client->idle = handle;
-                client->idle_count++;
+                handle->next = fetch->idle;
+                fetch->idle = handle;
+                fetch->idle_count++;
         }
-        pthread_mutex_unlock(&client->lock);
+        pthread_mutex_unlock(&fetch->lock);
         if (!keep)
                 free_handle(handle);
 }
 
-cd_status cd_http_client_new(const struct cd_http_client_options *options, struct cd_http_client **ret,
-                             struct cd_error *reterr)
+cd_status cd_fetch_new(const struct cd_fetch_options *options, struct cd_fetch **ret, struct cd_error *reterr)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -174,44 +173,44 @@ cd_status cd_http_client_new(const struct cd_http_client_options *options, struc
                 return cd_fail(reterr, CD_INTERNAL, "libcurl does not start");
 
         cd_str agent = options->user_agent.len ? options->user_agent : CD_STR("cardea");
-        struct cd_http_client *client = calloc(1, sizeof(*client));
+        struct cd_fetch *fetch = calloc(1, sizeof(*fetch));
         char *agent_copy = strndup(agent.ptr, agent.len);
         char *ca_copy = options->ca_file.len ? strndup(options->ca_file.ptr, options->ca_file.len) : NULL;
-        if (!client || !agent_copy || (options->ca_file.len && !ca_copy)) {
-                free(client);
+        if (!fetch || !agent_copy || (options->ca_file.len && !ca_copy)) {
+                free(fetch);
                 free(agent_copy);
                 free(ca_copy);
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for an HTTP client");
         }
-        client->options = *options;
-        client->options.user_agent = client->options.ca_file = (cd_str){ NULL, 0 };
-        if (client->options.idle_handles == 0)
-                client->options.idle_handles = 64;
-        client->user_agent = agent_copy;
-        client->ca_file = ca_copy;
-        pthread_mutex_init(&client->lock, NULL);
-        *ret = client;
+        fetch->options = *options;
+        fetch->options.user_agent = fetch->options.ca_file = (cd_str){ NULL, 0 };
+        if (fetch->options.idle_handles == 0)
+                fetch->options.idle_handles = 64;
+        fetch->user_agent = agent_copy;
+        fetch->ca_file = ca_copy;
+        pthread_mutex_init(&fetch->lock, NULL);
+        *ret = fetch;
         return CD_OK;
 }
 
-void cd_http_client_free(struct cd_http_client *client)
+void cd_fetch_free(struct cd_fetch *fetch)
 {
-        if (!client)
+        if (!fetch)
                 return;
-        while (client->idle) {
-                struct cd_client_handle *handle = client->idle;
-                client->idle = handle->next;
+        while (fetch->idle) {
+                struct cd_fetch_handle *handle = fetch->idle;
+                fetch->idle = handle->next;
                 free_handle(handle);
         }
-        pthread_mutex_destroy(&client->lock);
-        free(client->user_agent);
-        free(client->ca_file);
-        free(client);
+        pthread_mutex_destroy(&fetch->lock);
+        free(fetch->user_agent);
+        free(fetch->ca_file);
+        free(fetch);
 }
 
 /* Copies what lasts out of the handle into the request's arena. */
-static cd_status read_answer(const struct cd_client_handle *handle, struct cd_arena *arena, struct cd_http_answer *ret,
-                             struct cd_error *reterr)
+static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_arena *arena,
+                               struct cd_fetch_response *ret, struct cd_error *reterr)
 {
         long status = 0;
         char *type = NULL;
@@ -221,19 +220,19 @@ static cd_status read_answer(const struct cd_client_handle *handle, struct cd_ar
         if (status < 200 || status > 599)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
 
-        struct cd_http_answer answer = {
+        struct cd_fetch_response response = {
                 .status = (int)status,
                 .content_type = cd_arena_copy(arena, cd_str_from_c(type)),
                 .body = cd_arena_copy(arena, cd_str_of(handle->body.ptr, handle->body.len)),
         };
-        if (!answer.content_type.ptr || !answer.body.ptr)
+        if (!response.content_type.ptr || !response.body.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the answer");
-        *ret = answer;
+        *ret = response;
         return CD_OK;
 }
 
 /* What curl_easy_perform does, which polls once more before it begins. */
-static CURLcode transfer(struct cd_client_handle *handle)
+static CURLcode transfer(struct cd_fetch_handle *handle)
 {
         CURLMcode failed = curl_multi_add_handle(handle->multi, handle->curl);
         CURLcode code = CURLE_FAILED_INIT;
@@ -250,34 +249,34 @@ static CURLcode transfer(struct cd_client_handle *handle)
         return failed ? CURLE_FAILED_INIT : code;
 }
 
-static cd_status perform(struct cd_client_handle *handle, const struct cd_http_call *call, struct cd_http_answer *ret,
-                         struct cd_error *reterr)
+static cd_status perform(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
+                         struct cd_fetch_response *ret, struct cd_error *reterr)
 {
-        cd_status status = cd_client_set_call(handle, call, reterr);
+        cd_status status = cd_fetch_set_request(handle, request, reterr);
         if (status != CD_OK)
                 return status;
 
-        /* A kept-alive connection that turns out to be closed before the first byte of an answer is replaced by libcurl
+        /* A kept-alive connection that turns out to be closed before the first byte of a response is replaced by libcurl
          * itself (Curl_retry_request), once, within the same total timeout. */
         CURLcode code = transfer(handle);
-        return code == CURLE_OK ? read_answer(handle, cd_client_arena(call), ret, reterr)
-                                : cd_client_fail(handle, code, reterr);
+        return code == CURLE_OK ? read_response(handle, cd_fetch_arena(request), ret, reterr)
+                                : cd_fetch_fail(handle, code, reterr);
 }
 
-cd_status cd_http_client_call(struct cd_http_client *client, const struct cd_http_call *call,
-                              struct cd_http_answer *ret, struct cd_error *reterr)
+cd_status cd_fetch_call(struct cd_fetch *fetch, const struct cd_fetch_request *request, struct cd_fetch_response *ret,
+                        struct cd_error *reterr)
 {
-        cd_may_block("cd_http_client_call");
-        cd_status status = cd_client_check_call(call, reterr);
+        cd_may_block("cd_fetch_call");
+        cd_status status = cd_fetch_check_request(request, reterr);
         if (status != CD_OK)
                 return status;
 
-        struct cd_client_handle *handle = take_handle(client);
+        struct cd_fetch_handle *handle = take_handle(fetch);
         if (!handle)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
-        int64_t timeout_ms = call->timeout_ms ? call->timeout_ms : client->options.total_timeout_ms;
+        int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : fetch->options.total_timeout_ms;
         curl_easy_setopt(handle->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-        status = perform(handle, call, ret, reterr);
-        give_back(client, handle);
+        status = perform(handle, request, ret, reterr);
+        give_back(fetch, handle);
         return status;
 }

@@ -1,11 +1,11 @@
-/* What a call sends: the method, the body, the headers. */
+/* What a request sends: the method, the body, the headers. */
 #include "fetch/handle.h"
 
 #include <string.h>
 
 #include "base/base64.h"
 
-/* NULL for a method that a call cannot have. */
+/* NULL for a method that cannot be sent. */
 static const char *method_name(enum cd_http_method method)
 {
         switch (method) {
@@ -26,31 +26,32 @@ static const char *method_name(enum cd_http_method method)
         }
 }
 
-struct cd_arena *cd_client_arena(const struct cd_http_call *call)
+struct cd_arena *cd_fetch_arena(const struct cd_fetch_request *request)
 {
-        return call->on_behalf_of ? call->on_behalf_of->arena : call->arena;
+        return request->on_behalf_of ? request->on_behalf_of->arena : request->arena;
 }
 
-cd_status cd_client_check_call(const struct cd_http_call *call, struct cd_error *reterr)
+cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct cd_error *reterr)
 {
-        if (!method_name(call->method))
+        if (!method_name(request->method))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "no such method for a call");
-        if (!cd_str_has_prefix(call->url, CD_STR("http://")) && !cd_str_has_prefix(call->url, CD_STR("https://")))
+        if (!cd_str_has_prefix(request->url, CD_STR("http://")) && !cd_str_has_prefix(request->url, CD_STR("https://")))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
-        if (cd_str_has_control(call->url) || cd_str_has_control(call->bearer) || cd_str_has_control(call->content_type))
+        if (cd_str_has_control(request->url) || cd_str_has_control(request->bearer) ||
+            cd_str_has_control(request->content_type))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
-        if (!cd_client_arena(call))
+        if (!cd_fetch_arena(request))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a call without a place for its answer");
-        if (call->timeout_ms < 0)
+        if (request->timeout_ms < 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a negative timeout");
-        if (cd_str_index(call->basic_user, ':') != call->basic_user.len) /* RFC 7617 §2 */
+        if (cd_str_index(request->basic_user, ':') != request->basic_user.len) /* RFC 7617 §2 */
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a user name for Basic holds a colon");
         return CD_OK;
 }
 
-/* Puts "name: value" behind the call's headers. The slist nodes are ours: libcurl only reads them, and a
+/* Puts "name: value" after the request's headers. The slist nodes are ours: libcurl only reads them, and a
  * curl_slist_append would copy every line once more and leave the copies unwiped. */
-static bool add_header(struct cd_client_handle *handle, char *line)
+static bool add_header(struct cd_fetch_handle *handle, char *line)
 {
         if (!line)
                 return false;
@@ -92,7 +93,7 @@ static char *basic_header(struct cd_arena *arena, cd_str user, cd_str password)
         return line;
 }
 
-/* W3C Trace Context §3.2: the span that makes the call is the parent of the one that answers it. */
+/* W3C Trace Context §3.2: the span that sends the request is the parent of the one that answers it. */
 static char *trace_header(struct cd_arena *arena, const struct cd_http_trace *trace)
 {
         static const char form[] = "traceparent: 00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-00";
@@ -112,54 +113,56 @@ static char *trace_header(struct cd_arena *arena, const struct cd_http_trace *tr
         return line;
 }
 
-static bool set_headers(struct cd_client_handle *handle, const struct cd_http_call *call)
+static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_request *request)
 {
-        const struct cd_http_request *req = call->on_behalf_of;
-        struct cd_arena *arena = cd_client_arena(call);
+        const struct cd_http_request *req = request->on_behalf_of;
+        struct cd_arena *arena = cd_fetch_arena(request);
         static char accept[] = "Accept: application/json", no_expect[] = "Expect:", no_type[] = "Content-Type:";
-        bool has_type = call->body.ptr && call->content_type.len;
+        bool has_type = request->body.ptr && request->content_type.len;
         bool ok;
 
         handle->header_count = 0;
         ok = add_header(handle, accept) && add_header(handle, no_expect) &&
-             add_header(handle, has_type ? join(arena, CD_STR("Content-Type: "), call->content_type) : no_type);
+             add_header(handle, has_type ? join(arena, CD_STR("Content-Type: "), request->content_type) : no_type);
         if (req && req->trace.trace_id[0])
                 ok = ok && add_header(handle, trace_header(arena, &req->trace));
         if (req && req->request_id.len)
                 ok = ok && add_header(handle, join(arena, CD_STR("X-Request-Id: "), req->request_id));
-        if (call->basic_user.ptr)
-                ok = ok && add_header(handle, basic_header(arena, call->basic_user, call->basic_password));
-        if (call->bearer.ptr)
-                ok = ok && add_header(handle, join(arena, CD_STR("Authorization: Bearer "), call->bearer));
+        if (request->basic_user.ptr)
+                ok = ok && add_header(handle, basic_header(arena, request->basic_user, request->basic_password));
+        if (request->bearer.ptr)
+                ok = ok && add_header(handle, join(arena, CD_STR("Authorization: Bearer "), request->bearer));
         return ok && curl_easy_setopt(handle->curl, CURLOPT_HTTPHEADER, handle->headers) == CURLE_OK;
 }
 
-/* A handle remembers the last call, so each option that a call may need is set in every call. */
-static bool set_method(CURL *curl, const struct cd_http_call *call)
+/* A handle remembers the last request, so each option that a request may need is set every time. */
+static bool set_method(CURL *curl, const struct cd_fetch_request *request)
 {
-        bool has_body = call->body.ptr || call->method == CD_HTTP_POST;
+        bool has_body = request->body.ptr || request->method == CD_HTTP_POST;
 
         if (curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL) != CURLE_OK)
                 return false;
-        if (call->method == CD_HTTP_HEAD)
+        if (request->method == CD_HTTP_HEAD)
                 return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
         if (!has_body && curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) != CURLE_OK)
                 return false;
-        if (has_body && (curl_easy_setopt(curl, CURLOPT_POST, 1L) != CURLE_OK ||
-                         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) != CURLE_OK ||
-                         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body.len ? call->body.ptr : "") != CURLE_OK))
+        if (has_body &&
+            (curl_easy_setopt(curl, CURLOPT_POST, 1L) != CURLE_OK ||
+             curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) != CURLE_OK ||
+             curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "") != CURLE_OK))
                 return false;
-        if (call->method == (has_body ? CD_HTTP_POST : CD_HTTP_GET))
+        if (request->method == (has_body ? CD_HTTP_POST : CD_HTTP_GET))
                 return true;
-        return curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method_name(call->method)) == CURLE_OK;
+        return curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method_name(request->method)) == CURLE_OK;
 }
 
-cd_status cd_client_set_call(struct cd_client_handle *handle, const struct cd_http_call *call, struct cd_error *reterr)
+cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
+                               struct cd_error *reterr)
 {
-        cd_str url = cd_arena_copy(cd_client_arena(call), call->url);
+        cd_str url = cd_arena_copy(cd_fetch_arena(request), request->url);
 
         if (!url.ptr || curl_easy_setopt(handle->curl, CURLOPT_URL, url.ptr) != CURLE_OK ||
-            !set_method(handle->curl, call) || !set_headers(handle, call))
+            !set_method(handle->curl, request) || !set_headers(handle, request))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
         return CD_OK;
 }

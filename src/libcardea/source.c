@@ -12,13 +12,13 @@
 
 enum {
         URL_MAX = 2048,
-        HEADERS_MAX = 32 * 1024, /* bytes of the header section of an answer */
+        HEADERS_MAX = 32 * 1024, /* bytes of the header section of a response */
 };
 
 struct cd_source {
         char *path; /* NULL: a URL */
         char *url;
-        struct cd_http_client *http;
+        struct cd_fetch *fetch;
         struct stat seen, kept; /* of the file as it was read last, and as it was when it was good */
 };
 
@@ -78,9 +78,9 @@ const char *cd_source_check_url(cd_str url, bool allow_http)
         return NULL;
 }
 
-static cd_status new_client(struct cd_source *source, const struct cd_source_options *options, struct cd_error *reterr)
+static cd_status new_fetch(struct cd_source *source, const struct cd_source_options *options, struct cd_error *reterr)
 {
-        const struct cd_http_client_options client = {
+        const struct cd_fetch_options fetch = {
                 .connect_timeout_ms = options->connect_timeout_ms,
                 .total_timeout_ms = options->timeout_ms,
                 .response_max = CD_SOURCE_TEXT_MAX + HEADERS_MAX,
@@ -88,7 +88,7 @@ static cd_status new_client(struct cd_source *source, const struct cd_source_opt
                 .user_agent = CD_STR("libcardea/" CD_VERSION),
                 .ca_file = options->ca_file,
         };
-        return cd_http_client_new(&client, &source->http, reterr);
+        return cd_fetch_new(&fetch, &source->fetch, reterr);
 }
 
 static cd_status check_options(const struct cd_source_options *options, bool is_url, struct cd_error *reterr)
@@ -134,7 +134,7 @@ cd_status cd_source_new(const struct cd_source_options *options, struct cd_sourc
         }
         if (is_url) {
                 source->url = copy;
-                status = new_client(source, options, reterr);
+                status = new_fetch(source, options, reterr);
         } else {
                 source->path = copy;
         }
@@ -150,7 +150,7 @@ void cd_source_free(struct cd_source *source)
 {
         if (!source)
                 return;
-        cd_http_client_free(source->http);
+        cd_fetch_free(source->fetch);
         free(source->path);
         free(source->url);
         free(source);
@@ -163,18 +163,20 @@ bool cd_source_is_file(const struct cd_source *source)
 
 static cd_status read_url(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
 {
-        const struct cd_http_call call = { .method = CD_HTTP_GET, .url = cd_str_from_c(source->url), .arena = arena };
-        struct cd_http_answer answer;
+        const struct cd_fetch_request request = { .method = CD_HTTP_GET,
+                                                  .url = cd_str_from_c(source->url),
+                                                  .arena = arena };
+        struct cd_fetch_response response;
 
-        cd_status status = cd_http_client_call(source->http, &call, &answer, reterr);
+        cd_status status = cd_fetch_call(source->fetch, &request, &response, reterr);
         if (status != CD_OK)
                 return status;
-        if (answer.status >= 300 && answer.status <= 399)
+        if (response.status >= 300 && response.status <= 399)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d: no redirect is followed",
-                                answer.status);
-        if (answer.status != 200)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d", answer.status);
-        *ret = answer.body;
+                                response.status);
+        if (response.status != 200)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d", response.status);
+        *ret = response.body;
         return CD_OK;
 }
 

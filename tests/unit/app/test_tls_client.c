@@ -16,7 +16,7 @@ struct fixture {
         pthread_t thread;
         char ca_file[64], other_ca_file[64];
         struct cd_error err;
-        struct cd_http_answer answer;
+        struct cd_fetch_response response;
 };
 
 static void hello(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -97,17 +97,17 @@ static int teardown(void **state)
 
 static cd_status get(struct fixture *f, const char *host, const char *ca_file)
 {
-        const struct cd_http_client_options options = { .connect_timeout_ms = 20000,
-                                                        .total_timeout_ms = 20000,
-                                                        .response_max = 65536,
-                                                        .ca_file = cd_str_from_c(ca_file) };
-        struct cd_http_call call = { .method = CD_HTTP_GET, .arena = &f->arena };
-        struct cd_http_client *client;
+        const struct cd_fetch_options options = { .connect_timeout_ms = 20000,
+                                                  .total_timeout_ms = 20000,
+                                                  .response_max = 65536,
+                                                  .ca_file = cd_str_from_c(ca_file) };
+        struct cd_fetch_request request = { .method = CD_HTTP_GET, .arena = &f->arena };
+        struct cd_fetch *fetch;
 
-        call.url = cd_arena_printf(&f->arena, "https://%s:%u/", host, (unsigned)cd_http_server_port(f->server, 0));
-        assert_status(cd_http_client_new(&options, &client, &f->err), CD_OK);
-        cd_status status = cd_http_client_call(client, &call, &f->answer, &f->err);
-        cd_http_client_free(client);
+        request.url = cd_arena_printf(&f->arena, "https://%s:%u/", host, (unsigned)cd_http_server_port(f->server, 0));
+        assert_status(cd_fetch_new(&options, &fetch, &f->err), CD_OK);
+        cd_status status = cd_fetch_call(fetch, &request, &f->response, &f->err);
+        cd_fetch_free(fetch);
         return status;
 }
 
@@ -116,8 +116,8 @@ static void a_server_whose_certificate_was_named_is_trusted(void **state)
         struct fixture *f = *state;
 
         assert_status(get(f, "localhost", f->ca_file), CD_OK);
-        assert_int_equal(f->answer.status, 200);
-        assert_str(f->answer.body, "hello");
+        assert_int_equal(f->response.status, 200);
+        assert_str(f->response.body, "hello");
 }
 
 static void a_server_whom_nobody_vouches_for_is_not(void **state)

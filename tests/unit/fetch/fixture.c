@@ -106,17 +106,17 @@ bool answers(struct peer *peer, int fd, int nth)
         return say(fd, OK_ANSWER);
 }
 
-static struct cd_http_client *new_client(int64_t timeout_ms)
+static struct cd_fetch *new_fetch(int64_t timeout_ms)
 {
-        struct cd_http_client_options options = {
+        struct cd_fetch_options options = {
                 .connect_timeout_ms = timeout_ms,
                 .total_timeout_ms = timeout_ms,
                 .response_max = CEILING,
         };
-        struct cd_http_client *client = NULL;
+        struct cd_fetch *fetch = NULL;
 
-        assert_int_equal(cd_http_client_new(&options, &client, NULL), CD_OK);
-        return client;
+        assert_int_equal(cd_fetch_new(&options, &fetch, NULL), CD_OK);
+        return fetch;
 }
 
 bool cut_off(int fd)
@@ -131,7 +131,7 @@ int setup(void **state)
 {
         struct fixture *f = calloc(1, sizeof(*f));
 
-        f->client = new_client(PATIENCE_MS);
+        f->fetch = new_fetch(PATIENCE_MS);
         cd_arena_init(&f->arena, 64 * 1024);
         f->req = (struct cd_http_request){ .arena = &f->arena, .request_id = CD_STR("req-1") };
         memcpy(f->req.trace.trace_id, "0af7651916cd43dd8448eb211c80319c", 32);
@@ -145,7 +145,7 @@ int teardown(void **state)
 {
         struct fixture *f = *state;
 
-        cd_http_client_free(f->client);
+        cd_fetch_free(f->fetch);
         if (f->has_peer)
                 peer_stop(&f->peer);
         cd_arena_done(&f->arena);
@@ -160,19 +160,19 @@ void start(struct fixture *f, peer_answer *answer)
         snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/x", f->peer.port);
 }
 
-cd_status call(struct fixture *f, struct cd_http_call c)
+cd_status call(struct fixture *f, struct cd_fetch_request request)
 {
-        c.on_behalf_of = &f->req;
-        if (!c.url.ptr)
-                c.url = cd_str_from_c(f->url);
+        request.on_behalf_of = &f->req;
+        if (!request.url.ptr)
+                request.url = cd_str_from_c(f->url);
         memset(&f->err, 0, sizeof(f->err));
-        f->answer = (struct cd_http_answer){ 0 };
-        return cd_http_client_call(f->client, &c, &f->answer, &f->err);
+        f->response = (struct cd_fetch_response){ 0 };
+        return cd_fetch_call(f->fetch, &request, &f->response, &f->err);
 }
 
 cd_status get(struct fixture *f)
 {
-        return call(f, (struct cd_http_call){ .method = CD_HTTP_GET });
+        return call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET });
 }
 
 void assert_get_fails(struct fixture *f, cd_status status, const char *reason)
@@ -180,7 +180,7 @@ void assert_get_fails(struct fixture *f, cd_status status, const char *reason)
         assert_int_equal(get(f), status);
         assert_string_equal(f->err.reason, reason);
         assert_int_equal(f->err.status, status);
-        assert_int_equal(f->answer.status, 0);
+        assert_int_equal(f->response.status, 0);
 }
 
 void assert_str(cd_str s, const char *want)
@@ -201,6 +201,6 @@ void assert_sent(struct fixture *f, const char *part, bool want)
 
 void use_short_timeouts(struct fixture *f)
 {
-        cd_http_client_free(f->client);
-        f->client = new_client(TIMEOUT_MS);
+        cd_fetch_free(f->fetch);
+        f->fetch = new_fetch(TIMEOUT_MS);
 }

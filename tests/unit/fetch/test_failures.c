@@ -1,4 +1,4 @@
-/* The HTTP client against peers that are slow, wrong, or gone. */
+/* The client against peers that are slow, wrong, or gone. */
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@ static bool closes(struct peer *peer, int fd, int nth)
         return false;
 }
 
-static void a_new_connection_closed_without_an_answer_is_not_tried_again(void **state)
+static void a_new_connection_closed_without_a_response_is_not_tried_again(void **state)
 {
         struct fixture *f = *state;
 
@@ -84,16 +84,16 @@ static void silence_ends_in_a_timeout(void **state)
         assert_times_out(*state, "no complete answer in time");
 }
 
-static void a_call_may_have_a_shorter_timeout_of_its_own(void **state)
+static void a_request_may_have_a_shorter_timeout_of_its_own(void **state)
 {
         struct fixture *f = *state;
         int64_t before = cd_monotonic_us();
 
         use_short_timeouts(f);
         start(f, is_silent);
-        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_GET, .timeout_ms = 20 }), CD_TIMEOUT);
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET, .timeout_ms = 20 }), CD_TIMEOUT);
         assert_true(cd_monotonic_us() - before < TIMEOUT_MS * 1000);
-        assert_times_out(f, "no complete answer in time"); /* the next call has the client's again */
+        assert_times_out(f, "no complete answer in time"); /* the next request has the client's again */
 }
 
 static void bytes_that_trickle_do_not_prolong_the_timeout(void **state)
@@ -163,7 +163,7 @@ static bool sends_an_endless_header_line(struct peer *peer, int fd, int nth)
         return false;
 }
 
-static void an_answer_over_the_ceiling_is_cut_off(void **state)
+static void a_response_over_the_ceiling_is_cut_off(void **state)
 {
         static peer_answer *const kinds[] = { announces_too_much, sends_endless_chunks, sends_endless_headers };
         struct fixture *f = *state;
@@ -197,7 +197,7 @@ static void what_is_not_http_is_told_apart(void **state)
 
         start(f, talks_smtp);
         assert_get_fails(f, CD_UNAVAILABLE, "the answer is not HTTP");
-        f->peer.answer = switches_protocols; /* that nobody asked for: an answer is still due */
+        f->peer.answer = switches_protocols; /* that nobody asked for: a response is still due */
         assert_get_fails(f, CD_UNAVAILABLE, "connection closed without an answer");
 }
 
@@ -213,7 +213,7 @@ static bool stops_before_its_last_chunk(struct peer *peer, int fd, int nth)
         return say(fd, OK_HEAD "Transfer-Encoding: chunked\r\n\r\nf\r\n{\"active\":true}\r\n") && false;
 }
 
-static void half_an_answer_is_none(void **state)
+static void half_a_response_is_none(void **state)
 {
         static peer_answer *const kinds[] = { stops_before_its_length, stops_before_its_last_chunk };
         struct fixture *f = *state;
@@ -228,7 +228,7 @@ static void half_an_answer_is_none(void **state)
 static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
 {
         static const struct {
-                struct cd_http_call call;
+                struct cd_fetch_request request;
                 const char *reason;
         } cases[] = {
                 { { .method = CD_HTTP_GET, .url = CD_STR_INIT("file:///etc/passwd") },
@@ -253,7 +253,7 @@ static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
 
         start(f, answers);
         for (size_t i = 0; i < CD_LEN(cases); i++) {
-                assert_int_equal(call(f, cases[i].call), CD_INVALID_REQUEST);
+                assert_int_equal(call(f, cases[i].request), CD_INVALID_REQUEST);
                 assert_string_equal(f->err.reason, cases[i].reason);
         }
         assert_int_equal(atomic_load(&f->peer.connections), 0);
@@ -268,7 +268,7 @@ static void https_to_a_server_without_tls_fails(void **state)
         use_short_timeouts(f);
         start(f, answers);
         snprintf(url, sizeof(url), "https://127.0.0.1:%u/", f->peer.port);
-        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_GET, .url = cd_str_from_c(url) }),
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET, .url = cd_str_from_c(url) }),
                          CD_TIMEOUT);
         assert_string_equal(f->err.reason, "no connection in time");
 }
@@ -281,7 +281,7 @@ static unsigned start_tls_server(pid_t *retpid, char file[static 32])
         unsigned port = 0;
         int out[2];
 
-        strcpy(file, "/tmp/test-client-XXXXXX");
+        strcpy(file, "/tmp/test-fetch-XXXXXX");
         close(mkstemp(file));
         snprintf(command, sizeof(command),
                  "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
@@ -338,21 +338,21 @@ static void a_full_arena_is_no_memory(void **state)
                 }
                 assert_int_equal(status, CD_NO_MEMORY);
         }
-        fail_msg("512 bytes are enough for a small call");
+        fail_msg("512 bytes are enough for a small request");
 }
 
 static void a_client_without_limits_is_refused(void **state)
 {
-        struct cd_http_client *client = NULL;
-        struct cd_http_client_options options = { .connect_timeout_ms = 1, .total_timeout_ms = 1 };
+        struct cd_fetch *fetch = NULL;
+        struct cd_fetch_options options = { .connect_timeout_ms = 1, .total_timeout_ms = 1 };
 
         (void)state;
-        assert_int_equal(cd_http_client_new(&options, &client, NULL), CD_INVALID_REQUEST);
-        assert_null(client);
-        cd_http_client_free(NULL);
+        assert_int_equal(cd_fetch_new(&options, &fetch, NULL), CD_INVALID_REQUEST);
+        assert_null(fetch);
+        cd_fetch_free(NULL);
 }
 
-static void a_call_on_a_loop_thread_aborts_a_debug_build(void **state)
+static void a_request_on_a_loop_thread_aborts_a_debug_build(void **state)
 {
 #ifdef NDEBUG
         (void)state;
@@ -376,22 +376,22 @@ static void a_call_on_a_loop_thread_aborts_a_debug_build(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_new_connection_closed_without_an_answer_is_not_tried_again),
+                TEST(a_new_connection_closed_without_a_response_is_not_tried_again),
                 TEST(a_reset_is_told_apart),
                 TEST(a_refused_connection_is_told_apart),
                 TEST(silence_ends_in_a_timeout),
-                TEST(a_call_may_have_a_shorter_timeout_of_its_own),
+                TEST(a_request_may_have_a_shorter_timeout_of_its_own),
                 TEST(bytes_that_trickle_do_not_prolong_the_timeout),
                 TEST(a_connection_that_is_never_accepted_ends_in_a_timeout),
-                TEST(an_answer_over_the_ceiling_is_cut_off),
+                TEST(a_response_over_the_ceiling_is_cut_off),
                 TEST(what_is_not_http_is_told_apart),
-                TEST(half_an_answer_is_none),
+                TEST(half_a_response_is_none),
                 TEST(what_may_not_be_sent_is_refused_before_anything_is),
                 TEST(https_to_a_server_without_tls_fails),
                 TEST(a_certificate_that_nobody_vouches_for_is_refused),
                 TEST(a_full_arena_is_no_memory),
                 TEST(a_client_without_limits_is_refused),
-                TEST(a_call_on_a_loop_thread_aborts_a_debug_build),
+                TEST(a_request_on_a_loop_thread_aborts_a_debug_build),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

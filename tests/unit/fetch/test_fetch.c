@@ -1,18 +1,18 @@
-/* What the HTTP client sends and takes in, and how it keeps connections. */
+/* What the client sends and takes in, and how it keeps connections. */
 #include "fixture.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
 
-static void a_complete_answer_is_ok_with_its_status_type_and_body(void **state)
+static void a_complete_response_is_ok_with_its_status_type_and_body(void **state)
 {
         struct fixture *f = *state;
 
         start(f, answers);
         assert_int_equal(get(f), CD_OK);
-        assert_int_equal(f->answer.status, 200);
-        assert_str(f->answer.content_type, "application/json");
-        assert_str(f->answer.body, "{\"a\":\"b\"}\r\n");
+        assert_int_equal(f->response.status, 200);
+        assert_str(f->response.content_type, "application/json");
+        assert_str(f->response.body, "{\"a\":\"b\"}\r\n");
 }
 
 static bool answers_unavailable_without_type(struct peer *peer, int fd, int nth)
@@ -21,15 +21,15 @@ static bool answers_unavailable_without_type(struct peer *peer, int fd, int nth)
         return say(fd, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
 }
 
-static void an_error_status_is_an_answer_too(void **state)
+static void an_error_status_is_a_response_too(void **state)
 {
         struct fixture *f = *state;
 
         start(f, answers_unavailable_without_type);
         assert_int_equal(get(f), CD_OK);
-        assert_int_equal(f->answer.status, 503);
-        assert_str(f->answer.content_type, "");
-        assert_str(f->answer.body, "");
+        assert_int_equal(f->response.status, 503);
+        assert_str(f->response.content_type, "");
+        assert_str(f->response.body, "");
 }
 
 static bool answers_in_chunks(struct peer *peer, int fd, int nth)
@@ -45,19 +45,19 @@ static void chunks_are_put_together(void **state)
 
         start(f, answers_in_chunks);
         assert_int_equal(get(f), CD_OK);
-        assert_str(f->answer.body, "abcdefg");
+        assert_str(f->response.body, "abcdefg");
 }
 
-static void a_call_carries_its_body_credentials_request_id_and_trace(void **state)
+static void a_request_carries_its_body_credentials_request_id_and_trace(void **state)
 {
         struct fixture *f = *state;
 
         start(f, answers);
-        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_POST,
-                                                        .basic_user = CD_STR("1234"),
-                                                        .basic_password = CD_STR("qwerty"),
-                                                        .content_type = CD_STR("application/x-www-form-urlencoded"),
-                                                        .body = CD_STR("token=abc") }),
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_POST,
+                                                            .basic_user = CD_STR("1234"),
+                                                            .basic_password = CD_STR("qwerty"),
+                                                            .content_type = CD_STR("application/x-www-form-urlencoded"),
+                                                            .body = CD_STR("token=abc") }),
                          CD_OK);
         assert_sent(f, "POST /x HTTP/1.1\r\n", true);
         assert_sent(f, "\r\nAuthorization: Basic MTIzNDpxd2VydHk=\r\n", true);
@@ -70,15 +70,15 @@ static void a_call_carries_its_body_credentials_request_id_and_trace(void **stat
         assert_sent(f, "Expect", false);
 }
 
-static void a_handle_forgets_the_call_before(void **state)
+static void a_handle_forgets_the_request_before(void **state)
 {
         struct fixture *f = *state;
 
         start(f, answers);
-        assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_PUT,
-                                                        .bearer = CD_STR("tok.en"),
-                                                        .content_type = CD_STR("text/plain"),
-                                                        .body = CD_STR("hello") }),
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_PUT,
+                                                            .bearer = CD_STR("tok.en"),
+                                                            .content_type = CD_STR("text/plain"),
+                                                            .body = CD_STR("hello") }),
                          CD_OK);
         assert_sent(f, "PUT /x HTTP/1.1\r\n", true);
         assert_sent(f, "\r\nAuthorization: Bearer tok.en\r\n", true);
@@ -114,7 +114,7 @@ static void every_method_goes_out_under_its_name(void **state)
 
         start(f, answers_head);
         for (size_t i = 0; i < CD_LEN(cases); i++) {
-                assert_int_equal(call(f, (struct cd_http_call){ .method = cases[i].method }), CD_OK);
+                assert_int_equal(call(f, (struct cd_fetch_request){ .method = cases[i].method }), CD_OK);
                 assert_sent(f, cases[i].line, true);
                 assert_sent(f, "Content-Length: 0\r\n", cases[i].has_length);
                 assert_sent(f, "Content-Type", false);
@@ -122,7 +122,7 @@ static void every_method_goes_out_under_its_name(void **state)
         assert_int_equal(atomic_load(&f->peer.connections), 1);
 }
 
-static void calls_share_one_connection(void **state)
+static void requests_share_one_connection(void **state)
 {
         struct fixture *f = *state;
 
@@ -168,7 +168,7 @@ static void assert_race_is_survived(struct fixture *f, peer_answer *answer)
 {
         start(f, answer);
         for (int i = 0; i < 3; i++) {
-                assert_int_equal(call(f, (struct cd_http_call){ .method = CD_HTTP_POST, .body = CD_STR("a=b") }),
+                assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_POST, .body = CD_STR("a=b") }),
                                  CD_OK);
                 assert_sent(f, "\r\n\r\na=b", true);
         }
@@ -198,7 +198,7 @@ static void no_redirect_is_followed_and_no_cookie_kept(void **state)
 
         start(f, redirects_with_a_cookie);
         assert_int_equal(get(f), CD_OK);
-        assert_int_equal(f->answer.status, 302);
+        assert_int_equal(f->response.status, 302);
         assert_int_equal(get(f), CD_OK);
         assert_int_equal(atomic_load(&f->peer.requests), 2);
         assert_sent(f, "Cookie", false);
@@ -216,18 +216,18 @@ static void a_proxy_of_the_environment_is_not_used(void **state)
         unsetenv("ALL_PROXY");
 }
 
-static void a_call_for_nobodys_request_takes_its_answer_into_an_arena(void **state)
+static void a_request_on_nobodys_behalf_takes_its_response_into_an_arena(void **state)
 {
         struct fixture *f = *state;
-        struct cd_http_call c = { .method = CD_HTTP_GET, .bearer = CD_STR("abc") };
+        struct cd_fetch_request request = { .method = CD_HTTP_GET, .bearer = CD_STR("abc") };
 
         start(f, answers);
-        c.url = cd_str_from_c(f->url);
-        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_INVALID_REQUEST);
+        request.url = cd_str_from_c(f->url);
+        assert_int_equal(cd_fetch_call(f->fetch, &request, &f->response, &f->err), CD_INVALID_REQUEST);
         assert_string_equal(f->err.reason, "a call without a place for its answer");
-        c.arena = &f->arena;
-        assert_int_equal(cd_http_client_call(f->client, &c, &f->answer, &f->err), CD_OK);
-        assert_int_equal(f->answer.status, 200);
+        request.arena = &f->arena;
+        assert_int_equal(cd_fetch_call(f->fetch, &request, &f->response, &f->err), CD_OK);
+        assert_int_equal(f->response.status, 200);
         assert_sent(f, "X-Request-Id", false);
         assert_sent(f, "traceparent", false);
         assert_sent(f, "Authorization: Bearer abc\r\n", true);
@@ -243,13 +243,13 @@ static void *call_often(void *arg)
         struct fixture *f = arg;
         struct cd_arena arena;
         struct cd_http_request req = { .arena = &arena, .request_id = CD_STR("t") };
-        struct cd_http_call c = { .method = CD_HTTP_GET, .url = cd_str_from_c(f->url), .on_behalf_of = &req };
+        struct cd_fetch_request request = { .method = CD_HTTP_GET, .url = cd_str_from_c(f->url), .on_behalf_of = &req };
         intptr_t good = 0;
 
         cd_arena_init(&arena, 64 * 1024);
         for (int i = 0; i < CALLS; i++) {
-                struct cd_http_answer answer;
-                good += cd_http_client_call(f->client, &c, &answer, NULL) == CD_OK && answer.body.len == 11;
+                struct cd_fetch_response response;
+                good += cd_fetch_call(f->fetch, &request, &response, NULL) == CD_OK && response.body.len == 11;
                 cd_arena_reset(&arena);
         }
         cd_arena_done(&arena);
@@ -275,19 +275,19 @@ static void threads_share_a_client(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_complete_answer_is_ok_with_its_status_type_and_body),
-                TEST(an_error_status_is_an_answer_too),
+                TEST(a_complete_response_is_ok_with_its_status_type_and_body),
+                TEST(an_error_status_is_a_response_too),
                 TEST(chunks_are_put_together),
-                TEST(a_call_carries_its_body_credentials_request_id_and_trace),
-                TEST(a_handle_forgets_the_call_before),
+                TEST(a_request_carries_its_body_credentials_request_id_and_trace),
+                TEST(a_handle_forgets_the_request_before),
                 TEST(every_method_goes_out_under_its_name),
-                TEST(calls_share_one_connection),
+                TEST(requests_share_one_connection),
                 TEST(a_connection_closed_while_idle_is_replaced),
                 TEST(a_request_on_a_connection_that_closes_meanwhile_is_tried_once_more),
                 TEST(a_request_on_a_connection_that_is_reset_meanwhile_is_tried_once_more),
                 TEST(no_redirect_is_followed_and_no_cookie_kept),
                 TEST(a_proxy_of_the_environment_is_not_used),
-                TEST(a_call_for_nobodys_request_takes_its_answer_into_an_arena),
+                TEST(a_request_on_nobodys_behalf_takes_its_response_into_an_arena),
                 TEST(threads_share_a_client),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
