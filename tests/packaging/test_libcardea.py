@@ -93,6 +93,13 @@ def test_the_shared_library_has_its_name_and_no_more_needs_than_it_says(installe
     assert needed <= {"libcrypto", "libcurl", "libc", "libasan", "libubsan", "libtsan"}, needed
 
 
+def test_no_event_loop_comes_along(installed):
+    assert "libuv" not in good("ldd", installed.shared)
+    symbols = good("nm", "--format=posix", installed.folder / "libcardea.a").split()
+    assert "cd_fetch_call" in symbols
+    assert [name for name in symbols if name.startswith(("uv_", "cd_http_", "llhttp_"))] == []
+
+
 def test_the_example_has_thirty_lines():
     assert len(EXAMPLE.read_text().splitlines()) <= 35
 
