@@ -156,10 +156,21 @@ void api_send_message(const struct cd_http_request *req, struct cd_http_response
         api_no_store(res);
 }
 
+void api_on_behalf_of(const struct cd_http_request *req, struct cd_fetch_request *request)
+{
+        request->request_id = req->request_id;
+        request->trace = (struct cd_fetch_trace){
+                .trace_id = cd_str_of(req->trace.trace_id, sizeof(req->trace.trace_id)),
+                .span_id = cd_str_of(req->trace.span_id, sizeof(req->trace.span_id)),
+                .sampled = req->trace.sampled,
+        };
+        request->arena = req->arena;
+}
+
 cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, const struct cd_fetch_request *request,
                    const struct cd_table *table, void *ret, struct cd_error *reterr)
 {
-        struct cd_arena *arena = request->on_behalf_of->arena;
+        struct cd_arena *arena = request->arena;
         struct cd_fetch_response response;
         struct cd_error err = { 0 };
         struct refusal said = { 0 };

@@ -35,6 +35,8 @@ cd_str api_encode_form(struct cd_arena *arena, const struct cd_table *table, con
 void api_send_message(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_table *table,
                       const void *message);
 
+/* Makes *request one on behalf of `req`: its request id and trace go along, and its arena takes the response. */
+void api_on_behalf_of(const struct cd_http_request *req, struct cd_fetch_request *request);
 /* CD_OK only where the server answered 200 with a message that fits the table. CD_TIMEOUT or CD_UNAVAILABLE with the
  * server's name as the error's field; CD_NO_MEMORY. */
 cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, const struct cd_fetch_request *request,

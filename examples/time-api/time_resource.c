@@ -124,18 +124,18 @@ static cd_status introspect(const struct resource_server *self, const struct cd_
                             struct introspection *ret, struct cd_error *reterr)
 {
         struct introspection_request ask = { .token = token, .token_type_hint = CD_STR("access_token") };
-        const struct cd_fetch_request request = {
-                .method = CD_HTTP_POST,
+        struct cd_fetch_request request = {
+                .method = CD_FETCH_POST,
                 .url = self->introspection_url,
                 .basic_user = self->authorization_server.client_id,
                 .basic_password = self->authorization_server.client_secret,
                 .content_type = CD_STR("application/x-www-form-urlencoded"),
                 .body = api_encode_form(req->arena, &introspection_request, &ask),
-                .on_behalf_of = req,
         };
 
         if (!request.body.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask about a token");
+        api_on_behalf_of(req, &request);
         return api_call(self->fetch, &self->authorization_server, &request, &introspection_answer, ret, reterr);
 }
 

@@ -132,17 +132,17 @@ static cd_status get_token(const struct user_call *user, struct token_answer *re
                 .scope = user->scope,
         };
         struct cd_fetch_request request = {
-                .method = CD_HTTP_POST,
+                .method = CD_FETCH_POST,
                 .url = app->token_url,
                 .basic_user = app->authorization_server.client_id,
                 .basic_password = app->authorization_server.client_secret,
                 .content_type = CD_STR("application/x-www-form-urlencoded"),
                 .body = api_encode_form(user->req->arena, &token_request, &ask),
-                .on_behalf_of = user->req,
         };
 
         if (!request.body.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask for a token");
+        api_on_behalf_of(user->req, &request);
         cd_status status = time_left(user, &app->authorization_server, &request.timeout_ms, reterr);
         if (status != CD_OK)
                 return status;
@@ -153,12 +153,12 @@ static cd_status get_time(const struct user_call *user, cd_str token, void *ret,
 {
         const struct webapp *app = user->app;
         struct cd_fetch_request request = {
-                .method = CD_HTTP_GET,
+                .method = CD_FETCH_GET,
                 .url = user->url,
                 .bearer = token,
-                .on_behalf_of = user->req,
         };
 
+        api_on_behalf_of(user->req, &request);
         cd_status status = time_left(user, &app->resource_server, &request.timeout_ms, reterr);
         if (status != CD_OK)
                 return status;

@@ -256,10 +256,10 @@ static cd_status perform(struct cd_fetch_handle *handle, const struct cd_fetch_r
         if (status != CD_OK)
                 return status;
 
-        /* A kept-alive connection that turns out to be closed before the first byte of a response is replaced by libcurl
-         * itself (Curl_retry_request), once, within the same total timeout. */
+        /* A kept-alive connection that turns out to be closed before the first byte of a response is replaced by
+         * libcurl itself (Curl_retry_request), once, within the same total timeout. */
         CURLcode code = transfer(handle);
-        return code == CURLE_OK ? read_response(handle, cd_fetch_arena(request), ret, reterr)
+        return code == CURLE_OK ? read_response(handle, request->arena, ret, reterr)
                                 : cd_fetch_fail(handle, code, reterr);
 }
 

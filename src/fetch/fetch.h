@@ -1,8 +1,8 @@
 #pragma once
-/* Outgoing HTTP by libcurl: blocking requests with keep-alive, timeouts and ceilings. Only for CD_HTTP_OUTGOING handlers and
- * threads of one's own; a request on a loop thread aborts a debug build. Never follows a redirect, never uses a proxy or a
- * cookie. */
-#include "http/http.h"
+/* Outgoing HTTP by libcurl: blocking requests with keep-alive, timeouts and ceilings. For threads that may wait: a
+ * request on a loop thread aborts a debug build. Never follows a redirect, never uses a proxy or a cookie. */
+#include "base/arena.h"
+#include "base/status.h"
 
 struct cd_fetch;
 
@@ -15,18 +15,35 @@ struct cd_fetch_options {
         cd_str ca_file;             /* PEM of the authorities to trust instead of the system's; empty: those */
 };
 
+enum cd_fetch_method {
+        CD_FETCH_GET,
+        CD_FETCH_HEAD,
+        CD_FETCH_POST,
+        CD_FETCH_PUT,
+        CD_FETCH_PATCH,
+        CD_FETCH_DELETE,
+};
+
+/* What a traceparent header says (W3C Trace Context, level 1 §3.2), in lower-case hex. */
+struct cd_fetch_trace {
+        cd_str trace_id; /* 32 characters; empty: no such header is sent */
+        cd_str span_id;  /* 16 characters: the span that sends the request */
+        bool sampled;
+};
+
+/* What it points to must live until cd_fetch_call returns; the response outlives that in `arena`. CD_INVALID_REQUEST
+ * for control characters, a trace that is not hex, a negative timeout, no arena. */
 struct cd_fetch_request {
-        enum cd_http_method method;        /* GET, HEAD, POST, PUT, PATCH, DELETE */
+        enum cd_fetch_method method;
         cd_str url;                        /* http:// or https:// only */
         cd_str basic_user, basic_password; /* ptr NULL: no Basic; sent as given, without RFC 6749's form-encoding */
         cd_str bearer;                     /* ptr NULL: none */
         cd_str content_type;               /* with body */
         cd_str body;                       /* ptr NULL: none */
-        int64_t timeout_ms;                /* 0: total_timeout_ms; to fit several requests into one deadline */
-        /* The request on whose behalf this is: its request_id and traceparent go along, and its arena takes the response. NULL: it is
-         * for nobody's request, and `arena` takes the response. */
-        const struct cd_http_request *on_behalf_of;
-        struct cd_arena *arena;
+        cd_str request_id;                 /* X-Request-Id; empty: none */
+        struct cd_fetch_trace trace;
+        int64_t timeout_ms;     /* 0: total_timeout_ms; to fit several requests into one deadline */
+        struct cd_arena *arena; /* takes the response, and what is built to be sent; required */
 };
 
 struct cd_fetch_response {

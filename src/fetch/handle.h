@@ -23,8 +23,6 @@ struct cd_fetch_handle {
 
 /* request.c: CD_INVALID_REQUEST for what may not be sent. */
 cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct cd_error *reterr);
-/* Where the response goes, and what is sent is built: it lives as long as that. */
-struct cd_arena *cd_fetch_arena(const struct cd_fetch_request *request);
 /* Tells libcurl what to send. */
 cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                struct cd_error *reterr);

@@ -5,43 +5,39 @@
 
 #include "base/base64.h"
 
-/* NULL for a method that cannot be sent. */
-static const char *method_name(enum cd_http_method method)
-{
-        switch (method) {
-        case CD_HTTP_GET:
-                return "GET";
-        case CD_HTTP_HEAD:
-                return "HEAD";
-        case CD_HTTP_POST:
-                return "POST";
-        case CD_HTTP_PUT:
-                return "PUT";
-        case CD_HTTP_PATCH:
-                return "PATCH";
-        case CD_HTTP_DELETE:
-                return "DELETE";
-        default:
-                return NULL;
-        }
-}
+enum {
+        TRACE_ID_LEN = 32,
+        SPAN_ID_LEN = 16,
+};
 
-struct cd_arena *cd_fetch_arena(const struct cd_fetch_request *request)
+static const char *const method_names[] = {
+        [CD_FETCH_GET] = "GET", [CD_FETCH_HEAD] = "HEAD",   [CD_FETCH_POST] = "POST",
+        [CD_FETCH_PUT] = "PUT", [CD_FETCH_PATCH] = "PATCH", [CD_FETCH_DELETE] = "DELETE",
+};
+
+static bool is_hex(cd_str s, size_t len)
 {
-        return request->on_behalf_of ? request->on_behalf_of->arena : request->arena;
+        for (size_t i = 0; i < s.len; i++)
+                if (!(s.ptr[i] >= '0' && s.ptr[i] <= '9') && !(s.ptr[i] >= 'a' && s.ptr[i] <= 'f'))
+                        return false;
+        return s.len == len;
 }
 
 cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct cd_error *reterr)
 {
-        if (!method_name(request->method))
+        if ((size_t)request->method >= CD_LEN(method_names))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "no such method for a call");
         if (!cd_str_has_prefix(request->url, CD_STR("http://")) && !cd_str_has_prefix(request->url, CD_STR("https://")))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
         if (cd_str_has_control(request->url) || cd_str_has_control(request->bearer) ||
-            cd_str_has_control(request->content_type))
+            cd_str_has_control(request->content_type) || cd_str_has_control(request->request_id))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
-        if (!cd_fetch_arena(request))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a call without a place for its answer");
+        if (request->trace.trace_id.len &&
+            !(is_hex(request->trace.trace_id, TRACE_ID_LEN) && is_hex(request->trace.span_id, SPAN_ID_LEN)))
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "trace_id and span_id must be 32 and 16 lower-case hex digits");
+        if (!request->arena)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the request has no arena for its response");
         if (request->timeout_ms < 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a negative timeout");
         if (cd_str_index(request->basic_user, ':') != request->basic_user.len) /* RFC 7617 §2 */
@@ -94,29 +90,28 @@ static char *basic_header(struct cd_arena *arena, cd_str user, cd_str password)
 }
 
 /* W3C Trace Context §3.2: the span that sends the request is the parent of the one that answers it. */
-static char *trace_header(struct cd_arena *arena, const struct cd_http_trace *trace)
+static char *trace_header(struct cd_arena *arena, const struct cd_fetch_trace *trace)
 {
         static const char form[] = "traceparent: 00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-00";
         enum {
                 TRACE = 16,
-                SPAN = TRACE + 33,
-                FLAGS = SPAN + 17,
+                SPAN = TRACE + TRACE_ID_LEN + 1,
+                FLAGS = SPAN + SPAN_ID_LEN + 1,
         };
         char *line = cd_arena_alloc(arena, sizeof(form));
 
         if (!line)
                 return NULL;
         memcpy(line, form, sizeof(form));
-        memcpy(line + TRACE, trace->trace_id, sizeof(trace->trace_id));
-        memcpy(line + SPAN, trace->span_id, sizeof(trace->span_id));
+        memcpy(line + TRACE, trace->trace_id.ptr, TRACE_ID_LEN);
+        memcpy(line + SPAN, trace->span_id.ptr, SPAN_ID_LEN);
         line[FLAGS + 1] = trace->sampled ? '1' : '0';
         return line;
 }
 
 static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_request *request)
 {
-        const struct cd_http_request *req = request->on_behalf_of;
-        struct cd_arena *arena = cd_fetch_arena(request);
+        struct cd_arena *arena = request->arena;
         static char accept[] = "Accept: application/json", no_expect[] = "Expect:", no_type[] = "Content-Type:";
         bool has_type = request->body.ptr && request->content_type.len;
         bool ok;
@@ -124,10 +119,10 @@ static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_re
         handle->header_count = 0;
         ok = add_header(handle, accept) && add_header(handle, no_expect) &&
              add_header(handle, has_type ? join(arena, CD_STR("Content-Type: "), request->content_type) : no_type);
-        if (req && req->trace.trace_id[0])
-                ok = ok && add_header(handle, trace_header(arena, &req->trace));
-        if (req && req->request_id.len)
-                ok = ok && add_header(handle, join(arena, CD_STR("X-Request-Id: "), req->request_id));
+        if (request->trace.trace_id.len)
+                ok = ok && add_header(handle, trace_header(arena, &request->trace));
+        if (request->request_id.len)
+                ok = ok && add_header(handle, join(arena, CD_STR("X-Request-Id: "), request->request_id));
         if (request->basic_user.ptr)
                 ok = ok && add_header(handle, basic_header(arena, request->basic_user, request->basic_password));
         if (request->bearer.ptr)
@@ -138,11 +133,11 @@ static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_re
 /* A handle remembers the last request, so each option that a request may need is set every time. */
 static bool set_method(CURL *curl, const struct cd_fetch_request *request)
 {
-        bool has_body = request->body.ptr || request->method == CD_HTTP_POST;
+        bool has_body = request->body.ptr || request->method == CD_FETCH_POST;
 
         if (curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL) != CURLE_OK)
                 return false;
-        if (request->method == CD_HTTP_HEAD)
+        if (request->method == CD_FETCH_HEAD)
                 return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
         if (!has_body && curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) != CURLE_OK)
                 return false;
@@ -151,15 +146,15 @@ static bool set_method(CURL *curl, const struct cd_fetch_request *request)
              curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) != CURLE_OK ||
              curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "") != CURLE_OK))
                 return false;
-        if (request->method == (has_body ? CD_HTTP_POST : CD_HTTP_GET))
+        if (request->method == (has_body ? CD_FETCH_POST : CD_FETCH_GET))
                 return true;
-        return curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method_name(request->method)) == CURLE_OK;
+        return curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method_names[request->method]) == CURLE_OK;
 }
 
 cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                struct cd_error *reterr)
 {
-        cd_str url = cd_arena_copy(cd_fetch_arena(request), request->url);
+        cd_str url = cd_arena_copy(request->arena, request->url);
 
         if (!url.ptr || curl_easy_setopt(handle->curl, CURLOPT_URL, url.ptr) != CURLE_OK ||
             !set_method(handle->curl, request) || !set_headers(handle, request))

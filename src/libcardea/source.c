@@ -163,9 +163,7 @@ bool cd_source_is_file(const struct cd_source *source)
 
 static cd_status read_url(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
 {
-        const struct cd_fetch_request request = { .method = CD_HTTP_GET,
-                                                  .url = cd_str_from_c(source->url),
-                                                  .arena = arena };
+        const struct cd_fetch_request request = { .url = cd_str_from_c(source->url), .arena = arena };
         struct cd_fetch_response response;
 
         cd_status status = cd_fetch_call(source->fetch, &request, &response, reterr);

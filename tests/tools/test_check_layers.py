@@ -36,6 +36,7 @@ def test_the_tree_as_it_is_passes(tree):
     ("src/core/oauth/planted.c", '#  include  "web/web.h"', "core may not use web"),
     ("src/net/planted.c", '#include "crypto/jws.h"', "net may not use crypto (it may use base)"),
     ("src/net/planted.c", '#include "http/http.h"', "net may not use http (it may use base)"),
+    ("src/fetch/planted.c", '#include "http/http.h"', "fetch may not use http (it may use base)"),
     ("src/store/memory/planted.c", '#include "http/http.h"', "store may not use http"),
     ("src/web/planted.c", '#include "store/memory/memory.h"', "web may not use store"),
     ("src/app/planted.h", '#include "cmd/main.h"', "app may not use cmd"),

@@ -101,7 +101,7 @@ static cd_status get(struct fixture *f, const char *host, const char *ca_file)
                                                   .total_timeout_ms = 20000,
                                                   .response_max = 65536,
                                                   .ca_file = cd_str_from_c(ca_file) };
-        struct cd_fetch_request request = { .method = CD_HTTP_GET, .arena = &f->arena };
+        struct cd_fetch_request request = { .arena = &f->arena };
         struct cd_fetch *fetch;
 
         request.url = cd_arena_printf(&f->arena, "https://%s:%u/", host, (unsigned)cd_http_server_port(f->server, 0));

@@ -133,10 +133,11 @@ int setup(void **state)
 
         f->fetch = new_fetch(PATIENCE_MS);
         cd_arena_init(&f->arena, 64 * 1024);
-        f->req = (struct cd_http_request){ .arena = &f->arena, .request_id = CD_STR("req-1") };
-        memcpy(f->req.trace.trace_id, "0af7651916cd43dd8448eb211c80319c", 32);
-        memcpy(f->req.trace.span_id, "b7ad6b7169203331", 16);
-        f->req.trace.sampled = true;
+        f->trace = (struct cd_fetch_trace){
+                .trace_id = CD_STR("0af7651916cd43dd8448eb211c80319c"),
+                .span_id = CD_STR("b7ad6b7169203331"),
+                .sampled = true,
+        };
         *state = f;
         return 0;
 }
@@ -162,7 +163,12 @@ void start(struct fixture *f, peer_answer *answer)
 
 cd_status call(struct fixture *f, struct cd_fetch_request request)
 {
-        request.on_behalf_of = &f->req;
+        if (!request.arena)
+                request.arena = &f->arena;
+        if (!request.request_id.ptr)
+                request.request_id = CD_STR("req-1");
+        if (!request.trace.trace_id.ptr)
+                request.trace = f->trace;
         if (!request.url.ptr)
                 request.url = cd_str_from_c(f->url);
         memset(&f->err, 0, sizeof(f->err));
@@ -172,7 +178,7 @@ cd_status call(struct fixture *f, struct cd_fetch_request request)
 
 cd_status get(struct fixture *f)
 {
-        return call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET });
+        return call(f, (struct cd_fetch_request){ .method = CD_FETCH_GET });
 }
 
 void assert_get_fails(struct fixture *f, cd_status status, const char *reason)

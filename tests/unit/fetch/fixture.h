@@ -36,13 +36,13 @@ struct peer {
 #define OK_HEAD   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 #define OK_ANSWER OK_HEAD "Content-Length: 11\r\n\r\n{\"a\":\"b\"}\r\n"
 
-/* What a test works with: a peer, a client with short limits, and a request on whose behalf it sends. */
+/* What a test works with: a peer, a client with short limits, and a trace that its requests are part of. */
 struct fixture {
         struct peer peer;
         bool has_peer;
         struct cd_fetch *fetch;
         struct cd_arena arena;
-        struct cd_http_request req;
+        struct cd_fetch_trace trace;
         char url[64];
         struct cd_error err;
         struct cd_fetch_response response;
@@ -61,7 +61,8 @@ bool cut_off(int fd);                             /* closes with a reset; false,
 /* A listener on 127.0.0.1; the caller closes it. */
 int listen_on_free_port(int backlog, unsigned *retport);
 
-/* On behalf of f->req; the URL is f->url unless the request has one. Fills f->response or f->err. */
+/* What the request leaves out is filled in: f->url, f->arena, f->trace, request id "req-1". Fills f->response or
+ * f->err. */
 cd_status call(struct fixture *f, struct cd_fetch_request request);
 cd_status get(struct fixture *f);
 void use_short_timeouts(struct fixture *f); /* TIMEOUT_MS instead of PATIENCE_MS */

@@ -91,7 +91,7 @@ static void a_request_may_have_a_shorter_timeout_of_its_own(void **state)
 
         use_short_timeouts(f);
         start(f, is_silent);
-        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET, .timeout_ms = 20 }), CD_TIMEOUT);
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_GET, .timeout_ms = 20 }), CD_TIMEOUT);
         assert_true(cd_monotonic_us() - before < TIMEOUT_MS * 1000);
         assert_times_out(f, "no complete answer in time"); /* the next request has the client's again */
 }
@@ -231,23 +231,35 @@ static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
                 struct cd_fetch_request request;
                 const char *reason;
         } cases[] = {
-                { { .method = CD_HTTP_GET, .url = CD_STR_INIT("file:///etc/passwd") },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("file:///etc/passwd") },
                   "the URL is neither http:// nor https://" },
-                { { .method = CD_HTTP_GET, .url = CD_STR_INIT("ftp://127.0.0.1/") },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("ftp://127.0.0.1/") },
                   "the URL is neither http:// nor https://" },
-                { { .method = CD_HTTP_GET, .url = CD_STR_INIT("http://u:hunter2@127.0.0.1/") },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://u:hunter2@127.0.0.1/") },
                   "not a URL that may be called" },
-                { { .method = CD_HTTP_GET, .url = CD_STR_INIT("http://127.0.0.1:99999/") },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://127.0.0.1:99999/") },
                   "not a URL that may be called" },
-                { { .method = CD_HTTP_GET, .url = CD_STR_INIT("http://127.0.0.1/\r\nX: y") },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://127.0.0.1/\r\nX: y") },
                   "a control character in what a call would send" },
-                { { .method = CD_HTTP_GET, .bearer = CD_STR_INIT("a\r\nX: y") },
+                { { .method = CD_FETCH_GET, .bearer = CD_STR_INIT("a\r\nX: y") },
                   "a control character in what a call would send" },
-                { { .method = CD_HTTP_POST, .content_type = CD_STR_INIT("a\nX: y"), .body = CD_STR_INIT("") },
+                { { .method = CD_FETCH_POST, .content_type = CD_STR_INIT("a\nX: y"), .body = CD_STR_INIT("") },
                   "a control character in what a call would send" },
-                { { .method = CD_HTTP_GET, .basic_user = CD_STR_INIT("a:b") }, "a user name for Basic holds a colon" },
-                { { .method = CD_HTTP_GET, .timeout_ms = -1 }, "a negative timeout" },
-                { { .method = CD_HTTP_OPTIONS }, "no such method for a call" },
+                { { .request_id = CD_STR_INIT("a\r\nX: y") }, "a control character in what a call would send" },
+                { { .trace = { CD_STR_INIT("0af7651916cd43dd8448eb211c80319"), CD_STR_INIT("b7ad6b7169203331"),
+                               true } },
+                  "trace_id and span_id must be 32 and 16 lower-case hex digits" },
+                { { .trace = { CD_STR_INIT("0af7651916cd43dd8448eb211c80319c"), CD_STR_INIT("b7ad6b716920333\n"),
+                               true } },
+                  "trace_id and span_id must be 32 and 16 lower-case hex digits" },
+                { { .trace = { CD_STR_INIT("0AF7651916CD43DD8448EB211C80319C"), CD_STR_INIT("b7ad6b7169203331"),
+                               true } },
+                  "trace_id and span_id must be 32 and 16 lower-case hex digits" },
+                { { .trace = { .trace_id = CD_STR_INIT("0af7651916cd43dd8448eb211c80319c") } },
+                  "trace_id and span_id must be 32 and 16 lower-case hex digits" },
+                { { .method = CD_FETCH_GET, .basic_user = CD_STR_INIT("a:b") }, "a user name for Basic holds a colon" },
+                { { .method = CD_FETCH_GET, .timeout_ms = -1 }, "a negative timeout" },
+                { { .method = (enum cd_fetch_method)(CD_FETCH_DELETE + 1) }, "no such method for a call" },
         };
         struct fixture *f = *state;
 
@@ -268,7 +280,7 @@ static void https_to_a_server_without_tls_fails(void **state)
         use_short_timeouts(f);
         start(f, answers);
         snprintf(url, sizeof(url), "https://127.0.0.1:%u/", f->peer.port);
-        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_GET, .url = cd_str_from_c(url) }),
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_GET, .url = cd_str_from_c(url) }),
                          CD_TIMEOUT);
         assert_string_equal(f->err.reason, "no connection in time");
 }
@@ -329,8 +341,7 @@ static void a_full_arena_is_no_memory(void **state)
         for (size_t ceiling = 0; ceiling < 512; ceiling += 16) {
                 struct cd_arena small;
                 cd_arena_init(&small, ceiling);
-                f->req.arena = &small;
-                cd_status status = get(f);
+                cd_status status = call(f, (struct cd_fetch_request){ .arena = &small });
                 cd_arena_done(&small);
                 if (status == CD_OK) {
                         assert_true(ceiling > 128);

@@ -53,7 +53,7 @@ static void a_request_carries_its_body_credentials_request_id_and_trace(void **s
         struct fixture *f = *state;
 
         start(f, answers);
-        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_POST,
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_POST,
                                                             .basic_user = CD_STR("1234"),
                                                             .basic_password = CD_STR("qwerty"),
                                                             .content_type = CD_STR("application/x-www-form-urlencoded"),
@@ -75,14 +75,14 @@ static void a_handle_forgets_the_request_before(void **state)
         struct fixture *f = *state;
 
         start(f, answers);
-        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_PUT,
+        assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_PUT,
                                                             .bearer = CD_STR("tok.en"),
                                                             .content_type = CD_STR("text/plain"),
                                                             .body = CD_STR("hello") }),
                          CD_OK);
         assert_sent(f, "PUT /x HTTP/1.1\r\n", true);
         assert_sent(f, "\r\nAuthorization: Bearer tok.en\r\n", true);
-        f->req.trace.sampled = false;
+        f->trace.sampled = false;
         assert_int_equal(get(f), CD_OK);
         assert_sent(f, "GET /x HTTP/1.1\r\n", true);
         assert_sent(f, "-b7ad6b7169203331-00\r\n", true);
@@ -102,13 +102,16 @@ static bool answers_head(struct peer *peer, int fd, int nth)
 static void every_method_goes_out_under_its_name(void **state)
 {
         static const struct {
-                enum cd_http_method method;
+                enum cd_fetch_method method;
                 const char *line;
                 bool has_length;
         } cases[] = {
-                { CD_HTTP_HEAD, "HEAD /x HTTP/1.1\r\n", false },   { CD_HTTP_DELETE, "DELETE /x HTTP/1.1\r\n", false },
-                { CD_HTTP_POST, "POST /x HTTP/1.1\r\n", true },    { CD_HTTP_HEAD, "HEAD /x HTTP/1.1\r\n", false },
-                { CD_HTTP_PATCH, "PATCH /x HTTP/1.1\r\n", false }, { CD_HTTP_GET, "GET /x HTTP/1.1\r\n", false },
+                { CD_FETCH_HEAD, "HEAD /x HTTP/1.1\r\n", false },
+                { CD_FETCH_DELETE, "DELETE /x HTTP/1.1\r\n", false },
+                { CD_FETCH_POST, "POST /x HTTP/1.1\r\n", true },
+                { CD_FETCH_HEAD, "HEAD /x HTTP/1.1\r\n", false },
+                { CD_FETCH_PATCH, "PATCH /x HTTP/1.1\r\n", false },
+                { CD_FETCH_GET, "GET /x HTTP/1.1\r\n", false },
         };
         struct fixture *f = *state;
 
@@ -168,7 +171,7 @@ static void assert_race_is_survived(struct fixture *f, peer_answer *answer)
 {
         start(f, answer);
         for (int i = 0; i < 3; i++) {
-                assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_HTTP_POST, .body = CD_STR("a=b") }),
+                assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_POST, .body = CD_STR("a=b") }),
                                  CD_OK);
                 assert_sent(f, "\r\n\r\na=b", true);
         }
@@ -216,16 +219,25 @@ static void a_proxy_of_the_environment_is_not_used(void **state)
         unsetenv("ALL_PROXY");
 }
 
-static void a_request_on_nobodys_behalf_takes_its_response_into_an_arena(void **state)
+static void a_request_without_an_arena_is_refused(void **state)
 {
         struct fixture *f = *state;
-        struct cd_fetch_request request = { .method = CD_HTTP_GET, .bearer = CD_STR("abc") };
+        struct cd_fetch_request request = { .method = CD_FETCH_GET, .bearer = CD_STR("abc") };
 
         start(f, answers);
         request.url = cd_str_from_c(f->url);
         assert_int_equal(cd_fetch_call(f->fetch, &request, &f->response, &f->err), CD_INVALID_REQUEST);
-        assert_string_equal(f->err.reason, "a call without a place for its answer");
-        request.arena = &f->arena;
+        assert_string_equal(f->err.reason, "the request has no arena for its response");
+        assert_int_equal(atomic_load(&f->peer.connections), 0);
+}
+
+static void a_request_without_an_id_and_a_trace_sends_neither(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_fetch_request request = { .bearer = CD_STR("abc"), .arena = &f->arena };
+
+        start(f, answers);
+        request.url = cd_str_from_c(f->url);
         assert_int_equal(cd_fetch_call(f->fetch, &request, &f->response, &f->err), CD_OK);
         assert_int_equal(f->response.status, 200);
         assert_sent(f, "X-Request-Id", false);
@@ -242,8 +254,7 @@ static void *call_often(void *arg)
 {
         struct fixture *f = arg;
         struct cd_arena arena;
-        struct cd_http_request req = { .arena = &arena, .request_id = CD_STR("t") };
-        struct cd_fetch_request request = { .method = CD_HTTP_GET, .url = cd_str_from_c(f->url), .on_behalf_of = &req };
+        struct cd_fetch_request request = { .url = cd_str_from_c(f->url), .request_id = CD_STR("t"), .arena = &arena };
         intptr_t good = 0;
 
         cd_arena_init(&arena, 64 * 1024);
@@ -287,7 +298,8 @@ int main(void)
                 TEST(a_request_on_a_connection_that_is_reset_meanwhile_is_tried_once_more),
                 TEST(no_redirect_is_followed_and_no_cookie_kept),
                 TEST(a_proxy_of_the_environment_is_not_used),
-                TEST(a_request_on_nobodys_behalf_takes_its_response_into_an_arena),
+                TEST(a_request_without_an_arena_is_refused),
+                TEST(a_request_without_an_id_and_a_trace_sends_neither),
                 TEST(threads_share_a_client),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
