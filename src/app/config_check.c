@@ -5,6 +5,7 @@
 #include "core/oauth/scope.h"
 #include "core/oauth/token.h"
 #include "net/address.h"
+#include "net/listen_address.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -30,12 +31,14 @@ static bool is_loopback(const struct cd_address *address)
 
 static bool listens_on_loopback(cd_str listen)
 {
-        struct sockaddr_storage socket;
+        struct cd_listen_address where;
         struct cd_address address;
-        struct cd_error err;
 
-        return cd_listen_parse(listen, &socket, &err) == CD_OK &&
-               cd_address_from_socket((const struct sockaddr *)&socket, &address) && is_loopback(&address);
+        if (cd_listen_address_parse(listen, &where, NULL) != CD_OK)
+                return false;
+        return where.kind == CD_LISTEN_UNIX ||
+               (where.kind == CD_LISTEN_TCP &&
+                cd_address_from_socket((const struct sockaddr *)&where.socket, &address) && is_loopback(&address));
 }
 
 static bool is_port(cd_str text)

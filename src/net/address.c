@@ -110,40 +110,6 @@ bool cd_network_has(const struct cd_network *network, const struct cd_address *a
         return rest == 0 || ((network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
-static cd_status refuse_listen(cd_str text, struct cd_error *reterr)
-{
-        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                        "\"%.*s\" is not an address and a port like 127.0.0.1:5001 or [::1]:5001", CD_STR_ARG(text));
-}
-
-cd_status cd_listen_parse(cd_str text, struct sockaddr_storage *ret, struct cd_error *reterr)
-{
-        struct sockaddr_storage address = { 0 };
-        uint64_t port;
-        size_t colon = text.len;
-
-        while (colon > 0 && text.ptr[colon - 1] != ':')
-                colon--;
-        if (colon == 0 || !cd_str_to_u64(cd_str_slice(text, colon, text.len), &port) || port > 65535)
-                return refuse_listen(text, reterr);
-
-        cd_str host = cd_str_slice(text, 0, colon - 1);
-        bool bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-        if (bracketed) {
-                address.ss_family = AF_INET6;
-                if (!parse_family(AF_INET6, cd_str_slice(host, 1, host.len - 2),
-                                  &((struct sockaddr_in6 *)&address)->sin6_addr))
-                        return refuse_listen(text, reterr);
-        } else {
-                address.ss_family = AF_INET;
-                if (!parse_family(AF_INET, host, &((struct sockaddr_in *)&address)->sin_addr))
-                        return refuse_listen(text, reterr);
-        }
-        cd_socket_set_port(&address, (uint16_t)port);
-        *ret = address;
-        return CD_OK;
-}
-
 uint16_t cd_socket_port(const struct sockaddr_storage *address)
 {
         return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
