@@ -44,6 +44,73 @@ bool cd_address_parse(cd_str text, struct cd_address *ret)
         return parse_family(AF_INET6, text, ret->bytes);
 }
 
+/* Nothing, or ":" and one to five digits (RFC 7239 §6). */
+static bool is_port_part(cd_str part)
+{
+        unsigned port = 0;
+
+        if (part.len == 0)
+                return true;
+        if (part.ptr[0] != ':' || part.len < 2 || part.len > 6)
+                return false;
+        for (size_t i = 1; i < part.len; i++) {
+                if (part.ptr[i] < '0' || part.ptr[i] > '9')
+                        return false;
+                port = port * 10 + (unsigned)(part.ptr[i] - '0');
+        }
+        return port <= 65535;
+}
+
+/* The name of an interface, or its number; also after "%25", as a URI has it (RFC 6874 §2). */
+static bool is_zone(cd_str text)
+{
+        enum {
+                ZONE_MAX = 32
+        };
+
+        for (size_t i = 0; i < text.len; i++) {
+                unsigned char c = (unsigned char)text.ptr[i], lower = c | 0x20;
+                if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && !memchr("-._~", c, 4))
+                        return false;
+        }
+        return text.len > 0 && text.len <= ZONE_MAX;
+}
+
+/* Without brackets, with or without a zone. */
+static bool parse_ipv6(cd_str text, struct cd_address *ret)
+{
+        size_t zone = cd_str_index(text, '%');
+
+        return (zone == text.len || is_zone(cd_str_slice(text, zone + 1, text.len))) &&
+               parse_family(AF_INET6, cd_str_slice(text, 0, zone), ret->bytes);
+}
+
+/* Without brackets and zone, with or without a port. */
+static bool parse_ipv4(cd_str text, struct cd_address *ret)
+{
+        size_t colon = cd_str_index(text, ':');
+        struct in_addr ipv4;
+
+        if (!is_port_part(cd_str_slice(text, colon, text.len)) ||
+            !parse_family(AF_INET, cd_str_slice(text, 0, colon), &ipv4))
+                return false;
+        *ret = from_ipv4(&ipv4);
+        return true;
+}
+
+bool cd_address_parse_node(cd_str text, struct cd_address *ret)
+{
+        text = cd_str_trim(text);
+        if (text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"')
+                text = cd_str_slice(text, 1, text.len - 2);
+        if (text.len == 0 || text.ptr[0] != '[')
+                return parse_ipv6(text, ret) || parse_ipv4(text, ret);
+
+        size_t end = cd_str_index(text, ']');
+        return end < text.len && is_port_part(cd_str_slice(text, end + 1, text.len)) &&
+               parse_ipv6(cd_str_slice(text, 1, end - 1), ret);
+}
+
 bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret)
 {
         if (from->sa_family == AF_INET) {

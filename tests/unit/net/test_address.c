@@ -130,6 +130,106 @@ static void a_bad_network_is_refused_by_name(void **state)
         }
 }
 
+static void lesson_34_a_forwarded_address_is_read_in_every_form(void **state)
+{
+        static const char *const cases[][2] = {
+                { "192.0.2.1", "192.0.2.1" },
+                { "192.0.2.1:0", "192.0.2.1" },
+                { "192.0.2.1:65535", "192.0.2.1" },
+                { "192.0.2.1:00080", "192.0.2.1" },
+                { "2001:db8::1", "2001:db8::1" },
+                { "[2001:db8::1]", "2001:db8::1" },
+                { "[2001:db8::1]:4711", "2001:db8::1" },
+                { "\"[2001:db8::1]:4711\"", "2001:db8::1" },
+                { "\"[2001:DB8::1]\"", "2001:db8::1" },
+                { "\"192.0.2.1:4711\"", "192.0.2.1" },
+                { "\"192.0.2.1\"", "192.0.2.1" },
+                { "::ffff:192.0.2.1", "192.0.2.1" },
+                { "[::ffff:192.0.2.1]:80", "192.0.2.1" },
+                { "::FFFF:c000:201", "192.0.2.1" },
+                { "fe80::1%eth0", "fe80::1" },
+                { "[fe80::1%eth0.100]:80", "fe80::1" },
+                { "[fe80::1%25br-lan_1~]", "fe80::1" },
+                { "fe80::1%abcdefghijklmnopqrstuvwxyz012345", "fe80::1" }, /* 32 */
+                { " \t192.0.2.1 \t", "192.0.2.1" },
+                { "::", "::" },
+                { "0000:0000:0000:0000:0000:ffff:192.168.100.228", "192.168.100.228" }, /* the longest */
+                { "2001:db8::1:4711", "2001:db8::1:4711" },
+        };
+        char text[CD_ADDRESS_TEXT_MAX];
+        struct cd_address address;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                if (!cd_address_parse_node(cd_str_from_c(cases[i][0]), &address))
+                        fail_msg("%s was rejected", cases[i][0]);
+                assert_str(cd_str_of(text, cd_address_format(&address, text)), cases[i][1]);
+        }
+}
+
+static void lesson_34_what_is_no_forwarded_address_is_rejected(void **state)
+{
+        static const cd_str cases[] = {
+                CD_STR_INIT(""),
+                CD_STR_INIT(" "),
+                CD_STR_INIT("\""),
+                CD_STR_INIT("\"\""),
+                CD_STR_INIT("unknown"),
+                CD_STR_INIT("_hidden"),
+                CD_STR_INIT("\"_hidden\""),
+                CD_STR_INIT("localhost"),
+                CD_STR_INIT("192.0.2.1:65536"),
+                CD_STR_INIT("192.0.2.1:000080"),
+                CD_STR_INIT("192.0.2.1:99999"),
+                CD_STR_INIT("192.0.2.1:"),
+                CD_STR_INIT("192.0.2.1:_http"),
+                CD_STR_INIT("192.0.2.1:+80"),
+                CD_STR_INIT("192.0.2.1:8 0"),
+                CD_STR_INIT("192.0.2.1:80:80"),
+                CD_STR_INIT("192.0.2.1%eth0"),
+                CD_STR_INIT("192.0.2.01"),
+                CD_STR_INIT("192.0.2.1\0"),
+                CD_STR_INIT("192.0.2.1/32"),
+                CD_STR_INIT("192.0.2.1, 192.0.2.2"),
+                CD_STR_INIT("[192.0.2.1]"),
+                CD_STR_INIT("[192.0.2.1]:80"),
+                CD_STR_INIT("["),
+                CD_STR_INIT("]"),
+                CD_STR_INIT("[]"),
+                CD_STR_INIT("[]:80"),
+                CD_STR_INIT("[2001:db8::1"),
+                CD_STR_INIT("2001:db8::1]"),
+                CD_STR_INIT("[2001:db8::1]4711"),
+                CD_STR_INIT("[2001:db8::1]:"),
+                CD_STR_INIT("[2001:db8::1]:65536"),
+                CD_STR_INIT("[2001:db8::1]:4711]"),
+                CD_STR_INIT("[[2001:db8::1]]"),
+                CD_STR_INIT("\"192.0.2.1"),
+                CD_STR_INIT("192.0.2.1\""),
+                CD_STR_INIT("\"\"192.0.2.1\"\""),
+                CD_STR_INIT("\"192.0.2.1\\\""),
+                CD_STR_INIT("\" 192.0.2.1\""),
+                CD_STR_INIT("'192.0.2.1'"),
+                CD_STR_INIT("fe80::1%"),
+                CD_STR_INIT("%eth0"),
+                CD_STR_INIT("fe80::1%eth 0"),
+                CD_STR_INIT("fe80::1%eth0]"),
+                CD_STR_INIT("fe80::1%eth0/1"),
+                CD_STR_INIT("fe80::1%eth0\0"),
+                CD_STR_INIT("fe80::1%abcdefghijklmnopqrstuvwxyz0123456"), /* 33 */
+                CD_STR_INIT("00000:0000:0000:0000:0000:ffff:192.168.100.228"),
+                CD_STR_INIT("1:2:3:4:5:6:7:8:80"),
+                CD_STR_INIT(":80"),
+                CD_STR_INIT(":"),
+        };
+        struct cd_address address;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++)
+                if (cd_address_parse_node(cases[i], &address))
+                        fail_msg("case %zu, %.*s, was accepted", i, CD_STR_ARG(cases[i]));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -138,6 +238,8 @@ int main(void)
                 cmocka_unit_test(addresses_come_out_of_sockets),
                 cmocka_unit_test(lesson_3_a_network_has_its_own_addresses_and_no_others),
                 cmocka_unit_test(a_bad_network_is_refused_by_name),
+                cmocka_unit_test(lesson_34_a_forwarded_address_is_read_in_every_form),
+                cmocka_unit_test(lesson_34_what_is_no_forwarded_address_is_rejected),
         };
         return cmocka_run_group_tests_name("net/address", tests, NULL, NULL);
 }
