@@ -1,0 +1,317 @@
+#include "http/forwarded.h"
+
+#include <string.h>
+
+enum parameter {
+        FOR,
+        PROTO,
+        HOST,
+        BY,
+        PARAMETERS,
+};
+
+static const cd_str parameter_names[PARAMETERS] = {
+        [FOR] = CD_STR_INIT("for"),
+        [PROTO] = CD_STR_INIT("proto"),
+        [HOST] = CD_STR_INIT("host"),
+        [BY] = CD_STR_INIT("by"),
+};
+
+/* One of Forwarded's elements: what one proxy says. ptr NULL: not said. */
+struct element {
+        cd_str values[PARAMETERS];
+};
+
+/* On the way through the list of one kind, from the right. */
+struct walk {
+        struct cd_arena *arena;
+        const struct cd_network *trusted;
+        size_t trusted_count;
+        bool is_rfc7239; /* Forwarded, else X-Forwarded-For */
+        size_t met;      /* elements so far */
+        bool ended;      /* whatever stands further left does not matter */
+        bool has_address, unreadable;
+        bool silent;               /* an element had no for= */
+        struct cd_address address; /* of the element that was met last */
+        cd_str proto, host;        /* of Forwarded's rightmost element */
+};
+
+/* RFC 9110 §5.6.2 */
+static bool is_token_char(char c)
+{
+        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+               (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* Some proxies write addresses and ports without the quotes that RFC 7239 §4 asks for. None of these characters ends a
+ * value, so it can be read in one way only. */
+static bool is_value_char(char c)
+{
+        return is_token_char(c) || c == ':' || c == '[' || c == ']';
+}
+
+static cd_str take_while(cd_str *rest, bool (*is)(char))
+{
+        size_t len = 0;
+
+        while (len < rest->len && is(rest->ptr[len]))
+                len++;
+        cd_str taken = cd_str_slice(*rest, 0, len);
+        *rest = cd_str_slice(*rest, len, rest->len);
+        return taken;
+}
+
+/* A quoted-string (RFC 9110 §5.6.4) from the front of *rest, without quotes and escapes. */
+static cd_status take_quoted(struct cd_arena *arena, cd_str *rest, cd_str *ret)
+{
+        size_t end = 1, len = 0;
+        bool has_escapes = false;
+
+        for (; end < rest->len && rest->ptr[end] != '"'; end++)
+                if (rest->ptr[end] == '\\') {
+                        has_escapes = true;
+                        end++;
+                }
+        if (end >= rest->len)
+                return CD_MALFORMED;
+        cd_str inner = cd_str_slice(*rest, 1, end - 1);
+        *rest = cd_str_slice(*rest, end + 1, rest->len);
+        *ret = inner;
+        if (!has_escapes)
+                return CD_OK;
+
+        char *to = cd_arena_alloc(arena, inner.len);
+        if (!to)
+                return CD_NO_MEMORY;
+        for (size_t i = 0; i < inner.len; i++) {
+                i += inner.ptr[i] == '\\';
+                to[len++] = inner.ptr[i];
+        }
+        *ret = cd_str_of(to, len);
+        return CD_OK;
+}
+
+/* "name=value" from the front of *rest (RFC 7239 §4, forwarded-pair). Parameters of no known name are skipped. */
+static cd_status take_pair(struct cd_arena *arena, cd_str *rest, struct element *element)
+{
+        cd_str name = take_while(rest, is_token_char), value;
+
+        if (name.len == 0 || rest->len < 2 || rest->ptr[0] != '=')
+                return CD_MALFORMED;
+        *rest = cd_str_slice(*rest, 1, rest->len);
+        if (rest->ptr[0] == '"') {
+                cd_status status = take_quoted(arena, rest, &value);
+                if (status != CD_OK)
+                        return status;
+        } else {
+                value = take_while(rest, is_value_char);
+                if (value.len == 0)
+                        return CD_MALFORMED;
+        }
+        for (size_t i = 0; i < PARAMETERS; i++) {
+                if (!cd_str_eq_nocase(name, parameter_names[i]))
+                        continue;
+                if (element->values[i].ptr) /* each at most once */
+                        return CD_MALFORMED;
+                element->values[i] = value;
+        }
+        return CD_OK;
+}
+
+/* Pairs, some of them empty, between semicolons; blanks beside the semicolons are none of the RFC's, but in use. */
+static cd_status parse_element(struct cd_arena *arena, cd_str text, struct element *ret)
+{
+        struct element element = { 0 };
+
+        for (text = cd_str_trim(text); text.len; text = cd_str_trim(text)) {
+                if (text.ptr[0] != ';') {
+                        cd_status status = take_pair(arena, &text, &element);
+                        if (status != CD_OK)
+                                return status;
+                        text = cd_str_trim(text);
+                        if (text.len == 0)
+                                break;
+                        if (text.ptr[0] != ';')
+                                return CD_MALFORMED;
+                }
+                text = cd_str_slice(text, 1, text.len);
+        }
+        *ret = element;
+        return CD_OK;
+}
+
+/* Lower case; ptr NULL for any other than these two. */
+static cd_str known_proto(cd_str text)
+{
+        if (cd_str_eq_nocase(text, CD_STR("https")))
+                return CD_STR("https");
+        return cd_str_eq_nocase(text, CD_STR("http")) ? CD_STR("http") : (cd_str){ NULL, 0 };
+}
+
+static bool is_trusted(const struct walk *walk, const struct cd_address *address)
+{
+        for (size_t i = 0; i < walk->trusted_count; i++)
+                if (cd_network_has(&walk->trusted[i], address))
+                        return true;
+        return false;
+}
+
+static cd_status meet_address(struct walk *walk, cd_str node)
+{
+        struct cd_address address;
+
+        if (!cd_address_parse_node(node, &address))
+                return CD_MALFORMED;
+        walk->address = address;
+        walk->has_address = true;
+        walk->ended = !is_trusted(walk, &address);
+        return CD_OK;
+}
+
+static cd_status meet_element(struct walk *walk, cd_str text)
+{
+        struct element element;
+        cd_status status = parse_element(walk->arena, text, &element);
+
+        if (status != CD_OK)
+                return status;
+        if (walk->met == 1) {
+                walk->proto = known_proto(element.values[PROTO]);
+                if (element.values[HOST].len)
+                        walk->host = element.values[HOST];
+        }
+        /* Either all proxies name an address, or none does: between the two, somebody is missing. */
+        walk->silent = walk->silent || !element.values[FOR].ptr;
+        if (!element.values[FOR].ptr)
+                return walk->has_address ? CD_MALFORMED : CD_OK;
+        return walk->silent ? CD_MALFORMED : meet_address(walk, element.values[FOR]);
+}
+
+/* The elements of a line that are not empty (RFC 9110 §5.6.1.2); of more than there is room for the last ones, in a
+ * ring. Quotes are known in Forwarded only: an address needs none, and in X-Forwarded-For one of the client's own must
+ * not hide what a proxy appended. False: a quoted string has no end. */
+static bool split(cd_str line, bool has_quotes, cd_str ring[CD_FORWARDED_ELEMENTS_MAX], size_t *retcount)
+{
+        size_t start = 0, count = 0;
+        bool quoted = false;
+
+        for (size_t i = 0; i <= line.len; i++) {
+                char c = i < line.len ? line.ptr[i] : ',';
+                if (quoted && i < line.len) {
+                        i += c == '\\';
+                        quoted = c != '"';
+                } else if (has_quotes && c == '"') {
+                        quoted = true;
+                } else if (c == ',') {
+                        cd_str element = cd_str_trim(cd_str_slice(line, start, i - start));
+                        if (element.len)
+                                ring[count++ % CD_FORWARDED_ELEMENTS_MAX] = element;
+                        start = i + 1;
+                }
+        }
+        *retcount = count;
+        return !quoted;
+}
+
+static cd_status walk_line(struct walk *walk, cd_str line)
+{
+        cd_str ring[CD_FORWARDED_ELEMENTS_MAX];
+        size_t count;
+
+        if (!split(line, walk->is_rfc7239, ring, &count))
+                return CD_MALFORMED;
+        /* Where the ring has been written over, the walk has met its most elements already. */
+        while (count-- > 0 && !walk->ended) {
+                cd_str element = ring[count % CD_FORWARDED_ELEMENTS_MAX];
+                if (walk->met++ == CD_FORWARDED_ELEMENTS_MAX)
+                        return CD_TOO_LARGE;
+                cd_status status = walk->is_rfc7239 ? meet_element(walk, element) : meet_address(walk, element);
+                if (status != CD_OK)
+                        return status;
+        }
+        return CD_OK;
+}
+
+/* CD_NO_MEMORY is the only failure. */
+static cd_status walk_headers(struct walk *walk, const struct cd_http_header *headers, size_t count)
+{
+        cd_str name = walk->is_rfc7239 ? CD_STR("Forwarded") : CD_STR("X-Forwarded-For");
+
+        while (count-- > 0 && !walk->ended) {
+                if (!cd_str_eq_nocase(headers[count].name, name))
+                        continue;
+                cd_status status = walk_line(walk, headers[count].value);
+                if (status == CD_NO_MEMORY)
+                        return status;
+                if (status != CD_OK) {
+                        walk->ended = walk->unreadable = true;
+                        walk->has_address = false;
+                }
+        }
+        return CD_OK;
+}
+
+/* The rightmost element that is not empty, over all lines of that name. ptr NULL: none. */
+static cd_str last_element(const struct cd_http_header *headers, size_t count, cd_str name)
+{
+        while (count-- > 0) {
+                cd_str line = headers[count].value;
+                if (!cd_str_eq_nocase(headers[count].name, name))
+                        continue;
+                while (line.len) {
+                        size_t start = line.len;
+                        while (start > 0 && line.ptr[start - 1] != ',')
+                                start--;
+                        cd_str element = cd_str_trim(cd_str_slice(line, start, line.len));
+                        if (element.len)
+                                return element;
+                        line.len = start ? start - 1 : 0;
+                }
+        }
+        return (cd_str){ NULL, 0 };
+}
+
+/* What both kinds say, where both are there. */
+static cd_str agreed(cd_str x, cd_str rfc7239)
+{
+        return cd_str_eq_nocase(x, rfc7239) ? x : (cd_str){ NULL, 0 };
+}
+
+static cd_status set_address(struct cd_arena *arena, const struct cd_address *address, struct cd_forwarded *forwarded)
+{
+        char text[CD_ADDRESS_TEXT_MAX];
+
+        forwarded->address = *address;
+        forwarded->address_text = cd_arena_copy(arena, cd_str_of(text, cd_address_format(address, text)));
+        forwarded->has_address = true;
+        return forwarded->address_text.ptr ? CD_OK : CD_NO_MEMORY;
+}
+
+cd_status cd_forwarded_read(struct cd_arena *arena, const struct cd_http_header *headers, size_t count,
+                            const struct cd_network *trusted, size_t trusted_count, struct cd_forwarded *ret)
+{
+        struct walk x = { .arena = arena, .trusted = trusted, .trusted_count = trusted_count }, rfc7239 = x;
+        cd_str proto = last_element(headers, count, CD_STR("X-Forwarded-Proto"));
+        cd_str host = last_element(headers, count, CD_STR("X-Forwarded-Host"));
+        struct cd_forwarded forwarded = { .proto = known_proto(proto), .host = host };
+        cd_status status;
+
+        rfc7239.is_rfc7239 = true;
+        if ((status = walk_headers(&x, headers, count)) != CD_OK ||
+            (status = walk_headers(&rfc7239, headers, count)) != CD_OK)
+                return status;
+
+        bool is_x = x.met || proto.ptr || host.ptr, is_rfc7239 = rfc7239.met || rfc7239.unreadable;
+        if (is_rfc7239) {
+                forwarded.proto = is_x ? agreed(forwarded.proto, rfc7239.proto) : rfc7239.proto;
+                forwarded.host = is_x ? agreed(forwarded.host, rfc7239.host) : rfc7239.host;
+        }
+        forwarded.unreadable =
+                x.unreadable || rfc7239.unreadable ||
+                (x.has_address && rfc7239.has_address && memcmp(&x.address, &rfc7239.address, sizeof(x.address)) != 0);
+        if (!forwarded.unreadable && (x.has_address || rfc7239.has_address))
+                status = set_address(arena, x.has_address ? &x.address : &rfc7239.address, &forwarded);
+        if (status == CD_OK)
+                *ret = forwarded;
+        return status;
+}
