@@ -241,43 +241,39 @@ static cd_status bind_choice(const struct cd_field *field, cd_str value, int *re
         return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be one of %.*s", CD_STR_ARG(text));
 }
 
-/* Room for one more of `size` bytes behind `count` of them. The capacity is the next power of two, so it needs no place. */
-static void *grow_list(struct cd_arena *arena, void *items, size_t count, size_t size)
+/* The capacity is the next power of two, so it needs no member of its own. */
+cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, size_t count, size_t size, void **items,
+                        struct cd_error *reterr)
 {
         enum {
                 FIRST = 4
         };
-
-        if (count > 0 && (count < FIRST || count & (count - 1)))
-                return items;
-        void *to = cd_arena_calloc(arena, count ? count * 2 : FIRST, size);
-        if (to && count)
-                memcpy(to, items, count * size);
-        return to;
-}
-
-static cd_status check_count(const struct cd_field *field, size_t count, struct cd_error *reterr)
-{
         size_t max = field->max > 0 ? (size_t)field->max : CD_FIELD_MAX_ITEMS;
 
-        if (count < max)
+        if (count >= max)
+                return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be at most %zu items", max);
+        if (count > 0 && (count < FIRST || count & (count - 1)))
                 return CD_OK;
-        return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be at most %zu items", max);
+        void *to = cd_arena_calloc(arena, count ? count * 2 : FIRST, size);
+        if (!to)
+                return cd_fail_field(reterr, CD_NO_MEMORY, name_of(field), "out of memory");
+        if (count)
+                memcpy(to, *items, count * size);
+        *items = to;
+        return CD_OK;
 }
 
 static cd_status append_string(struct cd_arena *arena, const struct cd_field *field, cd_str value, struct cd_strs *list,
                                struct cd_error *reterr)
 {
-        cd_status status = check_count(field, list->count, reterr);
+        void *items = (void *)list->items;
+        cd_status status = cd_field_grow(arena, field, list->count, sizeof(value), &items, reterr);
         if (status == CD_OK)
                 status = check_text(field, value, 0, STRING_MAX, reterr);
         if (status != CD_OK)
                 return status;
 
-        cd_str *items = grow_list(arena, (void *)list->items, list->count, sizeof(*items));
-        if (!items)
-                return cd_fail_field(reterr, CD_NO_MEMORY, name_of(field), "out of memory");
-        items[list->count] = present(value);
+        ((cd_str *)items)[list->count] = present(value);
         *list = (struct cd_strs){ items, list->count + 1 };
         return CD_OK;
 }
@@ -307,21 +303,4 @@ cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd
                 break;
         }
         return refuse(field, "must have members of its own", reterr);
-}
-
-cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field, void *target, void **ret,
-                            struct cd_error *reterr)
-{
-        struct cd_objects *list = member_of(field, target);
-        size_t size = field->table->size;
-        cd_status status = check_count(field, list->count, reterr);
-        if (status != CD_OK)
-                return status;
-
-        char *items = grow_list(arena, list->items, list->count, size);
-        if (!items || cd_table_set_defaults(arena, field->table, items + list->count * size) != CD_OK)
-                return cd_fail_field(reterr, CD_NO_MEMORY, name_of(field), "out of memory");
-        *ret = items + list->count * size;
-        *list = (struct cd_objects){ items, list->count + 1 };
-        return CD_OK;
 }

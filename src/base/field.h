@@ -77,6 +77,10 @@ const char *cd_table_nearest(const struct cd_table *table, cd_str name);
  * CD_INVALID_REQUEST with the field's name. `target` is the start of the struct. */
 cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
                         struct cd_error *reterr);
+/* Makes room in `*items` for one more of `size` bytes after the `count` that the list field holds; what is new is zero.
+ * CD_INVALID_REQUEST where the field's bound is reached, CD_NO_MEMORY. */
+cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, size_t count, size_t size, void **items,
+                        struct cd_error *reterr);
 /* Writes every field's fallback into a zeroed struct. CD_OK or CD_NO_MEMORY (for a list); programming error (abort) where a
  * fallback does not fit its field. */
 cd_status cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);

@@ -71,6 +71,24 @@ cd_status cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *t
         return status;
 }
 
+cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field, void *target, void **ret,
+                            struct cd_error *reterr)
+{
+        struct cd_objects *list = member_of(field, target);
+        size_t size = field->table->size;
+        void *items = list->items;
+        cd_status status = cd_field_grow(arena, field, list->count, size, &items, reterr);
+        if (status != CD_OK)
+                return status;
+
+        char *added = (char *)items + list->count * size;
+        if (cd_table_set_defaults(arena, field->table, added) != CD_OK)
+                return cd_fail_field(reterr, CD_NO_MEMORY, cd_str_from_c(field->name), "out of memory");
+        *ret = added;
+        *list = (struct cd_objects){ items, list->count + 1 };
+        return CD_OK;
+}
+
 cd_status cd_table_mark(const struct cd_table *table, const struct cd_field *field, uint64_t *seen,
                         struct cd_error *reterr)
 {
