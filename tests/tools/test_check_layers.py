@@ -77,3 +77,122 @@ def test_an_umbrella_header_is_refused(tree):
 
 def test_an_empty_tree_is_no_success(tmp_path):
     assert check(tmp_path)[0] == 1
+
+
+# --- wire protocols -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path, header, wrong", [
+    ("src/http/planted.c", "http/h1/request.h", "only src/http/accept.c and src/http/h1/ may use http/h1"),
+    ("src/http/h1/planted.c", "http/h2/frame.h", "only src/http/accept.c and src/http/h2/ may use http/h2"),
+    ("src/web/planted.c", "http/h1/request.h", "only src/http/accept.c and src/http/h1/ may use http/h1"),
+    ("src/http/accept.c", "http/h2/frame.h", None),
+    ("src/http/h1/planted.c", "http/h1/request.h", None),
+    ("tests/unit/http/planted.c", "http/h1/request.h", None),
+])
+def test_a_wire_protocol_is_seen_by_its_own_folder_and_by_what_chooses_it(tmp_path, path, header, wrong):
+    plant(tmp_path, path, f'#include "{header}"')
+    status, output = check(tmp_path)
+    assert status == (1 if wrong else 0), output
+    assert (f"{path}:2: {wrong}" in output.splitlines()) == bool(wrong)
+
+
+# --- circles of objects ---------------------------------------------------------------------------------------------
+
+def compile_into(tree, library, sources):
+    """Writes the sources and compiles them into a build tree as Meson lays one out."""
+    place = tree / "build" / library
+    folder = place.parent.relative_to(tree / "build")
+    place.mkdir(parents=True, exist_ok=True)
+    for path, text in sources.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+        name = path.removeprefix("" if str(folder) == "." else f"{folder}/").replace("/", "_") + ".o"
+        subprocess.run(["gcc", "-c", tree / path, "-o", place / name], check=True, timeout=30)
+
+
+LEFT = "void right_a(void); int left_data; void left(void); void left(void) { right_a(); }"
+RIGHT = "extern int left_data; void right_a(void) { left_data = 1; }"
+ALONE = "void right_a(void); void alone(void) { right_a(); }"
+
+
+@pytest.mark.parametrize("library, left, right, where", [
+    ("src/base/libcardea-base.a.p", "src/base/left.c", "src/base/right.c", "src/base: a circle of left.c, right.c"),
+    ("src/core/libcardea-core.a.p", "src/core/left.c", "src/core/oauth/right.c",
+     "src/core: a circle of left.c, oauth/right.c"),
+    ("src/http/libcardea-http.a.p", "src/http/h1/left.c", "src/http/h1/right.c",
+     "src/http/h1: a circle of left.c, right.c"),
+    ("cardea.p", "src/cmd/left.c", "src/cmd/right.c", "src/cmd: a circle of left.c, right.c"),
+])
+def test_a_circle_of_objects_is_named_with_the_symbols_that_close_it(tmp_path, library, left, right, where):
+    alone = left.replace("left.c", "alone.c")
+    compile_into(tmp_path, library, {left: LEFT, right: RIGHT, alone: ALONE})
+    status, output = check(tmp_path)
+    assert status == 1
+    short = where.split()[-1]
+    lines = output.splitlines()
+    assert where in lines
+    assert f"  left.c needs right_a of {short}" in lines
+    assert f"  {short} needs left_data of left.c" in lines
+    assert "alone.c" not in output
+
+
+def test_files_that_need_each_other_one_way_are_no_circle(tmp_path):
+    compile_into(tmp_path, "src/base/libcardea-base.a.p",
+                 {"src/base/left.c": LEFT, "src/base/right.c": "void right_a(void) {}"})
+    status, output = check(tmp_path)
+    assert status == 0, output
+    assert "0 new or outdated circles" in output
+
+
+def test_folders_that_need_each_other_are_left_to_the_rule_of_includes(tmp_path):
+    compile_into(tmp_path, "src/http/libcardea-http.a.p", {"src/http/accept.c": LEFT, "src/http/h1/right.c": RIGHT})
+    # The circle of today's src/http is a known one, and it is not in this tree.
+    assert "src/http: a circle" not in check(tmp_path)[1]
+    assert "src/http/h1: a circle" not in check(tmp_path)[1]
+
+
+def test_an_object_whose_source_is_gone_does_not_count(tmp_path):
+    compile_into(tmp_path, "src/base/libcardea-base.a.p", {"src/base/left.c": LEFT, "src/base/right.c": RIGHT})
+    (tmp_path / "src/base/right.c").unlink()
+    assert check(tmp_path)[0] == 0
+
+
+def test_a_known_circle_that_is_open_must_leave_the_list(tmp_path):
+    compile_into(tmp_path, "src/store/libcardea-store-postgres.a.p",
+                 {"src/store/postgres/connection.c": LEFT, "src/store/postgres/statement.c": "void right_a(void) {}"})
+    status, output = check(tmp_path)
+    assert status == 1
+    assert ("tools/check-layers: no longer a circle, take it out of KNOWN_CIRCLES: "
+            "src/store/postgres/connection.c, src/store/postgres/statement.c") in output.splitlines()
+
+
+def test_a_known_circle_passes_and_a_larger_one_does_not(tmp_path):
+    known = {"src/store/postgres/connection.c": LEFT, "src/store/postgres/statement.c": RIGHT}
+    compile_into(tmp_path, "src/store/libcardea-store-postgres.a.p", known)
+    output = check(tmp_path)[1]
+    assert "postgres" not in output, output
+    compile_into(tmp_path, "src/store/libcardea-store-postgres.a.p",
+                 {"src/store/postgres/statement.c": RIGHT + " void third(void); void more(void) { third(); }",
+                  "src/store/postgres/third.c": "void left(void); void third(void) { left(); }"})
+    status, output = check(tmp_path)
+    assert status == 1
+    assert "src/store: a circle of postgres/connection.c, postgres/statement.c, postgres/third.c" in output.splitlines()
+
+
+def test_without_a_build_it_says_that_circles_were_skipped(tmp_path):
+    plant(tmp_path, "src/base/planted.c", "#include <stdio.h>")
+    status, output = check(tmp_path)
+    assert status == 0
+    assert f"circles not checked: there is no {tmp_path}/build (./dev build makes it)" in output
+
+
+def test_a_build_that_is_named_must_have_every_object(tmp_path):
+    compile_into(tmp_path, "src/base/libcardea-base.a.p", {"src/base/left.c": LEFT})
+    plant(tmp_path, "src/base/planted.c", "#include <stdio.h>")
+    done = subprocess.run([ROOT / "tools/check-layers", tmp_path, tmp_path / "build"], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 1
+    assert f"src/base/planted.c: has no object in {tmp_path}/build, like 0 others; build it first" in done.stdout
+    done = subprocess.run([ROOT / "tools/check-layers", tmp_path, tmp_path / "none"], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 1
