@@ -119,6 +119,8 @@ static void bind_scalar(const struct place *at, const struct cd_field *field, co
         judge_value(at, field, &value);
 }
 
+#define LIST_OF_TEXTS "write [\"a\", \"b\"], or one \"- a\" on each line"
+
 static bool expect_list(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         cd_str example)
 {
@@ -139,7 +141,7 @@ static void bind_strings(const struct place *at, const struct cd_field *field, c
 {
         struct cd_field item_field = *field;
 
-        if (!expect_list(at, field, list, CD_STR("write [\"a\", \"b\"], or one \"- a\" on each line")))
+        if (!expect_list(at, field, list, CD_STR(LIST_OF_TEXTS)))
                 return;
         cd_str *items = cd_arena_calloc(at->report->arena, list->count + 1, sizeof(*items));
         if (!items) {
@@ -158,12 +160,33 @@ static void bind_strings(const struct place *at, const struct cd_field *field, c
         *ret = (struct cd_strs){ .items = items, .count = index };
 }
 
+static void require_members(const struct place *at, const struct cd_table *table, const bool *seen,
+                            struct cd_yaml_mark mark);
+
+/* One value that stands for an object: its first field. An error names only the item, as the file does. */
+static void bind_shorthand(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *node,
+                           void *target)
+{
+        const bool seen[CD_TABLE_MAX_FIELDS] = { true };
+
+        if (node->type != CD_YAML_SCALAR)
+                return add_error(at, node->mark, CD_STR("expects one value, or settings of the form \"name: value\""),
+                                 CD_STR(""));
+        bind_scalar(at, &table->fields[0], node, target);
+        const struct cd_setting_source *source = cd_report_find_source(at->report, at->path);
+        struct place first = place_at(at, member_path(at, cd_str_from_c(table->fields[0].name)));
+        if (source)
+                note_source(&first, node, source->from);
+        require_members(at, table, seen, node->mark);
+}
+
 static void bind_objects(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *list,
                          struct cd_objects *ret)
 {
         const struct cd_table *table = field->table;
+        bool shorthand = field->flags & CD_FIELD_SHORTHAND;
 
-        if (!expect_list(at, field, list, CD_STR("begin each item with \"- \"")))
+        if (!expect_list(at, field, list, shorthand ? CD_STR(LIST_OF_TEXTS) : CD_STR("begin each item with \"- \"")))
                 return;
         char *items = cd_arena_calloc(at->report->arena, list->count + 1, table->size);
         if (!items) {
@@ -176,6 +199,10 @@ static void bind_objects(const struct place *at, const struct cd_field *field, c
                 struct place item = place_at(at, item_path(at, index));
                 if (cd_table_set_defaults(at->report->arena, table, items + index * table->size) != CD_OK)
                         at->report->no_memory = true;
+                if (shorthand && node->type != CD_YAML_MAPPING) {
+                        bind_shorthand(&item, table, node, items + index * table->size);
+                        continue;
+                }
                 note_source(&item, node, CD_STR(""));
                 bind_table(&item, table, node, items + index * table->size);
         }

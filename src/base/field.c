@@ -123,6 +123,15 @@ static cd_status bind_bool(const struct cd_field *field, cd_str value, bool *ret
         return CD_OK;
 }
 
+static cd_status bind_tristate(const struct cd_field *field, cd_str value, int *ret, struct cd_error *reterr)
+{
+        bool is_true;
+        cd_status status = bind_bool(field, value, &is_true, reterr);
+        if (status == CD_OK)
+                *ret = is_true ? CD_TRISTATE_TRUE : CD_TRISTATE_FALSE;
+        return status;
+}
+
 /* In the largest unit that divides it: "10m", "64KB". */
 static void add_amount(struct cd_buf *buf, const struct unit *units, int64_t value)
 {
@@ -289,6 +298,8 @@ cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd
                 return bind_string(field, value, member, reterr);
         case CD_FIELD_BOOL:
                 return bind_bool(field, value, member, reterr);
+        case CD_FIELD_TRISTATE:
+                return bind_tristate(field, value, member, reterr);
         case CD_FIELD_INT:
                 return bind_int(field, value, member, reterr);
         case CD_FIELD_DURATION:

@@ -9,6 +9,7 @@ enum cd_field_type {
         CD_FIELD_SECRET,   /* cd_str; as a string, but never shown: an error does not repeat it, `config show` prints
                               length and fingerprint */
         CD_FIELD_BOOL,     /* bool */
+        CD_FIELD_TRISTATE, /* int, enum cd_tristate; written as a bool, and unset where it is not given */
         CD_FIELD_INT,      /* int64_t; min..max where max > min */
         CD_FIELD_DURATION, /* int64_t, milliseconds; written "250ms", "5s", "10m", "1h", "7d" */
         CD_FIELD_SIZE,     /* int64_t, bytes; written "512", "8KB", "64KB", "1MB" (binary multiples) */
@@ -25,11 +26,20 @@ enum cd_field_flags {
         CD_FIELD_ONE_OR_MORE =
                 4,        /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
         CD_FIELD_RAW = 8, /* a string or secret of any UTF-8 but NUL: whoever reads it judges the characters */
+        CD_FIELD_SHORTHAND =
+                16, /* objects; an item may be one text, which is the value of the first field of `table`, a
+                                    string. A fallback holds such texts, separated by spaces */
 };
 
 enum {
         CD_TABLE_MAX_FIELDS = 64,
         CD_FIELD_MAX_ITEMS = 1024, /* of a list whose `max` is 0 */
+};
+
+enum cd_tristate {
+        CD_TRISTATE_UNSET,
+        CD_TRISTATE_FALSE,
+        CD_TRISTATE_TRUE,
 };
 
 struct cd_strs {
@@ -100,6 +110,10 @@ void cd_field_clear(const struct cd_field *field, void *target);
 /* Appends to an OBJECTS member one struct with its defaults set; *ret is valid until the next append. */
 cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field, void *target, void **ret,
                             struct cd_error *reterr);
+/* Appends to an OBJECTS member one struct whose first field is `value`, for a text that stands for an object
+ * (CD_FIELD_SHORTHAND). The error names the item. */
+cd_status cd_objects_append_text(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
+                                 struct cd_error *reterr);
 /* Puts the parent before the field that an error names: "secret" becomes "clients[2].secret". `index` SIZE_MAX: no index. */
 void cd_field_prefix_error(const struct cd_field *parent, size_t index, struct cd_error *error);
 

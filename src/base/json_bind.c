@@ -11,6 +11,7 @@ static const char *expected_type(const struct cd_field *field)
 {
         switch (field->type) {
         case CD_FIELD_BOOL:
+        case CD_FIELD_TRISTATE:
                 return "must be true or false";
         case CD_FIELD_INT:
                 return "must be a whole number";
@@ -21,7 +22,8 @@ static const char *expected_type(const struct cd_field *field)
         case CD_FIELD_OBJECT:
                 return "must be an object";
         case CD_FIELD_OBJECTS:
-                return "must be an array of objects";
+                return field->flags & CD_FIELD_SHORTHAND ? "must be an array of strings or objects"
+                                                         : "must be an array of objects";
         case CD_FIELD_STRING:
         case CD_FIELD_SECRET:
         case CD_FIELD_DURATION:
@@ -35,6 +37,7 @@ static bool has_right_type(const struct cd_field *field, const struct cd_json *v
 {
         switch (field->type) {
         case CD_FIELD_BOOL:
+        case CD_FIELD_TRISTATE:
                 return value->type == CD_JSON_BOOL;
         case CD_FIELD_INT:
                 return value->type == CD_JSON_NUMBER;
@@ -90,6 +93,12 @@ static cd_status bind_objects(struct cd_arena *arena, const struct cd_field *fie
         cd_field_clear(field, target);
         for (const struct cd_json *item = array->child; item; item = item->next, index++) {
                 void *element = NULL;
+                if (item->type == CD_JSON_STRING && field->flags & CD_FIELD_SHORTHAND) {
+                        cd_status status = cd_objects_append_text(arena, field, item->text, target, reterr);
+                        if (status != CD_OK)
+                                return status;
+                        continue;
+                }
                 if (item->type != CD_JSON_OBJECT)
                         return refuse_type(field, reterr);
                 cd_status status = cd_objects_append(arena, field, target, &element, reterr);

@@ -58,6 +58,20 @@ static void add_text(const struct cd_field *field, struct cd_buf *buf)
                 add_raw(buf, ",\"writeOnly\":true");
 }
 
+/* What is between the braces of an item's schema. */
+static void add_item(const struct cd_field *field, struct cd_buf *buf)
+{
+        if (!(field->flags & CD_FIELD_SHORTHAND)) {
+                add_object(field->table, buf);
+                return;
+        }
+        add_raw(buf, "\"anyOf\":[{");
+        add_text(&field->table->fields[0], buf);
+        add_raw(buf, "},{");
+        add_object(field->table, buf);
+        add_raw(buf, "}]");
+}
+
 static void add_type(const struct cd_field *field, struct cd_buf *buf)
 {
         switch (field->type) {
@@ -66,6 +80,7 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 add_text(field, buf);
                 break;
         case CD_FIELD_BOOL:
+        case CD_FIELD_TRISTATE:
                 add_raw(buf, "\"type\":\"boolean\"");
                 break;
         case CD_FIELD_INT:
@@ -96,7 +111,7 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 break;
         case CD_FIELD_OBJECTS:
                 add_raw(buf, "\"type\":\"array\",\"items\":{");
-                add_object(field->table, buf);
+                add_item(field, buf);
                 cd_buf_add_char(buf, '}');
                 add_bound(buf, "maxItems", field->max > 0 ? field->max : CD_FIELD_MAX_ITEMS);
                 break;
@@ -123,7 +138,7 @@ static void add_default(const struct cd_field *field, struct cd_buf *buf)
         if (!field->fallback || field->type == CD_FIELD_SECRET)
                 return;
         add_raw(buf, ",\"default\":");
-        if (field->type == CD_FIELD_STRINGS)
+        if (field->type == CD_FIELD_STRINGS || field->type == CD_FIELD_OBJECTS)
                 add_words(fallback, buf);
         else if (field->type == CD_FIELD_BOOL || field->type == CD_FIELD_INT)
                 cd_buf_add(buf, fallback);

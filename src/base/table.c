@@ -40,11 +40,13 @@ const char *cd_table_nearest(const struct cd_table *table, cd_str name)
 static cd_status set_default(struct cd_arena *arena, const struct cd_field *field, void *target)
 {
         cd_str fallback = cd_str_from_c(field->fallback), word = fallback;
-        bool is_list = field->type == CD_FIELD_STRINGS;
+        bool is_objects = field->type == CD_FIELD_OBJECTS && field->flags & CD_FIELD_SHORTHAND;
+        bool is_list = field->type == CD_FIELD_STRINGS || is_objects;
         struct cd_error err;
 
         while (!is_list || cd_str_take_word(&fallback, &word)) {
-                cd_status status = cd_field_bind(arena, field, word, target, &err);
+                cd_status status = is_objects ? cd_objects_append_text(arena, field, word, target, &err)
+                                              : cd_field_bind(arena, field, word, target, &err);
                 if (status == CD_NO_MEMORY)
                         return status;
                 if (status != CD_OK) {
@@ -87,6 +89,26 @@ cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field
         *ret = added;
         *list = (struct cd_objects){ items, list->count + 1 };
         return CD_OK;
+}
+
+cd_status cd_objects_append_text(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
+                                 struct cd_error *reterr)
+{
+        const struct cd_objects *list = member_of(field, target);
+        size_t index = list->count;
+        void *object;
+        cd_status status = cd_objects_append(arena, field, target, &object, reterr);
+        if (status != CD_OK)
+                return status;
+
+        status = cd_field_bind(arena, &field->table->fields[0], value, object, reterr);
+        if (status != CD_OK && reterr)
+                reterr->field[0] = '\0'; /* the item is what was written, not its first field */
+        if (status == CD_OK)
+                status = cd_table_check_required(field->table, 1, reterr);
+        if (status != CD_OK && reterr)
+                cd_field_prefix_error(field, index, reterr);
+        return status;
 }
 
 cd_status cd_table_mark(const struct cd_table *table, const struct cd_field *field, uint64_t *seen,

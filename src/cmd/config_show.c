@@ -60,6 +60,22 @@ static void add_strings(struct cd_buf *out, const struct cd_strs *list)
         cd_buf_add_char(out, ']');
 }
 
+static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member);
+
+/* The first field of each. */
+static void add_first_fields(struct cd_arena *arena, struct cd_buf *out, const struct cd_table *table,
+                             const struct cd_objects *list)
+{
+        cd_buf_add_char(out, '[');
+        for (size_t i = 0; i < list->count; i++) {
+                if (i)
+                        cd_buf_add(out, CD_STR(", "));
+                add_value(arena, out, &table->fields[0],
+                          (const char *)list->items + i * table->size + table->fields[0].offset);
+        }
+        cd_buf_add_char(out, ']');
+}
+
 static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member)
 {
         cd_str text;
@@ -74,6 +90,11 @@ static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct c
                 break;
         case CD_FIELD_BOOL:
                 cd_buf_add(out, *(const bool *)member ? CD_STR("true") : CD_STR("false"));
+                break;
+        case CD_FIELD_TRISTATE:
+                cd_buf_add(out, *(const int *)member == CD_TRISTATE_UNSET  ? CD_STR("null")
+                                : *(const int *)member == CD_TRISTATE_TRUE ? CD_STR("true")
+                                                                           : CD_STR("false"));
                 break;
         case CD_FIELD_INT:
                 cd_buf_add_i64(out, *(const int64_t *)member);
@@ -90,9 +111,10 @@ static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct c
         case CD_FIELD_STRINGS:
                 add_strings(out, member);
                 break;
-        case CD_FIELD_OBJECT:
-        case CD_FIELD_OBJECTS: /* shown by their members; here only a list without any */
-                cd_buf_add(out, CD_STR("[]"));
+        case CD_FIELD_OBJECTS: /* here only a list without any, or of texts that stand for objects */
+                add_first_fields(arena, out, field->table, member);
+                break;
+        case CD_FIELD_OBJECT: /* shown by its members */
                 break;
         }
 }
@@ -177,6 +199,30 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
 
 static void show_table(struct show *show, const struct cd_table *table, const char *target, cd_str path);
 
+/* Whether each item is the default or was written as one text, which then is all that there is to show. */
+static bool is_list_of_texts(const struct show *show, const struct cd_field *field, const struct cd_objects *list,
+                             cd_str setting)
+{
+        const struct cd_report *report = show->report;
+
+        if (!(field->flags & CD_FIELD_SHORTHAND))
+                return list->count == 0;
+        for (size_t i = 0; i < list->count; i++) {
+                cd_str path = cd_arena_printf(report->arena, "%.*s[%zu]", CD_STR_ARG(setting), i);
+                const struct cd_setting_source *item = cd_report_find_source(report, path);
+                for (size_t k = 0; k < field->table->count; k++) {
+                        cd_str name = cd_arena_printf(report->arena, "%.*s.%s", CD_STR_ARG(path),
+                                                      field->table->fields[k].name);
+                        const struct cd_setting_source *member = cd_report_find_source(report, name);
+                        bool is_item = k == 0 && member && item && member->line == item->line &&
+                                       member->column == item->column;
+                        if (member && !is_item)
+                                return false;
+                }
+        }
+        return true;
+}
+
 static void show_field(struct show *show, const struct cd_field *field, const char *target, cd_str path)
 {
         struct cd_arena *arena = show->report->arena;
@@ -192,7 +238,7 @@ static void show_field(struct show *show, const struct cd_field *field, const ch
                 return;
         }
         const struct cd_objects *list = (const void *)member;
-        if (field->type == CD_FIELD_OBJECTS && list->count) {
+        if (field->type == CD_FIELD_OBJECTS && !is_list_of_texts(show, field, list, setting)) {
                 for (size_t i = 0; i < list->count; i++)
                         show_table(show, field->table, (const char *)list->items + i * field->table->size,
                                    cd_arena_printf(arena, "%.*s[%zu]", CD_STR_ARG(setting), i));

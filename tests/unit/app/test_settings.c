@@ -21,7 +21,7 @@ struct settings {
         bool on;
         cd_str greeting, key;
         int64_t lifetime;
-        struct cd_objects users;
+        struct cd_objects users, guests;
 };
 
 static const struct cd_field user_fields[] = {
@@ -50,6 +50,13 @@ static const struct cd_field fields[] = {
           .type = CD_FIELD_OBJECTS,
           .table = &user_table,
           .max = 3 },
+        { .name = "guests",
+          .offset = offsetof(struct settings, guests),
+          .type = CD_FIELD_OBJECTS,
+          .flags = CD_FIELD_SHORTHAND,
+          .table = &user_table,
+          .max = 3,
+          .fallback = "ann bob" },
 };
 static const struct cd_table table = { "settings", fields, CD_LEN(fields), sizeof(struct settings), true };
 
@@ -389,6 +396,45 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
                 ":1:8: users: has too many items (at most 3)");
 }
 
+static void a_text_stands_for_an_object_where_the_field_says_so(void **state)
+{
+        struct fixture *f = *state;
+
+        const struct user *guests = accepts(f, "")->guests.items;
+        assert_int_equal(f->settings.guests.count, 2);
+        ASSERT_STR(guests[1].name, "bob");
+        ASSERT_STR(guests[1].roles.items[0], "guest");
+
+        setenv("CD_TEST_A", "dan", 1);
+        guests = accepts(f, "guests:\n  - carl\n  - ${env:CD_TEST_A}\n  - { name: eve, roles: [] }\n")->guests.items;
+        assert_int_equal(f->settings.guests.count, 3);
+        ASSERT_STR(guests[0].name, "carl");
+        ASSERT_STR(guests[0].roles.items[0], "guest");
+        ASSERT_STR(guests[1].name, "dan");
+        ASSERT_STR(guests[2].name, "eve");
+        assert_int_equal(guests[2].roles.count, 0);
+        const struct cd_setting_source *source = cd_report_find_source(&f->report, CD_STR("guests[1].name"));
+        assert_int_equal(source->line, 3);
+        ASSERT_STR(source->from, "env CD_TEST_A");
+        assert_null(cd_report_find_source(&f->report, CD_STR("guests[1].roles")));
+        assert_int_equal(accepts(f, "guests: []\n")->guests.count, 0);
+}
+
+static void a_mistake_in_such_a_text_names_the_item(void **state)
+{
+        struct fixture *f = *state;
+
+        refuses(f, "guests: [ann, \"a\\0b\"]\n", ":1:15: guests[1]: must not hold control characters");
+        refuses(f, "guests: [~]\n",
+                ":1:10: guests[0]: has no value; leave the line out for the default, or write \"\" for an empty text");
+        refuses(f, "guests: [[ann]]\n", ":1:10: guests[0]: expects one value, or settings of the form \"name: value\"");
+        refuses(f, "guests: ann\n", ":1:9: guests: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
+        refuses(f, "guests: [{ nam: ann }]\n",
+                ":1:12: unknown setting \"guests[0].nam\"; did you mean \"guests[0].name\"?");
+        refuses(f, "guests: [{ secret: x }]\n", ":1:10: guests[0].name: is missing");
+        refuses(f, "guests: [a, b, c, d]\n", ":1:9: guests: has too many items (at most 3)");
+}
+
 static void a_secret_is_never_repeated(void **state)
 {
         struct fixture *f = *state;
@@ -507,6 +553,8 @@ int main(void)
                 TEST(a_secret_file_that_others_can_read_is_refused),
                 TEST(a_credential_is_a_file_that_systemd_gave),
                 TEST(wrong_types_and_ranges_name_the_setting),
+                TEST(a_text_stands_for_an_object_where_the_field_says_so),
+                TEST(a_mistake_in_such_a_text_names_the_item),
                 TEST(a_secret_is_never_repeated),
                 TEST(missing_values_and_settings_given_twice_are_refused),
                 TEST(every_mistake_is_found_in_one_run),

@@ -17,10 +17,10 @@ struct message {
         cd_str name, token, pem, url;
         bool on;
         int64_t port, any, wait, size, huge;
-        int mode;
+        int mode, maybe;
         struct cd_strs scopes;
         struct part part;
-        struct cd_objects parts;
+        struct cd_objects parts, names;
 };
 
 static const char *check_url(cd_str value)
@@ -54,6 +54,8 @@ static const struct cd_field fields[] = {
         FIELD(scopes, STRINGS, .max = 5, .fallback = "a b"),
         FIELD(part, OBJECT, .table = &part_table),
         FIELD(parts, OBJECTS, .table = &part_table, .max = 6),
+        FIELD(maybe, TRISTATE),
+        FIELD(names, OBJECTS, .table = &part_table, .flags = CD_FIELD_SHORTHAND, .max = 3, .fallback = "x y"),
 };
 static const struct cd_table table = { "message", fields, CD_LEN(fields), sizeof(struct message), true };
 
@@ -104,6 +106,12 @@ static void defaults_are_written(void **state)
         assert_str(m.scopes.items[1], "b");
         assert_int_equal(m.part.count, 3);
         assert_int_equal(m.parts.count, 0);
+        assert_int_equal(m.maybe, CD_TRISTATE_UNSET);
+        const struct part *names = m.names.items;
+        assert_int_equal(m.names.count, 2);
+        assert_str(names[0].id, "x");
+        assert_str(names[1].id, "y");
+        assert_int_equal(names[1].count, 3);
 }
 
 static void a_default_that_does_not_fit_is_a_fault_of_the_program(void **state)
@@ -249,6 +257,11 @@ static void booleans_and_choices_are_the_listed_words(void **state)
         assert_false(m.on);
         assert_refused("on", CD_STR("yes"), "must be true or false");
         assert_refused("on", CD_STR("True"), "must be true or false");
+        assert_bound("maybe", "false", &m);
+        assert_int_equal(m.maybe, CD_TRISTATE_FALSE);
+        assert_bound("maybe", "true", &m);
+        assert_int_equal(m.maybe, CD_TRISTATE_TRUE);
+        assert_refused("maybe", CD_STR("auto"), "must be true or false");
         assert_bound("mode", "always", &m);
         assert_int_equal(m.mode, 2);
         assert_refused("mode", CD_STR("demo"), "must be one of never, demo-only, always");
@@ -302,6 +315,25 @@ static void objects_are_appended_with_their_defaults(void **state)
         assert_string_equal(err.reason, "must be at most 6 items");
         cd_field_clear(field, &m);
         assert_int_equal(m.parts.count, 0);
+}
+
+static void a_text_stands_for_an_object_where_the_field_says_so(void **state)
+{
+        const struct cd_field *field = cd_table_find(&table, CD_STR("names"));
+        struct message m = { 0 };
+        struct cd_error err = { 0 };
+
+        (void)state;
+        assert_status(cd_objects_append_text(&arena, field, CD_STR("one"), &m, &err), CD_OK);
+        assert_status(cd_objects_append_text(&arena, field, CD_STR("two"), &m, &err), CD_OK);
+        const struct part *names = m.names.items;
+        assert_int_equal(m.names.count, 2);
+        assert_str(names[1].id, "two");
+        assert_int_equal(names[1].count, 3);
+        assert_status(cd_objects_append_text(&arena, field, CD_STR("a\n"), &m, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "names[2]");
+        assert_string_equal(err.reason, "must not hold control characters");
+        assert_status(cd_objects_append_text(&arena, field, CD_STR("four"), &m, NULL), CD_INVALID_REQUEST);
 }
 
 static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
@@ -389,6 +421,7 @@ int main(void)
                 cmocka_unit_test(booleans_and_choices_are_the_listed_words),
                 cmocka_unit_test(lists_grow_to_their_bound),
                 cmocka_unit_test(objects_are_appended_with_their_defaults),
+                cmocka_unit_test(a_text_stands_for_an_object_where_the_field_says_so),
                 cmocka_unit_test(lesson_23_an_unknown_key_is_an_error_with_did_you_mean),
                 cmocka_unit_test(names_are_found_exactly_and_the_nearest_by_distance),
                 cmocka_unit_test(marks_find_the_second_and_the_missing),

@@ -14,10 +14,10 @@ struct answer {
         cd_str issuer, secret;
         bool active;
         int64_t exp, body, wait;
-        int level;
+        int level, maybe;
         struct cd_strs scopes, aud;
         struct key key;
-        struct cd_objects keys;
+        struct cd_objects keys, names;
 };
 
 static const char *const levels[] = { "low", "high", NULL };
@@ -43,6 +43,8 @@ static const struct cd_field fields[] = {
         FIELD(aud, STRINGS, .flags = CD_FIELD_ONE_OR_MORE),
         FIELD(key, OBJECT, .table = &key_table),
         FIELD(keys, OBJECTS, .table = &key_table),
+        FIELD(maybe, TRISTATE),
+        FIELD(names, OBJECTS, .table = &key_table, .flags = CD_FIELD_SHORTHAND, .max = 3, .fallback = "x"),
 };
 static const struct cd_table table = { "answer", fields, CD_LEN(fields), sizeof(struct answer), false };
 
@@ -150,6 +152,39 @@ static void one_string_may_stand_for_a_list_where_the_field_says_so(void **state
         assert_refused("{\"issuer\":\"i\",\"aud\":[[\"one\"]]}", "aud", "must be an array of strings");
 }
 
+static void a_string_may_stand_for_an_object_where_the_field_says_so(void **state)
+{
+        struct answer a = decoded(CD_STR("{\"issuer\":\"i\"}"));
+        const struct key *names = a.names.items;
+
+        (void)state;
+        assert_int_equal(a.names.count, 1);
+        assert_str(names[0].kid, "x");
+        a = decoded(CD_STR("{\"issuer\":\"i\",\"names\":[\"a\",{\"kid\":\"b\",\"bits\":8}]}"));
+        names = a.names.items;
+        assert_int_equal(a.names.count, 2);
+        assert_str(names[0].kid, "a");
+        assert_int_equal(names[0].bits, 256);
+        assert_str(names[1].kid, "b");
+        assert_int_equal(names[1].bits, 8);
+        assert_refused("{\"issuer\":\"i\",\"names\":[\"a\",\"b\\u0000\"]}", "names[1]",
+                       "must not hold control characters");
+        assert_refused("{\"issuer\":\"i\",\"names\":[1]}", "names", "must be an array of strings or objects");
+        assert_refused("{\"issuer\":\"i\",\"names\":\"a\"}", "names", "must be an array of strings or objects");
+        assert_refused("{\"issuer\":\"i\",\"names\":[\"a\",\"b\",\"c\",\"d\"]}", "names", "must be at most 3 items");
+        assert_refused("{\"issuer\":\"i\",\"keys\":[\"a\"]}", "keys", "must be an array of objects");
+}
+
+static void a_tristate_is_a_bool_that_may_be_absent(void **state)
+{
+        (void)state;
+        assert_int_equal(decoded(CD_STR("{\"issuer\":\"i\"}")).maybe, CD_TRISTATE_UNSET);
+        assert_int_equal(decoded(CD_STR("{\"issuer\":\"i\",\"maybe\":null}")).maybe, CD_TRISTATE_UNSET);
+        assert_int_equal(decoded(CD_STR("{\"issuer\":\"i\",\"maybe\":true}")).maybe, CD_TRISTATE_TRUE);
+        assert_int_equal(decoded(CD_STR("{\"issuer\":\"i\",\"maybe\":false}")).maybe, CD_TRISTATE_FALSE);
+        assert_refused("{\"issuer\":\"i\",\"maybe\":\"true\"}", "maybe", "must be true or false");
+}
+
 static void an_error_inside_names_its_path(void **state)
 {
         (void)state;
@@ -199,6 +234,8 @@ int main(void)
                 cmocka_unit_test(null_counts_as_absent),
                 cmocka_unit_test(a_member_of_the_wrong_type_is_refused),
                 cmocka_unit_test(one_string_may_stand_for_a_list_where_the_field_says_so),
+                cmocka_unit_test(a_string_may_stand_for_an_object_where_the_field_says_so),
+                cmocka_unit_test(a_tristate_is_a_bool_that_may_be_absent),
                 cmocka_unit_test(an_error_inside_names_its_path),
                 cmocka_unit_test(lesson_18_duplicate_members_are_refused),
                 cmocka_unit_test(text_that_is_no_json_is_malformed),

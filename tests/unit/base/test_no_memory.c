@@ -31,7 +31,7 @@ struct item {
 struct message {
         cd_str name;
         struct cd_strs scopes;
-        struct cd_objects items;
+        struct cd_objects items, names;
 };
 
 static const struct cd_field item_fields[] = {
@@ -43,6 +43,12 @@ static const struct cd_field fields[] = {
         { .name = "name", .offset = offsetof(struct message, name), .type = CD_FIELD_STRING },
         { .name = "scopes", .offset = offsetof(struct message, scopes), .type = CD_FIELD_STRINGS, .fallback = "x y z" },
         { .name = "items", .offset = offsetof(struct message, items), .type = CD_FIELD_OBJECTS, .table = &item_table },
+        { .name = "names",
+          .offset = offsetof(struct message, names),
+          .type = CD_FIELD_OBJECTS,
+          .flags = CD_FIELD_SHORTHAND,
+          .table = &item_table,
+          .fallback = "a b" },
 };
 static const struct cd_table table = { "message", fields, CD_LEN(fields), sizeof(struct message), false };
 
@@ -52,11 +58,11 @@ static cd_status decode_json(struct cd_arena *arena, struct cd_error *reterr)
 {
         struct message message = { 0 };
 
-        return cd_json_decode(
-                arena,
-                CD_STR("{\"name\":\"\\u00e4\",\"scopes\":[\"a\",\"b\",\"c\",\"d\",\"e\"],\"items\":[{\"id\":\"1\"},"
-                       "{\"tags\":[\"q\"]},{},{},{\"id\":\"\\u00e45\"}]}"),
-                &table, &message, reterr);
+        return cd_json_decode(arena,
+                              CD_STR("{\"name\":\"\\u00e4\",\"scopes\":[\"a\",\"b\",\"c\",\"d\",\"e\"],\"names\":["
+                                     "\"b\"],\"items\":[{\"id\":\"1\"},"
+                                     "{\"tags\":[\"q\"]},{},{},{\"id\":\"\\u00e45\"}]}"),
+                              &table, &message, reterr);
 }
 
 static cd_status decode_form(struct cd_arena *arena, struct cd_error *reterr)

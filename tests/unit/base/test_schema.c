@@ -12,10 +12,10 @@ struct outer {
         cd_str name, key;
         bool on;
         int64_t port, wait, ever, body, size, any;
-        int mode;
+        int mode, maybe;
         struct cd_strs list;
         struct inner one;
-        struct cd_objects many;
+        struct cd_objects many, texts;
 };
 
 static const char *const modes[] = { "a", "b\"c", NULL };
@@ -41,6 +41,8 @@ static const struct cd_field fields[] = {
         FIELD(list, STRINGS, .max = 3, .fallback = "x y"),
         FIELD(one, OBJECT, .table = &inner_table),
         FIELD(many, OBJECTS, .table = &inner_table),
+        FIELD(maybe, TRISTATE),
+        FIELD(texts, OBJECTS, .table = &inner_table, .flags = CD_FIELD_SHORTHAND, .max = 2, .fallback = "x y"),
 };
 static const struct cd_table table = { "outer", fields, CD_LEN(fields), sizeof(struct outer), false };
 
@@ -64,7 +66,11 @@ static const char expected[] =
         "\"one\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"maxLength\":4096}},"
         "\"required\":[\"id\"],\"additionalProperties\":false},"
         "\"many\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\","
-        "\"maxLength\":4096}},\"required\":[\"id\"],\"additionalProperties\":false},\"maxItems\":1024}},"
+        "\"maxLength\":4096}},\"required\":[\"id\"],\"additionalProperties\":false},\"maxItems\":1024},"
+        "\"maybe\":{\"type\":\"boolean\"},"
+        "\"texts\":{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":4096},"
+        "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"maxLength\":4096}},"
+        "\"required\":[\"id\"],\"additionalProperties\":false}]},\"maxItems\":2,\"default\":[\"x\",\"y\"]}},"
         "\"required\":[\"name\",\"key\"]}";
 
 static void a_table_prints_as_json_schema(void **state)
