@@ -108,6 +108,7 @@ void cd_config_complete(struct cd_config *config)
 {
         struct cd_config_client *clients = config->clients.items;
 
+        cd_service_complete(&config->service);
         for (size_t i = 0; i < config->clients.count; i++)
                 if (!clients[i].audience.len)
                         clients[i].audience = config->issuer;

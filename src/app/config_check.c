@@ -29,6 +29,7 @@ static bool is_loopback(const struct cd_address *address)
         return cd_network_has(&loopback[0], address) || cd_network_has(&loopback[1], address);
 }
 
+/* Or on a Unix socket, which only programs of this machine reach. */
 static bool listens_on_loopback(cd_str listen)
 {
         struct cd_listen_address where;
@@ -240,8 +241,9 @@ static void check_any_user(const struct cd_config *config, struct cd_report *rep
 
         if (config->accept_any_user == CD_ANY_USER_NEVER)
                 return;
+        const struct cd_listen_setting *listeners = config->service.listen.items;
         for (size_t i = 0; i < config->service.listen.count; i++) {
-                cd_str listen = config->service.listen.items[i]; /* empty where it was refused already */
+                cd_str listen = listeners[i].address; /* empty where it was refused already */
                 if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && listen.len && !listens_on_loopback(listen))
                         return ERROR(report, setting, "listen on 127.0.0.1 or [::1] only, or set it to never",
                                      "is demo-only, but %.*s is not a loopback address", CD_STR_ARG(listen));

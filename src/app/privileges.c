@@ -2,14 +2,15 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
-        USER_NAME_MAX = 256,   /* bytes */
-        ENTRY_ROOM = 64 * 1024 /* of a line of passwd, and what a directory service adds */
+        NAME_MAX_LEN = 256,     /* bytes, of a user or a group */
+        ENTRY_ROOM = 64 * 1024, /* of a line of passwd or group, and what a directory service adds */
 };
 
 struct identity {
@@ -19,10 +20,10 @@ struct identity {
 
 static bool find_user(cd_str name, struct identity *ret)
 {
-        char z[USER_NAME_MAX + 1], room[ENTRY_ROOM];
+        char z[NAME_MAX_LEN + 1], room[ENTRY_ROOM];
         struct passwd entry, *found = NULL;
 
-        if (name.len > USER_NAME_MAX)
+        if (name.len > NAME_MAX_LEN)
                 return false;
         memcpy(z, name.ptr, name.len);
         z[name.len] = '\0';
@@ -50,6 +51,21 @@ const char *cd_privileges_check_user(cd_str value)
         if (!cd_privileges_is_root() && identity.uid != geteuid())
                 return "can only be another user where the program is started as root";
         return NULL;
+}
+
+const char *cd_privileges_check_group(cd_str value)
+{
+        char z[NAME_MAX_LEN + 1], room[ENTRY_ROOM];
+        struct group entry, *found = NULL;
+
+        if (!value.len)
+                return NULL;
+        if (value.len > NAME_MAX_LEN)
+                return "must be a group of this machine";
+        memcpy(z, value.ptr, value.len);
+        z[value.len] = '\0';
+        return getgrnam_r(z, &entry, room, sizeof(room), &found) == 0 && found ? NULL
+                                                                               : "must be a group of this machine";
 }
 
 static cd_status become(cd_str user, struct cd_error *reterr)

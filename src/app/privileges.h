@@ -10,5 +10,7 @@ cd_status cd_privileges_drop(cd_str user, struct cd_error *reterr);
 
 /* Whether cd_privileges_drop could become that user: NULL, or why not. `value` is a field's value: a check of its table. */
 const char *cd_privileges_check_user(cd_str value);
+/* The check of a group's name: NULL, or what is wrong with it. Empty is fine. */
+const char *cd_privileges_check_group(cd_str value);
 /* Whether the process is root, which a server should not stay. */
 bool cd_privileges_is_root(void);

@@ -16,6 +16,8 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
         if (report->unread)
                 return status;
         cd_service_tls_resolve(settings, report);
+        cd_service_complete(settings);
+        cd_service_check_listeners(settings, report);
         cd_service_tls_check_settings(settings, report);
         if (status == CD_OK && settings->listen.count == 0)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
@@ -97,14 +99,17 @@ static const struct cd_service_settings *settings_of(const struct running *r)
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        struct cd_http_server_options options = cd_service_server_options(settings_of(r));
+        struct cd_http_server_options options;
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        cd_status status = cd_service_server_options(settings_of(r), r->arena, &options, reterr);
+        if (status != CD_OK)
+                return status;
         if (cd_service_has_tls(settings_of(r))) {
-                cd_status status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system),
-                                                       &scratch, &tls, &validity, reterr);
+                status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system), &scratch,
+                                             &tls, &validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;

@@ -15,9 +15,17 @@
 #include "app/settings.h"
 #include "http/server.h"
 
+/* An item of `listen`: as one text it is the address. */
+struct cd_listen_setting {
+        cd_str address; /* "127.0.0.1:5001", "[::1]:5001", "unix:/PATH", "systemd:NAME"; empty where it was refused */
+        int http2;      /* enum cd_tristate; never unset after cd_service_complete() */
+        bool proxy_protocol, ipv6_only;
+        cd_str mode, group; /* of a Unix socket; empty: as the process makes it */
+};
+
 /* The settings that every service has. Times are milliseconds, sizes bytes. */
 struct cd_service_settings {
-        struct cd_strs listen;
+        struct cd_objects listen; /* struct cd_listen_setting */
         struct cd_service_tls {
                 cd_str certificate, key,
                         client_ca;      /* paths of PEM files, NUL-terminated; certificate empty: plain HTTP */
@@ -34,10 +42,12 @@ struct cd_service_settings {
         cd_str user;
 };
 
-extern const struct cd_table cd_service_log_table, cd_service_limits_table, cd_service_tls_table;
-/* Further checks of the table: "127.0.0.1:5001" or "[::1]:0", and an address or network. */
-const char *cd_service_check_listen(cd_str value);
-const char *cd_service_check_proxy(cd_str value);
+extern const struct cd_table cd_service_listen_table, cd_service_log_table, cd_service_limits_table,
+        cd_service_tls_table;
+/* Further checks of the table: NULL, or what is wrong with the value. */
+const char *cd_service_check_address(cd_str value); /* "127.0.0.1:5001" or "[::1]:0" */
+const char *cd_service_check_listen(cd_str value);  /* that, "unix:/PATH" or "systemd:NAME" */
+const char *cd_service_check_proxy(cd_str value);   /* an address, a network or "unix:" */
 
 #define CD_SERVICE_FIELD_(T, M, member, kind, about, ...)                                                              \
         {                                                                                                              \
@@ -45,8 +55,8 @@ const char *cd_service_check_proxy(cd_str value);
         }
 /* Fields for the table of a struct `T` whose member `M` is a struct cd_service_settings. */
 #define CD_SERVICE_FIELDS(T, M, default_listen)                                                                        \
-        CD_SERVICE_FIELD_(T, M, listen, STRINGS, "addresses to listen on; port 0 takes a free one",                    \
-                          .fallback = default_listen, .check = cd_service_check_listen),                               \
+        CD_SERVICE_FIELD_(T, M, listen, OBJECTS, "addresses to listen on; port 0 takes a free one",                    \
+                          .flags = CD_FIELD_SHORTHAND, .table = &cd_service_listen_table, .fallback = default_listen), \
                 CD_SERVICE_FIELD_(T, M, tls, OBJECT, "TLS on all addresses of listen",                                 \
                                   .table = &cd_service_tls_table),                                                     \
                 CD_SERVICE_FIELD_(T, M, redirect_listen, STRINGS, "addresses that only redirect to https",             \
@@ -60,7 +70,8 @@ const char *cd_service_check_proxy(cd_str value);
                 CD_SERVICE_FIELD_(T, M, shutdown_grace, DURATION, "for running requests after a signal to stop",       \
                                   .max = 3600000, .fallback = "10s"),                                                  \
                 CD_SERVICE_FIELD_(T, M, trusted_proxies, STRINGS,                                                      \
-                                  "addresses or networks whose forwarded headers and request ids count",               \
+                                  "addresses or networks whose forwarded headers and request ids count; unix: for "    \
+                                  "clients of Unix sockets",                                                           \
                                   .check = cd_service_check_proxy),                                                    \
                 CD_SERVICE_FIELD_(T, M, log, OBJECT, "JSON lines on standard error", .table = &cd_service_log_table),  \
                 CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take",                                    \
@@ -119,8 +130,14 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
  * do without, so that a certificate that is over keeps nobody from them. */
 cd_status cd_service_prove(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr);
-/* The server's options, without routes and tls. The lists are borrowed from *settings. */
-struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
+/* Sets what follows from other settings where it was not given: http2 of each listener. */
+void cd_service_complete(struct cd_service_settings *settings);
+/* The server's options, without routes and tls. The lists are borrowed from *settings or live in `arena`. CD_OK or
+ * CD_NO_MEMORY. */
+cd_status cd_service_server_options(const struct cd_service_settings *settings, struct cd_arena *arena,
+                                    struct cd_http_server_options *ret, struct cd_error *reterr);
+/* Findings about what one item of `listen` combines. */
+void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */
 enum {
         CD_SERVICE_ARENA = 64 * 1024 * 1024

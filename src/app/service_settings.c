@@ -1,8 +1,29 @@
 /* The settings that every service has, and what they become. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "app/service.h"
+
+#define LISTEN(member, kind, ...)                                                                                      \
+        {                                                                                                              \
+                .name = #member, .offset = offsetof(struct cd_listen_setting, member), .type = CD_FIELD_##kind,        \
+                __VA_ARGS__                                                                                            \
+        }
+static const char *check_mode(cd_str value);
+
+static const struct cd_field listen_fields[] = {
+        LISTEN(address, STRING, .flags = CD_FIELD_REQUIRED, .check = cd_service_check_listen,
+               .help = "ADDRESS:PORT, unix:/PATH for a Unix socket, or systemd:NAME for a socket that systemd passes"),
+        LISTEN(http2, TRISTATE, .help = "whether HTTP/2 is spoken besides HTTP/1.1; by default with TLS only"),
+        LISTEN(proxy_protocol, BOOL, .fallback = "false",
+               .help = "each connection from a trusted proxy begins with a PROXY protocol header"),
+        LISTEN(ipv6_only, BOOL, .fallback = "false", .help = "an IPv6 address does not accept IPv4 connections"),
+        LISTEN(mode, STRING, .check = check_mode, .help = "permissions of a Unix socket, octal, such as \"0660\""),
+        LISTEN(group, STRING, .max = 256, .check = cd_privileges_check_group, .help = "the group of a Unix socket"),
+};
+const struct cd_table cd_service_listen_table = { "listen", listen_fields, CD_LEN(listen_fields),
+                                                  sizeof(struct cd_listen_setting), true };
 
 static const char *const log_levels[] = { "debug", "info", "warn", "error", "off", NULL };
 
@@ -77,7 +98,16 @@ static bool is_address(int family, cd_str text)
         return inet_pton(family, z, bytes) == 1;
 }
 
-const char *cd_service_check_listen(cd_str value)
+static const char *check_mode(cd_str value)
+{
+        bool fits = value.len == 0 || value.len == 3 || (value.len == 4 && value.ptr[0] == '0');
+
+        for (size_t i = 0; i < value.len; i++)
+                fits = fits && value.ptr[i] >= '0' && value.ptr[i] <= '7';
+        return fits ? NULL : "must be an octal number of three digits, such as 0660";
+}
+
+const char *cd_service_check_address(cd_str value)
 {
         static const char wrong[] = "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001";
         size_t colon = value.len;
@@ -96,8 +126,46 @@ const char *cd_service_check_listen(cd_str value)
         return wrong;
 }
 
+/* A path that struct sockaddr_un can hold. */
+static const char *check_unix(cd_str path)
+{
+        if (!cd_str_has_prefix(path, CD_STR("/")) || path.ptr[path.len - 1] == '/')
+                return "must be unix: and an absolute path, such as unix:/run/cardea/cardea.sock";
+        if (path.len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+                return "must be unix: and a path of at most 107 bytes";
+        return NULL;
+}
+
+/* What FileDescriptorName= may be (systemd.socket(5)). */
+static const char *check_systemd(cd_str name)
+{
+        static const char wrong[] = "must be systemd: and the FileDescriptorName= of a socket unit: 1 to 255 printable "
+                                    "ASCII characters without a colon";
+
+        for (size_t i = 0; i < name.len; i++)
+                if (name.ptr[i] <= 0x20 || name.ptr[i] >= 0x7f || name.ptr[i] == ':')
+                        return wrong;
+        return name.len == 0 || name.len > 255 ? wrong : NULL;
+}
+
+const char *cd_service_check_listen(cd_str value)
+{
+        size_t colon = cd_str_index(value, ':');
+        cd_str rest = cd_str_slice(value, colon + 1, value.len);
+
+        if (cd_str_has_prefix(value, CD_STR("unix:")))
+                return check_unix(rest);
+        if (cd_str_has_prefix(value, CD_STR("systemd:")))
+                return check_systemd(rest);
+        return cd_service_check_address(value) ? "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or "
+                                                 "unix:/PATH or systemd:NAME"
+                                               : NULL;
+}
+
 const char *cd_service_check_proxy(cd_str value)
 {
+        if (cd_str_eq(value, CD_STR("unix:")))
+                return NULL;
         size_t slash = cd_str_index(value, '/');
         cd_str address = cd_str_slice(value, 0, slash);
         bool v4 = is_address(AF_INET, address), v6 = is_address(AF_INET6, address);
@@ -106,19 +174,76 @@ const char *cd_service_check_proxy(cd_str value)
         if ((v4 || v6) && (slash == value.len || (cd_str_to_u64(cd_str_slice(value, slash + 1, value.len), &bits) &&
                                                   bits <= (v4 ? 32 : 128))))
                 return NULL;
-        return "must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8";
+        return "must be an address, a network or unix:, such as 10.0.0.1, 10.0.0.0/8 or unix:";
 }
 
-struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings)
+void cd_service_complete(struct cd_service_settings *settings)
 {
-        return (struct cd_http_server_options){
-                .listen = &settings->listen,
+        struct cd_listen_setting *listeners = settings->listen.items;
+        int by_default = settings->tls.certificate.len ? CD_TRISTATE_TRUE : CD_TRISTATE_FALSE;
+
+        for (size_t i = 0; i < settings->listen.count; i++)
+                if (listeners[i].http2 == CD_TRISTATE_UNSET)
+                        listeners[i].http2 = by_default;
+}
+
+static void refuse_for(const struct cd_listen_setting *listener, size_t index, const char *name, const char *what,
+                       const char *fix, struct cd_report *report)
+{
+        cd_str setting = cd_arena_printf(report->arena, "listen[%zu].%s", index, name);
+
+        cd_report_about(report, CD_FINDING_ERROR, setting, fix, "is only for %s, which %.*s is not", what,
+                        CD_STR_ARG(listener->address));
+}
+
+void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        static const char fix[] = "leave it out, or set address to unix:/PATH";
+        const struct cd_listen_setting *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->listen.count; i++) {
+                const struct cd_listen_setting *l = &listeners[i];
+                bool is_unix = cd_str_has_prefix(l->address, CD_STR("unix:"));
+                if (!l->address.len) /* which has been said */
+                        continue;
+                if (l->mode.len && !is_unix)
+                        refuse_for(l, i, "mode", "a Unix socket", fix, report);
+                if (l->group.len && !is_unix)
+                        refuse_for(l, i, "group", "a Unix socket", fix, report);
+                if (l->ipv6_only && !cd_str_has_prefix(l->address, CD_STR("[")))
+                        refuse_for(l, i, "ipv6_only", "an IPv6 address", "leave it out, or set address to [::]:PORT",
+                                   report);
+        }
+}
+
+/* The engine so far takes texts, and no Unix sockets, so nobody is trusted through one. */
+cd_status cd_service_server_options(const struct cd_service_settings *settings, struct cd_arena *arena,
+                                    struct cd_http_server_options *ret, struct cd_error *reterr)
+{
+        const struct cd_listen_setting *listeners = settings->listen.items;
+        const struct cd_strs *proxies = &settings->trusted_proxies;
+        struct cd_strs *lists = cd_arena_calloc(arena, 2, sizeof(*lists));
+        cd_str *addresses = cd_arena_calloc(arena, settings->listen.count + 1, sizeof(*addresses));
+        cd_str *trusted = cd_arena_calloc(arena, proxies->count + 1, sizeof(*trusted));
+
+        if (!lists || !addresses || !trusted)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the addresses of listen");
+        lists[0] = (struct cd_strs){ .items = addresses, .count = settings->listen.count };
+        lists[1].items = trusted;
+        for (size_t i = 0; i < settings->listen.count; i++)
+                addresses[i] = listeners[i].address;
+        for (size_t i = 0; i < proxies->count; i++)
+                if (!cd_str_eq(proxies->items[i], CD_STR("unix:")))
+                        trusted[lists[1].count++] = proxies->items[i];
+        *ret = (struct cd_http_server_options){
+                .listen = &lists[0],
                 .redirect_listen = &settings->redirect_listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
                 .outgoing_threads = settings->outgoing_threads,
                 .shutdown_grace_ms = settings->shutdown_grace,
-                .trusted_proxies = &settings->trusted_proxies,
+                .trusted_proxies = &lists[1],
                 .limits = settings->limits,
         };
+        return CD_OK;
 }

@@ -6,25 +6,46 @@
 #include "app/server.h"
 #include "cmd/cmd.h"
 
-static void check_listeners(const char *name, const struct cd_strs *listen, struct cd_report *report)
+static const char *fix_for(cd_str address, int error)
 {
-        for (size_t i = 0; i < listen->count; i++) {
-                cd_str address = listen->items[i];
-                cd_str setting = cd_arena_printf(report->arena, "%s[%zu]", name, i);
-                int error = cd_probe_listen(address);
-                if (error == 0)
-                        cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on",
-                                        CD_STR_ARG(address));
-                else if (error == EADDRINUSE)
-                        cd_report_about(report, CD_FINDING_WARNING, setting,
-                                        "fine where it is this very service, else choose another port",
-                                        "something listens on %.*s already", CD_STR_ARG(address));
-                else
-                        cd_report_about(report, CD_FINDING_ERROR, setting,
-                                        error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
-                                                        : "choose an address of this machine",
-                                        "%.*s cannot be listened on: %s", CD_STR_ARG(address), strerror(error));
-        }
+        bool is_unix = cd_str_has_prefix(address, CD_STR("unix:"));
+
+        if (error == EADDRINUSE)
+                return is_unix ? "fine where it is this very service, else choose another path"
+                               : "fine where it is this very service, else choose another port";
+        if (is_unix)
+                return "choose a new path, in a folder that exists and that the service may write to";
+        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
+                               : "choose an address of this machine";
+}
+
+static void check_address(const char *name, size_t index, cd_str address, struct cd_report *report)
+{
+        cd_str setting = cd_arena_printf(report->arena, "%s[%zu]", name, index);
+
+        if (cd_str_has_prefix(address, CD_STR("systemd:")))
+                return cd_report_about(report, CD_FINDING_OK, setting, NULL,
+                                       "%.*s comes from systemd at the start and is not tried here",
+                                       CD_STR_ARG(address));
+        int error = cd_probe_listen(address);
+        if (error == 0)
+                cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on", CD_STR_ARG(address));
+        else if (error == EADDRINUSE)
+                cd_report_about(report, CD_FINDING_WARNING, setting, fix_for(address, error),
+                                "something listens on %.*s already", CD_STR_ARG(address));
+        else
+                cd_report_about(report, CD_FINDING_ERROR, setting, fix_for(address, error),
+                                "%.*s cannot be listened on: %s", CD_STR_ARG(address), strerror(error));
+}
+
+static void check_addresses(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        const struct cd_listen_setting *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->listen.count; i++)
+                check_address("listen", i, listeners[i].address, report);
+        for (size_t i = 0; i < settings->redirect_listen.count; i++)
+                check_address("redirect_listen", i, settings->redirect_listen.items[i], report);
 }
 
 static void print_findings(const struct cd_report *report)
@@ -49,8 +70,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         cd_status status = cd_service_prove(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
                 cd_backing_check(&config, &report);
-                check_listeners("listen", &config.service.listen, &report);
-                check_listeners("redirect_listen", &config.service.redirect_listen, &report);
+                check_addresses(&config.service, &report);
                 status = cd_report_status(&report, &err);
         }
         print_findings(&report);

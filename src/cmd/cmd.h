@@ -47,5 +47,6 @@ bool cd_options_parse(int argc, char **argv, const struct cd_option *options, co
 /* "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether "127.0.0.1:5001" or "[::1]:5001" can be listened on now: 0, or what bind said. Port 0 always can. */
+/* Whether "127.0.0.1:5001", "[::1]:5001" or "unix:/PATH" can be listened on now: 0, or an errno. Port 0 always
+ * can, and a socket that a stopped program left behind too. */
 int cd_probe_listen(cd_str address);

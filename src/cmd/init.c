@@ -21,7 +21,7 @@ enum {
 static cd_status read_listen(struct init *init, struct cd_error *reterr)
 {
         cd_str listen = cd_str_from_c(init->listen);
-        const char *wrong = cd_service_check_listen(listen);
+        const char *wrong = cd_service_check_address(listen);
         uint64_t port;
 
         if (wrong)

@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -37,9 +39,47 @@ static socklen_t parse_address(cd_str text, struct sockaddr_storage *ret)
         return inet_pton(AF_INET, host, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
 }
 
+/* Whether a new socket could be made in the folder. */
+static int probe_folder(const char *path)
+{
+        char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+        size_t len = strlen(path);
+
+        while (len > 1 && path[len - 1] != '/')
+                len--;
+        memcpy(folder, path, len);
+        folder[len] = '\0';
+        return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+static int probe_unix(cd_str path)
+{
+        struct sockaddr_un where = { .sun_family = AF_UNIX };
+        struct stat status;
+
+        if (path.len >= sizeof(where.sun_path))
+                return ENAMETOOLONG;
+        memcpy(where.sun_path, path.ptr, path.len);
+        if (lstat(where.sun_path, &status) < 0)
+                return errno == ENOENT ? probe_folder(where.sun_path) : errno;
+        if (!S_ISSOCK(status.st_mode))
+                return EEXIST;
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return errno;
+        int error = connect(fd, (struct sockaddr *)&where, sizeof(where)) < 0 ? errno : 0;
+        close(fd);
+        if (error == ECONNREFUSED) /* nobody listens there any more */
+                return 0;
+        return error == 0 || error == EAGAIN ? EADDRINUSE : error;
+}
+
 int cd_probe_listen(cd_str address)
 {
         struct sockaddr_storage where;
+
+        if (cd_str_has_prefix(address, CD_STR("unix:")))
+                return probe_unix(cd_str_slice(address, 5, address.len));
         socklen_t size = parse_address(address, &where);
         int one = 1, error = 0;
 

@@ -120,8 +120,9 @@ def leaves(schema, path=""):
         yield here, member, name in schema.get("required", [])
         if member["type"] == "object":
             yield from leaves(member, here)
-        elif "properties" in member.get("items", {}):
-            yield from leaves(member["items"], here + "[]")
+        for item in [member.get("items", {}), *member.get("items", {}).get("anyOf", [])]:
+            if "properties" in item:
+                yield from leaves(item, here + "[]")
 
 
 def settings():

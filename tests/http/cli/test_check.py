@@ -1,5 +1,8 @@
 """cardea check: every finding, with setting, position, source and fix."""
+import json
 import os
+import re
+import socket
 import subprocess
 
 import pytest
@@ -72,12 +75,62 @@ def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):
     assert "listen[0]: 192.0.2.1:0 cannot be listened on: " in got.stdout
 
 
+def listen_lines(path):
+    lines = run("check", "--config", path).stdout.splitlines()
+    return [line.replace(f"{path}:", "") for line in lines if ": listen[" in line]
+
+
+def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
+    items = [f"unix:{tmp_path}/{name}" for name in ("new", "live", "left", "file", "none/s")] + ["systemd:web"]
+    path = config(f"listen: {json.dumps(items)}\n")
+    (tmp_path / "file").write_text("")
+    with socket.socket(socket.AF_UNIX) as live, socket.socket(socket.AF_UNIX) as left:
+        live.bind(f"{tmp_path}/live")
+        live.listen()
+        left.bind(f"{tmp_path}/left")
+        left.close()
+        lines = [re.sub(r" \d+:\d+: ", " ", line) for line in listen_lines(path)]
+    new_path = "choose a new path, in a folder that exists and that the service may write to"
+    assert lines == [
+        f"ok    listen[0]: unix:{tmp_path}/new can be listened on",
+        f"warn  listen[1]: something listens on unix:{tmp_path}/live already; fine where it is this very service, else "
+        "choose another path",
+        f"ok    listen[2]: unix:{tmp_path}/left can be listened on",
+        f"error listen[3]: unix:{tmp_path}/file cannot be listened on: File exists; {new_path}",
+        f"error listen[4]: unix:{tmp_path}/none/s cannot be listened on: No such file or directory; {new_path}",
+        "ok    listen[5]: systemd:web comes from systemd at the start and is not tried here",
+    ]
+    assert (tmp_path / "left").exists() and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("item, finding", [
+    ('{ address: "127.0.0.1:0", mode: "0660" }', "1:42: listen[0].mode: is only for a Unix socket, which 127.0.0.1:0 "
+     "is not; leave it out, or set address to unix:/PATH"),
+    ('{ address: systemd:web, group: root }', "1:41: listen[0].group: is only for a Unix socket, which systemd:web is "
+     "not; leave it out, or set address to unix:/PATH"),
+    ('{ address: "127.0.0.1:0", ipv6_only: true }', "1:47: listen[0].ipv6_only: is only for an IPv6 address, which "
+     "127.0.0.1:0 is not; leave it out, or set address to [::]:PORT"),
+    ('{ address: unix:run/s }', "1:21: listen[0].address: must be unix: and an absolute path, such as "
+     "unix:/run/cardea/cardea.sock"),
+    ('{ address: unix:/s, mode: rw }', "1:36: listen[0].mode: must be an octal number of three digits, such as 0660"),
+    ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: must be a group of this machine"),
+    ('{ adress: "127.0.0.1:0" }', 'unknown setting "listen[0].adress"; did you mean "listen[0].address"?'),
+    ('{ http2: true }', "1:10: listen[0].address: is missing"),
+    ('[a]', '1:10: listen[0]: expects one value, or settings of the form "name: value"'),
+])
+def test_a_wrong_item_of_listen_names_setting_cause_and_fix(config, item, finding):
+    got = run("check", "--config", config(f"listen: [{item}]\n"))
+    assert got.returncode == 2
+    assert [line for line in got.stdout.splitlines() if line.startswith("error ") and finding in line], got.stdout
+
+
 def test_what_only_begins_like_a_loopback_address_is_one_error(config):
     path = config('listen: ["127.evil.org:1"]\naccept_any_user: demo-only\n')
     got = run("check", "--config", path)
     assert got.returncode == 2
     assert [line for line in got.stdout.splitlines() if line.startswith("error ")] == [
-        f"error {path}:1:10: listen[0]: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"]
+        f"error {path}:1:10: listen[0]: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or "
+        "unix:/PATH or systemd:NAME"]
 
 
 @pytest.mark.parametrize("text, reason", [

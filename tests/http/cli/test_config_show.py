@@ -46,6 +46,28 @@ def test_each_setting_says_where_it_came_from(config):
     assert rows["clients[0].secret"]["source"] == {"file": path, "line": 6, "column": 13, "from": "env CD_SECRET"}
 
 
+def test_plain_addresses_of_listen_are_one_list(config):
+    path = str(config("listen:\n  - 127.0.0.1:1\n  - 127.0.0.1:${env:CD_PORT}\n"))
+    rows, _ = as_dict(path, {"CD_PORT": "2"})
+    assert rows["listen"] == {"setting": "listen", "value": ["127.0.0.1:1", "127.0.0.1:2"],
+                              "source": {"file": path, "line": 2, "column": 3, "from": "env CD_PORT"}}
+    assert not [name for name in rows if name.startswith("listen[")]
+
+
+def test_listeners_with_settings_are_shown_by_their_members(config):
+    path = str(config("listen:\n  - 127.0.0.1:${env:CD_PORT}\n  - { address: unix:/s, mode: 0660 }\n"
+                      "tls: { certificate: cert.pem, key: key.pem }\n"))
+    rows, _ = as_dict(path, {"CD_PORT": "2"})
+    assert rows["listen[0].address"] == {"setting": "listen[0].address", "value": "127.0.0.1:2",
+                                         "source": {"file": path, "line": 2, "column": 5, "from": "env CD_PORT"}}
+    assert rows["listen[0].http2"] == {"setting": "listen[0].http2", "value": True, "source": "default"}
+    assert rows["listen[1].mode"]["value"] == "0660"
+    assert rows["listen[1].mode"]["source"] == {"file": path, "line": 3, "column": 31}
+    assert "listen" not in rows
+    rows, _ = as_dict(str(config("listen: [{ address: '127.0.0.1:1' }]\n")))
+    assert (rows["listen[0].address"]["value"], rows["listen[0].http2"]["value"]) == ("127.0.0.1:1", False)
+
+
 def test_an_audience_that_is_not_given_is_the_issuer(config):
     path = str(config("issuer: https://auth.example.org\nclients:\n  - { id: a, secret: s }\n"
                       "  - { id: b, secret: s, audience: https://api.example.org }\n"))

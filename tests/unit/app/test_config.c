@@ -77,7 +77,9 @@ static void without_a_file_the_server_is_safe_and_says_what_is_missing(void **st
         struct fixture *f = *state;
 
         accepts(f, "");
-        assert_true(cd_str_eq(f->config.service.listen.items[0], CD_STR("127.0.0.1:5001")));
+        const struct cd_listen_setting *listeners = f->config.service.listen.items;
+        assert_int_equal(f->config.service.listen.count, 1);
+        assert_true(cd_str_eq(listeners[0].address, CD_STR("127.0.0.1:5001")));
         assert_true(cd_str_eq(f->config.issuer, CD_STR("http://localhost:5001")));
         assert_int_equal(f->config.accept_any_user, CD_ANY_USER_NEVER);
         assert_int_equal(f->config.clients.count, 0);
@@ -164,7 +166,7 @@ static void any_user_is_accepted_only_where_nobody_else_can_connect(void **state
         refuses(f, "accept_any_user: demo-only\nlisten: ['[::127.0.0.1]:2']\n",
                 "f.yaml:1:18: accept_any_user: is demo-only, but [::127.0.0.1]:2 is not a loopback address; listen on "
                 "127.0.0.1 or [::1] only, or set it to never");
-        accepts(f, "accept_any_user: demo-only\nlisten: ['127.1.2.3:1', '[::1]:2']\n");
+        accepts(f, "accept_any_user: demo-only\nlisten: ['127.1.2.3:1', '[::1]:2', { address: unix:/c }]\n");
         accepts(f, "accept_any_user: private-network-demo\nlisten: ['0.0.0.0:2']\n");
         assert_true(found(f, CD_FINDING_WARNING,
                           "f.yaml:1:18: accept_any_user: any user name with any password gets a token; set it to never "

@@ -141,6 +141,12 @@ static void put_file(struct fixture *f, const char *bytes, size_t len, mode_t mo
                 assert_memory_equal(have_.ptr, want, strlen(want));                                                    \
         } while (0)
 
+static const struct cd_listen_setting *listener(const struct cd_service_settings *settings, size_t index)
+{
+        assert_true(index < settings->listen.count);
+        return (const struct cd_listen_setting *)settings->listen.items + index;
+}
+
 static void an_empty_file_is_all_defaults(void **state)
 {
         static const char *const empty[] = { "", "# nothing\n", "---\n", "log:\nlimits:\n" };
@@ -148,7 +154,7 @@ static void an_empty_file_is_all_defaults(void **state)
         for (size_t i = 0; i < CD_LEN(empty); i++) {
                 const struct settings *s = accepts(*state, empty[i]);
                 assert_int_equal(s->service.listen.count, 1);
-                ASSERT_STR(s->service.listen.items[0], "127.0.0.1:5009");
+                ASSERT_STR(listener(&s->service, 0)->address, "127.0.0.1:5009");
                 ASSERT_STR(s->greeting, "hello");
                 assert_int_equal(s->lifetime, 300000);
                 assert_int_equal(s->service.log.level, CD_LOG_INFO);
@@ -189,7 +195,7 @@ static void settings_of_every_type_are_bound(void **state)
                                                    "  - { name: a, secret: x }\n"
                                                    "  - { name: b, roles: [] }\n");
         assert_int_equal(s->service.listen.count, 2);
-        ASSERT_STR(s->service.listen.items[1], "[::1]:80");
+        ASSERT_STR(listener(&s->service, 1)->address, "[::1]:80");
         assert_int_equal(s->service.threads, 2);
         assert_true(s->on);
         assert_int_equal(s->service.shutdown_grace, 250);
@@ -262,7 +268,7 @@ static void lesson_24_only_variables_that_the_configuration_names_are_read(void 
         for (size_t i = 0; i < CD_LEN(names); i++)
                 setenv(names[i], "tcp://10.0.0.1:80", 1);
         const struct settings *s = accepts(*state, "");
-        ASSERT_STR(s->service.listen.items[0], "127.0.0.1:5009");
+        ASSERT_STR(listener(&s->service, 0)->address, "127.0.0.1:5009");
         ASSERT_STR(s->greeting, "hello");
         assert_int_equal(s->service.threads, 0);
         ASSERT_STR(accepts(*state, "greeting: ${env:CARDEA_PORT}\n")->greeting, "tcp://10.0.0.1:80");
@@ -281,7 +287,7 @@ static void variables_are_put_in_as_a_part_of_any_value(void **state)
         assert_int_equal(s->service.threads, 2);
         assert_int_equal(s->lifetime, 22000);
         ASSERT_STR(s->greeting, "<x: [y>"); /* never read as YAML again */
-        ASSERT_STR(s->service.listen.items[0], "127.0.0.1:2");
+        ASSERT_STR(listener(&s->service, 0)->address, "127.0.0.1:2");
 }
 
 static void a_value_put_in_that_holds_a_placeholder_is_a_warning(void **state)
@@ -388,7 +394,8 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
         refuses(f, "trusted_proxies: 10.0.0.1\n",
                 ":1:18: trusted_proxies: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
         refuses(f, "trusted_proxies: [proxy]\n",
-                ":1:19: trusted_proxies[0]: must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8");
+                ":1:19: trusted_proxies[0]: must be an address, a network or unix:, such as 10.0.0.1, 10.0.0.0/8 or "
+                "unix:");
         refuses(f, "users: {name: a}\n", ":1:8: users: expects a list; begin each item with \"- \"");
         refuses(f, "users:\n  - a\n", ":2:5: users[0]: expects settings of the form \"name: value\"");
         refuses(f, "- a\n", ":1:1: expects settings of the form \"name: value\"");
@@ -501,17 +508,159 @@ static void listen_addresses_and_networks_are_checked(void **state)
         static const char *const bad[] = { "",       "127.0.0.1",    "5001",         ":5001",     "localhost:5001",
                                            "::1:80", "[::1]",        "127.0.0.1:",   "1.2.3:80",  "127.0.0.1:65536",
                                            "[]:80",  "[1.2.3.4]:80", "127.0.0.1:-1", "[::1]x:80", "127.0.0.1:080" };
-        static const char *const bad_networks[] = { "", "10.0.0.1/", "10.0.0.1/33", "::1/129", "a", "10.0.0.1/8/8" };
+        static const char *const bad_networks[] = { "",  "10.0.0.1/",    "10.0.0.1/33", "::1/129",
+                                                    "a", "10.0.0.1/8/8", "unix",        "unix:/run/x" };
+        static const char *const good_networks[] = { "10.0.0.0/8", "fd00::/64", "unix:" };
 
         (void)state;
-        for (size_t i = 0; i < CD_LEN(good); i++)
+        for (size_t i = 0; i < CD_LEN(good); i++) {
+                assert_null(cd_service_check_address(cd_str_from_c(good[i])));
                 assert_null(cd_service_check_listen(cd_str_from_c(good[i])));
-        for (size_t i = 0; i < CD_LEN(bad); i++)
+        }
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                assert_non_null(cd_service_check_address(cd_str_from_c(bad[i])));
                 assert_non_null(cd_service_check_listen(cd_str_from_c(bad[i])));
+        }
         for (size_t i = 0; i < CD_LEN(bad_networks); i++)
                 assert_non_null(cd_service_check_proxy(cd_str_from_c(bad_networks[i])));
-        assert_null(cd_service_check_proxy(CD_STR("10.0.0.0/8")));
-        assert_null(cd_service_check_proxy(CD_STR("fd00::/64")));
+        for (size_t i = 0; i < CD_LEN(good_networks); i++)
+                assert_null(cd_service_check_proxy(cd_str_from_c(good_networks[i])));
+}
+
+static void unix_sockets_and_sockets_of_systemd_have_their_own_forms(void **state)
+{
+        static const char *const good[] = { "unix:/run/c.sock", "unix:/a b", "systemd:web", "systemd:a-b.c/d" };
+        static const char *const bad[] = { "unix:",       "unix:c.sock",      "unix:/",    "unix:/run/",
+                                           "unix",        "systemd:",         "systemd",   "systemd:a:b",
+                                           "systemd:a b", "systemd:\xc3\xa4", "tcp:/run/x" };
+        char longest[5 + 109];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(good); i++) {
+                assert_null(cd_service_check_listen(cd_str_from_c(good[i])));
+                assert_non_null(cd_service_check_address(cd_str_from_c(good[i])));
+        }
+        for (size_t i = 0; i < CD_LEN(bad); i++)
+                assert_non_null(cd_service_check_listen(cd_str_from_c(bad[i])));
+        memset(longest, 'x', sizeof(longest));
+        memcpy(longest, "unix:/", 6);
+        assert_null(cd_service_check_listen(cd_str_of(longest, 5 + 107)));
+        assert_string_equal(cd_service_check_listen(cd_str_of(longest, 5 + 108)),
+                            "must be unix: and a path of at most 107 bytes");
+}
+
+static void an_item_of_listen_is_a_text_or_has_settings_of_its_own(void **state)
+{
+        const struct cd_service_settings *s =
+                &accepts(*state, "listen:\n"
+                                 "  - 127.0.0.1:80\n"
+                                 "  - { address: '[::]:443', http2: false, proxy_protocol: true, ipv6_only: true }\n"
+                                 "  - { address: unix:/run/c.sock, mode: 0660, group: root, http2: true }\n"
+                                 "  - systemd:web\n")
+                         ->service;
+
+        assert_int_equal(s->listen.count, 4);
+        ASSERT_STR(listener(s, 0)->address, "127.0.0.1:80");
+        assert_int_equal(listener(s, 0)->http2, CD_TRISTATE_UNSET);
+        assert_false(listener(s, 0)->proxy_protocol);
+        assert_false(listener(s, 0)->ipv6_only);
+        assert_int_equal(listener(s, 1)->http2, CD_TRISTATE_FALSE);
+        assert_true(listener(s, 1)->proxy_protocol);
+        assert_true(listener(s, 1)->ipv6_only);
+        assert_int_equal(listener(s, 2)->http2, CD_TRISTATE_TRUE);
+        ASSERT_STR(listener(s, 2)->mode, "0660");
+        ASSERT_STR(listener(s, 2)->group, "root");
+        ASSERT_STR(listener(s, 3)->address, "systemd:web");
+}
+
+static void http2_follows_tls_where_it_is_not_given(void **state)
+{
+        static const char text[] = "listen: [127.0.0.1:1, { address: 127.0.0.1:2, http2: true },"
+                                   " { address: 127.0.0.1:3, http2: false }]\n";
+        static const int plain[] = { CD_TRISTATE_FALSE, CD_TRISTATE_TRUE, CD_TRISTATE_FALSE };
+        static const int encrypted[] = { CD_TRISTATE_TRUE, CD_TRISTATE_TRUE, CD_TRISTATE_FALSE };
+        struct fixture *f = *state;
+
+        accepts(f, text);
+        cd_service_complete(&f->settings.service);
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(listener(&f->settings.service, i)->http2, plain[i]);
+        accepts(f, text);
+        f->settings.service.tls.certificate = CD_STR("cert.pem");
+        cd_service_complete(&f->settings.service);
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(listener(&f->settings.service, i)->http2, encrypted[i]);
+}
+
+static void wrong_settings_of_a_listener_are_refused(void **state)
+{
+        static const char mode[] = "must be an octal number of three digits, such as 0660";
+        static const char *const bad_modes[] = { "66", "0668", "1777", "06600", "0o660", "rw" };
+        struct fixture *f = *state;
+        char text[128], want[160];
+
+        for (size_t i = 0; i < CD_LEN(bad_modes); i++) {
+                snprintf(text, sizeof(text), "listen: [{ address: unix:/c, mode: %s }]\n", bad_modes[i]);
+                snprintf(want, sizeof(want), ":1:36: listen[0].mode: %s", mode);
+                refuses(f, text, want);
+        }
+        refuses(f, "listen: [{ address: unix:/c, group: no-such-group }]\n",
+                ":1:37: listen[0].group: must be a group of this machine");
+        refuses(f, "listen: [{ address: 80 }]\n",
+                ":1:21: listen[0].address: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH "
+                "or systemd:NAME");
+        refuses(f, "listen: [{ adress: '127.0.0.1:80' }]\n",
+                ":1:12: unknown setting \"listen[0].adress\"; did you mean \"listen[0].address\"?");
+        refuses(f, "listen: [{ http2: true }]\n", ":1:10: listen[0].address: is missing");
+        refuses(f, "listen: [{ address: '127.0.0.1:80', http2: auto }]\n",
+                ":1:44: listen[0].http2: must be true or false");
+}
+
+static void what_a_listener_combines_is_checked(void **state)
+{
+        static const char *const want[] = {
+                "listen[1].mode: is only for a Unix socket, which 127.0.0.1:80 is not; leave it out, or set address to "
+                "unix:/PATH",
+                "listen[1].ipv6_only: is only for an IPv6 address, which 127.0.0.1:80 is not; leave it out, or set "
+                "address to [::]:PORT",
+                "listen[2].group: is only for a Unix socket, which systemd:web is not; leave it out, or set address to "
+                "unix:/PATH",
+        };
+        struct fixture *f = *state;
+        size_t i = 0;
+
+        accepts(f, "listen:\n"
+                   "  - { address: unix:/c, mode: 600, group: root }\n"
+                   "  - { address: '127.0.0.1:80', mode: 600, ipv6_only: true }\n"
+                   "  - { address: systemd:web, group: root }\n"
+                   "  - { address: '[::]:80', ipv6_only: true, mode: '' }\n");
+        cd_service_check_listeners(&f->settings.service, &f->report);
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next, i++) {
+                cd_str text = cd_finding_text(&f->report, finding);
+                size_t len = strlen(want[i]);
+                assert_true(i < CD_LEN(want) && text.len > len);
+                assert_memory_equal(text.ptr + text.len - len, want[i], len);
+                assert_int_equal(finding->line, i < 2 ? 3 : 4);
+        }
+        assert_int_equal(i, CD_LEN(want));
+}
+
+static void the_server_gets_the_addresses_and_the_networks(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_http_server_options options;
+        struct cd_error err;
+        struct cd_arena none;
+
+        accepts(f, "listen: [127.0.0.1:1, { address: 127.0.0.1:2 }]\ntrusted_proxies: ['unix:', 10.0.0.1]\n");
+        assert_int_equal(cd_service_server_options(&f->settings.service, &f->arena, &options, &err), CD_OK);
+        assert_int_equal(options.listen->count, 2);
+        ASSERT_STR(options.listen->items[1], "127.0.0.1:2");
+        assert_int_equal(options.trusted_proxies->count, 1);
+        ASSERT_STR(options.trusted_proxies->items[0], "10.0.0.1");
+        cd_arena_init(&none, 0);
+        assert_int_equal(cd_service_server_options(&f->settings.service, &none, &options, &err), CD_NO_MEMORY);
+        cd_arena_done(&none);
 }
 
 static void a_full_arena_is_an_error_and_never_a_crash(void **state)
@@ -561,6 +710,12 @@ int main(void)
                 TEST(the_source_of_each_setting_is_remembered),
                 TEST(a_file_that_is_not_there_is_named),
                 TEST(listen_addresses_and_networks_are_checked),
+                TEST(unix_sockets_and_sockets_of_systemd_have_their_own_forms),
+                TEST(an_item_of_listen_is_a_text_or_has_settings_of_its_own),
+                TEST(http2_follows_tls_where_it_is_not_given),
+                TEST(wrong_settings_of_a_listener_are_refused),
+                TEST(what_a_listener_combines_is_checked),
+                TEST(the_server_gets_the_addresses_and_the_networks),
                 TEST(a_full_arena_is_an_error_and_never_a_crash),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
