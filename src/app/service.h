@@ -33,7 +33,7 @@ struct cd_service_settings {
         } tls;
         struct cd_strs redirect_listen;
         int64_t threads, worker_threads, outgoing_threads;
-        int64_t shutdown_grace;
+        int64_t drain_delay, shutdown_grace;
         struct cd_strs trusted_proxies;
         struct cd_service_log {
                 int level; /* enum cd_log_level */
@@ -67,6 +67,10 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   .fallback = "4"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, outgoing_threads, INT, "threads for calls to other services", .min = 1,        \
                                   .max = 1024, .fallback = "16"),                                                      \
+                CD_SERVICE_FIELD_(T, M, drain_delay, DURATION,                                                         \
+                                  "after a signal to stop, how long /readyz says 503 while connections are still "     \
+                                  "accepted, before the listeners close",                                              \
+                                  .max = 3600000, .fallback = "0s"),                                                   \
                 CD_SERVICE_FIELD_(T, M, shutdown_grace, DURATION, "for running requests after a signal to stop",       \
                                   .max = 3600000, .fallback = "10s"),                                                  \
                 CD_SERVICE_FIELD_(T, M, trusted_proxies, STRINGS,                                                      \

@@ -159,6 +159,7 @@ static void an_empty_file_is_all_defaults(void **state)
                 assert_int_equal(s->lifetime, 300000);
                 assert_int_equal(s->service.log.level, CD_LOG_INFO);
                 assert_int_equal(s->service.shutdown_grace, 10000);
+                assert_int_equal(s->service.drain_delay, 0);
                 assert_int_equal(s->users.count, 0);
         }
 }
@@ -186,6 +187,7 @@ static void settings_of_every_type_are_bound(void **state)
                                                    "threads: 2\n"
                                                    "on: true\n"
                                                    "shutdown_grace: 250ms\n"
+                                                   "drain_delay: 5s\n"
                                                    "log: { level: warn }\n"
                                                    "limits:\n  body: 1MB\n  idle_timeout: 2m\n"
                                                    "greeting: 12\n"
@@ -199,6 +201,7 @@ static void settings_of_every_type_are_bound(void **state)
         assert_int_equal(s->service.threads, 2);
         assert_true(s->on);
         assert_int_equal(s->service.shutdown_grace, 250);
+        assert_int_equal(s->service.drain_delay, 5000);
         assert_int_equal(s->service.log.level, CD_LOG_WARN);
         assert_int_equal(s->service.limits.body, 1048576);
         assert_int_equal(s->service.limits.idle_timeout_ms, 120000);
