@@ -5,14 +5,10 @@
 #include "app/service.h"
 #include "cardea.h"
 
-enum {
-        GAP_S = 2, /* between two attempts to fetch the keys: how long a token of a new key may be refused */
-};
-
 struct config {
         struct cd_service_settings service;
         cd_str issuer, jwks, audience, ca;
-        int64_t timeout;
+        int64_t timeout, refresh_gap; /* ms */
 };
 
 #define SETTING(member, kind, about, ...)                                                                              \
@@ -31,6 +27,9 @@ static const struct cd_field settings[] = {
         SETTING(ca, CD_FIELD_STRING, "PEM file of the authorities to trust for jwks, instead of the system's"),
         SETTING(timeout, CD_FIELD_DURATION, "how long fetching the keys may take", .fallback = "2s", .min = 10,
                 .max = 60000),
+        SETTING(refresh_gap, CD_FIELD_DURATION,
+                "the least time between two attempts to fetch the keys: how long a token of a new key may be refused",
+                .fallback = "2s", .min = 100, .max = 3600000),
 };
 static const struct cd_table settings_table = {
         .name = "grant-resource",
@@ -43,6 +42,7 @@ static const struct cd_table settings_table = {
 /* What the handlers work with. */
 struct resource_server {
         cardea_verifier *verifier;
+        int retry_after; /* seconds; 1 or more */
 };
 
 /* RFC 6750 §2.1. CD_NOT_FOUND where no bearer token was sent. What a token looks like is the verifier's business. */
@@ -91,7 +91,8 @@ static void refuse(const struct cd_http_request *req, struct cd_http_response *r
 }
 
 /* Not the token's fault. */
-static void send_failure(const struct cd_http_request *req, struct cd_http_response *res, const cardea_error *error)
+static void send_failure(const struct resource_server *self, const struct cd_http_request *req,
+                         struct cd_http_response *res, const cardea_error *error)
 {
         bool is_temporary = error->code == CARDEA_UNAVAILABLE;
         cd_str name = is_temporary ? CD_STR("temporarily_unavailable") : CD_STR("server_error");
@@ -100,7 +101,8 @@ static void send_failure(const struct cd_http_request *req, struct cd_http_respo
         req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(error->reason));
         cd_http_respond_error(req, res, is_temporary ? 503 : 500, name, (cd_str){ NULL, 0 });
         if (is_temporary)
-                cd_http_response_header(res, CD_STR("Retry-After"), cd_arena_printf(req->arena, "%d", GAP_S));
+                cd_http_response_header(res, CD_STR("Retry-After"),
+                                        cd_arena_printf(req->arena, "%d", self->retry_after));
         no_store(res);
 }
 
@@ -161,7 +163,7 @@ static void answer(struct resource_server *self, const struct cd_http_request *r
                 refuse(req, res, CD_INVALID_TOKEN, why.reason);
                 break;
         default:
-                send_failure(req, res, &why);
+                send_failure(self, req, res, &why);
         }
 }
 
@@ -180,7 +182,7 @@ static void fetch_and_say_whether_ready(void *app, const struct cd_http_request 
         if (cardea_refresh(self->verifier, &why) == CARDEA_OK || cardea_has_keys(self->verifier))
                 healthz(app, req, res);
         else
-                send_failure(req, res, &why);
+                send_failure(self, req, res, &why);
 }
 
 /* Without keys no request can be answered. Whoever waits for us to be ready sends none, so asking for it fetches them. */
@@ -224,13 +226,14 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
         options.issuer = cd_arena_copy(start->arena, config->issuer).ptr;
         options.audience = cd_arena_copy(start->arena, config->audience).ptr;
         options.ca_file = config->ca.len ? path_of(start, config->ca) : NULL;
-        options.refresh_gap_ms = GAP_S * 1000;
+        options.refresh_gap_ms = config->refresh_gap;
         options.connect_timeout_ms = options.timeout_ms = config->timeout;
         if (!self || !options.jwks || !options.issuer || !options.audience || (config->ca.len && !options.ca_file))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory");
         if (cardea_verifier_new(&options, &self->verifier, &why) != CARDEA_OK)
                 return cd_fail(reterr, why.code == CARDEA_INVALID_OPTION ? CD_INVALID_REQUEST : CD_INTERNAL,
                                why.reason);
+        self->retry_after = (int)((config->refresh_gap + 999) / 1000);
         *ret_app = self;
         return CD_OK;
 }
