@@ -1,4 +1,5 @@
 /* A server on the net layer alone, for the engine's tests: routes that echo, wait, and answer badly. */
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -48,6 +49,44 @@ static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_htt
 
         cd_may_block("sleep");
         nanosleep(&length, NULL);
+        query(app, req, res);
+}
+
+/* Requests that wait for one another, so that a test needs no time to know what came first. */
+static struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        uint64_t count; /* that wait, or waited */
+        bool released;
+} holding = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/* Waits until as many as the query says have come, or until /release. */
+static void hold(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        cd_may_block("hold");
+        pthread_mutex_lock(&holding.lock);
+        holding.count++;
+        pthread_cond_broadcast(&holding.changed);
+        while (holding.count < number_in_query(req) && !holding.released)
+                pthread_cond_wait(&holding.changed, &holding.lock);
+        pthread_mutex_unlock(&holding.lock);
+        query(app, req, res);
+}
+
+static void held(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        pthread_mutex_lock(&holding.lock);
+        cd_http_respond(res, 200, text, cd_arena_printf(req->arena, "%llu", (unsigned long long)holding.count));
+        pthread_mutex_unlock(&holding.lock);
+}
+
+static void release(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        pthread_mutex_lock(&holding.lock);
+        holding.released = true;
+        pthread_cond_broadcast(&holding.changed);
+        pthread_mutex_unlock(&holding.lock);
         query(app, req, res);
 }
 
@@ -146,6 +185,13 @@ static void move_to_sleep(void *app, const struct cd_http_request *req, struct c
                 cd_http_continue_on(res, CD_HTTP_COSTLY, sleep_ms);
 }
 
+static void move_to_hold(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        (void)req;
+        cd_http_continue_on(res, CD_HTTP_COSTLY, hold);
+}
+
 static void move_twice(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         (void)app;
@@ -183,6 +229,11 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, "/outgoing", CD_HTTP_OUTGOING, query),
         ROUTE(CD_HTTP_GET, "/sleep", CD_HTTP_WORKER, sleep_ms),
         ROUTE(CD_HTTP_GET, "/sleep-outgoing", CD_HTTP_OUTGOING, sleep_ms),
+        ROUTE(CD_HTTP_GET, "/hold", CD_HTTP_WORKER, hold),
+        ROUTE(CD_HTTP_GET, "/hold-outgoing", CD_HTTP_OUTGOING, hold),
+        ROUTE(CD_HTTP_GET, "/move-hold", CD_HTTP_INLINE, move_to_hold),
+        ROUTE(CD_HTTP_GET, "/held", CD_HTTP_INLINE, held),
+        ROUTE(CD_HTTP_GET, "/release", CD_HTTP_INLINE, release),
         ROUTE(CD_HTTP_GET, "/big", CD_HTTP_INLINE, big),
         ROUTE(CD_HTTP_GET, "/show", CD_HTTP_INLINE, show),
         ROUTE(CD_HTTP_GET, "/show-worker", CD_HTTP_WORKER, show),

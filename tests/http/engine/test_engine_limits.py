@@ -1,4 +1,6 @@
 """Each limit of net/server.h, and what a client sees of it."""
+import contextlib
+import select
 import socket
 import time
 
@@ -140,47 +142,58 @@ def test_one_connection_too_many_is_503_and_the_others_go_on():
         wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
 
 
+def lingers(sock):
+    """Whether the server still reads what comes from a client that it has turned away: it does so for two seconds."""
+    try:
+        for _ in range(2):  # the first send to a closed connection brings the reset, which the second one sees
+            sock.sendall(b"x")
+        return True
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+
+
 def test_a_free_place_is_given_although_those_turned_away_linger():
-    with Server("connections", 1) as server:
-        first, turned_away = server.connect(), []
-        first.sendall(get("/healthz"))
-        assert Reader(first).answer().status == 200
-        for _ in range(20):
-            turned_away.append(server.connect())
-            assert Reader(turned_away[-1]).answer().status == 503
-        begun = time.monotonic()
-        first.close()
-        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
-        assert time.monotonic() - begun < 1.5  # they linger for two seconds
-        for sock in turned_away:
-            sock.close()
+    def is_given_while_they_linger():
+        with Server("connections", 1) as server, contextlib.ExitStack() as turned_away:
+            first = server.connect()
+            first.sendall(get("/healthz"))
+            assert Reader(first).answer().status == 200
+            socks = [turned_away.enter_context(server.connect()) for _ in range(20)]
+            for sock in socks:
+                assert Reader(sock).answer().status == 503
+            first.close()
+            wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+            return all(lingers(sock) for sock in socks)
+
+    assert any(is_given_while_they_linger() for _ in range(5))  # a machine that is busy for two seconds proves nothing
 
 
 def test_a_full_queue_is_503_and_the_connection_goes_on():
-    with Server("workers", 1, "queue", 1) as server, server.connect() as one, server.connect() as two:
-        one.sendall(get("/sleep?600"))
-        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
-        two.sendall(get("/sleep?601"))
-        # One runs, one waits; which is which is not ours to say, so this one comes when both are there.
-        statuses = []
-        with server.connect() as three:
-            reader = Reader(three)
-            while 503 not in statuses:
-                three.sendall(get("/sleep?602"))
-                answer = reader.answer()
-                statuses.append(answer.status)
-                assert len(statuses) < 50
-            assert answer.headers["retry-after"] == "1"
-            three.sendall(get("/inline?fine"))
-            assert reader.answer().body == b"fine"
-        assert sorted(s for s in (Reader(one).answer().status, Reader(two).answer().status)) in ([200, 200], [200, 503])
+    with Server("workers", 1, "queue", 1) as server, contextlib.ExitStack() as stack:
+        first, *others = [stack.enter_context(server.connect()) for _ in range(3)]
+        first.sendall(get("/hold?1000"))
+        wait_until(lambda: answer_to(server, get("/held")).body == b"1")
+        for sock in others:
+            sock.sendall(get("/worker?late"))
+        # One of them waits behind the first; which is not ours to say.
+        (refused,), _, _ = select.select(others, [], [], PATIENCE)
+        reader = Reader(refused)
+        answer = reader.answer()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        refused.sendall(get("/inline?fine"))
+        assert reader.answer().body == b"fine"
+        answer_to(server, get("/release"))
+        assert Reader(first).answer().status == 200
+        assert [Reader(sock).answer().body for sock in others if sock is not refused] == [b"late"]
 
 
 def test_the_pool_of_outgoing_calls_is_apart():
     with Server("workers", 1, "queue", 1) as server, server.connect() as one:
-        one.sendall(get("/sleep-outgoing?400"))
+        one.sendall(get("/hold-outgoing?1000"))
+        wait_until(lambda: answer_to(server, get("/held")).body == b"1")
         assert answer_to(server, get("/worker?here")).body == b"here"
-        assert Reader(one).answer().body == b"400"
+        answer_to(server, get("/release"))
+        assert Reader(one).answer().body == b"1000"
 
 
 def test_a_slow_reader_holds_little_memory():
@@ -212,7 +225,7 @@ def test_a_slow_reader_gets_everything_in_order():
     with Server("output", 65536) as server, server.connect(SO_RCVBUF=4096) as sock:
         sizes = [200000 + i for i in range(20)]
         sock.sendall(b"".join(get(f"/big?{size}") for size in sizes))
-        time.sleep(0.2)  # for the queue to fill; nothing depends on it
+        wait_until(lambda: select.select([sock], [], [], 0)[0])
         reader = Reader(sock)
         assert [len(reader.answer().body) for _ in sizes] == sizes
 

@@ -1,5 +1,6 @@
 """What `cardea init` makes, with its users and clients, and the servers that run on it."""
 import json
+import pathlib
 import re
 import subprocess
 from urllib.parse import urlencode
@@ -111,6 +112,11 @@ class Server(services.Service):
         folder.mkdir()
         super().__init__("cardea", None, folder, ["serve", "--config", config_file])
         self.home = home
+
+    def processor_time(self):
+        """Seconds that its threads have run, which do not depend on what else the machine does."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def ask(self, method, path, headers=(), body=None, timeout=services.PATIENCE):
         with Connection(self.port, timeout) as connection:
