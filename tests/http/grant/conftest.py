@@ -1,16 +1,20 @@
+import os
 import shutil
 
 import pytest
 
 from installation import Installation
-from postgres import Postgres
+from postgres import Postgres, new_schema
 
 
 @pytest.fixture(scope="session")
-def shared_postgres():
-    postgres = Postgres()
-    yield postgres
-    postgres.remove()
+def postgres_store():
+    """Makes the URL of a new, empty store. The server is the one that ./dev test started for all workers, else this one's own."""
+    url = os.environ.get("CARDEA_POSTGRES")
+    postgres = None if url else Postgres()
+    yield lambda: new_schema(url or postgres.url)
+    if postgres:
+        postgres.remove()
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def store(request):
     """Makes the URL of a new, empty store of either kind."""
     if request.param == "sqlite":
         return lambda: "sqlite:cardea.db"
-    return request.getfixturevalue("shared_postgres").new_database
+    return request.getfixturevalue("postgres_store")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for a test, by tests/support/postgres-server; each installation has a database of its own."""
+"""A real PostgreSQL server for a test, by tests/support/postgres-server; each installation has a schema of its own."""
 import pathlib
 import shutil
 import subprocess
@@ -9,6 +9,16 @@ import psycopg2
 import pytest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "support/postgres-server"
+
+
+def new_schema(url):
+    """The URL of an empty one on the server of that URL."""
+    name = f"t{uuid.uuid4().hex}"
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE SCHEMA {name}")
+    connection.close()
+    return f"{url}?options=-csearch_path%3D{name}"
 
 
 class Postgres:
@@ -24,14 +34,8 @@ class Postgres:
         assert done.returncode == 0, action
         return done.stdout.strip()
 
-    def new_database(self):
-        """The URL of an empty one."""
-        name = f"t{uuid.uuid4().hex}"
-        connection = psycopg2.connect(self.url)
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {name}")
-        connection.close()
-        return self.url.rsplit("/", 1)[0] + "/" + name
+    def new_schema(self):
+        return new_schema(self.url)
 
     def remove(self):
         self.run("stop")

@@ -272,7 +272,7 @@ def test_the_database_and_the_keys_are_their_owners_alone(install):
 
 
 def test_following_the_audit_misses_no_event_that_is_committed_behind_a_higher_one(install, own_postgres):
-    home = install(store=own_postgres.new_database())
+    home = install(store=own_postgres.new_schema())
     tail = subprocess.Popen([PROGRAMS["cardea"], "audit", "tail", "--follow", "--json", "-n", "1", "--config",
                              home.config_file], stdout=subprocess.PIPE, text=True)
     first, second = (psycopg2.connect(home.config["store"]) for _ in range(2))
@@ -306,8 +306,8 @@ def test_following_the_audit_misses_no_event_that_is_committed_behind_a_higher_o
         second.close()
 
 
-def test_users_are_taken_over_to_another_kind_of_store(install, shared_postgres):
-    old, new = install(), install(store=shared_postgres.new_database())
+def test_users_are_taken_over_to_another_kind_of_store(install, postgres_store):
+    old, new = install(), install(store=postgres_store())
     old.add_user("ana", "ana's password", "role=editor", 'projects=["a","b"]')
     old.add_user("bo", "bo's password", flags=["--disabled"])
     for source, target in ((old, new), (new, install())):

@@ -16,7 +16,7 @@ def status_of(server, path):
 
 @pytest.fixture
 def on_postgres(install, own_postgres):
-    home = install(store=own_postgres.new_database())
+    home = install(store=own_postgres.new_schema())
     home.add_user("ana", "ana's password")
     return home, home.serve(), own_postgres
 
