@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from installation import Installation
+from installation import SQLITE, Installation
 from postgres import Postgres, new_schema
 
 
@@ -29,19 +29,24 @@ def own_postgres():
 def store(request):
     """Makes the URL of a new, empty store of either kind."""
     if request.param == "sqlite":
-        return lambda: "sqlite:cardea.db"
+        return lambda: SQLITE
     return request.getfixturevalue("postgres_store")
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    return Installation(tmp_path_factory.mktemp("template"))
+
+
 @pytest.fixture
-def install(tmp_path):
+def install(tmp_path, template):
     """install(store="…", setting=…): an Installation whose servers end with the test."""
     made = []
 
     def make(**changes):
         folder = tmp_path / f"i{len(made)}"
         folder.mkdir()
-        made.append(Installation(folder, **changes))
+        made.append(Installation(folder, template=template, **changes))
         return made[-1]
 
     yield make
@@ -50,10 +55,10 @@ def install(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(tmp_path_factory, template):
     """The ordinary one on SQLite, with ana and a running server, for tests that leave nothing behind."""
     folder = tmp_path_factory.mktemp("grant")
-    home = Installation(folder)
+    home = Installation(folder, template=template)
     home.add_user("ana", "ana's password", "role=editor", 'projects=["a","b"]')
     home.serve()
     yield home

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ import services
 from authority import Connection, basic_raw
 from services import find_port, wait_until
 
+SQLITE = "sqlite:cardea.db"
 AUDIENCE = "https://resource.example"
 WATCH = "watch"  # the client that may introspect AUDIENCE's tokens
 APP = "app"  # the client that may use the password grant, and introspect its own tokens
@@ -21,20 +23,28 @@ BUSY = 10  # seconds: what is promised within one may take longer on a machine t
 
 
 class Installation:
-    """`changes` replace the settings of their names. Every password and token that passes here must never be in a log."""
+    """`changes` replace the settings of their names. One on SQLite may be a copy of another that was made for this: `cardea init` makes an
+    RSA key, which takes most of the time of many a test. Every password and token that passes here must never be in a log."""
 
-    def __init__(self, folder, store="sqlite:cardea.db", **changes):
+    def __init__(self, folder, store=SQLITE, template=None, **changes):
         self.folder, self.secrets, self.servers, self.clients = folder / "auth", set(), [], {}
         self.port = find_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
-        self.made = subprocess.run(
-            [services.PROGRAMS["cardea"], "init", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}",
-             "--issuer", self.issuer, "--store", store], capture_output=True, text=True, timeout=services.PATIENCE)
-        assert self.made.returncode == 0, self.made.stderr
         self.config_file = self.folder / "cardea.yaml"
+        is_copy = template and store == SQLITE
+        if is_copy:
+            shutil.copytree(template.folder, self.folder)
+            self.secrets, self.clients = set(template.secrets), dict(template.clients)
+        else:
+            made = subprocess.run(
+                [services.PROGRAMS["cardea"], "init", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}",
+                 "--issuer", self.issuer, "--store", store], capture_output=True, text=True, timeout=services.PATIENCE)
+            assert made.returncode == 0, made.stderr
         self.config = yaml.safe_load(self.config_file.read_text())
-        del self.config["tls"]
+        self.config.pop("tls", None)
         self.config.update({
+            "listen": [f"127.0.0.1:{self.port}"],
+            "issuer": self.issuer,
             "threads": 2,
             "grant": {"audience": AUDIENCE, "lifetime": "5m", "realm": "the grants"},
             "password_hashing": CHEAP,
@@ -42,9 +52,10 @@ class Installation:
         })
         self.config.update(changes)
         self.config_file.write_text(json.dumps(self.config))
-        self.add_client(WATCH, introspect=[AUDIENCE])
-        self.add_client(APP, grant_types=["password", "client_credentials"], scopes=["read"], audience=AUDIENCE,
-                        introspect=[AUDIENCE])
+        if not is_copy:
+            self.add_client(WATCH, introspect=[AUDIENCE])
+            self.add_client(APP, grant_types=["password", "client_credentials"], scopes=["read"], audience=AUDIENCE,
+                            introspect=[AUDIENCE])
 
     def cardea(self, *args, text="", code=0):
         """A command on this installation; its standard output."""
