@@ -157,7 +157,7 @@ static void answer(struct resource_server *self, const struct cd_http_request *r
                 cardea_claims_free(claims);
                 break;
         case CARDEA_WOULD_BLOCK:
-                cd_http_continue_on(res, CD_HTTP_OUTGOING, answer_where_waiting_is_allowed);
+                cd_http_continue_on(res, CD_HTTP_OUTGOING, answer_where_waiting_is_allowed, NULL);
                 break;
         case CARDEA_INVALID_TOKEN:
                 refuse(req, res, CD_INVALID_TOKEN, why.reason);
@@ -193,13 +193,13 @@ static void readyz(void *app, const struct cd_http_request *req, struct cd_http_
         if (cardea_has_keys(self->verifier))
                 healthz(app, req, res);
         else
-                cd_http_continue_on(res, CD_HTTP_OUTGOING, fetch_and_say_whether_ready);
+                cd_http_continue_on(res, CD_HTTP_OUTGOING, fetch_and_say_whether_ready, NULL);
 }
 
 static const struct cd_http_route routes[] = {
-        { CD_HTTP_GET, CD_STR_INIT("/"), CD_HTTP_INLINE, answer_on_the_loop, false },
-        { CD_HTTP_GET, CD_STR_INIT("/healthz"), CD_HTTP_INLINE, healthz, true },
-        { CD_HTTP_GET, CD_STR_INIT("/readyz"), CD_HTTP_INLINE, readyz, true },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/"), .where = CD_HTTP_INLINE, .handler = answer_on_the_loop },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/healthz"), .where = CD_HTTP_INLINE, .handler = healthz, .quiet = true },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/readyz"), .where = CD_HTTP_INLINE, .handler = readyz, .quiet = true },
 };
 
 /* The path of a file as a C string; like every path of a configuration it is relative to the folder of that file. URLs stay as they

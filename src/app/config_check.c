@@ -241,7 +241,7 @@ static void check_any_user(const struct cd_config *config, struct cd_report *rep
 
         if (config->accept_any_user == CD_ANY_USER_NEVER)
                 return;
-        const struct cd_listen_setting *listeners = config->service.listen.items;
+        const struct cd_http_listen *listeners = config->service.listen.items;
         for (size_t i = 0; i < config->service.listen.count; i++) {
                 cd_str listen = listeners[i].address; /* empty where it was refused already */
                 if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && listen.len && !listens_on_loopback(listen))

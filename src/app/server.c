@@ -228,9 +228,9 @@ static void tune(const void *arg, struct cd_http_server_options *options)
         int64_t places = (int64_t)places_of(config), queue = config->password_hashing.queue;
         int64_t more = places < queue ? places : queue - 1;
 
-        options->costly_threads = places + more;
-        options->costly_long_threads = places; /* more would only push each other out of core and cache */
-        options->costly_queue = queue - more;
+        options->cpu_threads = places + more;
+        options->cpu_long_threads = places; /* more would only push each other out of core and cache */
+        options->cpu_queue = queue - more;
 }
 
 const struct cd_service *cd_server_service(void)

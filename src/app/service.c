@@ -99,17 +99,14 @@ static const struct cd_service_settings *settings_of(const struct running *r)
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        struct cd_http_server_options options;
+        struct cd_http_server_options options = cd_service_server_options(settings_of(r));
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
-        cd_status status = cd_service_server_options(settings_of(r), r->arena, &options, reterr);
-        if (status != CD_OK)
-                return status;
         if (cd_service_has_tls(settings_of(r))) {
-                status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system), &scratch,
-                                             &tls, &validity, reterr);
+                cd_status status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system),
+                                                       &scratch, &tls, &validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;

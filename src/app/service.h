@@ -15,17 +15,9 @@
 #include "app/settings.h"
 #include "http/server.h"
 
-/* An item of `listen`: as one text it is the address. */
-struct cd_listen_setting {
-        cd_str address; /* "127.0.0.1:5001", "[::1]:5001", "unix:/PATH", "systemd:NAME"; empty where it was refused */
-        int http2;      /* enum cd_tristate; never unset after cd_service_complete() */
-        bool proxy_protocol, ipv6_only;
-        cd_str mode, group; /* of a Unix socket; empty: as the process makes it */
-};
-
 /* The settings that every service has. Times are milliseconds, sizes bytes. */
 struct cd_service_settings {
-        struct cd_objects listen; /* struct cd_listen_setting */
+        struct cd_objects listen; /* struct cd_http_listen; http2 is never unset after cd_service_complete() */
         struct cd_service_tls {
                 cd_str certificate, key,
                         client_ca;      /* paths of PEM files, NUL-terminated; certificate empty: plain HTTP */
@@ -109,7 +101,7 @@ struct cd_service {
         /* Checks beyond the table, as findings of the report; may be NULL. An error refuses to start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
-        /* Sets what of the server's options follows from the service's own settings (costly_threads, costly_queue); may be NULL. */
+        /* Sets what of the server's options follows from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
         /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread but the log's. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
@@ -136,10 +128,8 @@ cd_status cd_service_prove(const struct cd_service *service, struct cd_report *r
                            struct cd_error *reterr);
 /* Sets what follows from other settings where it was not given: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
-/* The server's options, without routes and tls. The lists are borrowed from *settings or live in `arena`. CD_OK or
- * CD_NO_MEMORY. */
-cd_status cd_service_server_options(const struct cd_service_settings *settings, struct cd_arena *arena,
-                                    struct cd_http_server_options *ret, struct cd_error *reterr);
+/* The server's options, without routes and tls. The lists are borrowed from *settings. */
+struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
 /* Findings about what one item of `listen` combines. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */

@@ -7,7 +7,7 @@
 
 #define LISTEN(member, kind, ...)                                                                                      \
         {                                                                                                              \
-                .name = #member, .offset = offsetof(struct cd_listen_setting, member), .type = CD_FIELD_##kind,        \
+                .name = #member, .offset = offsetof(struct cd_http_listen, member), .type = CD_FIELD_##kind,           \
                 __VA_ARGS__                                                                                            \
         }
 static const char *check_mode(cd_str value);
@@ -23,7 +23,7 @@ static const struct cd_field listen_fields[] = {
         LISTEN(group, STRING, .max = 256, .check = cd_privileges_check_group, .help = "the group of a Unix socket"),
 };
 const struct cd_table cd_service_listen_table = { "listen", listen_fields, CD_LEN(listen_fields),
-                                                  sizeof(struct cd_listen_setting), true };
+                                                  sizeof(struct cd_http_listen), true };
 
 static const char *const log_levels[] = { "debug", "info", "warn", "error", "off", NULL };
 
@@ -179,7 +179,7 @@ const char *cd_service_check_proxy(cd_str value)
 
 void cd_service_complete(struct cd_service_settings *settings)
 {
-        struct cd_listen_setting *listeners = settings->listen.items;
+        struct cd_http_listen *listeners = settings->listen.items;
         int by_default = settings->tls.certificate.len ? CD_TRISTATE_TRUE : CD_TRISTATE_FALSE;
 
         for (size_t i = 0; i < settings->listen.count; i++)
@@ -187,7 +187,7 @@ void cd_service_complete(struct cd_service_settings *settings)
                         listeners[i].http2 = by_default;
 }
 
-static void refuse_for(const struct cd_listen_setting *listener, size_t index, const char *name, const char *what,
+static void refuse_for(const struct cd_http_listen *listener, size_t index, const char *name, const char *what,
                        const char *fix, struct cd_report *report)
 {
         cd_str setting = cd_arena_printf(report->arena, "listen[%zu].%s", index, name);
@@ -199,10 +199,10 @@ static void refuse_for(const struct cd_listen_setting *listener, size_t index, c
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report)
 {
         static const char fix[] = "leave it out, or set address to unix:/PATH";
-        const struct cd_listen_setting *listeners = settings->listen.items;
+        const struct cd_http_listen *listeners = settings->listen.items;
 
         for (size_t i = 0; i < settings->listen.count; i++) {
-                const struct cd_listen_setting *l = &listeners[i];
+                const struct cd_http_listen *l = &listeners[i];
                 bool is_unix = cd_str_has_prefix(l->address, CD_STR("unix:"));
                 if (!l->address.len) /* which has been said */
                         continue;
@@ -216,34 +216,18 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         }
 }
 
-/* The engine so far takes texts, and no Unix sockets, so nobody is trusted through one. */
-cd_status cd_service_server_options(const struct cd_service_settings *settings, struct cd_arena *arena,
-                                    struct cd_http_server_options *ret, struct cd_error *reterr)
+struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings)
 {
-        const struct cd_listen_setting *listeners = settings->listen.items;
-        const struct cd_strs *proxies = &settings->trusted_proxies;
-        struct cd_strs *lists = cd_arena_calloc(arena, 2, sizeof(*lists));
-        cd_str *addresses = cd_arena_calloc(arena, settings->listen.count + 1, sizeof(*addresses));
-        cd_str *trusted = cd_arena_calloc(arena, proxies->count + 1, sizeof(*trusted));
-
-        if (!lists || !addresses || !trusted)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the addresses of listen");
-        lists[0] = (struct cd_strs){ .items = addresses, .count = settings->listen.count };
-        lists[1].items = trusted;
-        for (size_t i = 0; i < settings->listen.count; i++)
-                addresses[i] = listeners[i].address;
-        for (size_t i = 0; i < proxies->count; i++)
-                if (!cd_str_eq(proxies->items[i], CD_STR("unix:")))
-                        trusted[lists[1].count++] = proxies->items[i];
-        *ret = (struct cd_http_server_options){
-                .listen = &lists[0],
+        return (struct cd_http_server_options){
+                .listen = settings->listen.items,
+                .listen_count = settings->listen.count,
                 .redirect_listen = &settings->redirect_listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
                 .outgoing_threads = settings->outgoing_threads,
                 .shutdown_grace_ms = settings->shutdown_grace,
-                .trusted_proxies = &lists[1],
+                .drain_delay_ms = settings->drain_delay,
+                .trusted_proxies = &settings->trusted_proxies,
                 .limits = settings->limits,
         };
-        return CD_OK;
 }

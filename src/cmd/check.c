@@ -40,7 +40,7 @@ static void check_address(const char *name, size_t index, cd_str address, struct
 
 static void check_addresses(const struct cd_service_settings *settings, struct cd_report *report)
 {
-        const struct cd_listen_setting *listeners = settings->listen.items;
+        const struct cd_http_listen *listeners = settings->listen.items;
 
         for (size_t i = 0; i < settings->listen.count; i++)
                 check_address("listen", i, listeners[i].address, report);

@@ -232,3 +232,13 @@ cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret
                 host.len--;
         return is_reg_name(host) ? lower(arena, host, ret) : CD_MALFORMED;
 }
+
+bool cd_http_is_clean_query(cd_str query)
+{
+        for (size_t i = 0; i < query.len; i++) {
+                unsigned char c = (unsigned char)query.ptr[i];
+                if (c <= 0x20 || c >= 0x7f || c == '#' || c == '"' || c == '\\')
+                        return false;
+        }
+        return true;
+}

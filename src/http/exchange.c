@@ -1,52 +1,83 @@
-#include <string.h>
+#include "http/exchange.h"
 
-#include "http/engine.h"
+#include <stdlib.h>
+
+#include "http/access.h"
+#include "http/forwarded.h"
 
 enum {
-        HTTPS_PORT = 443
+        HTTPS_PORT = 443,
+        SMALL_BODY = 16 * 1024, /* bytes; of a known length up to this, a body lies in the arena */
 };
 
-/* The rightmost address of X-Forwarded-For that no trusted proxy has: what is left of it is hearsay (LESSONS 3). */
-static cd_str forwarded_address(const struct cd_http_server *server, const struct cd_http_request *req)
+static size_t arena_ceiling(const struct cd_http_limits *limits)
 {
-        cd_str found = req->peer;
+        return 1024 * 1024 + 8 * (size_t)limits->body;
+}
 
-        for (size_t i = req->header_count; i-- > 0;) {
-                cd_str list = req->headers[i].value;
-                if (!cd_str_eq_nocase(req->headers[i].name, CD_STR("X-Forwarded-For")))
-                        continue;
-                for (size_t end = list.len + 1; end-- > 0;) {
-                        size_t start = end;
-                        struct cd_address address;
-                        while (start > 0 && list.ptr[start - 1] != ',')
-                                start--;
-                        cd_str text = cd_str_trim(cd_str_slice(list, start, end - start));
-                        if (!cd_address_parse(text, &address))
-                                return found;
-                        found = text;
-                        if (!cd_server_trusts(server, &address))
-                                return found;
-                        end = start;
-                }
+/* ---- life ---- */
+
+struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_http_wire *wire, void *stream)
+{
+        struct cd_exchange *x = loop->free_exchanges;
+
+        if (x) {
+                loop->free_exchanges = x->next;
+                loop->free_count--;
+        } else {
+                x = malloc(sizeof(*x));
+                if (!x)
+                        return NULL;
+                cd_arena_init(&x->arena, arena_ceiling(&loop->server->limits));
         }
-        return found;
+        struct cd_arena arena = x->arena;
+        *x = (struct cd_exchange){
+                .loop = loop, .wire = wire, .stream = stream, .arena = arena, .length = CD_HTTP_LENGTH_UNKNOWN
+        };
+        x->req.arena = &x->arena;
+        x->req.log = &x->log;
+        x->body_max = (uint64_t)loop->server->limits.body;
+        cd_http_response_init(&x->res, x, &x->arena);
+        return x;
 }
 
-static void take_over_ids(struct cd_exchange *x, const struct cd_http_server *server)
+void cd_exchange_free(struct cd_exchange *x)
 {
-        cd_str id = cd_http_header_get(&x->req, CD_STR("X-Request-Id"));
-        cd_str parent = cd_http_header_get(&x->req, CD_STR("traceparent"));
+        struct cd_http_loop *loop = x->loop;
 
-        x->req.client_address = forwarded_address(server, &x->req);
-        if (id.ptr && cd_request_id_is_valid(id))
-                x->req.request_id = id;
-        /* Given twice, it counts as not given (W3C Trace Context §3.2). */
-        if (parent.ptr && cd_http_header_count(&x->req, CD_STR("traceparent")) == 1)
-                cd_traceparent_parse(parent, &x->req.trace);
+        cd_buf_done(&x->body);
+        if (loop->free_count == CD_HTTP_FREE_EXCHANGES) {
+                cd_arena_done(&x->arena);
+                free(x);
+                return;
+        }
+        cd_arena_reset(&x->arena);
+        x->next = loop->free_exchanges;
+        loop->free_exchanges = x;
+        loop->free_count++;
 }
 
-static void make_ids(struct cd_exchange *x, struct cd_ids *ids)
+/* ---- answers of the server's own ---- */
+
+static void answer_self(struct cd_exchange *x, int status, cd_str reason)
 {
+        cd_http_own_answer(&x->res, status);
+        x->log = (struct cd_http_log_context){ .error = cd_http_error_name(status), .reason = reason };
+}
+
+static void respond(struct cd_exchange *x)
+{
+        if (!cd_http_can_send(&x->res))
+                answer_self(x, 500, CD_STR("the handler's answer cannot be sent"));
+        cd_http_log_exchange(x);
+        x->is_over = true;
+        x->wire->respond(x);
+}
+
+static void make_ids(struct cd_exchange *x)
+{
+        struct cd_ids *ids = &x->loop->ids;
+
         cd_ids_make_128(ids, x->made_id);
         cd_ids_make_128(ids, x->req.trace.trace_id);
         cd_ids_make_64(ids, x->req.trace.span_id);
@@ -54,99 +85,89 @@ static void make_ids(struct cd_exchange *x, struct cd_ids *ids)
         x->req.request_id = cd_str_of(x->made_id, sizeof(x->made_id));
 }
 
-/* True for CD_OK; else says why the request is not taken. */
-static bool is_canonical(cd_status status, const char *reason, struct cd_http1_refusal *reterr)
+void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal)
+{
+        if (!x->req.request_id.len)
+                make_ids(x);
+        if (!x->req.peer.ptr)
+                x->req.peer = peer->address;
+        if (!x->started_us)
+                x->started_us = cd_monotonic_us();
+        x->route = NULL;
+        x->close = true;
+        answer_self(x, refusal.status, cd_str_from_c(refusal.reason));
+        respond(x);
+}
+
+/* ---- the head ---- */
+
+static void take_over_ids(struct cd_exchange *x)
+{
+        cd_str id = cd_http_header_get(&x->req, CD_STR("X-Request-Id"));
+        cd_str parent = cd_http_header_get(&x->req, CD_STR("traceparent"));
+
+        if (id.ptr && cd_request_id_is_valid(id))
+                x->req.request_id = id;
+        /* Given twice, it counts as not given (W3C Trace Context §3.2). */
+        if (parent.ptr && cd_http_header_count(&x->req, CD_STR("traceparent")) == 1)
+                cd_traceparent_parse(parent, &x->req.trace);
+}
+
+/* Whose word counts is known: that of a trusted proxy (LESSONS 3). */
+static void take_over_forwarded(struct cd_exchange *x)
+{
+        const struct cd_http_server *server = x->loop->server;
+        struct cd_http_request *req = &x->req;
+        struct cd_forwarded said = { 0 };
+
+        cd_status status = cd_forwarded_read(req->arena, req->headers, req->header_count, server->trusted,
+                                             server->trusted_count, &said);
+        if (status != CD_OK || said.unreadable) {
+                req->client_address = CD_STR("");
+                cd_http_log_unreadable(x);
+        } else if (said.has_address) {
+                req->client_address = said.address_text;
+        }
+        if (said.proto.ptr)
+                req->scheme = said.proto;
+        req->forwarded_host = said.host;
+}
+
+/* True for CD_OK; else says why the request is refused. */
+static bool is_canonical(cd_status status, const char *reason, struct cd_http_refusal *reterr)
 {
         if (status == CD_NO_MEMORY)
-                *reterr = (struct cd_http1_refusal){ 503, "out of memory" };
+                *reterr = (struct cd_http_refusal){ 503, "out of memory" };
         else if (status != CD_OK)
-                *reterr = (struct cd_http1_refusal){ 400, reason };
+                *reterr = (struct cd_http_refusal){ 400, reason };
         return status == CD_OK;
 }
 
-static bool canonicalise(struct cd_http_request *req, const struct cd_http1_head *head, struct cd_http1_refusal *reterr)
+static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head, struct cd_http_refusal *reterr)
 {
+        struct cd_http_request *req = &x->req;
+
         req->path = head->path;
-        req->host = CD_STR("");
+        req->host = req->authority = CD_STR("");
         if (!cd_str_eq(head->path, CD_STR("*")) &&
             !is_canonical(cd_http_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
                           reterr))
                 return false;
-        return !head->host.ptr ||
-               is_canonical(cd_http_canonical_host(req->arena, head->host, &req->host), "an invalid Host", reterr);
-}
-
-/* Without its array, which is large and of no meaning. */
-static void clear_response(struct cd_http_response *res)
-{
-        res->status = 0;
-        res->header_count = 0;
-        res->content_type = res->body = (cd_str){ NULL, 0 };
-        res->next = NULL;
-}
-
-bool cd_exchange_begin(struct cd_exchange *ret, struct cd_loop *loop, const struct cd_conn *conn,
-                       const struct cd_http1_head *head, cd_str body, struct cd_http1_refusal *reterr)
-{
-        cd_str peer = cd_str_of(conn->peer, conn->peer_len);
-
-        ret->req.arena = &loop->arena;
-        ret->req.method = head->method;
-        ret->req.query = head->query;
-        ret->req.headers = head->headers;
-        ret->req.header_count = head->header_count;
-        ret->req.body = body;
-        ret->req.peer = ret->req.client_address = peer;
-        ret->req.client_certificate_subject = conn->tls ? cd_tls_conn_subject(conn->tls) : CD_STR("");
-        ret->req.log = &ret->log;
-        ret->log = (struct cd_http_log_context){ 0 };
-        clear_response(&ret->res);
-        ret->route = NULL;
-        ret->started_us = 0;
-        ret->keep_alive = head->keep_alive;
-        ret->is_http10 = head->is_http10;
-        ret->redirects = conn->redirects;
-        make_ids(ret, &loop->ids);
-        if (conn->trusted)
-                take_over_ids(ret, loop->server);
-        return canonicalise(&ret->req, head, reterr);
-}
-
-static unsigned methods_of(const struct cd_http_route *route)
-{
-        return route->methods | (route->methods & CD_HTTP_GET ? CD_HTTP_HEAD : 0u);
-}
-
-/* RFC 9110 §15.5.6: a 405 says what would do. */
-static void refuse_method(struct cd_exchange *x, unsigned allowed)
-{
-        static const struct {
-                unsigned method;
-                cd_str name;
-        } names[] = {
-                { CD_HTTP_GET, CD_STR_INIT("GET, ") },         { CD_HTTP_HEAD, CD_STR_INIT("HEAD, ") },
-                { CD_HTTP_POST, CD_STR_INIT("POST, ") },       { CD_HTTP_PUT, CD_STR_INIT("PUT, ") },
-                { CD_HTTP_PATCH, CD_STR_INIT("PATCH, ") },     { CD_HTTP_DELETE, CD_STR_INIT("DELETE, ") },
-                { CD_HTTP_OPTIONS, CD_STR_INIT("OPTIONS, ") },
-        };
-        struct cd_buf list;
-        cd_str allow;
-
-        cd_http1_own_answer(&x->res, 405);
-        x->log.error = cd_http1_error_name(405);
-        cd_buf_init(&list, x->req.arena, 64);
-        for (size_t i = 0; i < CD_LEN(names); i++)
-                if (allowed & names[i].method)
-                        cd_buf_add(&list, names[i].name);
-        if (cd_buf_view(&list, &allow) == CD_OK && allow.len > 2)
-                cd_http_response_header(&x->res, CD_STR("Allow"), cd_str_slice(allow, 0, allow.len - 2));
+        if (head->query.ptr && !cd_http_is_clean_query(head->query)) {
+                *reterr = (struct cd_http_refusal){ 400, "a byte in the query that must be percent-encoded" };
+                return false;
+        }
+        if (!head->authority.ptr)
+                return true;
+        req->authority = head->authority;
+        return is_canonical(cd_http_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
 }
 
 /* To the same place over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
-static void redirect(struct cd_exchange *x, const struct cd_http_server *server)
+static void redirect(struct cd_exchange *x)
 {
         const struct cd_http_request *req = &x->req;
-        unsigned port = cd_http_server_port(server, 0);
+        unsigned port = cd_http_server_port(x->loop->server, 0);
         struct cd_buf buf;
         cd_str location;
 
@@ -166,178 +187,360 @@ static void redirect(struct cd_exchange *x, const struct cd_http_server *server)
                 cd_http_response_header(&x->res, CD_STR("Location"), location);
                 return;
         }
-        int status = has_place ? 503 : 400;
-        cd_http1_own_answer(&x->res, status);
-        x->log.error = cd_http1_error_name(status);
+        answer_self(x, has_place ? 503 : 400, CD_STR(""));
 }
 
-static void find_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded)
+static void find_route(struct cd_exchange *x, const struct cd_http_table *table, const struct cd_http_head *head)
 {
-        unsigned allowed = 0;
+        unsigned allowed;
 
-        for (size_t i = 0; i < server->route_count && !x->route; i++) {
-                const struct cd_http_route *route = &server->routes[i];
-                if (route->path.len != x->req.path.len || !cd_str_eq(route->path, x->req.path))
-                        continue;
-                allowed |= methods_of(route);
-                if (methods_of(route) & x->req.method)
-                        x->route = route;
-        }
-        if (x->route && !coded)
+        x->route = cd_http_find_route(table, &x->req, &x->app, &allowed);
+        if (x->route && !head->is_coded)
                 return;
-        if (!x->route && allowed) {
-                refuse_method(x, allowed);
-                return;
-        }
-        int status = x->route ? 501 : 404;
+        int status = x->route ? 501 : allowed ? 405 : 404;
         x->route = NULL;
-        cd_http1_own_answer(&x->res, status);
-        x->log.error = cd_http1_error_name(status);
+        answer_self(x, status, CD_STR(""));
+        if (status == 405) /* RFC 9110 §15.5.6: it says what would do */
+                cd_http_response_header(&x->res, CD_STR("Allow"), cd_http_method_list(x->req.arena, allowed));
 }
 
-void cd_exchange_route(struct cd_exchange *x, const struct cd_http_server *server, bool coded)
+static void choose_route(struct cd_exchange *x, const struct cd_http_listener *listener,
+                         const struct cd_http_head *head)
 {
-        if (x->redirects)
-                redirect(x, server);
+        struct cd_log *log = x->loop->server->log;
+
+        if (listener->kind == CD_HTTP_LISTENER_REDIRECT)
+                redirect(x);
         else
-                find_route(x, server, coded);
-        if (cd_log_enabled(server->log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
+                find_route(x, &listener->table, head);
+        x->is_answered = !x->route;
+        x->is_streaming = x->route && x->route->streaming;
+        if (x->is_streaming)
+                x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
+        if (!x->started_us && cd_log_enabled(log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
                 x->started_us = cd_monotonic_us();
 }
 
-/* False where memory is out. */
-static bool copy_str(struct cd_arena *arena, cd_str *s)
+/* The exchange may outlive its connection. */
+static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
-        if (!s->ptr)
-                return true;
-        *s = cd_arena_copy(arena, *s);
-        return s->ptr != NULL;
+        x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
+        x->req.client_certificate_subject = CD_STR("");
+        if (peer->certificate_subject.len)
+                x->req.client_certificate_subject = cd_arena_copy(&x->arena, peer->certificate_subject);
+        return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
 }
 
-static bool copy_headers(struct cd_arena *arena, struct cd_http_request *req)
+bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
+                       struct cd_http_refusal *reterr)
 {
-        struct cd_http_header *headers = cd_arena_calloc(arena, req->header_count, sizeof(*headers));
-
-        if (!headers)
+        x->version = head->version;
+        x->req.method = head->method;
+        x->req.method_name = head->method_name;
+        x->req.query = head->query;
+        x->req.headers = head->headers;
+        x->req.header_count = head->header_count;
+        x->req.upgrade = head->upgrade;
+        x->req.scheme = peer->is_secure ? CD_STR("https") : CD_STR("http");
+        make_ids(x);
+        if (!copy_peer(x, peer)) {
+                *reterr = (struct cd_http_refusal){ 503, "out of memory" };
                 return false;
-        for (size_t i = 0; i < req->header_count; i++) {
-                headers[i] = req->headers[i];
-                if (!copy_str(arena, &headers[i].name) || !copy_str(arena, &headers[i].value))
-                        return false;
         }
-        req->headers = headers;
+        if (peer->is_trusted) {
+                take_over_ids(x);
+                take_over_forwarded(x);
+        }
+        if (!canonicalise(x, head, reterr))
+                return false;
+        choose_route(x, peer->listener, head);
+        if (x->is_streaming || !head->has_body || (head->method != CD_HTTP_GET && head->method != CD_HTTP_HEAD))
+                return true;
+        /* It has no meaning (RFC 9110 §9.3.1), and many skip it; a route that streams passes it on. */
+        *reterr = (struct cd_http_refusal){ 400, "a body in GET or HEAD" };
+        return false;
+}
+
+/* The peer went before there was a response. */
+static void end_unanswered(struct cd_exchange *x)
+{
+        x->log.error = CD_STR("client_closed_request");
+        if (!x->head_sent)
+                x->res.status = 499; /* nginx's number for it; it is in the log alone */
+        cd_http_log_exchange(x);
+        cd_exchange_free(x);
+}
+
+/* ---- whole handlers ---- */
+
+static void run_on_pool(struct cd_job *job)
+{
+        struct cd_exchange *x = (void *)((char *)job - offsetof(struct cd_exchange, job));
+
+        x->handler(x->app, &x->req, &x->res);
+        if (x->res.next || x->res.is_later)
+                x->res.failed = true; /* a pool cannot hand on: its thread is not the loop's */
+}
+
+static void back_from_pool(struct cd_job *job)
+{
+        struct cd_exchange *x = (void *)((char *)job - offsetof(struct cd_exchange, job));
+
+        x->is_running = x->is_later = false;
+        if (x->wire)
+                respond(x);
+        else
+                end_unanswered(x);
+}
+
+static void submit(struct cd_exchange *x, enum cd_http_where where, cd_http_handler *handler)
+{
+        x->handler = handler;
+        x->job = (struct cd_job){ .run = run_on_pool, .done = back_from_pool };
+        x->is_running = true;
+        cd_status status = cd_pool_submit(cd_http_pool(x->loop->server, where), &x->loop->net, &x->job);
+        if (status == CD_OK)
+                return;
+        x->is_running = false;
+        answer_self(x, 503,
+                    status == CD_NO_MEMORY ? CD_STR("no thread can be started: out of memory")
+                                           : CD_STR("the queue of the pool is full"));
+        respond(x);
+}
+
+static void run(struct cd_exchange *x)
+{
+        const struct cd_http_route *route = x->route;
+
+        if (route->where != CD_HTTP_INLINE) {
+                submit(x, route->where, route->handler);
+                return;
+        }
+        route->handler(x->app, &x->req, &x->res);
+        cd_http_handler *next = x->res.next;
+        if (next) {
+                enum cd_http_where where = x->res.next_where;
+                x->req.state = x->res.next_state;
+                x->log = (struct cd_http_log_context){ 0 };
+                cd_http_response_init(&x->res, x, &x->arena);
+                submit(x, where, next);
+        } else if (!x->res.is_later) {
+                respond(x);
+        }
+}
+
+struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*cancelled)(void *arg), void *arg)
+{
+        struct cd_exchange *x = res->exchange;
+
+        res->is_later = x->is_later = true;
+        x->cancelled = cancelled;
+        x->arg = arg;
+        return x;
+}
+
+void cd_http_answer(struct cd_exchange *x)
+{
+        x->is_later = x->res.is_later = false;
+        respond(x);
+}
+
+bool cd_http_is_stopping(const struct cd_http_response *res)
+{
+        return res->exchange && atomic_load(&res->exchange->loop->server->stopping);
+}
+
+/* ---- the body ---- */
+
+/* A failure sticks, and is seen with the first bytes. */
+static void start_whole(struct cd_exchange *x, int64_t length)
+{
+        bool is_small = length >= 0 && length <= SMALL_BODY;
+
+        cd_buf_init(&x->body, is_small ? &x->arena : NULL, (size_t)x->body_max);
+        if (is_small && length > 0)
+                (void)cd_buf_reserve(&x->body, (size_t)length);
+}
+
+void cd_exchange_start(struct cd_exchange *x, int64_t length)
+{
+        if (!x->is_streaming)
+                start_whole(x, length);
+        else if (x->route->streaming->begin)
+                x->route->streaming->begin(x->app, x);
+}
+
+bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusal *reterr)
+{
+        if (bytes.len > x->body_max - x->body_len) {
+                *reterr = (struct cd_http_refusal){ 413, "body too long" };
+                return false;
+        }
+        x->body_len += bytes.len;
+        if (x->is_streaming) {
+                x->credit -= bytes.len;
+                if (x->route->streaming->data)
+                        x->route->streaming->data(x, bytes);
+        } else if (!x->is_answered) {
+                cd_buf_add(&x->body, bytes);
+                if (x->body.failed) {
+                        *reterr = (struct cd_http_refusal){ 503, "out of memory" };
+                        return false;
+                }
+        }
         return true;
 }
 
-bool cd_exchange_copy(struct cd_exchange *ret, const struct cd_exchange *x, struct cd_arena *arena)
+void cd_exchange_body_end(struct cd_exchange *x)
 {
-        struct cd_http_request *req = &ret->req;
-
-        *ret = *x;
-        clear_response(&ret->res);
-        ret->log = (struct cd_http_log_context){ 0 };
-        req->arena = arena;
-        req->log = &ret->log;
-        return copy_headers(arena, req) && copy_str(arena, &req->path) && copy_str(arena, &req->query) &&
-               copy_str(arena, &req->host) && copy_str(arena, &req->body) && copy_str(arena, &req->peer) &&
-               copy_str(arena, &req->client_address) && copy_str(arena, &req->request_id) &&
-               copy_str(arena, &req->client_certificate_subject);
-}
-
-static cd_str method_name(enum cd_http_method method)
-{
-        switch (method) {
-        case CD_HTTP_GET:
-                return CD_STR("GET");
-        case CD_HTTP_HEAD:
-                return CD_STR("HEAD");
-        case CD_HTTP_POST:
-                return CD_STR("POST");
-        case CD_HTTP_PUT:
-                return CD_STR("PUT");
-        case CD_HTTP_PATCH:
-                return CD_STR("PATCH");
-        case CD_HTTP_DELETE:
-                return CD_STR("DELETE");
-        case CD_HTTP_OPTIONS:
-                return CD_STR("OPTIONS");
-        case CD_HTTP_OTHER:
-                break;
+        x->body_done = true;
+        if (x->is_streaming) {
+                if (x->route->streaming->end)
+                        x->route->streaming->end(x);
+        } else if (x->is_answered) {
+                respond(x);
+        } else {
+                x->req.body = cd_str_of(x->body.ptr ? x->body.ptr : "", x->body.len);
+                run(x);
         }
-        return CD_STR("OTHER");
 }
 
-static void log_known(struct cd_log_event *event, const char *name, cd_str value)
+/* ---- streaming handlers ---- */
+
+const struct cd_http_request *cd_http_exchange_request(const struct cd_exchange *x)
 {
-        if (value.len)
-                cd_log_str(event, name, value);
+        return &x->req;
 }
 
-/* One line for each request. Nothing of the query, the headers or the body: they may hold secrets (LESSONS 28). */
-static void log_request(const struct cd_exchange *x, struct cd_log *log)
+struct cd_http_response *cd_http_exchange_response(struct cd_exchange *x)
 {
-        const struct cd_http_request *req = &x->req;
-        struct cd_log_event event;
-
-        cd_log_begin(&event, log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO, "request");
-        cd_log_str(&event, "request_id", req->request_id);
-        cd_log_str(&event, "trace_id", cd_str_of(req->trace.trace_id, sizeof(req->trace.trace_id)));
-        cd_log_str(&event, "span_id", cd_str_of(req->trace.span_id, sizeof(req->trace.span_id)));
-        cd_log_str(&event, "method", method_name(req->method));
-        cd_log_str(&event, "path", req->path);
-        cd_log_int(&event, "status", x->res.status);
-        cd_log_int(&event, "duration_us", cd_monotonic_us() - x->started_us);
-        cd_log_str(&event, "peer", req->peer);
-        cd_log_str(&event, "client_address", req->client_address);
-        log_known(&event, "client_certificate", req->client_certificate_subject);
-        log_known(&event, "client_id", x->log.client_id);
-        log_known(&event, "user", x->log.user);
-        log_known(&event, "scope", x->log.scope);
-        log_known(&event, "grant_type", x->log.grant_type);
-        log_known(&event, "error", x->log.error);
-        log_known(&event, "reason", x->log.reason);
-        cd_log_end(&event);
+        return &x->res;
 }
 
-void cd_exchange_finish(struct cd_exchange *x, struct cd_loop *loop)
+void cd_http_exchange_set_state(struct cd_exchange *x, void *state)
 {
-        struct cd_http1_sending how = {
-                .stamp = &loop->stamp,
-                .request_id = x->req.request_id,
-                .keep_alive = x->keep_alive,
-                .is_http10 = x->is_http10,
-                .head_only = x->req.method == CD_HTTP_HEAD,
-        };
+        x->req.state = state;
+}
 
-        if (!cd_http1_can_send(&x->res)) {
-                cd_http1_own_answer(&x->res, 500);
-                x->log.error = cd_http1_error_name(500);
-                x->log.reason = CD_STR("the handler's answer cannot be sent");
+void *cd_http_exchange_state(const struct cd_exchange *x)
+{
+        return x->req.state;
+}
+
+void cd_http_pull(struct cd_exchange *x, size_t bytes)
+{
+        if (__builtin_add_overflow(x->credit, bytes, &x->credit))
+                x->credit = UINT64_MAX;
+        if (!x->body_done)
+                x->wire->pull(x);
+}
+
+static bool send_head(struct cd_exchange *x)
+{
+        if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
+                x->close = !x->body_done;
+                respond(x);
+                return false;
         }
-        cd_http1_write(&loop->out, &x->res, &how);
-        if (x->started_us)
-                log_request(x, loop->server->log);
+        x->head_sent = true;
+        x->wire->head(x);
+        return true;
 }
 
-void cd_exchange_refuse(struct cd_loop *loop, const struct cd_conn *conn, const struct cd_http1_refusal *refusal,
-                        bool head_only)
+bool cd_http_send_head(struct cd_exchange *x, int64_t length)
 {
-        struct cd_http1_sending how = { .stamp = &loop->stamp, .head_only = head_only };
-        struct cd_http_response res;
-        struct cd_log_event event;
-        char id[CD_REQUEST_ID_MADE_LEN];
+        x->length = length;
+        return send_head(x);
+}
 
-        cd_ids_make_128(&loop->ids, id);
-        how.request_id = cd_str_of(id, sizeof(id));
-        cd_http1_own_answer(&res, refusal->status);
-        cd_http1_write(&loop->out, &res, &how);
-        if (!cd_log_enabled(loop->server->log, CD_LOG_INFO))
+bool cd_http_upgrade(struct cd_exchange *x)
+{
+        int status = x->version == CD_HTTP_2 ? 200 : 101;
+
+        /* Checked as any other head, but that of 101 no handler may send. */
+        x->res.status = x->req.upgrade.ptr ? 200 : 0;
+        if (cd_http_can_send(&x->res)) {
+                x->res.status = status;
+                x->is_upgraded = true;
+        }
+        return send_head(x);
+}
+
+bool cd_http_push(struct cd_exchange *x, cd_str bytes)
+{
+        x->pushed += bytes.len;
+        if (x->length >= 0 && x->pushed > (uint64_t)x->length)
+                return true; /* seen in cd_http_end */
+        return x->wire->push(x, bytes);
+}
+
+void cd_http_end(struct cd_exchange *x)
+{
+        if (x->length >= 0 && x->pushed != (uint64_t)x->length && x->req.method != CD_HTTP_HEAD) {
+                x->log.reason = CD_STR("the handler's answer has another length than it said");
+                cd_http_cancel(x);
                 return;
-        cd_log_begin(&event, loop->server->log, CD_LOG_INFO, "request");
-        cd_log_str(&event, "request_id", how.request_id);
-        cd_log_int(&event, "status", refusal->status);
-        cd_log_str(&event, "peer", cd_str_of(conn->peer, conn->peer_len));
-        cd_log_str(&event, "error", cd_http1_error_name(refusal->status));
-        cd_log_str(&event, "reason", cd_str_from_c(refusal->reason));
-        cd_log_end(&event);
+        }
+        cd_http_log_exchange(x);
+        x->is_over = true;
+        x->wire->end(x);
+}
+
+void cd_http_cancel(struct cd_exchange *x)
+{
+        if (!x->head_sent) {
+                x->close = !x->body_done;
+                answer_self(x, 500, CD_STR("the handler gave up"));
+                respond(x);
+                return;
+        }
+        x->log.error = CD_STR("cancelled");
+        cd_http_log_exchange(x);
+        x->is_over = true;
+        x->wire->abort(x);
+}
+
+void cd_exchange_drained(struct cd_exchange *x)
+{
+        if (x->is_streaming && !x->is_over && x->route->streaming->drained)
+                x->route->streaming->drained(x);
+}
+
+/* ---- giving up ---- */
+
+static void tell_handler(struct cd_exchange *x)
+{
+        if (x->is_later)
+                x->cancelled(x->arg);
+        else if (x->is_streaming && x->route->streaming->cancelled)
+                x->route->streaming->cancelled(x);
+}
+
+void cd_exchange_abandon(struct cd_exchange *x)
+{
+        x->wire = NULL;
+        if (x->is_running)
+                return; /* freed when it is back */
+        if (x->is_over) {
+                cd_exchange_free(x);
+                return;
+        }
+        x->is_over = true;
+        tell_handler(x);
+        end_unanswered(x);
+}
+
+void cd_exchange_fail(struct cd_exchange *x, struct cd_http_refusal refusal)
+{
+        tell_handler(x);
+        x->is_later = x->is_streaming = false;
+        if (!x->head_sent) {
+                cd_exchange_refuse(x, NULL, refusal);
+                return;
+        }
+        x->log.error = cd_http_error_name(refusal.status);
+        x->log.reason = cd_str_from_c(refusal.reason);
+        cd_http_log_exchange(x);
+        x->is_over = true;
+        x->wire->abort(x);
 }

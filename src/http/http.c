@@ -1,5 +1,7 @@
 #include "http/http.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 
 cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name)
@@ -26,19 +28,37 @@ void cd_http_respond(struct cd_http_response *res, int status, cd_str content_ty
         res->body = body;
 }
 
-void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value)
+static bool grow_headers(struct cd_http_response *res)
 {
-        /* The count goes on past the end, so that the one who sends sees that something is missing. */
-        if (res->header_count < CD_HTTP_RESPONSE_HEADERS_MAX)
-                res->headers[res->header_count] = (struct cd_http_header){ name, value };
-        res->header_count++;
+        size_t cap = res->header_cap ? 2 * res->header_cap : 8;
+        struct cd_http_header *headers = res->arena ? cd_arena_calloc(res->arena, cap, sizeof(*headers)) : NULL;
+
+        if (!headers)
+                return false;
+        if (res->header_count)
+                memcpy(headers, res->headers, res->header_count * sizeof(*headers));
+        res->headers = headers;
+        res->header_cap = cap;
+        return true;
 }
 
-void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler)
+void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value)
+{
+        if (res->header_count == res->header_cap && !grow_headers(res)) {
+                res->failed = true; /* never an answer that lacks one */
+                return;
+        }
+        res->headers[res->header_count++] = (struct cd_http_header){ name, value };
+        res->has_date |= name.len == 4 && cd_str_eq_nocase(name, CD_STR("Date"));
+        res->has_server |= name.len == 6 && cd_str_eq_nocase(name, CD_STR("Server"));
+}
+
+void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler, void *state)
 {
         res->status = 0;
         res->next = handler;
         res->next_where = where;
+        res->next_state = state;
 }
 
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
@@ -60,4 +80,45 @@ void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_res
                 body = CD_STR("{\"error\":\"server_error\"}");
         cd_http_respond(res, status, CD_STR("application/json"), body);
         req->log->error = error;
+}
+
+enum cd_http_method cd_http_method_of(cd_str name)
+{
+        static const struct {
+                cd_str name;
+                enum cd_http_method method;
+        } known[] = {
+                { CD_STR_INIT("GET"), CD_HTTP_GET },         { CD_STR_INIT("POST"), CD_HTTP_POST },
+                { CD_STR_INIT("HEAD"), CD_HTTP_HEAD },       { CD_STR_INIT("PUT"), CD_HTTP_PUT },
+                { CD_STR_INIT("PATCH"), CD_HTTP_PATCH },     { CD_STR_INIT("DELETE"), CD_HTTP_DELETE },
+                { CD_STR_INIT("OPTIONS"), CD_HTTP_OPTIONS },
+        };
+
+        for (size_t i = 0; i < CD_LEN(known); i++)
+                if (cd_str_eq(name, known[i].name))
+                        return known[i].method;
+        return CD_HTTP_OTHER;
+}
+
+static bool is_letter(char c)
+{
+        return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Whether the letters of the name are these. */
+static bool has_letters(cd_str name, const char *letters)
+{
+        for (size_t i = 0; i < name.len; i++) {
+                if (!is_letter(name.ptr[i]))
+                        continue;
+                if ((name.ptr[i] | 0x20) != *letters)
+                        return false;
+                letters++;
+        }
+        return *letters == '\0';
+}
+
+bool cd_http_looks_like_framing(cd_str name)
+{
+        return has_letters(name, "contentlength") || has_letters(name, "transferencoding");
 }

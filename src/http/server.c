@@ -1,121 +1,198 @@
-#include <errno.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/field.h"
-#include "http/engine.h"
+#include "http/accept.h"
+#include "http/exchange.h"
+#include "net/tls_conn.h"
 
-const struct cd_http_limits cd_http_limits_default = {
-        .request_line = 8 * 1024,
-        .headers = 16 * 1024,
-        .header_count = 100,
-        .body = 64 * 1024,
-        .header_timeout_ms = 10 * 1000,
-        .body_timeout_ms = 10 * 1000,
-        .idle_timeout_ms = 75 * 1000,
-        .write_timeout_ms = 30 * 1000,
-        .connections = 20000,
-        .output = 256 * 1024,
-        .queue = 1024,
-};
+/* ---- life of a loop ---- */
 
-bool cd_server_trusts(const struct cd_http_server *server, const struct cd_address *address)
+static void log_event(struct cd_log *log, const char *name)
 {
-        for (size_t i = 0; i < server->trusted_count; i++)
-                if (cd_network_has(&server->trusted[i], address))
-                        return true;
-        return false;
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_INFO, name);
+        cd_log_end(&event);
 }
 
-/* ---- sockets ---- */
-
-static cd_status fail_listen(const struct cd_listener *listener, const char *what, struct cd_error *reterr)
+static void log_stopping(struct cd_http_server *server)
 {
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s: %s: %s", listener->text, what, strerror(errno));
+        struct cd_log_event event;
+
+        if (atomic_exchange(&server->logged_stopping, true))
+                return;
+        cd_log_begin(&event, server->log, CD_LOG_INFO, "stopping");
+        cd_log_int(&event, "connections", (int64_t)atomic_load(&server->conns));
+        cd_log_end(&event);
 }
 
-static socklen_t address_size(const struct sockaddr_storage *address)
+static void close_acceptors(struct cd_http_loop *loop)
 {
-        return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+        for (size_t i = 0; loop->acceptors && i < loop->server->listener_count; i++)
+                cd_acceptor_close(&loop->acceptors[i]);
 }
 
-static cd_status open_socket(const struct cd_listener *listener, bool shared, int *ret, struct cd_error *reterr)
+static void on_drained(struct cd_deadline *deadline)
 {
-        const struct sockaddr_storage *address = &listener->address;
-        int on = 1, fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct cd_http_loop *loop = (void *)((char *)deadline - offsetof(struct cd_http_loop, drain));
 
-        if (fd < 0)
-                return fail_listen(listener, "socket", reterr);
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (shared)
-                setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-        if (address->ss_family == AF_INET6)
-                setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-        /* Connections inherit it, which saves each a system call. */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (bind(fd, (const struct sockaddr *)address, address_size(address)) != 0) {
-                cd_status status = fail_listen(listener, "bind", reterr);
-                close(fd);
-                return status;
+        close_acceptors(loop);
+        loop->is_stopping = true;
+        cd_loop_stop(&loop->net, loop->server->shutdown_grace_ms);
+}
+
+static void on_woken(struct cd_loop *net)
+{
+        struct cd_http_loop *loop = net->owner;
+        struct cd_http_server *server = loop->server;
+
+        if (!atomic_load(&server->stopping) || loop->is_draining)
+                return;
+        loop->is_draining = true;
+        loop->drain.expired = on_drained;
+        log_stopping(server);
+        if (server->drain_delay_ms)
+                cd_loop_set_deadline(net, &loop->drain, server->drain_delay_ms);
+        else
+                on_drained(&loop->drain);
+}
+
+static cd_status init_loop(struct cd_http_loop *loop, struct cd_http_server *server, struct cd_error *reterr)
+{
+        loop->server = server;
+        if (!cd_ids_init(&loop->ids))
+                return cd_fail(reterr, CD_INTERNAL, "the kernel's randomness failed");
+        loop->acceptors = calloc(server->listener_count, sizeof(*loop->acceptors));
+        if (!loop->acceptors)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a loop");
+        cd_status status = cd_loop_init(&loop->net, on_woken, loop, reterr);
+        loop->net.write_timeout_ms = server->limits.write_timeout_ms;
+        return status;
+}
+
+static void done_loop(struct cd_http_loop *loop)
+{
+        close_acceptors(loop);
+        cd_loop_done(&loop->net);
+        while (loop->free_exchanges) {
+                struct cd_exchange *x = loop->free_exchanges;
+                loop->free_exchanges = x->next;
+                cd_arena_done(&x->arena);
+                free(x);
         }
-        *ret = fd;
-        return CD_OK;
+        free(loop->acceptors);
 }
+
+/* ---- listeners ---- */
 
 /* With SO_REUSEPORT another server on the same port would be no error but take half of the connections, so the port is first
  * tried without it. */
-static cd_status probe_port(const struct cd_listener *listener, struct cd_error *reterr)
+static cd_status probe_port(struct cd_http_listener *listener, struct cd_error *reterr)
 {
+        struct sockaddr_storage address = listener->address;
         int fd;
 
-        if (cd_socket_port(&listener->address) == 0)
+        if (cd_socket_port(&address) == 0)
                 return CD_OK;
-        cd_status status = open_socket(listener, false, &fd, reterr);
+        cd_status status = cd_listen_open(&address, false, listener->ipv6_only, &fd, reterr);
         if (status == CD_OK)
                 close(fd);
         return status;
 }
 
-static void learn_port(struct cd_listener *listener, int fd)
-{
-        socklen_t size = sizeof(listener->address);
-        struct cd_address address;
-        char text[CD_ADDRESS_TEXT_MAX];
-
-        getsockname(fd, (struct sockaddr *)&listener->address, &size);
-        if (!cd_address_from_socket((struct sockaddr *)&listener->address, &address))
-                return;
-        bool is_ipv6 = listener->address.ss_family == AF_INET6;
-        snprintf(listener->text, sizeof(listener->text), "%s%.*s%s:%u", is_ipv6 ? "[" : "",
-                 (int)cd_address_format(&address, text), text, is_ipv6 ? "]" : "",
-                 (unsigned)cd_socket_port(&listener->address));
-}
-
 /* One socket for each loop, all on the port that the first one got. */
-static cd_status listen_everywhere(struct cd_http_server *server, struct cd_listener *listener, struct cd_error *reterr)
+static cd_status listen_everywhere(struct cd_http_server *server, size_t index, struct cd_error *reterr)
 {
+        struct cd_http_listener *listener = &server->listeners[index];
         cd_status status = probe_port(listener, reterr);
 
         for (size_t i = 0; i < server->loop_count && status == CD_OK; i++) {
+                struct cd_http_loop *loop = &server->loops[i];
+                struct cd_acceptor *acceptor = &loop->acceptors[index];
                 int fd;
-                status = open_socket(listener, true, &fd, reterr);
+                status = cd_listen_open(&listener->address, true, listener->ipv6_only, &fd, reterr);
                 if (status != CD_OK)
                         break;
-                if (i == 0)
-                        learn_port(listener, fd);
-                status = cd_loop_listen(&server->loops[i], fd, reterr);
+                acceptor->events = &cd_http_acceptor_events;
+                acceptor->listener = listener;
+                status = cd_acceptor_start(acceptor, &loop->net, fd, reterr);
         }
+        if (status == CD_OK)
+                cd_listen_format(&listener->address, listener->text);
         return status;
 }
 
-/* ---- life ---- */
+static bool is_wildcard(const struct sockaddr_storage *address)
+{
+        static const struct in6_addr any = IN6ADDR_ANY_INIT;
+
+        if (address->ss_family == AF_INET)
+                return ((const struct sockaddr_in *)address)->sin_addr.s_addr == INADDR_ANY;
+        return memcmp(&((const struct sockaddr_in6 *)address)->sin6_addr, &any, sizeof(any)) == 0;
+}
+
+/* "[::]" is both, unless IPv4 has a listener of its own on that port. */
+static void choose_stacks(struct cd_http_server *server)
+{
+        for (size_t i = 0; i < server->listener_count; i++) {
+                struct cd_http_listener *listener = &server->listeners[i];
+                if (listener->address.ss_family != AF_INET6 || !is_wildcard(&listener->address))
+                        continue;
+                for (size_t j = 0; j < server->listener_count; j++) {
+                        const struct sockaddr_storage *other = &server->listeners[j].address;
+                        uint16_t port = cd_socket_port(other);
+                        if (other->ss_family == AF_INET && is_wildcard(other) && port != 0 &&
+                            port == cd_socket_port(&listener->address))
+                                listener->ipv6_only = true;
+                }
+        }
+}
+
+static cd_status parse_listener(struct cd_http_server *server, size_t index,
+                                const struct cd_http_server_options *options, struct cd_error *reterr)
+{
+        struct cd_http_listener *listener = &server->listeners[index];
+        bool redirects = index >= options->listen_count;
+        const struct cd_http_listen *from = redirects ? NULL : &options->listen[index];
+        cd_str text = from ? from->address : options->redirect_listen->items[index - options->listen_count];
+
+        listener->server = server;
+        listener->kind = redirects      ? CD_HTTP_LISTENER_REDIRECT
+                         : options->tls ? CD_HTTP_LISTENER_TLS
+                                        : CD_HTTP_LISTENER_PLAIN;
+        listener->table = from && from->table ? *from->table : (struct cd_http_table){ &server->routes, 1 };
+        if (from) {
+                listener->ipv6_only = from->ipv6_only;
+                listener->http2 = from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && options->tls);
+        }
+        return cd_listen_parse(text, &listener->address, reterr);
+}
+
+static cd_status parse_addresses(struct cd_http_server *server, const struct cd_http_server_options *options,
+                                 struct cd_error *reterr)
+{
+        const struct cd_strs *trusted = options->trusted_proxies;
+        cd_status status = CD_OK;
+
+        for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
+                status = parse_listener(server, i, options, reterr);
+        for (size_t i = 0; trusted && i < trusted->count && status == CD_OK; i++) {
+                if (cd_str_eq(trusted->items[i], CD_STR("unix:")))
+                        server->trusts_unix = true;
+                else
+                        status = cd_network_parse(trusted->items[i], &server->trusted[server->trusted_count++], reterr);
+        }
+        choose_stacks(server);
+        return status;
+}
+
+/* ---- making a server ---- */
 
 /* As many descriptors as there may be connections, where the administrator allows it. */
 static void raise_descriptor_limit(const struct cd_http_server *server)
@@ -129,6 +206,44 @@ static void raise_descriptor_limit(const struct cd_http_server *server)
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int64_t count_open_descriptors(void)
+{
+        DIR *folder = opendir("/proc/self/fd");
+        int64_t count = 0;
+
+        while (folder && readdir(folder))
+                count++;
+        if (folder)
+                closedir(folder);
+        return count; /* with ".", ".." and the folder itself */
+}
+
+/* A connection more than there are descriptors could not be told 503: it would wait in the kernel. Some are left for files, the store, and
+ * calls to others. */
+static void cap_connections(struct cd_http_server *server)
+{
+        struct rlimit limit;
+        struct cd_log_event event;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+                return;
+        int64_t have = (int64_t)limit.rlim_cur, spare = have / 4 < 128 ? have / 4 : 128;
+        int64_t most = have - count_open_descriptors() - spare;
+        if (most < 1)
+                most = 1;
+        if (server->limits.connections <= most)
+                return;
+        cd_log_begin(&event, server->log, CD_LOG_WARN, "connections_capped");
+        cd_log_str(&event, "setting", CD_STR("limits.connections"));
+        cd_log_int(&event, "value", server->limits.connections);
+        cd_log_int(&event, "connections", most);
+        cd_log_int(&event, "descriptors", have);
+        cd_log_str(&event, "fix",
+                   CD_STR("raise the limit of open files (LimitNOFILE= in a unit, ulimit -n in a shell)"));
+        cd_log_end(&event);
+        server->limits.connections = most;
+}
+
 size_t cd_http_usable_cores(void)
 {
         cpu_set_t set;
@@ -136,25 +251,6 @@ size_t cd_http_usable_cores(void)
         CPU_ZERO(&set);
         int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
         return count > 0 ? (size_t)count : 1;
-}
-
-static cd_status parse_addresses(struct cd_http_server *server, const struct cd_http_server_options *options,
-                                 struct cd_error *reterr)
-{
-        const struct cd_strs *trusted = options->trusted_proxies;
-        cd_status status = CD_OK;
-
-        for (size_t i = 0; i < server->listener_count && status == CD_OK; i++) {
-                struct cd_listener *listener = &server->listeners[i];
-                size_t first = options->listen->count; /* of those that redirect */
-                cd_str text = i < first ? options->listen->items[i] : options->redirect_listen->items[i - first];
-                listener->kind = i >= first ? CD_LISTENER_REDIRECT : options->tls ? CD_LISTENER_TLS : CD_LISTENER_PLAIN;
-                status = cd_listen_parse(text, &listener->address, reterr);
-                snprintf(listener->text, sizeof(listener->text), "%.*s", CD_STR_ARG(text));
-        }
-        for (size_t i = 0; trusted && i < trusted->count && status == CD_OK; i++)
-                status = cd_network_parse(trusted->items[i], &server->trusted[i], reterr);
-        return status;
 }
 
 static size_t or_default(int64_t number, size_t fallback)
@@ -166,23 +262,22 @@ static size_t or_default(int64_t number, size_t fallback)
 static bool make_pools(struct cd_http_server *server, const struct cd_http_server_options *options)
 {
         enum {
-                COSTLY_NICE = 5 /* a third of what a loop gets, where both want a core */
+                CPU_NICE = 5 /* a third of what a loop gets, where both want a core */
         };
         size_t queue = (size_t)options->limits.queue;
         const struct {
                 enum cd_http_where where;
-                size_t threads, long_threads, queue;
-                int nice;
+                struct cd_pool_options options;
         } pools[] = {
-                { CD_HTTP_WORKER, or_default(options->worker_threads, 4), 0, queue, 0 },
-                { CD_HTTP_OUTGOING, or_default(options->outgoing_threads, 16), 0, queue, 0 },
-                { CD_HTTP_COSTLY, or_default(options->costly_threads, cd_http_usable_cores()),
-                  or_default(options->costly_long_threads, 0), or_default(options->costly_queue, queue), COSTLY_NICE },
+                { CD_HTTP_WORKER, { or_default(options->worker_threads, 4), 0, queue, 0 } },
+                { CD_HTTP_OUTGOING, { or_default(options->outgoing_threads, 16), 0, queue, 0 } },
+                { CD_HTTP_CPU,
+                  { or_default(options->cpu_threads, cd_http_usable_cores()), or_default(options->cpu_long_threads, 0),
+                    or_default(options->cpu_queue, queue), CPU_NICE } },
         };
 
         for (size_t i = 0; i < CD_LEN(pools); i++) {
-                struct cd_pool *pool =
-                        cd_pool_new(pools[i].threads, pools[i].long_threads, pools[i].queue, pools[i].nice);
+                struct cd_pool *pool = cd_pool_new(&pools[i].options);
                 if (!pool)
                         return false;
                 server->pools[pools[i].where - CD_HTTP_WORKER] = pool;
@@ -197,8 +292,7 @@ static cd_status allocate(struct cd_http_server *server, const struct cd_http_se
 
         server->loop_count = or_default(options->threads, cd_http_usable_cores());
         server->listener_count =
-                options->listen->count + (options->redirect_listen ? options->redirect_listen->count : 0);
-        server->trusted_count = trusted;
+                options->listen_count + (options->redirect_listen ? options->redirect_listen->count : 0);
         server->loops = calloc(server->loop_count, sizeof(*server->loops));
         server->listeners = calloc(server->listener_count, sizeof(*server->listeners));
         server->trusted = calloc(trusted + 1, sizeof(*server->trusted));
@@ -217,11 +311,11 @@ static cd_status set_up(struct cd_http_server *server, const struct cd_http_serv
         if (status == CD_OK)
                 status = parse_addresses(server, options, reterr);
         for (size_t i = 0; i < server->loop_count && status == CD_OK; i++) {
-                status = cd_loop_init(&server->loops[i], server, reterr);
+                status = init_loop(&server->loops[i], server, reterr);
                 server->loops_ready += status == CD_OK;
         }
         for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
-                status = listen_everywhere(server, &server->listeners[i], reterr);
+                status = listen_everywhere(server, i, reterr);
         return status;
 }
 
@@ -233,9 +327,9 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         server->limits = options->limits;
-        server->routes = options->routes;
-        server->route_count = options->route_count;
+        server->routes = (struct cd_http_routes){ options->routes, options->route_count, NULL };
         server->shutdown_grace_ms = options->shutdown_grace_ms;
+        server->drain_delay_ms = options->drain_delay_ms;
         raise_descriptor_limit(server);
         cd_status status = set_up(server, options, reterr);
         if (status != CD_OK) {
@@ -248,7 +342,7 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 
 void cd_http_server_set_app(struct cd_http_server *server, void *app)
 {
-        server->app = app;
+        server->routes.app = app;
 }
 
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
@@ -267,25 +361,19 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
         return cd_tls_renew(server->tls, options, reterr);
 }
 
+/* ---- running ---- */
+
 static void *run_loop(void *arg)
 {
         cd_loop_run(arg);
         return NULL;
 }
 
-static void log_event(struct cd_log *log, const char *name)
+static void log_listening(struct cd_log *log, const struct cd_http_listener *listener)
 {
-        struct cd_log_event event;
-
-        cd_log_begin(&event, log, CD_LOG_INFO, name);
-        cd_log_end(&event);
-}
-
-static void log_listening(struct cd_log *log, const struct cd_listener *listener)
-{
-        static const cd_str speaks[] = { [CD_LISTENER_PLAIN] = CD_STR_INIT("http"),
-                                         [CD_LISTENER_TLS] = CD_STR_INIT("https"),
-                                         [CD_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
+        static const cd_str speaks[] = { [CD_HTTP_LISTENER_PLAIN] = CD_STR_INIT("http"),
+                                         [CD_HTTP_LISTENER_TLS] = CD_STR_INIT("https"),
+                                         [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
         struct cd_log_event event;
 
         cd_log_begin(&event, log, CD_LOG_INFO, "listening");
@@ -299,9 +387,10 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
         cd_status status = CD_OK;
         size_t started = 1;
 
+        cap_connections(server);
         signal(SIGPIPE, SIG_IGN);
         while (started < server->loop_count && status == CD_OK) {
-                struct cd_loop *loop = &server->loops[started];
+                struct cd_loop *loop = &server->loops[started].net;
                 if (pthread_create(&loop->thread, NULL, run_loop, loop) == 0)
                         started++;
                 else
@@ -313,9 +402,9 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
                 log_event(server->log, "ready");
         else
                 cd_http_server_stop(server);
-        cd_loop_run(&server->loops[0]);
+        cd_loop_run(&server->loops[0].net);
         for (size_t i = 1; i < started; i++)
-                pthread_join(server->loops[i].thread, NULL);
+                pthread_join(server->loops[i].net.thread, NULL);
         log_event(server->log, "stopped");
         return status;
 }
@@ -324,7 +413,7 @@ void cd_http_server_stop(struct cd_http_server *server)
 {
         atomic_store(&server->stopping, true);
         for (size_t i = 0; i < server->loops_ready; i++)
-                uv_async_send(&server->loops[i].wake);
+                cd_loop_wake(&server->loops[i].net);
 }
 
 /* A signal handler has no other way to its server. */
@@ -346,6 +435,7 @@ void cd_http_server_stop_on_signals(struct cd_http_server *server)
         atomic_store(&signalled, server);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);
+        cap_connections(server);
         signal(SIGPIPE, SIG_IGN);
 }
 
@@ -372,7 +462,7 @@ size_t cd_http_server_free(struct cd_http_server *server)
         if (running)
                 return running;
         for (size_t i = 0; i < server->loops_ready; i++)
-                cd_loop_done(&server->loops[i]);
+                done_loop(&server->loops[i]);
         cd_tls_free(server->tls);
         free(server->loops);
         free(server->listeners);

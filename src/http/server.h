@@ -1,37 +1,25 @@
 #pragma once
 /* An HTTP server: loop threads that move bytes, pools of threads for handlers that block. */
-#include "http/http.h"
+#include "base/field.h"
+#include "http/limits.h"
+#include "http/router.h"
 #include "net/tls.h"
-
-struct cd_http_route {
-        unsigned methods; /* CD_HTTP_GET | CD_HTTP_POST …; GET brings HEAD with it */
-        cd_str path;      /* exact, canonical */
-        enum cd_http_where where;
-        cd_http_handler *handler;
-        bool quiet; /* logged at debug level only (health checks) */
-};
-
-struct cd_http_limits {
-        int64_t request_line;      /* bytes; longer: 414 */
-        int64_t headers;           /* bytes of the whole header section; more: 431 */
-        int64_t header_count;      /* fields; more: 431 */
-        int64_t body;              /* bytes; more: 413 */
-        int64_t header_timeout_ms; /* from the first byte of a request to the end of its headers: 408 */
-        int64_t body_timeout_ms;   /* from there to the end of the body: 408 */
-        int64_t idle_timeout_ms;   /* before the first byte of a request; the connection is closed without a word */
-        int64_t write_timeout_ms;  /* without progress on a response; the connection is reset */
-        int64_t connections;       /* in this process; one more is answered 503 with Retry-After and closed */
-        int64_t output;            /* bytes of answers that may wait for one slow reader; reading stops before that */
-        int64_t queue; /* requests that may wait for a pool thread; one more is answered 503 with Retry-After */
-};
-
-extern const struct cd_http_limits cd_http_limits_default;
 
 /* How many cores this process may use; at least 1. */
 size_t cd_http_usable_cores(void);
 
+struct cd_http_listen {
+        cd_str address; /* "127.0.0.1:5001", "[::1]:5001", "unix:/path", "systemd:NAME"; port 0 takes a free one */
+        int http2; /* enum cd_tristate: by ALPN with TLS, and without it where the client begins with it (RFC 9113 §3.3); unset: with TLS */
+        bool proxy_protocol; /* a trusted peer must begin with its header, and other peers are closed */
+        bool ipv6_only; /* "[::]" takes IPv4 as well unless this is set, or an IPv4 wildcard of the same port is listed */
+        cd_str mode, group; /* of a Unix socket: "0660", "www-data"; empty: by umask, and the process's group */
+        const struct cd_http_table *table; /* what it serves; NULL: `routes` */
+};
+
 struct cd_http_server_options {
-        const struct cd_strs *listen;     /* "127.0.0.1:5001", "[::1]:5001"; port 0 takes a free one */
+        const struct cd_http_listen *listen; /* borrowed until cd_http_server_new returns */
+        size_t listen_count;
         const struct cd_tls_options *tls; /* NULL: `listen` speaks plain HTTP */
         const struct cd_strs *
                 redirect_listen; /* may be NULL; plain listeners that answer every request 308 to https:// at the port of
@@ -39,12 +27,14 @@ struct cd_http_server_options {
         int64_t threads;         /* loop threads; 0: one for each core this process may use */
         int64_t worker_threads;  /* of the worker pool; 0: 4 */
         int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first used. */
-        int64_t costly_threads;   /* of the pool for what computes long; 0: one for each core this process may use */
-        int64_t costly_long_threads; /* of them, how many run while a request computes for over 2 ms; 0: all */
-        int64_t costly_queue;        /* requests that may wait for one of them; 0: limits.queue */
+        int64_t cpu_threads;      /* of the pool for what computes long; 0: one for each core this process may use */
+        int64_t cpu_long_threads; /* of them, how many run while a request computes for over 2 ms; 0: all */
+        int64_t cpu_queue;        /* requests that may wait for one of them; 0: limits.queue */
         int64_t shutdown_grace_ms;
-        const struct cd_strs *trusted_proxies; /* addresses or CIDR networks whose X-Request-Id, traceparent and
-                                                  X-Forwarded-For count (LESSONS 3); empty: nobody's */
+        int64_t drain_delay_ms; /* after the signal to stop: cd_http_is_stopping says so while connections are still accepted */
+        const struct cd_strs *
+                trusted_proxies; /* addresses or CIDR networks, and "unix:" for peers on Unix sockets, whose X-Request-Id,
+                                                  traceparent and forwarded headers count (LESSONS 3); empty: nobody's */
         struct cd_http_limits limits;
         const struct cd_http_route *routes; /* must outlive the server */
         size_t route_count;
@@ -57,10 +47,10 @@ struct cd_http_server;
  * CD_UNAVAILABLE or CD_INVALID_REQUEST with the address in the reason. */
 cd_status cd_http_server_new(const struct cd_http_server_options *options, struct cd_http_server **ret,
                              struct cd_error *reterr);
-/* What the handlers get as `app`, and where requests are logged; NULL, the start value of both, is fine. Borrowed; before run. */
+/* What the handlers of `routes` get as `app`, and where requests are logged; NULL, the start value of both, is fine. Borrowed; before run. */
 void cd_http_server_set_app(struct cd_http_server *server, void *app);
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
-/* The port that listener `index` got; those of redirect_listen stand behind the others. */
+/* The port that listener `index` got (0: it has none); those of redirect_listen stand behind the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A handler on a pool that
  * outlives the grace cannot be ended: see cd_http_server_free. */
@@ -69,7 +59,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
  * been made with tls. Nothing changes where it fails. From any thread. */
 cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct cd_tls_options *options,
                                    struct cd_error *reterr);
-/* Stops accepting and begins the end. May be called from any thread, and from a signal handler. */
+/* Begins the end: after drain_delay nothing more is accepted. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);
 /* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
 void cd_http_server_stop_on_signals(struct cd_http_server *server);

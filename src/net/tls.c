@@ -143,11 +143,13 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
                            unsigned size, void *arg)
 {
-        static const unsigned char ours[] = "\x08http/1.1";
+        static const unsigned char ours[] = "\x02h2\x08http/1.1";
+        size_t skipped = SSL_get_app_data(ssl) ? 0 : 3; /* HTTP/2, where the listener does without it */
         unsigned char *chosen;
 
-        (void)ssl, (void)arg;
-        if (SSL_select_next_proto(&chosen, ret_len, ours, sizeof(ours) - 1, offered, size) != OPENSSL_NPN_NEGOTIATED)
+        (void)arg;
+        if (SSL_select_next_proto(&chosen, ret_len, ours + skipped, (unsigned)(sizeof(ours) - 1 - skipped), offered,
+                                  size) != OPENSSL_NPN_NEGOTIATED)
                 return SSL_TLSEXT_ERR_ALERT_FATAL;
         *ret = chosen;
         return SSL_TLSEXT_ERR_OK;

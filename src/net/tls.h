@@ -1,5 +1,5 @@
 #pragma once
-/* TLS on listeners (RFC 8446, RFC 5246, BCP 195): versions 1.2 and 1.3 with ephemeral keys and AEAD ciphers only, http/1.1 by ALPN,
+/* TLS on listeners (RFC 8446, RFC 5246, BCP 195): versions 1.2 and 1.3 with ephemeral keys and AEAD ciphers only, h2 and http/1.1 by ALPN,
  * resumption by tickets; no renegotiation, no compression, no early data. */
 #include "base/clock.h"
 #include "base/status.h"

@@ -75,7 +75,7 @@ static SSL_CTX *take_context(struct cd_tls *tls)
         return context;
 }
 
-struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls)
+struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2)
 {
         struct cd_tls_conn *conn = calloc(1, sizeof(*conn));
         SSL_CTX *context = take_context(tls);
@@ -94,6 +94,8 @@ struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls)
         BIO_set_init(bio, 1);
         SSL_set_bio(conn->ssl, bio, bio); /* takes it over */
         SSL_set_accept_state(conn->ssl);
+        /* Looked at by the context's choice of a protocol. */
+        SSL_set_app_data(conn->ssl, offers_http2 ? conn : NULL);
         return conn;
 }
 
@@ -115,6 +117,15 @@ bool cd_tls_conn_has_begun(const struct cd_tls_conn *conn)
 bool cd_tls_conn_is_open(const struct cd_tls_conn *conn)
 {
         return conn->is_open;
+}
+
+bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn)
+{
+        const unsigned char *protocol;
+        unsigned len;
+
+        SSL_get0_alpn_selected(conn->ssl, &protocol, &len);
+        return cd_str_eq(cd_str_of((const char *)protocol, len), CD_STR("h2"));
 }
 
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn)

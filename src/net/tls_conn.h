@@ -36,8 +36,9 @@ enum cd_tls_step {
         CD_TLS_FAILED, /* cd_tls_conn_error says why; the alert is in the output */
 };
 
-struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls); /* NULL where memory is out */
-void cd_tls_conn_free(struct cd_tls_conn *conn);         /* NULL is fine */
+/* `offers_http2`: beside http/1.1, by ALPN. NULL where memory is out. */
+struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2);
+void cd_tls_conn_free(struct cd_tls_conn *conn); /* NULL is fine */
 /* Whether the client has sent anything, and whether the handshake is done. */
 bool cd_tls_conn_has_begun(const struct cd_tls_conn *conn);
 bool cd_tls_conn_is_open(const struct cd_tls_conn *conn);
@@ -47,6 +48,8 @@ enum cd_tls_step cd_tls_conn_read(struct cd_tls_conn *conn, cd_str cipher, struc
 bool cd_tls_conn_write(struct cd_tls_conn *conn, cd_str plain, struct cd_buf *cipher);
 /* Appends the close_notify, once, where the handshake was done and nothing has failed. */
 void cd_tls_conn_end(struct cd_tls_conn *conn, struct cd_buf *cipher);
+/* Whether ALPN has chosen HTTP/2; after the handshake. */
+bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn);
 /* The subject of the client's certificate, verified (RFC 4514); empty where it has shown none. Lives as long as the connection. */
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn);
 /* Why it failed, for the log. */

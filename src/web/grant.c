@@ -110,19 +110,16 @@ static void send_token(const struct cd_http_request *req, const struct cd_grant_
         cd_web_no_store(res);
 }
 
-/* Where passwords are hashed: reads the copy of the request that it got there. */
+/* Where passwords are hashed. */
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        struct cd_grant_request ask;
+        const struct cd_grant_request *ask = req->state;
         struct cd_grant_token token;
         struct cd_error err = { 0 };
 
         req->log->grant_type = CD_STR("basic");
-        cd_status status = decode_basic(req, &ask, &err);
-        if (status == CD_OK)
-                status = cd_grant_issue(web->core, req->arena, &ask, &token, &err);
-        if (status != CD_OK) {
+        if (cd_grant_issue(web->core, req->arena, ask, &token, &err) != CD_OK) {
                 send_error(web, req, &err, res);
                 return;
         }
@@ -135,13 +132,15 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
 void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        struct cd_grant_request ask;
+        struct cd_grant_request *ask = cd_arena_alloc(req->arena, sizeof(*ask));
         struct cd_error err = { 0 };
 
         if (!web->core->grant.audience.len)
                 (void)cd_fail(&err, CD_NOT_FOUND, "there are no grants here");
-        else if (decode_basic(req, &ask, &err) == CD_OK) {
-                cd_http_continue_on(res, CD_HTTP_COSTLY, log_in);
+        else if (!ask)
+                (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
+        else if (decode_basic(req, ask, &err) == CD_OK) {
+                cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
                 return;
         }
         send_error(web, req, &err, res);

@@ -11,7 +11,9 @@ void cd_web_readyz(void *app, const struct cd_http_request *req, struct cd_http_
         const struct cd_web *web = cd_web_get(app);
         struct cd_error err = { 0 };
 
-        if (cd_core_check(web->core, &err) == CD_OK) {
+        if (cd_http_is_stopping(res)) {
+                (void)cd_fail(&err, CD_UNAVAILABLE, "the server is stopping");
+        } else if (cd_core_check(web->core, &err) == CD_OK) {
                 cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{\"status\":\"ready\"}"));
                 return;
         }

@@ -63,17 +63,20 @@ static void send_tokens(const struct cd_http_request *req, struct cd_http_respon
         cd_web_no_store(res);
 }
 
-static cd_status decode(const struct cd_web *web, const struct cd_http_request *req, struct cd_token_request *ret,
-                        struct cd_error *reterr)
+static cd_status decode(const struct cd_http_request *req, struct cd_token_request *ret, struct cd_error *reterr)
 {
         cd_status status = cd_web_decode_form(req, &cd_web_token_form, ret, reterr);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ret->client_id, &ret->client_secret, reterr);
-        /* A copy: behind a log-in on another thread the picture may be gone before the line is written. */
-        req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ret->client_id));
-        req->log->grant_type = cd_grant_known_name(ret->grant_type);
         ret->address = req->client_address;
         return status;
+}
+
+static void say_who(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask)
+{
+        /* A copy: behind a log-in on another thread the picture may be gone before the line is written. */
+        req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ask->client_id));
+        req->log->grant_type = cd_grant_known_name(ask->grant_type);
 }
 
 static void issue(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask,
@@ -91,30 +94,34 @@ static void issue(const struct cd_web *web, const struct cd_http_request *req, c
         send_tokens(req, res, &tokens);
 }
 
-/* Where passwords are hashed: reads the copy of the request that it got there. */
+/* Where passwords are hashed. */
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        struct cd_token_request ask = { 0 };
-        struct cd_error err = { 0 };
+        const struct cd_token_request *ask = req->state;
 
-        if (decode(web, req, &ask, &err) == CD_OK)
-                issue(web, req, &ask, res);
-        else
-                cd_web_send_oauth_error(req, res, &err);
+        say_who(web, req, ask);
+        issue(web, req, ask, res);
 }
 
 /* Everything but a log-in is answered here, on the loop. */
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        struct cd_token_request ask = { 0 };
+        struct cd_token_request *ask = CD_NEW(req->arena, struct cd_token_request);
         struct cd_error err = { 0 };
 
-        if (decode(web, req, &ask, &err) != CD_OK)
+        if (!ask) {
+                (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a token");
                 cd_web_send_oauth_error(req, res, &err);
-        else if (cd_token_wants_login(web->core, &ask))
-                cd_http_continue_on(res, CD_HTTP_COSTLY, log_in);
+                return;
+        }
+        cd_status status = decode(req, ask, &err);
+        say_who(web, req, ask);
+        if (status != CD_OK)
+                cd_web_send_oauth_error(req, res, &err);
+        else if (cd_token_wants_login(web->core, ask))
+                cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
         else
-                issue(web, req, &ask, res);
+                issue(web, req, ask, res);
 }

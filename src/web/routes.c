@@ -1,8 +1,9 @@
 #include "web/web.h"
 
-#define ROUTE(methods, path, where, handler, quiet)                                                                    \
+#define ROUTE(methods_, path_, where_, handler_, quiet_)                                                               \
         {                                                                                                              \
-                methods, CD_STR_INIT(path), CD_HTTP_##where, handler, quiet                                            \
+                .methods = methods_, .path = CD_STR_INIT(path_), .where = CD_HTTP_##where_, .handler = handler_,       \
+                .quiet = quiet_                                                                                        \
         }
 
 /* What answers from memory runs on the loop; a revocation waits for the store. A log-in begins on the loop, where it is read, and goes

@@ -27,7 +27,7 @@ PLANTS = [
     ("src/core/planted.c", "#include <openssl/evp.h>", "only crypto may use <openssl/evp.h>"),
     ("src/net/planted.c", "#include <openssl/evp.h>", "only crypto may use <openssl/evp.h>"),
     ("src/web/planted.c", "#include <sodium.h>", "only crypto may use <sodium.h>"),
-    ("src/app/planted.c", "#include <uv.h>", "only http and net may use <uv.h>"),
+    ("src/app/planted.c", "#include <uv.h>", "only net may use <uv.h>"),
     ("src/web/planted.c", "#include <llhttp.h>", "only http may use <llhttp.h>"),
     ("src/core/planted.c", "#include <curl/curl.h>", "only fetch may use <curl/curl.h>"),
     ("src/cmd/planted.c", "#include <yaml.h>", "only app may use <yaml.h>"),
@@ -45,7 +45,13 @@ PATHS = [path.replace("planted", f"planted{number}") for number, (path, _, _) in
 
 def check(tree):
     done = subprocess.run([ROOT / "tools/check-layers", tree], capture_output=True, text=True, timeout=30)
-    return done.returncode, done.stdout.splitlines()
+    return done.returncode, done.stdout
+
+
+def plant(tree, path, line):
+    file = tree / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("/* planted */\n" + line + ("\n" if "\n" in line else "\nint planted;\n"))
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +61,15 @@ def planted(tmp_path_factory):
     for folder in ("src", "examples", "tests/unit"):
         shutil.copytree(ROOT / folder, tree / folder)
     for path, (_, line, _) in zip(PATHS, PLANTS):
-        (tree / path).parent.mkdir(parents=True, exist_ok=True)
-        (tree / path).write_text("/* planted */\n" + line + ("\n" if "\n" in line else "\nint planted;\n"))
-    status, lines = check(tree)
+        plant(tree, path, line)
+    status, output = check(tree)
     assert status == 1
-    return lines[:-1]
+    return [line for line in output.splitlines() if line.startswith(("src/", "examples/", "tests/"))]
 
 
 def test_the_tree_as_it_is_passes():
-    status, lines = check(ROOT)
-    assert status == 0 and len(lines) == 1 and lines[0].endswith(" files, 0 wrong includes")
+    status, output = check(ROOT)
+    assert status == 0 and " 0 wrong includes" in output
 
 
 @pytest.mark.parametrize("path, rule", [(path, rule) for path, (_, _, rule) in zip(PATHS, PLANTS)], ids=PATHS)
@@ -149,9 +154,7 @@ def test_files_that_need_each_other_one_way_are_no_circle(tmp_path):
 
 def test_folders_that_need_each_other_are_left_to_the_rule_of_includes(tmp_path):
     compile_into(tmp_path, "src/http/libcardea-http.a.p", {"src/http/accept.c": LEFT, "src/http/h1/right.c": RIGHT})
-    # The circle of today's src/http is a known one, and it is not in this tree.
-    assert "src/http: a circle" not in check(tmp_path)[1]
-    assert "src/http/h1: a circle" not in check(tmp_path)[1]
+    assert "a circle" not in check(tmp_path)[1]
 
 
 def test_an_object_whose_source_is_gone_does_not_count(tmp_path):

@@ -3,14 +3,14 @@
 #include <llhttp.h>
 #include <string.h>
 
-static enum cd_http1_step refuse(struct cd_http1_refusal *reterr, int status, const char *reason)
+static enum cd_h1_step refuse(struct cd_http_refusal *reterr, int status, const char *reason)
 {
-        *reterr = (struct cd_http1_refusal){ status, reason };
-        return CD_HTTP1_REFUSED;
+        *reterr = (struct cd_http_refusal){ status, reason };
+        return CD_H1_REFUSED;
 }
 
-static enum cd_http1_step check_size(const struct cd_http1_scan *scan, size_t end, const struct cd_http_limits *limits,
-                                     struct cd_http1_refusal *reterr)
+static enum cd_h1_step check_size(const struct cd_h1_scan *scan, size_t end, const struct cd_http_limits *limits,
+                                  struct cd_http_refusal *reterr)
 {
         size_t first = scan->start + scan->request_line, size = end > first ? end - first : 0;
 
@@ -18,11 +18,11 @@ static enum cd_http1_step check_size(const struct cd_http1_scan *scan, size_t en
                 return refuse(reterr, 414, "request line too long");
         if (scan->request_line > 0 && size > (uint64_t)limits->headers)
                 return refuse(reterr, 431, "headers too long");
-        return CD_HTTP1_MORE;
+        return CD_H1_MORE;
 }
 
-enum cd_http1_step cd_http1_scan(struct cd_http1_scan *scan, cd_str bytes, const struct cd_http_limits *limits,
-                                 size_t *retsize, struct cd_http1_refusal *reterr)
+enum cd_h1_step cd_h1_scan(struct cd_h1_scan *scan, cd_str bytes, const struct cd_http_limits *limits, size_t *retsize,
+                           struct cd_http_refusal *reterr)
 {
         for (;;) {
                 size_t from = scan->line + scan->seen;
@@ -42,13 +42,13 @@ enum cd_http1_step cd_http1_scan(struct cd_http1_scan *scan, cd_str bytes, const
                         scan->seen = 0;
                         continue;
                 }
-                if (check_size(scan, is_request_line ? next - 2 : next, limits, reterr) == CD_HTTP1_REFUSED)
-                        return CD_HTTP1_REFUSED;
+                if (check_size(scan, is_request_line ? next - 2 : next, limits, reterr) == CD_H1_REFUSED)
+                        return CD_H1_REFUSED;
                 if (is_request_line) {
                         scan->request_line = len;
                 } else if (len == 2) {
                         *retsize = next;
-                        return CD_HTTP1_DONE;
+                        return CD_H1_DONE;
                 } else if (++scan->lines > (uint64_t)limits->header_count) {
                         return refuse(reterr, 431, "too many headers");
                 }
@@ -63,6 +63,11 @@ static const bool is_token_byte[256] = {
         ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
         ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
+
+bool cd_h1_is_token_byte(unsigned char c)
+{
+        return is_token_byte[c];
+}
 
 static bool is_token(cd_str s)
 {
@@ -84,30 +89,14 @@ static bool has_bad_control(cd_str s)
         return found != 0;
 }
 
-static bool is_letter(char c)
-{
-        return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
-/* "Content_Length", "Transfer---Encoding": whoever maps or cleans names would see another length than we do. */
-static bool looks_like(cd_str name, const char *letters)
-{
-        for (size_t i = 0; i < name.len; i++) {
-                if (!is_letter(name.ptr[i]))
-                        continue;
-                if ((name.ptr[i] | 0x20) != *letters)
-                        return false;
-                letters++;
-        }
-        return *letters == '\0';
-}
-
-/* What the fields say about framing, gathered while they are read. */
+/* What the fields say about framing, collected while they are read. */
 struct fields {
         unsigned hosts, lengths, codings, expects;
         bool chunked; /* the last coding so far */
-        bool unknown_coding;
         uint64_t length;
+        cd_str type;             /* ptr NULL: none yet */
+        cd_str upgrade;          /* ptr NULL: none, or several */
+        bool connection_upgrade; /* Connection names it */
 };
 
 static bool is_known_coding(cd_str name)
@@ -121,26 +110,44 @@ static bool is_known_coding(cd_str name)
         return false;
 }
 
-/* RFC 9112 §6.1: chunked once, and last. */
+/* RFC 9112 §6.1: chunked once, and last. No coding here has a parameter, and chunked must have none (§7): who reads "chunked;x" as
+ * chunked, and who as unknown, see two messages. */
 static const char *take_transfer_encoding(struct fields *fields, cd_str value)
 {
-        cd_str item, name;
+        cd_str item;
 
         while (cd_str_take_until(&value, ',', &item)) {
+                cd_str name = cd_str_trim(item);
                 if (fields->chunked)
                         return "a transfer coding behind chunked";
-                if (!cd_str_take_until(&item, ';', &name))
+                if (cd_str_index(name, ';') < name.len)
+                        return "a parameter of a transfer coding";
+                if (name.len == 0)
                         return "an empty transfer coding";
-                name = cd_str_trim(name);
                 fields->chunked = cd_str_eq_nocase(name, CD_STR("chunked"));
                 if (!fields->chunked && !is_known_coding(name))
                         return "an unknown transfer coding";
-                /* The comma between quotes ends no coding for those who know quotes; no coding here has a parameter. */
-                if (item.ptr && cd_str_index(item, '"') < item.len)
-                        return "a quoted parameter of a transfer coding";
                 fields->codings++;
         }
         return NULL;
+}
+
+/* One message has one type: of two that differ, each reader would take another. */
+static const char *take_type(struct fields *fields, cd_str value)
+{
+        if (fields->type.ptr && !cd_str_eq(fields->type, value))
+                return "two different Content-Type";
+        fields->type = value;
+        return NULL;
+}
+
+/* RFC 9110 §7.8: an Upgrade counts only where Connection names it. */
+static void take_connection(struct fields *fields, cd_str value)
+{
+        cd_str item;
+
+        while (cd_str_take_until(&value, ',', &item))
+                fields->connection_upgrade |= cd_str_eq_nocase(cd_str_trim(item), CD_STR("upgrade"));
 }
 
 static const char *take_length(struct fields *fields, cd_str value)
@@ -150,34 +157,53 @@ static const char *take_length(struct fields *fields, cd_str value)
         return cd_str_to_u64(value, &fields->length) ? NULL : "Content-Length is not a number";
 }
 
-static void take_expect(struct fields *fields, cd_str value, struct cd_http1_head *head)
+static void take_expect(struct fields *fields, cd_str value, struct cd_h1_head *head)
 {
         bool is_known = ++fields->expects == 1 && cd_str_eq_nocase(value, CD_STR("100-continue"));
 
-        head->expect = is_known ? CD_HTTP1_EXPECT_CONTINUE : CD_HTTP1_EXPECT_UNKNOWN;
+        head->expect = is_known ? CD_H1_EXPECT_CONTINUE : CD_H1_EXPECT_UNKNOWN;
 }
 
 /* Looks at the few fields that decide about the message itself. NULL, or why the request is refused. */
-static const char *take_field(struct fields *fields, cd_str name, cd_str value, struct cd_http1_head *head)
+static const char *take_field(struct fields *fields, cd_str name, cd_str value, struct cd_h1_head *head)
 {
-        if (name.len == 4 && cd_str_eq_nocase(name, CD_STR("Host"))) {
-                head->host = value;
+        switch (name.len) {
+        case sizeof("Host") - 1:
+                if (!cd_str_eq_nocase(name, CD_STR("Host")))
+                        return NULL;
+                head->http.authority = value;
                 return ++fields->hosts > 1 ? "several Host" : NULL;
+        case sizeof("Expect") - 1:
+                if (cd_str_eq_nocase(name, CD_STR("Expect")))
+                        take_expect(fields, value, head);
+                return NULL;
+        case sizeof("Upgrade") - 1:
+                if (cd_str_eq_nocase(name, CD_STR("Upgrade")))
+                        fields->upgrade = value;
+                return NULL;
+        case sizeof("Connection") - 1:
+                if (cd_str_eq_nocase(name, CD_STR("Connection")))
+                        take_connection(fields, value);
+                return NULL;
+        case sizeof("Content-Type") - 1:
+                if (cd_str_eq_nocase(name, CD_STR("Content-Type")))
+                        return take_type(fields, value);
+                return NULL;
+        default:
+                break;
         }
-        if (name.len == 6 && cd_str_eq_nocase(name, CD_STR("Expect")))
-                take_expect(fields, value, head);
         if (name.len < sizeof("Content-Length") - 2)
                 return NULL;
         if (cd_str_eq_nocase(name, CD_STR("Content-Length")))
                 return take_length(fields, value);
         if (cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
                 return take_transfer_encoding(fields, value);
-        if (looks_like(name, "contentlength") || looks_like(name, "transferencoding"))
+        if (cd_http_looks_like_framing(name))
                 return "a header that looks like one of framing";
         return NULL;
 }
 
-static const char *parse_fields(cd_str section, struct fields *fields, struct cd_http1_head *head)
+static const char *parse_fields(cd_str section, struct fields *fields, struct cd_h1_head *head)
 {
         while (section.len > 2) {
                 const char *lf = memchr(section.ptr, '\n', section.len);
@@ -199,36 +225,32 @@ static const char *parse_fields(cd_str section, struct fields *fields, struct cd
                 const char *wrong = take_field(fields, name, value, head);
                 if (wrong)
                         return wrong;
-                head->headers[head->header_count++] = (struct cd_http_header){ name, value };
+                head->http.headers[head->http.header_count++] = (struct cd_http_header){ name, value };
         }
         return NULL;
 }
 
-static const char *check_framing(const struct fields *fields, struct cd_http1_head *head)
+static const char *check_framing(const struct fields *fields, struct cd_h1_head *head)
 {
-        if (!head->is_http10 && fields->hosts == 0)
+        bool is_http10 = head->http.version == CD_HTTP_1_0;
+
+        if (!is_http10 && fields->hosts == 0)
                 return "no Host";
         if (fields->lengths > 0 && fields->codings > 0)
                 return "both Content-Length and Transfer-Encoding";
-        if (fields->codings > 0 && head->is_http10)
+        if (fields->codings > 0 && is_http10)
                 return "Transfer-Encoding in HTTP/1.0";
         if (fields->codings > 0 && !fields->chunked)
                 return "chunked is not the last transfer coding";
-        if (head->is_http10)
-                head->expect = CD_HTTP1_EXPECT_NOTHING; /* RFC 9110 §10.1.1 */
+        if (is_http10)
+                head->expect = CD_H1_EXPECT_NOTHING; /* RFC 9110 §10.1.1 */
         head->chunked = fields->chunked;
-        head->coded = fields->codings > 1;
         head->content_length = fields->length;
+        head->http.is_coded = fields->codings > 1;
+        head->http.has_body = head->chunked || head->content_length > 0;
+        if (fields->connection_upgrade && !is_http10)
+                head->http.upgrade = fields->upgrade;
         return NULL;
-}
-
-/* A body of GET has no meaning (RFC 9110 §9.3.1), and many skip it. */
-static const char *check_body(const struct cd_http1_head *head)
-{
-        bool has_body = head->chunked || head->content_length > 0;
-        bool may_have = head->method != CD_HTTP_GET && head->method != CD_HTTP_HEAD;
-
-        return has_body && !may_have ? "a body in GET or HEAD" : NULL;
 }
 
 /* Takes "http://authority" off an absolute-form target (RFC 9112 §3.2.2). */
@@ -250,49 +272,27 @@ static bool take_authority(cd_str *target, cd_str *ret)
         return false;
 }
 
-static const char *parse_target(cd_str target, struct cd_http1_head *head)
+static const char *parse_target(cd_str target, struct cd_h1_head *head)
 {
         cd_str authority;
 
         if (cd_str_has_control(target))
                 return "a control character in the target";
         if (cd_str_eq(target, CD_STR("*"))) {
-                head->path = target;
-                return head->method == CD_HTTP_OPTIONS ? NULL : "the target * without OPTIONS";
+                head->http.path = target;
+                return head->http.method == CD_HTTP_OPTIONS ? NULL : "the target * without OPTIONS";
         }
         if (target.ptr[0] != '/') {
                 if (!take_authority(&target, &authority))
                         return "a target that is neither a path nor an absolute URL";
-                if (head->host.ptr && !cd_str_eq_nocase(authority, head->host))
+                if (head->http.authority.ptr && !cd_str_eq_nocase(authority, head->http.authority))
                         return "the target's authority is not Host";
-                head->host = authority;
+                head->http.authority = authority;
         }
         size_t mark = cd_str_index(target, '?');
-        head->path = mark > 0 ? cd_str_slice(target, 0, mark) : CD_STR("/");
-        head->query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
+        head->http.path = mark > 0 ? cd_str_slice(target, 0, mark) : CD_STR("/");
+        head->http.query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
         return NULL;
-}
-
-static enum cd_http_method method_of(uint8_t method)
-{
-        switch (method) {
-        case HTTP_GET:
-                return CD_HTTP_GET;
-        case HTTP_HEAD:
-                return CD_HTTP_HEAD;
-        case HTTP_POST:
-                return CD_HTTP_POST;
-        case HTTP_PUT:
-                return CD_HTTP_PUT;
-        case HTTP_PATCH:
-                return CD_HTTP_PATCH;
-        case HTTP_DELETE:
-                return CD_HTTP_DELETE;
-        case HTTP_OPTIONS:
-                return CD_HTTP_OPTIONS;
-        default:
-                return CD_HTTP_OTHER;
-        }
 }
 
 /* Framing is judged below, more strictly than llhttp does ("chunked;parameter" it would not know for chunked), so it stops
@@ -317,13 +317,15 @@ static const char *run_llhttp(llhttp_t *parser, cd_str method, cd_str rest)
         return parser->method == HTTP_CONNECT ? "CONNECT" : NULL;
 }
 
-static const char *parse_version(cd_str version, struct cd_http1_head *head)
+static const char *parse_version(cd_str version, struct cd_h1_head *head)
 {
-        head->is_http10 = cd_str_eq(version, CD_STR("HTTP/1.0"));
-        return head->is_http10 || cd_str_eq(version, CD_STR("HTTP/1.1")) ? NULL : "a version that is not HTTP/1";
+        bool is_http10 = cd_str_eq(version, CD_STR("HTTP/1.0"));
+
+        head->http.version = is_http10 ? CD_HTTP_1_0 : CD_HTTP_1_1;
+        return is_http10 || cd_str_eq(version, CD_STR("HTTP/1.1")) ? NULL : "a version that is not HTTP/1";
 }
 
-static const char *parse_head(cd_str line, cd_str section, struct cd_http1_head *head)
+static const char *parse_head(cd_str line, cd_str section, struct cd_h1_head *head)
 {
         size_t space = cd_str_index(line, ' ');
         cd_str rest = cd_str_slice(line, space + 1, line.len);
@@ -340,21 +342,26 @@ static const char *parse_head(cd_str line, cd_str section, struct cd_http1_head 
         const char *behind = target.ptr + target.len, *end = section.ptr + section.len;
         if ((wrong = run_llhttp(&parser, cd_str_slice(line, 0, space + 1), cd_str_of(behind, (size_t)(end - behind)))))
                 return wrong;
-        head->method = method_of(parser.method);
+        head->http.method_name = cd_str_slice(line, 0, space);
+        head->http.method = cd_http_method_of(head->http.method_name);
         head->keep_alive = llhttp_should_keep_alive(&parser);
-        if ((wrong = parse_target(target, head)) || (wrong = check_body(head)))
+        if ((wrong = parse_target(target, head)))
                 return wrong;
         return parser.content_length == head->content_length ? NULL : "Content-Length read in two ways";
 }
 
-enum cd_http1_step cd_http1_parse(cd_str bytes, const struct cd_http1_scan *scan, struct cd_http_header *headers,
-                                  struct cd_http1_head *ret, struct cd_http1_refusal *reterr)
+enum cd_h1_step cd_h1_parse(cd_str bytes, const struct cd_h1_scan *scan, struct cd_http_header *headers,
+                            struct cd_h1_head *ret, struct cd_http_refusal *reterr)
 {
         cd_str head = cd_str_slice(bytes, scan->start, bytes.len);
         cd_str line = cd_str_slice(head, 0, scan->request_line - 2);
         cd_str section = cd_str_slice(head, scan->request_line, head.len);
 
-        *ret = (struct cd_http1_head){ .headers = headers };
+        *ret = (struct cd_h1_head){ .http = { .headers = headers } };
         const char *wrong = parse_head(line, section, ret);
-        return wrong ? refuse(reterr, 400, wrong) : CD_HTTP1_DONE;
+        if (wrong)
+                return refuse(reterr, 400, wrong);
+        if (ret->expect == CD_H1_EXPECT_UNKNOWN)
+                return refuse(reterr, 417, "an expectation that nobody knows");
+        return CD_H1_DONE;
 }

@@ -15,11 +15,11 @@ def server():
         yield running
 
 
-def test_a_costly_thread_counts_less_than_a_loop(server):
+def test_a_cpu_thread_counts_less_than_a_loop(server):
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert answer_to(server, get("/priority")).body == b"%d %d" % (os.SCHED_OTHER, ours)
     assert answer_to(server, get("/priority-worker")).body == b"%d %d" % (os.SCHED_BATCH, ours)
-    assert answer_to(server, get("/priority-costly")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 5, 19))
+    assert answer_to(server, get("/priority-cpu")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 5, 19))
 
 
 def test_a_handler_goes_on_elsewhere_with_the_whole_request(server):
@@ -54,8 +54,8 @@ def test_a_handler_on_a_pool_cannot_move_again():
         assert server.wait_for_event("request")["reason"] == "the handler's answer cannot be sent"
 
 
-def test_lesson_15_a_full_queue_of_costly_work_is_503_and_other_requests_do_not_wait():
-    with Server("costly", 1, "costly_queue", 2, "workers", 1) as server:
+def test_lesson_15_a_full_cpu_queue_is_503_and_other_requests_do_not_wait():
+    with Server("cpu", 1, "cpu_queue", 2, "workers", 1) as server:
         socks = [server.connect() for _ in range(12)]
         for sock in socks:
             sock.sendall(get("/move-hold?1000"))
@@ -81,7 +81,7 @@ def test_lesson_15_a_full_queue_of_costly_work_is_503_and_other_requests_do_not_
 
 
 def test_while_requests_compute_for_long_fewer_threads_run():
-    with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
+    with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
         def most_at_once(count):
             socks = [server.connect() for _ in range(count)]
             for sock in socks:
@@ -96,7 +96,7 @@ def test_while_requests_compute_for_long_fewer_threads_run():
 
 def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
     """It wakes all threads up, and not only the one that ran it."""
-    with Server("costly", 4, "costly_long", 1, "costly_queue", 100) as server:
+    with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
         assert answer_to(server, get("/burn?10")).body == b"1"
         paths = ["/burn?200", "/burn?0", *["/move-hold?4"] * 4]
         socks = [server.connect() for _ in paths]
@@ -107,7 +107,7 @@ def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
 
 
 def test_requests_that_wait_for_a_thread_are_answered_before_the_end():
-    with Server("costly", 1, "costly_queue", 100) as server:
+    with Server("cpu", 1, "cpu_queue", 100) as server:
         first, *socks = [server.connect() for _ in range(6)]
         first.sendall(get("/move-sleep?500"))
         for sock in socks:

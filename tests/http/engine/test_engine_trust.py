@@ -58,8 +58,9 @@ def test_a_traceparent_given_twice_counts_as_none(friend):
     (["1.1.1.1, 9.9.9.9, 10.1.2.3"], "9.9.9.9"),
     (["1.1.1.1", "9.9.9.9, 10.1.2.3", "127.0.0.9"], "9.9.9.9"),
     (["10.1.2.3"], "10.1.2.3"),
-    (["nonsense, 10.1.2.3"], "10.1.2.3"),
-    (["9.9.9.9, "], "127.0.0.1"),
+    (["nonsense, 10.1.2.3"], ""),
+    (["9.9.9.9, "], "9.9.9.9"),
+    (["203.0.113.7:4001"], "203.0.113.7"),
     (["2001:db8::1"], "2001:db8::1"),
 ])
 def test_lesson_3_the_client_is_the_last_address_that_no_trusted_proxy_has(friend, headers, client):

@@ -77,7 +77,7 @@ static void without_a_file_the_server_is_safe_and_says_what_is_missing(void **st
         struct fixture *f = *state;
 
         accepts(f, "");
-        const struct cd_listen_setting *listeners = f->config.service.listen.items;
+        const struct cd_http_listen *listeners = f->config.service.listen.items;
         assert_int_equal(f->config.service.listen.count, 1);
         assert_true(cd_str_eq(listeners[0].address, CD_STR("127.0.0.1:5001")));
         assert_true(cd_str_eq(f->config.issuer, CD_STR("http://localhost:5001")));

@@ -141,10 +141,10 @@ static void put_file(struct fixture *f, const char *bytes, size_t len, mode_t mo
                 assert_memory_equal(have_.ptr, want, strlen(want));                                                    \
         } while (0)
 
-static const struct cd_listen_setting *listener(const struct cd_service_settings *settings, size_t index)
+static const struct cd_http_listen *listener(const struct cd_service_settings *settings, size_t index)
 {
         assert_true(index < settings->listen.count);
-        return (const struct cd_listen_setting *)settings->listen.items + index;
+        return (const struct cd_http_listen *)settings->listen.items + index;
 }
 
 static void an_empty_file_is_all_defaults(void **state)
@@ -651,19 +651,17 @@ static void what_a_listener_combines_is_checked(void **state)
 static void the_server_gets_the_addresses_and_the_networks(void **state)
 {
         struct fixture *f = *state;
-        struct cd_http_server_options options;
-        struct cd_error err;
-        struct cd_arena none;
 
-        accepts(f, "listen: [127.0.0.1:1, { address: 127.0.0.1:2 }]\ntrusted_proxies: ['unix:', 10.0.0.1]\n");
-        assert_int_equal(cd_service_server_options(&f->settings.service, &f->arena, &options, &err), CD_OK);
-        assert_int_equal(options.listen->count, 2);
-        ASSERT_STR(options.listen->items[1], "127.0.0.1:2");
-        assert_int_equal(options.trusted_proxies->count, 1);
-        ASSERT_STR(options.trusted_proxies->items[0], "10.0.0.1");
-        cd_arena_init(&none, 0);
-        assert_int_equal(cd_service_server_options(&f->settings.service, &none, &options, &err), CD_NO_MEMORY);
-        cd_arena_done(&none);
+        accepts(f,
+                "listen: [127.0.0.1:1, { address: 127.0.0.1:2, http2: true }]\ntrusted_proxies: ['unix:', 10.0.0.1]\n");
+        cd_service_complete(&f->settings.service);
+        const struct cd_http_server_options options = cd_service_server_options(&f->settings.service);
+        assert_int_equal(options.listen_count, 2);
+        ASSERT_STR(options.listen[1].address, "127.0.0.1:2");
+        assert_int_equal(options.listen[0].http2, CD_TRISTATE_FALSE);
+        assert_int_equal(options.listen[1].http2, CD_TRISTATE_TRUE);
+        assert_int_equal(options.trusted_proxies->count, 2);
+        ASSERT_STR(options.trusted_proxies->items[1], "10.0.0.1");
 }
 
 static void a_full_arena_is_an_error_and_never_a_crash(void **state)

@@ -57,11 +57,11 @@ static int setup(void **state)
         static const struct cd_http_route routes[] = {
                 { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/"), .handler = hello }
         };
-        static const cd_str address = CD_STR_INIT("127.0.0.1:0");
-        const struct cd_strs listen = { &address, 1 };
+        static const struct cd_http_listen listen = { .address = CD_STR_INIT("127.0.0.1:0") };
         struct fixture *f = calloc(1, sizeof(*f));
         struct cd_tls_options tls = { 0 }, other = { 0 };
         struct cd_http_server_options options = { .listen = &listen,
+                                                  .listen_count = 1,
                                                   .threads = 1,
                                                   .limits = cd_http_limits_default,
                                                   .routes = routes,

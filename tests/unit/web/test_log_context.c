@@ -44,6 +44,7 @@ static int set_up(void **state)
 
         f = (struct fixture){ .pictures = cd_shared_new(free_picture) };
         cd_arena_init(&f.arena, 1 << 16);
+        f.res.arena = &f.arena;
         show_new_picture(&f);
         *state = &f;
         return 0;

@@ -16,7 +16,7 @@ static int set_up(void **state)
 
         f = (struct fixture){ 0 };
         cd_arena_init(&f.arena, 1 << 16);
-        f.req.arena = &f.arena;
+        f.req.arena = f.res.arena = &f.arena;
         f.req.log = &f.log;
         *state = &f;
         return 0;

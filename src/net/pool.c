@@ -1,3 +1,5 @@
+#include "net/pool.h"
+
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
@@ -5,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/blocking.h"
-#include "http/engine.h"
+#include "base/clock.h"
 
 enum {
         STACK_SIZE = 256 * 1024,
-        COMPUTES_US = 2000, /* of a core: a job that had one for longer computes for long */
+        COMPUTES_US = 2000, /* on a core: for long */
 };
 
 struct cd_pool {
@@ -17,19 +19,19 @@ struct cd_pool {
         pthread_cond_t work;  /* a job came, or the end */
         pthread_cond_t ended; /* a thread has ended */
         struct cd_job *first, **last;
-        size_t queued, queue_max;
-        size_t idle, running, alive; /* threads: that wait for a job, that have one, and all */
-        bool computes_long;          /* the last job that ended did; only where there is a long_max */
+        size_t queued;
+        size_t taken;       /* jobs that threads have */
+        size_t idle, alive; /* threads */
+        bool computes;      /* the job that ended last did so for long */
         bool stopping, abandoned;
-        int nice;
-        size_t thread_count, thread_max; /* started, and the most */
-        size_t long_max;                 /* of them, how many run while jobs compute for long; 0: all */
+        size_t thread_count; /* started */
+        struct cd_pool_options options;
         pthread_t threads[];
 };
 
-struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, int nice)
+struct cd_pool *cd_pool_new(const struct cd_pool_options *options)
 {
-        struct cd_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
+        struct cd_pool *pool = calloc(1, sizeof(*pool) + options->threads * sizeof(pool->threads[0]));
         pthread_condattr_t attr;
 
         if (!pool)
@@ -41,17 +43,14 @@ struct cd_pool *cd_pool_new(size_t threads, size_t long_threads, size_t queue, i
         pthread_cond_init(&pool->ended, &attr);
         pthread_condattr_destroy(&attr);
         pool->last = &pool->first;
-        pool->queue_max = queue;
-        pool->thread_max = threads;
-        pool->long_max = long_threads;
-        pool->nice = nice;
+        pool->options = *options;
         return pool;
 }
 
 /* Under the lock. */
 static bool may_take(const struct cd_pool *pool)
 {
-        return pool->stopping || (pool->first && (!pool->computes_long || pool->running < pool->long_max));
+        return pool->stopping || (pool->first && (!pool->computes || pool->taken < pool->options.long_threads));
 }
 
 /* Under the lock. NULL: the thread may end. */
@@ -62,7 +61,6 @@ static struct cd_job *next_job(struct cd_pool *pool)
                 pthread_cond_wait(&pool->work, &pool->lock);
                 pool->idle--;
         }
-
         struct cd_job *job = pool->abandoned ? NULL : pool->first;
         if (!job)
                 return NULL;
@@ -70,6 +68,7 @@ static struct cd_job *next_job(struct cd_pool *pool)
         if (!pool->first)
                 pool->last = &pool->first;
         pool->queued--;
+        pool->taken++;
         return job;
 }
 
@@ -94,23 +93,16 @@ static int64_t computed_us(void)
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Returns whether it computed for long. A pool to which that makes no difference is spared the system calls. */
+/* True where it computed for long. Only a pool that then runs fewer threads asks. */
 static bool run_job(const struct cd_pool *pool, struct cd_job *job)
 {
-        int64_t begun = pool->long_max ? computed_us() : 0;
+        bool asks = pool->options.long_threads > 0;
+        int64_t begun = asks ? computed_us() : 0;
 
-        job->handler(job->app, &job->x.req, &job->x.res);
-        bool computes_long = pool->long_max && computed_us() - begun > COMPUTES_US;
+        job->run(job);
+        bool computes = asks && computed_us() - begun > COMPUTES_US;
         cd_loop_finish_job(job);
-        return computes_long;
-}
-
-/* Under the lock. The jobs that waited while others computed for long may go on. */
-static void note_pace(struct cd_pool *pool, bool computes_long)
-{
-        if (pool->computes_long && !computes_long && pool->first)
-                pthread_cond_broadcast(&pool->work);
-        pool->computes_long = computes_long;
+        return computes;
 }
 
 static void *run_jobs(void *arg)
@@ -119,15 +111,17 @@ static void *run_jobs(void *arg)
         struct cd_job *job;
 
         cd_thread_set_role(CD_THREAD_WORKER);
-        be_patient(pool->nice);
+        be_patient(pool->options.nice);
         pthread_mutex_lock(&pool->lock);
         while ((job = next_job(pool))) {
-                pool->running++;
                 pthread_mutex_unlock(&pool->lock);
-                bool computes_long = run_job(pool, job);
+                bool computes = run_job(pool, job);
                 pthread_mutex_lock(&pool->lock);
-                pool->running--;
-                note_pace(pool, computes_long);
+                pool->taken--;
+                /* Those that waited for jobs that compute for long may go on. */
+                if (pool->computes && !computes && pool->first)
+                        pthread_cond_broadcast(&pool->work);
+                pool->computes = computes;
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);
@@ -150,24 +144,32 @@ static void start_thread(struct cd_pool *pool)
         pthread_attr_destroy(&attr);
 }
 
-bool cd_pool_submit(struct cd_pool *pool, struct cd_job *job)
+cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_job *job)
 {
+        cd_status status = CD_OK;
+
         pthread_mutex_lock(&pool->lock);
         /* A thread that is to be started, or has not come to its first job yet, has room for one too. */
-        bool has_room = pool->queued + pool->running < pool->queue_max + pool->thread_max && !pool->stopping;
-        if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->thread_max)
+        bool has_room = pool->queued + pool->taken < pool->options.queue + pool->options.threads && !pool->stopping;
+        if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->options.threads)
                 start_thread(pool);
-        bool taken = has_room && pool->alive > 0;
-        if (taken) {
+        if (!has_room) {
+                status = CD_UNAVAILABLE;
+        } else if (pool->alive == 0) {
+                status = CD_NO_MEMORY;
+        } else {
                 job->next = NULL;
+                job->loop = loop;
                 *pool->last = job;
                 pool->last = &job->next;
                 pool->queued++;
+                loop->job_count++;
         }
         pthread_mutex_unlock(&pool->lock);
-        if (taken)
-                pthread_cond_signal(&pool->work); /* behind the lock, or the thread would wake up only to wait for it */
-        return taken;
+        if (status == CD_OK)
+                pthread_cond_signal(
+                        &pool->work); /* outside the lock, or the thread would wake up only to wait for it */
+        return status;
 }
 
 /* Under the lock. How many threads still run at the deadline. */

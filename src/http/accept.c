@@ -1,0 +1,248 @@
+/* The one file outside h1/ and h2/ that knows both. */
+#include "http/accept.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/access.h"
+#include "http/h1/conn.h"
+#include "http/h2/conn.h"
+#include "net/socket.h"
+
+enum {
+        TURNED_AWAY_MAX = 256,
+        PREFACE_LEN = 24,
+};
+
+/* What a client that speaks HTTP/2 begins with (RFC 9113 §3.4). */
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/* A connection whose protocol is not known yet: TLS has not chosen it, or its first bytes have not come. */
+struct newcomer {
+        struct cd_http_loop *loop;
+        struct cd_http_peer peer;
+        uint8_t seen_len; /* bytes that are the beginning of the preface */
+};
+
+static bool is_trusted(const struct cd_http_server *server, const struct cd_address *address)
+{
+        if (!address)
+                return server->trusts_unix;
+        for (size_t i = 0; i < server->trusted_count; i++)
+                if (cd_network_has(&server->trusted[i], address))
+                        return true;
+        return false;
+}
+
+/* ---- the protocol ---- */
+
+static struct cd_h1_conn *choose_h1(struct newcomer *n, struct cd_stream *stream)
+{
+        struct cd_h1_conn *conn = cd_h1_conn_new(n->loop, stream, &n->peer);
+
+        if (!conn) {
+                cd_stream_close(stream);
+                return NULL;
+        }
+        free(n);
+        return conn;
+}
+
+static struct cd_h2_conn *choose_h2(struct newcomer *n, struct cd_stream *stream)
+{
+        struct cd_h2_conn *conn = cd_h2_conn_new(n->loop, stream, &n->peer);
+
+        if (!conn) {
+                cd_stream_close(stream);
+                return NULL;
+        }
+        free(n);
+        return conn;
+}
+
+static void on_opened(struct cd_stream *stream)
+{
+        struct newcomer *n = stream->owner;
+
+        if (stream->tls) {
+                n->peer.certificate_subject = cd_tls_conn_subject(stream->tls);
+                n->peer.is_secure = true;
+        } else if (n->peer.listener->http2) {
+                cd_stream_expire_in(stream, n->loop->server->limits.idle_timeout_ms);
+                return; /* its first bytes tell */
+        }
+        bool chosen = stream->tls && cd_tls_conn_is_http2(stream->tls) ? choose_h2(n, stream) != NULL
+                                                                       : choose_h1(n, stream) != NULL;
+        if (chosen)
+                stream->events->opened(stream);
+}
+
+/* Prior knowledge (RFC 9113 §3.3): a client that begins with the preface speaks HTTP/2. */
+static void look_for_preface(struct newcomer *n, struct cd_stream *stream, char *data, size_t len)
+{
+        size_t seen = n->seen_len, more = len < PREFACE_LEN - seen ? len : PREFACE_LEN - seen;
+        bool fits = memcmp(preface + seen, data, more) == 0;
+        char before[PREFACE_LEN];
+
+        if (fits && seen + more < PREFACE_LEN) {
+                if (seen == 0)
+                        cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
+                n->seen_len = (uint8_t)(seen + more);
+                return;
+        }
+        memcpy(before, preface, seen);
+        if (fits) {
+                struct cd_h2_conn *conn = choose_h2(n, stream);
+                if (conn && seen)
+                        cd_h2_conn_take(conn, before, seen);
+                if (conn)
+                        cd_h2_conn_take(conn, data, len);
+        } else {
+                struct cd_h1_conn *conn = choose_h1(n, stream);
+                if (conn && seen)
+                        cd_h1_conn_take(conn, before, seen);
+                if (conn && !stream->closed && !stream->ending)
+                        cd_h1_conn_take(conn, data, len);
+        }
+}
+
+static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
+{
+        if (stream->error)
+                cd_http_log_tls_failure(n->loop->server, stream);
+        cd_stream_end(stream, stream->error != NULL);
+}
+
+static void on_bytes(struct cd_stream *stream, char *data, size_t len)
+{
+        struct newcomer *n = stream->owner;
+
+        if (len == 0) {
+                on_end_of_input(n, stream);
+        } else if (n->peer.listener->kind != CD_HTTP_LISTENER_TLS) {
+                look_for_preface(n, stream, data, len);
+        } else {
+                /* It does not speak TLS, and is told so in words that it knows. */
+                struct cd_h1_conn *conn = choose_h1(n, stream);
+                if (conn)
+                        cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 400, "plain HTTP on a port for TLS" });
+        }
+}
+
+static void on_drained(struct cd_stream *stream)
+{
+        (void)stream;
+}
+
+static void on_given_up(struct cd_stream *stream)
+{
+        cd_stream_close(stream);
+}
+
+static void on_ended(struct cd_stream *stream)
+{
+        struct newcomer *n = stream->owner;
+
+        cd_http_release_slot(n->loop->server, n->peer.is_turned_away);
+        free(n);
+}
+
+static const struct cd_stream_events newcomer_events = {
+        .opened = on_opened,
+        .bytes = on_bytes,
+        .drained = on_drained,
+        .expired = on_given_up,
+        .stopping = on_given_up,
+        .ended = on_ended,
+};
+
+/* ---- accepting ---- */
+
+/* False where there are too many already. */
+static bool take_slot(struct cd_http_server *server)
+{
+        if (atomic_fetch_add(&server->conns, 1) < (size_t)server->limits.connections)
+                return true;
+        atomic_fetch_sub(&server->conns, 1);
+        atomic_fetch_add(&server->turned_away, 1);
+        return false;
+}
+
+/* One too many: told so and closed; those that are open do not notice. A flood is not even told, nor a client that would have to be
+ * told by TLS, which costs more than a request. */
+static void turn_away(struct newcomer *n, struct cd_stream *stream)
+{
+        struct cd_h1_conn *conn;
+
+        if (stream->tls || atomic_load(&n->loop->server->turned_away) > TURNED_AWAY_MAX)
+                cd_stream_close(stream);
+        else if ((conn = choose_h1(n, stream)))
+                cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 503, "too many connections" });
+}
+
+static void begin(struct newcomer *n, struct cd_stream *stream)
+{
+        stream->events = &newcomer_events;
+        stream->owner = n;
+        n->peer.address = cd_stream_peer(stream);
+        if (n->peer.is_turned_away) {
+                turn_away(n, stream);
+                return;
+        }
+        cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
+        cd_stream_read(stream, true);
+        cd_stream_open(stream, stream->events, n);
+}
+
+static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_address *address)
+{
+        struct cd_http_loop *loop = acceptor->loop->owner;
+        struct cd_http_server *server = loop->server;
+        const struct cd_http_listener *listener = acceptor->listener;
+        struct newcomer *n = calloc(1, sizeof(*n));
+        struct cd_tls_conn *tls = NULL;
+
+        atomic_store_explicit(&server->accept_paused, false, memory_order_relaxed);
+        if (listener->kind == CD_HTTP_LISTENER_TLS)
+                tls = cd_tls_conn_new(server->tls, listener->http2);
+        if (!n || (listener->kind == CD_HTTP_LISTENER_TLS && !tls)) {
+                cd_tls_conn_free(tls);
+                free(n);
+                close(fd);
+                return;
+        }
+        struct cd_stream *stream = cd_stream_of_socket(&loop->net, fd, acceptor->is_unix, address, tls);
+        if (!stream) {
+                free(n);
+                return;
+        }
+        *n = (struct newcomer){
+                .loop = loop,
+                .peer = { .listener = listener,
+                          .is_trusted = is_trusted(server, address),
+                          .is_turned_away = !take_slot(server) },
+        };
+        begin(n, stream);
+}
+
+/* Said once until a connection is accepted again. */
+static void paused(struct cd_acceptor *acceptor, int error)
+{
+        struct cd_http_loop *loop = acceptor->loop->owner;
+        struct cd_http_server *server = loop->server;
+        struct cd_log_event event;
+
+        if (atomic_exchange(&server->accept_paused, true))
+                return;
+        cd_log_begin(&event, server->log, CD_LOG_WARN, "accept_paused");
+        cd_log_str(&event, "reason", cd_str_from_c(strerror(error)));
+        cd_log_int(&event, "connections", (int64_t)atomic_load(&server->conns));
+        cd_log_end(&event);
+}
+
+const struct cd_acceptor_events cd_http_acceptor_events = {
+        .accepted = accepted,
+        .paused = paused,
+};

@@ -1,0 +1,98 @@
+#include "http/access.h"
+
+/* What is known of an exchange at its end. Nothing of the query, the headers or the body: they may hold secrets (LESSONS 28). */
+struct record {
+        const struct cd_http_request *req;
+        const struct cd_http_log_context *log;
+        cd_str trace_id, span_id;
+        cd_str protocol;
+        int status;
+        int64_t duration_us;
+        enum cd_log_level level;
+};
+
+static struct record make_record(const struct cd_exchange *x)
+{
+        static const cd_str protocols[] = {
+                [CD_HTTP_1_0] = CD_STR_INIT("1.0"), [CD_HTTP_1_1] = CD_STR_INIT("1.1"), [CD_HTTP_2] = CD_STR_INIT("2")
+        };
+        bool was_read = x->req.method != 0;
+
+        return (struct record){
+                .req = &x->req,
+                .log = &x->log,
+                .trace_id = was_read ? cd_str_of(x->req.trace.trace_id, sizeof(x->req.trace.trace_id)) : CD_STR(""),
+                .span_id = was_read ? cd_str_of(x->req.trace.span_id, sizeof(x->req.trace.span_id)) : CD_STR(""),
+                .protocol = was_read ? protocols[x->version] : CD_STR(""),
+                .status = x->res.status,
+                .duration_us = cd_monotonic_us() - x->started_us,
+                .level = x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO,
+        };
+}
+
+static void log_known(struct cd_log_event *event, const char *name, cd_str value)
+{
+        if (value.len)
+                cd_log_str(event, name, value);
+}
+
+static void write_line(struct cd_log *log, const struct record *r)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, r->level, "request");
+        cd_log_str(&event, "request_id", r->req->request_id);
+        log_known(&event, "trace_id", r->trace_id);
+        log_known(&event, "span_id", r->span_id);
+        log_known(&event, "protocol", r->protocol);
+        log_known(&event, "method", r->req->method_name);
+        log_known(&event, "path", r->req->path);
+        cd_log_int(&event, "status", r->status);
+        cd_log_int(&event, "duration_us", r->duration_us);
+        cd_log_str(&event, "peer", r->req->peer);
+        log_known(&event, "client_address", r->req->client_address);
+        log_known(&event, "client_certificate", r->req->client_certificate_subject);
+        log_known(&event, "client_id", r->log->client_id);
+        log_known(&event, "user", r->log->user);
+        log_known(&event, "scope", r->log->scope);
+        log_known(&event, "grant_type", r->log->grant_type);
+        log_known(&event, "error", r->log->error);
+        log_known(&event, "reason", r->log->reason);
+        cd_log_end(&event);
+}
+
+void cd_http_log_exchange(const struct cd_exchange *x)
+{
+        struct cd_log *log = x->loop->server->log;
+
+        if (!x->started_us)
+                return; /* nobody asks for it */
+        const struct record record = make_record(x);
+        if (cd_log_enabled(log, record.level))
+                write_line(log, &record);
+}
+
+void cd_http_log_unreadable(const struct cd_exchange *x)
+{
+        struct cd_http_server *server = x->loop->server;
+        struct cd_log_event event;
+
+        if (atomic_exchange(&server->said_unreadable, true))
+                return;
+        cd_log_begin(&event, server->log, CD_LOG_WARN, "forwarded_address_unreadable");
+        cd_log_str(&event, "peer", x->req.peer);
+        cd_log_str(&event, "reason",
+                   CD_STR("X-Forwarded-For or Forwarded: no address can be read; the request counts as of no address; "
+                          "see what the proxy sends"));
+        cd_log_end(&event);
+}
+
+void cd_http_log_tls_failure(const struct cd_http_server *server, const struct cd_stream *stream)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, server->log, CD_LOG_INFO, "tls_failed");
+        cd_log_str(&event, "peer", cd_stream_peer(stream));
+        cd_log_str(&event, "reason", cd_str_from_c(stream->error));
+        cd_log_end(&event);
+}

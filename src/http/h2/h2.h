@@ -1,0 +1,74 @@
+#pragma once
+/* What the files of h2/ share. */
+#include <nghttp2/nghttp2.h>
+
+#include "http/h2/conn.h"
+
+/* One request of the connection. Lies in its exchange's arena. */
+struct cd_h2_stream {
+        struct cd_h2_conn *conn;
+        struct cd_exchange *x;
+        struct cd_h2_stream *before, *after; /* in conn->streams */
+        int32_t id;
+        struct cd_http_head head;
+        size_t header_cap;
+        size_t header_size; /* as SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113 §6.5.2) */
+        size_t cookies;
+        cd_str host, protocol, content_type, expect; /* ptr NULL: none */
+        int64_t content_length;                      /* or CD_HTTP_LENGTH_UNKNOWN */
+        struct cd_http_refusal refusal;              /* status 0: none */
+        struct cd_buf in;                            /* came, and was not pulled yet: at most the stream's window */
+        size_t in_at;
+        cd_str whole; /* what is left of a whole body */
+        struct cd_buf out;
+        size_t out_at;
+        uint64_t moved; /* bytes of either body; `progress` is this when the deadline was set */
+        uint64_t progress;
+        struct cd_deadline deadline;
+        unsigned char wait; /* what it is for */
+        bool has_head, owes_continue;
+        bool in_ended;   /* no more will come */
+        bool delivering; /* in cd_h2_deliver */
+        bool responds, out_ended, deferred, out_done;
+        bool is_full, drains;
+};
+
+struct cd_h2_conn {
+        struct cd_http_loop *loop;
+        struct cd_stream *stream;
+        struct cd_http_peer peer;
+        nghttp2_session *session;
+        struct cd_h2_stream *streams;
+        unsigned nuisance;  /* frames that bring no request nearer, less what was served since */
+        unsigned char wait; /* what the stream's deadline is for */
+        bool busy;          /* in a call of nghttp2, or about to send */
+        bool has_settings;  /* the client's have come */
+        bool in_headers;    /* a header block has begun and not ended */
+        bool is_stopping, said_goaway, failed;
+};
+
+/* ---- request.c: from header fields to a request ---- */
+
+/* One field, valid until the call returns. */
+void cd_h2_add_header(struct cd_h2_stream *s, cd_str name, cd_str value);
+/* The header block is complete: true, and s->head is a request; else s->refusal says why not. */
+bool cd_h2_finish_head(struct cd_h2_stream *s, bool has_body);
+
+/* ---- respond.c: the wire ---- */
+
+extern const struct cd_http_wire cd_h2_wire;
+/* Submits "100 Continue" where the client waits for it. */
+void cd_h2_send_continue(struct cd_h2_stream *s);
+/* Gives the handler what it has pulled of the bytes that came. */
+void cd_h2_deliver(struct cd_h2_stream *s);
+
+/* ---- flow.c: what is waited for, and what is sent ---- */
+
+/* Sends what nghttp2 has to send, as far as the stream has room. Nothing while the connection is busy: it is done at the end of that. */
+void cd_h2_pump(struct cd_h2_conn *conn);
+/* Streams up to the last one that came are served, and no other. */
+void cd_h2_say_goaway(struct cd_h2_conn *conn);
+/* Starts, moves or ends the stream's deadline, after anything that may change what it waits for. */
+void cd_h2_watch(struct cd_h2_stream *s);
+/* That deadline has passed. */
+void cd_h2_on_due(struct cd_deadline *deadline);

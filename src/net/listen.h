@@ -1,0 +1,40 @@
+#pragma once
+/* Sockets that listen: opened before privileges are given up, then accepting on each loop. */
+#include "net/loop.h"
+#include "net/address.h"
+
+enum {
+        CD_LISTEN_TEXT_MAX = CD_ADDRESS_TEXT_MAX + 8,
+};
+
+/* Opens a socket on the address; the port that it got is written back. `shared`: others of this process listen on it too (SO_REUSEPORT).
+ * An IPv6 socket takes IPv4 as well unless `ipv6_only`. CD_UNAVAILABLE, field "listen", with the address in the reason. */
+cd_status cd_listen_open(struct sockaddr_storage *address, bool shared, bool ipv6_only, int *ret,
+                         struct cd_error *reterr);
+/* "127.0.0.1:5001", "[::1]:5001"; NUL-terminated. */
+void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_TEXT_MAX]);
+
+struct cd_acceptor;
+struct cd_acceptor_events {
+        /* A connection: the socket is the callee's. `peer` NULL: a Unix socket. */
+        void (*accepted)(struct cd_acceptor *acceptor, int fd, const struct cd_address *peer);
+        /* Out of descriptors or memory (`error` is an errno): nothing is accepted for a moment, the kernel's queue keeps what comes. */
+        void (*paused)(struct cd_acceptor *acceptor, int error);
+};
+
+/* One listening socket on one loop. */
+struct cd_acceptor {
+        uv_poll_t poll;
+        struct cd_loop *loop;
+        const struct cd_acceptor_events *events;
+        const void *listener; /* of the owner */
+        struct cd_deadline resume;
+        int fd;
+        bool is_unix;
+        bool is_open;
+};
+
+/* Listens and accepts on the loop; takes the socket over also where it fails. */
+cd_status cd_acceptor_start(struct cd_acceptor *acceptor, struct cd_loop *loop, int fd, struct cd_error *reterr);
+/* Nothing more is accepted, and the socket is closed. Nothing where it is closed already. */
+void cd_acceptor_close(struct cd_acceptor *acceptor);

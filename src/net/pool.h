@@ -1,0 +1,21 @@
+#pragma once
+/* Threads for jobs that block or compute. */
+#include "net/loop.h"
+
+struct cd_pool;
+
+struct cd_pool_options {
+        size_t threads;      /* started one by one as they are needed */
+        size_t long_threads; /* of them, how many run while jobs compute for long (over 2 ms of a core); 0: all */
+        size_t queue;        /* jobs that may wait */
+        int nice;            /* by how much less than the program's each counts with the scheduler, 0 to 19 */
+};
+
+/* NULL where memory is out. */
+struct cd_pool *cd_pool_new(const struct cd_pool_options *options);
+/* From a loop's thread. CD_OK: job->run is called on a thread of the pool, then job->done on `loop`. CD_UNAVAILABLE where the queue is full,
+ * CD_NO_MEMORY where not one thread can be started; then the job stays the caller's. */
+cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_job *job);
+/* Waits until all threads have ended, for jobs that run at most until `deadline_us` (cd_monotonic_us). Frees the pool and returns
+ * 0; or returns how many still run, and leaves pool and threads to the end of the process. NULL is fine. */
+size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us);
