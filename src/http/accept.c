@@ -9,6 +9,7 @@
 #include "http/access.h"
 #include "http/h1/conn.h"
 #include "http/h2/conn.h"
+#include "net/proxy_header.h"
 #include "net/socket.h"
 
 enum {
@@ -23,8 +24,18 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 struct newcomer {
         struct cd_http_loop *loop;
         struct cd_http_peer peer;
-        uint8_t seen_len; /* bytes that are the beginning of the preface */
+        uint8_t seen_len;        /* bytes that are the beginning of the preface */
+        bool awaits_proxy;       /* its PROXY header comes first */
+        struct cd_buf proxied;   /* what has come of it */
+        struct cd_tls_conn *tls; /* begins behind it; NULL: plain */
 };
+
+static void free_newcomer(struct newcomer *n)
+{
+        cd_tls_conn_free(n->tls);
+        cd_buf_done(&n->proxied);
+        free(n);
+}
 
 static bool is_trusted(const struct cd_http_server *server, const struct cd_address *address)
 {
@@ -46,7 +57,7 @@ static struct cd_h1_conn *choose_h1(struct newcomer *n, struct cd_stream *stream
                 cd_stream_close(stream);
                 return NULL;
         }
-        free(n);
+        free_newcomer(n);
         return conn;
 }
 
@@ -58,7 +69,7 @@ static struct cd_h2_conn *choose_h2(struct newcomer *n, struct cd_stream *stream
                 cd_stream_close(stream);
                 return NULL;
         }
-        free(n);
+        free_newcomer(n);
         return conn;
 }
 
@@ -115,12 +126,63 @@ static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
         cd_stream_end(stream, stream->error != NULL);
 }
 
+/* The header says who the client is; what it forwards itself counts only if it is a trusted proxy too. */
+static void learn_client(struct newcomer *n, struct cd_stream *stream, const struct cd_proxy_header *header)
+{
+        if (header->local)
+                return;
+        stream->peer_len = (uint8_t)cd_address_format(&header->address, stream->peer);
+        n->peer.address = cd_stream_peer(stream);
+        n->peer.is_trusted = is_trusted(n->loop->server, &header->address);
+}
+
+static void refuse_proxy_header(struct newcomer *n, struct cd_stream *stream)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, n->loop->server->log, CD_LOG_INFO, "proxy_header_refused");
+        cd_log_str(&event, "peer", n->peer.address);
+        cd_log_str(&event, "reason", CD_STR("the connection does not begin with a PROXY header"));
+        cd_log_end(&event);
+        cd_stream_close(stream);
+}
+
+static void take_proxy_header(struct newcomer *n, struct cd_stream *stream, char *data, size_t len)
+{
+        size_t before = n->proxied.len, more = len < CD_PROXY_V2_MAX - before ? len : CD_PROXY_V2_MAX - before;
+        struct cd_proxy_header header;
+        cd_str bytes;
+
+        cd_buf_add(&n->proxied, cd_str_of(data, more));
+        enum cd_proxy_step step =
+                cd_buf_view(&n->proxied, &bytes) == CD_OK ? cd_proxy_header_parse(bytes, &header) : CD_PROXY_BAD;
+        if (step == CD_PROXY_MORE)
+                return;
+        if (step == CD_PROXY_BAD) {
+                refuse_proxy_header(n, stream);
+                return;
+        }
+        n->awaits_proxy = false;
+        learn_client(n, stream, &header);
+        size_t used = header.used - before;
+        if (n->tls) {
+                cd_stream_start_tls(stream, n->tls);
+                n->tls = NULL;
+        } else {
+                stream->events->opened(stream);
+        }
+        if (used < len && !stream->closed)
+                cd_stream_take(stream, data + used, len - used);
+}
+
 static void on_bytes(struct cd_stream *stream, char *data, size_t len)
 {
         struct newcomer *n = stream->owner;
 
         if (len == 0) {
                 on_end_of_input(n, stream);
+        } else if (n->awaits_proxy) {
+                take_proxy_header(n, stream, data, len);
         } else if (n->peer.listener->kind != CD_HTTP_LISTENER_TLS) {
                 look_for_preface(n, stream, data, len);
         } else {
@@ -146,7 +208,7 @@ static void on_ended(struct cd_stream *stream)
         struct newcomer *n = stream->owner;
 
         cd_http_release_slot(n->loop->server, n->peer.is_turned_away);
-        free(n);
+        free_newcomer(n);
 }
 
 static const struct cd_stream_events newcomer_events = {
@@ -176,7 +238,8 @@ static void turn_away(struct newcomer *n, struct cd_stream *stream)
 {
         struct cd_h1_conn *conn;
 
-        if (stream->tls || atomic_load(&n->loop->server->turned_away) > TURNED_AWAY_MAX)
+        if (n->peer.listener->kind == CD_HTTP_LISTENER_TLS ||
+            atomic_load(&n->loop->server->turned_away) > TURNED_AWAY_MAX)
                 cd_stream_close(stream);
         else if ((conn = choose_h1(n, stream)))
                 cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 503, "too many connections" });
@@ -191,39 +254,59 @@ static void begin(struct newcomer *n, struct cd_stream *stream)
                 turn_away(n, stream);
                 return;
         }
+        if (n->awaits_proxy && !n->peer.is_trusted) {
+                cd_stream_close(stream); /* whatever it sends is not to be believed */
+                return;
+        }
         cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
         cd_stream_read(stream, true);
-        cd_stream_open(stream, stream->events, n);
+        if (!n->awaits_proxy)
+                cd_stream_open(stream, stream->events, n);
+}
+
+static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd_http_listener *listener)
+{
+        struct newcomer *n = malloc(sizeof(*n));
+
+        if (!n)
+                return NULL;
+        *n = (struct newcomer){ .loop = loop,
+                                .peer = { .listener = listener },
+                                .awaits_proxy = listener->proxy_protocol };
+        cd_buf_init(&n->proxied, NULL, CD_PROXY_V2_MAX);
+        if (listener->kind != CD_HTTP_LISTENER_TLS)
+                return n;
+        n->tls = cd_tls_conn_new(loop->server->tls, listener->http2);
+        if (n->tls)
+                return n;
+        free_newcomer(n);
+        return NULL;
 }
 
 static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_address *address)
 {
         struct cd_http_loop *loop = acceptor->loop->owner;
-        struct cd_http_server *server = loop->server;
-        const struct cd_http_listener *listener = acceptor->listener;
-        struct newcomer *n = calloc(1, sizeof(*n));
-        struct cd_tls_conn *tls = NULL;
+        struct newcomer *n = make_newcomer(loop, acceptor->listener);
 
-        atomic_store_explicit(&server->accept_paused, false, memory_order_relaxed);
-        if (listener->kind == CD_HTTP_LISTENER_TLS)
-                tls = cd_tls_conn_new(server->tls, listener->http2);
-        if (!n || (listener->kind == CD_HTTP_LISTENER_TLS && !tls)) {
-                cd_tls_conn_free(tls);
-                free(n);
+        atomic_store_explicit(&loop->server->accept_paused, false, memory_order_relaxed);
+        if (!n) {
                 close(fd);
                 return;
         }
+        struct cd_tls_conn *tls = n->awaits_proxy ? NULL : n->tls;
+        if (tls)
+                n->tls = NULL;
         struct cd_stream *stream = cd_stream_of_socket(&loop->net, fd, acceptor->is_unix, address, tls);
         if (!stream) {
-                free(n);
+                free_newcomer(n);
                 return;
         }
-        *n = (struct newcomer){
-                .loop = loop,
-                .peer = { .listener = listener,
-                          .is_trusted = is_trusted(server, address),
-                          .is_turned_away = !take_slot(server) },
-        };
+        if (acceptor->is_unix) {
+                memcpy(stream->peer, "unix:", 5);
+                stream->peer_len = 5;
+        }
+        n->peer.is_trusted = is_trusted(loop->server, address);
+        n->peer.is_turned_away = !take_slot(loop->server);
         begin(n, stream);
 }
 

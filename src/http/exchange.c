@@ -174,7 +174,7 @@ static void redirect(struct cd_exchange *x)
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         cd_buf_add(&buf, CD_STR("https://"));
         cd_buf_add(&buf, req->host);
-        if (port != HTTPS_PORT)
+        if (port != 0 && port != HTTPS_PORT)
                 cd_buf_printf(&buf, ":%u", port);
         cd_buf_add(&buf, req->path);
         if (req->query.ptr) {

@@ -1,7 +1,9 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -93,9 +95,9 @@ static void done_loop(struct cd_http_loop *loop)
 
 /* With SO_REUSEPORT another server on the same port would be no error but take half of the connections, so the port is first
  * tried without it. */
-static cd_status probe_port(struct cd_http_listener *listener, struct cd_error *reterr)
+static cd_status probe_port(const struct cd_http_listener *listener, struct cd_error *reterr)
 {
-        struct sockaddr_storage address = listener->address;
+        struct sockaddr_storage address = listener->where.socket;
         int fd;
 
         if (cd_socket_port(&address) == 0)
@@ -106,26 +108,78 @@ static cd_status probe_port(struct cd_http_listener *listener, struct cd_error *
         return status;
 }
 
+static cd_status start_acceptor(struct cd_http_loop *loop, size_t index, int fd, struct cd_error *reterr)
+{
+        struct cd_acceptor *acceptor = &loop->acceptors[index];
+
+        acceptor->events = &cd_http_acceptor_events;
+        acceptor->listener = &loop->server->listeners[index];
+        acceptor->is_unix = loop->server->listeners[index].is_unix;
+        return cd_acceptor_start(acceptor, &loop->net, fd, reterr);
+}
+
 /* One socket for each loop, all on the port that the first one got. */
-static cd_status listen_everywhere(struct cd_http_server *server, size_t index, struct cd_error *reterr)
+static cd_status listen_on_port(struct cd_http_server *server, size_t index, struct cd_error *reterr)
 {
         struct cd_http_listener *listener = &server->listeners[index];
         cd_status status = probe_port(listener, reterr);
 
         for (size_t i = 0; i < server->loop_count && status == CD_OK; i++) {
-                struct cd_http_loop *loop = &server->loops[i];
-                struct cd_acceptor *acceptor = &loop->acceptors[index];
                 int fd;
-                status = cd_listen_open(&listener->address, true, listener->ipv6_only, &fd, reterr);
-                if (status != CD_OK)
-                        break;
-                acceptor->events = &cd_http_acceptor_events;
-                acceptor->listener = listener;
-                status = cd_acceptor_start(acceptor, &loop->net, fd, reterr);
+                status = cd_listen_open(&listener->where.socket, true, listener->ipv6_only, &fd, reterr);
+                if (status == CD_OK)
+                        status = start_acceptor(&server->loops[i], index, fd, reterr);
         }
         if (status == CD_OK)
-                cd_listen_format(&listener->address, listener->text);
+                cd_listen_format(&listener->where.socket, listener->text);
         return status;
+}
+
+/* One socket that all loops accept from, each by a descriptor of its own; `fd` is taken over. */
+static cd_status listen_together(struct cd_http_server *server, size_t index, int fd, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        for (size_t i = 0; i < server->loop_count && status == CD_OK; i++) {
+                int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                status = own < 0 ? cd_fail(reterr, CD_UNAVAILABLE, "out of file descriptors")
+                                 : start_acceptor(&server->loops[i], index, own, reterr);
+        }
+        close(fd);
+        return status;
+}
+
+/* "0660"; checked where the configuration was. */
+static int parse_mode(cd_str text)
+{
+        int mode = 0;
+
+        for (size_t i = 0; i < text.len; i++)
+                mode = mode << 3 | (text.ptr[i] - '0');
+        return text.len ? mode & 0777 : -1;
+}
+
+static cd_status listen_everywhere(struct cd_http_server *server, size_t index,
+                                   const struct cd_http_server_options *options, struct cd_error *reterr)
+{
+        struct cd_http_listener *listener = &server->listeners[index];
+        cd_status status;
+        int fd;
+
+        if (listener->where.kind == CD_LISTEN_TCP)
+                return listen_on_port(server, index, reterr);
+        if (listener->where.kind == CD_LISTEN_UNIX) {
+                struct cd_listen_unix wanted = { .path = listener->where.path, .mode = -1 };
+                if (index < options->listen_count) {
+                        wanted.mode = parse_mode(options->listen[index].mode);
+                        wanted.group = options->listen[index].group;
+                }
+                listener->is_unix = true;
+                status = cd_listen_open_unix(&wanted, &fd, &listener->file, reterr);
+        } else {
+                status = cd_listen_take_systemd(listener->where.name, &fd, &listener->is_unix, reterr);
+        }
+        return status == CD_OK ? listen_together(server, index, fd, reterr) : status;
 }
 
 static bool is_wildcard(const struct sockaddr_storage *address)
@@ -142,13 +196,13 @@ static void choose_stacks(struct cd_http_server *server)
 {
         for (size_t i = 0; i < server->listener_count; i++) {
                 struct cd_http_listener *listener = &server->listeners[i];
-                if (listener->address.ss_family != AF_INET6 || !is_wildcard(&listener->address))
+                if (listener->where.socket.ss_family != AF_INET6 || !is_wildcard(&listener->where.socket))
                         continue;
                 for (size_t j = 0; j < server->listener_count; j++) {
-                        const struct sockaddr_storage *other = &server->listeners[j].address;
+                        const struct sockaddr_storage *other = &server->listeners[j].where.socket;
                         uint16_t port = cd_socket_port(other);
                         if (other->ss_family == AF_INET && is_wildcard(other) && port != 0 &&
-                            port == cd_socket_port(&listener->address))
+                            port == cd_socket_port(&listener->where.socket))
                                 listener->ipv6_only = true;
                 }
         }
@@ -169,9 +223,12 @@ static cd_status parse_listener(struct cd_http_server *server, size_t index,
         listener->table = from && from->table ? *from->table : (struct cd_http_table){ &server->routes, 1 };
         if (from) {
                 listener->ipv6_only = from->ipv6_only;
+                listener->proxy_protocol = from->proxy_protocol;
                 listener->http2 = from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && options->tls);
         }
-        return cd_listen_parse(text, &listener->address, reterr);
+        snprintf(listener->text, sizeof(listener->text), "%.*s", CD_STR_ARG(text));
+        return cd_listen_address_parse(text.len < sizeof(listener->text) ? cd_str_from_c(listener->text) : text,
+                                       &listener->where, reterr);
 }
 
 static cd_status parse_addresses(struct cd_http_server *server, const struct cd_http_server_options *options,
@@ -315,7 +372,7 @@ static cd_status set_up(struct cd_http_server *server, const struct cd_http_serv
                 server->loops_ready += status == CD_OK;
         }
         for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
-                status = listen_everywhere(server, i, reterr);
+                status = listen_everywhere(server, i, options, reterr);
         return status;
 }
 
@@ -352,7 +409,7 @@ void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
 
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
 {
-        return cd_socket_port(&server->listeners[index].address);
+        return cd_socket_port(&server->listeners[index].where.socket);
 }
 
 cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct cd_tls_options *options,
@@ -463,6 +520,8 @@ size_t cd_http_server_free(struct cd_http_server *server)
                 return running;
         for (size_t i = 0; i < server->loops_ready; i++)
                 done_loop(&server->loops[i]);
+        for (size_t i = 0; server->listeners && i < server->listener_count; i++)
+                cd_listen_remove_unix(server->listeners[i].where.path, &server->listeners[i].file);
         cd_tls_free(server->tls);
         free(server->loops);
         free(server->listeners);

@@ -6,6 +6,7 @@
 #include "http/response.h"
 #include "http/server.h"
 #include "net/listen.h"
+#include "net/listen_address.h"
 #include "net/pool.h"
 
 enum cd_http_listener_kind {
@@ -16,11 +17,12 @@ enum cd_http_listener_kind {
 
 struct cd_http_listener {
         enum cd_http_listener_kind kind;
-        bool http2, ipv6_only;
+        bool http2, ipv6_only, proxy_protocol, is_unix;
         struct cd_http_server *server;
         struct cd_http_table table;
-        struct sockaddr_storage address;
-        char text[CD_LISTEN_TEXT_MAX]; /* with the real port */
+        struct cd_listen_address where;
+        struct cd_listen_file file;                         /* of a Unix socket of ours */
+        char text[sizeof("systemd:") + CD_LISTEN_NAME_MAX]; /* with the real port; `where` has views into it */
 };
 
 enum {

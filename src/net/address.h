@@ -36,7 +36,5 @@ size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TE
 cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address);
 
-/* The TCP forms of cd_listen_address_parse only; goes when the engine has learnt the others. */
-cd_status cd_listen_parse(cd_str text, struct sockaddr_storage *ret, struct cd_error *reterr);
 uint16_t cd_socket_port(const struct sockaddr_storage *address);
 void cd_socket_set_port(struct sockaddr_storage *address, uint16_t port);

@@ -1,11 +1,16 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -73,6 +78,161 @@ cd_status cd_listen_open(struct sockaddr_storage *address, bool shared, bool ipv
         if (status == CD_OK)
                 getsockname(*ret, (struct sockaddr *)address, &size);
         return status;
+}
+
+/* ---- Unix sockets ---- */
+
+static cd_status fail_path(cd_str path, const char *what, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s: %s: %s", CD_STR_ARG(path), what,
+                        strerror(errno));
+}
+
+/* Whether the path is free: nothing is there, or a socket on which nobody answers, which is removed. */
+static cd_status clear_path(const struct sockaddr_un *address, cd_str path, struct cd_error *reterr)
+{
+        struct stat found;
+
+        if (lstat(address->sun_path, &found) != 0)
+                return errno == ENOENT ? CD_OK : fail_path(path, "stat", reterr);
+        if (!S_ISSOCK(found.st_mode)) {
+                errno = EEXIST;
+                return fail_path(path, "there is a file that is no socket", reterr);
+        }
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return fail_path(path, "socket", reterr);
+        bool is_dead = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+        close(fd);
+        if (!is_dead) {
+                errno = EADDRINUSE;
+                return fail_path(path, "somebody answers there", reterr);
+        }
+        return unlink(address->sun_path) == 0 ? CD_OK : fail_path(path, "remove the old socket", reterr);
+}
+
+static cd_status set_rights(const struct sockaddr_un *address, const struct cd_listen_unix *options,
+                            struct cd_error *reterr)
+{
+        char name[64], memory[4096];
+        struct group group, *found = NULL;
+
+        if (options->group.len) {
+                snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
+                if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)
+                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
+                                        "group: \"%s\" is no group of this machine", name);
+                if (chown(address->sun_path, (uid_t)-1, found->gr_gid) != 0)
+                        return fail_path(options->path, "change its group", reterr);
+        }
+        if (options->mode >= 0 && chmod(address->sun_path, (mode_t)options->mode) != 0)
+                return fail_path(options->path, "change its mode", reterr);
+        return CD_OK;
+}
+
+/* Nobody reaches it before its rights are set. */
+static cd_status bind_unix(int fd, const struct sockaddr_un *address, const struct cd_listen_unix *options,
+                           struct cd_error *reterr)
+{
+        bool is_free = options->mode < 0 && !options->group.len;
+        mode_t before = is_free ? 0 : umask(0177);
+        int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+        if (!is_free)
+                umask(before);
+        if (result != 0)
+                return fail_path(options->path, "bind", reterr);
+        return set_rights(address, options, reterr);
+}
+
+cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
+                              struct cd_error *reterr)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct stat made;
+
+        if (options->path.len >= sizeof(address.sun_path))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path of a Unix socket is too long");
+        memcpy(address.sun_path, options->path.ptr, options->path.len);
+        cd_status status = clear_path(&address, options->path, reterr);
+        if (status != CD_OK)
+                return status;
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return fail_path(options->path, "socket", reterr);
+        status = bind_unix(fd, &address, options, reterr);
+        if (status != CD_OK) {
+                close(fd);
+                return status;
+        }
+        *retfile = (struct cd_listen_file){ 0 };
+        if (lstat(address.sun_path, &made) == 0)
+                *retfile = (struct cd_listen_file){ made.st_dev, made.st_ino };
+        *ret = fd;
+        return CD_OK;
+}
+
+void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file)
+{
+        struct sockaddr_un address = { 0 };
+        struct stat found;
+
+        if (!file->inode || path.len >= sizeof(address.sun_path))
+                return;
+        memcpy(address.sun_path, path.ptr, path.len);
+        if (lstat(address.sun_path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode)
+                unlink(address.sun_path);
+}
+
+/* ---- sockets of systemd ---- */
+
+enum {
+        FIRST_PASSED = 3 /* SD_LISTEN_FDS_START */
+};
+
+/* -1: there is none of that name. */
+static int find_passed(cd_str name)
+{
+        const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+        cd_str names = cd_str_from_c(getenv("LISTEN_FDNAMES")), each;
+        uint64_t ours, most;
+
+        if (!pid || !count || !cd_str_to_u64(cd_str_from_c(pid), &ours) || ours != (uint64_t)getpid() ||
+            !cd_str_to_u64(cd_str_from_c(count), &most))
+                return -1;
+        for (int i = 0; (uint64_t)i < most && cd_str_take_until(&names, ':', &each); i++)
+                if (cd_str_eq(each, name))
+                        return FIRST_PASSED + i;
+        return -1;
+}
+
+cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struct cd_error *reterr)
+{
+        int passed = find_passed(name), on = 1, type = 0;
+        struct sockaddr_storage address = { 0 };
+        socklen_t size = sizeof(address), type_size = sizeof(type);
+
+        if (passed < 0)
+                return cd_failf(
+                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                        "systemd:%.*s: systemd has passed no socket of this name; see FileDescriptorName= in the "
+                        "socket unit",
+                        CD_STR_ARG(name));
+        if (getsockopt(passed, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM ||
+            getsockname(passed, (struct sockaddr *)&address, &size) != 0)
+                return cd_failf(
+                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                        "systemd:%.*s: is no stream socket; the socket unit needs ListenStream=", CD_STR_ARG(name));
+        int fd = fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED);
+        if (fd < 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "systemd:%.*s: %s", CD_STR_ARG(name),
+                                strerror(errno));
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        *ret_is_unix = address.ss_family == AF_UNIX;
+        if (!*ret_is_unix)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        *ret = fd;
+        return CD_OK;
 }
 
 /* ---- accepting ---- */

@@ -11,6 +11,27 @@ enum {
  * An IPv6 socket takes IPv4 as well unless `ipv6_only`. CD_UNAVAILABLE, field "listen", with the address in the reason. */
 cd_status cd_listen_open(struct sockaddr_storage *address, bool shared, bool ipv6_only, int *ret,
                          struct cd_error *reterr);
+/* What a socket in the file system is made with. */
+struct cd_listen_unix {
+        cd_str path;
+        int mode;     /* permissions; -1: by the umask */
+        cd_str group; /* empty: that of the process */
+};
+
+/* Which file a Unix socket is, so that it is removed only while it is still ours. */
+struct cd_listen_file {
+        uint64_t device, inode; /* 0: none */
+};
+
+/* Opens a Unix socket. One that lies there already is replaced only when nobody answers on it; any other file is left alone. Errors as
+ * above. */
+cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
+                              struct cd_error *reterr);
+/* Removes the socket's file, where it is still that one. */
+void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
+/* A socket that systemd has opened for this process (sd_listen_fds(3)); a descriptor of its own. `ret_is_unix`: of which kind. */
+cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struct cd_error *reterr);
+
 /* "127.0.0.1:5001", "[::1]:5001"; NUL-terminated. */
 void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_TEXT_MAX]);
 

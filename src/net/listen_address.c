@@ -109,8 +109,3 @@ cd_status cd_listen_address_parse(cd_str text, struct cd_listen_address *ret, st
                 *ret = address;
         return status;
 }
-
-cd_status cd_listen_parse(cd_str text, struct sockaddr_storage *ret, struct cd_error *reterr)
-{
-        return parse_tcp(text, ret, reterr);
-}

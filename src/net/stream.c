@@ -256,7 +256,7 @@ static void decrypt(struct cd_stream *stream, const char *data, size_t len)
         plain->failed = false;
 }
 
-static void take_bytes(struct cd_stream *stream, char *data, size_t len)
+void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
 {
         /* A client that does not know that this port speaks TLS sends letters; a record begins with its type, 20 to 24 (RFC 8446 §5.1).
          * Its bytes reach the owner as they are, on a stream that is plain from now on. */
@@ -279,7 +279,7 @@ void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
                 if (stream->discarded > LINGER_BYTES)
                         cd_stream_close(stream);
         } else if (!stream->ending) {
-                take_bytes(stream, data, len);
+                cd_stream_take(stream, data, len);
         }
         cd_wipe(data, len);
         if (stream->loop->flush_count >= CD_FLUSH_TOGETHER)
@@ -451,6 +451,11 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
         list->before->after = &stream->link;
         list->before = &stream->link;
         loop->stream_count++;
+}
+
+void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls)
+{
+        stream->tls = tls;
 }
 
 void cd_stream_open(struct cd_stream *stream, const struct cd_stream_events *events, void *owner)

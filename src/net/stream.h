@@ -78,6 +78,10 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 /* Events begin: `opened` comes at once on a plain stream. */
 void cd_stream_open(struct cd_stream *stream, const struct cd_stream_events *events, void *owner);
 
+/* From here on the bytes are TLS; `tls` is taken over. `opened` comes after the handshake. */
+void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
+/* Bytes that came and that the owner hands back, as if they came now: behind a PROXY header. From within `bytes` only. */
+void cd_stream_take(struct cd_stream *stream, char *data, size_t len);
 /* Whether input is wanted. A stream is not read before it is asked for. */
 void cd_stream_read(struct cd_stream *stream, bool wanted);
 /* Where output is appended; it is flushed at the end of the turn. Failure sticks, and closes the stream then. Never NULL: where no

@@ -263,7 +263,7 @@ struct settings {
         struct cd_strs trusted_list, redirect_list;
         struct cd_tls_options tls;
         enum cd_log_level level;
-        int http2; /* enum cd_tristate, of the listeners that follow */
+        struct cd_http_listen next; /* what the listeners that follow have */
 };
 
 static int64_t *find_number(struct settings *s, const char *name)
@@ -311,7 +311,7 @@ static void add_listen(struct settings *s, const char *address)
 {
         if (s->options.listen_count == LIST_MAX)
                 exit(2);
-        s->listen[s->options.listen_count].http2 = s->http2;
+        s->listen[s->options.listen_count] = s->next;
         s->listen[s->options.listen_count++].address = cd_str_from_c(address);
 }
 
@@ -356,7 +356,13 @@ static void read_arguments(struct settings *s, int argc, char **argv)
                 else if (strcmp(argv[i], "client_certificate") == 0)
                         s->tls.client_certificate = (enum cd_tls_client_certificate)atoi(argv[i + 1]);
                 else if (strcmp(argv[i], "http2") == 0)
-                        s->http2 = atoi(argv[i + 1]) ? CD_TRISTATE_TRUE : CD_TRISTATE_FALSE;
+                        s->next.http2 = atoi(argv[i + 1]) ? CD_TRISTATE_TRUE : CD_TRISTATE_FALSE;
+                else if (strcmp(argv[i], "proxy") == 0)
+                        s->next.proxy_protocol = atoi(argv[i + 1]);
+                else if (strcmp(argv[i], "ipv6_only") == 0)
+                        s->next.ipv6_only = atoi(argv[i + 1]);
+                else if (strcmp(argv[i], "mode") == 0)
+                        s->next.mode = cd_str_from_c(argv[i + 1]);
                 else if (strcmp(argv[i], "redirect") == 0)
                         add(&s->redirect_list, s->redirect, argv[i + 1]);
                 else if (strcmp(argv[i], "listen") == 0)

@@ -184,19 +184,6 @@ static void the_fix_is_named_however_long_the_text_is(void **state)
         assert_true(strlen(refusal(cd_str_of(text, sizeof(text)))) < 300);
 }
 
-static void the_engine_of_today_gets_tcp_only(void **state)
-{
-        struct sockaddr_storage socket;
-        struct cd_error err;
-
-        (void)state;
-        assert_status(cd_listen_parse(CD_STR("127.0.0.1:80"), &socket, &err), CD_OK);
-        assert_int_equal(cd_socket_port(&socket), 80);
-        assert_status(cd_listen_parse(CD_STR("unix:/a"), &socket, &err), CD_INVALID_REQUEST);
-        assert_status(cd_listen_parse(CD_STR("systemd:a"), &socket, &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "\"systemd:a\" is not an address and a port like 127.0.0.1:5001 or [::1]:5001");
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -207,7 +194,6 @@ int main(void)
                 cmocka_unit_test(a_systemd_listener_is_a_name),
                 cmocka_unit_test(what_no_file_descriptor_can_be_called_is_refused),
                 cmocka_unit_test(the_fix_is_named_however_long_the_text_is),
-                cmocka_unit_test(the_engine_of_today_gets_tcp_only),
         };
         return cmocka_run_group_tests_name("net/listen_address", tests, NULL, NULL);
 }
