@@ -3,6 +3,8 @@
  * bounded whatever either side does. All calls and events are on the exchange's loop; an event may make any call. */
 #include "http/http.h"
 
+struct cd_loop;
+
 enum {
         CD_HTTP_LENGTH_UNKNOWN = -1
 };
@@ -24,6 +26,8 @@ struct cd_http_streaming {
 const struct cd_http_request *cd_http_exchange_request(const struct cd_exchange *exchange);
 /* To be filled (status, headers, trailers) before cd_http_send_head. `body` is not used. */
 struct cd_http_response *cd_http_exchange_response(struct cd_exchange *exchange);
+/* On which all its events come: for deadlines and jobs of the handler's own. */
+struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *exchange);
 void cd_http_exchange_set_state(struct cd_exchange *exchange, void *state);
 void *cd_http_exchange_state(const struct cd_exchange *exchange);
 

@@ -417,6 +417,11 @@ struct cd_http_response *cd_http_exchange_response(struct cd_exchange *x)
         return &x->res;
 }
 
+struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *x)
+{
+        return &x->loop->net;
+}
+
 void cd_http_exchange_set_state(struct cd_exchange *x, void *state)
 {
         x->req.state = state;

@@ -105,9 +105,9 @@ void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str v
  * log context, and `state` in req->state: what was decoded already, in the request's arena. Where the pool's queue is full the answer is 503
  * with Retry-After. A handler that runs on a pool already cannot go on elsewhere: 500. */
 void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler, void *state);
-/* For an INLINE handler that answers later, from a callback on this loop: it keeps what this returns, fills `*cd_http_later_response(…)` (this
- * very response) and calls cd_http_answer once. Where the client goes first, `cancelled` is called with `arg` instead, and the exchange is
- * gone when it returns. */
+/* For an INLINE handler that answers later, from a callback on this loop: it keeps what this returns, fills *res, which stays where it is
+ * (cd_http_exchange_response), and calls cd_http_answer once. Where the client goes first, `cancelled` is called with `arg` instead, and the
+ * exchange is gone when it returns. */
 struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*cancelled)(void *arg), void *arg);
 void cd_http_answer(struct cd_exchange *exchange);
 /* Whether the server has been told to end: /readyz says so, so that nothing new is sent here (LESSONS 43). */

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/field.h"
 #include "http/server.h"
+#include "stream_routes.h"
 
 static const cd_str text = CD_STR_INIT("text/plain");
 
@@ -280,6 +281,7 @@ static int64_t *find_number(struct settings *s, const char *name)
                 { "cpu_queue", &s->options.cpu_queue },
                 { "ticket_rotation", &s->tls.ticket_rotation_ms },
                 { "grace", &s->options.shutdown_grace_ms },
+                { "drain", &s->options.drain_delay_ms },
                 { "request_line", &limits->request_line },
                 { "headers", &limits->headers },
                 { "header_count", &limits->header_count },
@@ -380,6 +382,8 @@ static void read_arguments(struct settings *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+        const struct cd_http_routes groups[] = { { routes, CD_LEN(routes), NULL }, { stream_routes, stream_route_count, NULL } };
+        const struct cd_http_table table = { groups, CD_LEN(groups) };
         struct settings s = { .level = CD_LOG_INFO };
         struct cd_http_server *server;
         size_t abandoned = 0;
@@ -387,11 +391,11 @@ int main(int argc, char **argv)
 
         s.options = (struct cd_http_server_options){ .threads = 1,
                                                      .shutdown_grace_ms = 5000,
-                                                     .limits = cd_http_limits_default,
-                                                     .routes = routes,
-                                                     .route_count = CD_LEN(routes) };
+                                                     .limits = cd_http_limits_default };
         memset(big_bytes, 'x', sizeof(big_bytes));
         read_arguments(&s, argc, argv);
+        for (size_t i = 0; i < s.options.listen_count; i++)
+                s.listen[i].table = &table;
         s.options.listen = s.listen;
         s.options.trusted_proxies = &s.trusted_list;
         s.options.redirect_listen = &s.redirect_list;
