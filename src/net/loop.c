@@ -59,9 +59,10 @@ static void on_polled(uv_check_t *handle)
         cd_loop_flush(handle->data);
 }
 
+/* Its being active is all: libuv asks how long to wait behind this call, so stopping it here would let the loop sleep on its output. */
 static void on_again(uv_idle_t *handle)
 {
-        uv_idle_stop(handle);
+        (void)handle;
 }
 
 static void on_sweep(uv_timer_t *timer)

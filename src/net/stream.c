@@ -56,6 +56,9 @@ static void flush_at_end(struct cd_stream *stream)
 
         if (stream->in_flush_list)
                 return;
+        /* Also what is written behind the flush of this turn, when another stream ends, must not wait for the next event. */
+        if (!loop->flush_first)
+                uv_idle_start(&loop->again, loop->on_again);
         stream->in_flush_list = true;
         stream->flush_next = NULL;
         *loop->flush_last = stream;
@@ -194,8 +197,8 @@ void cd_loop_flush(struct cd_loop *loop)
                 stream->in_flush_list = false;
                 flush_one(stream);
         }
-        if (loop->flush_first)
-                uv_idle_start(&loop->again, loop->on_again);
+        if (!loop->flush_first)
+                uv_idle_stop(&loop->again);
 }
 
 void cd_stream_written(struct cd_stream *stream, size_t len, bool ok)
