@@ -1,5 +1,6 @@
 #include "net/socket.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,6 +51,14 @@ static bool write_later(struct cd_stream *stream, const char *data, size_t len)
         return false;
 }
 
+/* libuv calls a reset that came together with the last bytes an end of file. While our side is open, an orderly end is no hang-up. */
+static bool is_hung_up(const struct cd_stream *stream)
+{
+        struct pollfd poll_fd = { .events = 0 };
+
+        return !stream->is_shut && uv_fileno(&stream->uv.handle, &poll_fd.fd) == 0 && poll(&poll_fd, 1, 0) > 0;
+}
+
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
         struct cd_stream *stream = handle->data;
@@ -57,7 +66,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
         if (count > 0)
                 cd_stream_received(stream, buf->base, (size_t)count);
         else if (count < 0)
-                cd_stream_received_end(stream, count != UV_EOF);
+                cd_stream_received_end(stream, count != UV_EOF || is_hung_up(stream));
 }
 
 static void offer_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
