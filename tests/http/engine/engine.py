@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -17,14 +19,17 @@ PATIENCE = 20  # seconds until a test gives up; sanitizers are slow
 class Server:
     """`echo-server NAME VALUE ...` on a free port. Leaving the block stops it and expects exit 0 without a sanitizer's report."""
 
-    def __init__(self, *arguments, expect_exit=0, binary=BINARY):
+    def __init__(self, *arguments, expect_exit=0, binary=BINARY, descriptors=None):
         self.arguments = [str(a) for a in arguments]
         self.expect_exit = expect_exit
+        self.descriptors = descriptors
         self.binary = str(binary)
         self.stderr = tempfile.TemporaryFile()
 
     def start(self):
-        self.process = subprocess.Popen([self.binary, *self.arguments], stderr=self.stderr)
+        limit = self.descriptors
+        limited = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))) if limit else None
+        self.process = subprocess.Popen([self.binary, *self.arguments], stderr=self.stderr, preexec_fn=limited)
         # With "log 4" the server says nothing, so it is asked to say its address on a port that the test chose.
         if "log" in self.arguments:
             self.port = int(self.arguments[self.arguments.index("listen") + 1].rsplit(":", 1)[1])
@@ -80,6 +85,19 @@ class Server:
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.split("VmRSS:")[1].split()[0]) * 1024
 
+    def memory(self):
+        """Anonymous resident memory in bytes: what grows when something is kept."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.split("RssAnon:")[1].split()[0]) * 1024
+
+    def begin(self, method, path, *headers, **options):
+        """A request whose body is sent, and whose response is read, in pieces."""
+        return Exchange(self, method, path, *headers, **options)
+
+    def streams(self):
+        """How many streaming exchanges have begun, ended, been cancelled; whether one is held."""
+        return answer_to(self, get("/streams")).json()
+
     def is_sanitized(self):
         return "libasan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text() or \
                "libtsan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text()
@@ -131,26 +149,123 @@ class Reader:
         assert piece, f"closed after {self.data!r}"
         self.data += piece
 
+    def _until(self, mark):
+        while mark not in self.data:
+            self._more()
+        before, self.data = self.data.split(mark, 1)
+        return before
+
+    def head(self):
+        """Status and headers; `fields` has them as they came."""
+        lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        return Answer(int(lines[0].split(" ")[1]), [tuple(line.split(": ", 1)) for line in lines[1:]])
+
+    def _bytes(self, length):
+        while length > 0:
+            if not self.data:
+                self._more()
+            piece, self.data = self.data[:length], self.data[length:]
+            length -= len(piece)
+            yield piece
+
+    def _chunks(self, answer):
+        while size := int(self._until(b"\r\n"), 16):
+            yield from self._bytes(size)
+            assert self._until(b"\r\n") == b""
+        while line := self._until(b"\r\n"):
+            answer.trailers.append(tuple(line.decode("latin-1").split(": ", 1)))
+
+    def pieces(self, answer):
+        """The body behind this head, as it comes."""
+        if answer.status < 200 or answer.status in (204, 304):
+            return
+        if answer.headers.get("transfer-encoding") == "chunked":
+            yield from self._chunks(answer)
+        elif "content-length" in answer.headers:
+            yield from self._bytes(int(answer.headers["content-length"]))
+        else:
+            piece, self.data = self.data, b""
+            while piece:
+                yield piece
+                piece = self.sock.recv(65536)
+
     def answer(self, head_only=False):
-        while b"\r\n\r\n" not in self.data:
-            self._more()
-        head, self.data = self.data.split(b"\r\n\r\n", 1)
-        lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
-        status = int(lines[0].split(" ")[1])
-        length = 0 if head_only or status == 100 else int(headers.get("content-length", "0"))
-        while len(self.data) < length:
-            self._more()
-        body, self.data = self.data[:length], self.data[length:]
-        return Answer(status, headers, body)
+        answer = self.head()
+        answer.body = b"" if head_only else b"".join(self.pieces(answer))
+        return answer
 
     def is_closed(self):
         return read_all(self.sock) == b"" and self.data == b""
 
 
+class Exchange:
+    """One request and its response in pieces, over HTTP/1.1: what a test of streaming says, whatever protocol carries it."""
+
+    def __init__(self, server, method, path, *headers, length=None, chunked=False, **options):
+        self.method, self.chunked = method, chunked
+        self.sock = server.connect(**options)
+        self.reader = Reader(self.sock)
+        if length is not None:
+            headers += (f"Content-Length: {length}",)
+        if chunked:
+            headers += ("Transfer-Encoding: chunked",)
+        self.sock.sendall(get(path, *headers, method=method))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.sock.close()
+
+    def send(self, data):
+        """A piece of the body."""
+        self.sock.sendall(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def end(self):
+        """The body is complete."""
+        if self.chunked:
+            self.sock.sendall(b"0\r\n\r\n")
+
+    def head(self):
+        self.response = self.reader.head()
+        self.body = iter(()) if self.method == "HEAD" else self.reader.pieces(self.response)
+        return self.response
+
+    def read(self, length):
+        """At least so many bytes of the response's body."""
+        data = b""
+        while len(data) < length:
+            data += next(self.body)
+        return data
+
+    def answer(self):
+        answer = self.head()
+        answer.body = b"".join(self.body)
+        return answer
+
+    def has_answer(self):
+        """Whether a byte of a response is there already."""
+        return bool(self.reader.data or select.select([self.sock], [], [], 0)[0])
+
+    def was_cut_off(self):
+        """The rest of the response comes, but not its end."""
+        try:
+            for _ in self.body:
+                pass
+            return False
+        except (AssertionError, ConnectionResetError):
+            return True
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
+
 class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status, fields, body=b""):
+        self.status, self.fields, self.body = status, fields, body
+        self.headers = {name.lower(): value for name, value in fields}
+        self.trailers = []
 
     def json(self):
         return json.loads(self.body)

@@ -1,5 +1,5 @@
 #pragma once
-/* Routes that stream, answer later, or show how a request was understood. Those that are held or counted expect one loop. */
+/* Routes that stream, answer later, or show how a request was understood. Held and counted ones expect one loop. */
 #include "http/router.h"
 
 extern const struct cd_http_route stream_routes[];
