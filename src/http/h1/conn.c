@@ -220,6 +220,7 @@ static void send_head(struct cd_exchange *x)
         bool has_body = !cd_http_has_no_body(x->res.status) && !x->is_upgraded;
         int64_t length = has_body ? x->length : CD_HTTP_LENGTH_UNKNOWN;
 
+        conn->owes_continue = false; /* behind the final response it would be taken for the body (RFC 9110 §15.2) */
         if (conn->loop->is_stopping)
                 conn->keep_alive = false;
         conn->is_tunnel = x->is_upgraded;
@@ -280,10 +281,9 @@ static void pull(struct cd_exchange *x)
 {
         struct cd_h1_conn *conn = x->stream;
 
+        send_continue(conn);
         if (conn->serving)
                 return;
-        if (!conn->kept)
-                send_continue(conn);
         if (conn->kept)
                 serve_kept(conn);
         else
@@ -353,8 +353,6 @@ static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follow
         cd_exchange_start(x, parsed.chunked ? CD_HTTP_LENGTH_UNKNOWN : (int64_t)parsed.content_length);
         if (conn->x == x && !conn->reads_body)
                 cd_exchange_body_end(x);
-        else if (conn->x == x && x->credit > 0)
-                send_continue(conn);
 }
 
 /* Gives the exchange what it may have of its body. Returns how many bytes were used; 0: it must wait. */
@@ -455,6 +453,7 @@ static void serve_kept(struct cd_h1_conn *conn)
 
 void cd_h1_conn_take(struct cd_h1_conn *conn, char *data, size_t len)
 {
+        conn->owes_continue = false; /* the client does not wait for it */
         if (!conn->kept) {
                 serve(conn, data, len);
                 return;
