@@ -91,7 +91,7 @@ static bool has_bad_control(cd_str s)
 
 /* What the fields say about framing, collected while they are read. */
 struct fields {
-        unsigned hosts, lengths, codings, expects;
+        unsigned hosts, lengths, codings, expects, upgrades;
         bool chunked; /* the last coding so far */
         uint64_t length;
         cd_str type;             /* ptr NULL: none yet */
@@ -179,7 +179,7 @@ static const char *take_field(struct fields *fields, cd_str name, cd_str value, 
                 return NULL;
         case sizeof("Upgrade") - 1:
                 if (cd_str_eq_nocase(name, CD_STR("Upgrade")))
-                        fields->upgrade = value;
+                        fields->upgrade = ++fields->upgrades == 1 ? value : (cd_str){ NULL, 0 };
                 return NULL;
         case sizeof("Connection") - 1:
                 if (cd_str_eq_nocase(name, CD_STR("Connection")))
@@ -248,7 +248,8 @@ static const char *check_framing(const struct fields *fields, struct cd_h1_head 
         head->content_length = fields->length;
         head->http.is_coded = fields->codings > 1;
         head->http.has_body = head->chunked || head->content_length > 0;
-        if (fields->connection_upgrade && !is_http10)
+        /* Nobody could tell the end of a body from the first bytes of the other protocol once it has begun (RFC 9110 §7.8). */
+        if (fields->connection_upgrade && !is_http10 && !head->http.has_body)
                 head->http.upgrade = fields->upgrade;
         return NULL;
 }
