@@ -467,6 +467,8 @@ bool cd_http_upgrade(struct cd_exchange *x)
         if (cd_http_can_send(&x->res)) {
                 x->res.status = status;
                 x->is_upgraded = true;
+                x->body_done = false; /* that of the request was; now the tunnel's bytes come, without limit */
+                x->body_max = UINT64_MAX;
         }
         return send_head(x);
 }

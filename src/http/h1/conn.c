@@ -52,6 +52,7 @@ struct cd_h1_conn {
 };
 
 static void serve_kept(struct cd_h1_conn *conn);
+static void on_end_of_input(struct cd_h1_conn *conn);
 
 /* ---- input that waits ---- */
 
@@ -163,6 +164,9 @@ static void settle(struct cd_h1_conn *conn, bool is_new)
                 cd_stream_read(stream, !conn->kept && conn->x->credit > 0); /* whether or not the client reads */
         else
                 cd_stream_read(stream, stream->waiting == 0 && (!conn->kept || !conn->x || conn->reads_body));
+        /* The end came before what is read now was asked for: bytes that were kept, or a tunnel that opened later. */
+        if (conn->x && conn->reads_body && !conn->kept && stream->at_eof && !stream->ending)
+                on_end_of_input(conn);
 }
 
 /* ---- the wire: responses ---- */
@@ -364,6 +368,8 @@ static size_t read_body(struct cd_h1_conn *conn, cd_str data)
         size_t used = 0;
         cd_str piece = cd_str_slice(data, 0, max);
 
+        if (conn->is_tunnel && piece.len == 0)
+                return 0;
         if (conn->is_tunnel) {
                 (void)cd_exchange_body(x, piece, &refusal);
                 return piece.len;
@@ -479,7 +485,9 @@ static void on_end_of_input(struct cd_h1_conn *conn)
         if (conn->stream->error) {
                 cd_http_log_tls_failure(conn->loop->server, conn->stream);
                 cd_stream_end(conn->stream, true);
-        } else if (x && conn->is_tunnel) {
+        } else if (x && conn->reads_body && conn->kept) {
+                settle(conn, false); /* it stands behind them */
+        } else if (x && conn->reads_body && conn->is_tunnel) {
                 conn->reads_body = false;
                 cd_exchange_body_end(x);
         } else if (x && conn->reads_body) {
