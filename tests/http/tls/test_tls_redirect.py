@@ -79,3 +79,13 @@ def test_443_is_left_out(pair):
     with TlsServer(pair, "listen", "127.0.0.1:443", "redirect", "127.0.0.1:0") as server:
         server.redirects = [int(server.wait_for_event("listening", count=2)["address"].rsplit(":", 1)[1])]
         assert ask(server, get("/a?b")).headers["location"] == "https://localhost/a?b"
+
+
+@pytest.mark.parametrize("query", [b"a#b", b"a=\"b\"", b"a\\b", b"\x80", b"\xff", "ä".encode()])
+def test_lesson_2_a_query_that_others_could_read_differently_is_sent_nowhere(server, query):
+    with socket.create_connection(("127.0.0.1", server.redirects[0]), timeout=20) as sock:
+        sock.sendall(b"GET /a?" + query + b" HTTP/1.1\r\nHost: a\r\n\r\n" + get("/second"))
+        reader = Reader(sock)
+        answer = reader.answer()
+        assert (answer.status, answer.headers["connection"]) == (400, "close") and "location" not in answer.headers
+        assert reader.is_closed()
