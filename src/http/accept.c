@@ -13,7 +13,6 @@
 #include "net/socket.h"
 
 enum {
-        TURNED_AWAY_MAX = 256,
         PREFACE_LEN = 24,
 };
 
@@ -239,7 +238,7 @@ static void turn_away(struct newcomer *n, struct cd_stream *stream)
         struct cd_h1_conn *conn;
 
         if (n->peer.listener->kind == CD_HTTP_LISTENER_TLS ||
-            atomic_load(&n->loop->server->turned_away) > TURNED_AWAY_MAX)
+            atomic_load(&n->loop->server->turned_away) > n->loop->server->turned_away_max)
                 cd_stream_close(stream);
         else if ((conn = choose_h1(n, stream)))
                 cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 503, "too many connections" });
@@ -288,7 +287,6 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
         struct cd_http_loop *loop = acceptor->loop->owner;
         struct newcomer *n = make_newcomer(loop, acceptor->listener);
 
-        atomic_store_explicit(&loop->server->accept_paused, false, memory_order_relaxed);
         if (!n) {
                 close(fd);
                 return;
@@ -310,7 +308,7 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
         begin(n, stream);
 }
 
-/* Said once until a connection is accepted again. */
+/* Said once until all that waited has been accepted. */
 static void paused(struct cd_acceptor *acceptor, int error)
 {
         struct cd_http_loop *loop = acceptor->loop->owner;
@@ -325,7 +323,15 @@ static void paused(struct cd_acceptor *acceptor, int error)
         cd_log_end(&event);
 }
 
+static void resumed(struct cd_acceptor *acceptor)
+{
+        struct cd_http_loop *loop = acceptor->loop->owner;
+
+        atomic_store(&loop->server->accept_paused, false);
+}
+
 const struct cd_acceptor_events cd_http_acceptor_events = {
         .accepted = accepted,
         .paused = paused,
+        .resumed = resumed,
 };

@@ -276,18 +276,25 @@ static int64_t count_open_descriptors(void)
 }
 
 /* A connection more than there are descriptors could not be told 503: it would wait in the kernel. Some are left for files, the store, and
- * calls to others. */
+ * calls to others, and some for telling connections too many that they are. */
 static void cap_connections(struct cd_http_server *server)
 {
+        enum {
+                TURNED_AWAY_MAX = 256
+        };
         struct rlimit limit;
         struct cd_log_event event;
 
+        server->turned_away_max = TURNED_AWAY_MAX;
         if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
                 return;
         int64_t have = (int64_t)limit.rlim_cur, spare = have / 4 < 128 ? have / 4 : 128;
         int64_t most = have - count_open_descriptors() - spare;
         if (most < 1)
                 most = 1;
+        size_t to_tell = (size_t)(spare / 2);
+        if (to_tell < server->turned_away_max)
+                server->turned_away_max = to_tell;
         if (server->limits.connections <= most)
                 return;
         cd_log_begin(&event, server->log, CD_LOG_WARN, "connections_capped");

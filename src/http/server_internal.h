@@ -57,6 +57,7 @@ struct cd_http_server {
         size_t loop_count, loops_ready;
         struct cd_pool *pools[CD_HTTP_CPU]; /* see cd_http_pool */
         atomic_size_t conns, turned_away;
+        size_t turned_away_max; /* connections too many that are told so */
         atomic_bool stopping, logged_stopping, accept_paused, said_unreadable;
 };
 

@@ -242,6 +242,23 @@ static bool is_shortage(int error)
         return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+static void pause_accepting(struct cd_acceptor *acceptor, int error)
+{
+        uv_poll_stop(&acceptor->poll);
+        cd_loop_set_deadline(acceptor->loop, &acceptor->resume, PAUSE_MS);
+        if (!acceptor->is_short)
+                acceptor->events->paused(acceptor, error);
+        acceptor->is_short = true;
+}
+
+/* Nothing waits in the kernel's queue. */
+static void has_accepted_all(struct cd_acceptor *acceptor)
+{
+        if (acceptor->is_short)
+                acceptor->events->resumed(acceptor);
+        acceptor->is_short = false;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
         struct cd_acceptor *acceptor = poll->data;
@@ -256,12 +273,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
                         bool is_known = cd_address_from_socket((struct sockaddr *)&from, &peer);
                         acceptor->events->accepted(acceptor, fd, is_known ? &peer : NULL);
                 } else if (is_shortage(errno)) {
-                        int error = errno;
-                        uv_poll_stop(poll);
-                        cd_loop_set_deadline(acceptor->loop, &acceptor->resume, PAUSE_MS);
-                        acceptor->events->paused(acceptor, error);
+                        pause_accepting(acceptor, errno);
                         return;
                 } else if (errno != ECONNABORTED && errno != EINTR) {
+                        has_accepted_all(acceptor);
                         return;
                 }
         }

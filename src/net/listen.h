@@ -39,8 +39,10 @@ struct cd_acceptor;
 struct cd_acceptor_events {
         /* A connection: the socket is the callee's. `peer` NULL: a Unix socket. */
         void (*accepted)(struct cd_acceptor *acceptor, int fd, const struct cd_address *peer);
-        /* Out of descriptors or memory (`error` is an errno): nothing is accepted for a moment, the kernel's queue keeps what comes. */
+        /* Out of descriptors or memory (`error` is an errno): nothing is accepted for a moment, the kernel's queue keeps what comes. Comes
+         * once until that queue has been empty, which `resumed` says. */
         void (*paused)(struct cd_acceptor *acceptor, int error);
+        void (*resumed)(struct cd_acceptor *acceptor);
 };
 
 /* One listening socket on one loop. */
@@ -53,6 +55,7 @@ struct cd_acceptor {
         int fd;
         bool is_unix;
         bool is_open;
+        bool is_short; /* `paused` was said */
 };
 
 /* Listens and accepts on the loop; takes the socket over also where it fails. */
