@@ -123,20 +123,25 @@ void cd_loopback_feed_end(struct cd_loopback *loopback, bool broken)
                 cd_stream_received_end(loopback->stream, broken);
 }
 
+static void drop_front(struct cd_buf *buf, size_t len)
+{
+        buf->len -= len;
+        if (buf->len)
+                memmove(buf->ptr, buf->ptr + len, buf->len);
+}
+
 size_t cd_loopback_take(struct cd_loopback *loopback, char *to, size_t max)
 {
         size_t len = loopback->sent.len < max ? loopback->sent.len : max;
 
         if (len)
                 memcpy(to, loopback->sent.ptr, len);
-        loopback->sent.len -= len;
-        memmove(loopback->sent.ptr, loopback->sent.ptr + len, loopback->sent.len);
+        drop_front(&loopback->sent, len);
         size_t room = loopback->window - loopback->sent.len,
                moved = loopback->later.len < room ? loopback->later.len : room;
         if (moved > 0) {
                 cd_buf_add(&loopback->sent, cd_str_of(loopback->later.ptr, moved));
-                loopback->later.len -= moved;
-                memmove(loopback->later.ptr, loopback->later.ptr + moved, loopback->later.len);
+                drop_front(&loopback->later, moved);
                 if (loopback->stream && !loopback->is_closed)
                         cd_stream_written(loopback->stream, moved, true);
         }
