@@ -371,7 +371,8 @@ static size_t read_body(struct cd_h1_conn *conn, cd_str data)
         if (conn->is_tunnel && piece.len == 0)
                 return 0;
         if (conn->is_tunnel) {
-                (void)cd_exchange_body(x, piece, &refusal);
+                if (piece.len)
+                        (void)cd_exchange_body(x, piece, &refusal);
                 return piece.len;
         }
         switch (cd_h1_body_next(&conn->body, data, max, &used, &piece, &refusal)) {

@@ -944,6 +944,32 @@ static void expect_tunnel(void)
         assert_null(answer_header(&answer, "Transfer-Encoding").ptr);
 }
 
+static void a_tunnel_moves_bytes_both_ways(void **state)
+{
+        (void)state;
+        r.on_begin = upgrade;
+        send_text(UPGRADE "early");
+        expect_tunnel();
+        assert_string_equal(r.events, "g");
+        cd_http_pull(r.x, 2);
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "ea");
+        cd_http_pull(r.x, 100);
+        fixture_turn(&f);
+        send_text(" later");
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "early later");
+        cd_http_push(r.x, CD_STR("to the client"));
+        fixture_turn(&f);
+        assert_str(client_read_all(&c), "to the client");
+        fixture_pass(&f, 3600 * 1000); /* no deadline of ours */
+        client_end(&c);
+        assert_string_equal(r.events, "gddde");
+        cd_http_push(r.x, CD_STR("!")); /* the other way goes on */
+        end();
+        assert_str(client_read_all(&c), "to the client!");
+        assert_true(c.wire.is_closed);
+        assert_false(c.wire.is_reset);
+}
+
 static void what_was_pulled_before_a_late_upgrade_counts(void **state)
 {
         (void)state;
@@ -1082,6 +1108,7 @@ int main(void)
                 TEST(what_nobody_wants_is_refused_before_it_is_sent),
                 TEST(an_unknown_expectation_is_417),
                 TEST(a_handler_that_streams_says_so_with_its_first_pull),
+                TEST(a_tunnel_moves_bytes_both_ways),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),
                 TEST(a_tunnel_that_fails_is_a_reset),
                 TEST(an_idle_connection_closes_when_the_server_ends),
