@@ -970,6 +970,26 @@ static void a_tunnel_moves_bytes_both_ways(void **state)
         assert_false(c.wire.is_reset);
 }
 
+/* An upgrade that an upstream had to agree to: the request is over by then. */
+static void a_tunnel_may_begin_later(void **state)
+{
+        (void)state;
+        send_text(UPGRADE);
+        assert_string_equal(r.events, "ge");
+        upgrade(&r);
+        fixture_turn(&f);
+        expect_tunnel();
+        assert_false(client_send(&c, CD_STR("x"))); /* not pulled */
+        for (int i = 0; i < 3; i++) {
+                cd_http_pull(r.x, 4);
+                fixture_turn(&f);
+                send_text("abcd");
+                assert_int_equal(r.body.len, 4 * (i + 1));
+                assert_false(c.wire.wants_input);
+        }
+        client_reset(&c);
+}
+
 static void what_was_pulled_before_a_late_upgrade_counts(void **state)
 {
         (void)state;
@@ -981,6 +1001,21 @@ static void what_was_pulled_before_a_late_upgrade_counts(void **state)
         send_text("abcd");
         assert_str(cd_str_of(r.body.ptr, r.body.len), "abcd");
         client_reset(&c);
+}
+
+/* The limit is that of a request's body. */
+static void a_tunnel_has_no_limit_of_bytes(void **state)
+{
+        (void)state;
+        r.on_begin = upgrade;
+        r.pull = 1000;
+        send_text("GET /small-stream HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        expect_tunnel();
+        send_text("0123456789");
+        send_text("0123456789");
+        assert_int_equal(r.body.len, 20);
+        client_reset(&c);
+        assert_string_equal(r.events, "gddc");
 }
 
 static void a_tunnel_that_fails_is_a_reset(void **state)
@@ -1109,7 +1144,9 @@ int main(void)
                 TEST(an_unknown_expectation_is_417),
                 TEST(a_handler_that_streams_says_so_with_its_first_pull),
                 TEST(a_tunnel_moves_bytes_both_ways),
+                TEST(a_tunnel_may_begin_later),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),
+                TEST(a_tunnel_has_no_limit_of_bytes),
                 TEST(a_tunnel_that_fails_is_a_reset),
                 TEST(an_idle_connection_closes_when_the_server_ends),
                 TEST(a_request_that_runs_is_the_last),
