@@ -1018,6 +1018,21 @@ static void a_tunnel_has_no_limit_of_bytes(void **state)
         assert_string_equal(r.events, "gddc");
 }
 
+static void nobody_is_upgraded_unasked(void **state)
+{
+        (void)state;
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"); /* Connection does not name it */
+        assert_null(cd_http_exchange_request(r.x)->upgrade.ptr);
+        assert_false(cd_http_upgrade(r.x));
+        r.x = NULL;
+        fixture_turn(&f);
+        expect(500, "{\"error\":\"server_error\"}");
+        /* Where the body ends and the tunnel begins, two could see in two ways. */
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 3\r\n\r\n");
+        assert_null(cd_http_exchange_request(r.x)->upgrade.ptr);
+        client_reset(&c);
+}
+
 static void a_tunnel_that_fails_is_a_reset(void **state)
 {
         struct cd_exchange *x;
@@ -1147,6 +1162,7 @@ int main(void)
                 TEST(a_tunnel_may_begin_later),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),
                 TEST(a_tunnel_has_no_limit_of_bytes),
+                TEST(nobody_is_upgraded_unasked),
                 TEST(a_tunnel_that_fails_is_a_reset),
                 TEST(an_idle_connection_closes_when_the_server_ends),
                 TEST(a_request_that_runs_is_the_last),
