@@ -518,6 +518,8 @@ static void on_drained(struct cd_stream *stream)
                 conn->is_full = false;
                 cd_exchange_drained(conn->x);
         }
+        if (conn->is_tunnel && conn->reads_body && stream->at_eof)
+                on_end_of_input(conn); /* it came before the tunnel did */
         if (stream->closed || stream->ending || conn->serving)
                 return;
         if (conn->kept && !conn->x)

@@ -1003,6 +1003,21 @@ static void what_was_pulled_before_a_late_upgrade_counts(void **state)
         client_reset(&c);
 }
 
+/* Else the other side of the tunnel would never hear of it. */
+static void a_client_that_closed_its_side_before_the_upgrade_has_ended_the_tunnel(void **state)
+{
+        (void)state;
+        send_text(UPGRADE);
+        client_end(&c);
+        assert_string_equal(r.events, "ge");
+        upgrade(&r);
+        fixture_turn(&f);
+        expect_tunnel();
+        assert_string_equal(r.events, "gee");
+        end();
+        assert_true(c.wire.is_closed);
+}
+
 /* The limit is that of a request's body. */
 static void a_tunnel_has_no_limit_of_bytes(void **state)
 {
@@ -1161,6 +1176,7 @@ int main(void)
                 TEST(a_tunnel_moves_bytes_both_ways),
                 TEST(a_tunnel_may_begin_later),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),
+                TEST(a_client_that_closed_its_side_before_the_upgrade_has_ended_the_tunnel),
                 TEST(a_tunnel_has_no_limit_of_bytes),
                 TEST(nobody_is_upgraded_unasked),
                 TEST(a_tunnel_that_fails_is_a_reset),
