@@ -227,6 +227,7 @@ static void send_head(struct cd_exchange *x)
         conn->owes_continue = false; /* behind the final response it would be taken for the body (RFC 9110 §15.2) */
         if (conn->loop->is_stopping)
                 conn->keep_alive = false;
+        conn->owes_continue = false; /* an interim response would lie in the body of the final one */
         conn->is_tunnel = x->is_upgraded;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)

@@ -923,6 +923,21 @@ static void a_handler_that_streams_says_so_with_its_first_pull(void **state)
         expect(200, "");
 }
 
+/* The interim response would lie in the final one. */
+static void nothing_is_said_of_going_on_behind_the_head(void **state)
+{
+        (void)state;
+        r.on_begin = begin_chunks;
+        send_text(POST("/stream") EXPECT);
+        cd_http_push(r.x, CD_STR("early"));
+        cd_http_pull(r.x, 3);
+        fixture_turn(&f);
+        send_text("abc");
+        end();
+        expect(200, "early");
+        assert_int_equal(client_read_all(&c).len, 0);
+}
+
 /* ---- tunnels ---- */
 
 #define UPGRADE "GET /stream HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -1173,6 +1188,7 @@ int main(void)
                 TEST(what_nobody_wants_is_refused_before_it_is_sent),
                 TEST(an_unknown_expectation_is_417),
                 TEST(a_handler_that_streams_says_so_with_its_first_pull),
+                TEST(nothing_is_said_of_going_on_behind_the_head),
                 TEST(a_tunnel_moves_bytes_both_ways),
                 TEST(a_tunnel_may_begin_later),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),
