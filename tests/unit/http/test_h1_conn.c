@@ -766,6 +766,26 @@ static void head_gets_no_body_however_it_is_sent(void **state)
         expect(200, "hello");
 }
 
+/* A 304 names the length that a 200 would have (RFC 9110 §8.6); a proxy passes it on. */
+static void a_status_without_a_body_has_none_whatever_length_it_has(void **state)
+{
+        static const int statuses[] = { 204, 304 };
+        static const int64_t lengths[] = { CD_HTTP_LENGTH_UNKNOWN, 0, 5 };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(statuses); i++)
+                for (size_t j = 0; j < CD_LEN(lengths); j++) {
+                        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+                        cd_http_exchange_response(r.x)->status = statuses[i];
+                        assert_true(cd_http_send_head(r.x, lengths[j]));
+                        end();
+                        struct answer answer = client_answer(&c, false);
+                        assert_int_equal(answer.status, statuses[i]);
+                        send_text(GET_HELLO);
+                        expect(200, "hello");
+                }
+}
+
 static void another_length_than_announced_is_a_reset(void **state)
 {
         static const char *const bodies[] = { "abcd", "abcdef" };
@@ -1179,6 +1199,7 @@ int main(void)
                 TEST(a_body_of_known_length_is_not),
                 TEST(http_1_0_gets_no_chunks),
                 TEST(head_gets_no_body_however_it_is_sent),
+                TEST(a_status_without_a_body_has_none_whatever_length_it_has),
                 TEST(another_length_than_announced_is_a_reset),
                 TEST(a_handler_that_gives_up_is_a_500_or_a_reset),
                 TEST(a_head_that_cannot_be_sent_is_500),
