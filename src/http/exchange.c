@@ -495,6 +495,12 @@ void cd_http_end(struct cd_exchange *x)
                 cd_http_cancel(x);
                 return;
         }
+        /* Trailers may be set behind the head. */
+        if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
+                x->log.reason = CD_STR("the handler's trailers cannot be sent");
+                cd_http_cancel(x);
+                return;
+        }
         cd_http_log_exchange(x);
         x->is_over = true;
         x->wire->end(x);

@@ -841,6 +841,21 @@ static void a_head_that_cannot_be_sent_is_500(void **state)
         expect(200, "hello");
 }
 
+/* They are known at the end only, when the head is out. */
+static void trailers_that_cannot_be_sent_are_a_reset(void **state)
+{
+        static struct cd_http_header trailers[] = { { CD_STR_INIT("T"), CD_STR_INIT("v\r\n\r\nHTTP/1.1 200 OK") } };
+
+        (void)state;
+        r.on_begin = begin_chunks;
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        cd_http_push(r.x, CD_STR("abc"));
+        cd_http_exchange_response(r.x)->trailers = trailers;
+        cd_http_exchange_response(r.x)->trailer_count = 1;
+        end();
+        assert_true(c.wire.is_reset);
+}
+
 static void memory_is_bounded_by_limits_output(void **state)
 {
         static char kilobyte[1024];
@@ -1203,6 +1218,7 @@ int main(void)
                 TEST(another_length_than_announced_is_a_reset),
                 TEST(a_handler_that_gives_up_is_a_500_or_a_reset),
                 TEST(a_head_that_cannot_be_sent_is_500),
+                TEST(trailers_that_cannot_be_sent_are_a_reset),
                 TEST(memory_is_bounded_by_limits_output),
                 TEST(there_is_room_until_the_limit_and_none_at_it),
                 TEST(a_client_that_waits_is_told_to_go_on),
