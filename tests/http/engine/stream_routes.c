@@ -554,11 +554,11 @@ const struct cd_http_route stream_routes[] = {
         STREAM(CD_HTTP_POST, "/stream-echo", &stream_echo),
         STREAM(CD_HTTP_POST, "/eager-echo", &eager_echo),
         /* What goes through a tunnel is no body: this limit must not count. */
-        { .methods = CD_HTTP_GET | CD_HTTP_POST | CD_HTTP_CONNECT,
+        { .methods = CD_HTTP_GET | CD_HTTP_POST,
           .path = CD_STR_INIT("/tunnel"),
           .streaming = &tunnel,
           .body_max = 1000 },
-        STREAM(CD_HTTP_GET | CD_HTTP_CONNECT, "/tunnel-held", &held_tunnel),
+        STREAM(CD_HTTP_GET, "/tunnel-held", &held_tunnel),
         STREAM(CD_HTTP_GET, "/cut", &cut),
         STREAM(CD_HTTP_GET, "/wrong-length", &wrong_length),
         STREAM(CD_HTTP_GET, "/trailers", &trailers),
