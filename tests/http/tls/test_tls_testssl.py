@@ -28,6 +28,7 @@ def find(pair, server, checks, found):  # a file that is not there yet
     return {f["id"]: f for f in json.loads(found.read_text())}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("testssl"), reason="testssl.sh is not installed")
 @pytest.mark.parametrize("checks, expected", [
     ("--protocols", {"TLS1": "not offered", "TLS1_1": "not offered", "TLS1_2": "offered", "TLS1_3": "offered with final"}),
