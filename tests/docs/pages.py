@@ -15,13 +15,13 @@ import dataclasses
 import json
 import os
 import pathlib
-import random
 import re
 import signal
-import socket
 import subprocess
 
 import pytest
+
+from support.ports import find_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
@@ -70,19 +70,6 @@ def with_samples(page_blocks):
         elif before and before.language == "sh" and block.language in ("json", "text"):
             pairs[-1][1].append(block)
     return pairs
-
-
-def free_ports():
-    """The first of as many free ones in a row as PORTS has, out of the range from which the kernel takes any."""
-    while True:
-        base = random.randrange(20000, 30000, len(PORTS))
-        try:
-            for port in range(base, base + len(PORTS)):
-                with socket.create_server(("127.0.0.1", port)):
-                    pass
-        except OSError:
-            continue
-        return base
 
 
 def move_ports(text, base):
@@ -170,8 +157,7 @@ def describe_failure(results, code):
 
 def beside_postgres(script, environment):
     """The command that runs the script with a server of its own, which exits 77 where PostgreSQL is not installed."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
+    port = str(find_ports())
     environment |= {"CARDEA_POSTGRES_PORT": port, "PGPORT": port, "PGUSER": "cardea", "PGDATABASE": "postgres"}
     script = 'export PGHOST="$CARDEA_POSTGRES_FOLDER/socket"\n' + re.sub(r"\b5432\b", port, script)
     return [ROOT / "tests/support/postgres-server", "bash", "-c", script]
@@ -189,7 +175,7 @@ def end(shell):
 
 def run(page, folder, edit):
     """Runs the page in `folder`. edit(block) gives the block to run instead, or None. What ran, with its output."""
-    base = free_ports()
+    base = find_ports(len(PORTS))
     tree, results = folder / "tree", folder / "results"
     tree.mkdir()
     results.mkdir()

@@ -13,6 +13,8 @@ import urllib.parse
 
 import pytest
 
+from support.ports import find_ports
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PROGRAMS = {
@@ -234,13 +236,7 @@ def peer():
         p.close()
 
 
-def find_port():
-    """A port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @pytest.fixture
 def free_port():
-    return find_port()
+    """A port on which nobody listens."""
+    return find_ports()

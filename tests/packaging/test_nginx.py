@@ -15,17 +15,13 @@ import urllib.request
 
 import pytest
 
+from support.ports import find_ports
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")) / "cardea"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
 CONFIG = ROOT / "packaging" / "nginx" / "cardea.conf"
 DEADLINE = 30
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for(port):
@@ -54,7 +50,7 @@ class System:
 
     def __init__(self, folder):
         self.folder = folder
-        self.inner, self.http, self.https = free_port(), free_port(), free_port()
+        self.inner, self.http, self.https = find_ports(), find_ports(), find_ports()
         self.own, own_key = make_certificate(folder, "cardea")
         self.outer, self.outer_key = make_certificate(folder, "outer")
         (folder / "cardea.yaml").write_text(f"""\
@@ -199,8 +195,8 @@ def test_a_certificate_that_is_not_cardeas_is_refused_by_nginx(system, tmp_path)
     other, _ = make_certificate(tmp_path, "other")
     folder = system.folder
     text = (folder / "nginx.conf").read_text().replace(str(system.own), str(other)).replace(f"{folder}/nginx.pid", f"{tmp_path}/pid")
-    port = free_port()
-    text = text.replace(f"127.0.0.1:{system.https} ssl", f"127.0.0.1:{port} ssl").replace(f"127.0.0.1:{system.http}", f"127.0.0.1:{free_port()}")
+    port = find_ports()
+    text = text.replace(f"127.0.0.1:{system.https} ssl", f"127.0.0.1:{port} ssl").replace(f"127.0.0.1:{system.http}", f"127.0.0.1:{find_ports()}")
     (tmp_path / "nginx.conf").write_text(text)
     nginx = subprocess.Popen([NGINX, "-e", tmp_path / "error.log", "-c", tmp_path / "nginx.conf"])
     try:

@@ -4,38 +4,25 @@ import json
 import os
 import pathlib
 import pty
-import random
 import select
 import signal
-import socket
 import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
+from support.ports import find_ports
+
 from .commands import CARDEA, DEADLINE, run
 
 PASSWORD = "correct horse battery"
 
 
-def free_port():
-    """A port that is free and whose next one is free, out of the range from which the kernel takes any."""
-    while True:
-        port = random.randrange(20000, 32000, 2)
-        try:
-            for number in (port, port + 1):
-                with socket.create_server(("127.0.0.1", number)):
-                    pass
-        except OSError:
-            continue
-        return port
-
-
 class Installation:
     def __init__(self, folder, *options, port=None):
         self.folder = pathlib.Path(folder)
-        self.port = port or free_port()
+        self.port = port or find_ports(2)  # its resource service takes the next one
         self.config = self.folder / "cardea.yaml"
         self.made = run("init", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}", *options)
         assert self.made.returncode == 0, self.made.stderr

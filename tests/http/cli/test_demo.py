@@ -3,7 +3,6 @@ import base64
 import json
 import os
 import pathlib
-import random
 import re
 import signal
 import ssl
@@ -11,6 +10,8 @@ import time
 import urllib.request
 
 import pytest
+
+from support.ports import find_ports
 
 from .commands import BUILD, DEADLINE, listen_somewhere, run
 
@@ -21,16 +22,8 @@ pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").ex
 
 
 def free_base():
-    """A base whose five ports are free now, below the range that the kernel hands out by itself."""
-    for _ in range(200):
-        base = random.randrange(10000, 30000)
-        try:
-            for port in range(base + 1, base + 6):
-                listen_somewhere(port).close()
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no free ports")
+    """The services take the five ports behind it."""
+    return find_ports(5) - 1
 
 
 def get(port, path):

@@ -1,4 +1,5 @@
 """What the engine's tests share: a running echo server, and raw sockets to talk to it."""
+import fcntl
 import json
 import os
 import pathlib
@@ -6,9 +7,13 @@ import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
+
+from support.ports import find_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build"))
@@ -41,7 +46,7 @@ class Server:
 
     def __enter__(self):
         if "log" in self.arguments and "listen" not in self.arguments:
-            self.arguments += ["listen", f"127.0.0.1:{free_port()}"]
+            self.arguments += ["listen", f"127.0.0.1:{find_ports()}"]
         return self.start()
 
     def __exit__(self, kind, value, trace):
@@ -110,18 +115,17 @@ def wait_until(condition, patience=PATIENCE):
         time.sleep(0.005)
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def can_connect(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True
     except OSError:
         return False
+
+
+def unread(sock):
+    """How many bytes the kernel has for it."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0]
 
 
 def read_all(sock):

@@ -11,7 +11,8 @@ import yaml
 
 import services
 from authority import Connection, basic_raw
-from services import find_port, wait_until
+from services import wait_until
+from support.ports import find_ports
 
 SQLITE = "sqlite:cardea.db"
 AUDIENCE = "https://resource.example"
@@ -28,7 +29,7 @@ class Installation:
 
     def __init__(self, folder, store=SQLITE, template=None, **changes):
         self.folder, self.secrets, self.servers, self.clients = folder / "auth", set(), [], {}
-        self.port = find_port()
+        self.port = find_ports()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.config_file = self.folder / "cardea.yaml"
         is_copy = template and store == SQLITE
@@ -102,7 +103,7 @@ class Installation:
     def serve_another(self, **changes):
         """A second node: another port, the same store, the same name."""
         path = self.folder / f"node{len(self.servers)}.yaml"
-        path.write_text(json.dumps({**self.config, "listen": [f"127.0.0.1:{find_port()}"], **changes}))
+        path.write_text(json.dumps({**self.config, "listen": [f"127.0.0.1:{find_ports()}"], **changes}))
         return self.serve(path)
 
     def finish(self):

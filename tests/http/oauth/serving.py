@@ -8,7 +8,8 @@ import time
 import pytest
 
 from authority import Authority, settings
-from services import PROGRAMS, find_port
+from services import PROGRAMS
+from support.ports import find_ports
 
 
 class Service:
@@ -87,7 +88,7 @@ def launch(tmp_path_factory):
     started = []
 
     def run(wait=True, port=None, folder=None, without=(), **changes):
-        config = settings(port or find_port(), **changes)
+        config = settings(port or find_ports(), **changes)
         for name in without:
             del config[name]
         service = Service(config, folder or tmp_path_factory.mktemp("serve"))

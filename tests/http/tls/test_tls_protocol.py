@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, post, read_all, s_client, trusting, wait_until)
+from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, post, read_all, s_client, trusting, unread, wait_until)
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -84,7 +84,7 @@ def test_large_answers_reach_a_slow_reader(pair):
     with TlsServer(pair, "output", 65536) as server, server.connect(SO_RCVBUF=4096) as sock:
         sizes = [300000 + i for i in range(10)]
         sock.sendall(b"".join(get(f"/big?{size}") for size in sizes))
-        time.sleep(0.2)  # for the queue to fill; nothing depends on it
+        wait_until(lambda: unread(sock) > 1000)  # more than the tickets of TLS 1.3: the answers have begun
         reader = Reader(sock)
         for size in sizes:
             assert reader.answer().body == b"x" * size
@@ -222,7 +222,7 @@ def test_a_slow_handshake_ends_after_header_timeout_whatever_drips(pair):
                 sock.sendall(data)
                 while sock.recv(65536):
                     pass  # the server's own flight
-                assert 0.25 < time.monotonic() - begun < 5
+                assert time.monotonic() - begun > 0.25
         with server.raw() as sock:
             sock.settimeout(0.02)
             begun, at = time.monotonic(), 0
@@ -234,7 +234,7 @@ def test_a_slow_handshake_ends_after_header_timeout_whatever_drips(pair):
                     sock.sendall(first[at:at + 1])
                     at += 1
                     assert at < len(first) - 1
-            assert 0.25 < time.monotonic() - begun < 5
+            assert time.monotonic() - begun > 0.25
 
 
 def test_a_handshake_in_single_bytes_succeeds(server):
