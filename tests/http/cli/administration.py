@@ -28,8 +28,10 @@ class Installation:
         assert self.made.returncode == 0, self.made.stderr
 
     def run(self, *args, stdin=None, check=None, **options):
-        done = subprocess.run([CARDEA, *map(str, args), "--config", self.config], capture_output=True, text=True,
-                              timeout=DEADLINE, input=stdin or "", start_new_session=True, **options)
+        words = args.index("--") if "--" in args else len(args)
+        command = [CARDEA, *map(str, args[:words]), "--config", self.config, *map(str, args[words:])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, input=stdin or "",
+                              start_new_session=True, **options)
         assert check is None or done.returncode == check, (args, done.returncode, done.stdout, done.stderr)
         return done
 

@@ -176,15 +176,15 @@ def test_a_rotated_key_is_published_within_a_second_and_signs_later(served):
     exported = json.loads(served.run("key", "export", check=0).stdout)["keys"]
     assert sorted(key["kid"] for key in exported) == sorted(jwks(served))
     assert all("d" not in key for key in exported)
-    assert json.loads(served.run("key", "export", kid, check=0).stdout)["keys"][0]["kid"] == kid
+    assert json.loads(served.run("key", "export", "--", kid, check=0).stdout)["keys"][0]["kid"] == kid
 
 
 def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
     old = next(row["kid"] for row in served.rows("key", "list") if (row["alg"], row["state"]) == ("ES256", "signing"))
-    refused = served.run("key", "retire", old)
+    refused = served.run("key", "retire", "--", old)
     assert refused.returncode == 2
     served.run("key", "rotate", "--alg", "ES256", "--now", check=0)
-    assert served.run("key", "retire", old, check=0).stdout == f"key {old} retired; its tokens are dead\n"
+    assert served.run("key", "retire", "--", old, check=0).stdout == f"key {old} retired; its tokens are dead\n"
     assert within(SECOND, lambda: old not in jwks(served))
 
 

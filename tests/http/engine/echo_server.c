@@ -43,23 +43,26 @@ static uint64_t number_in_query(const struct cd_http_request *req)
         return cd_str_to_u64(req->query, &number) ? number : 0;
 }
 
-static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_http_response *res)
-{
-        uint64_t ms = number_in_query(req);
-        struct timespec length = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
-
-        cd_may_block("sleep");
-        nanosleep(&length, NULL);
-        query(app, req, res);
-}
-
-/* Requests that wait for one another, so that a test needs no time to know what came first. */
+/* Requests that wait, for one another or for some time, so that a test knows what came first. */
 static struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         uint64_t count; /* that wait, or waited */
         bool released;
 } holding = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void sleep_ms(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        uint64_t ms = number_in_query(req);
+        struct timespec length = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+        cd_may_block("sleep");
+        pthread_mutex_lock(&holding.lock);
+        holding.count++;
+        pthread_mutex_unlock(&holding.lock);
+        nanosleep(&length, NULL);
+        query(app, req, res);
+}
 
 /* Waits until as many as the query says have come, or until /release. */
 static void hold(void *app, const struct cd_http_request *req, struct cd_http_response *res)

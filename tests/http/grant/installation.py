@@ -60,8 +60,9 @@ class Installation:
 
     def cardea(self, *args, text="", code=0):
         """A command on this installation; its standard output."""
-        done = subprocess.run([services.PROGRAMS["cardea"], *args, "--config", self.config_file], input=text,
-                              capture_output=True, text=True, timeout=services.PATIENCE)
+        words = args.index("--") if "--" in args else len(args)
+        done = subprocess.run([services.PROGRAMS["cardea"], *args[:words], "--config", self.config_file, *args[words:]],
+                              input=text, capture_output=True, text=True, timeout=services.PATIENCE)
         assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         for secret in self.secrets:
             assert secret not in done.stdout + done.stderr, args

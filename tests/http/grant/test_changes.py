@@ -163,7 +163,7 @@ def test_a_key_rotated_now_signs_and_the_old_tokens_live_until_it_is_retired(run
     assert server.kids() == {old, kid_of(new)}
     assert server.is_alive(token) and server.verify(token)["sub"] == "ana"
     assert server.is_alive(new) and server.verify(new)["sub"] == "ana"
-    home.cardea("key", "retire", old)
+    home.cardea("key", "retire", "--", old)
     soon(lambda: server.kids() == {kid_of(new)}, "the old key to be gone")
     assert not server.is_alive(token)
     assert server.is_alive(new)
@@ -171,7 +171,7 @@ def test_a_key_rotated_now_signs_and_the_old_tokens_live_until_it_is_retired(run
 
 def test_the_key_that_signs_cannot_be_retired(running):
     home, server = running
-    home.cardea("key", "retire", kid_of(server.token(*ANA)), code=2)
+    home.cardea("key", "retire", "--", kid_of(server.token(*ANA)), code=2)
     assert server.grant(*ANA).status == 200
 
 

@@ -28,7 +28,7 @@ def other():
 @pytest.fixture
 def start_resource(start):
     def start_it(**config):
-        settings = {"issuer": ISSUER, "audience": AUDIENCE, "timeout": "1s", "refresh_gap": "100ms", **config}
+        settings = {"issuer": ISSUER, "audience": AUDIENCE, "timeout": "10s", "refresh_gap": "100ms", **config}
         return start("grant-resource", {name: value for name, value in settings.items() if value is not None})
 
     return start_it

@@ -272,9 +272,15 @@ def test_one_connection_too_many_is_closed_and_the_others_go_on(pair):
 def test_a_stop_finishes_what_runs_and_closes_the_rest(pair):
     with TlsServer(pair, "threads", 2) as server, server.connect() as busy, server.connect() as idle, server.raw() as silent:
         idle.sendall(get("/inline?a"))
-        assert Reader(idle).answer().body == b"a"
+        reader = Reader(idle)
+        assert reader.answer().body == b"a"
         busy.sendall(get("/sleep?400"))
-        time.sleep(0.1)  # for it to be read
+
+        def is_read():
+            idle.sendall(get("/held"))
+            return reader.answer().body == b"1"
+
+        wait_until(is_read)
         server.process.terminate()
         assert Reader(idle).is_closed() and closed_without_a_word(silent)
         reader = Reader(busy)
