@@ -5,7 +5,7 @@
 
 struct cd_grant_request {
         cd_str name, password; /* as they came; any bytes */
-        cd_str address;        /* of the client */
+        cd_str address;        /* of the client; may be empty, see cd_login_attempt */
 };
 
 struct cd_grant_token {

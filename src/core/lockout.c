@@ -127,6 +127,13 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
         return key ? key : 1;
 }
 
+/* A client whose address is not known has no counter of its own, and shares none: a single counter would make all of those one client
+ * (LESSONS 34). */
+static bool is_counted(const struct cd_lockout_subject *subject)
+{
+        return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;
+}
+
 /* The eight places that the key may have. */
 static struct counter *places_of(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
 {
@@ -258,6 +265,8 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
         int64_t left = 0;
         bool waits = false;
 
+        if (!is_counted(subject))
+                return CD_OK;
         pthread_mutex_lock(&lockout->lock);
         cd_status status = judge(lockout, subject, now, &waits, &counter);
         while (status == CD_OK && waits) {
@@ -293,6 +302,8 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
 {
         bool has_ended = false;
 
+        if (!is_counted(subject))
+                return false;
         pthread_mutex_lock(&lockout->lock);
         struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
         if (counter && counter->begun) {

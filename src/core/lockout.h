@@ -29,7 +29,9 @@ struct cd_lockout_rules {
 enum cd_lockout_kind {
         CD_LOCKOUT_ACCOUNT, /* a user's canonical name */
         CD_LOCKOUT_NAME,    /* a name that no user has, as it came */
-        CD_LOCKOUT_ADDRESS, /* an IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4 */
+        /* An IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4. Empty where it is not known: then nothing is counted or
+         * refused by address, and the account's counter alone holds. */
+        CD_LOCKOUT_ADDRESS,
 };
 
 struct cd_lockout_subject {

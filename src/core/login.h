@@ -19,7 +19,7 @@ struct cd_login {
 
 struct cd_login_attempt {
         cd_str name, password; /* as they came */
-        cd_str address;        /* of the client */
+        cd_str address;        /* of the client; empty: not known, and then no address is counted */
         cd_str by;             /* for the audit: "client:ID" or "grant" */
 };
 

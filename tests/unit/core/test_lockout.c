@@ -302,6 +302,19 @@ static void an_ipv4_address_in_ipv6_is_the_ipv4_address(void **state)
                          0);
 }
 
+static void lesson_34_an_address_that_is_not_known_has_no_counter(void **state)
+{
+        struct fixture *f = *state;
+
+        fail_times(f, address(""), 10 * ADDRESS_TRIES);
+        /* Nor one that attempts wait for: each goes on while the others have not ended. */
+        for (int i = 0; i < 10 * ADDRESS_TRIES; i++) {
+                struct cd_lockout_subject unknown = address("");
+                bool is_news;
+                assert_status(cd_lockout_begin(f->lockout, &unknown, f->now, &is_news, NULL), CD_OK);
+        }
+}
+
 static void lesson_9_a_flood_of_made_up_names_evicts_no_account(void **state)
 {
         struct fixture *f = *state;
@@ -494,6 +507,7 @@ int main(void)
                 TEST(a_clock_that_is_set_back_locks_for_no_longer_than_the_delay),
                 TEST(an_ipv6_address_counts_by_its_64_bits),
                 TEST(an_ipv4_address_in_ipv6_is_the_ipv4_address),
+                TEST(lesson_34_an_address_that_is_not_known_has_no_counter),
                 TEST(lesson_9_a_flood_of_made_up_names_evicts_no_account),
                 TEST(a_made_up_name_waits_like_an_account),
                 TEST(a_try_that_takes_long_moves_no_later_failure_back),

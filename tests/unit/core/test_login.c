@@ -31,7 +31,8 @@ struct fixture {
         cd_time find_takes; /* and meanwhile others try all wrong passwords that there are */
         atomic_int finds;
         int noted_right, noted_wrong, updates, events;
-        char actions[512]; /* of the audit events: "ACTION SUBJECT DETAIL; " */
+        cd_str address;     /* of the client */
+        char actions[1024]; /* of the audit events: "ACTION SUBJECT DETAIL; " */
         pthread_mutex_t lock;
 
         struct cd_clock clock;
@@ -166,7 +167,7 @@ static cd_status add_later(struct cd_store *store, const struct cd_audit_event *
         char line[256];
 
         assert_str(event->actor, "client:app");
-        assert_str(event->address, "192.0.2.1");
+        assert_true(cd_str_eq(event->address, f->address));
         assert_true(event->at == f->now);
         int n = snprintf(line, sizeof(line), "%.*s|%.*s|%.*s;", CD_STR_ARG(event->action), CD_STR_ARG(event->subject),
                          CD_STR_ARG(event->detail));
@@ -199,6 +200,7 @@ static int set_up(void **state)
         pthread_mutex_init(&f->lock, NULL);
         f->clock.now = tell_time;
         f->now = NOON;
+        f->address = CD_STR("192.0.2.1");
         f->cost = (struct cd_password_cost){ 64 << 10, 1 };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
         /* One place: a login that kept it would be the last. */
@@ -227,7 +229,7 @@ static int tear_down(void **state)
 static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
 {
         const struct cd_login_attempt attempt = {
-                .name = name, .password = password, .address = CD_STR("192.0.2.1"), .by = CD_STR("client:app")
+                .name = name, .password = password, .address = f->address, .by = CD_STR("client:app")
         };
 
         f->err = (struct cd_error){ 0 };
@@ -582,6 +584,22 @@ static void a_damaged_hash_lets_nobody_in(void **state)
         assert_status(log_in(f, CD_STR("ana"), CD_STR("")), CD_INTERNAL);
 }
 
+static void lesson_34_without_an_address_the_accounts_counter_holds(void **state)
+{
+        struct fixture *f = *state;
+
+        f->address = CD_STR("");
+        for (int i = 0; i < 2 * ADDRESS_TRIES; i++) {
+                char name[2] = { (char)('a' + i), '\0' };
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        }
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        for (int i = 0; i < TRIES; i++)
+                assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_non_null(strstr(f->actions, "login.locked|user:ana|too many wrong passwords for the account;"));
+}
+
 static void lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait(void **state)
 {
         struct fixture *f = *state;
@@ -655,6 +673,7 @@ int main(void)
                 TEST(lesson_31_a_failing_rehash_fails_no_login),
                 TEST(lesson_31_what_comes_to_no_answer_counts_for_nothing),
                 TEST(a_damaged_hash_lets_nobody_in),
+                TEST(lesson_34_without_an_address_the_accounts_counter_holds),
                 TEST(lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait),
                 TEST(what_the_store_says_of_its_outage_reaches_the_caller),
                 TEST(lesson_31_a_login_survives_without_memory),
