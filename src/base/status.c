@@ -49,6 +49,7 @@ cd_str cd_status_name(cd_status status)
                 [CD_INVALID_SCOPE] = CD_STR_INIT("invalid_scope"),
                 [CD_INVALID_TOKEN] = CD_STR_INIT("invalid_token"),
                 [CD_INSUFFICIENT_SCOPE] = CD_STR_INIT("insufficient_scope"),
+                [CD_UNSUPPORTED_CODING] = CD_STR_INIT("unsupported_media_type"),
                 [CD_UNAVAILABLE] = CD_STR_INIT("temporarily_unavailable"),
                 [CD_TIMEOUT] = CD_STR_INIT("timeout"),
                 [CD_NO_MEMORY] = CD_STR_INIT("no_memory"),

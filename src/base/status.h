@@ -20,6 +20,7 @@ enum [[nodiscard]] cd_status {
         CD_INVALID_SCOPE,
         CD_INVALID_TOKEN,
         CD_INSUFFICIENT_SCOPE,
+        CD_UNSUPPORTED_CODING, /* a content coding that is not undone (RFC 9110 §15.5.16) */
         /* Of the world outside. */
         CD_UNAVAILABLE, /* something needed is down, full or refused; trying later may help */
         CD_TIMEOUT,     /* it did not answer in its time */

@@ -13,6 +13,7 @@ static const struct {
         { CD_INVALID_REQUEST, 400, "invalid_request", true },
         { CD_MALFORMED, 400, "invalid_request", true },
         { CD_TOO_LARGE, 400, "invalid_request", true },
+        { CD_UNSUPPORTED_CODING, 415, "invalid_request", true },
         { CD_INVALID_CLIENT, 401, "invalid_client", true },
         { CD_INVALID_GRANT, 400, "invalid_grant", true },
         { CD_UNAUTHORIZED_CLIENT, 400, "unauthorized_client", true },
@@ -73,6 +74,8 @@ void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_r
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         CD_STR("Basic realm=\"oauth\", charset=\"UTF-8\""));
+        if (http == 415) /* RFC 9110 §12.5.3: it says what would do */
+                cd_http_response_header(res, CD_STR("Accept-Encoding"), CD_STR("identity"));
         if (http == 503 || http == 429)
                 cd_web_retry_after(req, res, error);
         req->log->error = cd_str_from_c(name);

@@ -1,4 +1,6 @@
 """POST /oauth/token: RFC 6749 sections 3.2, 4.3, 4.4, 5.1 and 5.2."""
+import gzip
+
 import pytest
 
 from authority import APP, FRONT, MACHINE, Connection, assert_error, assert_reveals_nothing
@@ -108,6 +110,31 @@ def test_a_repeated_credential_is_an_invalid_request(server, name):
 
 def test_a_name_that_differs_only_in_its_encoding_is_a_repetition(server):
     assert_error(server.ask("grant_type=client_credentials&grant%5Ftype=password"), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/revoke"])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "x-unknown", "identity, gzip", "gzip, gzip"])
+def test_a_compressed_form_is_415_and_told_which_coding_would_do(server, path, coding):
+    """RFC 9110 sections 8.4, 12.5.3 and 15.5.16. Read as it is, it would be a form of nonsense."""
+    answer = server.form(path, gzip.compress(b"grant_type=client_credentials"), APP, [("Content-Encoding", coding)])
+    assert_error(answer, 415, "invalid_request")
+    assert answer.json()["error_description"] == "Content-Encoding: not supported; send the form without a coding"
+    assert answer.header("Accept-Encoding") == "identity"
+
+
+def test_a_second_content_encoding_is_seen(server):
+    codings = [("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+    assert_error(server.ask(CREDENTIALS, APP, codings), 415, "invalid_request")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+def test_identity_is_no_coding(server, coding):
+    assert_tokens(server.ask(CREDENTIALS, APP, [("Content-Encoding", coding)]), "current_time epoch_time")
+
+
+def test_a_compressed_body_that_is_no_form_is_still_no_form(server):
+    headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")]
+    assert_error(server.ask("{}", APP, headers), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x",

@@ -81,6 +81,16 @@ static void a_bad_client_is_asked_for_basic(void **state)
         assert_true(has_header(f, "WWW-Authenticate", "Basic realm=\"oauth\", charset=\"UTF-8\""));
 }
 
+static void a_coded_form_is_told_which_coding_would_do(void **state)
+{
+        struct fixture *f = *state;
+
+        send(f, CD_UNSUPPORTED_CODING, "Content-Encoding", "not supported; send the form without a coding");
+        assert_int_equal(f->res.status, 415);
+        assert_true(has_header(f, "Accept-Encoding", "identity"));
+        assert_str(f->log.error, "invalid_request");
+}
+
 static void a_description_keeps_to_the_characters_of_rfc_6749(void **state)
 {
         struct fixture *f = *state;
@@ -116,6 +126,7 @@ int main(void)
                 TEST(a_lockout_is_429_and_says_when_to_try_again),
                 TEST(a_bad_request_names_the_field),
                 TEST(a_bad_client_is_asked_for_basic),
+                TEST(a_coded_form_is_told_which_coding_would_do),
                 TEST(a_description_keeps_to_the_characters_of_rfc_6749),
                 TEST(lesson_29_our_own_faults_tell_the_client_nothing),
                 TEST(what_may_come_back_says_when_to_try_again),
