@@ -83,20 +83,42 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str rea
 /* Short enough that a new key is seen in time, long enough that nobody asks for each token. */
 static const cd_str cache = CD_STR_INIT("public, max-age=60");
 
+/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSON 44). */
+static void allow_any_origin(struct cd_http_response *res)
+{
+        cd_http_response_header(res, CD_STR("Access-Control-Allow-Origin"), CD_STR("*"));
+}
+
+static void send_document(struct cd_http_response *res, cd_str content_type, cd_str document)
+{
+        cd_http_respond(res, 200, content_type, document);
+        cd_http_response_header(res, CD_STR("Cache-Control"), cache);
+        allow_any_origin(res);
+}
+
 void cd_web_jwks(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = cd_web_get(app);
-
         (void)req;
-        cd_http_respond(res, 200, CD_STR("application/jwk-set+json"), web->jwks);
-        cd_http_response_header(res, CD_STR("Cache-Control"), cache);
+        send_document(res, CD_STR("application/jwk-set+json"), cd_web_get(app)->jwks);
 }
 
 void cd_web_metadata(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        const struct cd_web *web = cd_web_get(app);
-
         (void)req;
-        cd_http_respond(res, 200, CD_STR("application/json"), web->metadata);
-        cd_http_response_header(res, CD_STR("Cache-Control"), cache);
+        send_document(res, CD_STR("application/json"), cd_web_get(app)->metadata);
+}
+
+/* Whatever header a page wants to send is allowed: none is read. A day is the longest that a browser keeps the answer. */
+void cd_web_document_options(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        static const cd_str asks = CD_STR_INIT("Access-Control-Request-Headers");
+
+        (void)app;
+        cd_http_respond(res, 204, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(res, CD_STR("Allow"), CD_STR("GET, HEAD, OPTIONS"));
+        allow_any_origin(res);
+        cd_http_response_header(res, CD_STR("Access-Control-Allow-Methods"), CD_STR("GET, HEAD"));
+        if (cd_http_header_count(req, asks) == 1)
+                cd_http_response_header(res, CD_STR("Access-Control-Allow-Headers"), cd_http_header_get(req, asks));
+        cd_http_response_header(res, CD_STR("Access-Control-Max-Age"), CD_STR("86400"));
 }

@@ -14,7 +14,9 @@ const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/revoke", WORKER, cd_web_oauth_revoke, false),
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/grant", INLINE, cd_web_grant, false),
         ROUTE(CD_HTTP_GET, "/.well-known/jwks.json", INLINE, cd_web_jwks, false),
+        ROUTE(CD_HTTP_OPTIONS, "/.well-known/jwks.json", INLINE, cd_web_document_options, false),
         ROUTE(CD_HTTP_GET, "/.well-known/oauth-authorization-server", INLINE, cd_web_metadata, false),
+        ROUTE(CD_HTTP_OPTIONS, "/.well-known/oauth-authorization-server", INLINE, cd_web_document_options, false),
         ROUTE(CD_HTTP_GET, "/healthz", INLINE, cd_web_healthz, true),
         ROUTE(CD_HTTP_GET, "/readyz", INLINE, cd_web_readyz, true),
 };

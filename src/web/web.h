@@ -38,5 +38,6 @@ cd_http_handler cd_web_oauth_revoke;     /* POST /oauth/revoke, RFC 7009 */
 cd_http_handler cd_web_grant;            /* GET and POST /grant, RFC 7617 */
 cd_http_handler cd_web_jwks;             /* GET /.well-known/jwks.json, RFC 7517 */
 cd_http_handler cd_web_metadata;         /* GET /.well-known/oauth-authorization-server, RFC 8414 */
+cd_http_handler cd_web_document_options; /* OPTIONS of these two, for pages of other origins (Fetch, section 3.3) */
 cd_http_handler cd_web_healthz;          /* GET /healthz: the process answers */
 cd_http_handler cd_web_readyz;           /* GET /readyz: and it can issue tokens */

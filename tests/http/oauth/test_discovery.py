@@ -81,6 +81,51 @@ def test_documents_are_only_read(server, path, method):
     assert "GET" in [word.strip() for word in answer.header("Allow").split(",")]
 
 
+ORIGIN = ("Origin", "https://app.example")
+
+
+@pytest.mark.parametrize("path", [METADATA, JWKS])
+@pytest.mark.parametrize("origin", ["https://app.example", "null", None])
+def test_lesson_44_a_page_of_any_origin_may_read_metadata_and_keys(server, path, origin):
+    """Without credentials: with "*" a browser sends none (Fetch, section 3.3.5)."""
+    for method in ("GET", "HEAD"):
+        answer = server.get(path, method, [("Origin", origin)] if origin else [])
+        assert answer.status == 200
+        assert answer.header("Access-Control-Allow-Origin") == "*"
+        assert answer.header("Access-Control-Allow-Credentials") is None
+
+
+@pytest.mark.parametrize("path", [METADATA, JWKS])
+def test_lesson_44_a_preflight_for_metadata_and_keys_passes(server, path):
+    asked = [ORIGIN, ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "authorization,x-app")]
+    answer = server.get(path, "OPTIONS", asked)
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.header("Access-Control-Allow-Origin") == "*"
+    assert answer.header("Access-Control-Allow-Methods") == "GET, HEAD"
+    assert answer.header("Access-Control-Allow-Headers") == "authorization,x-app"
+    assert int(answer.header("Access-Control-Max-Age")) >= 600
+    assert answer.header("Access-Control-Allow-Credentials") is None
+    assert answer.header("Allow") == "GET, HEAD, OPTIONS"
+    assert answer.header("Content-Length") is None
+
+
+@pytest.mark.parametrize("path", [METADATA, JWKS])
+def test_lesson_44_a_preflight_that_asks_for_no_header_is_told_of_none(server, path):
+    answer = server.get(path, "OPTIONS", [ORIGIN, ("Access-Control-Request-Method", "GET")])
+    assert answer.status == 204 and answer.header("Access-Control-Allow-Headers") is None
+    odd = [ORIGIN, ("Access-Control-Request-Headers", "a"), ("Access-Control-Request-Headers", "b")]
+    answer = server.get(path, "OPTIONS", odd)
+    assert answer.status == 204 and answer.header("Access-Control-Allow-Headers") is None
+
+
+def test_lesson_44_no_other_path_answers_other_origins(server):
+    for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke", "/grant", "/healthz", "/readyz"):
+        for method in ("GET", "POST", "OPTIONS"):
+            answer = server.form(path, "", method=method, headers=[ORIGIN]) if method == "POST" \
+                else server.get(path, method, [ORIGIN])
+            assert answer.header("Access-Control-Allow-Origin") is None, (path, method)
+
+
 @pytest.mark.parametrize("alg,kty", [("ES256", "EC"), ("RS256", "RSA"), ("EdDSA", "OKP")])
 def test_a_published_key_is_public_and_says_what_it_is_for(launch, alg, kty):
     server = launch(tokens={"alg": alg})
