@@ -146,6 +146,17 @@ static void strings_have_bounds_and_no_control_characters(void **state)
         assert_refused("name", CD_STR(""), "must not be empty");
         assert_refused("name", CD_STR("123456789"), "must be at most 8 bytes");
         assert_refused("url", cd_str_of(long_text, 4097), "must be at most 4096 bytes");
+        assert_bound("name", "12345678", &m);
+        assert_bound("name", "1", &m);
+        memcpy(long_text, "http", 4);
+        struct cd_error err;
+        assert_status(bind("url", cd_str_of(long_text, 4096), &m, &err), CD_OK);
+        assert_int_equal(m.url.len, 4096);
+        assert_status(bind("scopes", cd_str_of(long_text, 4096), &m, &err), CD_OK);
+        assert_refused("scopes", cd_str_of(long_text, 4097), "must be at most 4096 bytes");
+        assert_bound("token", "1234", &m);
+        assert_refused("token", CD_STR("123"), "must be at least 4 bytes");
+        assert_refused("token", CD_STR(""), "must be at least 4 bytes");
         assert_refused("url", CD_STR("localhost"), "must be a URL");
         assert_refused("name", CD_STR("a\xff"), "must be UTF-8");
         assert_refused("name", CD_STR("a\0b"), "must not hold control characters");

@@ -349,6 +349,51 @@ static void lesson_18_times_that_are_not_integers_are_refused(void **state)
         }
 }
 
+/* From the epoch to the end of the year 9999, both included. */
+static void times_at_the_limits_are_accepted(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const names[] = { "iat", "nbf" };
+        struct cd_jwt_expect want = expect;
+        struct cd_jwt jwt;
+
+        assert_ok(cd_jwt_verify_whole(&f->arena, &f->keys, with_claim(f, "exp", "253402300799"), &expect, &jwt, NULL));
+        assert_int_equal(jwt.claims.exp, 253402300799);
+        want.now = 253402300798;
+        assert_ok(read(f, with_claim(f, "exp", "253402300799"), &want));
+        want.now = 253402300799;
+        assert_refused(read(f, with_claim(f, "exp", "253402300799"), &want), CD_INVALID_TOKEN, "the token is expired");
+        for (size_t n = 0; n < CD_LEN(names); n++)
+                assert_ok(read(f, with_claim(f, names[n], "0"), &expect));
+        assert_ok(read(f, with_claim(f, "iat", "253402300799"), &expect));
+        want.now = 0; /* the epoch is a time, and no failed clock */
+        assert_ok(read(f, sign(f, &good), &want));
+}
+
+static void times_at_the_limits_are_signed(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_claims claims = good;
+        cd_str token;
+
+        claims.iat = claims.nbf = 0;
+        claims.exp = 1;
+        assert_ok(cd_jwt_sign(&f->arena, f->es256, CD_STR("at+jwt"), &claims, &token, &f->err));
+        claims.exp = 253402300799;
+        assert_ok(cd_jwt_sign(&f->arena, f->es256, CD_STR("at+jwt"), &claims, &token, &f->err));
+        claims.exp = 253402300800;
+        assert_refused(cd_jwt_sign(&f->arena, f->es256, CD_STR("at+jwt"), &claims, &token, &f->err), CD_INVALID_REQUEST,
+                       "the times of the token make no sense");
+        claims = good;
+        claims.iat = -1;
+        assert_refused(cd_jwt_sign(&f->arena, f->es256, CD_STR("at+jwt"), &claims, &token, &f->err), CD_INVALID_REQUEST,
+                       "the times of the token make no sense");
+        claims = good;
+        claims.nbf = -1;
+        assert_refused(cd_jwt_sign(&f->arena, f->es256, CD_STR("at+jwt"), &claims, &token, &f->err), CD_INVALID_REQUEST,
+                       "the times of the token make no sense");
+}
+
 static void a_required_claim_that_is_missing_or_empty_is_refused_by_name(void **state)
 {
         struct fixture *f = *state;
@@ -462,6 +507,8 @@ int main(void)
                 cmocka_unit_test(of_the_audiences_of_a_foreign_token_one_must_be_ours),
                 cmocka_unit_test(a_foreign_token_of_another_typ_needs_no_iat_but_an_exp),
                 cmocka_unit_test(a_leeway_moves_both_ends),
+                cmocka_unit_test(times_at_the_limits_are_accepted),
+                cmocka_unit_test(times_at_the_limits_are_signed),
                 cmocka_unit_test(the_whole_payload_is_there_as_it_was_signed),
                 cmocka_unit_test(lesson_17_exp_is_checked),
                 cmocka_unit_test(lesson_17_nbf_is_checked),

@@ -1,5 +1,6 @@
 #include "support/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "http/h1/body.h"
@@ -301,6 +302,28 @@ static void lesson_30_limits_hold_before_the_end_is_there(void **state)
         assert_int_equal(read_whole(&r, CD_STR(POST "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n")), CD_H1_DONE);
 }
 
+/* The request line without its CRLF, the header section with its last one. The last byte of what is not complete may be a CR. */
+static void lesson_30_the_limits_themselves_are_allowed(void **state)
+{
+        struct reading r;
+        char text[512];
+
+        (void)state;
+        for (int more = 0; more < 3; more++) {
+                int line = (int)limits.request_line + more, section = (int)limits.headers + more;
+                snprintf(text, sizeof(text), "GET /%0*d HTTP/1.1\r\n" HOST "\r\n", line - 14, 0);
+                assert_int_equal(read_whole(&r, cd_str_from_c(text)), more ? CD_H1_REFUSED : CD_H1_DONE);
+                snprintf(text, sizeof(text), "\r\nGET /%0*d HTTP/1.1\r\n" HOST "\r\n", line - 14, 0);
+                assert_int_equal(read_whole(&r, cd_str_from_c(text)), more ? CD_H1_REFUSED : CD_H1_DONE);
+                snprintf(text, sizeof(text), "%0*d", line, 0);
+                assert_int_equal(read_whole(&r, cd_str_from_c(text)), more > 1 ? CD_H1_REFUSED : CD_H1_MORE);
+                snprintf(text, sizeof(text), POST "A: %0*d\r\n\r\n", section - 16, 0);
+                assert_int_equal(read_whole(&r, cd_str_from_c(text)), more ? CD_H1_REFUSED : CD_H1_DONE);
+                snprintf(text, sizeof(text), POST "A: %0*d", section - 12, 0);
+                assert_int_equal(read_whole(&r, cd_str_from_c(text)), more > 1 ? CD_H1_REFUSED : CD_H1_MORE);
+        }
+}
+
 static void codings_below_chunked_are_framed_and_told(void **state)
 {
         struct reading r;
@@ -408,6 +431,7 @@ int main(void)
                 cmocka_unit_test(a_head_that_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(a_body_whose_length_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(lesson_30_limits_hold_before_the_end_is_there),
+                cmocka_unit_test(lesson_30_the_limits_themselves_are_allowed),
                 cmocka_unit_test(codings_below_chunked_are_framed_and_told),
                 cmocka_unit_test(a_message_has_one_type),
                 cmocka_unit_test(a_body_is_told_whatever_the_method),
