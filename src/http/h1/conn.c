@@ -492,6 +492,8 @@ static void on_end_of_input(struct cd_h1_conn *conn)
         } else if (x && conn->reads_body && conn->is_tunnel) {
                 conn->reads_body = false;
                 cd_exchange_body_end(x);
+        } else if (x && conn->reads_body && x->head_sent) {
+                cd_stream_reset(conn->stream); /* the response is cut off */
         } else if (x && conn->reads_body) {
                 cd_stream_close(conn->stream);
         } else if (!x && conn->kept && conn->stream->waiting == 0) {

@@ -667,6 +667,21 @@ static void a_client_that_goes_cancels_a_handler_once(void **state)
         assert_string_equal(r.events, "gdcgdc");
 }
 
+/* A close would look like the end of a response without length. */
+static void a_request_that_is_cut_off_behind_the_head_of_its_response_is_a_reset(void **state)
+{
+        (void)state;
+        r.pull = 1000;
+        send_text("POST /stream HTTP/1.0\r\nContent-Length: 100\r\n\r\nabc");
+        cd_http_exchange_response(r.x)->status = 200;
+        assert_true(cd_http_send_head(r.x, CD_HTTP_LENGTH_UNKNOWN));
+        cd_http_push(r.x, CD_STR("half of it"));
+        fixture_turn(&f);
+        client_end(&c);
+        assert_string_equal(r.events, "gdc");
+        assert_true(c.wire.is_reset);
+}
+
 static void a_bad_chunk_cancels_a_handler_and_is_400(void **state)
 {
         (void)state;
@@ -1209,6 +1224,7 @@ int main(void)
                 TEST(a_body_in_get_is_for_a_route_that_streams),
                 TEST(a_response_before_the_body_ends_the_connection),
                 TEST(a_client_that_goes_cancels_a_handler_once),
+                TEST(a_request_that_is_cut_off_behind_the_head_of_its_response_is_a_reset),
                 TEST(a_bad_chunk_cancels_a_handler_and_is_400),
                 TEST(a_body_of_unknown_length_is_chunked),
                 TEST(a_body_of_known_length_is_not),
