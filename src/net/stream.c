@@ -74,7 +74,7 @@ struct cd_buf *cd_stream_out(struct cd_stream *stream)
         if (!stream->out)
                 stream->out = take_buf(stream->loop);
         if (!stream->out)
-                cd_stream_close(stream);
+                cd_stream_reset(stream);
         return stream->out ? stream->out : failed_buf();
 }
 
@@ -139,8 +139,9 @@ static bool send_out(struct cd_stream *stream)
 
 void cd_stream_flush(struct cd_stream *stream)
 {
+        /* Bytes are lost: a close would look like the end of what lacks them. */
         if (!stream->closed && !send_out(stream))
-                cd_stream_close(stream);
+                cd_stream_reset(stream);
 }
 
 /* Says that nothing more comes, so that the other side knows that nobody has cut the end off (RFC 8446 §6.1). */
@@ -338,8 +339,8 @@ void cd_stream_close(struct cd_stream *stream)
 {
         if (stream->closed)
                 return;
-        if (stream->waiting == 0)
-                say_end(stream);
+        if (cd_stream_queued(stream) == 0)
+                say_end(stream); /* else it would vouch for bytes that are dropped here */
         begin_close(stream, false);
 }
 

@@ -84,8 +84,8 @@ void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
 void cd_stream_take(struct cd_stream *stream, char *data, size_t len);
 /* Whether input is wanted. A stream is not read before it is asked for. */
 void cd_stream_read(struct cd_stream *stream, bool wanted);
-/* Where output is appended; it is flushed at the end of the turn. Failure sticks, and closes the stream then. Never NULL: where no
- * buffer can be had, it is one that has failed. */
+/* Where output is appended; it is flushed at the end of the turn. Failure sticks, and resets the stream then. Never
+ * NULL: where no buffer can be had, it is one that has failed. */
 struct cd_buf *cd_stream_out(struct cd_stream *stream);
 /* Bytes of output that the kernel has not taken. */
 static inline size_t cd_stream_queued(const struct cd_stream *stream)

@@ -368,7 +368,7 @@ static void a_closed_stream_swallows_what_is_written(void **state)
         done(&o);
 }
 
-static void output_that_failed_closes_the_stream(void **state)
+static void output_that_failed_resets_the_stream(void **state)
 {
         struct owner o;
 
@@ -376,6 +376,7 @@ static void output_that_failed_closes_the_stream(void **state)
         open_stream(&o, 100);
         CALL(&o, cd_stream_out(o.wire.stream)->failed = true);
         turn();
+        assert_true(o.wire.is_reset); /* a close would look like the end of what lacks bytes */
         assert_string_equal(o.events, "E");
         done(&o);
 }
@@ -771,7 +772,7 @@ int main(void)
                 TEST(many_that_wait_are_flushed_together_within_a_turn),
                 TEST(a_stream_that_goes_leaves_the_others_in_their_order),
                 TEST(a_closed_stream_swallows_what_is_written),
-                TEST(output_that_failed_closes_the_stream),
+                TEST(output_that_failed_resets_the_stream),
                 TEST(input_comes_only_where_it_is_wanted_and_is_wiped),
                 TEST(the_end_of_input_leaves_output_open),
                 TEST(a_broken_connection_ends_at_once),
