@@ -2,6 +2,7 @@
 import errno
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -192,8 +193,8 @@ def test_a_reader_that_waits_costs_a_megabyte_and_gets_it_all(server):
         assert read_source(exchange, memory) == total
 
 
-def test_a_handler_that_pulls_slowly_stops_the_writer(server):
-    with Memory(server) as memory, server.begin("POST", "/sink-slow?1024", length=1024 * MEGABYTE, SO_SNDBUF=65536) as exchange:
+def test_a_handler_that_pulls_slowly_stops_the_writer():
+    with Server("grace", 100) as server, Memory(server) as memory, server.begin("POST", "/sink-slow?1024", length=1024 * MEGABYTE, SO_SNDBUF=65536) as exchange:
         sent = fill(exchange.sock, b"x" * 65536)
         assert sent < 32 * MEGABYTE  # what the kernel holds on both sides
         memory.look()
@@ -206,6 +207,16 @@ def test_a_handler_that_pulls_slowly_gets_it_all(server):
             exchange.send(b"x" * 1999)
         exchange.end()
         assert exchange.answer().body == b"199900"
+
+
+@pytest.mark.parametrize("piece, size", [(50, 300), (200, 100), (100000, 3000000)])
+def test_a_handler_that_pulls_from_a_deadline_gets_it_all_over_http_2(piece, size):
+    """Ended from within a pull that no frame has caused; more than the windows that were opened on the way."""
+    with Server("http2", 1) as server:
+        url = f"http://127.0.0.1:{server.port}/sink-slow?{piece}"
+        done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "--data-binary", "@-", "-w", " %{http_version} %{http_code}", url],
+                              input=b"x" * size, capture_output=True, timeout=PATIENCE)
+        assert (done.stdout, done.stderr) == (b"%d 2 200" % size, b"")
 
 
 def test_an_echo_whose_answer_nobody_reads_stops_the_writer(server):
