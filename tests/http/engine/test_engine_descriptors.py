@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from engine import PATIENCE, Reader, Server, answer_to, can_connect, free_port, get, read_all, wait_until
+from support.ports import find_ports
+from engine import PATIENCE, Reader, Server, answer_to, can_connect, get, read_all, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -191,7 +192,7 @@ def test_networks_of_ipv4_are_trusted_over_the_ipv6_wildcard():
 @ipv6
 @pytest.mark.parametrize("order", [("[::]", "0.0.0.0"), ("0.0.0.0", "[::]")])
 def test_both_wildcards_of_one_port_stand_beside_each_other(order):
-    port = free_port()
+    port = find_ports()
     with Server("listen", f"{order[0]}:{port}", "listen", f"{order[1]}:{port}", "threads", 2) as server:
         assert {e["address"] for e in server.events("listening")} == {f"[::]:{port}", f"0.0.0.0:{port}"}
         for _ in range(5):
