@@ -186,12 +186,16 @@ static void talk(struct fixture *f, struct client *c, cd_str bytes, unsigned see
 
 static void finish(struct fixture *f, struct client *c, bool is_broken)
 {
+        bool has_ended = false;
+
         if (is_broken)
                 client_reset(c);
-        else if (c->wire.wants_input)
-                client_end(c);
         for (unsigned turns = 0; !c->wire.is_closed; turns++) {
                 must(turns < 100);
+                if (c->wire.wants_input && !has_ended) {
+                        has_ended = true;
+                        client_end(c);
+                }
                 client_read_all(c);
                 answer_later(f);
                 fixture_pass(f, 40 * 1000);
