@@ -21,6 +21,21 @@ size_t cd_http_header_count(const struct cd_http_request *req, cd_str name)
         return count;
 }
 
+bool cd_http_is_token(cd_str s)
+{
+        static const bool is_token_byte[256] = {
+                ['!'] = true,         ['#'] = true,         ['$'] = true,         ['%'] = true, ['&'] = true,
+                ['\''] = true,        ['*'] = true,         ['+'] = true,         ['-'] = true, ['.'] = true,
+                ['^'] = true,         ['_'] = true,         ['`'] = true,         ['|'] = true, ['~'] = true,
+                ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+        };
+
+        for (size_t i = 0; i < s.len; i++)
+                if (!is_token_byte[(unsigned char)s.ptr[i]])
+                        return false;
+        return s.len > 0;
+}
+
 void cd_http_respond(struct cd_http_response *res, int status, cd_str content_type, cd_str body)
 {
         res->status = status;

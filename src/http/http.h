@@ -64,6 +64,8 @@ struct cd_http_request {
 /* The value of the first such header, or ptr NULL. */
 cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name);
 size_t cd_http_header_count(const struct cd_http_request *req, cd_str name);
+/* What a header name and a method are made of (RFC 9110 §5.6.2), at least one byte. */
+bool cd_http_is_token(cd_str s);
 
 /* Where a handler runs. */
 enum cd_http_where {

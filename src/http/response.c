@@ -99,8 +99,7 @@ static bool is_clean(cd_str s)
 static bool are_clean(const struct cd_http_header *headers, size_t count)
 {
         for (size_t i = 0; i < count; i++)
-                if (headers[i].name.len == 0 || cd_str_index(headers[i].name, ':') < headers[i].name.len ||
-                    !is_clean(headers[i].name) || !is_clean(headers[i].value))
+                if (!cd_http_is_token(headers[i].name) || !is_clean(headers[i].value))
                         return false;
         return true;
 }

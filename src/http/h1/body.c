@@ -75,7 +75,7 @@ static const char *take_trailer(struct cd_h1_body *body, char c)
         }
         if (c == ':' && !is_start)
                 go_to(body, TRAILER_VALUE);
-        else if (cd_h1_is_token_byte((unsigned char)c))
+        else if (cd_http_is_token(cd_str_of(&c, 1)))
                 go_to(body, TRAILER_NAME);
         else
                 return "a trailer line that is no field";

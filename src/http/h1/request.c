@@ -57,26 +57,6 @@ enum cd_h1_step cd_h1_scan(struct cd_h1_scan *scan, cd_str bytes, const struct c
         }
 }
 
-/* RFC 9110 §5.6.2 */
-static const bool is_token_byte[256] = {
-        ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,         ['&'] = true,         ['\''] = true,
-        ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
-        ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-};
-
-bool cd_h1_is_token_byte(unsigned char c)
-{
-        return is_token_byte[c];
-}
-
-static bool is_token(cd_str s)
-{
-        for (size_t i = 0; i < s.len; i++)
-                if (!is_token_byte[(unsigned char)s.ptr[i]])
-                        return false;
-        return s.len > 0;
-}
-
 /* But a tab, which a value may hold (RFC 9110 §5.5). No early exit, so that the compiler can look at many bytes at once. */
 static bool has_bad_control(cd_str s)
 {
@@ -217,7 +197,7 @@ static const char *parse_fields(cd_str section, struct fields *fields, struct cd
                 if (colon == line.len)
                         return "a header without colon";
                 /* Also refuses folded lines, white space before the colon and empty names. */
-                if (!is_token(name))
+                if (!cd_http_is_token(name))
                         return "a header name that is no token";
                 cd_str value = cd_str_trim(cd_str_of(line.ptr + colon + 1, line.len - colon - 1));
                 if (has_bad_control(value))

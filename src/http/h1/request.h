@@ -44,6 +44,3 @@ enum cd_h1_step cd_h1_scan(struct cd_h1_scan *scan, cd_str bytes, const struct c
 /* Parses a head that was scanned to its end. `headers` has room for scan->lines. CD_H1_DONE, or REFUSED with 400 or 417. */
 enum cd_h1_step cd_h1_parse(cd_str bytes, const struct cd_h1_scan *scan, struct cd_http_header *headers,
                             struct cd_h1_head *ret, struct cd_http_refusal *reterr);
-
-/* RFC 9110 §5.6.2 */
-bool cd_h1_is_token_byte(unsigned char c);

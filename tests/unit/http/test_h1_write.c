@@ -88,6 +88,29 @@ static void an_answer_that_would_break_its_frame_cannot_be_sent(void **state)
         }
 }
 
+/* "Transfer-Encoding " is one header to us, and another to who skips the space. */
+static void a_name_that_is_no_token_cannot_be_sent(void **state)
+{
+        struct cd_http_response res;
+        struct cd_http_header trailer = { CD_STR("A"), CD_STR("b") };
+
+        for (unsigned byte = 0; byte < 256; byte++) {
+                char name[3] = { 'A', (char)byte, 'z' };
+                bool is_token =
+                        byte && strchr("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+                                       (int)byte);
+                for (size_t at = 0; at < 3; at++) {
+                        char moved[3] = { name[(at + 1) % 3], name[(at + 2) % 3], name[at] };
+                        res = (struct cd_http_response){ .status = 200, .arena = *state };
+                        cd_http_response_header(&res, cd_str_of(moved, 3), CD_STR("x"));
+                        assert_int_equal(cd_http_can_send(&res), is_token);
+                        trailer.name = cd_str_of(moved, 3);
+                        res = (struct cd_http_response){ .status = 200, .trailers = &trailer, .trailer_count = 1 };
+                        assert_int_equal(cd_http_can_send(&res), is_token);
+                }
+        }
+}
+
 static void a_trailer_that_would_break_its_frame_cannot_be_sent(void **state)
 {
         struct cd_http_header trailers[] = { { CD_STR("A"), CD_STR("b") }, { CD_STR("C"), CD_STR("d\r\ne") } };
@@ -267,6 +290,7 @@ int main(void)
                 cmocka_unit_test(no_content_has_neither_length_nor_body),
                 cmocka_unit_test(a_status_that_has_no_phrase_is_sent_without),
                 cmocka_unit_test(an_answer_that_would_break_its_frame_cannot_be_sent),
+                cmocka_unit_test(a_name_that_is_no_token_cannot_be_sent),
                 cmocka_unit_test(a_trailer_that_would_break_its_frame_cannot_be_sent),
                 cmocka_unit_test(a_response_has_as_many_headers_as_memory_allows),
                 cmocka_unit_test(a_header_that_cannot_be_kept_is_noticed),
