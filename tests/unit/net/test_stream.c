@@ -499,6 +499,20 @@ static void an_end_without_output_comes_too(void **state)
         done(&o);
 }
 
+static void of_two_ends_the_first_counts(void **state)
+{
+        struct owner o;
+
+        (void)state;
+        open_stream(&o, 100);
+        CALL(&o, cd_stream_end(o.wire.stream, true));
+        CALL(&o, cd_stream_end(o.wire.stream, false));
+        turn();
+        assert_true(o.wire.is_shut);
+        assert_false(o.wire.is_closed); /* it lingers */
+        done(&o);
+}
+
 static void close_it(struct owner *owner)
 {
         cd_stream_close(owner->wire.stream);
@@ -751,7 +765,10 @@ static void spare_buffers_are_kept_within_a_bound(void **state)
         }
         turn();
         assert_int_equal(loop.spare_count, CD_SPARE_BUFS);
-        write_text(&o[0], cd_str_of(large, sizeof(large)));
+        write_text(&o[0], cd_str_of(large, sizeof(large) / 2));
+        turn();
+        assert_int_equal(loop.spare_count, CD_SPARE_BUFS);
+        write_text(&o[0], cd_str_of(large, sizeof(large) / 2 + 1));
         turn();
         assert_int_equal(loop.spare_count, CD_SPARE_BUFS - 1); /* a large one is not kept */
         for (size_t i = 0; i < CD_LEN(o); i++)
@@ -779,6 +796,7 @@ int main(void)
                 TEST(an_end_sends_what_is_left_and_a_close_does_not),
                 TEST(a_reset_is_one),
                 TEST(an_end_without_output_comes_too),
+                TEST(of_two_ends_the_first_counts),
                 TEST(an_owner_may_close_from_within_an_event),
                 TEST(half_closed_it_reads_on),
                 TEST(lingering_ends_when_the_other_side_ends),
