@@ -406,6 +406,27 @@ static void every_refusal_is_logged_once_whoever_refuses(void **state)
         assert_int_equal(fixture_count(fixture_log(&f), "\"peer\":\"192.0.2.7\""), CD_LEN(texts) + 1);
 }
 
+/* Of a request that was read so far, what a trusted proxy said; else one of our own, the same in the log. */
+static void a_refusal_has_a_request_id(void **state)
+{
+        char text[80];
+
+        (void)state;
+        send_text("GET / HTTP/1.1\n");
+        struct answer answer = client_answer(&c, false);
+        cd_str id = answer_header(&answer, "X-Request-Id");
+        assert_int_equal(id.len, 32);
+        snprintf(text, sizeof(text), "\"request_id\":\"%.*s\"", CD_STR_ARG(id));
+        assert_non_null(strstr(fixture_log(&f), text));
+        client_done(&c);
+        c = (struct client){ .peer = { .address = CD_STR("127.0.0.1"), .is_trusted = true } };
+        client_connect_as(&c, &f, 4096);
+        send_text("GET /a%2Fb HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n");
+        answer = client_answer(&c, false);
+        assert_int_equal(answer.status, 400);
+        assert_str(answer_header(&answer, "X-Request-Id"), "mine");
+}
+
 /* ---- whole handlers ---- */
 
 static void a_handler_that_says_nothing_is_500(void **state)
@@ -697,6 +718,7 @@ int main(void)
                 TEST(each_request_is_logged_once),
                 TEST(a_quiet_route_is_logged_at_debug_level),
                 TEST(every_refusal_is_logged_once_whoever_refuses),
+                TEST(a_refusal_has_a_request_id),
                 TEST(a_handler_that_says_nothing_is_500),
                 TEST(a_response_that_cannot_be_sent_is_500_whole),
                 TEST(a_handler_on_a_pool_answers_when_it_is_back),

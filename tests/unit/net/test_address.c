@@ -94,6 +94,10 @@ static void lesson_3_a_network_has_its_own_addresses_and_no_others(void **state)
         assert_false(has("10.1.128.0/17", "10.1.127.255"));
         assert_true(has("127.0.0.1", "127.0.0.1"));
         assert_false(has("127.0.0.1", "127.0.0.2"));
+        assert_true(has("127.0.0.1/32", "127.0.0.1"));
+        assert_false(has("127.0.0.1/32", "127.0.0.0"));
+        assert_true(has("::1/128", "::1"));
+        assert_false(has("::1/128", "::"));
         assert_true(has("0.0.0.0/0", "203.0.113.9"));
         assert_false(has("0.0.0.0/0", "2001:db8::1"));
         assert_true(has("2001:db8::/33", "2001:db8:7fff::1"));
