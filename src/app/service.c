@@ -1,11 +1,13 @@
 #include "app/service.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/reload.h"
 #include "app/service_tls.h"
+#include "base/streams.h"
 
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr)
@@ -231,16 +233,30 @@ static int usage(const struct cd_service *service, FILE *to, int code)
         return code;
 }
 
+static int finish_output(const struct cd_service *service, int code)
+{
+        if (fflush(stdout) == 0)
+                return code;
+        fprintf(stderr, "%s: standard output cannot be written: %s\n", service->name, strerror(errno));
+        return CD_EXIT_FAILED;
+}
+
 int cd_service_main(const struct cd_service *service, int argc, char **argv)
 {
         const char *config = NULL;
 
+        if (!cd_open_standard_streams()) {
+                fprintf(stderr, "%s: /dev/null cannot be opened: %s\n", service->name, strerror(errno));
+                return CD_EXIT_FAILED;
+        }
         for (int i = 1; i < argc; i++) {
                 bool takes_value = !strcmp(argv[i], "--config") || !strcmp(argv[i], "-c");
                 if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-                        return usage(service, stdout, CD_EXIT_OK);
-                if (!strcmp(argv[i], "--version"))
-                        return printf("%s %s\n", service->name, CD_VERSION) < 0;
+                        return finish_output(service, usage(service, stdout, CD_EXIT_OK));
+                if (!strcmp(argv[i], "--version")) {
+                        printf("%s %s\n", service->name, CD_VERSION);
+                        return finish_output(service, CD_EXIT_OK);
+                }
                 if (takes_value && i + 1 < argc) {
                         config = argv[++i];
                 } else if (!strncmp(argv[i], "--config=", 9)) {

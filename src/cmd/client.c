@@ -1,8 +1,12 @@
 /* cardea client: OAuth clients in the store. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/secret.h"
 #include "cmd/ask.h"
 #include "cmd/client.h"
+#include "cmd/file.h"
 #include "cmd/sheet.h"
 #include "cmd/work.h"
 #include "core/admin_clients.h"
@@ -22,19 +26,52 @@ static int need_id(const char *command)
         return cd_usage_error(command, "name a client: cardea %s ID", command);
 }
 
-/* The secret alone on standard output, so that "> FILE" keeps it; what was done goes to standard error. */
-static int say_secret(const char *id, const char *what, cd_str secret, bool json)
-{
-        struct cd_buf buf;
+/* How a secret is shown, and whether it was. */
+struct showing {
+        bool json, is_shown;
+};
 
-        fprintf(stderr, "client %s %s; its secret is shown this once\n", id, what);
-        if (!json) {
-                printf("%.*s\n", CD_STR_ARG(secret));
+/* Alone on standard output, so that "> FILE" keeps it. Before it counts: one that nobody gets is not made (LESSON 38). */
+static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_error *reterr)
+{
+        struct showing *showing = arg;
+        struct cd_buf buf;
+        cd_str text;
+
+        if (showing->json) {
+                cd_json_begin(&buf, JSON_MAX, "id", id);
+                cd_json_add_str(&buf, "secret", secret);
+                cd_buf_add_char(&buf, '}');
+        } else {
+                cd_buf_init(&buf, NULL, JSON_MAX);
+                cd_buf_add(&buf, secret);
+        }
+        cd_buf_add_char(&buf, '\n');
+        int error = cd_buf_view(&buf, &text) == CD_OK ? cd_file_print(text) : ENOMEM;
+        if (buf.ptr)
+                cd_wipe(buf.ptr, buf.len);
+        cd_buf_done(&buf);
+        if (error)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "the secret cannot be written to standard output (%s), so nothing was changed",
+                                strerror(error));
+        showing->is_shown = true;
+        return CD_OK;
+}
+
+/* What was done goes to standard error. `err` NULL: it was. */
+static int say_result(const struct cd_work *work, const char *id, const char *what, const struct cd_error *err)
+{
+        const struct showing *showing = work->by.show_arg;
+
+        if (!err) {
+                fprintf(stderr, "client %s %s; its secret is shown this once\n", id, what);
                 return CD_EXIT_OK;
         }
-        cd_json_begin(&buf, JSON_MAX, "id", cd_str_from_c(id));
-        cd_json_add_str(&buf, "secret", secret);
-        return cd_json_end(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        int code = cd_work_fail(work->command, err);
+        if (showing->is_shown)
+                fprintf(stderr, "cardea %s: do not use the secret that was printed\n", work->command);
+        return code;
 }
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
@@ -54,12 +91,14 @@ static int add_client(struct cd_work *work, const struct add_ask *ask)
                 .audience = cd_str_from_c(ask->audience),
                 .introspect = cd_work_strs(work, &ask->introspect),
         };
+        struct showing showing = { .json = ask->json };
         struct cd_error err = { 0 };
         cd_str secret;
 
-        if (cd_admin_client_add(&work->by, &work->arena, &order, &secret, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
-        return say_secret(ask->id, "added", secret, ask->json);
+        work->by.show_secret = show_secret;
+        work->by.show_arg = &showing;
+        cd_status status = cd_admin_client_add(&work->by, &work->arena, &order, &secret, &err);
+        return say_result(work, ask->id, "added", status == CD_OK ? NULL : &err);
 }
 
 static int run_add(int argc, char **argv)
@@ -96,7 +135,7 @@ static const struct cd_command client_add = {
                 "Adds an OAuth client and prints its new secret of 256 random bits on standard output. Only a keyed "
                 "hash "
                 "of it is\n"
-                "stored, so it is never shown again.\n"
+                "stored, so it is never shown again. Where it cannot be printed, no client is added.\n"
                 "\n" CONFIG_HELP
                 "  -g, --grant-type TYPE     how it may get tokens: client_credentials, password; any number of them\n"
                 "  -s, --scope SCOPE         what it may ask for, and gets when it asks for nothing; any number of "
@@ -114,6 +153,18 @@ static const struct cd_command client_add = {
 
 /* --- secret, remove ----------------------------------------------------------------------------------------------- */
 
+static int change_secret(struct cd_work *work, const char *id, bool json)
+{
+        struct showing showing = { .json = json };
+        struct cd_error err = { 0 };
+        cd_str secret;
+
+        work->by.show_secret = show_secret;
+        work->by.show_arg = &showing;
+        cd_status status = cd_admin_client_set_secret(&work->by, &work->arena, cd_str_from_c(id), &secret, &err);
+        return say_result(work, id, "has a new secret, the old one is revoked", status == CD_OK ? NULL : &err);
+}
+
 static int run_secret(int argc, char **argv)
 {
         const char *config = NULL, *id;
@@ -121,9 +172,7 @@ static int run_secret(int argc, char **argv)
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--json", .flag = &json },
                                              { 0 } };
-        struct cd_error err = { 0 };
         struct cd_work work;
-        cd_str secret;
 
         if (!cd_options_parse(argc, argv, options, &id, 1))
                 return CD_EXIT_USAGE;
@@ -131,9 +180,7 @@ static int run_secret(int argc, char **argv)
                 return need_id(argv[0]);
         int code = cd_work_open(&work, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = cd_admin_client_set_secret(&work.by, &work.arena, cd_str_from_c(id), &secret, &err) == CD_OK
-                               ? say_secret(id, "has a new secret, the old one is dead", secret, json)
-                               : cd_work_fail(argv[0], &err);
+                code = change_secret(&work, id, json);
         cd_work_close(&work);
         return code;
 }

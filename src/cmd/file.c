@@ -1,10 +1,11 @@
 #include "cmd/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-int cd_file_fill(int fd, cd_str text, mode_t mode)
+static int write_all(int fd, cd_str text)
 {
         while (text.len) {
                 ssize_t n = write(fd, text.ptr, text.len);
@@ -13,5 +14,25 @@ int cd_file_fill(int fd, cd_str text, mode_t mode)
                 if (n > 0)
                         text = cd_str_slice(text, (size_t)n, text.len);
         }
+        return 0;
+}
+
+int cd_file_fill(int fd, cd_str text, mode_t mode)
+{
+        int error = write_all(fd, text);
+
+        if (error)
+                return error;
         return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : errno;
+}
+
+int cd_file_print(cd_str text)
+{
+        if (fflush(stdout) != 0)
+                return errno;
+        int error = write_all(STDOUT_FILENO, text);
+        if (error)
+                return error;
+        /* A full disk may show here first. A pipe or a terminal has none (EINVAL). */
+        return fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
 }

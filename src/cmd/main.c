@@ -1,7 +1,9 @@
 /* cardea: finds the sub-command and runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "cmd/cmd.h"
 
 static int run_version(int argc, char **argv);
@@ -140,8 +142,24 @@ static int run_action(const struct cd_command *family, int argc, char **argv)
         return action->run(argc - 1, argv + 1);
 }
 
+/* A full disk or a closed standard output is a failure, not a silent success. */
+static int finish_output(int code)
+{
+        bool is_flushed = fflush(stdout) == 0;
+
+        if (is_flushed && !ferror(stdout))
+                return code;
+        fprintf(stderr, "cardea: standard output cannot be written%s%s\n", is_flushed ? "" : ": ",
+                is_flushed ? "" : strerror(errno));
+        return code == CD_EXIT_OK ? CD_EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv)
 {
+        if (!cd_open_standard_streams()) {
+                fprintf(stderr, "cardea: /dev/null cannot be opened: %s\n", strerror(errno));
+                return CD_EXIT_FAILED;
+        }
         if (argc < 2) {
                 print_commands(stderr);
                 return CD_EXIT_USAGE;
@@ -162,8 +180,5 @@ int main(int argc, char **argv)
                 code = run_action(command, argc - 1, argv + 1);
         else
                 code = command->run(argc - 1, argv + 1);
-        /* A full disk or a closed pipe behind stdout is a failure, not a silent success. */
-        if ((fflush(stdout) != 0 || ferror(stdout)) && code == CD_EXIT_OK)
-                code = CD_EXIT_FAILED;
-        return code;
+        return finish_output(code);
 }

@@ -10,6 +10,7 @@ enum {
         SECRET_BYTES = 32,
         ID_MAX = 256,
         AUDIENCE_MAX = 4096,
+        CLIENTS_CEILING = 256 * 1024 * 1024, /* bytes of all clients of a store */
 };
 
 static bool contains(struct cd_strs list, cd_str item)
@@ -160,11 +161,37 @@ static cd_status check_no_user(const struct cd_operator *by, struct cd_arena *ar
         return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
 }
 
+static cd_status is_there(const struct cd_operator *by, cd_str id, bool *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_client_records records;
+
+        cd_arena_init(&arena, CLIENTS_CEILING);
+        cd_status status = by->store->clients->list(by->store, &arena, &records, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = false;
+        for (size_t i = 0; i < records.count; i++)
+                *ret |= cd_str_eq(records.items[i].id, id);
+        return CD_OK;
+}
+
+static cd_status fail_exists(cd_str id, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" exists already", CD_STR_ARG(id));
+}
+
+static cd_status show(const struct cd_operator *by, cd_str id, cd_str secret, struct cd_error *reterr)
+{
+        return by->show_secret ? by->show_secret(by->show_arg, id, secret, reterr) : CD_OK;
+}
+
 cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
                               cd_str *ret_secret, struct cd_error *reterr)
 {
         struct cd_client_record record = { 0 };
         struct cd_audit_event event;
+        bool exists = false;
         cd_str secret;
 
         cd_status status = make_record(by, arena, order, &record, reterr);
@@ -177,14 +204,19 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
                                 CD_STR_ARG(order->id));
         status = check_no_user(by, arena, order->id, reterr);
         if (status == CD_OK)
+                status = is_there(by, order->id, &exists, reterr);
+        if (exists)
+                return fail_exists(order->id, reterr);
+        if (status == CD_OK)
                 status = make_secret(by, arena, &secret, record.secret, reterr);
+        if (status == CD_OK)
+                status = show(by, order->id, secret, reterr);
         if (status != CD_OK)
                 return status;
         record.created_at = record.changed_at = event.at;
         status = by->store->clients->add(by->store, &record, &event, reterr);
         if (status == CD_EXISTS)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" exists already",
-                                CD_STR_ARG(order->id));
+                return fail_exists(order->id, reterr);
         if (status == CD_OK)
                 *ret_secret = secret;
         return status;
@@ -204,13 +236,20 @@ cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_are
 {
         unsigned char mac[CD_CLIENT_SECRET_MAC_SIZE];
         struct cd_audit_event event;
+        bool exists = true;
         cd_str secret;
 
         cd_status status = check_id(id, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "client.secret", id, &event, reterr);
         if (status == CD_OK)
+                status = is_there(by, id, &exists, reterr);
+        if (!exists)
+                return fail_unknown(by, id, reterr);
+        if (status == CD_OK)
                 status = make_secret(by, arena, &secret, mac, reterr);
+        if (status == CD_OK)
+                status = show(by, id, secret, reterr);
         if (status != CD_OK)
                 return status;
         status = by->store->clients->set_secret(by->store, id, mac, &event, reterr);

@@ -225,6 +225,84 @@ static void lesson_31_a_failing_random_source_or_clock_writes_nothing(void **sta
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, admin_set_up, admin_tear_down)
 
+/* ---- a secret is shown before it counts ---- */
+
+struct audience {
+        struct admin_fixture *f;
+        cd_status answers;
+        int shown;
+        bool was_there; /* the client, when its secret was shown */
+        char secret[CD_CLIENT_SECRET_SIZE + 1];
+};
+
+static cd_status show(void *arg, cd_str id, cd_str secret, struct cd_error *reterr)
+{
+        struct audience *audience = arg;
+        struct cd_client_records list;
+
+        audience->shown++;
+        assert_true(secret.len == CD_CLIENT_SECRET_SIZE);
+        memcpy(audience->secret, secret.ptr, secret.len);
+        assert_status(audience->f->by.store->clients->list(audience->f->by.store, &audience->f->arena, &list, NULL),
+                      CD_OK);
+        for (size_t i = 0; i < list.count; i++)
+                audience->was_there |= cd_str_eq(list.items[i].id, id);
+        return audience->answers == CD_OK ? CD_OK : cd_fail(reterr, audience->answers, "nobody listens");
+}
+
+static void lesson_38_a_secret_is_shown_before_it_counts(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct audience audience = { .f = f };
+        struct cd_client_order order = order_of("reports");
+        cd_str secret;
+
+        f->by.show_secret = show;
+        f->by.show_arg = &audience;
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_true(audience.shown == 1 && !audience.was_there);
+        assert_true(secret_is(f, "reports", cd_str_from_c(audience.secret)));
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, NULL), CD_OK);
+        assert_int_equal(audience.shown, 2);
+        assert_true(secret_is(f, "reports", cd_str_from_c(audience.secret)));
+}
+
+static void lesson_38_a_secret_that_cannot_be_shown_is_not_created(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct audience audience = { .f = f, .answers = CD_UNAVAILABLE };
+        struct cd_client_order order = order_of("reports"), other = order_of("other");
+        struct cd_client_records list;
+        struct cd_error err;
+        cd_str first, secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &first, NULL), CD_OK);
+        f->by.show_secret = show;
+        f->by.show_arg = &audience;
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "nobody listens");
+        assert_true(secret_is(f, "reports", first));
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &other, &secret, &err), CD_UNAVAILABLE);
+        assert_status(f->by.store->clients->list(f->by.store, &f->arena, &list, NULL), CD_OK);
+        assert_int_equal(list.count, 1);
+        assert_int_equal(audience.shown, 2);
+}
+
+static void no_secret_is_shown_of_a_client_that_is_there_or_is_not(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct audience audience = { .f = f };
+        struct cd_client_order order = order_of("reports");
+        cd_str secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        f->by.show_secret = show;
+        f->by.show_arg = &audience;
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_EXISTS);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("nobody"), &secret, NULL), CD_NOT_FOUND);
+        assert_int_equal(audience.shown, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -236,6 +314,9 @@ int main(void)
                 CASE(a_new_secret_takes_the_place_of_the_old_one),
                 CASE(what_is_not_there_is_said_and_where_it_is_instead),
                 CASE(a_removed_client_is_gone),
+                CASE(lesson_38_a_secret_is_shown_before_it_counts),
+                CASE(lesson_38_a_secret_that_cannot_be_shown_is_not_created),
+                CASE(no_secret_is_shown_of_a_client_that_is_there_or_is_not),
                 CASE(lesson_31_a_failing_random_source_or_clock_writes_nothing),
         };
 

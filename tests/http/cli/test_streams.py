@@ -1,0 +1,153 @@
+"""Programs whose standard input, output or error is closed or full (LESSON 38)."""
+import itertools
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from .administration import Installation, free_port, within
+from .commands import BUILD, CARDEA, DEADLINE
+
+CLOSE = {0: "<&-", 1: ">&-", 2: "2>&-"}
+CLOSED = [numbers for count in (1, 2, 3) for numbers in itertools.combinations(CLOSE, count)]
+SERVICES = {
+    "time-resource": ("examples/time-api/time-resource", {
+        "authorization_server": "http://127.0.0.1:9", "resource": "http://127.0.0.1:8", "client_id": "x", "client_secret": "y"}),
+    "time-webapp": ("examples/time-api/time-webapp", {}),
+    "grant-resource": ("examples/resource/grant-resource", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Installation(tmp_path_factory.mktemp("streams") / "auth")
+
+
+def begin(program, *args, redirect):
+    """The program with its streams as a shell leaves them; what is not redirected can be read."""
+    return subprocess.Popen(["sh", "-c", f'exec "$0" "$@" {redirect}', program, *map(str, args)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(*args, redirect):
+    process = begin(CARDEA, *args, redirect=redirect)
+    out, err = process.communicate(timeout=DEADLINE)
+    return process.returncode, out, err
+
+
+def closing(numbers):
+    return " ".join(CLOSE[number] for number in numbers)
+
+
+def is_listening(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("numbers", CLOSED)
+@pytest.mark.parametrize("command", [
+    ["version"], ["help"], ["help", "key"], ["schema"], ["check"], ["config", "show"], ["user", "list"], ["client", "list"],
+    ["key", "list"], ["key", "export"], ["audit", "tail"], ["migrate"]], ids=" ".join)
+def test_lesson_38_a_command_without_standard_streams_ends_with_an_exit_code(made, command, numbers):
+    args = command + (["--config", made.config] if command[0] not in ("version", "help", "schema") else [])
+    code, out, err = run(*args, redirect=closing(numbers))
+    if 1 not in numbers:
+        assert code == 0 and out
+    else:
+        assert code == 1
+        assert 2 in numbers or "cardea: standard output cannot be written" in err
+
+
+@pytest.mark.parametrize("numbers", CLOSED)
+def test_lesson_38_a_server_without_standard_streams_serves_and_stops(tmp_path, made, numbers):
+    """libuv ends a program whose socket is number 0, 1 or 2, and a log in place of a database would destroy it."""
+    port = free_port()
+    text = made.config.read_text().replace(str(made.port), str(port))
+    path = made.folder / "closed.yaml"
+    path.write_text(text)
+    path.chmod(0o600)
+    server = begin(CARDEA, "serve", "--config", path, redirect=closing(numbers))
+    assert within(DEADLINE, lambda: is_listening(port) or server.poll() is not None)
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as half:
+        half.sendall(b"no TLS at all")
+        half.recv(100)
+    server.send_signal(signal.SIGTERM)
+    out, err = server.communicate(timeout=DEADLINE)
+    assert (server.returncode, out) == (0, "")
+    assert 2 in numbers or '"event":"stopped"' in err
+    with sqlite3.connect(made.folder / "cardea.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_lesson_38_an_example_without_standard_streams_serves_and_stops(tmp_path, name):
+    program, settings = SERVICES[name]
+    port = free_port()
+    path = tmp_path / "f.yaml"
+    if name == "grant-resource":
+        (tmp_path / "jwks.json").write_text('{"keys":[]}')
+        settings = {"issuer": "https://a.example", "audience": "https://b.example", "jwks": "jwks.json"}
+    path.write_text(json.dumps({"listen": [f"127.0.0.1:{port}"], **settings}))
+    path.chmod(0o600)
+    service = begin(BUILD / program, "--config", path, redirect=closing((0, 1, 2)))
+    assert within(DEADLINE, lambda: is_listening(port) or service.poll() is not None)
+    assert service.poll() is None
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=DEADLINE) as answer:
+        assert answer.status == 200
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(DEADLINE) == 0
+    service.communicate()
+
+
+@pytest.mark.parametrize("command", [["version"], ["help"], ["key", "list"]], ids=" ".join)
+def test_lesson_38_full_standard_output_is_said(made, command):
+    args = command + (["--config", made.config] if command[0] == "key" else [])
+    code, _, err = run(*args, redirect=">/dev/full")
+    assert (code, err) == (1, "cardea: standard output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("redirect,why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_lesson_38_a_client_whose_secret_cannot_be_shown_is_not_added(made, redirect, why, options):
+    args = ["client", "add", "unseen", "--grant-type", "client_credentials", "--config", made.config, *options]
+    code, _, err = run(*args, redirect=redirect)
+    assert code == 1
+    assert err == f"cardea client add: the secret cannot be written to standard output ({why}), so nothing was changed\n"
+    assert "unseen" not in made.run("client", "list", check=0).stdout
+
+
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
+def test_lesson_38_a_client_keeps_its_secret_where_the_new_one_cannot_be_shown(made, redirect):
+    name = "kept" if redirect == ">&-" else "kept-too"
+    secret = made.run("client", "add", name, "--grant-type", "client_credentials", check=0).stdout.strip()
+    before = made.run("audit", "tail", "--json", check=0).stdout
+    code, _, err = run("client", "secret", name, "--config", made.config, redirect=redirect)
+    assert code == 1 and "so nothing was changed" in err
+    server = begin(CARDEA, "serve", "--config", made.config, redirect="")
+    try:
+        assert within(DEADLINE, lambda: is_listening(made.port))
+        assert made.client_token(name, secret)[0] == 200
+    finally:
+        server.terminate()
+        server.communicate(timeout=DEADLINE)
+    assert made.run("audit", "tail", "--json", check=0).stdout.count("client.secret") == before.count("client.secret")
+
+
+def test_lesson_38_full_standard_error_stops_nothing(made):
+    code, out, _ = run("client", "add", "said", "--grant-type", "client_credentials", "--config", made.config,
+                       redirect="2>/dev/full")
+    assert code == 0 and len(out.strip()) == 43
+
+
+def test_lesson_38_a_password_is_not_read_from_closed_standard_input(made):
+    code, _, err = run("user", "add", "ana", "--password-file", "-", "--config", made.config, redirect="<&-")
+    assert code != 0 and "Bad file descriptor" in err
+    assert "ana" not in made.run("user", "list", check=0).stdout
