@@ -33,6 +33,11 @@ cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr
         return status;
 }
 
+cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr)
+{
+        return core->login && !is_away(core) ? cd_login_check_address(core->login, address, reterr) : CD_OK;
+}
+
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
 {
         cd_time now;

@@ -258,6 +258,32 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         return CD_OK;
 }
 
+static cd_status fail_throttled(int64_t seconds, struct cd_error *reterr)
+{
+        cd_status status = cd_failf(reterr, CD_THROTTLED, CD_STR(""),
+                                    "too many wrong tries; the next one counts in %lld s", (long long)seconds);
+
+        if (reterr)
+                reterr->retry_after = seconds;
+        return status;
+}
+
+cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
+                           struct cd_error *reterr)
+{
+        int64_t left = 0;
+
+        if (!is_counted(subject))
+                return CD_OK;
+        pthread_mutex_lock(&lockout->lock);
+        const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
+        /* Where the clock was set back, cd_lockout_begin mends the counter. */
+        if (counter && counter->is_told && counter->failed_at <= now)
+                left = seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now);
+        pthread_mutex_unlock(&lockout->lock);
+        return left > 0 ? fail_throttled(left, reterr) : CD_OK;
+}
+
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr)
 {
@@ -279,13 +305,7 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
                 counter->is_told = 1;
         }
         pthread_mutex_unlock(&lockout->lock);
-        if (status != CD_THROTTLED)
-                return status;
-        status = cd_failf(reterr, CD_THROTTLED, CD_STR(""), "too many wrong tries; the next one counts in %lld s",
-                          (long long)left);
-        if (reterr)
-                reterr->retry_after = left;
-        return status;
+        return status == CD_THROTTLED ? fail_throttled(left, reterr) : status;
 }
 
 static void count_wrong(const struct cd_lockout *lockout, struct counter *counter, cd_time now)

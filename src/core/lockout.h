@@ -64,6 +64,10 @@ int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
  * try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of the same subject. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
+/* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt: the same error. CD_OK
+ * says nothing. Memory only: counts nothing, and waits for no attempt. */
+cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
+                           struct cd_error *reterr);
 /* True where a right password ended wrong ones of which this process knows; the store may not have counted them yet. */
 bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now);

@@ -204,3 +204,12 @@ cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena
         (void)end(&l, &l.address, outcome);
         return status;
 }
+
+/* An account is not looked at: whether an operator has cleared it meanwhile only the store knows. */
+cd_status cd_login_check_address(const struct cd_login *login, cd_str address, struct cd_error *reterr)
+{
+        const struct cd_lockout_subject subject = { .kind = CD_LOCKOUT_ADDRESS, .key = address };
+        cd_time now = login->clock->now(login->clock);
+
+        return now < 0 ? CD_OK : cd_lockout_check(login->lockout, &subject, now, reterr);
+}

@@ -128,7 +128,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         send_token(req, &token, res);
 }
 
-/* What needs no password's hash is answered here, on the loop. */
+/* What needs no password's hash is answered here, on the loop, an address that has to wait too: see oauth_token.c. */
 void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
@@ -140,8 +140,11 @@ void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_r
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {
-                cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
-                return;
+                if (cd_core_check_address(web->core, ask->address, &err) == CD_OK) {
+                        cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
+                        return;
+                }
+                req->log->grant_type = CD_STR("basic");
         }
         send_error(web, req, &err, res);
 }

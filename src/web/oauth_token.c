@@ -104,7 +104,8 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         issue(web, req, ask, res);
 }
 
-/* Everything but a log-in is answered here, on the loop. */
+/* Everything but a log-in is answered here, on the loop, and one that is refused for its address too: a flood of those must not fill the
+ * queue of the pool, in which the log-ins of others wait. */
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
@@ -118,9 +119,12 @@ void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_
         }
         cd_status status = decode(req, ask, &err);
         say_who(web, req, ask);
+        bool wants_login = status == CD_OK && cd_token_wants_login(web->core, ask);
+        if (wants_login)
+                status = cd_core_check_address(web->core, ask->address, &err);
         if (status != CD_OK)
                 cd_web_send_oauth_error(req, res, &err);
-        else if (cd_token_wants_login(web->core, ask))
+        else if (wants_login)
                 cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
         else
                 issue(web, req, ask, res);

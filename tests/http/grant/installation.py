@@ -150,13 +150,13 @@ class Server(services.Service):
         assert answer.status == 200, answer
         return answer.json()["token"]
 
-    def form(self, path, fields, client):
+    def form(self, path, fields, client, headers=()):
         with Connection(self.port) as connection:
-            return connection.form(path, fields, self.home.clients[client])
+            return connection.form(path, fields, self.home.clients[client], headers)
 
-    def password_grant(self, name, password):
+    def password_grant(self, name, password, headers=()):
         fields = {"grant_type": "password", "username": name, "password": password}
-        return self.form("/oauth/token", urlencode(fields), APP)
+        return self.form("/oauth/token", urlencode(fields), APP, headers)
 
     def introspect(self, token, client=WATCH):
         answer = self.form("/oauth/introspect", {"token": token}, client)

@@ -173,6 +173,38 @@ def test_an_address_waits_whatever_the_names(install):
     assert from_address(server, "192.0.2.2", *ANA).status == 200
 
 
+def events_of(home, action):
+    lines = home.cardea("audit", "tail", "--json", "--lines", "1000").splitlines()
+    return [event for event in map(json.loads, lines) if event["action"] == action]
+
+
+def test_lesson_15_a_locked_out_address_takes_no_place_of_others(install, store):
+    """It is refused on the loop: with the only hash under way and the queue full, others are told 503, and this address still 429."""
+    home = install(store=store(), lockout={**BY_ADDRESS, "address_tries": 1}, trusted_proxies=["127.0.0.1"],
+                   password_hashing={"memory": "64MB", "iterations": 15, "parallel": 1, "queue": 1})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert_refused(from_address(server, "192.0.2.1", "somebody", "a guess"))
+        assert_throttled(from_address(server, "192.0.2.1", *ANA))
+        others = [pool.submit(from_address, server, "192.0.2.2", *ANA) for _ in range(4)]
+        wait_until(lambda: sum(other.done() for other in others) >= 2, "the queue to be full")
+        for i in range(20):
+            known, unknown = (from_address(server, "192.0.2.1", name, ANA[1]) for name in ("ana", f"nobody{i}"))
+            assert_throttled(known)
+            assert (known.status, known.body) == (unknown.status, unknown.body)
+            answer = server.password_grant(*ANA, headers=[("X-Forwarded-For", "192.0.2.1")])
+            assert_throttled(answer)
+        assert not all(other.done() for other in others), "the pool was not busy"
+        assert sorted(other.result().status for other in others) in ([200, 200, 503, 503], [200, 503, 503, 503])
+    lines = [event for event in server.events() if event["event"] == "request" and event["status"] == 429]
+    assert len(lines) == 61
+    assert {line["reason"].split(";")[0] for line in lines} == {"too many wrong tries"}
+    assert {line["grant_type"] for line in lines} == {"basic", "password"}
+    wait_until(lambda: events_of(home, "login.locked"), "the audit")
+    assert [event["address"] for event in events_of(home, "login.locked")] == ["192.0.2.1"]
+
+
 @pytest.mark.parametrize("forged", ["198.51.100.{}, 192.0.2.1", "127.0.0.1, 198.51.100.{}, 192.0.2.1",
                                     "garbage{}, 192.0.2.1", "\"<{}>\", 192.0.2.1"])
 def test_an_address_in_front_of_the_real_one_is_no_way_around(install, forged):

@@ -147,6 +147,38 @@ static void only_the_first_refused_try_is_news(void **state)
         }
 }
 
+static void lesson_15_a_check_says_what_begin_says_once_somebody_was_told(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject subject = address("192.0.2.1");
+        struct cd_error err = { 0 };
+
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        fail_times(f, subject, ADDRESS_TRIES);
+        /* The first refusal is cd_lockout_begin's: it is news. */
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), DELAY);
+        for (int i = 0; i < 100; i++)
+                assert_status(cd_lockout_check(f->lockout, &subject, f->now, &err), CD_THROTTLED);
+        assert_string_equal(err.reason, "too many wrong tries; the next one counts in 2 s");
+        assert_int_equal(err.retry_after, DELAY);
+        f->now += DELAY;
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        fail_times(f, subject, 1);
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY);
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_THROTTLED);
+        /* Nor does it keep an address waiting for a clock that was set back. */
+        f->now -= 1000;
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY);
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_THROTTLED);
+        f->now += 2 * DELAY;
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+        subject = address("");
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
+}
+
 static void a_right_password_empties_the_counter_of_the_account(void **state)
 {
         struct fixture *f = *state;
@@ -495,6 +527,7 @@ int main(void)
                 TEST(lesson_9_the_delay_doubles_up_to_its_most),
                 TEST(a_refused_try_says_when_the_next_one_counts),
                 TEST(only_the_first_refused_try_is_news),
+                TEST(lesson_15_a_check_says_what_begin_says_once_somebody_was_told),
                 TEST(a_right_password_empties_the_counter_of_the_account),
                 TEST(a_right_password_does_not_pay_for_guesses_from_its_address),
                 TEST(a_try_without_an_answer_is_taken_back),

@@ -493,8 +493,12 @@ static void a_locked_address_is_one_audit_event(void **state)
         for (int i = 0; i < ADDRESS_TRIES; i++, name[6]++)
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         f->actions[0] = '\0';
+        assert_status(cd_login_check_address(&f->login, f->address, NULL), CD_OK); /* it is not in the audit yet */
         for (int i = 0; i < 100; i++)
                 assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_status(cd_login_check_address(&f->login, f->address, &f->err), CD_THROTTLED);
+        assert_int_equal(f->err.retry_after, 2);
+        assert_status(cd_login_check_address(&f->login, CD_STR("192.0.2.2"), NULL), CD_OK);
         assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
 }
 
