@@ -185,12 +185,21 @@ static void fetch_and_say_whether_ready(void *app, const struct cd_http_request 
                 send_failure(self, req, res, &why);
 }
 
+static void say_stopping(const struct cd_http_request *req, struct cd_http_response *res)
+{
+        cd_http_respond_error(req, res, 503, CD_STR("not_ready"), CD_STR("the server is stopping"));
+        cd_http_response_header(res, CD_STR("Retry-After"), CD_STR("1"));
+        no_store(res);
+}
+
 /* Without keys no request can be answered. Whoever waits for us to be ready sends none, so asking for it fetches them. */
 static void readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct resource_server *self = app;
 
-        if (cardea_has_keys(self->verifier))
+        if (cd_http_is_stopping(res))
+                say_stopping(req, res);
+        else if (cardea_has_keys(self->verifier))
                 healthz(app, req, res);
         else
                 cd_http_continue_on(res, CD_HTTP_OUTGOING, fetch_and_say_whether_ready, NULL);

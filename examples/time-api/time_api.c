@@ -229,3 +229,14 @@ void api_healthz(void *app, const struct cd_http_request *req, struct cd_http_re
         cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{\"status\":\"ok\"}"));
         api_no_store(res);
 }
+
+void api_readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        if (!cd_http_is_stopping(res)) {
+                api_healthz(app, req, res);
+                return;
+        }
+        cd_http_respond_error(req, res, 503, CD_STR("not_ready"), CD_STR("the server is stopping"));
+        cd_http_response_header(res, CD_STR("Retry-After"), CD_STR("1"));
+        api_no_store(res);
+}

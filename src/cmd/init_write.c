@@ -104,6 +104,8 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                                "place\n"));
         if (init->user)
                 add_setting(buf, "user", cd_str_from_c(init->user), "   # whom to become when started as root");
+        cd_buf_add(buf, CD_STR("# Behind a load balancer that asks /readyz, how long it has to notice a stop:\n"
+                               "# drain_delay: 5s\n"));
         cd_buf_add(buf, CD_STR("\n# Users, clients, keys and the audit. SQLite needs no server; several nodes share a "
                                "PostgreSQL:\n"
                                "# store: postgresql://cardea@db.example.org/cardea\n"));
