@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from engine import PATIENCE, Reader, Server, answer_to, get, post, wait_until
+from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, post, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,23 @@ def test_lesson_15_a_full_cpu_queue_is_503_and_other_requests_do_not_wait():
 
         wait_until(lambda: len(reasons()) >= len(refused))  # the log is written behind the answers
         assert set(reasons()) == {"the queue of the pool is full"}
+
+
+def test_lesson_33_a_pool_without_a_thread_says_that_it_is_not_its_queue():
+    """Who reads "the queue is full" raises limits.queue, which mends nothing here."""
+    with Server("cpu", 1, "cpu_queue", 1, "workers", 1, binary=BINARY.with_name("echo-server-failing")) as server:
+        server.process.send_signal(signal.SIGWINCH)
+        for path in ("/worker?a", "/move-hold?0"):
+            answer = answer_to(server, get(path))
+            assert (answer.status, answer.json()) == (503, {"error": "temporarily_unavailable"})
+            assert answer.headers["retry-after"] == "1"
+        assert answer_to(server, get("/inline?a")).body == b"a"
+        server.wait_for_event("request", 3)
+        reasons = [e["reason"] for e in server.events("request") if e["status"] == 503]
+        assert reasons == ["no thread can be started: out of memory"] * 2
+        server.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: answer_to(server, get("/worker?a")).body == b"a")
+        assert answer_to(server, get("/move-hold?0")).body == b"0"
 
 
 def test_while_requests_compute_for_long_fewer_threads_run():
