@@ -48,4 +48,6 @@ void api_send_gateway_error(const struct cd_http_request *req, struct cd_http_re
 void api_no_store(struct cd_http_response *res);
 
 cd_http_handler api_healthz; /* GET /healthz */
-cd_http_handler api_readyz;  /* GET /readyz: what these services need themselves is there from the start, until they are told to stop */
+/* GET /readyz: what these services need themselves is there from the start, so only a service that ends is not
+ * ready. */
+cd_http_handler api_readyz;

@@ -2,7 +2,8 @@
 /* Standard input, output and error of a program that may have been started without them ("<&-"). */
 #include <stdbool.h>
 
-/* To be called first thing in main: opens those that are closed, so that no file, database or socket of ours gets their numbers, and with
- * them what is printed. Standard input still cannot be read and standard output still cannot be written (EBADF), so that a command whose
- * result nobody gets fails; what goes to standard error is thrown away. False, with errno: /dev/null cannot be opened. */
+/* To be called first thing in main: opens those that are closed, so that no file, database or socket of ours gets their
+ * numbers, and with them what is printed. Standard input still cannot be read and standard output still cannot be
+ * written (EBADF), so that a command whose result nobody gets fails; what goes to standard error is thrown away. False,
+ * with errno: /dev/null cannot be opened. */
 bool cd_open_standard_streams(void);

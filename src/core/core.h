@@ -46,8 +46,8 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
 /* CD_UNAVAILABLE while the store is away: whoever needs it fails at once, and does not wait for its timeouts. */
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
 
-/* CD_THROTTLED where a log-in from the address is refused, whoever it is: see cd_login_check_address. CD_OK also where something else would
- * come first, such as a store that is away. Memory only. */
+/* CD_THROTTLED where a log-in from the address is refused, whoever it is: see cd_login_check_address. CD_OK also where
+ * something else would come first, such as a store that is away. Memory only. */
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr);
 
 /* Whether tokens can be issued now: clock, randomness, key and store answer. */

@@ -127,8 +127,8 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
         return key ? key : 1;
 }
 
-/* A client whose address is not known has no counter of its own, and shares none: a single counter would make all of those one client
- * (LESSONS 34). */
+/* A client whose address is not known has no counter of its own, and shares none: a single counter would make all of
+ * those one client (LESSONS 34). */
 static bool is_counted(const struct cd_lockout_subject *subject)
 {
         return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;

@@ -29,8 +29,8 @@ struct cd_lockout_rules {
 enum cd_lockout_kind {
         CD_LOCKOUT_ACCOUNT, /* a user's canonical name */
         CD_LOCKOUT_NAME,    /* a name that no user has, as it came */
-        /* An IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4. Empty where it is not known: then nothing is counted or
-         * refused by address, and the account's counter alone holds. */
+        /* An IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4. Empty where it is not known: then
+         * nothing is counted or refused by address, and the account's counter alone holds. */
         CD_LOCKOUT_ADDRESS,
 };
 
@@ -64,8 +64,8 @@ int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
  * try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of the same subject. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
-/* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt: the same error. CD_OK
- * says nothing. Memory only: counts nothing, and waits for no attempt. */
+/* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt:
+ * the same error. CD_OK says nothing. Memory only: counts nothing, and waits for no attempt. */
 cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            struct cd_error *reterr);
 /* True where a right password ended wrong ones of which this process knows; the store may not have counted them yet. */

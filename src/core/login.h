@@ -39,6 +39,7 @@ struct cd_login_attempt {
  * Audit and counters of the store are written behind the answer; that they cannot be written does not fail a login. */
 cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
                             const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);
-/* CD_THROTTLED where cd_login_password would refuse any attempt from the address now, and has recorded that in the audit: the same error,
- * for a caller that would first have to wait for a thread to hash on. CD_OK says nothing. Memory only. */
+/* CD_THROTTLED where cd_login_password would refuse any attempt from the address now, and has recorded that in the
+ * audit: the same error, for a caller that would first have to wait for a thread to hash on. CD_OK says nothing. Memory
+ * only. */
 cd_status cd_login_check_address(const struct cd_login *login, cd_str address, struct cd_error *reterr);

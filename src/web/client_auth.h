@@ -3,8 +3,8 @@
 #include "base/field.h"
 #include "http/http.h"
 
-/* The body as a form. CD_INVALID_REQUEST where it is none, or a parameter is missing, doubled or malformed; CD_UNSUPPORTED_CODING where
- * it is compressed. */
+/* The body as a form. CD_INVALID_REQUEST where it is none, or a parameter is missing, doubled or malformed;
+ * CD_UNSUPPORTED_CODING where it is compressed. */
 cd_status cd_web_decode_form(const struct cd_http_request *req, const struct cd_table *table, void *ret,
                              struct cd_error *reterr);
 

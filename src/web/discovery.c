@@ -83,7 +83,8 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str rea
 /* Short enough that a new key is seen in time, long enough that nobody asks for each token. */
 static const cd_str cache = CD_STR_INIT("public, max-age=60");
 
-/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSON 44). */
+/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSON
+ * 44). */
 static void allow_any_origin(struct cd_http_response *res)
 {
         cd_http_response_header(res, CD_STR("Access-Control-Allow-Origin"), CD_STR("*"));
@@ -108,7 +109,8 @@ void cd_web_metadata(void *app, const struct cd_http_request *req, struct cd_htt
         send_document(res, CD_STR("application/json"), cd_web_get(app)->metadata);
 }
 
-/* Whatever header a page wants to send is allowed: none is read. A day is the longest that a browser keeps the answer. */
+/* Whatever header a page wants to send is allowed: none is read. A day is the longest that a browser keeps the
+ * answer. */
 void cd_web_document_options(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         static const cd_str asks = CD_STR_INIT("Access-Control-Request-Headers");

@@ -104,8 +104,8 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         issue(web, req, ask, res);
 }
 
-/* Everything but a log-in is answered here, on the loop, and one that is refused for its address too: a flood of those must not fill the
- * queue of the pool, in which the log-ins of others wait. */
+/* Everything but a log-in is answered here, on the loop, and one that is refused for its address too: a flood of those
+ * must not fill the queue of the pool, in which the log-ins of others wait. */
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
