@@ -63,5 +63,13 @@ def test_junit_and_checks_are_added(tmp_path):
     assert report(tmp_path, "--step", "clang")[1][-1] == "it does not compile"
 
 
+def test_a_step_says_how_long_it_took(tmp_path):
+    (tmp_path / "lint.check").write_text("0\n")
+    assert report(tmp_path, "--step", "lint") == (0, ["lint             1 passed, 0 failed"])
+    (tmp_path / "lint.time").write_text("12.4 3.1 0.8\n")
+    assert report(tmp_path, "--step", "lint") == (0, ["lint             1 passed, 0 failed   12 s, 4 s of processor"])
+    assert report(tmp_path) == (0, ["1 passed, 0 failed"])
+
+
 def test_nothing_run_is_no_success(tmp_path):
     assert report(tmp_path) == (1, ["0 passed, 0 failed"])
