@@ -1,8 +1,9 @@
 """The authorization server of these tests: its clients, and what one asks of it."""
 import base64
-import http.client
 import json
 from urllib.parse import quote, quote_plus, urlencode
+
+import h2client
 
 CLOCK = "http://localhost:5002"  # the audience of most tokens here
 OTHER = "http://localhost:6002"  # the audience of the client "other"
@@ -87,7 +88,7 @@ class Connection:
     """One kept-alive connection."""
 
     def __init__(self, port, timeout=20):
-        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self.http = h2client.connect("127.0.0.1", port, timeout)
 
     def send(self, method, path, body=None, headers=()):
         named = any(name.lower() == "host" for name, _ in headers)

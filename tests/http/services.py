@@ -1,6 +1,5 @@
 """Real services on free ports, and fake peers for them. A service runs in its test's tmp_path and is stopped behind it."""
 
-import http.client
 import json
 import os
 import pathlib
@@ -13,6 +12,7 @@ import urllib.parse
 
 import pytest
 
+import h2client
 from support.ports import find_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ class Answer:
 def call(url, method="GET", headers=(), body=None, timeout=PATIENCE):
     """One request on a connection of its own; headers are pairs, so that one may come twice."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    connection = h2client.connect(parts.hostname, parts.port, timeout)
     try:
         if isinstance(body, dict):
             body = urllib.parse.urlencode(body)
@@ -79,7 +79,7 @@ class Service:
     def start(self):
         command = [PROGRAMS[self.program], *(self.arguments or [])]
         if self.config is not None:
-            self.config_file.write_text(json.dumps(self.config))
+            self.config_file.write_text(json.dumps(h2client.with_protocol(self.config)))
             command += ["--config", self.config_file]
         before = len(self.events())
         with open(self.log_file, "ab") as log:

@@ -9,10 +9,15 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+import h2client  # noqa: E402
+from h2client import PROTOCOL  # noqa: E402
 from support.ports import find_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -25,7 +30,8 @@ class Server:
     """`echo-server NAME VALUE ...` on a free port. Leaving the block stops it and expects exit 0 without a sanitizer's report."""
 
     def __init__(self, *arguments, expect_exit=0, binary=BINARY, descriptors=None):
-        self.arguments = [str(a) for a in arguments]
+        self.arguments = ["http2", "1"] if PROTOCOL == "h2" else []
+        self.arguments += [str(a) for a in arguments]
         self.expect_exit = expect_exit
         self.descriptors = descriptors
         self.binary = str(binary)
@@ -72,6 +78,11 @@ class Server:
         return events[count - 1]
 
     def connect(self, **options):
+        """A socket to write HTTP/1 to. Over HTTP/2 what is written becomes streams."""
+        sock = self.connect_raw(**options)
+        return h2client.Http1Socket(sock) if PROTOCOL == "h2" else sock
+
+    def connect_raw(self, **options):
         sock = socket.socket()
         for name, value in options.items():
             sock.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
@@ -130,6 +141,8 @@ def unread(sock):
 
 def read_all(sock):
     """Until the other side closes; a reset ends it too, with what came before."""
+    if isinstance(sock, h2client.Http1Socket):
+        return sock.read_all()
     data = b""
     while True:
         try:
@@ -194,6 +207,8 @@ class Reader:
                 piece = self.sock.recv(65536)
 
     def answer(self, head_only=False):
+        if isinstance(self.sock, h2client.Http1Socket):
+            return self.sock.answer()
         answer = self.head()
         answer.body = b"" if head_only else b"".join(self.pieces(answer))
         return answer
@@ -273,6 +288,11 @@ class Answer:
 
     def json(self):
         return json.loads(self.body)
+
+
+def says_close(answer):
+    """HTTP/1 says behind which answer the connection ends. HTTP/2 has no such header (RFC 9113 section 8.2.2)."""
+    return answer.headers.get("connection") == (None if PROTOCOL == "h2" else "close")
 
 
 def get(path, *headers, method="GET", version="HTTP/1.1"):

@@ -3,6 +3,8 @@ certain: what was sent meanwhile is read at once when it goes on."""
 import contextlib
 import signal
 
+import pytest
+
 from engine import Reader, Server, get, post, read_all
 
 
@@ -31,6 +33,7 @@ def test_each_connection_gets_its_own_answers_in_order():
             sock.close()
 
 
+@pytest.mark.h1_only("half requests and nonsense")
 def test_gathered_answers_stand_among_all_other_kinds():
     with Server("threads", 1) as server:
         kinds = [
@@ -47,6 +50,7 @@ def test_gathered_answers_stand_among_all_other_kinds():
             sock.close()
 
 
+@pytest.mark.h1_only("a request cut in two by a read")
 def test_a_second_read_in_the_same_turn_comes_behind_the_first():
     # More than the loop's buffer of 64 KB: the connection is read twice in one turn, the second time up to half a request.
     count = 3000
@@ -62,6 +66,7 @@ def test_a_second_read_in_the_same_turn_comes_behind_the_first():
         assert Reader(other).answer().body == b"other"
 
 
+@pytest.mark.h1_only("a pipeline")
 def test_a_long_pipeline_does_not_hold_the_gathered_answers_back():
     with Server("threads", 1) as server:
         socks = [server.connect() for _ in range(5)]
@@ -91,6 +96,7 @@ def test_clients_that_went_away_do_not_disturb_the_others():
             sock.close()
 
 
+@pytest.mark.h1_only("a client of HTTP/2 that closes its side has gone")
 def test_a_half_closed_client_gets_its_answer():
     with Server("threads", 1) as server:
         socks = [server.connect() for _ in range(10)]
@@ -103,6 +109,7 @@ def test_a_half_closed_client_gets_its_answer():
             sock.close()
 
 
+@pytest.mark.h1_only("reads the bytes; see http2/test_http2_shutdown.py")
 def test_a_signal_in_the_same_turn_loses_no_answer():
     with Server("threads", 1) as server:
         socks = [server.connect() for _ in range(20)]

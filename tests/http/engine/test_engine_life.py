@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, post, read_all, wait_until
+from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, post, read_all, says_close, wait_until
 
 
 def run_to_end(*arguments):
@@ -65,7 +65,7 @@ def test_a_signal_finishes_what_runs_and_exits_0(number):
         reader = Reader(sock)
         assert idle_reader.is_closed()
         answer = reader.answer()
-        assert (answer.body, answer.headers["connection"]) == (b"400", "close")
+        assert answer.body == b"400" and says_close(answer)
         assert reader.is_closed()
         assert server.process.wait(PATIENCE) == 0
         assert [e["event"] for e in server.events("stopping") + server.events("stopped")] == ["stopping", "stopped"]
@@ -86,6 +86,7 @@ def test_no_connection_is_taken_after_the_signal():
         assert Reader(sock).answer().status == 200
 
 
+@pytest.mark.h1_only("half a head; see http2/test_http2_shutdown.py")
 def test_a_request_that_is_coming_in_may_end_before_the_grace():
     with Server("threads", 1) as server, server.connect() as sock:
         sock.sendall(b"GET /inline?a HTTP/1.1\r\nHo")
@@ -130,6 +131,7 @@ def test_a_client_may_go_away_while_its_request_comes():
         assert answer_to(server, get("/inline?a")).body == b"a"
 
 
+@pytest.mark.h1_only("those of HTTP/2 have their own bound; see http2/test_http2_attacks.py")
 def test_idle_connections_cost_little():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3000:
@@ -149,6 +151,7 @@ def test_idle_connections_cost_little():
             sock.close()
 
 
+@pytest.mark.h1_only("reads the bytes; see http2/test_http2_attacks.py")
 def test_lesson_31_failing_allocations_cost_an_answer_at_most():
     requests = [get("/inline?a"), get("/worker?a"), get("/show-worker"), get("/big?1000000"), post("/echo", b"x" * 5000),
                 get("/%61/../inline?a"), get("/error"), get("/nowhere"), get("/error", method="PUT")]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engine import Reader, Server, answer_to, get, post, read_all
+from engine import Reader, Server, answer_to, get, post, read_all, says_close
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def test_pipelined_bodies_are_kept_apart(server):
         assert [reader.answer().body for _ in range(90)] == [b"one", b"abcde", b"three"] * 30
 
 
+@pytest.mark.h1_only("bytes of HTTP/1; see http2/test_http2_frames.py")
 @pytest.mark.parametrize("request_bytes, body", [
     (get("/inline?drip"), b"drip"),
     (post("/echo", b"drip"), b"drip"),
@@ -91,6 +92,7 @@ def test_a_handlers_error_has_a_description(server):
         "error": "invalid_request", "error_description": 'say "please"'}
 
 
+@pytest.mark.h1_only("targets have one form; see http2/test_http2_messages.py")
 def test_lesson_2_an_absolute_target_must_agree_with_host(server):
     assert answer_to(server, get("http://localhost/inline?a")).body == b"a"
     assert answer_to(server, get("HTTP://LOCALHOST/show")).json()["host"] == "localhost"
@@ -108,9 +110,10 @@ def test_lesson_2_host_and_path_are_canonical(server):
 @pytest.mark.parametrize("path", ["/a%2fb", "/a%5cb", "/a\\b", "/a;b", "/a%00b", "/../a", "/a#b", "/%zz", "/%e0%80%af"])
 def test_lesson_2_a_path_that_others_could_read_differently_is_400(server, path):
     answer = answer_to(server, get(path))
-    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.status == 400 and says_close(answer)
 
 
+@pytest.mark.h1_only("bytes of HTTP/1")
 @pytest.mark.parametrize("data", [
     b"GET / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
@@ -204,10 +207,12 @@ def test_a_clean_query_reaches_the_handler_as_it_was_sent(server):
         assert answer_to(server, get(f"/inline?{query}")).body == query.encode()
 
 
+@pytest.mark.h1_only("bytes of HTTP/1")
 def test_one_empty_line_before_a_request_is_let_pass(server):
     assert answer_to(server, b"\r\n" + get("/inline?a")).body == b"a"
 
 
+@pytest.mark.h1_only("HTTP/1.0")
 def test_http_1_0_closes_unless_it_asks(server):
     with server.connect() as sock:
         reader = Reader(sock)
@@ -218,12 +223,14 @@ def test_http_1_0_closes_unless_it_asks(server):
         assert reader.is_closed()
 
 
+@pytest.mark.h1_only("there is no Connection")
 def test_connection_close_is_kept(server):
     data = server.ask(get("/inline?a", "Connection: close") + get("/inline?b"))
     assert b"\r\nConnection: close\r\n" in data and data.count(b"HTTP/1.1 ") == 1
     assert server.ask(get("/worker?a", "Connection: close")).endswith(b"\r\n\r\na")
 
 
+@pytest.mark.h1_only("a client of HTTP/2 that closes its side has gone")
 def test_a_client_that_only_closes_its_side_gets_its_answers(server):
     with server.connect() as sock:
         sock.sendall(get("/sleep?50") + get("/inline?b"))
@@ -233,6 +240,7 @@ def test_a_client_that_only_closes_its_side_gets_its_answers(server):
         assert reader.is_closed()
 
 
+@pytest.mark.h1_only("see http2/test_http2_messages.py")
 def test_expect_is_answered_when_the_body_is_wanted(server):
     with server.connect() as sock:
         reader = Reader(sock)
@@ -249,6 +257,7 @@ def test_expect_is_answered_when_the_body_is_wanted(server):
     assert (answer.status, answer.json()) == (417, {"error": "expectation_failed"})
 
 
+@pytest.mark.h1_only("reads the bytes; see http2/test_http2_messages.py")
 def test_head_has_no_body_even_where_it_is_refused(server):
     for request in (get("/%00", method="HEAD"), get("/inline", method="HEAD").replace(b"Host: ", b"Host: @")):
         with server.connect() as sock:
@@ -257,6 +266,7 @@ def test_head_has_no_body_even_where_it_is_refused(server):
             assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\n"), answer
 
 
+@pytest.mark.h1_only("there are no transfer codings")
 def test_a_coding_below_chunked_is_501_where_the_body_is_read(server):
     answer = answer_to(server, get("/echo", "Transfer-Encoding: gzip, chunked", method="POST") + b"0\r\n\r\n")
     assert (answer.status, answer.json()) == (501, {"error": "not_implemented"})

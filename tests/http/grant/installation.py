@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import jwt
 import yaml
 
+import h2client
 import services
 from authority import Connection, basic_raw
 from services import wait_until
@@ -52,6 +53,7 @@ class Installation:
             "lockout": PATIENT,
         })
         self.config.update(changes)
+        self.config = h2client.with_protocol(self.config)
         self.config_file.write_text(json.dumps(self.config))
         if not is_copy:
             self.add_client(WATCH, introspect=[AUDIENCE])
@@ -104,7 +106,8 @@ class Installation:
     def serve_another(self, **changes):
         """A second node: another port, the same store, the same name."""
         path = self.folder / f"node{len(self.servers)}.yaml"
-        path.write_text(json.dumps({**self.config, "listen": [f"127.0.0.1:{find_ports()}"], **changes}))
+        config = {**self.config, "listen": [f"127.0.0.1:{find_ports()}"], **changes}
+        path.write_text(json.dumps(h2client.with_protocol(config)))
         return self.serve(path)
 
     def finish(self):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import h2client
 from authority import Authority, settings
 from services import PROGRAMS
 from support.ports import find_ports
@@ -16,7 +17,7 @@ class Service:
     def __init__(self, config, folder):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "cardea.yaml"
-        self.path.write_text(json.dumps(config, ensure_ascii=False, indent=1))
+        self.path.write_text(json.dumps(h2client.with_protocol(config), ensure_ascii=False, indent=1))
         self.process = subprocess.Popen([PROGRAMS["cardea"], "serve", "--config", str(self.path)], cwd=folder,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.lines = []

@@ -90,6 +90,7 @@ def test_a_token_is_never_active_after_a_revocation_that_races_with_introspectio
     assert two_loops.introspect(token) == {"active": False}
 
 
+@pytest.mark.h1_only("a pipeline")
 def test_pipelined_requests_are_answered_in_order(server):
     one = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 12\r\n\r\ngrant_type=x"
     two = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
