@@ -17,6 +17,11 @@ import h2.settings
 PROTOCOL = os.environ.get("CARDEA_PROTOCOL", "h1")
 assert PROTOCOL in ("h1", "h2"), PROTOCOL
 
+# Streams up to the last one that GOAWAY names are answered (RFC 9113 section 6.8); python3-h2 would give all of them up.
+h2.connection.H2ConnectionStateMachine._transitions[
+    h2.connection.ConnectionState.CLIENT_OPEN, h2.connection.ConnectionInputs.RECV_GOAWAY] = (
+        None, h2.connection.ConnectionState.CLIENT_OPEN)
+
 # What HTTP/2 has no header for (RFC 9113 section 8.2.2), or says in another way.
 OF_HTTP_1 = {"connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 
@@ -50,6 +55,8 @@ class Session:
 
     def __init__(self, sock, settings=None):
         self.sock = sock
+        # Frames are written one by one, and none waits for what was written before it to be acknowledged.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.streams = {}
         self.goaway = None  # (code, last stream) once it came
         self.at_eof = False
