@@ -3,7 +3,6 @@
 CARDEA_PROTOCOL=h2 makes it so for a whole run of pytest; a test that is about HTTP/1 alone is marked `h1_only("why")`."""
 import collections
 import http.client
-import json
 import os
 import socket
 
@@ -225,9 +224,6 @@ def to_bytes(text):
 
 # ---- for the engine's tests ----
 
-Answer = collections.namedtuple("Answer", "status headers body json")
-
-
 class Upload:
     """A request that was written as HTTP/1, on its way as HTTP/2."""
 
@@ -313,6 +309,7 @@ class Http1Socket:
                 self.uploads.remove(upload)
 
     def answer(self):
+        """The Stream of the next request, when it has ended."""
         assert self.unread, "no request was sent"
         upload = self.unread.popleft()
         while upload.stream is None or not (upload.stream.ended or upload.stream.error is not None):
@@ -323,7 +320,7 @@ class Http1Socket:
         if upload in self.uploads:  # answered before it was sent: what is left of it nobody wants
             self.uploads.remove(upload)
             self.current = None if upload is self.current else self.current
-        return Answer(stream.status, dict(stream.headers), stream.body, lambda: json.loads(stream.body))
+        return stream
 
     def read_all(self):
         """The bodies of all answers, until the server closes."""

@@ -208,7 +208,10 @@ class Reader:
 
     def answer(self, head_only=False):
         if isinstance(self.sock, h2client.Http1Socket):
-            return self.sock.answer()
+            stream = self.sock.answer()
+            answer = Answer(stream.status, stream.headers, stream.body)
+            answer.trailers = stream.trailers
+            return answer
         answer = self.head()
         answer.body = b"" if head_only else b"".join(self.pieces(answer))
         return answer

@@ -95,6 +95,8 @@ class Stream:
     def __init__(self):
         self.status, self.headers, self.trailers, self.body = None, {}, None, b""
         self.size = 0  # of the body; `body` is empty where the wire keeps none
+        self.granted = 0  # by updates of its window
+        self.taken, self.sent = 0, 0  # bytes of DATA that count for a window, of the server and ours
         self.informational = []
         self.ended, self.code = False, None  # `code`: of a reset
 
@@ -117,6 +119,8 @@ class Wire:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.streams = collections.defaultdict(Stream)
         self.next_stream = 1
+        self.initial = dict(pairs).get(INITIAL_WINDOW_SIZE, 65535)  # of what each stream may bring
+        self.window = 65535  # what the server may send yet on the connection
         self.settings, self.acks, self.pongs, self.goaways, self.updates = {}, 0, [], [], collections.Counter()
         self.at_eof = False
         self.credits = True  # DATA is credited at once
@@ -151,8 +155,33 @@ class Wire:
 
     def post(self, path, body, *more):
         stream = self.open(path, *more, method="POST", end=False)
+        self.streams[stream].sent += len(body)
         self.send(data(stream, body, end=True))
         return self.answer(stream)
+
+    def credit(self, stream, count):
+        """Lets the server send so many bytes more."""
+        if stream:
+            self.streams[stream].granted += count
+        else:
+            self.window += count
+        self.send(window_update(stream, count))
+
+    def room(self, stream):
+        """How many bytes of a body the server takes now."""
+        used = sum(s.sent for s in self.streams.values())
+        return min(65535 + self.updates[0] - used, self.settings[INITIAL_WINDOW_SIZE] + self.updates[stream] - self.streams[stream].sent)
+
+    def upload(self, stream, total, end=True):
+        """Sends so many bytes of a body, as there is room for them."""
+        piece, it = bytes(16384), self.streams[stream]
+        until = it.sent + total
+        while it.sent < until:
+            if not self.wait(lambda: self.room(stream) > 0 or it.is_over) or it.is_over:
+                return
+            size = min(self.room(stream), until - it.sent, len(piece))
+            it.sent += size
+            self.send(data(stream, piece[:size], end=end and it.sent == until))
 
     # -- receiving --
 
@@ -198,11 +227,16 @@ class Wire:
         elif isinstance(it, f.DataFrame):
             assert stream.status is not None and not stream.is_over, "DATA out of place"
             stream.size += len(it.data)
+            stream.taken += length
+            self.window -= length
+            assert self.window >= 0 and stream.taken <= self.initial + stream.granted, "more DATA than the window had room for"
             if self.keeps:
                 stream.body += it.data
             stream.ended = "END_STREAM" in it.flags
             if self.credits and length:
-                self.send(window_update(0, length), *([] if stream.ended else [window_update(it.stream_id, length)]))
+                self.credit(0, length)
+                if not stream.ended:
+                    self.credit(it.stream_id, length)
 
     def _take_block(self, it):
         _, flags, data_ = self.block or (it.stream_id, set(it.flags), b"")
@@ -227,6 +261,7 @@ class Wire:
         stream.ended = "END_STREAM" in flags
 
     def wait(self, condition):
+        """Takes frames until it holds, or the connection ends."""
         while not condition():
             if self.read() is None:
                 break
@@ -319,7 +354,7 @@ class Http2Server(Server):
     def wire(self, *pairs, preface=PREFACE, greets=True, **options):
         return Wire(self.connect_raw(**options), *pairs, preface=preface, greets=greets)
 
-    def streams(self):
+    def streaming(self):
         """What the streaming routes count: begun, ended, cancelled."""
         with self.wire() as wire:
             return wire.ask("/streams").json()

@@ -234,10 +234,10 @@ def test_data_for_a_stream_that_the_client_has_reset_end_no_other(server, wire):
 
 def test_a_stream_that_is_reset_is_not_answered(server, wire):
     stream = wire.open("/later?300")
-    before = server.streams()["cancelled"]
+    before = server.streaming()["cancelled"]
     wire.ping()
     wire.send(reset(stream))
-    wait_until(lambda: server.streams()["cancelled"] == before + 1)
+    wait_until(lambda: server.streaming()["cancelled"] == before + 1)
     wire.assert_serves()
     assert wire.streams[stream].status is None
 
@@ -335,7 +335,7 @@ def test_a_client_that_says_goaway_gets_its_answers(wire):
 def test_a_client_that_only_closes_its_side_is_gone(server, wire):
     wire.open("/later?60000")
     wire.ping()
-    before = server.streams()["cancelled"]
+    before = server.streaming()["cancelled"]
     wire.sock.shutdown(socket.SHUT_WR)
-    wait_until(lambda: server.streams()["cancelled"] == before + 1)
+    wait_until(lambda: server.streaming()["cancelled"] == before + 1)
     wire.wait_end()

@@ -238,10 +238,10 @@ def test_a_content_length_that_the_data_belie_is_malformed(wire, path, length, b
 
 
 def test_a_streaming_handler_is_told_when_the_data_belie_the_length(server, wire):
-    before = server.streams()
+    before = server.streaming()
     for length, body in (("3", b"four"), ("5", b"four")):
         wire.assert_malformed(sent(wire, request("/sink", ("content-length", length), method="POST"), body))
-    wait_until(lambda: server.streams() == {**before, "begun": before["begun"] + 2, "cancelled": before["cancelled"] + 2})
+    wait_until(lambda: server.streaming() == {**before, "begun": before["begun"] + 2, "cancelled": before["cancelled"] + 2})
 
 
 def test_a_content_length_of_more_than_64_bits_is_refused(wire):
@@ -333,12 +333,12 @@ def test_a_tunnel_takes_more_than_a_body_may_have(wire):
 
 
 def test_a_tunnel_ends_when_the_client_resets_it(server, wire):
-    before = server.streams()["cancelled"]
+    before = server.streaming()["cancelled"]
     stream = tunnel(wire)
     wire.send(data(stream, b"hello"))
     wire.wait_bytes(stream, 5)
     wire.send(reset(stream))
-    wait_until(lambda: server.streams()["cancelled"] == before + 1)
+    wait_until(lambda: server.streaming()["cancelled"] == before + 1)
     wire.assert_serves()
 
 
