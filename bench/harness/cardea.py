@@ -10,6 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 RESOURCE = 'http://localhost:5002'
 CLIENT = basic('1234', 'qwerty')
 INTROSPECTOR = basic('resource', 'resource-secret')
+LOG_OFF = 4  # as the echo server numbers it
 CLIENT_CREDENTIALS = form(grant_type='client_credentials', scope='current_time')
 
 COMMON = '''\
@@ -34,6 +35,8 @@ clients:
     secret: resource-secret
     introspect: [http://localhost:5002]
 '''
+SERVE_PLAIN_HTTP2 = SERVE.replace('["127.0.0.1:{port}"]', '[{{ address: "127.0.0.1:{port}", http2: true }}]')
+SERVE_TLS = SERVE + 'tls: {{ certificate: {certificate}, key: {key} }}\n'
 TIME_RESOURCE = COMMON + '''\
 authorization_server: http://127.0.0.1:{authorization_server}
 resource: http://localhost:5002
@@ -69,19 +72,44 @@ def signing_key(shop):
     return path
 
 
-def start_service(shop, options, names, template, *, core, threads, log='off', **values):
+def certificate_and_key(shop):
+    """A certificate of its own signature for the same key."""
+    certificate, key = shop.path('certificate.pem'), signing_key(shop)
+    if not os.path.exists(certificate):
+        subprocess.run(['openssl', 'req', '-x509', '-new', '-key', key, '-subj', '/CN=localhost', '-days', '2',
+                        '-out', certificate], capture_output=True, check=True)
+    return certificate, key
+
+
+def start_service(shop, options, names, template, *, core, threads, log='off', wrapper=(), **values):
+    """`wrapper`: what runs the program, valgrind for one."""
     port = free_port()
     name = names[-1]
     text = template.format(port=port, threads=threads, log=log, key=signing_key(shop), **values)
     config = shop.write(f'{name}-{port}.yaml', text)
-    argv = [binary(options, *names), *(['serve'] if name == 'cardea' else []), '--config', config]
+    argv = [*wrapper, binary(options, *names), *(['serve'] if name == 'cardea' else []), '--config', config]
     process = shop.start(name, argv, core=core)
     process.port = port
     return process.wait_until_ready(port, '/healthz')
 
 
-def start_server(shop, options, *, core=SERVER_CORE, threads=1, log='off'):
-    return start_service(shop, options, ['cardea'], SERVE, core=core, threads=threads, log=log)
+def start_server(shop, options, template=SERVE, *, core=SERVER_CORE, threads=1, log='off', **values):
+    return start_service(shop, options, ['cardea'], template, core=core, threads=threads, log=log, **values)
+
+
+def start_tls_server(shop, options):
+    return start_server(shop, options, SERVE_TLS, certificate=certificate_and_key(shop)[0])
+
+
+def start_echo_server(shop, options, **settings):
+    """The tests' server, for what cardea itself has no route for."""
+    port = free_port()
+    settings = {'log': LOG_OFF, 'threads': 1, 'listen': f'127.0.0.1:{port}', **settings}
+    words = [str(word) for pair in settings.items() for word in pair]
+    program = binary(options, 'tests', 'http', 'engine', 'echo-server')
+    process = shop.start('echo-server', [program, *words], core=SERVER_CORE)
+    process.port = port
+    return process.wait_until_ready(port, '/healthz')
 
 
 def start_user_call(shop, options):

@@ -138,7 +138,7 @@ def introspection_target(shop, server, name, core=None, during=None):
     """`during(options)` is a context manager around the measurement."""
     path = issued_tokens(shop, server)
     one = cardea.first_token(server.port).json()['access_token']
-    target = wrk_target(name, server.process, '/oauth/introspect', ['turn', cardea.INTROSPECTOR, path, '1', '2000'], core=core,
+    target = wrk_target(name, server, '/oauth/introspect', ['turn', cardea.INTROSPECTOR, path, '1', '2000'], core=core,
                         expected_length=cardea.first_introspection(server.port, one).length)
 
     def measure(options):
@@ -173,8 +173,8 @@ class Flood:
 def flood(shop, options):
     server = GrantServer(shop, options)
     series = measure_in_turn([
-        introspection_target(shop, server, 'without the flood'),
-        introspection_target(shop, server, 'during the flood', during=lambda options: Flood(server, options)),
+        introspection_target(shop, server.process, 'without the flood'),
+        introspection_target(shop, server.process, 'during the flood', during=lambda options: Flood(server, options)),
     ], options)
     during, without = series['during the flood'], series['without the flood']
     slower = statistics.median(a.p99_ms / b.p99_ms for a, b in zip(during.samples, without.samples))
@@ -205,8 +205,8 @@ def scale(shop, options):
     print(f'  revoking {REVOCATIONS:,} tokens', flush=True)
     revoke(many, REVOCATIONS)
     series = measure_in_turn([
-        introspection_target(shop, few, 'introspection, 1,000 users'),
-        introspection_target(shop, many, 'introspection, 1,000,000 users'),
+        introspection_target(shop, few.process, 'introspection, 1,000 users'),
+        introspection_target(shop, many.process, 'introspection, 1,000,000 users'),
         few.grant_target('grants, 1,000 users'),
         many.grant_target('grants, 1,000,000 users'),
     ], options)

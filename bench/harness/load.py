@@ -3,8 +3,10 @@ import dataclasses
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
+import time
 
 from .processes import BenchError
 
@@ -91,17 +93,81 @@ class Target:
     measure: object
 
 
-def wrk_target(name, server, path, script_arguments, *, connections=64, core=LOAD_CORE, expected_length=0):
+def wrk_target(name, server, path, script_arguments, *, connections=64, core=LOAD_CORE, expected_length=0,
+               scheme='http'):
     cold = True
 
     def measure(options):
         nonlocal cold
-        url = f'http://127.0.0.1:{server.port}{path}'
+        url = f'{scheme}://127.0.0.1:{server.port}{path}'
         # Node compiles for seconds before it is at its best; each target gets that time, once.
         run_wrk(url, script_arguments, seconds=options.warmup * (3 if cold else 1), connections=connections, core=core)
         cold = False
         return run_wrk(url, script_arguments, seconds=options.seconds, connections=connections, core=core, server=server,
                        expected_length=expected_length)
+
+    return Target(name, measure)
+
+
+def run_pinned(commands, server):
+    """Runs the commands at once on the load's core. (what each printed, seconds it took, load_busy, server_busy)"""
+    load_before, server_before, began = children_seconds(), server.processor_seconds(), time.monotonic()
+    running = [subprocess.Popen(['taskset', '-c', str(LOAD_CORE), *command], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True) for command in commands]
+    try:
+        outputs = [process.stdout.read() for process in running]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    elapsed = time.monotonic() - began
+    return (outputs, elapsed, (children_seconds() - load_before) / elapsed,
+            (server.processor_seconds() - server_before) / elapsed)
+
+
+def children_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def first_match(pattern, output, who):
+    found = re.search(pattern, output)
+    if not found:
+        raise BenchError(f'{who} said nothing that can be read:\n{output}')
+    return found
+
+
+def h2load_target(name, server, path, *, connections, streams, body_length):
+    """HTTP/2 over TLS by h2load, one thread."""
+    def run(seconds):
+        argv = ['h2load', '-t1', f'-c{connections}', f'-m{streams}', f'-D{seconds}',
+                f'https://127.0.0.1:{server.port}{path}']
+        (output,), _, load_busy, server_busy = run_pinned([argv], server)
+        done, failed, errors, timeouts = map(int, first_match(
+            r'(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout', output, 'h2load').groups())
+        bodies = int(first_match(r'\((\d+)\) data', output, 'h2load').group(1))
+        rate = float(first_match(r'finished in \S+, ([\d.]+) req/s', output, 'h2load').group(1))
+        problems = [f'{failed} failed, {errors} errors, {timeouts} timeouts'] if failed + errors + timeouts else []
+        if not done or abs(bodies / done - body_length) > body_length / 10:
+            problems.append(f'{bodies} bytes in {done} bodies where each has {body_length}')
+        return Sample(rate, load_busy=load_busy, server_busy=server_busy, problems=problems)
+
+    def measure(options):
+        run(options.warmup)
+        return run(options.seconds)
+
+    return Target(name, measure)
+
+
+def handshakes_target(name, server, loops=4):
+    """Full handshakes of TLS 1.3 by openssl s_time. One loop waits for the server meanwhile; several fill a core."""
+    def measure(options):
+        argv = ['openssl', 's_time', '-connect', f'127.0.0.1:{server.port}', '-new', '-tls1_3',
+                '-time', str(options.seconds)]
+        outputs, elapsed, load_busy, server_busy = run_pinned([argv] * loops, server)
+        done = sum(int(first_match(r'(\d+) connections in \d+ real seconds', output, 'openssl s_time').group(1))
+                   for output in outputs)
+        return Sample(done / elapsed, load_busy=load_busy, server_busy=server_busy)
 
     return Target(name, measure)
 
@@ -136,14 +202,14 @@ def measure_in_turn(targets, options):
             note = f'   FAILED: {"; ".join(sample.problems)}' if sample.problems else ''
             print(f'  round {number + 1}  {target.name:46s} {sample.rate:11,.0f}/s   p50 {sample.p50_ms:8.2f} ms'
                   f'   p99 {sample.p99_ms:8.2f} ms   server {sample.server_busy:4.0%}, {sample.rate_per_core:9,.0f} per full core'
-                  f'   wrk {sample.load_busy:4.0%}{note}',
+                  f'   load {sample.load_busy:4.0%}{note}',
                   flush=True)
     return series
 
 
-def compare(ours, reference):
+def compare(ours, reference, per_core=False):
     """(field, ratio): the median over the rounds of the ratio within each round, and what was compared. Where wrk was the limit
     of either, the rates would only say that wrk is as fast as wrk; then both are taken per second of processor time."""
-    field = 'rate_per_core' if ours.limited_by_load() or reference.limited_by_load() else 'rate'
+    field = 'rate_per_core' if per_core or ours.limited_by_load() or reference.limited_by_load() else 'rate'
     return field, statistics.median(getattr(a, field) / max(getattr(b, field), 1e-9)
                                     for a, b in zip(ours.samples, reference.samples))

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 
-from .cardea import signing_key
+from .cardea import certificate_and_key, signing_key
 from .load import SERVER_CORE
 from .processes import BenchError, Chain, free_port
 from .wire import ask, basic, form
@@ -37,18 +37,39 @@ def npm(*arguments, folder):
     subprocess.run(['npm', *arguments, '--no-audit', '--no-fund'], cwd=folder, check=True)
 
 
-def start_nginx(shop, body, content_type):
-    """`return 200` with this body."""
+def start_nginx(shop, answer, content_type='text/plain', *, listen='', tls='', upstream=''):
+    """`answer`: the directives of its one location. The other texts go where the template says."""
     port = free_port()
     folder = shop.path(f'nginx-{port}')
-    if '$' in body:
-        raise BenchError('nginx would take the $ in the body for a variable')
-    quoted = body.replace('\\', '\\\\').replace("'", "\\'")
-    text = filled('nginx/nginx.conf.in', DIR=folder, PORT=port, TYPE=content_type, BODY=quoted)
+    text = filled('nginx/nginx.conf.in', DIR=folder, PORT=port, TYPE=content_type, ANSWER=answer, LISTEN=listen,
+                  TLS=tls, UPSTREAM=upstream)
     config = shop.write(f'nginx-{port}/nginx.conf', text)
     process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=SERVER_CORE)
     process.port = port
     return process.wait_until_ready(port, '/')
+
+
+def return_200(body):
+    if '$' in body:
+        raise BenchError('nginx would take the $ in the body for a variable')
+    quoted = body.replace('\\', '\\\\').replace("'", "\\'")
+    return f"return 200 '{quoted}';"
+
+
+def over_tls(shop):
+    """What start_nginx takes for HTTP/2 and HTTP/1.1 over TLS 1.3 with the certificate that ours has."""
+    certificate, key = certificate_and_key(shop)
+    return {'listen': 'ssl http2',
+            'tls': f'ssl_protocols TLSv1.3; ssl_certificate {certificate}; ssl_certificate_key {key};'}
+
+
+def start_proxy_nginx(shop, port):
+    """Passes requests on to `port` over connections that stay, and bodies as they come. With the 16k that nginx has for
+    bodies by default it needs twice the processor time."""
+    return start_nginx(
+        shop, 'proxy_pass http://sink; proxy_http_version 1.1; proxy_set_header Connection ""; '
+        'proxy_request_buffering off; client_max_body_size 0; client_body_buffer_size 128k;',
+        upstream=f'upstream sink {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 1000000000; }}')
 
 
 class Glewlwyd:

@@ -22,12 +22,13 @@ of the ratios within each round. [README.md](README.md) says what each row means
 
 {table}
 
-† wrk used its core up before the server did, so the rates would only say how fast wrk is. Both figures of this row are answers for
-each second of the server's processor time.
+† Both figures of this row are answers for each second of the servers' processor time. For HTTP/2 and uploads that is so by
+definition; elsewhere the load generator used its core up before the server did, so the rates would only say how fast it is.
 
-Servers are pinned to core 0 and wrk to core 1, except for the user call and the memory, where everything uses all cores. All peers
-write no logs, so Cardea's are off too (`log: {{ level: off }}`); the row that says so has them on. A run with one wrong answer or one
-socket error is a failed measurement and says so in its row. Flask runs as "{flask}".
+Servers are pinned to core 0 and what loads them to core 1, except for the user call and the memory, where everything uses all
+cores. All peers write no logs, so Cardea's are off too (`log: {{ level: off }}`); the row that says so has them on. A run with one
+wrong answer or one socket error is a failed measurement and says so in its row. Flask runs as "{flask}". The earlier revision is
+{before}.
 
 Load average when it began: {load:.2f}. Versions: {versions}.
 '''
@@ -57,6 +58,7 @@ def versions(options):
     found = [('cardea', first_line([os.path.join(options.build, 'cardea'), '--version'], r'([\d.]+)')),
              ('revision', first_line(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD'], r'(\w+)')),
              ('OpenSSL', first_line(['openssl', 'version'], r'OpenSSL (\S+)')), ('wrk', debian_version('wrk')),
+             ('h2load', debian_version('nghttp2-client')), ('valgrind', debian_version('valgrind')),
              ('nginx', first_line(['/usr/sbin/nginx', '-v'], r'nginx/(\S+)')), ('Glewlwyd', debian_version('glewlwyd')),
              ('oidc-provider', provider), ('node', node), ('uWSGI', debian_version('uwsgi-core')),
              ('Python', platform.python_version()), ('Flask', debian_version('python3-flask')),
@@ -81,4 +83,4 @@ def results(rows, options):
     command = f'bench/run --rounds {options.rounds} --seconds {options.seconds} --warmup {options.warmup}'
     return TEXT.format(date=datetime.date.today().isoformat(), cpu=cpu_model(), cores=os.cpu_count(), kernel=platform.release(),
                        rounds=options.rounds, seconds=options.seconds, warmup=options.warmup, command=command, load=options.load,
-                       table=table(rows), flask=FLASK_BEST, versions=versions(options))
+                       table=table(rows), flask=FLASK_BEST, before=options.before, versions=versions(options))

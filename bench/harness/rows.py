@@ -9,7 +9,7 @@ import time
 from . import cardea, peers
 from .load import Target, compare, ecdsa_signs, measure_in_turn, run_wrk, wrk_target
 from .processes import BenchError, free_port
-from .wire import ask, collect_tokens, form, request_bytes
+from .wire import ask, collect_tokens, form, http2_begin, http2_read_body, read_answer, request_bytes
 
 ISSUED_TOKENS = 2000              # that the "issued by it" run takes in turn
 UNSEEN_TOKENS_PER_SECOND = 20000  # made beforehand; a faster server would run out, which counts as a failed run
@@ -35,11 +35,11 @@ def judge(value, must, aim, higher_is_better=True):
     return 'aim reached' if reached(aim) else 'must reached' if reached(must) else 'MISSED'
 
 
-def ratio_row(work, ours, reference, must=None, aim=None, unit='×'):
-    """Without `must`: for information."""
+def ratio_row(work, ours, reference, must=None, aim=None, unit='×', per_core=False):
+    """Without `must`: for information. `per_core`: by the servers' processor time, whatever the load generator did."""
     bounds = (f'{must:g}{unit}', f'{aim:g}{unit}') if must else ('', '')
     problems = [problem for problem in (ours.problem(), reference.problem()) if problem]
-    field, value = compare(ours, reference)
+    field, value = compare(ours, reference, per_core)
     mark = ' †' if field == 'rate_per_core' else ''
     verdict = 'FAILED: ' + '; '.join(problems) if problems else judge(value, must, aim) if must else 'for information'
     decimals = 1 if value >= 2 else 3
@@ -52,14 +52,15 @@ def plain_row(work, series, note=''):
                'for information', reference='')
 
 
-def health_answer(server):
-    return cardea.expect(ask(server.port, 'GET', '/healthz'), 'GET /healthz', lambda answer: answer.body)
+def health_answer(server, tls=False):
+    return cardea.expect(ask(server.port, 'GET', '/healthz', tls=tls), 'GET /healthz', lambda answer: answer.body)
 
 
-def nginx_like(shop, answer):
+def nginx_like(shop, answer, tls=False):
     """nginx with the very bytes and the content type of our answer."""
-    process = peers.start_nginx(shop, answer.body.decode(), answer.header('Content-Type'))
-    its = ask(process.port, 'GET', '/healthz')
+    process = peers.start_nginx(shop, peers.return_200(answer.body.decode()), answer.header('Content-Type'),
+                                **(peers.over_tls(shop) if tls else {}))
+    its = ask(process.port, 'GET', '/healthz', tls=tls)
     if its.body != answer.body or its.header('Content-Type') != answer.header('Content-Type'):
         raise BenchError('nginx does not answer what cardea answers')
     process.answer_length = its.length
@@ -77,7 +78,7 @@ def healthz(shop, options):
                                       connections=connections, expected_length=length))
     series = measure_in_turn(targets, options)
     rows = []
-    for connections, bounds in ((64, (0.95, 1.1)), (16, ()), (256, ())):
+    for connections, bounds in ((64, (0.98, 1.1)), (16, ()), (256, ())):
         rows.append(ratio_row(f'`GET /healthz`, {connections} connections', series[f'cardea, {connections} connections'],
                               series[f'nginx, {connections} connections'], *bounds, unit=''))
     return rows
@@ -208,15 +209,24 @@ def raise_open_files(wanted):
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def open_idle_connections(port, count):
+def ask_and_stay(connection, port):
+    connection.sendall(request_bytes(port, 'GET', '/healthz'))
+    return read_answer(connection)[0].body
+
+
+def ask_and_stay_http2(connection, port):
+    http2_begin(connection, port, '/healthz')
+    return http2_read_body(connection)
+
+
+def open_idle_connections(port, count, ask_on):
     """Each asks once for /healthz and then stays. Several source addresses, so that no range of ports runs out."""
-    request = request_bytes(port, 'GET', '/healthz')
+    expected = ask(port, 'GET', '/healthz').body
     connections = []
     for number in range(count):
         connection = socket.create_connection(('127.0.0.1', port), timeout=10, source_address=(f'127.0.1.{number % 4 + 1}', 0))
-        connection.sendall(request)
-        if not connection.recv(4096).startswith(b'HTTP/1.1 200'):
-            raise BenchError(f'connection {number + 1} was not answered with 200')
+        if ask_on(connection, port) != expected:
+            raise BenchError(f'connection {number + 1} was not answered')
         connections.append(connection)
     return connections
 
@@ -224,34 +234,45 @@ def open_idle_connections(port, count):
 def count_closed(connections):
     poll = select.poll()
     for connection in connections:
-        poll.register(connection, select.POLLIN)
+        poll.register(connection, select.POLLRDHUP)
     return len(poll.poll(0))
+
+
+def memory_sample(shop, options, template, ask_on):
+    """Of one server: idle, and with the connections."""
+    server = cardea.start_server(shop, options, template, core=None, threads=0)
+    idle = server.memory()
+    connections = open_idle_connections(server.port, IDLE_CONNECTIONS, ask_on)
+    time.sleep(1)
+    full = server.memory()
+    closed = count_closed(connections)
+    for connection in connections:
+        connection.close()
+    shop.stop(server)
+    if closed:
+        raise BenchError(f'{closed} of {IDLE_CONNECTIONS} idle connections were closed by the server')
+    return idle, full
 
 
 def memory(shop, options):
     raise_open_files(IDLE_CONNECTIONS + 500)
-    idle, full = [], []
+    idle, full, full_http2 = [], [], []
     for number in range(options.rounds):
-        server = cardea.start_server(shop, options, core=None, threads=0)
-        idle.append(server.memory())
-        connections = open_idle_connections(server.port, IDLE_CONNECTIONS)
-        time.sleep(1)
-        full.append(server.memory())
-        closed = count_closed(connections)
-        for connection in connections:
-            connection.close()
-        shop.stop(server)
-        if closed:
-            raise BenchError(f'{closed} of {IDLE_CONNECTIONS} idle connections were closed by the server')
-        print(f'  round {number + 1}  idle {idle[-1]}   with {IDLE_CONNECTIONS} connections {full[-1]}   kB', flush=True)
+        sample = memory_sample(shop, options, cardea.SERVE, ask_and_stay)
+        idle.append(sample[0])
+        full.append(sample[1])
+        full_http2.append(memory_sample(shop, options, cardea.SERVE_PLAIN_HTTP2, ask_and_stay_http2)[1])
+        print(f'  round {number + 1}  idle {idle[-1]}   with {IDLE_CONNECTIONS} connections {full[-1]}   of HTTP/2 '
+              f'{full_http2[-1]}   kB', flush=True)
 
     def row(work, found, must, aim):
         total, own = (statistics.median(sample[key] for sample in found) / 1024 for key in ('VmRSS', 'RssAnon'))
         return Row(work, f'{total:.1f} MB (anonymous {own:.1f} MB)', '', '', f'{must} MB', f'{aim} MB',
                    judge(total, must, aim, higher_is_better=False))
 
-    return [row('resident memory of the authorization server, idle', idle, 15, 8),
-            row(f'the same with {IDLE_CONNECTIONS:,} idle connections', full, 120, 60)]
+    return [row('resident memory of the authorization server, idle', idle, 9.5, 8),
+            row(f'the same with {IDLE_CONNECTIONS:,} idle connections', full, 20, 13),
+            row(f'the same with {IDLE_CONNECTIONS:,} idle connections of HTTP/2', full_http2, 180, 150)]
 
 
 def first_answer_ms(shop, options, number):

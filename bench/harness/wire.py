@@ -1,9 +1,15 @@
 """HTTP by hand: the requests that set things up, and the length in bytes of an answer, which tells a right one from a wrong one."""
 import base64
+import contextlib
 import json
 import re
 import socket
+import ssl
 from urllib.parse import urlencode
+
+
+HTTP2_DATA, HTTP2_HEADERS, HTTP2_SETTINGS = 0, 1, 4
+HTTP2_END_STREAM, HTTP2_ACK, HTTP2_END_HEADERS = 1, 1, 4
 
 
 class Answer:
@@ -60,10 +66,52 @@ def read_answer(connection, pending=b''):
     return Answer(head, rest[:length], len(head) + 4 + length), rest[length:]
 
 
-def ask(port, method, path, headers=None, body=''):
-    with socket.create_connection(('127.0.0.1', port), timeout=10) as connection:
+def tls_1_3():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def ask(port, method, path, headers=None, body='', tls=False):
+    with socket.create_connection(('127.0.0.1', port), timeout=10) as connection, \
+            tls_1_3().wrap_socket(connection) if tls else contextlib.nullcontext(connection) as connection:
         connection.sendall(request_bytes(port, method, path, headers, body))
         return read_answer(connection)[0]
+
+
+def http2_frame(kind, flags=0, stream=0, payload=b''):
+    return len(payload).to_bytes(3, 'big') + bytes((kind, flags)) + stream.to_bytes(4, 'big') + payload
+
+
+def http2_begin(connection, port, path):
+    """Begins HTTP/2 with prior knowledge and asks for `path` on stream 1 (RFC 9113 §3.3)."""
+    # RFC 7541: the table's :method GET and :scheme http, then its :path and :authority with other values.
+    fields = b'\x82\x86' + b''.join(bytes((index, len(value))) + value.encode() for index, value in
+                                    ((4, path), (1, f'127.0.0.1:{port}')))
+    connection.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + http2_frame(HTTP2_SETTINGS) +
+                       http2_frame(HTTP2_HEADERS, HTTP2_END_STREAM | HTTP2_END_HEADERS, 1, fields))
+
+
+def http2_read_body(connection):
+    """The body of the answer on stream 1; the server's settings are acknowledged."""
+    pending, body = b'', b''
+    while True:
+        while len(pending) < 9 or len(pending) < 9 + int.from_bytes(pending[:3], 'big'):
+            chunk = connection.recv(65536)
+            if not chunk:
+                raise ConnectionError('closed in the middle of an answer')
+            pending += chunk
+        end = 9 + int.from_bytes(pending[:3], 'big')
+        kind, flags, payload = pending[3], pending[4], pending[9:end]
+        pending = pending[end:]
+        if kind == HTTP2_SETTINGS and not flags:
+            connection.sendall(http2_frame(HTTP2_SETTINGS, HTTP2_ACK))
+        if kind == HTTP2_DATA:
+            body += payload
+        if kind in (HTTP2_DATA, HTTP2_HEADERS) and flags & HTTP2_END_STREAM:
+            return body
 
 
 def post_form(port, path, authorization, body):

@@ -1,6 +1,7 @@
 -- The load script of every target, so that the load generator costs the same for each.
 --   wrk … -s load.lua URL -- get [AUTHORIZATION]
 --   wrk … -s load.lua URL -- post AUTHORIZATION BODY
+--   wrk … -s load.lua URL -- upload BYTES
 --   wrk … -s load.lua URL -- once AUTHORIZATION FILE FIRST COUNT    each line of FILE from FIRST on is the token of one form POST
 --   wrk … -s load.lua URL -- turn AUTHORIZATION FILE FIRST COUNT    the same, from the start again after the last
 -- There is no response() here: it would make wrk several times slower. What is wrong with answers shows in the counted
@@ -36,6 +37,11 @@ local function prepare(args)
 
         if what == "get" then
                 wrk.headers["Authorization"] = args[2]
+                return
+        end
+        if what == "upload" then
+                wrk.method = "POST"
+                wrk.body = string.rep("x", tonumber(args[2]))
                 return
         end
         post(args[2], args[3])
