@@ -13,7 +13,7 @@ from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, po
 def test_curl_trusts_the_certificate_and_gets_its_answer(server, version):
     done = curl("--cacert", server.folder / "cert.pem", f"--tlsv{version}", "--tls-max", version, "-w", "%{http_version}",
                 f"https://localhost:{server.port}/inline?a")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "a1.1", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a2", "")
 
 
 def test_curl_without_the_certificate_trusts_nobody(server):
@@ -33,10 +33,17 @@ def test_a_cipher_without_forward_secrecy_or_aead_is_refused(server, cipher):
     assert "alert handshake failure" in s_client(server.port, "-tls1_2", "-cipher", cipher)
 
 
-def test_alpn_chooses_http_1_1_and_nothing_else(server):
-    assert "ALPN protocol: http/1.1" in s_client(server.port, "-alpn", "h2,http/1.1")
+def test_alpn_chooses_http_2_before_http_1_1_and_nothing_else(server):
+    assert "ALPN protocol: h2" in s_client(server.port, "-alpn", "http/1.1,h2")
+    assert "ALPN protocol: http/1.1" in s_client(server.port, "-alpn", "spdy/3,http/1.1")
     assert "No ALPN negotiated" in s_client(server.port)
-    assert "alert no application protocol" in s_client(server.port, "-alpn", "h2")
+    assert "alert no application protocol" in s_client(server.port, "-alpn", "spdy/3")
+
+
+def test_alpn_chooses_http_1_1_alone_where_http_2_is_off(pair):
+    with TlsServer(pair, "http2", "0") as server:
+        assert "ALPN protocol: http/1.1" in s_client(server.port, "-alpn", "h2,http/1.1")
+        assert "alert no application protocol" in s_client(server.port, "-alpn", "h2")
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
