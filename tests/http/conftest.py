@@ -2,10 +2,6 @@ import h2client
 from services import free_port, peer, start  # noqa: F401
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "h1_only(why): nothing that HTTP/2 has; left out where CARDEA_PROTOCOL is h2")
-
-
 def pytest_collection_modifyitems(config, items):
     if h2client.PROTOCOL == "h1":
         return

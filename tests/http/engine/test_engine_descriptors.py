@@ -10,6 +10,8 @@ import pytest
 from support.ports import find_ports
 from engine import PATIENCE, Reader, Server, answer_to, can_connect, get, read_all, wait_until
 
+pytestmark = pytest.mark.h1_only("connections that are turned away are told so in HTTP/1")
+
 
 @pytest.fixture(autouse=True)
 def descriptors_of_our_own():

@@ -10,6 +10,8 @@ import pytest
 
 from engine import BINARY, PATIENCE, Reader, Server, answer_to, get, read_all, wait_until
 
+pytestmark = pytest.mark.h1_only("what comes before any protocol")
+
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from engine import PATIENCE, Reader, Server, answer_to, get, post, read_all, wait_until
 
+pytestmark = pytest.mark.h1_only("reads the bytes; see http2/test_http2_flow.py")
+
 PIECE = bytes(i % 251 for i in range(251 * 1045))  # of the pattern that /source sends; any 256 KB of it are in it
 MEGABYTE = 1024 * 1024
 GROWTH = 2 * MEGABYTE  # the bound is 1 MB; the rest is what the allocator and the kernel round up

@@ -6,6 +6,8 @@ import pytest
 
 from engine import PATIENCE, Server, answer_to, get, post, read_all, wait_until
 
+pytestmark = pytest.mark.h1_only("Upgrade; see http2/test_http2_messages.py")
+
 UPGRADE = ("Connection: upgrade", "Upgrade: echo")
 
 
