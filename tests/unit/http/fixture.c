@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/h2/conn.h"
 
 enum {
         START_MS = 1000 * 1000,
@@ -142,7 +143,8 @@ void client_connect_as(struct client *c, struct fixture *f, size_t window)
         cd_buf_init(&c->received, NULL, RECEIVED_MAX);
         must(cd_loopback_init(&c->wire, &f->loop.net, window));
         atomic_fetch_add(c->peer.is_turned_away ? &f->server.turned_away : &f->server.conns, 1);
-        must(cd_h1_conn_new(&f->loop, c->wire.stream, &c->peer) != NULL);
+        must(c->is_http2 ? cd_h2_conn_new(&f->loop, c->wire.stream, &c->peer) != NULL
+                         : cd_h1_conn_new(&f->loop, c->wire.stream, &c->peer) != NULL);
         cd_stream_open(c->wire.stream, c->wire.stream->events, c->wire.stream->owner);
 }
 

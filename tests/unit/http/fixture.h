@@ -39,6 +39,7 @@ struct client {
         struct cd_http_peer peer;
         struct cd_buf received; /* all of it */
         size_t at;              /* what client_answer has not taken yet */
+        bool is_http2;          /* what the server speaks to it */
 };
 
 /* `window`: bytes that the connection holds before the client reads. */

@@ -1,0 +1,576 @@
+#include "support/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "h2_client.h"
+#include "http/h2/h2.h"
+
+/* ---- handlers ---- */
+
+static void hello(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR("text/plain"), CD_STR("hello"));
+}
+
+static void echo(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond(res, 200, CD_STR("text/plain"), req->body);
+}
+
+static void nothing(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 204, CD_STR(""), CD_STR(""));
+}
+
+static char text[1024 * 1024];
+
+static void large(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR("text/plain"), cd_str_of(text, sizeof(text)));
+}
+
+/* What the handler sees of a request. */
+static void show(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        cd_str cookie = cd_http_header_get(req, CD_STR("Cookie"));
+
+        (void)app;
+        cd_http_respond(res, 200, CD_STR("text/plain"),
+                        cd_arena_printf(req->arena, "%.*s %.*s?%.*s %.*s cookie=%.*s headers=%zu",
+                                        CD_STR_ARG(req->method_name), CD_STR_ARG(req->path), CD_STR_ARG(req->query),
+                                        CD_STR_ARG(req->host), CD_STR_ARG(cookie), req->header_count));
+}
+
+static void on_later_cancelled(void *arg)
+{
+        *(struct cd_exchange **)arg = NULL;
+}
+
+static struct cd_exchange *waiting;
+
+static void later(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR("text/plain"), CD_STR("late"));
+        waiting = cd_http_answer_later(res, on_later_cancelled, &waiting);
+}
+
+static struct fixture f;
+static struct h2_client h;
+static struct recorder r;
+
+static const struct cd_http_route routes[] = {
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/hello"), .handler = hello },
+        { .methods = CD_HTTP_POST, .path = CD_STR_INIT("/echo"), .handler = echo },
+        { .methods = CD_HTTP_POST, .path = CD_STR_INIT("/worker-echo"), .handler = echo, .where = CD_HTTP_WORKER },
+        { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/204"), .handler = nothing },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/large"), .handler = large },
+        { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/show"), .handler = show },
+        { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/later"), .handler = later },
+        { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming, .min_rate = 100 },
+        { .methods = CD_HTTP_ANY,
+          .path = CD_STR_INIT("/small-stream"),
+          .streaming = &recorder_streaming,
+          .body_max = 10 },
+};
+
+static int set_up(void **state)
+{
+        (void)state;
+        memset(text, 'x', sizeof(text));
+        recorder_init(&r);
+        waiting = NULL;
+        fixture_start(&f, routes, CD_LEN(routes), &r);
+        h2_connect(&h, &f, 4 * 1024 * 1024);
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void)state;
+        h2_done(&h);
+        fixture_stop(&f);
+        recorder_done(&r);
+        return 0;
+}
+
+#define NO_BODY ((cd_str){ NULL, 0 })
+
+static struct cd_h2_conn *conn(void)
+{
+        return h.c.wire.stream->owner;
+}
+
+static void expect(const struct h2_reply *reply, int status, const char *body)
+{
+        assert_int_equal(reply->status, status);
+        assert_true(reply->ended);
+        assert_true(reply->closed);
+        assert_str(h2_body(reply), body);
+}
+
+static struct h2_reply *ask(const char *fields)
+{
+        struct h2_reply *reply = h2_ask(&h, fields, NO_BODY, true);
+
+        h2_go(&h);
+        return reply;
+}
+
+/* The connection works, and nothing is left of what came before. */
+static void expect_clean(void)
+{
+        h2_go(&h);
+        assert_null(conn()->streams);
+        struct h2_reply *reply = h2_get(&h, "/hello");
+        h2_go(&h);
+        expect(reply, 200, "hello");
+        assert_int_equal(h.goaways, 0);
+        assert_false(h.c.wire.is_closed);
+}
+
+static void send_head(struct recorder *rec)
+{
+        cd_http_exchange_response(rec->x)->status = 200;
+        assert_true(cd_http_send_head(rec->x, CD_HTTP_LENGTH_UNKNOWN));
+}
+
+static void end_exchange(struct recorder *rec)
+{
+        struct cd_exchange *x = rec->x;
+
+        rec->x = NULL;
+        cd_http_end(x);
+}
+
+/* ---- requests and responses ---- */
+
+static void requests_are_answered_each_on_its_stream(void **state)
+{
+        (void)state;
+        struct h2_reply *first = h2_get(&h, "/hello"), *second = h2_post(&h, "/echo", CD_STR("abc"), true),
+                        *third = h2_get(&h, "/204"), *fourth = h2_get(&h, "/none");
+        h2_go(&h);
+        expect(first, 200, "hello");
+        assert_str(h2_field(first, "content-type"), "text/plain");
+        assert_str(h2_field(first, "content-length"), "5");
+        assert_str(h2_field(first, "server"), "Cardea");
+        assert_int_equal(h2_field(first, "date").len, 29);
+        assert_int_equal(h2_field(first, "x-request-id").len, 32);
+        expect(second, 200, "abc");
+        expect(third, 204, "");
+        assert_null(h2_field(third, "content-length").ptr);
+        expect(fourth, 404, "{\"error\":\"not_found\"}");
+        expect_clean();
+}
+
+static void requests_may_come_byte_by_byte(void **state)
+{
+        (void)state;
+        h.split = 1;
+        struct h2_reply *first = h2_get(&h, "/show?a=b"), *second = h2_post(&h, "/echo", CD_STR("abc"), true);
+        h2_go(&h);
+        expect(first, 200, "GET /show?a=b a cookie= headers=0");
+        expect(second, 200, "abc");
+        expect_clean();
+}
+
+static void a_large_response_goes_out_as_the_client_reads(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/large");
+        h2_go(&h);
+        assert_int_equal(reply->body.len, sizeof(text));
+        expect_clean();
+}
+
+static void a_pool_answers_and_the_client_may_go_before(void **state)
+{
+        (void)state;
+        fixture_add_pool(&f, CD_HTTP_WORKER, 1, 16);
+        struct h2_reply *reply = h2_post(&h, "/worker-echo", CD_STR("abc"), true);
+        h2_go(&h);
+        assert_true(fixture_wait_for_jobs(&f));
+        h2_go(&h);
+        expect(reply, 200, "abc");
+        h2_post(&h, "/worker-echo", CD_STR("abc"), true);
+        h2_go(&h);
+        nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, h.replies[h.count - 1]->id, NGHTTP2_CANCEL);
+        h2_go(&h);
+        assert_true(fixture_wait_for_jobs(&f));
+        expect_clean();
+}
+
+static void an_answer_may_come_later_or_be_cancelled(void **state)
+{
+        (void)state;
+        struct h2_reply *first = h2_get(&h, "/later");
+        h2_go(&h);
+        cd_http_answer(waiting);
+        h2_go(&h);
+        expect(first, 200, "late");
+        struct h2_reply *second = h2_get(&h, "/later");
+        h2_go(&h);
+        assert_non_null(waiting);
+        nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, second->id, NGHTTP2_CANCEL);
+        h2_go(&h);
+        assert_null(waiting);
+        expect_clean();
+}
+
+/* ---- the head ---- */
+
+#define GET_SHOW ":method: GET\n:scheme: http\n:authority: a\n:path: /show\n"
+
+static void cookies_are_joined_where_the_first_one_stood(void **state)
+{
+        (void)state;
+        expect(ask(GET_SHOW "cookie: a=1\nx-y: z\ncookie: b=2\ncookie: c=3\n"), 200,
+               "GET /show? a cookie=a=1; b=2; c=3 headers=2");
+        expect(ask(GET_SHOW "cookie: a=1; b=2\n"), 200, "GET /show? a cookie=a=1; b=2 headers=1");
+}
+
+static void authority_and_host_must_agree(void **state)
+{
+        (void)state;
+        expect(ask(":method: GET\n:scheme: http\n:authority: A.example\n:path: /show\nhost: a.Example\n"), 200,
+               "GET /show? a.example cookie= headers=1");
+        expect(ask(":method: GET\n:scheme: http\n:path: /show\nhost: b\n"), 200, "GET /show? b cookie= headers=1");
+        assert_int_equal(ask(":method: GET\n:scheme: http\n:authority: a\n:path: /show\nhost: b\n")->status, 400);
+        assert_int_equal(ask(":method: GET\n:scheme: http\n:path: /show\n")->status, 0); /* malformed: a reset */
+        expect_clean();
+}
+
+static void what_is_no_request_for_a_path_is_refused(void **state)
+{
+        (void)state;
+        assert_int_equal(ask(":method: OPTIONS\n:scheme: http\n:authority: a\n:path: *\n")->status, 404);
+        /* libnghttp2 finds "*" for GET and a plain CONNECT with a path malformed itself. */
+        assert_int_equal(ask(":method: CONNECT\n:authority: a:1\n")->status, 400);
+        assert_int_equal(ask(GET_SHOW "expect: 200-ok\n")->status, 417);
+        assert_int_equal(ask(GET_SHOW "content_length: 3\n")->status, 400);
+        assert_int_equal(ask(":method: POST\n:scheme: http\n:authority: a\n:path: /show\ncontent-type: "
+                             "a/b\ncontent-type: a/c\n")
+                                 ->status,
+                         400);
+        expect_clean();
+}
+
+/* Field names and values of a total size as SETTINGS_MAX_HEADER_LIST_SIZE counts. */
+static struct h2_reply *ask_sized(size_t size)
+{
+        static char fields[64 * 1024];
+        size_t used = (7 + 3 + 32) + (7 + 4 + 32) + (10 + 1 + 32) + (5 + 5 + 32) + (1 + 32);
+
+        strcpy(fields, GET_SHOW "x: ");
+        size_t len = strlen(fields);
+        memset(fields + len, 'v', size - used);
+        strcpy(fields + len + size - used, "\n");
+        return ask(fields);
+}
+
+static void headers_are_limited_in_size_and_number(void **state)
+{
+        char fields[8192] = GET_SHOW;
+
+        (void)state;
+        assert_int_equal(f.server.limits.headers, 16384);
+        assert_int_equal(ask_sized(16384)->status, 200);
+        assert_int_equal(ask_sized(16385)->status, 431);
+        assert_int_equal(ask_sized(40000)->status, 431);
+        for (int i = 0; i < 100; i++)
+                strcat(fields, "x: y\n");
+        assert_int_equal(ask(fields)->status, 200);
+        strcat(fields, "x: y\n");
+        assert_int_equal(ask(fields)->status, 431);
+        f.server.limits.request_line = 8;
+        assert_int_equal(ask(GET_SHOW)->status, 200);
+        f.server.limits.request_line = 7;
+        assert_int_equal(ask(GET_SHOW)->status, 414);
+        f.server.limits.request_line = 8192;
+        expect_clean();
+}
+
+/* ---- bodies ---- */
+
+static void a_body_may_be_as_long_as_the_limit(void **state)
+{
+        (void)state;
+        f.server.limits.body = 1000;
+        struct h2_reply *reply = h2_post(&h, "/echo", cd_str_of(text, 1000), true);
+        h2_go(&h);
+        assert_int_equal(reply->status, 200);
+        assert_int_equal(reply->body.len, 1000);
+        reply = h2_post(&h, "/echo", cd_str_of(text, 1001), true);
+        h2_go(&h);
+        assert_int_equal(reply->status, 413);
+        reply = h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /echo\ncontent-length: 1000\n",
+                       cd_str_of(text, 1000), true);
+        h2_go(&h);
+        assert_int_equal(reply->status, 200);
+        reply = h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /echo\ncontent-length: 1001\n",
+                       cd_str_of(text, 1), false);
+        h2_go(&h);
+        assert_int_equal(reply->status, 413);
+        assert_true(reply->closed);
+        assert_int_equal(reply->code, NGHTTP2_NO_ERROR);
+        expect_clean();
+}
+
+static void a_body_of_another_length_than_said_is_reset(void **state)
+{
+        (void)state;
+        struct h2_reply *reply =
+                h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /echo\ncontent-length: 3\n",
+                       CD_STR("abcd"), true);
+        h2_go(&h);
+        assert_int_equal(reply->status, 0);
+        assert_int_equal(reply->code, NGHTTP2_PROTOCOL_ERROR);
+        expect_clean();
+}
+
+static void trailers_of_a_request_are_dropped(void **state)
+{
+        static const nghttp2_nv trailer = {
+                .name = (uint8_t *)(uintptr_t) "x-sum", .namelen = 5, .value = (uint8_t *)(uintptr_t) "1", .valuelen = 1
+        };
+
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/echo", CD_STR("abc"), false);
+        h2_go(&h);
+        assert_int_equal(reply->status, 0);
+        nghttp2_submit_headers(h.session, NGHTTP2_FLAG_END_STREAM, reply->id, NULL, &trailer, 1, NULL);
+        h2_go(&h);
+        expect(reply, 200, "abc");
+        expect_clean();
+}
+
+static void a_client_that_expects_it_is_told_to_continue(void **state)
+{
+        (void)state;
+        struct h2_reply *reply =
+                h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /echo\nexpect: 100-continue\n",
+                       CD_STR(""), false);
+        h2_go(&h);
+        assert_int_equal(reply->infos, 1);
+        h2_upload(&h, reply, CD_STR("abc"), true);
+        h2_go(&h);
+        expect(reply, 200, "abc");
+        /* The answer is known already: it comes without the body. */
+        reply = h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /none\nexpect: 100-continue\n",
+                       CD_STR(""), false);
+        h2_go(&h);
+        assert_int_equal(reply->infos, 0);
+        assert_int_equal(reply->status, 404);
+        assert_true(reply->closed);
+        expect_clean();
+}
+
+static void the_servers_own_answer_waits_for_the_body_and_not_for_ever(void **state)
+{
+        (void)state;
+        struct h2_reply *first = h2_post(&h, "/none", CD_STR("abc"), false),
+                        *second = h2_post(&h, "/hello", CD_STR("a"), false);
+        h2_go(&h);
+        assert_int_equal(first->status, 0);
+        h2_upload(&h, first, CD_STR("d"), true);
+        h2_go(&h);
+        assert_int_equal(first->status, 404);
+        h2_upload(&h, second, cd_str_of(text, 256 * 1024), false);
+        h2_go(&h);
+        assert_int_equal(second->status, 413);
+        struct h2_reply *third = h2_post(&h, "/none", CD_STR("abc"), false);
+        h2_go(&h);
+        fixture_pass(&f, 9900);
+        h2_upload(&h, third, CD_STR("d"), false);
+        h2_go(&h);
+        assert_int_equal(third->status, 0);
+        fixture_pass(&f, 300);
+        h2_go(&h);
+        assert_int_equal(third->status, 408);
+        expect_clean();
+}
+
+/* ---- streaming ---- */
+
+static void a_body_is_pulled_and_a_response_pushed(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", cd_str_of(text, 100), false);
+        h2_go(&h);
+        assert_string_equal(r.events, "g");
+        cd_http_pull(r.x, 60);
+        assert_string_equal(r.events, "gd");
+        assert_int_equal(r.body.len, 60);
+        cd_http_pull(r.x, 1000);
+        assert_int_equal(r.body.len, 100);
+        send_head(&r);
+        assert_true(cd_http_push(r.x, CD_STR("one")));
+        h2_go(&h);
+        assert_str(h2_body(reply), "one");
+        assert_false(reply->ended);
+        h2_upload(&h, reply, CD_STR("y"), true);
+        h2_go(&h);
+        assert_string_equal(r.events, "gddde");
+        assert_true(cd_http_push(r.x, CD_STR("two")));
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "onetwo");
+        expect_clean();
+}
+
+static void trailers_follow_a_streamed_response(void **state)
+{
+        static struct cd_http_header trailer = { CD_STR_INIT("X-Sum"), CD_STR_INIT("1") };
+
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        cd_http_exchange_response(r.x)->trailers = &trailer;
+        cd_http_exchange_response(r.x)->trailer_count = 1;
+        send_head(&r);
+        cd_http_push(r.x, CD_STR("a"));
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "a");
+        assert_non_null(strstr(reply->fields, "\n\nx-sum: 1\n"));
+        expect_clean();
+}
+
+static void a_response_that_is_cancelled_is_reset(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        send_head(&r);
+        cd_http_push(r.x, CD_STR("a"));
+        struct cd_exchange *x = r.x;
+        r.x = NULL;
+        cd_http_cancel(x);
+        h2_go(&h);
+        assert_false(reply->ended);
+        assert_int_equal(reply->code, NGHTTP2_INTERNAL_ERROR);
+        assert_string_equal(r.events, "ge");
+        expect_clean();
+}
+
+static void a_handler_is_told_where_the_client_resets_its_stream(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("abc"), false);
+        h2_go(&h);
+        nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, reply->id, NGHTTP2_CANCEL);
+        h2_go(&h);
+        assert_string_equal(r.events, "gc");
+        expect_clean();
+}
+
+static void a_response_that_ends_before_the_request_stops_it(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("abc"), false);
+        h2_go(&h);
+        send_head(&r);
+        end_exchange(&r);
+        h2_go(&h);
+        assert_int_equal(reply->status, 200);
+        assert_true(reply->ended);
+        assert_true(reply->closed);
+        assert_int_equal(reply->code, NGHTTP2_NO_ERROR);
+        expect_clean();
+}
+
+#define CONNECT ":method: CONNECT\n:protocol: websocket\n:scheme: http\n:authority: a\n:path: /stream\n"
+
+static void an_extended_connect_is_a_tunnel(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_ask(&h, CONNECT, CD_STR(""), false);
+        h2_go(&h);
+        assert_str(cd_http_exchange_request(r.x)->upgrade, "websocket");
+        assert_int_equal(cd_http_exchange_request(r.x)->method, CD_HTTP_GET);
+        assert_true(cd_http_upgrade(r.x));
+        cd_http_pull(r.x, 1000);
+        h2_upload(&h, reply, CD_STR("ping"), false);
+        h2_go(&h);
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "ping");
+        /* It may be silent for long. */
+        fixture_pass(&f, 1000 * 1000);
+        cd_http_push(r.x, CD_STR("pong"));
+        h2_go(&h);
+        assert_str(h2_body(reply), "pong");
+        /* Our side may end first: the client's goes with it. */
+        h2_upload(&h, reply, CD_STR(""), true);
+        h2_go(&h);
+        assert_string_equal(r.events, "gde");
+        assert_false(reply->closed);
+        cd_http_push(r.x, CD_STR("!"));
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "pong!");
+        expect_clean();
+}
+
+static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
+{
+        (void)state;
+        h.keeps_windows = true;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        send_head(&r);
+        h2_go(&h);
+        /* 65535 bytes go out, then the client's window is used up. */
+        assert_true(cd_http_push(r.x, cd_str_of(text, 65535)));
+        h2_go(&h);
+        assert_int_equal(reply->body.len, 65535);
+        assert_true(cd_http_push(r.x, cd_str_of(text, (size_t)f.server.limits.output - 1)));
+        assert_false(cd_http_push(r.x, cd_str_of(text, 1)));
+        h2_go(&h);
+        assert_string_equal(r.events, "ge");
+        h.keeps_windows = false;
+        nghttp2_session_consume(h.session, reply->id, 65535);
+        h2_go(&h);
+        assert_string_equal(r.events, "ger");
+        end_exchange(&r);
+        h2_go(&h);
+        assert_int_equal(reply->body.len, 65535 + f.server.limits.output);
+        expect_clean();
+}
+
+/* ---- main ---- */
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(requests_are_answered_each_on_its_stream),
+                TEST(requests_may_come_byte_by_byte),
+                TEST(a_large_response_goes_out_as_the_client_reads),
+                TEST(a_pool_answers_and_the_client_may_go_before),
+                TEST(an_answer_may_come_later_or_be_cancelled),
+                TEST(cookies_are_joined_where_the_first_one_stood),
+                TEST(authority_and_host_must_agree),
+                TEST(what_is_no_request_for_a_path_is_refused),
+                TEST(headers_are_limited_in_size_and_number),
+                TEST(a_body_may_be_as_long_as_the_limit),
+                TEST(a_body_of_another_length_than_said_is_reset),
+                TEST(trailers_of_a_request_are_dropped),
+                TEST(a_client_that_expects_it_is_told_to_continue),
+                TEST(the_servers_own_answer_waits_for_the_body_and_not_for_ever),
+                TEST(a_body_is_pulled_and_a_response_pushed),
+                TEST(trailers_follow_a_streamed_response),
+                TEST(a_response_that_is_cancelled_is_reset),
+                TEST(a_handler_is_told_where_the_client_resets_its_stream),
+                TEST(a_response_that_ends_before_the_request_stops_it),
+                TEST(an_extended_connect_is_a_tunnel),
+                TEST(a_push_that_fills_the_buffer_is_followed_by_drained),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
