@@ -30,6 +30,7 @@ struct cd_h2_stream {
         bool in_ended;   /* no more will come */
         bool delivering; /* in cd_h2_deliver */
         bool responds, out_ended, deferred, out_done;
+        bool is_bodiless; /* a streamed response to HEAD, 204, 304 */
         bool is_full, drains;
 };
 

@@ -191,7 +191,10 @@ static void send_head(struct cd_exchange *x)
         struct cd_h2_stream *s = x->stream;
 
         cd_buf_init(&s->out, NULL, 256 * 1024 * 1024);
-        submit(x, cd_http_has_no_body(x->res.status) ? CD_HTTP_LENGTH_UNKNOWN : x->length, may_have_body(x));
+        /* Without a body these headers end the stream: they go out when the handler has ended, too. */
+        s->is_bodiless = !may_have_body(x);
+        if (!s->is_bodiless)
+                submit(x, x->length, true);
 }
 
 static void resume(struct cd_h2_stream *s)
@@ -208,7 +211,7 @@ static bool push(struct cd_exchange *x, cd_str bytes)
         struct cd_h2_stream *s = x->stream;
         size_t limit = (size_t)x->loop->server->limits.output;
 
-        if (bytes.len == 0 || s->out_done)
+        if (bytes.len == 0 || s->is_bodiless || s->out_ended)
                 return true;
         cd_buf_add(&s->out, bytes);
         if (s->out.failed) {
@@ -226,7 +229,10 @@ static void end(struct cd_exchange *x)
         struct cd_h2_stream *s = x->stream;
 
         s->out_ended = true;
-        resume(s);
+        if (s->is_bodiless)
+                submit(x, cd_http_has_no_body(x->res.status) ? CD_HTTP_LENGTH_UNKNOWN : x->length, false);
+        else
+                resume(s);
 }
 
 static void abort_response(struct cd_exchange *x)

@@ -542,6 +542,33 @@ static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
         expect_clean();
 }
 
+/* ---- lifetimes ---- */
+
+/* Outside of any event of the connection, as from a timer or from an upstream. */
+static void a_response_without_body_ends_where_its_handler_ends_it(void **state)
+{
+        static const char *const heads[] = { ":method: HEAD\n:scheme: http\n:authority: a\n:path: /stream\n",
+                                             ":method: GET\n:scheme: http\n:authority: a\n:path: /stream\n" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(heads); i++) {
+                recorder_done(&r);
+                recorder_init(&r);
+                struct h2_reply *reply = ask(heads[i]);
+                cd_http_exchange_response(r.x)->status = i == 0 ? 200 : 304;
+                assert_true(cd_http_send_head(r.x, 5));
+                h2_go(&h);
+                assert_string_equal(r.events, "ge");
+                assert_true(cd_http_push(r.x, CD_STR("hello")));
+                h2_go(&h);
+                end_exchange(&r);
+                h2_go(&h);
+                expect(reply, i == 0 ? 200 : 304, "");
+                assert_string_equal(r.events, "ge");
+        }
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -570,6 +597,7 @@ int main(void)
                 TEST(a_response_that_ends_before_the_request_stops_it),
                 TEST(an_extended_connect_is_a_tunnel),
                 TEST(a_push_that_fills_the_buffer_is_followed_by_drained),
+                TEST(a_response_without_body_ends_where_its_handler_ends_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
