@@ -35,14 +35,14 @@ static void unlink_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
                 s->after->before = s->before;
 }
 
-/* The stream is closed; its exchange ends with it, or when its handler is back. */
-static void drop_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
+/* Handlers may be on the stack, so it is only noted: cd_h2_release follows. */
+static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
 {
         cd_loop_cancel_deadline(&conn->loop->net, &s->deadline);
         unlink_stream(conn, s);
-        cd_buf_done(&s->in);
-        cd_buf_done(&s->out);
-        cd_exchange_abandon(s->x); /* s lies in its arena */
+        s->is_closed = true;
+        s->after = conn->closed;
+        conn->closed = s;
 }
 
 /* ---- frames ---- */
@@ -215,7 +215,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
         (void)code;
         if (s)
-                drop_stream(user, s);
+                close_stream(user, s);
         return 0;
 }
 
@@ -228,6 +228,7 @@ void cd_h2_conn_take(struct cd_h2_conn *conn, const char *data, size_t len)
                 nghttp2_session_terminate_session(conn->session, NGHTTP2_PROTOCOL_ERROR);
         conn->busy = false;
         cd_h2_pump(conn);
+        cd_h2_release(conn);
 }
 
 /* ---- events ---- */
@@ -255,9 +256,11 @@ static void on_drained(struct cd_stream *stream)
 {
         struct cd_h2_conn *conn = stream->owner;
 
+        cd_h2_release(conn);
         if (conn->is_stopping)
                 cd_h2_say_goaway(conn);
         cd_h2_pump(conn);
+        cd_h2_release(conn);
 }
 
 static void on_expired(struct cd_stream *stream)
@@ -286,7 +289,8 @@ static void on_ended(struct cd_stream *stream)
 
         conn->busy = true;
         while (conn->streams)
-                drop_stream(conn, conn->streams);
+                close_stream(conn, conn->streams);
+        cd_h2_release(conn);
         nghttp2_session_del(conn->session);
         cd_http_release_slot(conn->loop->server, conn->peer.is_turned_away);
         free(conn);

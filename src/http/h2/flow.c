@@ -46,7 +46,7 @@ void cd_h2_watch(struct cd_h2_stream *s)
 {
         enum wait wait = what_it_waits_for(s);
 
-        if (wait == s->wait)
+        if (wait == s->wait || s->is_closed)
                 return;
         s->wait = (unsigned char)wait;
         set_deadline(s);
@@ -154,9 +154,22 @@ void cd_h2_pump(struct cd_h2_conn *conn)
                 send_frames(conn);
         while (!conn->failed && cd_stream_queued(conn->stream) < limit && tell_drained(conn));
         conn->busy = false;
+        if (conn->closed)
+                (void)cd_stream_out(conn->stream); /* so that an event comes that releases them */
         for (struct cd_h2_stream *s = conn->streams; s; s = s->after)
                 cd_h2_watch(s);
         settle(conn);
+}
+
+void cd_h2_release(struct cd_h2_conn *conn)
+{
+        while (conn->closed) {
+                struct cd_h2_stream *s = conn->closed;
+                conn->closed = s->after;
+                cd_buf_done(&s->in);
+                cd_buf_done(&s->out);
+                cd_exchange_abandon(s->x); /* s lies in its arena */
+        }
 }
 
 /* ---- expiry ---- */
@@ -180,4 +193,5 @@ void cd_h2_on_due(struct cd_deadline *deadline)
                         nghttp2_session_terminate_session(conn->session, NGHTTP2_NO_ERROR);
         }
         cd_h2_pump(conn);
+        cd_h2_release(conn);
 }

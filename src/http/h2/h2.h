@@ -8,7 +8,7 @@
 struct cd_h2_stream {
         struct cd_h2_conn *conn;
         struct cd_exchange *x;
-        struct cd_h2_stream *before, *after; /* in conn->streams */
+        struct cd_h2_stream *before, *after; /* in conn->streams, or `after` in conn->closed */
         int32_t id;
         struct cd_http_head head;
         size_t header_cap;
@@ -32,6 +32,7 @@ struct cd_h2_stream {
         bool responds, out_ended, deferred, out_done;
         bool is_bodiless; /* a streamed response to HEAD, 204, 304 */
         bool is_full, drains;
+        bool is_closed; /* in conn->closed */
 };
 
 struct cd_h2_conn {
@@ -40,11 +41,12 @@ struct cd_h2_conn {
         struct cd_http_peer peer;
         nghttp2_session *session;
         struct cd_h2_stream *streams;
-        unsigned nuisance;  /* frames that bring no request nearer, less what was served since */
-        unsigned char wait; /* what the stream's deadline is for */
-        bool busy;          /* in a call of nghttp2, or about to send */
-        bool has_settings;  /* the client's have come */
-        bool in_headers;    /* a header block has begun and not ended */
+        struct cd_h2_stream *closed; /* whose exchanges have not been told yet */
+        unsigned nuisance;           /* frames that bring no request nearer, less what was served since */
+        unsigned char wait;          /* what the stream's deadline is for */
+        bool busy;                   /* in a call of nghttp2, or about to send */
+        bool has_settings;           /* the client's have come */
+        bool in_headers;             /* a header block has begun and not ended */
         bool is_stopping, said_goaway, failed;
 };
 
@@ -67,6 +69,8 @@ void cd_h2_deliver(struct cd_h2_stream *s);
 
 /* Sends what nghttp2 has to send, as far as the stream has room. Nothing while the connection is busy: it is done at the end of that. */
 void cd_h2_pump(struct cd_h2_conn *conn);
+/* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose its own exchange. */
+void cd_h2_release(struct cd_h2_conn *conn);
 /* Streams up to the last one that came are served, and no other. */
 void cd_h2_say_goaway(struct cd_h2_conn *conn);
 /* Starts, moves or ends the stream's deadline, after anything that may change what it waits for. */

@@ -160,6 +160,8 @@ static void submit(struct cd_exchange *x, int64_t length, bool has_body)
         nghttp2_data_provider provider = { .source = { .ptr = s }, .read_callback = read_body };
         struct fields f;
 
+        if (s->is_closed)
+                return;
         s->responds = true;
         s->out_done = !has_body;
         if (!collect(x, length, &f) ||
@@ -199,6 +201,8 @@ static void send_head(struct cd_exchange *x)
 
 static void resume(struct cd_h2_stream *s)
 {
+        if (s->is_closed)
+                return;
         if (s->deferred)
                 nghttp2_session_resume_data(s->conn->session, s->id);
         s->deferred = false;
@@ -211,6 +215,8 @@ static bool push(struct cd_exchange *x, cd_str bytes)
         struct cd_h2_stream *s = x->stream;
         size_t limit = (size_t)x->loop->server->limits.output;
 
+        if (s->is_closed)
+                return false;
         if (bytes.len == 0 || s->is_bodiless || s->out_ended)
                 return true;
         cd_buf_add(&s->out, bytes);
@@ -260,7 +266,7 @@ void cd_h2_deliver(struct cd_h2_stream *s)
         struct cd_exchange *x = s->x;
         struct cd_http_refusal refusal;
 
-        while (!x->is_over && s->in.len > s->in_at && x->credit > 0) {
+        while (!x->is_over && !s->is_closed && s->in.len > s->in_at && x->credit > 0) {
                 cd_str bytes = cd_str_slice(cd_str_of(s->in.ptr + s->in_at, s->in.len - s->in_at), 0, x->credit);
                 s->in_at += bytes.len;
                 s->moved += bytes.len;
@@ -270,7 +276,7 @@ void cd_h2_deliver(struct cd_h2_stream *s)
         }
         if (s->in_at == s->in.len)
                 s->in.len = s->in_at = 0;
-        if (!x->is_over && s->in.len == 0 && s->in_ended && !x->body_done)
+        if (!x->is_over && !s->is_closed && s->in.len == 0 && s->in_ended && !x->body_done)
                 cd_exchange_body_end(x);
 }
 
@@ -278,6 +284,8 @@ static void pull(struct cd_exchange *x)
 {
         struct cd_h2_stream *s = x->stream;
 
+        if (s->is_closed)
+                return;
         cd_h2_send_continue(s);
         if (!s->delivering) {
                 s->delivering = true;

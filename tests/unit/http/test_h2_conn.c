@@ -569,6 +569,49 @@ static void a_response_without_body_ends_where_its_handler_ends_it(void **state)
         expect_clean();
 }
 
+static void push_back(struct recorder *rec)
+{
+        if (!cd_http_exchange_response(rec->x)->status)
+                send_head(rec);
+        cd_http_push(rec->x, cd_str_of(rec->body.ptr, rec->body.len));
+        rec->body.len = 0;
+        if (rec->events[2] == 'd') /* the second piece */
+                end_exchange(rec);
+}
+
+static void a_handler_may_end_the_exchange_while_it_gets_what_it_pulled(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("abcdef"), true);
+        h2_go(&h);
+        r.on_data = push_back;
+        cd_http_pull(r.x, 2);
+        cd_http_pull(r.x, 2);
+        assert_null(r.x);
+        h2_go(&h);
+        expect(reply, 200, "abcd");
+        expect_clean();
+}
+
+static void end_at_end(struct recorder *rec)
+{
+        send_head(rec);
+        end_exchange(rec);
+}
+
+static void a_handler_may_end_the_exchange_at_the_end_that_a_pull_brings(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("abcdef"), true);
+        h2_go(&h);
+        r.on_end = end_at_end;
+        cd_http_pull(r.x, 100);
+        assert_null(r.x);
+        h2_go(&h);
+        expect(reply, 200, "");
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -598,6 +641,8 @@ int main(void)
                 TEST(an_extended_connect_is_a_tunnel),
                 TEST(a_push_that_fills_the_buffer_is_followed_by_drained),
                 TEST(a_response_without_body_ends_where_its_handler_ends_it),
+                TEST(a_handler_may_end_the_exchange_while_it_gets_what_it_pulled),
+                TEST(a_handler_may_end_the_exchange_at_the_end_that_a_pull_brings),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
