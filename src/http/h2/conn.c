@@ -39,6 +39,7 @@ static void unlink_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
 static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
 {
         cd_loop_cancel_deadline(&conn->loop->net, &s->deadline);
+        cd_h2_give_window_back(s);
         unlink_stream(conn, s);
         s->is_closed = true;
         s->after = conn->closed;

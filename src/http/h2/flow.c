@@ -61,6 +61,15 @@ static bool has_progress(const struct cd_h2_stream *s)
         return s->wait != FOR_BODY && s->moved - s->progress >= (uint64_t)(least > 1 ? least : 1);
 }
 
+/* ---- input ---- */
+
+void cd_h2_give_window_back(struct cd_h2_stream *s)
+{
+        if (s->in.len > s->in_at)
+                nghttp2_session_consume(s->conn->session, s->id, s->in.len - s->in_at);
+        s->in_at = s->in.len; /* a handler may have the bytes still */
+}
+
 /* ---- the connection ---- */
 
 /* Streams up to the last one that came are served, and no other. */
@@ -150,6 +159,9 @@ void cd_h2_pump(struct cd_h2_conn *conn)
         if (conn->busy || conn->stream->closed || conn->stream->ending)
                 return;
         conn->busy = true;
+        for (struct cd_h2_stream *s = conn->streams; s; s = s->after)
+                if (s->x->is_over)
+                        cd_h2_give_window_back(s);
         do
                 send_frames(conn);
         while (!conn->failed && cd_stream_queued(conn->stream) < limit && tell_drained(conn));

@@ -69,6 +69,8 @@ void cd_h2_deliver(struct cd_h2_stream *s);
 
 /* Sends what nghttp2 has to send, as far as the stream has room. Nothing while the connection is busy: it is done at the end of that. */
 void cd_h2_pump(struct cd_h2_conn *conn);
+/* Nobody will pull what came: it must hold up no other stream. */
+void cd_h2_give_window_back(struct cd_h2_stream *s);
 /* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose its own exchange. */
 void cd_h2_release(struct cd_h2_conn *conn);
 /* Streams up to the last one that came are served, and no other. */

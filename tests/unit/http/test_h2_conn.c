@@ -612,6 +612,86 @@ static void a_handler_may_end_the_exchange_at_the_end_that_a_pull_brings(void **
         expect_clean();
 }
 
+/* ---- flow control ---- */
+
+/* What the client may still send on the connection, settings aside: half of the window may be on its way back. */
+static void expect_window(void)
+{
+        h2_go(&h);
+        assert_true(nghttp2_session_get_remote_window_size(h.session) > 512 * 1024);
+        expect_clean();
+}
+
+static void the_window_of_a_stream_that_is_reset_comes_back(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 16; i++) {
+                memset(r.events, 0, sizeof(r.events));
+                struct h2_reply *reply = h2_post(&h, "/stream", cd_str_of(text, 200 * 1024), false);
+                h2_go(&h);
+                assert_int_equal(reply->upload.len, 0);
+                nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, reply->id, NGHTTP2_CANCEL);
+                h2_go(&h);
+                assert_string_equal(r.events, "gc");
+        }
+        expect_window();
+}
+
+static void the_window_of_a_body_that_nobody_pulls_comes_back_with_the_response(void **state)
+{
+        (void)state;
+        h.keeps_windows = true;
+        struct h2_reply *reply = h2_post(&h, "/stream", cd_str_of(text, 200 * 1024), false);
+        h2_go(&h);
+        assert_int_equal(reply->upload.len, 0);
+        send_head(&r);
+        cd_http_push(r.x, cd_str_of(text, 100 * 1024));
+        end_exchange(&r);
+        h2_go(&h);
+        /* The client does not read the end of the response. What it sends goes nowhere, and holds up no other stream. */
+        assert_false(reply->ended);
+        for (int i = 0; i < 16; i++) {
+                h2_upload(&h, reply, cd_str_of(text, 200 * 1024), false);
+                h2_go(&h);
+                assert_int_equal(reply->upload.len, 0);
+        }
+        h.keeps_windows = false;
+        nghttp2_session_consume(h.session, reply->id, 65535);
+        h2_go(&h);
+        assert_int_equal(reply->body.len, 100 * 1024);
+        expect_window();
+}
+
+static void windows_of_refused_bodies_come_back(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 16; i++) {
+                struct h2_reply *reply = h2_post(&h, "/echo", cd_str_of(text, 200 * 1024), true);
+                h2_go(&h);
+                assert_int_equal(reply->status, 413);
+        }
+        expect_window();
+}
+
+static void padding_is_given_back(void **state)
+{
+        char frame[1 + 255];
+
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        memset(frame, 0, sizeof(frame));
+        frame[0] = (char)254;
+        frame[1] = 'a';
+        for (int i = 0; i < 8000; i++)
+                h2_raw(&h, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, reply->id, cd_str_of(frame, sizeof(frame)));
+        assert_int_equal(h.goaways, 0);
+        cd_http_pull(r.x, 10000);
+        assert_int_equal(r.body.len, 8000);
+        nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, reply->id, NGHTTP2_CANCEL);
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -643,6 +723,10 @@ int main(void)
                 TEST(a_response_without_body_ends_where_its_handler_ends_it),
                 TEST(a_handler_may_end_the_exchange_while_it_gets_what_it_pulled),
                 TEST(a_handler_may_end_the_exchange_at_the_end_that_a_pull_brings),
+                TEST(the_window_of_a_stream_that_is_reset_comes_back),
+                TEST(the_window_of_a_body_that_nobody_pulls_comes_back_with_the_response),
+                TEST(windows_of_refused_bodies_come_back),
+                TEST(padding_is_given_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
