@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "http/h2/h2.h"
 
 /* ---- header fields ---- */
@@ -95,9 +96,23 @@ static bool collect(struct cd_exchange *x, int64_t length, struct fields *ret)
 
 /* ---- bodies ---- */
 
+void cd_h2_drop_front(struct cd_buf *buf, size_t *at, size_t len)
+{
+        *at += len;
+        size_t left = buf->len - *at;
+        if (left > *at)
+                return;
+        if (left)
+                memmove(buf->ptr, buf->ptr + *at, left);
+        if (buf->len)
+                cd_wipe(buf->ptr + left, buf->len - left);
+        buf->len = left;
+        *at = 0;
+}
+
 static cd_str next_bytes(const struct cd_h2_stream *s)
 {
-        return s->whole.len ? s->whole : cd_str_of(s->out.ptr + s->out_at, s->out.len - s->out_at);
+        return s->whole.len ? s->whole : cd_str_slice(cd_str_of(s->out.ptr, s->out.len), s->out_at, s->out.len);
 }
 
 static void take_bytes(struct cd_h2_stream *s, size_t len)
@@ -106,10 +121,8 @@ static void take_bytes(struct cd_h2_stream *s, size_t len)
                 s->whole = cd_str_slice(s->whole, len, s->whole.len);
                 return;
         }
-        s->out_at += len;
-        if (s->out_at == s->out.len)
-                s->out.len = s->out_at = 0;
-        if (s->is_full && s->out.len - s->out_at == 0) {
+        cd_h2_drop_front(&s->out, &s->out_at, len);
+        if (s->is_full && s->out.len == 0) {
                 s->is_full = false;
                 s->drains = true; /* told outside nghttp2's call */
         }
@@ -266,6 +279,9 @@ void cd_h2_deliver(struct cd_h2_stream *s)
         struct cd_exchange *x = s->x;
         struct cd_http_refusal refusal;
 
+        if (s->delivering)
+                return;
+        s->delivering = true;
         while (!x->is_over && !s->is_closed && s->in.len > s->in_at && x->credit > 0) {
                 cd_str bytes = cd_str_slice(cd_str_of(s->in.ptr + s->in_at, s->in.len - s->in_at), 0, x->credit);
                 s->in_at += bytes.len;
@@ -274,8 +290,8 @@ void cd_h2_deliver(struct cd_h2_stream *s)
                 if (!cd_exchange_body(x, bytes, &refusal))
                         cd_exchange_fail(x, refusal);
         }
-        if (s->in_at == s->in.len)
-                s->in.len = s->in_at = 0;
+        cd_h2_drop_front(&s->in, &s->in_at, 0);
+        s->delivering = false;
         if (!x->is_over && !s->is_closed && s->in.len == 0 && s->in_ended && !x->body_done)
                 cd_exchange_body_end(x);
 }
@@ -287,11 +303,7 @@ static void pull(struct cd_exchange *x)
         if (s->is_closed)
                 return;
         cd_h2_send_continue(s);
-        if (!s->delivering) {
-                s->delivering = true;
-                cd_h2_deliver(s);
-                s->delivering = false;
-        }
+        cd_h2_deliver(s);
         cd_h2_watch(s);
         cd_h2_pump(s->conn);
 }

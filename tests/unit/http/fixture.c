@@ -356,6 +356,8 @@ static void on_data(struct cd_exchange *x, cd_str bytes)
         struct recorder *r = recorder_of(x, 'd');
 
         must(bytes.len > 0);
+        if (r->on_early_data)
+                r->on_early_data(r);
         cd_buf_add(&r->body, bytes);
         if (r->on_data)
                 r->on_data(r);

@@ -79,6 +79,7 @@ struct recorder {
         struct cd_buf body;
         size_t pull; /* bytes, in `begin` */
         void (*on_begin)(struct recorder *r);
+        void (*on_early_data)(struct recorder *r); /* before the bytes are in `body` */
         void (*on_data)(struct recorder *r);
         void (*on_end)(struct recorder *r);
         void (*on_drained)(struct recorder *r);

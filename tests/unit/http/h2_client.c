@@ -187,7 +187,7 @@ static void send_some(struct h2_client *h, cd_str bytes)
         size_t at = 0;
         while (at < h->unsent.len) {
                 cd_str all = cd_str_of(h->unsent.ptr, h->unsent.len);
-                cd_str part = cd_str_slice(all, at, h->split && h->split < all.len - at ? at + h->split : all.len);
+                cd_str part = cd_str_slice(all, at, h->split ? h->split : all.len);
                 if (h->c.wire.wants_input && part.len > CD_INPUT_SIZE)
                         part.len = CD_INPUT_SIZE;
                 if (!client_send(&h->c, part))

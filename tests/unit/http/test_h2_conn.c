@@ -692,6 +692,89 @@ static void padding_is_given_back(void **state)
         expect_clean();
 }
 
+static void pull_more(struct recorder *rec)
+{
+        cd_http_pull(rec->x, 10 * 1024);
+}
+
+static void a_long_body_may_be_pulled_more_slowly_than_it_comes(void **state)
+{
+        size_t total = 0;
+
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        for (size_t sent = 0; sent < 8 * sizeof(text); sent += 100 * 1024) {
+                h2_upload(&h, reply, cd_str_of(text, 100 * 1024), false);
+                h2_go(&h);
+                do {
+                        memset(r.events, 0, sizeof(r.events));
+                        cd_http_pull(r.x, 10 * 1024);
+                        h2_go(&h);
+                        struct cd_h2_stream *s = r.x->stream;
+                        assert_in_range(s->in.len, 0, 512 * 1024 - 1);
+                        assert_in_range(s->in.cap, 0, 512 * 1024);
+                } while (reply->upload.len > 0);
+        }
+        total = r.body.len;
+        assert_true(total > 7 * sizeof(text));
+        r.on_data = pull_more; /* within the event */
+        r.on_end = end_at_end;
+        h2_upload(&h, reply, CD_STR("."), true);
+        cd_http_pull(r.x, 1);
+        memset(r.events, 0, sizeof(r.events));
+        h2_go(&h);
+        expect(reply, 200, "");
+        assert_int_equal(r.body.ptr[r.body.len - 1], '.');
+        expect_window();
+}
+
+static void bytes_come_in_order_where_a_handler_pulls_before_it_uses_them(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("abc"), false);
+        h2_go(&h);
+        r.on_early_data = pull_more;
+        cd_http_pull(r.x, 1);
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "abc");
+        r.x->credit = 1;
+        h2_upload(&h, reply, CD_STR("def"), false);
+        h2_go(&h);
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "abcdef");
+        end_at_end(&r);
+        expect_window();
+}
+
+static void a_response_that_is_read_slowly_takes_no_more_memory_than_the_limit(void **state)
+{
+        (void)state;
+        h.keeps_windows = true;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        send_head(&r);
+        h2_go(&h);
+        size_t total = 160 * 1024;
+        assert_true(cd_http_push(r.x, cd_str_of(text, total)));
+        h2_go(&h);
+        while (total < 4 * 1024 * 1024) {
+                /* The buffer is never empty and never full. */
+                nghttp2_session_consume(h.session, reply->id, 60 * 1024);
+                assert_true(cd_http_push(r.x, cd_str_of(text, 60 * 1024)));
+                total += 60 * 1024;
+                h2_go(&h);
+                struct cd_h2_stream *s = r.x->stream;
+                assert_true(s->out.len > s->out_at);
+                assert_in_range(s->out.cap, 0, 512 * 1024);
+        }
+        end_exchange(&r);
+        while (!reply->ended) {
+                nghttp2_session_consume(h.session, reply->id, 60 * 1024);
+                h2_go(&h);
+        }
+        assert_int_equal(reply->body.len, total);
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -727,6 +810,9 @@ int main(void)
                 TEST(the_window_of_a_body_that_nobody_pulls_comes_back_with_the_response),
                 TEST(windows_of_refused_bodies_come_back),
                 TEST(padding_is_given_back),
+                TEST(a_long_body_may_be_pulled_more_slowly_than_it_comes),
+                TEST(bytes_come_in_order_where_a_handler_pulls_before_it_uses_them),
+                TEST(a_response_that_is_read_slowly_takes_no_more_memory_than_the_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
