@@ -44,8 +44,9 @@ static void shut(struct cd_stream *stream)
 
 static bool has_input(struct cd_stream *stream)
 {
-        (void)stream;
-        return false;
+        const struct cd_loopback *loopback = stream->carrier;
+
+        return loopback->has_input;
 }
 
 static size_t unsent(struct cd_stream *stream)

@@ -52,7 +52,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
         struct cd_h2_conn *conn = user;
 
-        conn->in_headers = true;
+        conn->in_headers = frame->hd.stream_id;
+        conn->heads++;
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
                 return 0;
         struct cd_exchange *x = cd_exchange_new(conn->loop, &cd_h2_wire, NULL);
@@ -60,6 +61,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         if (!s) {
                 if (x)
                         cd_exchange_free(x);
+                conn->in_headers = 0;
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* the stream is reset */
         }
         x->stream = s;
@@ -159,7 +161,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         if (is_nuisance(frame))
                 annoy(conn);
         if (frame->hd.type == NGHTTP2_HEADERS)
-                conn->in_headers = false;
+                conn->in_headers = 0;
         if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
                 return 0;
         if (frame->hd.type == NGHTTP2_HEADERS && !s->has_head)
@@ -212,11 +214,15 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
+        struct cd_h2_conn *conn = user;
         struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
         (void)code;
+        /* A malformed header block ends so, and is not mentioned otherwise. */
+        if (conn->in_headers == id)
+                conn->in_headers = 0;
         if (s)
-                close_stream(user, s);
+                close_stream(conn, s);
         return 0;
 }
 
@@ -258,8 +264,6 @@ static void on_drained(struct cd_stream *stream)
         struct cd_h2_conn *conn = stream->owner;
 
         cd_h2_release(conn);
-        if (conn->is_stopping)
-                cd_h2_say_goaway(conn);
         cd_h2_pump(conn);
         cd_h2_release(conn);
 }
@@ -278,10 +282,8 @@ static void on_stopping(struct cd_stream *stream)
         struct cd_h2_conn *conn = stream->owner;
 
         conn->is_stopping = true;
-        /* Requests that the kernel has and we have not read yet are still answered. */
-        if (!cd_stream_has_input(stream))
-                cd_h2_say_goaway(conn);
         cd_h2_pump(conn);
+        cd_h2_release(conn);
 }
 
 static void on_ended(struct cd_stream *stream)

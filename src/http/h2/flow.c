@@ -72,10 +72,10 @@ void cd_h2_give_window_back(struct cd_h2_stream *s)
 
 /* ---- the connection ---- */
 
-/* Streams up to the last one that came are served, and no other. */
-void cd_h2_say_goaway(struct cd_h2_conn *conn)
+/* Streams up to the last one that came are served, and no other. What the kernel has and we have not read yet comes before that. */
+static void say_goaway(struct cd_h2_conn *conn)
 {
-        if (conn->said_goaway)
+        if (!conn->is_stopping || conn->said_goaway || cd_stream_has_input(conn->stream))
                 return;
         conn->said_goaway = true;
         nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(conn->session),
@@ -108,8 +108,9 @@ static void settle(struct cd_h2_conn *conn)
                 return;
         }
         enum conn_wait wait = what_conn_waits_for(conn);
-        if (wait != conn->wait) {
+        if (wait != conn->wait || conn->heads != conn->timed) {
                 conn->wait = (unsigned char)wait;
+                conn->timed = conn->heads;
                 if (wait == FOR_HEAD)
                         cd_stream_expire_in(stream, limits->header_timeout_ms);
                 else if (wait == FOR_REQUEST)
@@ -159,6 +160,7 @@ void cd_h2_pump(struct cd_h2_conn *conn)
         if (conn->busy || conn->stream->closed || conn->stream->ending)
                 return;
         conn->busy = true;
+        say_goaway(conn);
         for (struct cd_h2_stream *s = conn->streams; s; s = s->after)
                 if (s->x->is_over)
                         cd_h2_give_window_back(s);

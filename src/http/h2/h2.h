@@ -46,7 +46,9 @@ struct cd_h2_conn {
         unsigned char wait;          /* what the stream's deadline is for */
         bool busy;                   /* in a call of nghttp2, or about to send */
         bool has_settings;           /* the client's have come */
-        bool in_headers;             /* a header block has begun and not ended */
+        int32_t in_headers;        /* the stream whose header block has begun and not ended; 0: none */
+        unsigned heads;            /* header blocks that have begun */
+        unsigned timed;            /* `heads` when the deadline was set */
         bool is_stopping, said_goaway, failed;
 };
 
@@ -77,8 +79,6 @@ void cd_h2_pump(struct cd_h2_conn *conn);
 void cd_h2_give_window_back(struct cd_h2_stream *s);
 /* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose its own exchange. */
 void cd_h2_release(struct cd_h2_conn *conn);
-/* Streams up to the last one that came are served, and no other. */
-void cd_h2_say_goaway(struct cd_h2_conn *conn);
 /* Starts, moves or ends the stream's deadline, after anything that may change what it waits for. */
 void cd_h2_watch(struct cd_h2_stream *s);
 /* That deadline has passed. */

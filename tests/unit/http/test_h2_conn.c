@@ -775,6 +775,145 @@ static void a_response_that_is_read_slowly_takes_no_more_memory_than_the_limit(v
         expect_clean();
 }
 
+/* ---- deadlines of the connection ---- */
+
+static void a_connection_that_is_used_stays_and_one_that_is_idle_ends(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 10; i++) {
+                fixture_pass(&f, (uint64_t)f.server.limits.idle_timeout_ms - 1000);
+                expect_clean();
+        }
+        fixture_pass(&f, (uint64_t)f.server.limits.idle_timeout_ms + 200);
+        h2_go(&h);
+        assert_int_equal(h.goaways, 1);
+        assert_int_equal(h.goaway_code, NGHTTP2_NO_ERROR);
+        assert_true(h.c.wire.is_shut);
+}
+
+/* HPACK: :method GET, :scheme http, :path /, and :authority "a". */
+#define HEADERS_BLOCK CD_STR("\x82\x86\x84\x41\x01\x61")
+
+static void a_header_block_that_does_not_end_ends_the_connection(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/later");
+        h2_go(&h);
+        h2_raw(&h, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 3, HEADERS_BLOCK);
+        fixture_pass(&f, (uint64_t)f.server.limits.header_timeout_ms - 200);
+        assert_false(h.c.wire.is_shut);
+        fixture_pass(&f, 400);
+        h2_go(&h);
+        assert_true(h.c.wire.is_shut);
+        assert_int_equal(reply->status, 0);
+        fixture_pass(&f, 3000);
+        assert_true(h.c.wire.is_closed);
+        assert_null(waiting);
+}
+
+static void each_header_block_has_its_own_time(void **state)
+{
+        cd_str all = CD_STR("\0\0\6\1\5\0\0\0\1\x82\x86\x84\x41\x01\x61");
+
+        (void)state;
+        /* At each read the block before ends and the next one begins. */
+        for (unsigned char id = 1; id < 20; id = (unsigned char)(id + 2)) {
+                char frame[15];
+                memcpy(frame, all.ptr, 15);
+                frame[8] = (char)id;
+                client_send(&h.c, id == 1 ? cd_str_of(frame, 12) : cd_str_of(frame, 0));
+                if (id > 1) {
+                        char both[15];
+                        memcpy(both, all.ptr + 12, 3);
+                        memcpy(both + 3, frame, 12);
+                        client_send(&h.c, cd_str_of(both, 15));
+                }
+                fixture_pass(&f, 9000);
+                assert_false(h.c.wire.is_shut);
+        }
+        fixture_pass(&f, 2000);
+        assert_true(h.c.wire.is_shut);
+}
+
+static void a_malformed_head_leaves_no_deadline_behind(void **state)
+{
+        (void)state;
+        struct h2_reply *bad = ask(":method: GET\n:scheme: http\n:authority: a\n:path: /hello\nconnection: x\n"),
+                        *reply = h2_get(&h, "/later");
+        h2_go(&h);
+        assert_int_equal(bad->code, NGHTTP2_PROTOCOL_ERROR);
+        fixture_pass(&f, 20 * 1000);
+        assert_non_null(waiting);
+        cd_http_answer(waiting);
+        h2_go(&h);
+        expect(reply, 200, "late");
+        expect_clean();
+}
+
+static void the_first_settings_must_come_in_time(void **state)
+{
+        struct h2_client other;
+
+        (void)state;
+        h2_begin(&other, &f, 65536, NULL, 0);
+        client_send(&other.c, CD_STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+        fixture_pass(&f, (uint64_t)f.server.limits.header_timeout_ms - 200);
+        assert_false(other.c.wire.is_shut);
+        fixture_pass(&f, 400);
+        assert_true(other.c.wire.is_shut);
+        h2_done(&other);
+}
+
+/* ---- stopping ---- */
+
+static void a_connection_without_requests_ends_when_the_server_stops(void **state)
+{
+        (void)state;
+        cd_streams_stop(&f.loop.net);
+        h2_go(&h);
+        assert_int_equal(h.goaways, 1);
+        assert_int_equal(h.goaway_code, NGHTTP2_NO_ERROR);
+        assert_true(h.c.wire.is_shut);
+}
+
+static void what_runs_is_answered_when_the_server_stops_and_nothing_else(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/later");
+        h2_go(&h);
+        cd_streams_stop(&f.loop.net);
+        /* It was on its way. */
+        h2_raw(&h, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM | NGHTTP2_FLAG_END_HEADERS, 3, HEADERS_BLOCK);
+        h2_go(&h);
+        assert_int_equal(h.goaways, 1);
+        assert_int_equal(h.goaway_last, reply->id);
+        assert_false(h.c.wire.is_shut);
+        cd_http_answer(waiting);
+        h2_go(&h);
+        expect(reply, 200, "late");
+        assert_true(h.c.wire.is_shut);
+}
+
+static void what_the_kernel_has_is_read_before_the_server_says_that_it_stops(void **state)
+{
+        (void)state;
+        struct h2_reply *first = h2_get(&h, "/later");
+        h2_go(&h);
+        h.c.wire.has_input = true;
+        cd_streams_stop(&f.loop.net);
+        h2_go(&h);
+        assert_int_equal(h.goaways, 0);
+        /* What is read makes the server send nothing. */
+        h.c.wire.has_input = false;
+        h2_raw(&h, NGHTTP2_PRIORITY, 0, 7, CD_STR("\0\0\0\0\1"));
+        h2_go(&h);
+        assert_int_equal(h.goaways, 1);
+        cd_http_answer(waiting);
+        h2_go(&h);
+        expect(first, 200, "late");
+        assert_true(h.c.wire.is_shut);
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -813,6 +952,14 @@ int main(void)
                 TEST(a_long_body_may_be_pulled_more_slowly_than_it_comes),
                 TEST(bytes_come_in_order_where_a_handler_pulls_before_it_uses_them),
                 TEST(a_response_that_is_read_slowly_takes_no_more_memory_than_the_limit),
+                TEST(a_connection_that_is_used_stays_and_one_that_is_idle_ends),
+                TEST(a_header_block_that_does_not_end_ends_the_connection),
+                TEST(each_header_block_has_its_own_time),
+                TEST(a_malformed_head_leaves_no_deadline_behind),
+                TEST(the_first_settings_must_come_in_time),
+                TEST(a_connection_without_requests_ends_when_the_server_stops),
+                TEST(what_runs_is_answered_when_the_server_stops_and_nothing_else),
+                TEST(what_the_kernel_has_is_read_before_the_server_says_that_it_stops),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
