@@ -12,6 +12,7 @@ enum {
         RESETS_RATE = 33,
         CONTINUATIONS_MAX = 8, /* of one header block (CVE-2024-28182) */
         NUISANCE_MAX = 1000,   /* pings, settings, empty frames and the like */
+        NUISANCE_RATE = 33,    /* forgiven a second: pings of a connection that is open for days */
         NUISANCE_FORGIVEN = 4, /* for each request that is answered, and each frame of a body that is sent */
 };
 
@@ -128,8 +129,19 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         cd_h2_watch(s);
 }
 
+static void forgive(struct cd_h2_conn *conn, uint64_t frames)
+{
+        conn->nuisance -= conn->nuisance < frames ? conn->nuisance : (unsigned)frames;
+}
+
 static void annoy(struct cd_h2_conn *conn)
 {
+        uint64_t now = cd_loop_now(&conn->loop->net), frames = (now - conn->forgiven_at) * NUISANCE_RATE / 1000;
+
+        if (frames) {
+                forgive(conn, frames);
+                conn->forgiven_at = now;
+        }
         if (++conn->nuisance == NUISANCE_MAX)
                 nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
@@ -141,7 +153,7 @@ static bool is_nuisance(const nghttp2_frame *frame)
         case NGHTTP2_SETTINGS:
                 return !(frame->hd.flags & NGHTTP2_FLAG_ACK);
         case NGHTTP2_DATA:
-                return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+                return frame->hd.length == frame->data.padlen && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
         case NGHTTP2_PRIORITY:
         case NGHTTP2_RST_STREAM:
         case NGHTTP2_WINDOW_UPDATE:
@@ -197,15 +209,34 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
 }
 
+/* A stream that the client made us reset is free again at once, and its handler may still run (CVE-2025-8671). */
+static bool is_forced_reset(const nghttp2_frame *frame)
+{
+        if (frame->hd.type != NGHTTP2_RST_STREAM)
+                return false;
+        switch (frame->rst_stream.error_code) {
+        case NGHTTP2_PROTOCOL_ERROR:
+        case NGHTTP2_FLOW_CONTROL_ERROR:
+        case NGHTTP2_STREAM_CLOSED:
+        case NGHTTP2_FRAME_SIZE_ERROR:
+        case NGHTTP2_REFUSED_STREAM:
+                return true;
+        default:
+                return false;
+        }
+}
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
         struct cd_h2_conn *conn = user;
         struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
         bool has_ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
+        if (is_forced_reset(frame))
+                annoy(conn);
         if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
                 return 0;
-        conn->nuisance -= conn->nuisance < NUISANCE_FORGIVEN ? conn->nuisance : NUISANCE_FORGIVEN;
+        forgive(conn, NUISANCE_FORGIVEN);
         /* The response is complete and the request is not: the client may stop sending it (RFC 9113 §8.1). */
         if (has_ended && !s->in_ended)
                 nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
@@ -356,6 +387,7 @@ struct cd_h2_conn *cd_h2_conn_new(struct cd_http_loop *loop, struct cd_stream *s
         conn->loop = loop;
         conn->stream = stream;
         conn->peer = *peer;
+        conn->forgiven_at = cd_loop_now(&loop->net);
         if (!begin_session(conn)) {
                 nghttp2_session_del(conn->session);
                 free(conn);

@@ -42,13 +42,14 @@ struct cd_h2_conn {
         nghttp2_session *session;
         struct cd_h2_stream *streams;
         struct cd_h2_stream *closed; /* whose exchanges have not been told yet */
-        unsigned nuisance;           /* frames that bring no request nearer, less what was served since */
+        unsigned nuisance;           /* frames that bring no request nearer, less what was forgiven since */
+        uint64_t forgiven_at;        /* milliseconds of the loop */
         unsigned char wait;          /* what the stream's deadline is for */
         bool busy;                   /* in a call of nghttp2, or about to send */
         bool has_settings;           /* the client's have come */
-        int32_t in_headers;        /* the stream whose header block has begun and not ended; 0: none */
-        unsigned heads;            /* header blocks that have begun */
-        unsigned timed;            /* `heads` when the deadline was set */
+        int32_t in_headers;          /* the stream whose header block has begun and not ended; 0: none */
+        unsigned heads;              /* header blocks that have begun */
+        unsigned timed;              /* `heads` when the deadline was set */
         bool is_stopping, said_goaway, failed;
 };
 

@@ -914,6 +914,107 @@ static void what_the_kernel_has_is_read_before_the_server_says_that_it_stops(voi
         assert_true(h.c.wire.is_shut);
 }
 
+/* ---- nuisance ---- */
+
+static void ping(void)
+{
+        h2_raw(&h, NGHTTP2_PING, 0, 0, CD_STR("12345678"));
+}
+
+static void pings_now_and_then_are_no_nuisance(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/later");
+        h2_go(&h);
+        for (int i = 0; i < 20000; i++) {
+                ping();
+                fixture_pass(&f, 500);
+        }
+        h2_go(&h);
+        cd_http_answer(waiting);
+        h2_go(&h);
+        expect(reply, 200, "late");
+        expect_clean();
+}
+
+struct flood {
+        uint8_t type, flags;
+        int32_t id;
+        cd_str payload;
+};
+
+static void send_flood(const struct flood *flood)
+{
+        if (flood->type == NGHTTP2_SETTINGS) /* each is acknowledged */
+                nghttp2_submit_settings(h.session, NGHTTP2_FLAG_NONE, NULL, 0);
+        else
+                h2_raw(&h, flood->type, flood->flags, flood->id, flood->payload);
+}
+
+static void a_flood_of_frames_that_ask_for_nothing_ends_the_connection(void **state)
+{
+        static const struct flood floods[] = {
+                { NGHTTP2_PING, 0, 0, CD_STR_INIT("12345678") },
+                { NGHTTP2_SETTINGS, 0, 0, CD_STR_INIT("") },
+                { NGHTTP2_PRIORITY, 0, 5, CD_STR_INIT("\0\0\0\0\1") },
+                { NGHTTP2_WINDOW_UPDATE, 0, 0, CD_STR_INIT("\0\0\0\1") },
+                { NGHTTP2_DATA, 0, 1, CD_STR_INIT("") },
+                { NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, CD_STR_INIT("\1\0") },
+        };
+
+        for (size_t i = 0; i < CD_LEN(floods); i++) {
+                tear_down(state);
+                set_up(state);
+                h2_post(&h, "/stream", CD_STR("a"), false);
+                h2_go(&h);
+                for (int n = 0; n < 950; n++)
+                        send_flood(&floods[i]);
+                h2_go(&h);
+                assert_int_equal(h.goaways, 0);
+                for (int n = 0; n < 60; n++)
+                        send_flood(&floods[i]);
+                h2_go(&h);
+                assert_int_equal(h.goaways, 1);
+                assert_int_equal(h.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+                assert_true(h.c.wire.is_shut);
+        }
+}
+
+/* RFC 9113 §8.1.1: the server resets such a stream, and its handler may go on for a while. */
+static void a_flood_of_streams_that_the_server_must_reset_ends_the_connection(void **state)
+{
+        (void)state;
+        for (int n = 0; n < 1100 && !h.goaways; n++) {
+                struct h2_reply *reply = h2_post(&h, "/later", CD_STR(""), false);
+                h2_go(&h);
+                h2_raw(&h, NGHTTP2_WINDOW_UPDATE, 0, reply->id, CD_STR("\x7f\xff\xff\xff"));
+                h2_go(&h);
+        }
+        assert_int_equal(h.goaways, 1);
+        assert_int_equal(h.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void a_long_download_with_many_window_updates_is_no_nuisance(void **state)
+{
+        size_t total = 0;
+
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        send_head(&r);
+        for (int n = 0; n < 200; n++) {
+                cd_http_push(r.x, cd_str_of(text, 200 * 1024));
+                total += 200 * 1024;
+                h2_go(&h);
+                reply->body.len = 0;
+                memset(r.events, 0, sizeof(r.events));
+        }
+        end_exchange(&r);
+        h2_go(&h);
+        assert_true(reply->ended);
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -960,6 +1061,10 @@ int main(void)
                 TEST(a_connection_without_requests_ends_when_the_server_stops),
                 TEST(what_runs_is_answered_when_the_server_stops_and_nothing_else),
                 TEST(what_the_kernel_has_is_read_before_the_server_says_that_it_stops),
+                TEST(pings_now_and_then_are_no_nuisance),
+                TEST(a_flood_of_frames_that_ask_for_nothing_ends_the_connection),
+                TEST(a_flood_of_streams_that_the_server_must_reset_ends_the_connection),
+                TEST(a_long_download_with_many_window_updates_is_no_nuisance),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
