@@ -107,6 +107,7 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         const struct cd_http_peer *peer = &s->conn->peer;
 
         s->has_head = true;
+        x->version = CD_HTTP_2;
         x->req.method_name = s->head.method_name;
         bool ok = cd_h2_finish_head(s, has_body) && cd_exchange_begin(x, peer, &s->head, &s->refusal);
         if (ok && s->content_length > 0 && (uint64_t)s->content_length > x->body_max) {

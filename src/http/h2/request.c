@@ -62,6 +62,9 @@ void cd_h2_add_header(struct cd_h2_stream *s, cd_str name, cd_str value)
 {
         const struct cd_http_limits *limits = &s->conn->loop->server->limits;
 
+        /* Also of a head that is refused: an answer to HEAD has no body. */
+        if (cd_str_eq(name, CD_STR(":method")))
+                s->x->req.method = cd_http_method_of(value);
         s->header_size += name.len + value.len + 32;
         if (s->header_size > (uint64_t)limits->headers)
                 refuse(s, 431, "headers too long");

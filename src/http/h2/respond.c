@@ -17,6 +17,7 @@ struct fields {
 
 static void add(struct fields *f, cd_str name, cd_str value)
 {
+        value = cd_str_trim(value); /* RFC 9113 §8.2.1 */
         f->items[f->count++] = (nghttp2_nv){
                 .name = (uint8_t *)(uintptr_t)name.ptr,
                 .namelen = name.len,

@@ -46,6 +46,13 @@ static void show(void *app, const struct cd_http_request *req, struct cd_http_re
                                         CD_STR_ARG(req->host), CD_STR_ARG(cookie), req->header_count));
 }
 
+static void spaces_around(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR(" text/plain "), CD_STR(""));
+        cd_http_response_header(res, CD_STR("X-Spaces"), CD_STR(" a b\t"));
+}
+
 static void on_later_cancelled(void *arg)
 {
         *(struct cd_exchange **)arg = NULL;
@@ -71,6 +78,7 @@ static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/204"), .handler = nothing },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/large"), .handler = large },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/show"), .handler = show },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/spaces"), .handler = spaces_around },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/later"), .handler = later },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming, .min_rate = 100 },
         { .methods = CD_HTTP_ANY,
@@ -1015,6 +1023,60 @@ static void a_long_download_with_many_window_updates_is_no_nuisance(void **state
         expect_clean();
 }
 
+/* ---- refusals ---- */
+
+static void a_refused_head_has_no_body(void **state)
+{
+        static const char *const heads[] = {
+                ":method: HEAD\n:scheme: http\n:authority: a\n:path: /show?\"\n",
+                ":method: HEAD\n:scheme: http\n:authority: a\n:path: /show\nexpect: 200-ok\n",
+                ":path: /show\n:method: HEAD\n:scheme: http\n:authority: a\n",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(heads); i++) {
+                f.server.limits.headers = i == 2 ? 60 : 16384;
+                struct h2_reply *reply = ask(heads[i]);
+                assert_in_range(reply->status, 400, 431);
+                assert_int_not_equal(h2_field(reply, "content-length").len, 0);
+                assert_str(h2_body(reply), "");
+                assert_true(reply->ended);
+        }
+        f.server.limits.headers = 16384;
+        expect_clean();
+}
+
+static void a_refused_request_is_logged_as_one_of_http_2(void **state)
+{
+        (void)state;
+        fixture_start_log(&f, CD_LOG_INFO);
+        assert_int_equal(ask(GET_SHOW "expect: 200-ok\n")->status, 417);
+        const char *log = fixture_log(&f);
+        assert_non_null(strstr(log, "\"protocol\":\"2\""));
+        assert_non_null(strstr(log, "\"method\":\"GET\""));
+        assert_non_null(strstr(log, "\"status\":417"));
+}
+
+/* RFC 9113 §8.2.1: malformed. */
+static void a_field_that_no_message_may_have_is_refused(void **state)
+{
+        (void)state;
+        assert_int_equal(ask(GET_SHOW "x: a\rb\n")->code, NGHTTP2_PROTOCOL_ERROR);
+        assert_int_equal(ask(GET_SHOW "x y: a\n")->code, NGHTTP2_PROTOCOL_ERROR);
+        assert_int_equal(ask(GET_SHOW "te: gzip\n")->code, NGHTTP2_PROTOCOL_ERROR);
+        assert_int_equal(ask(GET_SHOW "x: a\n")->status, 200);
+        expect_clean();
+}
+
+static void values_of_a_response_have_no_spaces_around_them(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = ask(":method: GET\n:scheme: http\n:authority: a\n:path: /spaces\n");
+        expect(reply, 200, "");
+        assert_str(h2_field(reply, "x-spaces"), "a b");
+        assert_str(h2_field(reply, "content-type"), "text/plain");
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1065,6 +1127,10 @@ int main(void)
                 TEST(a_flood_of_frames_that_ask_for_nothing_ends_the_connection),
                 TEST(a_flood_of_streams_that_the_server_must_reset_ends_the_connection),
                 TEST(a_long_download_with_many_window_updates_is_no_nuisance),
+                TEST(a_refused_head_has_no_body),
+                TEST(a_refused_request_is_logged_as_one_of_http_2),
+                TEST(a_field_that_no_message_may_have_is_refused),
+                TEST(values_of_a_response_have_no_spaces_around_them),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
