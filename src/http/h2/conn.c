@@ -98,7 +98,6 @@ static void end_input(struct cd_h2_stream *s)
         s->in_ended = true;
         if (!x->is_over && !x->body_done && s->in.len == s->in_at)
                 cd_exchange_body_end(x);
-        cd_h2_watch(s);
 }
 
 static void begin_request(struct cd_h2_stream *s, bool has_body)
@@ -127,7 +126,6 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
                 cd_h2_send_continue(s);
         cd_buf_init(&s->in, NULL, 2 * STREAM_WINDOW);
         cd_exchange_start(x, has_body ? s->content_length : 0);
-        cd_h2_watch(s);
 }
 
 static void forgive(struct cd_h2_conn *conn, uint64_t frames)
@@ -196,17 +194,18 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         }
         if (!s->x->is_streaming) {
                 nghttp2_session_consume(session, id, len);
-                s->moved += len;
+                s->came += len;
                 if (!cd_exchange_body(s->x, cd_str_of((const char *)data, len), &refusal))
                         cd_exchange_fail(s->x, refusal);
                 return 0;
         }
         cd_buf_add(&s->in, cd_str_of((const char *)data, len));
-        if (s->in.failed)
+        if (s->in.failed) {
+                nghttp2_session_consume(session, id, len);
                 cd_exchange_fail(s->x, (struct cd_http_refusal){ 503, "out of memory" });
-        else
+        } else {
                 cd_h2_deliver(s);
-        cd_h2_watch(s);
+        }
         return 0;
 }
 

@@ -28,7 +28,8 @@ static void set_deadline(struct cd_h2_stream *s)
         const struct cd_http_limits *limits = &s->conn->loop->server->limits;
         struct cd_loop *loop = &s->conn->loop->net;
 
-        s->progress = s->moved;
+        s->progress = s->wait == FOR_READER ? s->went : s->came;
+        s->conn_went = s->conn->went;
         switch (what_it_waits_for(s)) {
         case FOR_NOTHING:
                 cd_loop_cancel_deadline(loop, &s->deadline);
@@ -42,11 +43,12 @@ static void set_deadline(struct cd_h2_stream *s)
         }
 }
 
-void cd_h2_watch(struct cd_h2_stream *s)
+/* Starts, moves or ends the stream's deadline. Looks when all is done that can be done now: what waits for a moment only does not count. */
+static void watch(struct cd_h2_stream *s)
 {
         enum wait wait = what_it_waits_for(s);
 
-        if (wait == s->wait || s->is_closed)
+        if (wait == s->wait)
                 return;
         s->wait = (unsigned char)wait;
         set_deadline(s);
@@ -54,11 +56,22 @@ void cd_h2_watch(struct cd_h2_stream *s)
 
 static bool has_progress(const struct cd_h2_stream *s)
 {
-        const struct cd_http_limits *limits = &s->conn->loop->server->limits;
-        int64_t rate = s->wait == FOR_PROGRESS ? s->x->route->min_rate : 0;
-        int64_t least = rate * limits->body_timeout_ms / 1000;
+        const struct cd_h2_conn *conn = s->conn;
 
-        return s->wait != FOR_BODY && s->moved - s->progress >= (uint64_t)(least > 1 ? least : 1);
+        switch ((enum wait)s->wait) {
+        case FOR_NOTHING:
+        case FOR_BODY:
+                return false;
+        case FOR_PROGRESS: {
+                int64_t least = s->x->route->min_rate * conn->loop->server->limits.body_timeout_ms / 1000;
+                return s->came - s->progress >= (uint64_t)(least > 1 ? least : 1);
+        }
+        case FOR_READER:
+                break;
+        }
+        /* A stream with room in its window waits for others: the client may want them first (RFC 7540 §5.3). */
+        return s->went != s->progress ||
+               (conn->went != s->conn_went && nghttp2_session_get_stream_remote_window_size(conn->session, s->id) > 0);
 }
 
 /* ---- input ---- */
@@ -171,7 +184,7 @@ void cd_h2_pump(struct cd_h2_conn *conn)
         if (conn->closed)
                 (void)cd_stream_out(conn->stream); /* so that an event comes that releases them */
         for (struct cd_h2_stream *s = conn->streams; s; s = s->after)
-                cd_h2_watch(s);
+                watch(s);
         settle(conn);
 }
 
@@ -203,6 +216,7 @@ void cd_h2_on_due(struct cd_deadline *deadline)
         } else {
                 /* Nobody reads: this stream is given up, and a connection that has no other with it. */
                 nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+                cd_h2_pump(conn); /* nghttp2 sends no more than its last GOAWAY afterwards */
                 if (is_alone)
                         nghttp2_session_terminate_session(conn->session, NGHTTP2_NO_ERROR);
         }

@@ -22,8 +22,9 @@ struct cd_h2_stream {
         cd_str whole; /* what is left of a whole body */
         struct cd_buf out;
         size_t out_at;
-        uint64_t moved; /* bytes of either body; `progress` is this when the deadline was set */
-        uint64_t progress;
+        uint64_t came, went; /* bytes of the body that were used, of the response that were sent */
+        uint64_t progress;   /* what had been moved when the deadline was set */
+        uint64_t conn_went;  /* conn->went then */
         struct cd_deadline deadline;
         unsigned char wait; /* what it is for */
         bool has_head, owes_continue;
@@ -44,6 +45,7 @@ struct cd_h2_conn {
         struct cd_h2_stream *closed; /* whose exchanges have not been told yet */
         unsigned nuisance;           /* frames that bring no request nearer, less what was forgiven since */
         uint64_t forgiven_at;        /* milliseconds of the loop */
+        uint64_t went;               /* bytes of all responses */
         unsigned char wait;          /* what the stream's deadline is for */
         bool busy;                   /* in a call of nghttp2, or about to send */
         bool has_settings;           /* the client's have come */
@@ -80,7 +82,5 @@ void cd_h2_pump(struct cd_h2_conn *conn);
 void cd_h2_give_window_back(struct cd_h2_stream *s);
 /* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose its own exchange. */
 void cd_h2_release(struct cd_h2_conn *conn);
-/* Starts, moves or ends the stream's deadline, after anything that may change what it waits for. */
-void cd_h2_watch(struct cd_h2_stream *s);
 /* That deadline has passed. */
 void cd_h2_on_due(struct cd_deadline *deadline);

@@ -156,7 +156,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         if (len)
                 memcpy(to, bytes.ptr, len);
         take_bytes(s, len);
-        s->moved += len;
+        s->went += len;
+        s->conn->went += len;
         if (s->out_ended && next_bytes(s).len == 0) {
                 *flags |= NGHTTP2_DATA_FLAG_EOF;
                 s->out_done = true;
@@ -181,7 +182,6 @@ static void submit(struct cd_exchange *x, int64_t length, bool has_body)
         if (!collect(x, length, &f) ||
             nghttp2_submit_response(s->conn->session, s->id, f.items, f.count, has_body ? &provider : NULL) != 0)
                 nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
-        cd_h2_watch(s);
         cd_h2_pump(s->conn);
 }
 
@@ -220,7 +220,6 @@ static void resume(struct cd_h2_stream *s)
         if (s->deferred)
                 nghttp2_session_resume_data(s->conn->session, s->id);
         s->deferred = false;
-        cd_h2_watch(s);
         cd_h2_pump(s->conn);
 }
 
@@ -286,7 +285,7 @@ void cd_h2_deliver(struct cd_h2_stream *s)
         while (!x->is_over && !s->is_closed && s->in.len > s->in_at && x->credit > 0) {
                 cd_str bytes = cd_str_slice(cd_str_of(s->in.ptr + s->in_at, s->in.len - s->in_at), 0, x->credit);
                 s->in_at += bytes.len;
-                s->moved += bytes.len;
+                s->came += bytes.len;
                 nghttp2_session_consume(s->conn->session, s->id, bytes.len);
                 if (!cd_exchange_body(x, bytes, &refusal))
                         cd_exchange_fail(x, refusal);
@@ -305,7 +304,6 @@ static void pull(struct cd_exchange *x)
                 return;
         cd_h2_send_continue(s);
         cd_h2_deliver(s);
-        cd_h2_watch(s);
         cd_h2_pump(s->conn);
 }
 

@@ -1077,6 +1077,153 @@ static void values_of_a_response_have_no_spaces_around_them(void **state)
         assert_str(h2_field(reply, "content-type"), "text/plain");
 }
 
+/* ---- deadlines of a stream ---- */
+
+static void a_body_that_is_read_whole_must_come_in_time(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/echo", CD_STR("a"), false);
+        h2_go(&h);
+        for (int i = 0; i < 4; i++) {
+                fixture_pass(&f, 2400);
+                h2_upload(&h, reply, CD_STR("a"), false);
+                h2_go(&h);
+        }
+        assert_int_equal(reply->status, 0);
+        fixture_pass(&f, 600);
+        h2_go(&h);
+        expect(reply, 408, "{\"error\":\"request_timeout\"}");
+        expect_clean();
+}
+
+static void a_body_that_is_pulled_must_come_at_the_rate_of_its_route(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("a"), false);
+        h2_go(&h);
+        /* Nothing is pulled. */
+        fixture_pass(&f, 100 * 1000);
+        r.on_data = pull_more;
+        cd_http_pull(r.x, 1);
+        /* 100 bytes a second: 1000 in 10 seconds. */
+        fixture_pass(&f, 5000);
+        h2_upload(&h, reply, cd_str_of(text, 1000), false);
+        h2_go(&h);
+        fixture_pass(&f, 5200);
+        h2_go(&h);
+        assert_int_equal(reply->status, 0);
+        fixture_pass(&f, 5000);
+        h2_upload(&h, reply, cd_str_of(text, 999), false);
+        h2_go(&h);
+        fixture_pass(&f, 5200);
+        h2_go(&h);
+        assert_int_equal(reply->status, 408);
+        assert_non_null(strchr(r.events, 'c'));
+        expect_clean();
+}
+
+static void echo_each(struct recorder *rec)
+{
+        cd_http_push(rec->x, CD_STR("x"));
+        cd_http_pull(rec->x, 1);
+}
+
+static void a_response_that_goes_out_makes_no_body_come_faster(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        send_head(&r);
+        r.on_data = echo_each;
+        cd_http_pull(r.x, 1);
+        for (int i = 0; i < 4; i++) {
+                fixture_pass(&f, 4000);
+                h2_go(&h);
+                if (reply->closed)
+                        break;
+                h2_upload(&h, reply, CD_STR("a"), false);
+                h2_go(&h);
+        }
+        assert_true(reply->closed);
+        assert_int_equal(reply->body.len, 2);
+        expect_clean();
+}
+
+static void a_client_that_reads_nothing_loses_its_connection(void **state)
+{
+        (void)state;
+        h.keeps_windows = true;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        send_head(&r);
+        cd_http_push(r.x, cd_str_of(text, 100 * 1024));
+        cd_http_pull(r.x, 1000);
+        /* That it sends is not that it reads. */
+        for (int i = 0; i < 2; i++) {
+                fixture_pass(&f, 14 * 1000);
+                h2_upload(&h, reply, cd_str_of(text, 10), false);
+                h2_go(&h);
+        }
+        assert_false(reply->closed);
+        fixture_pass(&f, 3000);
+        h2_go(&h);
+        assert_int_equal(reply->code, NGHTTP2_CANCEL);
+        assert_int_equal(h.goaways, 1);
+        assert_true(h.c.wire.is_shut);
+        assert_non_null(strchr(r.events, 'c'));
+}
+
+static void a_stream_that_waits_for_another_is_not_given_up(void **state)
+{
+        static const nghttp2_settings_entry wide = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1024 * 1024 };
+        char after[5] = { 0, 0, 0, 1, 16 };
+
+        (void)state;
+        h2_done(&h);
+        h2_begin(&h, &f, 4 * 1024 * 1024, &wide, 1); /* so that only the connection's window is short */
+        h.keeps_windows = true;
+        struct h2_reply *first = h2_get(&h, "/large"), *second = h2_get(&h, "/large");
+        h2_send(&h);
+        /* RFC 7540 §5.3.1: the second one depends on the first. */
+        h2_raw(&h, NGHTTP2_PRIORITY, 0, 3, cd_str_of(after, 5));
+        h2_go(&h);
+        for (int i = 0; i < 10; i++) {
+                nghttp2_session_consume(h.session, first->id, 33000);
+                fixture_pass(&f, 10 * 1000);
+                h2_go(&h);
+                assert_false(second->closed);
+        }
+        assert_true(first->body.len > 300 * 1000);
+        assert_int_equal(second->body.len, 0);
+        /* Now neither is read. */
+        fixture_pass(&f, 31 * 1000);
+        fixture_pass(&f, 31 * 1000);
+        h2_go(&h);
+        assert_true(first->closed);
+        assert_true(second->closed);
+        assert_true(h.c.wire.is_shut);
+}
+
+static void a_stream_that_alone_is_not_read_is_given_up_alone(void **state)
+{
+        (void)state;
+        h.keeps_windows = true;
+        nghttp2_session_set_local_window_size(h.session, NGHTTP2_FLAG_NONE, 0, 1024 * 1024);
+        struct h2_reply *first = h2_get(&h, "/large");
+        h2_go(&h);
+        struct h2_reply *second = h2_get(&h, "/large");
+        for (int i = 0; i < 4; i++) {
+                h2_go(&h);
+                nghttp2_session_consume(h.session, second->id, 33000);
+                fixture_pass(&f, 9 * 1000);
+        }
+        h2_go(&h);
+        assert_true(first->closed);
+        assert_int_equal(first->code, NGHTTP2_CANCEL);
+        assert_false(second->closed);
+        assert_int_equal(h.goaways, 0);
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1131,6 +1278,12 @@ int main(void)
                 TEST(a_refused_request_is_logged_as_one_of_http_2),
                 TEST(a_field_that_no_message_may_have_is_refused),
                 TEST(values_of_a_response_have_no_spaces_around_them),
+                TEST(a_body_that_is_read_whole_must_come_in_time),
+                TEST(a_body_that_is_pulled_must_come_at_the_rate_of_its_route),
+                TEST(a_response_that_goes_out_makes_no_body_come_faster),
+                TEST(a_client_that_reads_nothing_loses_its_connection),
+                TEST(a_stream_that_waits_for_another_is_not_given_up),
+                TEST(a_stream_that_alone_is_not_read_is_given_up_alone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
