@@ -1,9 +1,14 @@
 /* Responses over HTTP/2: nghttp2 asks for the bytes of a body when there is room for them. */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "http/h2/h2.h"
+
+enum {
+        NUMBER_MAX = 20 /* digits */
+};
 
 /* ---- header fields ---- */
 
@@ -57,12 +62,12 @@ static bool is_about_connection(cd_str name)
 
 static void add_number(struct fields *f, cd_str name, uint64_t value)
 {
-        cd_str text = cd_arena_printf(f->arena, "%llu", (unsigned long long)value);
+        struct cd_buf text;
 
-        if (text.ptr)
-                add(f, name, text);
-        else
-                f->failed = true;
+        cd_buf_init(&text, f->arena, NUMBER_MAX);
+        cd_buf_add_u64(&text, value);
+        f->failed |= text.failed;
+        add(f, name, cd_str_of(text.ptr, text.len));
 }
 
 /* `length` negative: none is said. False where memory is out. */
@@ -90,8 +95,11 @@ static bool collect(struct cd_exchange *x, int64_t length, struct fields *ret)
         for (size_t i = 0; i < res->header_count; i++)
                 if (!is_about_connection(res->headers[i].name))
                         add_lower(ret, res->headers[i]);
-        if (x->req.request_id.len)
+        if (x->req.request_id.len) {
                 add(ret, CD_STR("x-request-id"), x->req.request_id);
+                /* No two are the same: in HPACK's table they would only push out what repeats, and each be compared with all. */
+                ret->items[ret->count - 1].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+        }
         return !ret->failed;
 }
 
