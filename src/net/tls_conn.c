@@ -212,6 +212,8 @@ static enum cd_tls_step decrypt(struct cd_tls_conn *conn, struct cd_buf *plain)
                 plain->len += len;
                 if (!conn->is_open && SSL_is_init_finished(conn->ssl) && !begin(conn))
                         return CD_TLS_FAILED;
+                if (result == 1 && conn->in.len == 0 && !SSL_has_pending(conn->ssl))
+                        return CD_TLS_MORE; /* as the next call would, which allocates a buffer to find out */
                 if (result == 1)
                         continue;
                 switch (SSL_get_error(conn->ssl, result)) {
@@ -251,9 +253,10 @@ bool cd_tls_conn_write(struct cd_tls_conn *conn, cd_str plain, struct cd_buf *ci
         conn->out = cipher;
         ERR_clear_error();
         bool ok = SSL_write_ex(conn->ssl, plain.ptr, plain.len, &len) == 1 && len == plain.len;
-        if (!ok)
+        if (!ok) {
                 note_error(conn);
-        ERR_clear_error();
+                ERR_clear_error();
+        }
         conn->out = NULL;
         return ok;
 }
