@@ -31,7 +31,7 @@ struct showing {
         bool json, is_shown;
 };
 
-/* Alone on standard output, so that "> FILE" keeps it. Before it counts: one that nobody gets is not made (LESSON
+/* Alone on standard output, so that "> FILE" keeps it. Before it counts: one that nobody gets is not made (LESSONS
  * 38). */
 static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_error *reterr)
 {

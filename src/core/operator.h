@@ -22,7 +22,7 @@ struct cd_operator {
         struct cd_strs scopes;         /* all that exist */
         struct cd_strs configured;     /* ids that are no longer free, nor as names: those of the configuration */
         cd_str default_audience;       /* of a client that is given none */
-        /* Shows a new secret before it counts: where that fails, so does the call, and nothing is changed (LESSON 38).
+        /* Shows a new secret before it counts: where that fails, so does the call, and nothing is changed (LESSONS 38).
          * NULL: the caller shows what it gets. */
         cd_status (*show_secret)(void *arg, cd_str id, cd_str secret, struct cd_error *reterr);
         void *show_arg;

@@ -83,7 +83,7 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str rea
 /* Short enough that a new key is seen in time, long enough that nobody asks for each token. */
 static const cd_str cache = CD_STR_INIT("public, max-age=60");
 
-/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSON
+/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSONS
  * 44). */
 static void allow_any_origin(struct cd_http_response *res)
 {

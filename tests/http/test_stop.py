@@ -1,4 +1,4 @@
-"""The end of a service behind a load balancer: readiness fails first, then the listeners close (LESSON 43)."""
+"""The end of a service behind a load balancer: readiness fails first, then the listeners close (LESSONS 43)."""
 import socket
 import time
 

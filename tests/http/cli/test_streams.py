@@ -1,4 +1,4 @@
-"""Programs whose standard input, output or error is closed or full (LESSON 38)."""
+"""Programs whose standard input, output or error is closed or full (LESSONS 38)."""
 import itertools
 import json
 import signal
