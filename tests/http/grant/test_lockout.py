@@ -205,6 +205,22 @@ def test_lesson_15_a_locked_out_address_takes_no_place_of_others(install, store)
     assert [event["address"] for event in events_of(home, "login.locked")] == ["192.0.2.1"]
 
 
+@pytest.mark.parametrize("unreadable", ["unknown", "_hidden", "1.2.3"])
+def test_lesson_34_an_address_that_cannot_be_read_is_nobodys(install, unreadable):
+    home = install(lockout={**BY_ADDRESS, "account_tries": 6}, trusted_proxies=["127.0.0.1"])
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(8):
+        assert_refused(from_address(server, unreadable, f"name{i}", "a guess"))
+    assert from_address(server, unreadable, *ANA).status == 200
+    assert server.grant(*ANA).status == 200  # nor is it the proxy's
+    for i in range(6):
+        assert_refused(from_address(server, unreadable, "ana", "a guess"))
+    assert_throttled(from_address(server, unreadable, *ANA))
+    wait_until(lambda: events_of(home, "login.locked"), "the audit")
+    assert [event["address"] for event in events_of(home, "login.locked")] == [""]
+
+
 @pytest.mark.parametrize("forged", ["198.51.100.{}, 192.0.2.1", "127.0.0.1, 198.51.100.{}, 192.0.2.1",
                                     "garbage{}, 192.0.2.1", "\"<{}>\", 192.0.2.1"])
 def test_an_address_in_front_of_the_real_one_is_no_way_around(install, forged):
