@@ -1,5 +1,5 @@
-/* A whole HTTP/1.1 connection over loopback: requests cut anywhere, a reader of any speed, handlers of each kind. Whatever comes, each
- * byte of output belongs to a response, each exchange ends once, and the connection ends. */
+/* A whole HTTP/1.1 connection over loopback: requests cut anywhere, a reader of any speed, handlers of each kind.
+ * Whatever comes, each byte of output belongs to a response, each exchange ends once, and the connection ends. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static void must(bool holds)
 
 /* ---- handlers ---- */
 
-/* Of the exchange that runs, since HTTP/1.1 has one at a time; freed by its last event, so that a sanitizer sees one too few or many. */
+/* Of the exchange that runs, since HTTP/1.1 has one at a time; freed by its last event, so that a sanitizer sees
+ * one too few or many. */
 struct state {
         struct cd_exchange *x;
         uint64_t credit; /* pulled and not come */
@@ -166,7 +167,8 @@ static void answer_later(struct fixture *f)
         fixture_turn(f);
 }
 
-/* In pieces whose lengths come from `seed`. A server that does not read waits for a reader, for a handler, or for time to pass. */
+/* In pieces whose lengths come from `seed`. A server that does not read waits for a reader, for a handler, or for
+ * time to pass. */
 static void talk(struct fixture *f, struct client *c, cd_str bytes, unsigned seed)
 {
         for (unsigned stuck = 0; bytes.len > 0 && !c->wire.is_closed;) {

@@ -1,6 +1,6 @@
 #pragma once
-/* An HTTP server without sockets: one loop, a clock that stands still, connections over loopback. For unit tests and fuzzers; what it
- * takes for granted it checks with abort(). */
+/* An HTTP server without sockets: one loop, a clock that stands still, connections over loopback. For unit tests
+ * and fuzzers; what it takes for granted it checks with abort(). */
 #include "http/h1/conn.h"
 #include "net/loopback.h"
 
@@ -69,10 +69,12 @@ struct answer {
 struct answer client_answer(struct client *c, bool to_head);
 /* The value of a header line; ptr NULL: none. */
 cd_str answer_header(const struct answer *answer, const char *name);
-/* Takes one response off the front of bytes that may be changed. Status 0: not complete; -1: no response of HTTP/1.1. */
+/* Takes one response off the front of bytes that may be changed. Status 0: not complete; -1: no response of
+ * HTTP/1.1. */
 struct answer take_answer(char *bytes, size_t len, bool to_head, size_t *retused);
 
-/* A streaming handler that writes down its events; `app` of its route. The test makes the calls, or what it hangs in here. */
+/* A streaming handler that writes down its events; `app` of its route. The test makes the calls, or what it hangs
+ * in here. */
 struct recorder {
         char events[256];      /* g d e r c: begin, data, end, drained, cancelled */
         struct cd_exchange *x; /* NULL: none, or it was cancelled */

@@ -189,6 +189,8 @@ static void a_head_that_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT("GET / HTTP/1.1\r\n\r\n"), 400, "no Host" },
                 { CD_STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"), 400, "several Host" },
                 { CD_STR_INIT("GET /\r\n\r\n"), 400, "a request line without its three parts" },
+                { CD_STR_INIT("GET / \r\n\r\n"), 400, "a request line without its three parts" },
+                { CD_STR_INIT("GET\r\n\r\n"), 400, "a request line without its three parts" },
                 { CD_STR_INIT("GET  / HTTP/1.1\r\n\r\n"), 400, "a request line without its three parts" },
                 { CD_STR_INIT("GET / a HTTP/1.1\r\n\r\n"), 400, "a version that is not HTTP/1" },
                 { CD_STR_INIT("GET / HTTP/1.1 \r\n\r\n"), 400, "a version that is not HTTP/1" },
@@ -302,7 +304,7 @@ static void lesson_30_limits_hold_before_the_end_is_there(void **state)
         assert_int_equal(read_whole(&r, CD_STR(POST "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n")), CD_H1_DONE);
 }
 
-/* The request line without its CRLF, the header section with its last one. The last byte of what is not complete may be a CR. */
+/* The request line without its CRLF, the header section with its last one. The last byte so far may be a CR. */
 static void lesson_30_the_limits_themselves_are_allowed(void **state)
 {
         struct reading r;

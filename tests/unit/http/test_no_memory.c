@@ -6,8 +6,8 @@
 
 #include "fixture.h"
 
-/* Each allocation of a request fails in turn: the client gets its response, a 503, a 500, or a close; never half a response that looks
- * like a whole one, and nothing is left behind. */
+/* Each allocation of a request fails in turn: the client gets its response, a 503, a 500, or a close; never half a
+ * response that looks like a whole one, and nothing is left behind. */
 
 static struct fixture f;
 static struct recorder r;
