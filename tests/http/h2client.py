@@ -196,7 +196,8 @@ class Connection:
         if name.lower() == "host":
             self.fields.append((b":authority", to_bytes(value)))
         elif name.lower() not in OF_HTTP_1:
-            self.fields.append((to_bytes(name).lower(), to_bytes(value)))
+            # White space around a value is no part of it, and HTTP/2 does not let it be sent (RFC 9113 section 8.2.1).
+            self.fields.append((to_bytes(name).lower(), to_bytes(value).strip(b" \t")))
 
     def endheaders(self, body=None):
         if self.session is None:

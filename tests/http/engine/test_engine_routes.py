@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from engine import Server, answer_to, get, post, wait_until
+from engine import Server, answer_to, get, post, says_close, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,10 @@ def at(host, path, method="GET"):
 def test_a_hundred_headers_arrive_in_their_order(server):
     answer = answer_to(server, get("/different-headers"))
     assert answer.body == b"many"
-    assert [field for field in answer.fields if field[0].startswith("X-Header-")] == [(f"X-Header-{i}", f"value {i}") for i in range(100)]
+    fields = [(name.lower(), value) for name, value in answer.fields]
+    assert [field for field in fields if field[0].startswith("x-header-")] == [(f"x-header-{i}", f"value {i}") for i in range(100)]
     answer = answer_to(server, get("/many-headers?all"))
-    assert (answer.body, answer.fields.count(("X-One", "more"))) == (b"all", 100)
+    assert (answer.body, names(answer).count("x-one")) == (b"all", 100)
 
 
 def names(answer):
@@ -68,9 +69,9 @@ def test_head_is_a_method_of_its_own(server):
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_body_in_get_is_400_where_no_handler_streams(server, path, method):
     answer = answer_to(server, get(path, "Content-Length: 5", method=method) + b"hello", head_only=method == "HEAD")
-    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.status == 400 and says_close(answer)
     answer = answer_to(server, get(path, "Transfer-Encoding: chunked", method=method) + b"0\r\n\r\n", head_only=method == "HEAD")
-    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.status == 400 and says_close(answer)
     assert answer_to(server, get("/inline?a", "Content-Length: 0")).body == b"a"
 
 
@@ -126,6 +127,7 @@ def test_what_no_route_has_is_404_or_405(server):
 
 # ---- scheme, authority, forwarded ----
 
+@pytest.mark.h1_only("HTTP/1.0; see http2/test_http2_messages.py")
 def test_the_scheme_and_the_authority_are_those_of_the_connection(server):
     shown = answer_to(server, at("LocalHost:8080", "/scheme")).json()
     assert shown == {"scheme": "http", "authority": "LocalHost:8080", "host": "localhost", "forwarded_host": "(none)",
