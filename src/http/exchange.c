@@ -231,6 +231,15 @@ static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
 }
 
+/* That of GET and HEAD has no meaning (RFC 9110 §9.3.1), and many skip it; a route that streams passes it on. */
+static bool may_have_body(const struct cd_exchange *x, struct cd_http_refusal *reterr)
+{
+        if (x->is_streaming || (x->req.method != CD_HTTP_GET && x->req.method != CD_HTTP_HEAD))
+                return true;
+        *reterr = (struct cd_http_refusal){ 400, "a body in GET or HEAD" };
+        return false;
+}
+
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr)
 {
@@ -254,11 +263,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
         if (!canonicalise(x, head, reterr))
                 return false;
         choose_route(x, peer->listener, head);
-        if (x->is_streaming || !head->has_body || (head->method != CD_HTTP_GET && head->method != CD_HTTP_HEAD))
-                return true;
-        /* It has no meaning (RFC 9110 §9.3.1), and many skip it; a route that streams passes it on. */
-        *reterr = (struct cd_http_refusal){ 400, "a body in GET or HEAD" };
-        return false;
+        return !head->has_body || may_have_body(x, reterr);
 }
 
 /* The peer went before there was a response. */
@@ -372,6 +377,8 @@ void cd_exchange_start(struct cd_exchange *x, int64_t length)
 
 bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusal *reterr)
 {
+        if (bytes.len > 0 && !may_have_body(x, reterr))
+                return false;
         if (bytes.len > x->body_max - x->body_len) {
                 *reterr = (struct cd_http_refusal){ 413, "body too long" };
                 return false;

@@ -57,7 +57,7 @@ struct cd_http_head {
         size_t header_count;
         enum cd_http_version version;
         bool is_coded; /* a transfer coding that nobody here can undo: 501 where the body is read */
-        bool has_body; /* or may have one */
+        bool has_body; /* or may have one; a GET of HTTP/2 tells only with its first byte */
 };
 
 struct cd_exchange {

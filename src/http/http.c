@@ -57,9 +57,16 @@ static bool grow_headers(struct cd_http_response *res)
         return true;
 }
 
+/* What frames the message is the wire's to say: twice, it would be two messages. */
+static bool is_framing(cd_str name)
+{
+        return cd_str_eq_nocase(name, CD_STR("Content-Length")) ||
+               cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")) || cd_str_eq_nocase(name, CD_STR("Connection"));
+}
+
 void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value)
 {
-        if (res->header_count == res->header_cap && !grow_headers(res)) {
+        if (is_framing(name) || (res->header_count == res->header_cap && !grow_headers(res))) {
                 res->failed = true; /* never an answer that lacks one */
                 return;
         }

@@ -99,8 +99,9 @@ struct cd_http_response {
         void *next_state;
 };
 
-/* Values are views that must live in the request's arena or be static. A name that is no token, or a value with CR, LF or NUL, turns the
- * whole response into a 500 at the end: never half a header. */
+/* Values are views that must live in the request's arena or be static. A name that is no token, a value with CR, LF or NUL, and
+ * a header that frames the message (Content-Length, Transfer-Encoding, Connection: they are the engine's) turn the whole response into a
+ * 500 at the end: never half a header. */
 void cd_http_respond(struct cd_http_response *res, int status, cd_str content_type, cd_str body);
 void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value);
 /* For an INLINE handler that finds that this request is not for the loop: `handler` gets it on that pool with an empty response, an empty

@@ -42,6 +42,10 @@ static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
         cd_loop_cancel_deadline(&conn->loop->net, &s->deadline);
         cd_h2_give_window_back(s);
         unlink_stream(conn, s);
+        cd_buf_done(&s->in);
+        cd_buf_done(&s->out);
+        s->in_at = s->out_at = 0;
+        s->whole = (cd_str){ NULL, 0 };
         s->is_closed = true;
         s->after = conn->closed;
         conn->closed = s;

@@ -14,7 +14,8 @@ static enum wait what_it_waits_for(const struct cd_h2_stream *s)
 {
         const struct cd_exchange *x = s->x;
 
-        if (s->responds && !s->out_done && (s->whole.len || s->out.len > s->out_at))
+        /* Also for the empty frame that ends a body, which goes out only where the window has room. */
+        if (s->responds && !s->out_done && (s->out_ended || s->whole.len || s->out.len > s->out_at))
                 return FOR_READER;
         if (!s->has_head || s->in_ended || x->is_over || x->is_upgraded)
                 return FOR_NOTHING;
@@ -193,8 +194,6 @@ void cd_h2_release(struct cd_h2_conn *conn)
         while (conn->closed) {
                 struct cd_h2_stream *s = conn->closed;
                 conn->closed = s->after;
-                cd_buf_done(&s->in);
-                cd_buf_done(&s->out);
                 cd_exchange_abandon(s->x); /* s lies in its arena */
         }
 }
