@@ -56,16 +56,16 @@ def test_threads_0_is_one_for_each_usable_core():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_finishes_what_runs_and_exits_0(number):
     with Server("threads", 2) as server, server.connect() as sock, server.connect() as idle:
-        sock.sendall(get("/sleep?400"))
+        sock.sendall(get("/sleep?1500"))
         idle.sendall(get("/inline?a"))
         idle_reader = Reader(idle)
         idle_reader.answer()
-        wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
+        wait_until(lambda: answer_to(server, get("/held")).body == b"1")
         server.process.send_signal(number)
         reader = Reader(sock)
         assert idle_reader.is_closed()
         answer = reader.answer()
-        assert answer.body == b"400" and says_close(answer)
+        assert answer.body == b"1500" and says_close(answer)
         assert reader.is_closed()
         assert server.process.wait(PATIENCE) == 0
         assert [e["event"] for e in server.events("stopping") + server.events("stopped")] == ["stopping", "stopped"]
