@@ -207,8 +207,16 @@ static void readyz(void *app, const struct cd_http_request *req, struct cd_http_
 
 static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/"), .where = CD_HTTP_INLINE, .handler = answer_on_the_loop },
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/healthz"), .where = CD_HTTP_INLINE, .handler = healthz, .quiet = true },
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/readyz"), .where = CD_HTTP_INLINE, .handler = readyz, .quiet = true },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/healthz"),
+          .where = CD_HTTP_INLINE,
+          .handler = healthz,
+          .quiet = true },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/readyz"),
+          .where = CD_HTTP_INLINE,
+          .handler = readyz,
+          .quiet = true },
 };
 
 /* The path of a file as a C string; like every path of a configuration it is relative to the folder of that file. URLs stay as they

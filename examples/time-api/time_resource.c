@@ -244,10 +244,24 @@ static void answer_epoch_time(void *app, const struct cd_http_request *req, stru
 }
 
 static const struct cd_http_route routes[] = {
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/current_time"), .where = CD_HTTP_OUTGOING, .handler = answer_current_time },
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/epoch_time"), .where = CD_HTTP_OUTGOING, .handler = answer_epoch_time },
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/healthz"), .where = CD_HTTP_INLINE, .handler = api_healthz, .quiet = true },
-        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/readyz"), .where = CD_HTTP_INLINE, .handler = api_readyz, .quiet = true },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/current_time"),
+          .where = CD_HTTP_OUTGOING,
+          .handler = answer_current_time },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/epoch_time"),
+          .where = CD_HTTP_OUTGOING,
+          .handler = answer_epoch_time },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/healthz"),
+          .where = CD_HTTP_INLINE,
+          .handler = api_healthz,
+          .quiet = true },
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/readyz"),
+          .where = CD_HTTP_INLINE,
+          .handler = api_readyz,
+          .quiet = true },
 };
 
 static void check(const void *config, struct cd_report *report)

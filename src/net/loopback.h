@@ -7,7 +7,7 @@ struct cd_loopback {
         struct cd_buf sent;       /* what the stream has written and nobody has read yet */
         struct cd_buf later;      /* what it wants to write, but `window` is full */
         size_t window;            /* bytes of `sent` before it takes no more */
-        bool has_input; /* what cd_stream_has_input says */
+        bool has_input;           /* what cd_stream_has_input says */
         bool wants_input, is_shut, is_closed, is_reset;
 };
 
