@@ -224,10 +224,9 @@ static void send_head(struct cd_exchange *x)
         bool has_body = !cd_http_has_no_body(x->res.status) && !x->is_upgraded;
         int64_t length = has_body ? x->length : CD_HTTP_LENGTH_UNKNOWN;
 
-        conn->owes_continue = false; /* behind the final response it would be taken for the body (RFC 9110 §15.2) */
+        conn->owes_continue = false; /* an interim response would lie in the body of the final one (RFC 9110 §15.2) */
         if (conn->loop->is_stopping)
                 conn->keep_alive = false;
-        conn->owes_continue = false; /* an interim response would lie in the body of the final one */
         conn->is_tunnel = x->is_upgraded;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)
@@ -348,8 +347,6 @@ static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follow
         conn->owes_continue = parsed.expect == CD_H1_EXPECT_CONTINUE && parsed.http.has_body && !more_follows;
         if (conn->owes_continue && x->is_answered) {
                 /* It waits before it sends the body (RFC 9110 §10.1.1), and is told at once that nobody wants it. */
-                x->close = true;
-                conn->lingers = true;
                 cd_exchange_body_end(x);
                 return;
         }
