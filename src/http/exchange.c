@@ -283,7 +283,7 @@ static void run_on_pool(struct cd_job *job)
         struct cd_exchange *x = (void *)((char *)job - offsetof(struct cd_exchange, job));
 
         x->handler(x->app, &x->req, &x->res);
-        if (x->res.next || x->res.is_later)
+        if (x->res.next || x->is_later)
                 x->res.failed = true; /* a pool cannot hand on: its thread is not the loop's */
 }
 
@@ -329,7 +329,7 @@ static void run(struct cd_exchange *x)
                 x->log = (struct cd_http_log_context){ 0 };
                 cd_http_response_init(&x->res, x, &x->arena);
                 submit(x, where, next);
-        } else if (!x->res.is_later) {
+        } else if (!x->is_later) {
                 respond(x);
         }
 }
@@ -338,7 +338,7 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 {
         struct cd_exchange *x = res->exchange;
 
-        res->is_later = x->is_later = true;
+        x->is_later = true;
         x->cancelled = cancelled;
         x->arg = arg;
         return x;
@@ -346,7 +346,7 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 
 void cd_http_answer(struct cd_exchange *x)
 {
-        x->is_later = x->res.is_later = false;
+        x->is_later = false;
         respond(x);
 }
 

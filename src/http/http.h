@@ -93,7 +93,6 @@ struct cd_http_response {
         struct cd_exchange *exchange;
         bool failed;               /* a header could not be kept */
         bool has_date, has_server; /* among the headers: ours are left out */
-        bool is_later;             /* see cd_http_answer_later */
         cd_http_handler *next;     /* see cd_http_continue_on */
         enum cd_http_where next_where;
         void *next_state;
