@@ -213,7 +213,6 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_listener *l
                 redirect(x);
         else
                 find_route(x, &listener->table, head);
-        x->is_answered = !x->route;
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
@@ -388,7 +387,7 @@ bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusa
                 x->credit -= bytes.len;
                 if (x->route->streaming->data)
                         x->route->streaming->data(x, bytes);
-        } else if (!x->is_answered) {
+        } else if (x->route) {
                 cd_buf_add(&x->body, bytes);
                 if (x->body.failed) {
                         *reterr = (struct cd_http_refusal){ 503, "out of memory" };
@@ -404,7 +403,7 @@ void cd_exchange_body_end(struct cd_exchange *x)
         if (x->is_streaming) {
                 if (x->route->streaming->end)
                         x->route->streaming->end(x);
-        } else if (x->is_answered) {
+        } else if (!x->route) {
                 respond(x);
         } else {
                 x->req.body = cd_str_of(x->body.ptr ? x->body.ptr : "", x->body.len);

@@ -70,7 +70,7 @@ struct cd_exchange {
         struct cd_http_request req;
         struct cd_http_log_context log;
         struct cd_http_response res;
-        const struct cd_http_route *route; /* NULL: the server answers itself */
+        const struct cd_http_route *route; /* NULL: the server answers itself; the body is read and thrown away */
         void *app;
         cd_http_handler *handler; /* that runs on a pool */
         enum cd_http_version version;
@@ -84,7 +84,6 @@ struct cd_exchange {
         void (*cancelled)(void *arg);
         void *arg;
         bool close;       /* the connection ends behind the response (HTTP/1) */
-        bool is_answered; /* by the server: the response is ready, the body is read and thrown away */
         bool is_running;  /* on a pool */
         bool is_later;    /* answered from a callback */
         bool is_streaming;

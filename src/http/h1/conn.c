@@ -345,7 +345,7 @@ static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follow
         }
         conn->reads_body = parsed.http.has_body;
         conn->owes_continue = parsed.expect == CD_H1_EXPECT_CONTINUE && parsed.http.has_body && !more_follows;
-        if (conn->owes_continue && x->is_answered) {
+        if (conn->owes_continue && !x->route) {
                 /* It waits before it sends the body (RFC 9110 §10.1.1), and is told at once that nobody wants it. */
                 cd_exchange_body_end(x);
                 return;

@@ -122,7 +122,7 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
                 return;
         }
         s->owes_continue = has_body && s->expect.ptr;
-        if (s->owes_continue && x->is_answered) {
+        if (s->owes_continue && !x->route) {
                 cd_exchange_body_end(x);
                 return;
         }
