@@ -44,7 +44,6 @@ struct cd_h1_conn {
         bool owes_continue; /* the client waits for "100 Continue" */
         bool keep_alive;
         bool chunks; /* the response in chunks */
-        bool is_tunnel;
         bool is_full; /* a push was told to wait */
         bool serving; /* in `serve`: whatever changes is seen there */
         bool ending;  /* no request is accepted any more */
@@ -105,7 +104,7 @@ static void keep_rest(struct cd_h1_conn *conn, char *data, size_t len)
 
 static enum wait what_it_waits_for(const struct cd_h1_conn *conn)
 {
-        if (conn->x && conn->reads_body && !conn->is_tunnel) {
+        if (conn->x && conn->reads_body && !conn->x->is_upgraded) {
                 if (!conn->x->is_streaming)
                         return FOR_BODY;
                 return conn->x->credit > 0 ? FOR_PROGRESS : FOR_OTHERS;
@@ -227,14 +226,13 @@ static void send_head(struct cd_exchange *x)
         conn->owes_continue = false; /* an interim response would lie in the body of the final one (RFC 9110 §15.2) */
         if (conn->loop->is_stopping)
                 conn->keep_alive = false;
-        conn->is_tunnel = x->is_upgraded;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)
                 conn->keep_alive = false; /* the end of the connection ends the body */
         struct cd_h1_sending how = how_to_send(conn, x);
         cd_h1_write_head(cd_stream_out(conn->stream), &x->res, length, conn->chunks, &how);
         conn->chunks = conn->chunks && !how.head_only;
-        if (conn->is_tunnel)
+        if (x->is_upgraded)
                 conn->reads_body = true;
 }
 
@@ -259,7 +257,7 @@ static void end(struct cd_exchange *x)
 
         if (conn->chunks)
                 cd_h1_write_last_chunk(cd_stream_out(conn->stream), &x->res);
-        conn->keep_alive = conn->keep_alive && !conn->is_tunnel;
+        conn->keep_alive = conn->keep_alive && !x->is_upgraded;
         decide_end(conn, x);
         finish(conn, x);
 }
@@ -333,7 +331,7 @@ static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follow
                 return;
         }
         conn->x = x;
-        conn->is_tunnel = conn->chunks = false;
+        conn->chunks = false;
         bool ok = headers && cd_h1_parse(bytes, &conn->scan, headers, &parsed, &refusal) == CD_H1_DONE;
         conn->keep_alive = parsed.keep_alive;
         conn->scan = (struct cd_h1_scan){ 0 };
@@ -366,9 +364,7 @@ static size_t read_body(struct cd_h1_conn *conn, cd_str data)
         size_t used = 0;
         cd_str piece = cd_str_slice(data, 0, max);
 
-        if (conn->is_tunnel && piece.len == 0)
-                return 0;
-        if (conn->is_tunnel) {
+        if (x->is_upgraded) {
                 if (piece.len)
                         (void)cd_exchange_body(x, piece, &refusal);
                 return piece.len;
@@ -486,7 +482,7 @@ static void on_end_of_input(struct cd_h1_conn *conn)
                 cd_stream_end(conn->stream, true);
         } else if (x && conn->reads_body && conn->kept) {
                 settle(conn, false); /* it stands behind them */
-        } else if (x && conn->reads_body && conn->is_tunnel) {
+        } else if (x && conn->reads_body && x->is_upgraded) {
                 conn->reads_body = false;
                 cd_exchange_body_end(x);
         } else if (x && conn->reads_body && x->head_sent) {
@@ -518,8 +514,6 @@ static void on_drained(struct cd_stream *stream)
                 conn->is_full = false;
                 cd_exchange_drained(conn->x);
         }
-        if (conn->is_tunnel && conn->reads_body && stream->at_eof)
-                on_end_of_input(conn); /* it came before the tunnel did */
         if (stream->closed || stream->ending || conn->serving)
                 return;
         if (conn->kept && !conn->x)
