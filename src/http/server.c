@@ -45,7 +45,6 @@ static void on_drained(struct cd_deadline *deadline)
         struct cd_http_loop *loop = (void *)((char *)deadline - offsetof(struct cd_http_loop, drain));
 
         close_acceptors(loop);
-        loop->is_stopping = true;
         cd_loop_stop(&loop->net, loop->server->shutdown_grace_ms);
 }
 
@@ -429,7 +428,9 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
 
 static void *run_loop(void *arg)
 {
-        cd_loop_run(arg);
+        struct cd_http_loop *loop = arg;
+
+        cd_loop_run(&loop->net);
         return NULL;
 }
 
@@ -454,7 +455,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
         cap_connections(server);
         signal(SIGPIPE, SIG_IGN);
         while (started < server->loop_count && status == CD_OK) {
-                struct cd_loop *loop = &server->loops[started].net;
+                struct cd_http_loop *loop = &server->loops[started];
                 if (pthread_create(&loop->thread, NULL, run_loop, loop) == 0)
                         started++;
                 else
@@ -468,7 +469,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
                 cd_http_server_stop(server);
         cd_loop_run(&server->loops[0].net);
         for (size_t i = 1; i < started; i++)
-                pthread_join(server->loops[i].net.thread, NULL);
+                pthread_join(server->loops[i].thread, NULL);
         log_event(server->log, "stopped");
         return status;
 }
@@ -499,8 +500,6 @@ void cd_http_server_stop_on_signals(struct cd_http_server *server)
         atomic_store(&signalled, server);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);
-        cap_connections(server);
-        signal(SIGPIPE, SIG_IGN);
 }
 
 /* How many handlers run on. */

@@ -52,7 +52,7 @@ void cd_http_server_set_app(struct cd_http_server *server, void *app);
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
 /* The port that listener `index` got (0: it has none); those of redirect_listen stand behind the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
-/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks. A handler on a pool that
+/* Serves until cd_http_server_stop, then finishes what runs, for at most shutdown_grace. Blocks, and ignores SIGPIPE. A handler on a pool that
  * outlives the grace cannot be ended: see cd_http_server_free. */
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr);
 /* Another certificate, key and client_ca for connections that begin from now on; those that are open go on. The server must have
@@ -61,7 +61,7 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
                                    struct cd_error *reterr);
 /* Begins the end: after drain_delay nothing more is accepted. May be called from any thread, and from a signal handler. */
 void cd_http_server_stop(struct cd_http_server *server);
-/* SIGTERM and SIGINT stop this server; SIGPIPE is ignored. Call before run, from the main thread. */
+/* SIGTERM and SIGINT stop this server. Call before run, from the main thread. */
 void cd_http_server_stop_on_signals(struct cd_http_server *server);
 /* Waits another half second for handlers that outlived the grace. 0: all have returned, and everything is freed. Else the number
  * of those that still run: the server stays, since they use it, as well as `app`, the log, and whatever main made for them.

@@ -38,7 +38,8 @@ struct cd_http_loop {
         size_t free_count;
         struct cd_ids ids;
         struct cd_http_stamp stamp;
-        bool is_draining, is_stopping;
+        bool is_draining; /* net.stopping follows */
+        pthread_t thread;
         struct cd_deadline drain; /* from the signal to the end of accepting */
 };
 

@@ -57,7 +57,6 @@ struct cd_loop {
         pthread_mutex_t done_lock;
         struct cd_job *done, **done_end;
         bool gone; /* nobody takes done jobs any more */
-        pthread_t thread;
 };
 
 /* `woken` is called on the loop's thread after cd_loop_wake. */

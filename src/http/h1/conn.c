@@ -149,7 +149,7 @@ static void settle(struct cd_h1_conn *conn, bool is_new)
                 cd_stream_end(stream, conn->lingers);
                 return;
         }
-        if (!conn->x && cd_stream_queued(stream) == 0 && (stream->at_eof || (conn->loop->is_stopping && !conn->kept))) {
+        if (!conn->x && cd_stream_queued(stream) == 0 && (stream->at_eof || (conn->loop->net.stopping && !conn->kept))) {
                 cd_stream_close(stream);
                 return;
         }
@@ -186,7 +186,7 @@ static struct cd_h1_sending how_to_send(const struct cd_h1_conn *conn, const str
 /* Whether another request may follow. */
 static void decide_end(struct cd_h1_conn *conn, const struct cd_exchange *x)
 {
-        conn->keep_alive = conn->keep_alive && !x->close && !conn->reads_body && !conn->loop->is_stopping;
+        conn->keep_alive = conn->keep_alive && !x->close && !conn->reads_body && !conn->loop->net.stopping;
         conn->lingers |= x->close || conn->reads_body;
 }
 
@@ -224,7 +224,7 @@ static void send_head(struct cd_exchange *x)
         int64_t length = has_body ? x->length : CD_HTTP_LENGTH_UNKNOWN;
 
         conn->owes_continue = false; /* an interim response would lie in the body of the final one (RFC 9110 §15.2) */
-        if (conn->loop->is_stopping)
+        if (conn->loop->net.stopping)
                 conn->keep_alive = false;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)

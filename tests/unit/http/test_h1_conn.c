@@ -1133,7 +1133,6 @@ static void a_tunnel_that_fails_is_a_reset(void **state)
 static void stop(void)
 {
         atomic_store(&f.server.stopping, true);
-        f.loop.is_stopping = true;
         cd_loop_stop(&f.loop.net, 1000);
         fixture_turn(&f);
 }
