@@ -449,7 +449,6 @@ void cd_http_pull(struct cd_exchange *x, size_t bytes)
 static bool send_head(struct cd_exchange *x)
 {
         if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
-                x->close = !x->body_done;
                 respond(x);
                 return false;
         }
@@ -515,7 +514,6 @@ void cd_http_end(struct cd_exchange *x)
 void cd_http_cancel(struct cd_exchange *x)
 {
         if (!x->head_sent) {
-                x->close = !x->body_done;
                 answer_self(x, 500, CD_STR("the handler gave up"));
                 respond(x);
                 return;

@@ -9,7 +9,7 @@
 #include "http/server_internal.h"
 
 struct cd_http_wire {
-        /* The whole response is in res; the request's body is complete, or x->close is set. The wire frees the exchange. */
+        /* The whole response is in res. Of the request's body no more is read. The wire frees the exchange. */
         void (*respond)(struct cd_exchange *x);
         /* A response that streams: status and headers now, the length in x->length. */
         void (*head)(struct cd_exchange *x);
@@ -83,7 +83,7 @@ struct cd_exchange {
         uint64_t pushed;    /* bytes of it */
         void (*cancelled)(void *arg);
         void *arg;
-        bool close;       /* the connection ends behind the response (HTTP/1) */
+        bool close;       /* refused: the connection ends after the response (HTTP/1) */
         bool is_running;  /* on a pool */
         bool is_later;    /* answered from a callback */
         bool is_streaming;
