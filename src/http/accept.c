@@ -23,15 +23,13 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 struct newcomer {
         struct cd_http_loop *loop;
         struct cd_http_peer peer;
-        uint8_t seen_len;        /* bytes that are the beginning of the preface */
-        bool awaits_proxy;       /* its PROXY header comes first */
-        struct cd_buf proxied;   /* what has come of it */
-        struct cd_tls_conn *tls; /* begins behind it; NULL: plain */
+        uint8_t seen_len;      /* bytes that are the beginning of the preface */
+        bool awaits_proxy;     /* its PROXY header comes first */
+        struct cd_buf proxied; /* what has come of it */
 };
 
 static void free_newcomer(struct newcomer *n)
 {
-        cd_tls_conn_free(n->tls);
         cd_buf_done(&n->proxied);
         free(n);
 }
@@ -48,28 +46,23 @@ static bool is_trusted(const struct cd_http_server *server, const struct cd_addr
 
 /* ---- the protocol ---- */
 
-static struct cd_h1_conn *choose_h1(struct newcomer *n, struct cd_stream *stream)
+/* The stream's events are those of the connection from then on, and the newcomer is gone. False: out of memory, and the stream is closed. */
+static bool choose(struct newcomer *n, struct cd_stream *stream, bool is_http2)
 {
-        struct cd_h1_conn *conn = cd_h1_conn_new(n->loop, stream, &n->peer);
+        bool ok = is_http2 ? cd_h2_conn_new(n->loop, stream, &n->peer) != NULL
+                           : cd_h1_conn_new(n->loop, stream, &n->peer) != NULL;
 
-        if (!conn) {
+        if (ok)
+                free_newcomer(n);
+        else
                 cd_stream_close(stream);
-                return NULL;
-        }
-        free_newcomer(n);
-        return conn;
+        return ok;
 }
 
-static struct cd_h2_conn *choose_h2(struct newcomer *n, struct cd_stream *stream)
+static void refuse(struct newcomer *n, struct cd_stream *stream, struct cd_http_refusal refusal)
 {
-        struct cd_h2_conn *conn = cd_h2_conn_new(n->loop, stream, &n->peer);
-
-        if (!conn) {
-                cd_stream_close(stream);
-                return NULL;
-        }
-        free_newcomer(n);
-        return conn;
+        if (choose(n, stream, false))
+                cd_h1_conn_refuse(stream->owner, refusal);
 }
 
 static void on_opened(struct cd_stream *stream)
@@ -83,9 +76,7 @@ static void on_opened(struct cd_stream *stream)
                 cd_stream_expire_in(stream, n->loop->server->limits.idle_timeout_ms);
                 return; /* its first bytes tell */
         }
-        bool chosen = stream->tls && cd_tls_conn_is_http2(stream->tls) ? choose_h2(n, stream) != NULL
-                                                                       : choose_h1(n, stream) != NULL;
-        if (chosen)
+        if (choose(n, stream, stream->tls && cd_tls_conn_is_http2(stream->tls)))
                 stream->events->opened(stream);
 }
 
@@ -103,19 +94,12 @@ static void look_for_preface(struct newcomer *n, struct cd_stream *stream, char 
                 return;
         }
         memcpy(before, preface, seen);
-        if (fits) {
-                struct cd_h2_conn *conn = choose_h2(n, stream);
-                if (conn && seen)
-                        cd_h2_conn_take(conn, before, seen);
-                if (conn)
-                        cd_h2_conn_take(conn, data, len);
-        } else {
-                struct cd_h1_conn *conn = choose_h1(n, stream);
-                if (conn && seen)
-                        cd_h1_conn_take(conn, before, seen);
-                if (conn && !stream->closed && !stream->ending)
-                        cd_h1_conn_take(conn, data, len);
-        }
+        if (!choose(n, stream, fits))
+                return;
+        if (seen)
+                stream->events->bytes(stream, before, seen);
+        if (!stream->closed && !stream->ending)
+                stream->events->bytes(stream, data, len);
 }
 
 static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
@@ -123,6 +107,22 @@ static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
         if (stream->error)
                 cd_http_log_tls_failure(n->loop->server, stream);
         cd_stream_end(stream, stream->error != NULL);
+}
+
+/* Before the client's first byte of its own. */
+static void begin_protocol(struct newcomer *n, struct cd_stream *stream)
+{
+        const struct cd_http_listener *listener = n->peer.listener;
+
+        if (listener->kind != CD_HTTP_LISTENER_TLS) {
+                stream->events->opened(stream);
+                return;
+        }
+        struct cd_tls_conn *tls = cd_tls_conn_new(n->loop->server->tls, listener->http2);
+        if (tls)
+                cd_stream_start_tls(stream, tls);
+        else
+                cd_stream_close(stream);
 }
 
 /* The header says who the client is; what it forwards itself counts only if it is a trusted proxy too. */
@@ -164,12 +164,7 @@ static void take_proxy_header(struct newcomer *n, struct cd_stream *stream, char
         n->awaits_proxy = false;
         learn_client(n, stream, &header);
         size_t used = header.used - before;
-        if (n->tls) {
-                cd_stream_start_tls(stream, n->tls);
-                n->tls = NULL;
-        } else {
-                stream->events->opened(stream);
-        }
+        begin_protocol(n, stream);
         if (used < len && !stream->closed)
                 cd_stream_take(stream, data + used, len - used);
 }
@@ -186,9 +181,7 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
                 look_for_preface(n, stream, data, len);
         } else {
                 /* It does not speak TLS, and is told so in words that it knows. */
-                struct cd_h1_conn *conn = choose_h1(n, stream);
-                if (conn)
-                        cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 400, "plain HTTP on a port for TLS" });
+                refuse(n, stream, (struct cd_http_refusal){ 400, "plain HTTP on a port for TLS" });
         }
 }
 
@@ -235,13 +228,11 @@ static bool take_slot(struct cd_http_server *server)
  * told by TLS, which costs more than a request. */
 static void turn_away(struct newcomer *n, struct cd_stream *stream)
 {
-        struct cd_h1_conn *conn;
-
         if (n->peer.listener->kind == CD_HTTP_LISTENER_TLS ||
             atomic_load(&n->loop->server->turned_away) > n->loop->server->turned_away_max)
                 cd_stream_close(stream);
-        else if ((conn = choose_h1(n, stream)))
-                cd_h1_conn_refuse(conn, (struct cd_http_refusal){ 503, "too many connections" });
+        else
+                refuse(n, stream, (struct cd_http_refusal){ 503, "too many connections" });
 }
 
 static void begin(struct newcomer *n, struct cd_stream *stream)
@@ -260,7 +251,7 @@ static void begin(struct newcomer *n, struct cd_stream *stream)
         cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
         cd_stream_read(stream, true);
         if (!n->awaits_proxy)
-                cd_stream_open(stream, stream->events, n);
+                begin_protocol(n, stream);
 }
 
 static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd_http_listener *listener)
@@ -273,13 +264,7 @@ static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd
                                 .peer = { .listener = listener },
                                 .awaits_proxy = listener->proxy_protocol };
         cd_buf_init(&n->proxied, NULL, CD_PROXY_V2_MAX);
-        if (listener->kind != CD_HTTP_LISTENER_TLS)
-                return n;
-        n->tls = cd_tls_conn_new(loop->server->tls, listener->http2);
-        if (n->tls)
-                return n;
-        free_newcomer(n);
-        return NULL;
+        return n;
 }
 
 static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_address *address)
@@ -291,10 +276,7 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
                 close(fd);
                 return;
         }
-        struct cd_tls_conn *tls = n->awaits_proxy ? NULL : n->tls;
-        if (tls)
-                n->tls = NULL;
-        struct cd_stream *stream = cd_stream_of_socket(&loop->net, fd, acceptor->is_unix, address, tls);
+        struct cd_stream *stream = cd_stream_of_socket(&loop->net, fd, acceptor->is_unix, address);
         if (!stream) {
                 free_newcomer(n);
                 return;

@@ -128,18 +128,16 @@ static const struct cd_transport transport = {
         .close = close_socket,
 };
 
-struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix, const struct cd_address *peer,
-                                      struct cd_tls_conn *tls)
+struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix, const struct cd_address *peer)
 {
         struct cd_stream *stream = malloc(sizeof(*stream));
         int err;
 
         if (!stream) {
-                cd_tls_conn_free(tls);
                 close(fd);
                 return NULL;
         }
-        cd_stream_init(stream, loop, &transport, tls);
+        cd_stream_init(stream, loop, &transport);
         if (is_unix)
                 uv_pipe_init(&loop->uv, &stream->uv.pipe, 0);
         else

@@ -445,12 +445,11 @@ static void on_stalled(struct cd_deadline *deadline)
 
 /* ---- the beginning ---- */
 
-void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport,
-                    struct cd_tls_conn *tls)
+void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport)
 {
         struct cd_link *list = &loop->streams;
 
-        *stream = (struct cd_stream){ .loop = loop, .transport = transport, .tls = tls };
+        *stream = (struct cd_stream){ .loop = loop, .transport = transport };
         stream->deadline.expired = on_expired;
         stream->stall.expired = on_stalled;
         stream->link = (struct cd_link){ .before = list->before, .after = list };
@@ -462,12 +461,4 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls)
 {
         stream->tls = tls;
-}
-
-void cd_stream_open(struct cd_stream *stream, const struct cd_stream_events *events, void *owner)
-{
-        stream->events = events;
-        stream->owner = owner;
-        if (!stream->tls)
-                events->opened(stream);
 }

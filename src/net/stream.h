@@ -8,10 +8,10 @@
 #include "net/tls_conn.h"
 
 struct cd_stream_events {
-        /* Bytes may flow: at once on a plain stream, after the handshake with TLS. */
+        /* Bytes may flow: the handshake of TLS is done. On a plain stream they may at once, and its owner knows. */
         void (*opened)(struct cd_stream *stream);
         /* What came. The memory is the loop's and is wiped afterwards: what is not used now must be copied. len 0: no more will come, in
-         * order or because TLS failed (cd_stream_error). */
+         * order or because TLS failed (stream->error). */
         void (*bytes)(struct cd_stream *stream, char *data, size_t len);
         /* All output so far is with the kernel. Comes at the end of each turn in which something was written, or once a slow reader has
          * taken it; never from within cd_stream_flush. */
@@ -72,11 +72,8 @@ struct cd_stream {
         } uv;
 };
 
-/* For transports: makes a stream. `tls` NULL: plain; it is taken over. */
-void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport,
-                    struct cd_tls_conn *tls);
-/* Events begin: `opened` comes at once on a plain stream. */
-void cd_stream_open(struct cd_stream *stream, const struct cd_stream_events *events, void *owner);
+/* For transports: makes a plain stream. Its owner sets events and owner. */
+void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport);
 
 /* From here on the bytes are TLS; `tls` is taken over. `opened` comes after the handshake. */
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);

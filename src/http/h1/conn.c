@@ -43,7 +43,7 @@ struct cd_h1_conn {
         bool reads_body;    /* of x, to its end */
         bool owes_continue; /* the client waits for "100 Continue" */
         bool keep_alive;
-        bool chunks; /* the response in chunks */
+        bool chunks;  /* the response in chunks */
         bool is_full; /* a push was told to wait */
         bool serving; /* in `serve`: whatever changes is seen there */
         bool ending;  /* no request is accepted any more */
@@ -149,7 +149,8 @@ static void settle(struct cd_h1_conn *conn, bool is_new)
                 cd_stream_end(stream, conn->lingers);
                 return;
         }
-        if (!conn->x && cd_stream_queued(stream) == 0 && (stream->at_eof || (conn->loop->net.stopping && !conn->kept))) {
+        if (!conn->x && cd_stream_queued(stream) == 0 &&
+            (stream->at_eof || (conn->loop->net.stopping && !conn->kept))) {
                 cd_stream_close(stream);
                 return;
         }
@@ -452,7 +453,7 @@ static void serve_kept(struct cd_h1_conn *conn)
         serve(conn, conn->kept->data, conn->kept->len);
 }
 
-void cd_h1_conn_take(struct cd_h1_conn *conn, char *data, size_t len)
+static void take(struct cd_h1_conn *conn, char *data, size_t len)
 {
         conn->owes_continue = false; /* the client does not wait for it */
         if (!conn->kept) {
@@ -503,7 +504,7 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         if (len == 0)
                 on_end_of_input(conn);
         else
-                cd_h1_conn_take(conn, data, len);
+                take(conn, data, len);
 }
 
 static void on_drained(struct cd_stream *stream)

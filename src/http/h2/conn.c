@@ -263,7 +263,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
 /* ---- bytes ---- */
 
-void cd_h2_conn_take(struct cd_h2_conn *conn, const char *data, size_t len)
+static void take(struct cd_h2_conn *conn, const char *data, size_t len)
 {
         conn->busy = true;
         if (nghttp2_session_mem_recv(conn->session, (const uint8_t *)data, len) < 0)
@@ -285,7 +285,7 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         struct cd_h2_conn *conn = stream->owner;
 
         if (len > 0) {
-                cd_h2_conn_take(conn, data, len);
+                take(conn, data, len);
                 return;
         }
         if (stream->error)

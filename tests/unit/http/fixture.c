@@ -145,7 +145,7 @@ void client_connect_as(struct client *c, struct fixture *f, size_t window)
         atomic_fetch_add(c->peer.is_turned_away ? &f->server.turned_away : &f->server.conns, 1);
         must(c->is_http2 ? cd_h2_conn_new(&f->loop, c->wire.stream, &c->peer) != NULL
                          : cd_h1_conn_new(&f->loop, c->wire.stream, &c->peer) != NULL);
-        cd_stream_open(c->wire.stream, c->wire.stream->events, c->wire.stream->owner);
+        c->wire.stream->events->opened(c->wire.stream);
 }
 
 void client_connect(struct client *c, struct fixture *f, size_t window)
