@@ -26,7 +26,7 @@ static bool is_loopback(const struct cd_address *address)
                 { .base = { { [15] = 1 } }, .bits = 128 },
         };
 
-        return cd_network_has(&loopback[0], address) || cd_network_has(&loopback[1], address);
+        return cd_networks_have(loopback, CD_LEN(loopback), address);
 }
 
 /* Or on a Unix socket, which only programs of this machine reach. */

@@ -36,12 +36,7 @@ static void free_newcomer(struct newcomer *n)
 
 static bool is_trusted(const struct cd_http_server *server, const struct cd_address *address)
 {
-        if (!address)
-                return server->trusts_unix;
-        for (size_t i = 0; i < server->trusted_count; i++)
-                if (cd_network_has(&server->trusted[i], address))
-                        return true;
-        return false;
+        return address ? cd_networks_have(server->trusted, server->trusted_count, address) : server->trusts_unix;
 }
 
 /* ---- the protocol ---- */

@@ -36,11 +36,9 @@ struct walk {
         cd_str proto, host;        /* of Forwarded's rightmost element */
 };
 
-/* RFC 9110 §5.6.2 */
 static bool is_token_char(char c)
 {
-        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-               (c && strchr("!#$%&'*+-.^_`|~", c));
+        return cd_http_is_token(cd_str_of(&c, 1));
 }
 
 /* Some proxies write addresses and ports without the quotes that RFC 7239 §4 asks for. None of these characters ends a
@@ -148,14 +146,6 @@ static cd_str known_proto(cd_str text)
         return cd_str_eq_nocase(text, CD_STR("http")) ? CD_STR("http") : (cd_str){ NULL, 0 };
 }
 
-static bool is_trusted(const struct walk *walk, const struct cd_address *address)
-{
-        for (size_t i = 0; i < walk->trusted_count; i++)
-                if (cd_network_has(&walk->trusted[i], address))
-                        return true;
-        return false;
-}
-
 static cd_status meet_address(struct walk *walk, cd_str node)
 {
         struct cd_address address;
@@ -164,7 +154,7 @@ static cd_status meet_address(struct walk *walk, cd_str node)
                 return CD_MALFORMED;
         walk->address = address;
         walk->has_address = true;
-        walk->ended = !is_trusted(walk, &address);
+        walk->ended = !cd_networks_have(walk->trusted, walk->trusted_count, &address);
         return CD_OK;
 }
 

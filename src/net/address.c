@@ -177,6 +177,14 @@ bool cd_network_has(const struct cd_network *network, const struct cd_address *a
         return rest == 0 || ((network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
+bool cd_networks_have(const struct cd_network *networks, size_t count, const struct cd_address *address)
+{
+        for (size_t i = 0; i < count; i++)
+                if (cd_network_has(&networks[i], address))
+                        return true;
+        return false;
+}
+
 uint16_t cd_socket_port(const struct sockaddr_storage *address)
 {
         return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port

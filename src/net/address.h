@@ -35,6 +35,8 @@ size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TE
  * that is a slip that would trust more than was meant. */
 cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address);
+/* Whether any of them has it. */
+bool cd_networks_have(const struct cd_network *networks, size_t count, const struct cd_address *address);
 
 uint16_t cd_socket_port(const struct sockaddr_storage *address);
 void cd_socket_set_port(struct sockaddr_storage *address, uint16_t port);
