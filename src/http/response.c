@@ -10,14 +10,12 @@ struct status_row {
 
 #define ROW(code, text)                                                                                                \
         {                                                                                                              \
-                code, CD_STR_INIT(text), { NULL, 0 },                                                                  \
-                {                                                                                                      \
-                        NULL, 0                                                                                        \
-                }                                                                                                      \
+                .status = code, .phrase = CD_STR_INIT(text)                                                            \
         }
 #define OWN(code, text, name)                                                                                          \
         {                                                                                                              \
-                code, CD_STR_INIT(text), CD_STR_INIT(name), CD_STR_INIT("{\"error\":\"" name "\"}")                    \
+                .status = code, .phrase = CD_STR_INIT(text), .error = CD_STR_INIT(name),                               \
+                .body = CD_STR_INIT("{\"error\":\"" name "\"}")                                                        \
         }
 
 /* RFC 9110 §15. The usual ones first. */

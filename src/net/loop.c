@@ -59,12 +59,6 @@ static void on_polled(uv_check_t *handle)
         cd_loop_flush(handle->data);
 }
 
-/* Its being active is all: libuv asks how long to wait behind this call, so stopping it here would let the loop sleep on its output. */
-static void on_again(uv_idle_t *handle)
-{
-        (void)handle;
-}
-
 static void on_sweep(uv_timer_t *timer)
 {
         struct cd_loop *loop = timer->data;
@@ -122,9 +116,8 @@ static void init_handles(struct cd_loop *loop)
         uv_check_init(&loop->uv, &loop->after_poll);
         uv_check_start(&loop->after_poll, on_polled);
         uv_idle_init(&loop->uv, &loop->again);
-        loop->wake.data = loop->sweep.data = loop->after_poll.data = loop->again.data = loop;
+        loop->wake.data = loop->sweep.data = loop->after_poll.data = loop;
         loop->on_sweep = on_sweep;
-        loop->on_again = on_again;
 }
 
 cd_status cd_loop_init(struct cd_loop *loop, void (*woken)(struct cd_loop *loop), void *owner, struct cd_error *reterr)

@@ -34,7 +34,6 @@ struct cd_loop {
         uv_check_t after_poll; /* flushes at the end of a turn */
         uv_idle_t again;       /* active: the next turn does not wait, since there is output left */
         void (*on_sweep)(uv_timer_t *timer);
-        void (*on_again)(uv_idle_t *idle);
         struct cd_wheel wheel;
         uint64_t (*clock)(const struct cd_loop *loop); /* milliseconds; that of libuv, or a test's */
         struct cd_link streams;                        /* all of them */

@@ -50,15 +50,21 @@ static void give_buf_back(struct cd_stream *stream)
         loop->spare_bufs[loop->spare_count++] = buf;
 }
 
+/* Its being active is all: libuv asks how long to wait after this call, so stopping it here would let the loop sleep on its output. */
+static void on_again(uv_idle_t *handle)
+{
+        (void)handle;
+}
+
 static void flush_at_end(struct cd_stream *stream)
 {
         struct cd_loop *loop = stream->loop;
 
         if (stream->in_flush_list)
                 return;
-        /* Also what is written behind the flush of this turn, when another stream ends, must not wait for the next event. */
+        /* Also what is written after the flush of this turn, when another stream ends, must not wait for the next event. */
         if (!loop->flush_first)
-                uv_idle_start(&loop->again, loop->on_again);
+                uv_idle_start(&loop->again, on_again);
         stream->in_flush_list = true;
         stream->flush_next = NULL;
         *loop->flush_last = stream;
@@ -119,7 +125,7 @@ static bool send_cipher(struct cd_stream *stream)
         return ok;
 }
 
-/* Sends, where nothing of before waits. */
+/* Sends, where nothing earlier waits. */
 static bool send_out(struct cd_stream *stream)
 {
         struct cd_buf *out = stream->out;
