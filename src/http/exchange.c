@@ -163,7 +163,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
         return is_canonical(cd_http_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
 }
 
-/* To the same place over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
+/* To the same URL over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
 static void redirect(struct cd_exchange *x)
 {
         const struct cd_http_request *req = &x->req;
@@ -181,13 +181,13 @@ static void redirect(struct cd_exchange *x)
                 cd_buf_add_char(&buf, '?');
                 cd_buf_add(&buf, req->query);
         }
-        bool has_place = req->host.len && cd_str_has_prefix(req->path, CD_STR("/"));
-        if (has_place && cd_buf_view(&buf, &location) == CD_OK) {
+        bool has_url = req->host.len && cd_str_has_prefix(req->path, CD_STR("/"));
+        if (has_url && cd_buf_view(&buf, &location) == CD_OK) {
                 cd_http_respond(&x->res, 308, (cd_str){ NULL, 0 }, CD_STR(""));
                 cd_http_response_header(&x->res, CD_STR("Location"), location);
                 return;
         }
-        answer_self(x, has_place ? 503 : 400, CD_STR(""));
+        answer_self(x, has_url ? 503 : 400, CD_STR(""));
 }
 
 static void find_route(struct cd_exchange *x, const struct cd_http_table *table, const struct cd_http_head *head)

@@ -3,8 +3,8 @@
  * that brought it and, while a pool runs its handler, the connection too. Only src/http includes this.
  *
  * A wire makes one with cd_exchange_new, fills `head`, and calls cd_exchange_begin, then either cd_exchange_refuse or, as the body
- * comes, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The response comes back through its table, once. Whoever gives an
- * exchange up calls cd_exchange_abandon; a wire that has sent the response, cd_exchange_free. */
+ * comes, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The response comes back through its table, once. A wire that
+ * gives an exchange up calls cd_exchange_abandon; one that has sent the response, cd_exchange_free. */
 #include "base/buf.h"
 #include "http/server_internal.h"
 
@@ -83,9 +83,9 @@ struct cd_exchange {
         uint64_t pushed;    /* bytes of it */
         void (*cancelled)(void *arg);
         void *arg;
-        bool close;       /* refused: the connection ends after the response (HTTP/1) */
-        bool is_running;  /* on a pool */
-        bool is_later;    /* answered from a callback */
+        bool close;      /* refused: the connection ends after the response (HTTP/1) */
+        bool is_running; /* on a pool */
+        bool is_later;   /* answered from a callback */
         bool is_streaming;
         bool is_upgraded;
         bool body_done, head_sent, is_over;

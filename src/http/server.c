@@ -135,7 +135,7 @@ static cd_status listen_on_port(struct cd_http_server *server, size_t index, str
 }
 
 /* One socket that all loops accept from, each by a descriptor of its own; `fd` is taken over. */
-static cd_status listen_together(struct cd_http_server *server, size_t index, int fd, struct cd_error *reterr)
+static cd_status listen_shared(struct cd_http_server *server, size_t index, int fd, struct cd_error *reterr)
 {
         cd_status status = CD_OK;
 
@@ -178,7 +178,7 @@ static cd_status listen_everywhere(struct cd_http_server *server, size_t index,
         } else {
                 status = cd_listen_take_systemd(listener->where.name, &fd, &listener->is_unix, reterr);
         }
-        return status == CD_OK ? listen_together(server, index, fd, reterr) : status;
+        return status == CD_OK ? listen_shared(server, index, fd, reterr) : status;
 }
 
 static bool is_wildcard(const struct sockaddr_storage *address)

@@ -15,8 +15,7 @@
 
 enum {
         BACKLOG = 4096,
-        ACCEPT_TOGETHER =
-                64, /* connections in one turn, so that a flood of them does not hold up those that are open */
+        ACCEPT_BATCH = 64, /* connections in one turn, so that a flood of them does not hold up those that are open */
         PAUSE_MS = 100,
 };
 
@@ -102,9 +101,9 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return fail_path(path, "socket", reterr);
-        bool is_dead = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+        bool is_unused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
         close(fd);
-        if (!is_dead) {
+        if (!is_unused) {
                 errno = EADDRINUSE;
                 return fail_path(path, "somebody answers there", reterr);
         }
@@ -264,7 +263,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         struct cd_acceptor *acceptor = poll->data;
 
         (void)status, (void)events;
-        for (int i = 0; i < ACCEPT_TOGETHER; i++) {
+        for (int i = 0; i < ACCEPT_BATCH; i++) {
                 struct sockaddr_storage from = { 0 };
                 socklen_t size = sizeof(from);
                 struct cd_address peer;

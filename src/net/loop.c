@@ -37,7 +37,7 @@ static void take_done(struct cd_loop *loop)
                 next = job->next;
                 loop->job_count--;
                 job->done(job);
-                if (loop->flush_count >= CD_FLUSH_TOGETHER)
+                if (loop->flush_count >= CD_FLUSH_BATCH)
                         cd_loop_flush(loop);
         }
 }

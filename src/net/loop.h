@@ -24,7 +24,7 @@ struct cd_link {
 enum {
         CD_INPUT_SIZE = 65536,
         CD_SPARE_BUFS = 16,
-        CD_FLUSH_TOGETHER = 8, /* streams */
+        CD_FLUSH_BATCH = 8, /* streams */
 };
 
 struct cd_loop {
@@ -39,7 +39,7 @@ struct cd_loop {
         struct cd_link streams;                        /* all of them */
         size_t stream_count;
         size_t job_count; /* submitted and not back */
-        /* Streams with new output. They are flushed together at the end of the turn, or when CD_FLUSH_TOGETHER wait: a client
+        /* Streams with new output. They are flushed in one batch at the end of the turn, or when CD_FLUSH_BATCH wait: a client
          * process that waits for many answers wakes up once. */
         struct cd_stream *flush_first, **flush_last;
         size_t flush_count;
@@ -91,7 +91,7 @@ static inline void cd_loop_cancel_deadline(struct cd_loop *loop, struct cd_deadl
         cd_deadline_cancel(&loop->wheel, deadline);
 }
 
-/* Whoever takes the last stream or job away from a loop that stops. */
+/* For code that takes the last stream or job away from a loop that stops. */
 static inline void cd_loop_check_end(struct cd_loop *loop)
 {
         if (loop->stopping && loop->stream_count == 0 && loop->job_count == 0)

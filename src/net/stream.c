@@ -294,7 +294,7 @@ void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
                 cd_stream_take(stream, data, len);
         }
         cd_wipe(data, len);
-        if (stream->loop->flush_count >= CD_FLUSH_TOGETHER)
+        if (stream->loop->flush_count >= CD_FLUSH_BATCH)
                 cd_loop_flush(stream->loop);
 }
 

@@ -20,7 +20,7 @@ struct cd_stream_events {
         void (*expired)(struct cd_stream *stream);
         /* The loop is asked to end: finish what runs and close. */
         void (*stopping)(struct cd_stream *stream);
-        /* The last event: the stream is gone, whoever ended it. Never from within a call of the owner's. */
+        /* The last event: the stream is gone, whichever side ended it. Never from within a call of the owner's. */
         void (*ended)(struct cd_stream *stream);
 };
 
@@ -77,7 +77,7 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 
 /* From here on the bytes are TLS; `tls` is taken over. `opened` comes after the handshake. */
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
-/* Bytes that came and that the owner hands back, as if they came now: behind a PROXY header. From within `bytes` only. */
+/* Bytes that came and that the owner hands back, as if they came now: after a PROXY header. From within `bytes` only. */
 void cd_stream_take(struct cd_stream *stream, char *data, size_t len);
 /* Whether input is wanted. A stream is not read before it is asked for. */
 void cd_stream_read(struct cd_stream *stream, bool wanted);

@@ -9,7 +9,7 @@ enum chunk_state {
         DATA_LF,
         TRAILER,       /* the start of a line of the trailer section */
         TRAILER_NAME,  /* in it, before the colon */
-        TRAILER_VALUE, /* behind it */
+        TRAILER_VALUE, /* after it */
         TRAILER_LF,
         LAST_LF,
         COMPLETE,

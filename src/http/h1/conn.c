@@ -482,7 +482,7 @@ static void on_end_of_input(struct cd_h1_conn *conn)
                 cd_http_log_tls_failure(conn->loop->server, conn->stream);
                 cd_stream_end(conn->stream, true);
         } else if (x && conn->reads_body && conn->kept) {
-                settle(conn, false); /* it stands behind them */
+                settle(conn, false); /* it comes after them */
         } else if (x && conn->reads_body && x->is_upgraded) {
                 conn->reads_body = false;
                 cd_exchange_body_end(x);

@@ -305,7 +305,7 @@ static void streams_are_flushed_in_the_order_in_which_they_wrote(void **state)
 /* One more would wait for as many as have come: a client that waits for many answers wakes up once. */
 static void many_that_wait_are_flushed_together_within_a_turn(void **state)
 {
-        struct owner o[CD_FLUSH_TOGETHER + 1];
+        struct owner o[CD_FLUSH_BATCH + 1];
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(o); i++)
