@@ -206,6 +206,11 @@ void cd_h2_on_due(struct cd_deadline *deadline)
         struct cd_h2_conn *conn = s->conn;
         bool is_alone = conn->streams == s && !s->after;
 
+        /* A connection that ends looks at no stream any more. */
+        if (what_it_waits_for(s) != s->wait) {
+                watch(s);
+                return;
+        }
         if (has_progress(s)) {
                 set_deadline(s);
                 return;

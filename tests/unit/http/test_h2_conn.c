@@ -1224,6 +1224,25 @@ static void a_stream_that_alone_is_not_read_is_given_up_alone(void **state)
         assert_int_equal(h.goaways, 0);
 }
 
+static void a_deadline_that_is_over_with_its_exchange_does_nothing(void **state)
+{
+        (void)state;
+        f.server.limits.body_timeout_ms = 1000;
+        h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        cd_http_pull(r.x, 1);
+        /* A ping of a stream: the connection ends, and waits for the client to see it. */
+        h2_raw(&h, NGHTTP2_PING, 0, 1, CD_STR("12345678"));
+        h2_go(&h);
+        assert_true(h.c.wire.is_shut);
+        send_head(&r);
+        end_exchange(&r);
+        fixture_pass(&f, 1200);
+        fixture_pass(&f, 1200);
+        assert_string_equal(r.events, "g");
+        assert_true(h.c.wire.is_closed);
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1284,6 +1303,7 @@ int main(void)
                 TEST(a_client_that_reads_nothing_loses_its_connection),
                 TEST(a_stream_that_waits_for_another_is_not_given_up),
                 TEST(a_stream_that_alone_is_not_read_is_given_up_alone),
+                TEST(a_deadline_that_is_over_with_its_exchange_does_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
