@@ -70,8 +70,9 @@ static bool has_progress(const struct cd_h2_stream *s)
         case FOR_READER:
                 break;
         }
-        /* A stream with room in its window waits for others: the client may want them first (RFC 7540 §5.3). */
-        return s->went != s->progress ||
+        /* Output that the client's network has not taken is the stream's, which has a deadline for it. A stream with room in its window waits
+         * for others: the client may want them first (RFC 7540 §5.3). */
+        return s->went != s->progress || conn->stream->waiting > 0 ||
                (conn->went != s->conn_went && nghttp2_session_get_stream_remote_window_size(conn->session, s->id) > 0);
 }
 

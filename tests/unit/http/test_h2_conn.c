@@ -1243,6 +1243,29 @@ static void a_deadline_that_is_over_with_its_exchange_does_nothing(void **state)
         assert_true(h.c.wire.is_closed);
 }
 
+static void a_client_that_reads_slowly_keeps_its_stream(void **state)
+{
+        static const nghttp2_settings_entry wide = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 2 * 1024 * 1024 };
+
+        (void)state;
+        h2_done(&h);
+        h2_begin(&h, &f, 1000, &wide, 1);
+        nghttp2_session_set_local_window_size(h.session, NGHTTP2_FLAG_NONE, 0, 2 * 1024 * 1024);
+        struct h2_reply *reply = h2_get(&h, "/large");
+        h2_send(&h);
+        fixture_turn(&f);
+        /* Its windows are wide, its network is not: the server's buffer stays full. */
+        for (int i = 0; i < 20; i++) {
+                fixture_pass(&f, 10 * 1000);
+                client_read(&h.c, 2000);
+                assert_false(h.c.wire.is_closed);
+                assert_non_null(conn()->streams);
+        }
+        h2_go(&h);
+        assert_int_equal(reply->body.len, sizeof(text));
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1304,6 +1327,7 @@ int main(void)
                 TEST(a_stream_that_waits_for_another_is_not_given_up),
                 TEST(a_stream_that_alone_is_not_read_is_given_up_alone),
                 TEST(a_deadline_that_is_over_with_its_exchange_does_nothing),
+                TEST(a_client_that_reads_slowly_keeps_its_stream),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
