@@ -247,6 +247,15 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         return 0;
 }
 
+/* A head that is too long for nghttp2: nothing of the response will come. */
+static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+        (void)error, (void)user;
+        if (frame->hd.type == NGHTTP2_HEADERS)
+                nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
+        return 0;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
         struct cd_h2_conn *conn = user;
@@ -358,6 +367,7 @@ static void make_rules(void)
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
         nghttp2_option_set_no_auto_window_update(options, 1);
         nghttp2_option_set_no_closed_streams(options, 1);

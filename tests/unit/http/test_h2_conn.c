@@ -53,6 +53,13 @@ static void spaces_around(void *app, const struct cd_http_request *req, struct c
         cd_http_response_header(res, CD_STR("X-Spaces"), CD_STR(" a b\t"));
 }
 
+static void long_head(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR(""), CD_STR("hello"));
+        cd_http_response_header(res, CD_STR("X-Long"), cd_str_of(text, 70 * 1024));
+}
+
 static void on_later_cancelled(void *arg)
 {
         *(struct cd_exchange **)arg = NULL;
@@ -78,6 +85,7 @@ static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/204"), .handler = nothing },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/large"), .handler = large },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/show"), .handler = show },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/long-head"), .handler = long_head },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/spaces"), .handler = spaces_around },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/later"), .handler = later },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming, .min_rate = 100 },
@@ -1266,6 +1274,15 @@ static void a_client_that_reads_slowly_keeps_its_stream(void **state)
         expect_clean();
 }
 
+static void a_response_whose_head_is_too_long_to_send_is_reset(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = ask(":method: GET\n:scheme: http\n:authority: a\n:path: /long-head\n");
+        assert_int_equal(reply->status, 0);
+        assert_int_equal(reply->code, NGHTTP2_INTERNAL_ERROR);
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1328,6 +1345,7 @@ int main(void)
                 TEST(a_stream_that_alone_is_not_read_is_given_up_alone),
                 TEST(a_deadline_that_is_over_with_its_exchange_does_nothing),
                 TEST(a_client_that_reads_slowly_keeps_its_stream),
+                TEST(a_response_whose_head_is_too_long_to_send_is_reset),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
