@@ -110,6 +110,7 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         const struct cd_http_peer *peer = &s->conn->peer;
 
         s->has_head = true;
+        has_body = has_body && s->content_length != 0;
         x->version = CD_HTTP_2;
         x->req.method_name = s->head.method_name;
         bool ok = cd_h2_finish_head(s, has_body) && cd_exchange_begin(x, peer, &s->head, &s->refusal);

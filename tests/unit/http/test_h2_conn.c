@@ -1283,6 +1283,18 @@ static void a_response_whose_head_is_too_long_to_send_is_reset(void **state)
         expect_clean();
 }
 
+static void a_get_may_say_that_it_has_no_body(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_ask(&h, GET_SHOW "content-length: 0\n", CD_STR(""), true);
+        h2_go(&h);
+        expect(reply, 200, "GET /show? a cookie= headers=1");
+        reply = h2_ask(&h, GET_SHOW, CD_STR("a"), true);
+        h2_go(&h);
+        assert_int_equal(reply->status, 400);
+        expect_clean();
+}
+
 /* ---- main ---- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1346,6 +1358,7 @@ int main(void)
                 TEST(a_deadline_that_is_over_with_its_exchange_does_nothing),
                 TEST(a_client_that_reads_slowly_keeps_its_stream),
                 TEST(a_response_whose_head_is_too_long_to_send_is_reset),
+                TEST(a_get_may_say_that_it_has_no_body),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
