@@ -276,8 +276,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 static void take(struct cd_h2_conn *conn, const char *data, size_t len)
 {
         conn->busy = true;
-        if (nghttp2_session_mem_recv(conn->session, (const uint8_t *)data, len) < 0)
+        if (!conn->is_deaf && nghttp2_session_mem_recv(conn->session, (const uint8_t *)data, len) < 0) {
+                conn->is_deaf = true; /* a session that has failed is not to be given more */
                 nghttp2_session_terminate_session(conn->session, NGHTTP2_PROTOCOL_ERROR);
+        }
         conn->busy = false;
         cd_h2_pump(conn);
         cd_h2_release(conn);
@@ -355,14 +357,8 @@ static const struct cd_stream_events events = {
 
 /* ---- life ---- */
 
-/* The same for all sessions of the process. */
-static nghttp2_session_callbacks *callbacks;
-static nghttp2_option *options;
-
-static void make_rules(void)
+static void set_callbacks(nghttp2_session_callbacks *callbacks)
 {
-        if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&options) != 0)
-                return;
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
@@ -370,15 +366,35 @@ static void make_rules(void)
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+}
+
+static void set_options(nghttp2_option *options)
+{
         nghttp2_option_set_no_auto_window_update(options, 1);
         nghttp2_option_set_no_closed_streams(options, 1);
         nghttp2_option_set_stream_reset_rate_limit(options, RESETS_BURST, RESETS_RATE);
         nghttp2_option_set_max_continuations(options, CONTINUATIONS_MAX);
 }
 
+/* The session copies both. */
+static bool new_session(struct cd_h2_conn *conn)
+{
+        nghttp2_session_callbacks *callbacks = NULL;
+        nghttp2_option *options = NULL;
+        bool ok = nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&options) == 0;
+
+        if (ok) {
+                set_callbacks(callbacks);
+                set_options(options);
+                ok = nghttp2_session_server_new2(&conn->session, callbacks, conn, options) == 0;
+        }
+        nghttp2_session_callbacks_del(callbacks);
+        nghttp2_option_del(options);
+        return ok;
+}
+
 static bool begin_session(struct cd_h2_conn *conn)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
         const nghttp2_settings_entry settings[] = {
                 { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
                 { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW },
@@ -386,10 +402,8 @@ static bool begin_session(struct cd_h2_conn *conn)
                 { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
         };
 
-        pthread_once(&once, make_rules);
-        if (!callbacks || !options || nghttp2_session_server_new2(&conn->session, callbacks, conn, options) != 0)
-                return false;
-        return nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings, CD_LEN(settings)) == 0 &&
+        return new_session(conn) &&
+               nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings, CD_LEN(settings)) == 0 &&
                nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
 }
 

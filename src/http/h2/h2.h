@@ -53,6 +53,7 @@ struct cd_h2_conn {
         unsigned heads;              /* header blocks that have begun */
         unsigned timed;              /* `heads` when the deadline was set */
         bool is_stopping, said_goaway, failed;
+        bool is_deaf;
 };
 
 /* ---- request.c: from header fields to a request ---- */
