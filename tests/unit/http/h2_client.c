@@ -224,10 +224,11 @@ void h2_send(struct h2_client *h)
         const uint8_t *data;
         ssize_t len;
 
-        send_some(h, CD_STR(""));
+        /* Many frames in one read. */
         while ((len = nghttp2_session_mem_send(h->session, &data)) > 0)
-                send_some(h, cd_str_of((const char *)data, (size_t)len));
+                cd_buf_add(&h->unsent, cd_str_of((const char *)data, (size_t)len));
         must(len == 0);
+        send_some(h, CD_STR(""));
 }
 
 void h2_go(struct h2_client *h)

@@ -1190,7 +1190,9 @@ static void a_stream_that_waits_for_another_is_not_given_up(void **state)
         h2_done(&h);
         h2_begin(&h, &f, 4 * 1024 * 1024, &wide, 1); /* so that only the connection's window is short */
         h.keeps_windows = true;
-        struct h2_reply *first = h2_get(&h, "/large"), *second = h2_get(&h, "/large");
+        struct h2_reply *first = h2_get(&h, "/large");
+        h2_send(&h);
+        struct h2_reply *second = h2_get(&h, "/large");
         h2_send(&h);
         /* RFC 7540 §5.3.1: the second one depends on the first. */
         h2_raw(&h, NGHTTP2_PRIORITY, 0, 3, cd_str_of(after, 5));
