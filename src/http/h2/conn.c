@@ -123,8 +123,12 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
                 return;
         }
         s->owes_continue = has_body && s->expect.ptr;
-        if (s->owes_continue && !x->route) {
-                cd_exchange_body_end(x);
+        if (!x->route && (s->owes_continue || s->head.upgrade.ptr)) {
+                cd_exchange_body_end(x); /* the client waits to hear that nobody wants it */
+                return;
+        }
+        if (s->head.upgrade.ptr && !x->is_streaming) {
+                cd_exchange_refuse(x, peer, (struct cd_http_refusal){ 400, "an upgrade where there is no tunnel" });
                 return;
         }
         if (!x->is_streaming)

@@ -153,8 +153,8 @@ bool cd_h2_finish_head(struct cd_h2_stream *s, bool has_body)
         s->head.path = cd_str_slice(path, 0, mark);
         s->head.query = mark < path.len ? cd_str_slice(path, mark + 1, path.len) : (cd_str){ NULL, 0 };
         s->head.version = CD_HTTP_2;
-        /* A GET may be ended by an empty frame as well. */
+        /* A GET may be ended by an empty frame as well, and what follows a CONNECT is no body. */
         bool is_get = s->head.method == CD_HTTP_GET || s->head.method == CD_HTTP_HEAD;
-        s->head.has_body = is_get && !s->head.upgrade.ptr ? s->content_length > 0 : has_body;
+        s->head.has_body = is_get ? s->content_length > 0 : has_body;
         return s->refusal.status == 0;
 }

@@ -345,6 +345,12 @@ def test_a_tunnel_ends_when_the_client_resets_it(server, wire):
     wire.assert_serves()
 
 
+@pytest.mark.parametrize("path, status", [("/nowhere", 404), ("/echo", 405), ("/inline", 400)])
+def test_a_tunnel_to_where_there_is_none_is_refused_at_once(wire, path, status):
+    """No END_STREAM comes before the client has an answer."""
+    assert wire.answer(tunnel(wire, path=path)).status == status
+
+
 def test_a_tunnel_to_another_protocol_is_not_opened(wire):
     stream = tunnel(wire, "websocket")
     wire.wait(lambda: wire.streams[stream].ended)
