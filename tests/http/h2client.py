@@ -64,6 +64,9 @@ class Session:
         config = h2.config.H2Configuration(client_side=True, header_encoding=None, validate_outbound_headers=False,
                                            normalize_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
+        # Without Huffman codes: python3-hpack needs minutes for those of a megabyte.
+        encode = self.h2.encoder.encode
+        self.h2.encoder.encode = lambda fields: encode(fields, huffman=False)
         if settings:
             self.h2.local_settings.update(settings)
         self.h2.initiate_connection()

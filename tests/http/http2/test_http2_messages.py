@@ -142,8 +142,19 @@ def test_expect_is_answered_at_once_where_the_body_is_not_wanted(wire):
     wire.assert_serves()
 
 
-def test_a_body_in_get_is_400(wire):
-    assert wire.answer(sent(wire, request("/inline"), b"body")).status == 400
+@pytest.mark.parametrize("bodies", [[b"body"], [b"", b"", b"body"], [b"body", b""]], ids=["one frame", "behind empty ones", "before an empty one"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/inline", "/worker", "/nowhere"])
+def test_a_body_in_get_is_400(wire, path, method, bodies):
+    answer = wire.answer(sent(wire, request(path, method=method), *bodies))
+    assert answer.status == 400 and (method == "GET" or answer.body == b"")
+    wire.assert_serves()
+
+
+def test_an_empty_frame_at_the_end_makes_no_body_in_get(wire):
+    """Some proxies end every request so."""
+    assert wire.answer(sent(wire, request("/inline?a"), b"")).body == b"a"
+    assert wire.answer(sent(wire, request("/worker?a"), b"", b"")).body == b"a"
 
 
 # ---- what is none ----
