@@ -196,6 +196,37 @@ static void refuse_for(const struct cd_http_listen *listener, size_t index, cons
                         CD_STR_ARG(listener->address));
 }
 
+/* What a proxy sends is believed only of an address that is listed, and on such a listener everybody else is closed. */
+static void check_proxy_protocol(const struct cd_service_settings *settings, size_t index, bool is_unix,
+                                 struct cd_report *report)
+{
+        const struct cd_strs *trusted = &settings->trusted_proxies;
+        bool has_one = false;
+
+        for (size_t i = 0; i < trusted->count; i++)
+                has_one |= cd_str_eq(trusted->items[i], CD_STR("unix:")) == is_unix;
+        if (has_one)
+                return;
+        cd_report_about(report, CD_FINDING_ERROR, cd_arena_printf(report->arena, "listen[%zu].proxy_protocol", index),
+                        is_unix ? "add unix: to trusted_proxies" : "add the proxy's address to trusted_proxies",
+                        "closes every connection, since trusted_proxies lists no %s",
+                        is_unix ? "peer on a Unix socket" : "address");
+}
+
+/* The same address twice would be "in use", by ourselves. */
+static void check_twice(const struct cd_http_listen *listeners, size_t index, struct cd_report *report)
+{
+        cd_str address = listeners[index].address;
+
+        if (cd_str_has_suffix(address, CD_STR(":0"))) /* a port of its own each time */
+                return;
+        for (size_t i = 0; i < index; i++)
+                if (cd_str_eq(listeners[i].address, address))
+                        cd_report_about(report, CD_FINDING_ERROR,
+                                        cd_arena_printf(report->arena, "listen[%zu].address", index),
+                                        "remove one of them", "%.*s is also listen[%zu]", CD_STR_ARG(address), i);
+}
+
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report)
 {
         static const char fix[] = "leave it out, or set address to unix:/PATH";
@@ -206,6 +237,9 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
                 bool is_unix = cd_str_has_prefix(l->address, CD_STR("unix:"));
                 if (!l->address.len) /* which has been said */
                         continue;
+                check_twice(listeners, i, report);
+                if (l->proxy_protocol && !cd_str_has_prefix(l->address, CD_STR("systemd:")))
+                        check_proxy_protocol(settings, i, is_unix, report);
                 if (l->mode.len && !is_unix)
                         refuse_for(l, i, "mode", "a Unix socket", fix, report);
                 if (l->group.len && !is_unix)

@@ -120,6 +120,17 @@ static void begin_protocol(struct newcomer *n, struct cd_stream *stream)
                 cd_stream_close(stream);
 }
 
+static void refuse_proxy_header(struct newcomer *n, struct cd_stream *stream, cd_str reason)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, n->loop->server->log, CD_LOG_INFO, "proxy_header_refused");
+        cd_log_str(&event, "peer", n->peer.address);
+        cd_log_str(&event, "reason", reason);
+        cd_log_end(&event);
+        cd_stream_close(stream);
+}
+
 /* The header says who the client is; what it forwards itself counts only if it is a trusted proxy too. */
 static void learn_client(struct newcomer *n, struct cd_stream *stream, const struct cd_proxy_header *header)
 {
@@ -128,17 +139,6 @@ static void learn_client(struct newcomer *n, struct cd_stream *stream, const str
         stream->peer_len = (uint8_t)cd_address_format(&header->address, stream->peer);
         n->peer.address = cd_stream_peer(stream);
         n->peer.is_trusted = is_trusted(n->loop->server, &header->address);
-}
-
-static void refuse_proxy_header(struct newcomer *n, struct cd_stream *stream)
-{
-        struct cd_log_event event;
-
-        cd_log_begin(&event, n->loop->server->log, CD_LOG_INFO, "proxy_header_refused");
-        cd_log_str(&event, "peer", n->peer.address);
-        cd_log_str(&event, "reason", CD_STR("the connection does not begin with a PROXY header"));
-        cd_log_end(&event);
-        cd_stream_close(stream);
 }
 
 static void take_proxy_header(struct newcomer *n, struct cd_stream *stream, char *data, size_t len)
@@ -153,7 +153,7 @@ static void take_proxy_header(struct newcomer *n, struct cd_stream *stream, char
         if (step == CD_PROXY_MORE)
                 return;
         if (step == CD_PROXY_BAD) {
-                refuse_proxy_header(n, stream);
+                refuse_proxy_header(n, stream, CD_STR("no PROXY header, or a malformed one"));
                 return;
         }
         n->awaits_proxy = false;
@@ -240,7 +240,7 @@ static void begin(struct newcomer *n, struct cd_stream *stream)
                 return;
         }
         if (n->awaits_proxy && !n->peer.is_trusted) {
-                cd_stream_close(stream); /* whatever it sends is not to be believed */
+                refuse_proxy_header(n, stream, CD_STR("the peer is not in trusted_proxies"));
                 return;
         }
         cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);

@@ -141,7 +141,10 @@ static cd_status bind_unix(int fd, const struct sockaddr_un *address, const stru
                 umask(before);
         if (result != 0)
                 return fail_path(options->path, "bind", reterr);
-        return set_rights(address, options, reterr);
+        cd_status status = set_rights(address, options, reterr);
+        if (status != CD_OK)
+                unlink(address->sun_path);
+        return status;
 }
 
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,

@@ -224,7 +224,7 @@ def sources():
 
 def test_the_log_page_names_every_event_and_every_member():
     text, code = pages.read("docs/logs.md"), sources()
-    events = set(re.findall(r'CD_LOG_\w+,\s*"(\w+)"', code)) | set(re.findall(r'\blog_event\(\S+log, "(\w+)"', code))
+    events = set(re.findall(r'(?:CD_LOG_\w+|->level),\s*"(\w+)"', code)) | set(re.findall(r'\blog_event\(\S+log, "(\w+)"', code))
     members = set(re.findall(r'\b(?:cd_log_(?:str|int|bool)|log_known)\(&?event, "(\w+)"', code))
     assert {"request", "ready", "log_dropped"} <= events
     assert {"request_id", "user", "lines"} <= members

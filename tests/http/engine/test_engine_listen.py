@@ -148,6 +148,7 @@ def test_lesson_3_a_stranger_on_a_proxy_listener_is_closed():
             assert read_all(sock) == b""
         except (ConnectionResetError, BrokenPipeError):
             pass
+        assert server.wait_for_event("proxy_header_refused")["reason"] == "the peer is not in trusted_proxies"
 
 
 def test_a_proxy_header_that_never_ends_is_closed_in_time():

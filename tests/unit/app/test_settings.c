@@ -628,7 +628,11 @@ static void what_a_listener_combines_is_checked(void **state)
                 "address to [::]:PORT",
                 "listen[2].group: is only for a Unix socket, which systemd:web is not; leave it out, or set address to "
                 "unix:/PATH",
+                "listen[4].address: 127.0.0.1:80 is also listen[1]; remove one of them",
+                "listen[6].proxy_protocol: closes every connection, since trusted_proxies lists no address; add the "
+                "proxy's address to trusted_proxies",
         };
+        static const unsigned lines[] = { 3, 3, 4, 6, 8 };
         struct fixture *f = *state;
         size_t i = 0;
 
@@ -636,14 +640,19 @@ static void what_a_listener_combines_is_checked(void **state)
                    "  - { address: unix:/c, mode: 600, group: root }\n"
                    "  - { address: '127.0.0.1:80', mode: 600, ipv6_only: true }\n"
                    "  - { address: systemd:web, group: root }\n"
-                   "  - { address: '[::]:80', ipv6_only: true, mode: '' }\n");
+                   "  - { address: '[::]:80', ipv6_only: true, mode: '' }\n"
+                   "  - 127.0.0.1:80\n"
+                   "  - { address: unix:/d, proxy_protocol: true }\n"
+                   "  - { address: '127.0.0.1:0', proxy_protocol: true }\n"
+                   "  - 127.0.0.1:0\n"
+                   "trusted_proxies: ['unix:']\n");
         cd_service_check_listeners(&f->settings.service, &f->report);
         for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next, i++) {
                 cd_str text = cd_finding_text(&f->report, finding);
                 size_t len = strlen(want[i]);
                 assert_true(i < CD_LEN(want) && text.len > len);
                 assert_memory_equal(text.ptr + text.len - len, want[i], len);
-                assert_int_equal(finding->line, i < 2 ? 3 : 4);
+                assert_int_equal(finding->line, lines[i]);
         }
         assert_int_equal(i, CD_LEN(want));
 }

@@ -182,7 +182,7 @@ static void host_and_path_are_made_canonical_once(void **state)
         expect(200, "GET|http||/mirror||192.0.2.7|192.0.2.7||");
 }
 
-static void lesson_02_what_has_no_canonical_form_is_400(void **state)
+static void lesson_2_what_has_no_canonical_form_is_400(void **state)
 {
         static const struct {
                 const char *target, *reason;
@@ -293,7 +293,7 @@ static void a_listener_may_send_everybody_to_tls(void **state)
         "X-Forwarded-Host: outer.test\r\n"                                                                             \
         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n\r\n"
 
-static void lesson_03_nobody_is_believed_unless_trusted(void **state)
+static void lesson_3_nobody_is_believed_unless_trusted(void **state)
 {
         (void)state;
         send_text("GET /mirror HTTP/1.1\r\n" FORWARDED);
@@ -705,13 +705,13 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(host_and_path_are_made_canonical_once),
-                TEST(lesson_02_what_has_no_canonical_form_is_400),
+                TEST(lesson_2_what_has_no_canonical_form_is_400),
                 TEST(a_query_is_clean_or_not),
                 TEST(what_no_route_has_is_404_or_405_with_what_would_do),
                 TEST(a_coded_body_is_501_and_read),
                 TEST(a_body_in_get_or_head_is_refused_where_no_handler_streams),
                 TEST(a_listener_may_send_everybody_to_tls),
-                TEST(lesson_03_nobody_is_believed_unless_trusted),
+                TEST(lesson_3_nobody_is_believed_unless_trusted),
                 TEST(a_trusted_proxy_is_believed),
                 TEST(an_address_that_cannot_be_read_is_none_and_said_once),
                 TEST(what_tls_says_of_the_client_is_passed_on),
