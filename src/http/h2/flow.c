@@ -158,9 +158,9 @@ static bool tell_drained(struct cd_h2_conn *conn)
         bool found = false;
 
         for (struct cd_h2_stream *s = conn->streams; s; s = s->after) {
-                if (!s->drains)
+                if (!s->is_full || s->out.len > s->out_at)
                         continue;
-                s->drains = false;
+                s->is_full = false;
                 found = true;
                 if (!s->x->is_over)
                         cd_exchange_drained(s->x);

@@ -32,8 +32,8 @@ struct cd_h2_stream {
         bool delivering; /* in cd_h2_deliver */
         bool responds, out_ended, deferred, out_done;
         bool is_bodiless; /* a streamed response to HEAD, 204, 304 */
-        bool is_full, drains;
-        bool is_closed; /* in conn->closed */
+        bool is_full;     /* a push was told to wait */
+        bool is_closed;   /* in conn->closed */
 };
 
 struct cd_h2_conn {

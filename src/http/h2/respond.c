@@ -131,10 +131,6 @@ static void take_bytes(struct cd_h2_stream *s, size_t len)
                 return;
         }
         cd_h2_drop_front(&s->out, &s->out_at, len);
-        if (s->is_full && s->out.len == 0) {
-                s->is_full = false;
-                s->drains = true; /* told outside nghttp2's call */
-        }
 }
 
 static void end_with_trailers(struct cd_h2_stream *s, uint32_t *flags)
@@ -246,10 +242,11 @@ static bool push(struct cd_exchange *x, cd_str bytes)
                 nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
                 s->out_ended = true;
         }
-        s->is_full = s->out.len - s->out_at >= limit;
-        bool has_room = !s->is_full;
+        /* What goes out at once makes room, which the handler learns here: `drained` never comes from within its push. */
+        s->is_full = false;
         resume(s);
-        return has_room;
+        s->is_full = !s->is_closed && s->out.len - s->out_at >= limit;
+        return !s->is_full && !s->is_closed;
 }
 
 static void end(struct cd_exchange *x)

@@ -558,6 +558,36 @@ static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
         expect_clean();
 }
 
+static bool pushes;
+
+static void drained_behind_a_push(struct recorder *rec)
+{
+        (void)rec;
+        assert_false(pushes);
+}
+
+static void a_push_that_goes_out_at_once_leaves_room(void **state)
+{
+        size_t limit = 32768;
+
+        (void)state;
+        f.server.limits.output = (int64_t)limit;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        r.on_drained = drained_behind_a_push;
+        send_head(&r);
+        h2_go(&h);
+        pushes = true;
+        assert_true(cd_http_push(r.x, cd_str_of(text, limit / 4)));
+        pushes = false;
+        h2_go(&h);
+        assert_string_equal(r.events, "ge");
+        end_exchange(&r);
+        h2_go(&h);
+        assert_int_equal(reply->body.len, limit / 4);
+        expect_clean();
+}
+
 /* ---- lifetimes ---- */
 
 /* Outside of any event of the connection, as from a timer or from an upstream. */
@@ -770,7 +800,7 @@ static void a_response_that_is_read_slowly_takes_no_more_memory_than_the_limit(v
         send_head(&r);
         h2_go(&h);
         size_t total = 120 * 1024; /* the window takes 64 KB of it */
-        assert_false(cd_http_push(r.x, cd_str_of(text, total)));
+        assert_true(cd_http_push(r.x, cd_str_of(text, total)));
         h2_go(&h);
         while (total < 4 * 1024 * 1024) {
                 /* The buffer is never empty. */
@@ -1325,6 +1355,7 @@ int main(void)
                 TEST(a_response_that_ends_before_the_request_stops_it),
                 TEST(an_extended_connect_is_a_tunnel),
                 TEST(a_push_that_fills_the_buffer_is_followed_by_drained),
+                TEST(a_push_that_goes_out_at_once_leaves_room),
                 TEST(a_response_without_body_ends_where_its_handler_ends_it),
                 TEST(a_handler_may_end_the_exchange_while_it_gets_what_it_pulled),
                 TEST(a_handler_may_end_the_exchange_at_the_end_that_a_pull_brings),
