@@ -113,9 +113,11 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
 static cd_status set_rights(const struct sockaddr_un *address, const struct cd_listen_unix *options,
                             struct cd_error *reterr)
 {
-        char name[64], memory[4096];
+        char name[64], memory[64 * 1024];
         struct group group, *found = NULL;
 
+        if (options->group.len >= sizeof(name))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "group: the name is too long");
         if (options->group.len) {
                 snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
                 if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)

@@ -5,11 +5,12 @@ import time
 import pytest
 
 import authority
-from services import PATIENCE, call, find_port, wait_until
+from services import PATIENCE, call, wait_until
+from support.ports import find_ports
 
 DELAY = 4  # seconds; what is asked meanwhile takes a few milliseconds, on a busy machine a second
 CONFIGS = {
-    "cardea": lambda: authority.settings(find_port()),
+    "cardea": lambda: authority.settings(find_ports()),
     "time-resource": lambda: {"authorization_server": "http://127.0.0.1:9", "resource": "http://127.0.0.1:8", "client_id": "x",
                               "client_secret": "y"},
     "time-webapp": lambda: {},

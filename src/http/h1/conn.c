@@ -139,7 +139,7 @@ static void set_deadline(struct cd_h1_conn *conn)
 }
 
 /* Decides what is read and what is waited for. `is_new`: whatever it waits for begins now. */
-static void settle(struct cd_h1_conn *conn, bool is_new)
+static void update_state(struct cd_h1_conn *conn, bool is_new)
 {
         struct cd_stream *stream = conn->stream;
 
@@ -205,7 +205,7 @@ static void finish(struct cd_h1_conn *conn, struct cd_exchange *x)
         if (conn->kept && !conn->ending)
                 serve_kept(conn);
         else
-                settle(conn, true);
+                update_state(conn, true);
 }
 
 static void respond(struct cd_exchange *x)
@@ -290,7 +290,7 @@ static void pull(struct cd_exchange *x)
         if (conn->kept)
                 serve_kept(conn);
         else
-                settle(conn, false);
+                update_state(conn, false);
 }
 
 static const struct cd_http_wire wire = {
@@ -445,7 +445,7 @@ static void serve(struct cd_h1_conn *conn, char *data, size_t len)
         if (conn->ending && at < len)
                 conn->lingers = true;
         keep_rest(conn, data + at, len - at);
-        settle(conn, is_new);
+        update_state(conn, is_new);
 }
 
 static void serve_kept(struct cd_h1_conn *conn)
@@ -470,7 +470,7 @@ static void take(struct cd_h1_conn *conn, char *data, size_t len)
 
 static void on_opened(struct cd_stream *stream)
 {
-        settle(stream->owner, true);
+        update_state(stream->owner, true);
 }
 
 /* A client that only closes its side gets its answers. */
@@ -482,7 +482,7 @@ static void on_end_of_input(struct cd_h1_conn *conn)
                 cd_http_log_tls_failure(conn->loop->server, conn->stream);
                 cd_stream_end(conn->stream, true);
         } else if (x && conn->reads_body && conn->kept) {
-                settle(conn, false); /* it comes after them */
+                update_state(conn, false); /* it comes after them */
         } else if (x && conn->reads_body && x->is_upgraded) {
                 conn->reads_body = false;
                 cd_exchange_body_end(x);
@@ -493,7 +493,7 @@ static void on_end_of_input(struct cd_h1_conn *conn)
         } else if (!x && conn->kept && conn->stream->waiting == 0) {
                 cd_stream_end(conn->stream, false);
         } else {
-                settle(conn, false);
+                update_state(conn, false);
         }
 }
 
@@ -520,7 +520,7 @@ static void on_drained(struct cd_stream *stream)
         if (conn->kept && !conn->x)
                 serve_kept(conn);
         else
-                settle(conn, !conn->x);
+                update_state(conn, !conn->x);
 }
 
 static void on_progress_due(struct cd_h1_conn *conn)

@@ -111,7 +111,7 @@ static enum conn_wait what_conn_waits_for(const struct cd_h2_conn *conn)
         return conn->streams ? FOR_STREAMS : FOR_REQUEST;
 }
 
-static void settle(struct cd_h2_conn *conn)
+static void update_state(struct cd_h2_conn *conn)
 {
         const struct cd_http_limits *limits = &conn->loop->server->limits;
         struct cd_stream *stream = conn->stream;
@@ -187,7 +187,7 @@ void cd_h2_pump(struct cd_h2_conn *conn)
                 (void)cd_stream_out(conn->stream); /* so that an event comes that releases them */
         for (struct cd_h2_stream *s = conn->streams; s; s = s->after)
                 watch(s);
-        settle(conn);
+        update_state(conn);
 }
 
 void cd_h2_release(struct cd_h2_conn *conn)

@@ -133,7 +133,8 @@ static void take_bytes(struct cd_h2_stream *s, size_t len)
         cd_h2_drop_front(&s->out, &s->out_at, len);
 }
 
-static void end_with_trailers(struct cd_h2_stream *s, uint32_t *flags)
+/* False where memory is out: without them the body would end as if it were complete. */
+static bool end_with_trailers(struct cd_h2_stream *s, uint32_t *flags)
 {
         const struct cd_http_response *res = &s->x->res;
         struct fields f = { .arena = &s->x->arena };
@@ -141,8 +142,10 @@ static void end_with_trailers(struct cd_h2_stream *s, uint32_t *flags)
         f.items = cd_arena_alloc(f.arena, res->trailer_count * sizeof(*f.items));
         for (size_t i = 0; f.items && i < res->trailer_count; i++)
                 add_lower(&f, res->trailers[i]);
-        if (f.items && !f.failed && nghttp2_submit_trailer(s->conn->session, s->id, f.items, f.count) == 0)
-                *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (!f.items || f.failed || nghttp2_submit_trailer(s->conn->session, s->id, f.items, f.count) != 0)
+                return false;
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        return true;
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t max, uint32_t *flags,
@@ -165,8 +168,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         if (s->out_ended && next_bytes(s).len == 0) {
                 *flags |= NGHTTP2_DATA_FLAG_EOF;
                 s->out_done = true;
-                if (s->x->res.trailer_count)
-                        end_with_trailers(s, flags);
+                if (s->x->res.trailer_count && !end_with_trailers(s, flags))
+                        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* the stream is reset */
         }
         return (ssize_t)len;
 }
@@ -191,7 +194,7 @@ static void submit(struct cd_exchange *x, int64_t length, bool has_body)
 
 static bool may_have_body(const struct cd_exchange *x)
 {
-        return !cd_http_has_no_body(x->res.status) && x->req.method_name.len != 0 && x->req.method != CD_HTTP_HEAD;
+        return !cd_http_has_no_body(x->res.status) && x->req.method != CD_HTTP_HEAD;
 }
 
 static void respond(struct cd_exchange *x)

@@ -10,7 +10,9 @@ import urllib.request
 
 import pytest
 
-from .administration import Installation, free_port, within
+from support.ports import find_ports
+
+from .administration import Installation, within
 from .commands import BUILD, CARDEA, DEADLINE
 
 CLOSE = {0: "<&-", 1: ">&-", 2: "2>&-"}
@@ -69,7 +71,7 @@ def test_lesson_38_a_command_without_standard_streams_ends_with_an_exit_code(mad
 @pytest.mark.parametrize("numbers", CLOSED)
 def test_lesson_38_a_server_without_standard_streams_serves_and_stops(tmp_path, made, numbers):
     """libuv ends a program whose socket is number 0, 1 or 2, and a log in place of a database would destroy it."""
-    port = free_port()
+    port = find_ports()
     text = made.config.read_text().replace(str(made.port), str(port))
     path = made.folder / "closed.yaml"
     path.write_text(text)
@@ -90,7 +92,7 @@ def test_lesson_38_a_server_without_standard_streams_serves_and_stops(tmp_path, 
 @pytest.mark.parametrize("name", SERVICES)
 def test_lesson_38_an_example_without_standard_streams_serves_and_stops(tmp_path, name):
     program, settings = SERVICES[name]
-    port = free_port()
+    port = find_ports()
     path = tmp_path / "f.yaml"
     if name == "grant-resource":
         (tmp_path / "jwks.json").write_text('{"keys":[]}')

@@ -311,7 +311,9 @@ def test_long_lists_are_imported_listed_and_exported_whole(tmp_path):
     assert made.run("user", "import", "-", stdin=text, check=5).stdout == "0 users added, 0 updated, 2501 refused\n"
 
 
-def test_a_full_disk_behind_an_export_is_a_failure(auth):
+def test_a_full_disk_behind_an_export_is_a_failure(tmp_path):
+    auth = Installation(tmp_path / "auth")
+    auth.add_user("ana")
     with open("/dev/full", "w") as full:
         assert subprocess.run([CARDEA, "user", "export", "--config", auth.config], stdout=full, timeout=30).returncode == 1
 
