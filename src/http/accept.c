@@ -41,7 +41,8 @@ static bool is_trusted(const struct cd_http_server *server, const struct cd_addr
 
 /* ---- the protocol ---- */
 
-/* The stream's events are those of the connection from then on, and the newcomer is gone. False: out of memory, and the stream is closed. */
+/* The stream's events are those of the connection from then on, and the newcomer is gone. False: out of memory, and the
+ * stream is closed. */
 static bool choose(struct newcomer *n, struct cd_stream *stream, bool is_http2)
 {
         bool ok = is_http2 ? cd_h2_conn_new(n->loop, stream, &n->peer) != NULL
@@ -219,8 +220,8 @@ static bool take_slot(struct cd_http_server *server)
         return false;
 }
 
-/* One too many: told so and closed; those that are open do not notice. A flood is not even told, nor a client that would have to be
- * told by TLS, which costs more than a request. */
+/* One too many: told so and closed; those that are open do not notice. A flood is not even told, nor a client that
+ * would have to be told by TLS, which costs more than a request. */
 static void turn_away(struct newcomer *n, struct cd_stream *stream)
 {
         if (n->peer.listener->kind == CD_HTTP_LISTENER_TLS ||

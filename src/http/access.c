@@ -1,6 +1,7 @@
 #include "http/access.h"
 
-/* What is known of an exchange at its end. Nothing of the query, the headers or the body: they may hold secrets (LESSONS 28). */
+/* What is known of an exchange at its end. Nothing of the query, the headers or the body: they may hold secrets
+ * (LESSONS 28). */
 struct record {
         const struct cd_http_request *req;
         const struct cd_http_log_context *log;

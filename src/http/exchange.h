@@ -1,10 +1,12 @@
 #pragma once
-/* One request and its response, between a wire protocol and a handler. An exchange lives on its own: it has an arena, outlives the read
- * that brought it and, while a pool runs its handler, the connection too. Only src/http includes this.
+/* One request and its response, between a wire protocol and a handler. An exchange lives on its own: it has an arena,
+ * outlives the read that brought it and, while a pool runs its handler, the connection too. Only src/http includes
+ * this.
  *
- * A wire makes one with cd_exchange_new, fills `head`, and calls cd_exchange_begin, then either cd_exchange_refuse or, as the body
- * comes, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The response comes back through its table, once. A wire that
- * gives an exchange up calls cd_exchange_abandon; one that has sent the response, cd_exchange_free. */
+ * A wire makes one with cd_exchange_new, fills `head`, and calls cd_exchange_begin, then either cd_exchange_refuse or,
+ * as the body comes, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The response comes back through its
+ * table, once. A wire that gives an exchange up calls cd_exchange_abandon; one that has sent the response,
+ * cd_exchange_free. */
 #include "base/buf.h"
 #include "http/server_internal.h"
 
@@ -98,11 +100,14 @@ void cd_exchange_free(struct cd_exchange *x);
 /* Takes the head over: canonical host and path, ids, the client's address, the route. False: to be refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr);
-/* Answers instead of any handler, and logs it; the connection ends (HTTP/1). `peer` counts where cd_exchange_begin has not run. */
+/* Answers instead of any handler, and logs it; the connection ends (HTTP/1). `peer` counts where cd_exchange_begin has
+ * not run. */
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal);
-/* The head is accepted: a streaming handler begins. `length` of the body, or CD_HTTP_LENGTH_UNKNOWN. The exchange may be gone. */
+/* The head is accepted: a streaming handler begins. `length` of the body, or CD_HTTP_LENGTH_UNKNOWN. The exchange may
+ * be gone. */
 void cd_exchange_start(struct cd_exchange *x, int64_t length);
-/* Bytes of the body, of a streaming route at most x->credit. False: to be refused. The exchange may be gone where it streams. */
+/* Bytes of the body, of a streaming route at most x->credit. False: to be refused. The exchange may be gone where it
+ * streams. */
 bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusal *reterr);
 /* The body is complete: the handler runs. The exchange may be gone. */
 void cd_exchange_body_end(struct cd_exchange *x);
@@ -110,5 +115,6 @@ void cd_exchange_body_end(struct cd_exchange *x);
 void cd_exchange_drained(struct cd_exchange *x);
 /* The peer has gone. The exchange is gone for the wire. */
 void cd_exchange_abandon(struct cd_exchange *x);
-/* The body cannot be read to its end (a deadline, a limit): as cd_exchange_refuse where no byte of a response is out, else it is aborted. */
+/* The body cannot be read to its end (a deadline, a limit): as cd_exchange_refuse where no byte of a response is out,
+ * else it is aborted. */
 void cd_exchange_fail(struct cd_exchange *x, struct cd_http_refusal refusal);

@@ -1,6 +1,6 @@
 #pragma once
-/* A request and a response as a handler sees them. Nothing here knows a wire protocol: HTTP/1.1 (h1/) and HTTP/2 (h2/) stand behind the
- * same types. Handlers that stream use body.h as well. */
+/* A request and a response as a handler sees them. Nothing here knows a wire protocol: HTTP/1.1 (h1/) and HTTP/2 (h2/)
+ * stand behind the same types. Handlers that stream use body.h as well. */
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -43,7 +43,7 @@ struct cd_http_request {
                 method;     /* an extended CONNECT (RFC 8441) is a GET that asks for an upgrade, as in HTTP/1.1 */
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto counts from a trusted proxy */
-        cd_str path; /* canonical: see cd_http_canonical_path; decisions and forwarding use these very bytes (LESSONS 2) */
+        cd_str path; /* canonical (cd_http_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
         cd_str query;     /* raw, without "?" ; ptr NULL where there was none */
         cd_str authority; /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */
         cd_str host;      /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
@@ -51,8 +51,9 @@ struct cd_http_request {
         size_t header_count;
         cd_str body;           /* whole; empty for a handler that streams */
         cd_str peer;           /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
-        cd_str client_address; /* as a trusted proxy forwarded it, else peer; empty where what it forwarded cannot be read */
-        cd_str forwarded_host; /* X-Forwarded-Host of a trusted proxy, as sent; ptr NULL: none. Routing does not use it */
+        cd_str client_address; /* as a trusted proxy forwarded it, else peer; empty where what it forwarded cannot be
+                                  read */
+        cd_str forwarded_host; /* X-Forwarded-Host of a trusted proxy, as sent; ptr NULL: none. Not used for routing */
         cd_str request_id;     /* 1 to 64 of A-Z a-z 0-9 . _ - */
         cd_str client_certificate_subject; /* verified, in the form of RFC 4514; empty: the client has shown none */
         cd_str upgrade; /* the protocol that the client wants to switch to ("websocket"); ptr NULL: none */
@@ -98,37 +99,42 @@ struct cd_http_response {
         void *next_state;
 };
 
-/* Values are views that must live in the request's arena or be static. A name that is no token, a value with CR, LF or NUL, and
- * a header that frames the message (Content-Length, Transfer-Encoding, Connection: they are the engine's) turn the whole response into a
- * 500 at the end: never half a header. */
+/* Values are views that must live in the request's arena or be static. A name that is no token, a value with CR, LF or
+ * NUL, and a header that frames the message (Content-Length, Transfer-Encoding, Connection: they are the engine's) turn
+ * the whole response into a 500 at the end: never half a header. */
 void cd_http_respond(struct cd_http_response *res, int status, cd_str content_type, cd_str body);
 void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value);
-/* For an INLINE handler that finds that this request is not for the loop: `handler` gets it on that pool with an empty response, an empty
- * log context, and `state` in req->state: what was decoded already, in the request's arena. Where the pool's queue is full the answer is 503
- * with Retry-After. A handler that runs on a pool already cannot go on elsewhere: 500. */
+/* For an INLINE handler that finds that this request is not for the loop: `handler` gets it on that pool with an empty
+ * response, an empty log context, and `state` in req->state: what was decoded already, in the request's arena. Where
+ * the pool's queue is full the answer is 503 with Retry-After. A handler that runs on a pool already cannot go on
+ * elsewhere: 500. */
 void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where, cd_http_handler *handler, void *state);
-/* For an INLINE handler that answers later, from a callback on this loop: it keeps what this returns, fills *res, which stays where it is
- * (cd_http_exchange_response), and calls cd_http_answer once. Where the client goes first, `cancelled` is called with `arg` instead, and the
- * exchange is gone when it returns. */
+/* For an INLINE handler that answers later, from a callback on this loop: it keeps what this returns, fills *res, which
+ * stays where it is (cd_http_exchange_response), and calls cd_http_answer once. Where the client goes first,
+ * `cancelled` is called with `arg` instead, and the exchange is gone when it returns. */
 struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*cancelled)(void *arg), void *arg);
 void cd_http_answer(struct cd_exchange *exchange);
 /* Whether the server has been told to end: /readyz says so, so that nothing new is sent here (LESSONS 43). */
 bool cd_http_is_stopping(const struct cd_http_response *res);
-/* {"error":"…"} with `error` one of our own literals or {"error":…,"error_description":…}; description ptr NULL: none. */
+/* {"error":"…"} with `error` one of our own literals or {"error":…,"error_description":…}; description ptr NULL:
+ * none. */
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description);
 
-/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f and what no URI may hold ("<" and
- * the like), merges "//", resolves dot segments. CD_MALFORMED for what another server could read differently: no leading "/",
- * bad escapes, %2F, %5C, %00, "\", ";", "#", control characters, bytes that are not UTF-8 (overlong slashes), and dot segments
- * that climb above the root. A path that is canonical already is returned as it is. (RFC 3986 §6.2.2, LESSONS 2) */
+/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f and what no URI may hold
+ * ("<" and the like), merges "//", resolves dot segments. CD_MALFORMED for what another server could read differently:
+ * no leading "/", bad escapes, %2F, %5C, %00, "\", ";", "#", control characters, bytes that are not UTF-8 (overlong
+ * slashes), and dot segments that climb above the root. A path that is canonical already is returned as it is. (RFC
+ * 3986 §6.2.2, LESSONS 2) */
 cd_status cd_http_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret);
-/* Lower case, port and one trailing dot taken off; IPv6 in brackets, in the form of RFC 5952. CD_MALFORMED on anything that is not
- * a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
+/* Lower case, port and one trailing dot taken off; IPv6 in brackets, in the form of RFC 5952. CD_MALFORMED on anything
+ * that is not a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
 cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret);
 /* CD_HTTP_OTHER for all that have no bit of their own. Methods are case-sensitive (RFC 9110 §9.1). */
 enum cd_http_method cd_http_method_of(cd_str name);
-/* "Content_Length", "Transfer---Encoding": a server behind us that maps or cleans names would see another length than we do. */
+/* "Content_Length", "Transfer---Encoding": a server behind us that maps or cleans names would see another length than
+ * we do. */
 bool cd_http_looks_like_framing(cd_str name);
-/* Whether a query can be read in one way only: visible ASCII without "#", "\" and the quotation mark (RFC 3986 §3.4). */
+/* Whether a query can be read in one way only: visible ASCII without "#", "\" and the quotation mark (RFC 3986
+ * §3.4). */
 bool cd_http_is_clean_query(cd_str query);

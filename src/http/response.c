@@ -83,8 +83,8 @@ void cd_http_response_init(struct cd_http_response *res, struct cd_exchange *exc
         *res = (struct cd_http_response){ .arena = arena, .exchange = exchange };
 }
 
-/* CR, LF or NUL would end the header where the one who wrote it did not mean to. No early exit, so that the compiler can look at many
- * bytes at once. */
+/* CR, LF or NUL would end the header where the one who wrote it did not mean to. No early exit, so that the compiler
+ * can look at many bytes at once. */
 static bool is_clean(cd_str s)
 {
         unsigned found = 0;

@@ -12,7 +12,8 @@ struct cd_http_route {
         cd_str host;                               /* canonical; empty: any */
         const struct cd_http_streaming *streaming; /* on the loop */
         int64_t body_max;                          /* bytes, of a route that streams; 0: no limit */
-        int64_t min_rate; /* bytes a second: a body that is pulled and brings less in a body_timeout ends with 408. 0: 1 */
+        int64_t min_rate; /* bytes a second: a body that is pulled and brings less in a body_timeout ends with 408. 0:
+        1 */
 };
 
 /* Routes that share an `app`. */
@@ -28,9 +29,9 @@ struct cd_http_table {
         size_t count;
 };
 
-/* The route for a request, and its app. The more specific one wins: a host before any host, an exact path before a prefix, a longer prefix
- * before a shorter. NULL: none has this path, then *retallowed is 0 (404), or none of the most specific path has the method, then
- * *retallowed has the methods that would do (405). */
+/* The route for a request, and its app. The more specific one wins: a host before any host, an exact path before a
+ * prefix, a longer prefix before a shorter. NULL: none has this path, then *retallowed is 0 (404), or none of the most
+ * specific path has the method, then *retallowed has the methods that would do (405). */
 const struct cd_http_route *cd_http_find_route(const struct cd_http_table *table, const struct cd_http_request *req,
                                                void **retapp, unsigned *retallowed);
 /* "GET, HEAD, POST" (RFC 9110 §10.2.1), in the arena; ptr NULL: no memory. */

@@ -92,8 +92,8 @@ static void done_loop(struct cd_http_loop *loop)
 
 /* ---- listeners ---- */
 
-/* With SO_REUSEPORT another server on the same port would be no error but take half of the connections, so the port is first
- * tried without it. */
+/* With SO_REUSEPORT another server on the same port would be no error but take half of the connections, so the port is
+ * first tried without it. */
 static cd_status probe_port(const struct cd_http_listener *listener, struct cd_error *reterr)
 {
         struct sockaddr_storage address = listener->where.socket;
@@ -274,8 +274,8 @@ static int64_t count_open_descriptors(void)
         return count; /* with ".", ".." and the folder itself */
 }
 
-/* A connection more than there are descriptors could not be told 503: it would wait in the kernel. Some are left for files, the store, and
- * calls to others, and some for telling connections too many that they are. */
+/* A connection more than there are descriptors could not be told 503: it would wait in the kernel. Some are left for
+ * files, the store, and calls to others, and some for telling connections too many that they are. */
 static void cap_connections(struct cd_http_server *server)
 {
         enum {

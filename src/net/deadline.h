@@ -1,5 +1,6 @@
 #pragma once
-/* Deadlines of one loop in a wheel of slots: setting, moving and cancelling one are a few instructions, whatever its length. */
+/* Deadlines of one loop in a wheel of slots: setting, moving and cancelling one are a few instructions, whatever its
+ * length. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

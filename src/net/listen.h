@@ -7,8 +7,9 @@ enum {
         CD_LISTEN_TEXT_MAX = CD_ADDRESS_TEXT_MAX + 8,
 };
 
-/* Opens a socket on the address; the port that it got is written back. `shared`: others of this process listen on it too (SO_REUSEPORT).
- * An IPv6 socket takes IPv4 as well unless `ipv6_only`. CD_UNAVAILABLE, field "listen", with the address in the reason. */
+/* Opens a socket on the address; the port that it got is written back. `shared`: others of this process listen on it
+ * too (SO_REUSEPORT). An IPv6 socket takes IPv4 as well unless `ipv6_only`. CD_UNAVAILABLE, field "listen", with the
+ * address in the reason. */
 cd_status cd_listen_open(struct sockaddr_storage *address, bool shared, bool ipv6_only, int *ret,
                          struct cd_error *reterr);
 /* What a socket in the file system is made with. */
@@ -23,13 +24,14 @@ struct cd_listen_file {
         uint64_t device, inode; /* 0: none */
 };
 
-/* Opens a Unix socket. One that lies there already is replaced only when nobody answers on it; any other file is left alone. Errors as
- * above. */
+/* Opens a Unix socket. One that lies there already is replaced only when nobody answers on it; any other file is left
+ * alone. Errors as above. */
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
                               struct cd_error *reterr);
 /* Removes the socket's file, where it is still that one. */
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
-/* A socket that systemd has opened for this process (sd_listen_fds(3)); a descriptor of its own. `ret_is_unix`: of which kind. */
+/* A socket that systemd has opened for this process (sd_listen_fds(3)); a descriptor of its own. `ret_is_unix`: of
+ * which kind. */
 cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struct cd_error *reterr);
 
 /* "127.0.0.1:5001", "[::1]:5001"; NUL-terminated. */
@@ -39,8 +41,8 @@ struct cd_acceptor;
 struct cd_acceptor_events {
         /* A connection: the socket is the callee's. `peer` NULL: a Unix socket. */
         void (*accepted)(struct cd_acceptor *acceptor, int fd, const struct cd_address *peer);
-        /* Out of descriptors or memory (`error` is an errno): nothing is accepted for a moment, the kernel's queue keeps what comes. Comes
-         * once until that queue has been empty, which `resumed` says. */
+        /* Out of descriptors or memory (`error` is an errno): nothing is accepted for a moment, the kernel's queue
+         * keeps what comes. Comes once until that queue has been empty, which `resumed` says. */
         void (*paused)(struct cd_acceptor *acceptor, int error);
         void (*resumed)(struct cd_acceptor *acceptor);
 };

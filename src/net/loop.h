@@ -9,7 +9,8 @@
 struct cd_loop;
 struct cd_stream;
 
-/* What runs elsewhere and comes back: `run` on the thread of a pool, then `done` on the loop that it was submitted from. */
+/* What runs elsewhere and comes back: `run` on the thread of a pool, then `done` on the loop that it was submitted
+ * from. */
 struct cd_job {
         struct cd_job *next;
         struct cd_loop *loop;
@@ -39,8 +40,8 @@ struct cd_loop {
         struct cd_link streams;                        /* all of them */
         size_t stream_count;
         size_t job_count; /* submitted and not back */
-        /* Streams with new output. They are flushed in one batch at the end of the turn, or when CD_FLUSH_BATCH wait: a client
-         * process that waits for many answers wakes up once. */
+        /* Streams with new output. They are flushed in one batch at the end of the turn, or when CD_FLUSH_BATCH wait: a
+         * client process that waits for many answers wakes up once. */
         struct cd_stream *flush_first, **flush_last;
         size_t flush_count;
         struct cd_buf *spare_bufs[CD_SPARE_BUFS]; /* for output, empty */
@@ -70,7 +71,8 @@ void cd_loop_done(struct cd_loop *loop);
 void cd_loop_wake(struct cd_loop *loop);
 /* From the thread of a pool: job->done is called on job->loop. */
 void cd_loop_finish_job(struct cd_job *job);
-/* What one turn does beside reading: sweeps deadlines, takes done jobs, flushes. For tests that drive a loop without a socket. */
+/* What one turn does beside reading: sweeps deadlines, takes done jobs, flushes. For tests that drive a loop without a
+ * socket. */
 void cd_loop_turn(struct cd_loop *loop);
 
 static inline uint64_t cd_loop_now(const struct cd_loop *loop)

@@ -72,10 +72,10 @@ static struct cd_job *next_job(struct cd_pool *pool)
         return job;
 }
 
-/* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches, and a
- * flood of jobs does not slow the loops. `nice` counts beside it: Linux has one for each thread. SCHED_IDLE would be kinder still
- * to the loops, but then busy ones could keep a job (and whatever lock it has) from ever ending. Where the system refuses, nothing
- * is lost. */
+/* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches,
+ * and a flood of jobs does not slow the loops. `nice` counts beside it: Linux has one for each thread. SCHED_IDLE would
+ * be kinder still to the loops, but then busy ones could keep a job (and whatever lock it has) from ever ending. Where
+ * the system refuses, nothing is lost. */
 static void be_patient(int nice)
 {
         static const struct sched_param none;

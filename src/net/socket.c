@@ -51,7 +51,8 @@ static bool write_later(struct cd_stream *stream, const char *data, size_t len)
         return false;
 }
 
-/* libuv calls a reset that came together with the last bytes an end of file. While our side is open, an orderly end is no hang-up. */
+/* libuv calls a reset that came together with the last bytes an end of file. While our side is open, an orderly end is
+ * no hang-up. */
 static bool is_hung_up(const struct cd_stream *stream)
 {
         struct pollfd poll_fd = { .events = 0 };

@@ -50,7 +50,8 @@ static void give_buf_back(struct cd_stream *stream)
         loop->spare_bufs[loop->spare_count++] = buf;
 }
 
-/* Its being active is all: libuv asks how long to wait after this call, so stopping it here would let the loop sleep on its output. */
+/* Its being active is all: libuv asks how long to wait after this call, so stopping it here would let the loop sleep on
+ * its output. */
 static void on_again(uv_idle_t *handle)
 {
         (void)handle;
@@ -62,7 +63,8 @@ static void flush_at_end(struct cd_stream *stream)
 
         if (stream->in_flush_list)
                 return;
-        /* Also what is written after the flush of this turn, when another stream ends, must not wait for the next event. */
+        /* Also what is written after the flush of this turn, when another stream ends, must not wait for the next
+         * event. */
         if (!loop->flush_first)
                 uv_idle_start(&loop->again, on_again);
         stream->in_flush_list = true;
@@ -194,7 +196,8 @@ static void flush_one(struct cd_stream *stream)
 
 void cd_loop_flush(struct cd_loop *loop)
 {
-        /* What is written meanwhile waits for the next turn, which begins at once: a stream that always has more holds up no other. */
+        /* What is written meanwhile waits for the next turn, which begins at once: a stream that always has more holds
+         * up no other. */
         for (size_t count = loop->flush_count; count > 0 && loop->flush_first; count--) {
                 struct cd_stream *stream = loop->flush_first;
                 loop->flush_first = stream->flush_next;
@@ -270,8 +273,8 @@ static void decrypt(struct cd_stream *stream, const char *data, size_t len)
 
 void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
 {
-        /* A client that does not know that this port speaks TLS sends letters; a record begins with its type, 20 to 24 (RFC 8446 §5.1).
-         * Its bytes reach the owner as they are, on a stream that is plain from now on. */
+        /* A client that does not know that this port speaks TLS sends letters; a record begins with its type, 20 to 24
+         * (RFC 8446 §5.1). Its bytes reach the owner as they are, on a stream that is plain from now on. */
         if (stream->tls && !cd_tls_conn_has_begun(stream->tls) && is_letter(*data)) {
                 cd_tls_conn_free(stream->tls);
                 stream->tls = NULL;
@@ -433,7 +436,8 @@ static void on_expired(struct cd_deadline *deadline)
         stream->events->expired(stream);
 }
 
-/* Output that makes no progress for write_timeout is given up with a reset, so that the kernel drops what it holds of it. */
+/* Output that makes no progress for write_timeout is given up with a reset, so that the kernel drops what it holds of
+ * it. */
 static void on_stalled(struct cd_deadline *deadline)
 {
         struct cd_stream *stream = (void *)((char *)deadline - offsetof(struct cd_stream, stall));

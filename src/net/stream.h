@@ -1,6 +1,6 @@
 #pragma once
-/* A byte stream: TCP or a Unix socket, plain or TLS, or two buffers in a test. It reports events through a table, owns its output,
- * and knows no protocol. All calls are made on the thread of its loop. */
+/* A byte stream: TCP or a Unix socket, plain or TLS, or two buffers in a test. It reports events through a table, owns
+ * its output, and knows no protocol. All calls are made on the thread of its loop. */
 #include <sys/types.h>
 
 #include "net/address.h"
@@ -10,11 +10,11 @@
 struct cd_stream_events {
         /* Bytes may flow: the handshake of TLS is done. On a plain stream they may at once, and its owner knows. */
         void (*opened)(struct cd_stream *stream);
-        /* What came. The memory is the loop's and is wiped afterwards: what is not used now must be copied. len 0: no more will come, in
-         * order or because TLS failed (stream->error). */
+        /* What came. The memory is the loop's and is wiped afterwards: what is not used now must be copied. len 0: no
+         * more will come, in order or because TLS failed (stream->error). */
         void (*bytes)(struct cd_stream *stream, char *data, size_t len);
-        /* All output so far is with the kernel. Comes at the end of each turn in which something was written, or once a slow reader has
-         * taken it; never from within cd_stream_flush. */
+        /* All output so far is with the kernel. Comes at the end of each turn in which something was written, or once a
+         * slow reader has taken it; never from within cd_stream_flush. */
         void (*drained)(struct cd_stream *stream);
         /* The deadline of cd_stream_expire_in has passed. */
         void (*expired)(struct cd_stream *stream);
@@ -28,7 +28,8 @@ struct cd_stream_events {
 struct cd_transport {
         /* Bytes taken now, 0 to len; -1: broken. */
         ssize_t (*write)(struct cd_stream *stream, const char *data, size_t len);
-        /* Takes the rest of what `write` took in part: it copies, and calls cd_stream_written for it later. False: broken. */
+        /* Takes the rest of what `write` took in part: it copies, and calls cd_stream_written for it later. False:
+         * broken. */
         bool (*write_later)(struct cd_stream *stream, const char *data, size_t len);
         void (*set_reading)(struct cd_stream *stream, bool wanted);
         void (*shut)(struct cd_stream *stream); /* says that no more comes */
@@ -77,7 +78,8 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 
 /* From here on the bytes are TLS; `tls` is taken over. `opened` comes after the handshake. */
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
-/* Bytes that came and that the owner hands back, as if they came now: after a PROXY header. From within `bytes` only. */
+/* Bytes that came and that the owner hands back, as if they came now: after a PROXY header. From within `bytes`
+ * only. */
 void cd_stream_take(struct cd_stream *stream, char *data, size_t len);
 /* Whether input is wanted. A stream is not read before it is asked for. */
 void cd_stream_read(struct cd_stream *stream, bool wanted);
@@ -93,8 +95,9 @@ static inline size_t cd_stream_queued(const struct cd_stream *stream)
 void cd_stream_flush(struct cd_stream *stream);
 /* No more output comes from us: the other side is told once it is out. Input goes on. */
 void cd_stream_shut(struct cd_stream *stream);
-/* No event comes any more but `ended`. The output is sent; with `lingers` input is thrown away for a while before the close, since a close
- * with unread input makes the kernel send a reset, which can overtake our last bytes (RFC 9112 §9.6). */
+/* No event comes any more but `ended`. The output is sent; with `lingers` input is thrown away for a while before the
+ * close, since a close with unread input makes the kernel send a reset, which can overtake our last bytes (RFC 9112
+ * §9.6). */
 void cd_stream_end(struct cd_stream *stream, bool lingers);
 /* The same at once: output that is not with the kernel is dropped. */
 void cd_stream_close(struct cd_stream *stream);

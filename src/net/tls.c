@@ -139,7 +139,8 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
 
 /* ---- rules ---- */
 
-/* RFC 7301. Whoever offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be right. */
+/* RFC 7301. Whoever offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be
+ * right. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
                            unsigned size, void *arg)
 {

@@ -8,8 +8,8 @@
 struct cd_tls;
 
 cd_status cd_tls_new(const struct cd_tls_options *options, struct cd_tls **ret, struct cd_error *reterr);
-/* New connections begin with these options from now on; those that are open go on, and their tickets stay good unless client_ca or
- * client_certificate differ. Nothing changes where it fails. From any thread. */
+/* New connections begin with these options from now on; those that are open go on, and their tickets stay good unless
+ * client_ca or client_certificate differ. Nothing changes where it fails. From any thread. */
 cd_status cd_tls_renew(struct cd_tls *tls, const struct cd_tls_options *options, struct cd_error *reterr);
 void cd_tls_free(struct cd_tls *tls); /* after its connections; NULL is fine */
 
@@ -50,7 +50,8 @@ bool cd_tls_conn_write(struct cd_tls_conn *conn, cd_str plain, struct cd_buf *ci
 void cd_tls_conn_end(struct cd_tls_conn *conn, struct cd_buf *cipher);
 /* Whether ALPN has chosen HTTP/2; after the handshake. */
 bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn);
-/* The subject of the client's certificate, verified (RFC 4514); empty where it has shown none. Lives as long as the connection. */
+/* The subject of the client's certificate, verified (RFC 4514); empty where it has shown none. Lives as long as the
+ * connection. */
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn);
 /* Why it failed, for the log. */
 const char *cd_tls_conn_error(const struct cd_tls_conn *conn);

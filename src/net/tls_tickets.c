@@ -1,5 +1,6 @@
-/* Session tickets (RFC 5077, RFC 8446 §4.6.1): what a server would have to remember, encrypted, in the client's hands. Whoever has the
- * key of a ticket can read its TLS 1.2 session, so keys are made here, are never written anywhere, and do not last. */
+/* Session tickets (RFC 5077, RFC 8446 §4.6.1): what a server would have to remember, encrypted, in the client's hands.
+ * Whoever has the key of a ticket can read its TLS 1.2 session, so keys are made here, are never written anywhere, and
+ * do not last. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -112,7 +113,8 @@ static bool set_up(const struct ticket_key *key, const unsigned char *iv, EVP_CI
                EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* Returns, as OpenSSL wants it: 1 fine, 2 fine but give the client a new ticket, 0 no ticket, or a whole handshake, -1 failed. */
+/* Returns, as OpenSSL wants it: 1 fine, 2 fine but give the client a new ticket, 0 no ticket, or a whole handshake, -1
+ * failed. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                      int encrypt)
 {

@@ -2,8 +2,8 @@
 /* The body of an HTTP/1.1 request, by its length or in chunks (RFC 9112 §6, §7.1), taken apart as it comes. */
 #include "http/h1/request.h"
 
-/* All zero but what cd_h1_body_start sets. Not llhttp's: that has no bound for extensions and trailers, and would have to be kept
- * for each connection whole. */
+/* All zero but what cd_h1_body_start sets. Not llhttp's: that has no bound for extensions and trailers, and would have
+ * to be kept for each connection whole. */
 struct cd_h1_body {
         bool chunked;
         unsigned char state;
@@ -16,9 +16,9 @@ struct cd_h1_body {
 /* `max`: bytes that the body may have. CD_H1_DONE, or REFUSED with 413 where the length is known to be more. */
 enum cd_h1_step cd_h1_body_start(struct cd_h1_body *body, const struct cd_h1_head *head, uint64_t max,
                                  struct cd_http_refusal *reterr);
-/* Takes the next bytes off the front of `data`; *retused says how many, framing included. PIECE: *retpiece has 1 to `max` bytes of the body, a
- * view into `data`. MORE: more bytes are needed, or, where data is left, `max` was 0 and there is more. DONE: the body is complete, and
- * what is left belongs to the next request. REFUSED: 400 or 413. */
+/* Takes the next bytes off the front of `data`; *retused says how many, framing included. PIECE: *retpiece has 1 to
+ * `max` bytes of the body, a view into `data`. MORE: more bytes are needed, or, where data is left, `max` was 0 and
+ * there is more. DONE: the body is complete, and what is left belongs to the next request. REFUSED: 400 or 413. */
 enum cd_h1_step cd_h1_body_next(struct cd_h1_body *body, cd_str data, uint64_t max, size_t *retused, cd_str *retpiece,
                                 struct cd_http_refusal *reterr);
 /* Whether its last byte has been used. */

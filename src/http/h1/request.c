@@ -57,7 +57,8 @@ enum cd_h1_step cd_h1_scan(struct cd_h1_scan *scan, cd_str bytes, const struct c
         }
 }
 
-/* But a tab, which a value may hold (RFC 9110 §5.5). No early exit, so that the compiler can look at many bytes at once. */
+/* But a tab, which a value may hold (RFC 9110 §5.5). No early exit, so that the compiler can look at many bytes at
+ * once. */
 static bool has_bad_control(cd_str s)
 {
         unsigned found = 0;
@@ -90,8 +91,8 @@ static bool is_known_coding(cd_str name)
         return false;
 }
 
-/* RFC 9112 §6.1: chunked once, and last. No coding here has a parameter, and chunked must have none (§7): who reads "chunked;x" as
- * chunked, and who as unknown, see two messages. */
+/* RFC 9112 §6.1: chunked once, and last. No coding here has a parameter, and chunked must have none (§7): who reads
+ * "chunked;x" as chunked, and who as unknown, see two messages. */
 static const char *take_transfer_encoding(struct fields *fields, cd_str value)
 {
         cd_str item;
@@ -228,7 +229,8 @@ static const char *check_framing(const struct fields *fields, struct cd_h1_head 
         head->content_length = fields->length;
         head->http.is_coded = fields->codings > 1;
         head->http.has_body = head->chunked || head->content_length > 0;
-        /* Nobody could tell the end of a body from the first bytes of the other protocol once it has begun (RFC 9110 §7.8). */
+        /* Nobody could tell the end of a body from the first bytes of the other protocol once it has begun (RFC 9110
+         * §7.8). */
         if (fields->connection_upgrade && !is_http10 && !head->http.has_body)
                 head->http.upgrade = fields->upgrade;
         return NULL;
@@ -276,8 +278,8 @@ static const char *parse_target(cd_str target, struct cd_h1_head *head)
         return NULL;
 }
 
-/* Framing is judged below, more strictly than llhttp does ("chunked;parameter" it would not know for chunked), so it stops
- * before it acts on its own view. */
+/* Framing is judged below, more strictly than llhttp does ("chunked;parameter" it would not know for chunked), so it
+ * stops before it acts on its own view. */
 static int pause_at_body(llhttp_t *parser)
 {
         (void)parser;

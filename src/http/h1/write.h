@@ -14,7 +14,8 @@ struct cd_h1_sending {
 
 /* Appends the whole response, which can be sent. A full buffer is seen in out->failed. */
 void cd_h1_write(struct cd_buf *out, const struct cd_http_response *res, const struct cd_h1_sending *how);
-/* Appends the head of a response that streams: with `length`, else chunked, or without either where the end of the connection ends it. */
+/* Appends the head of a response that streams: with `length`, else chunked, or without either where the end of the
+ * connection ends it. */
 void cd_h1_write_head(struct cd_buf *out, const struct cd_http_response *res, int64_t length, bool chunked,
                       const struct cd_h1_sending *how);
 /* One chunk, not empty; and the last one, with the trailers. */

@@ -306,7 +306,8 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         }
         if (stream->error)
                 cd_http_log_tls_failure(conn->loop->server, stream);
-        /* A client of HTTP/2 has to keep its side open for as long as it wants answers: window updates and acknowledgements belong to them. */
+        /* A client of HTTP/2 has to keep its side open for as long as it wants answers: window updates and
+         * acknowledgements belong to them. */
         cd_stream_end(stream, false);
 }
 

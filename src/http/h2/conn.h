@@ -3,5 +3,6 @@
 #include "http/exchange.h"
 #include "net/stream.h"
 
-/* Takes a stream over: its events and its owner. The peer is copied; its views live as long as the stream. NULL: out of memory. */
+/* Takes a stream over: its events and its owner. The peer is copied; its views live as long as the stream. NULL: out of
+ * memory. */
 struct cd_h2_conn *cd_h2_conn_new(struct cd_http_loop *loop, struct cd_stream *stream, const struct cd_http_peer *peer);

@@ -44,7 +44,8 @@ static void set_deadline(struct cd_h2_stream *s)
         }
 }
 
-/* Starts, moves or ends the stream's deadline. Looks when all is done that can be done now: what waits for a moment only does not count. */
+/* Starts, moves or ends the stream's deadline. Looks when all is done that can be done now: what waits for a moment
+ * only does not count. */
 static void watch(struct cd_h2_stream *s)
 {
         enum wait wait = what_it_waits_for(s);
@@ -70,8 +71,8 @@ static bool has_progress(const struct cd_h2_stream *s)
         case FOR_READER:
                 break;
         }
-        /* Output that the client's network has not taken is the stream's, which has a deadline for it. A stream with room in its window waits
-         * for others: the client may want them first (RFC 7540 §5.3). */
+        /* Output that the client's network has not taken is the stream's, which has a deadline for it. A stream with
+         * room in its window waits for others: the client may want them first (RFC 7540 §5.3). */
         return s->went != s->progress || conn->stream->waiting > 0 ||
                (conn->went != s->conn_went && nghttp2_session_get_stream_remote_window_size(conn->session, s->id) > 0);
 }
@@ -87,7 +88,8 @@ void cd_h2_give_window_back(struct cd_h2_stream *s)
 
 /* ---- the connection ---- */
 
-/* Streams up to the last one that came are served, and no other. What the kernel has and we have not read yet comes before that. */
+/* Streams up to the last one that came are served, and no other. What the kernel has and we have not read yet comes
+ * before that. */
 static void say_goaway(struct cd_h2_conn *conn)
 {
         if (!conn->is_stopping || conn->said_goaway || cd_stream_has_input(conn->stream))

@@ -71,17 +71,19 @@ void cd_h2_send_continue(struct cd_h2_stream *s);
 /* Gives the handler what it has pulled of the bytes that came. */
 void cd_h2_deliver(struct cd_h2_stream *s);
 
-/* Drops `len` bytes off the front of a buffer of which `*at` bytes were dropped before. What is left moves when it is the smaller part, so that
- * a buffer that is never empty stays small. */
+/* Drops `len` bytes off the front of a buffer of which `*at` bytes were dropped before. What is left moves when it is
+ * the smaller part, so that a buffer that is never empty stays small. */
 void cd_h2_drop_front(struct cd_buf *buf, size_t *at, size_t len);
 
 /* ---- flow.c: what is waited for, and what is sent ---- */
 
-/* Sends what nghttp2 has to send, as far as the stream has room. Nothing while the connection is busy: it is done at the end of that. */
+/* Sends what nghttp2 has to send, as far as the stream has room. Nothing while the connection is busy: it is done at
+ * the end of that. */
 void cd_h2_pump(struct cd_h2_conn *conn);
 /* Nobody will pull what came: it must hold up no other stream. */
 void cd_h2_give_window_back(struct cd_h2_stream *s);
-/* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose its own exchange. */
+/* Gives up the exchanges of closed streams. Only from an event of the connection: a handler that calls it would lose
+ * its own exchange. */
 void cd_h2_release(struct cd_h2_conn *conn);
 /* That deadline has passed. */
 void cd_h2_on_due(struct cd_deadline *deadline);

@@ -1,4 +1,5 @@
-/* Header fields of HTTP/2 as a request (RFC 9113 §8.3). nghttp2 has judged names, values and pseudo-header fields before. */
+/* Header fields of HTTP/2 as a request (RFC 9113 §8.3). nghttp2 has judged names, values and pseudo-header fields
+ * before. */
 #include <string.h>
 
 #include "http/h2/h2.h"

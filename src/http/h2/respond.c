@@ -97,7 +97,8 @@ static bool collect(struct cd_exchange *x, int64_t length, struct fields *ret)
                         add_lower(ret, res->headers[i]);
         if (x->req.request_id.len) {
                 add(ret, CD_STR("x-request-id"), x->req.request_id);
-                /* No two are the same: in HPACK's table they would only push out what repeats, and each be compared with all. */
+                /* No two are the same: in HPACK's table they would only push out what repeats, and each be compared
+                 * with all. */
                 ret->items[ret->count - 1].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
         }
         return !ret->failed;
@@ -245,7 +246,8 @@ static bool push(struct cd_exchange *x, cd_str bytes)
                 nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
                 s->out_ended = true;
         }
-        /* What goes out at once makes room, which the handler learns here: `drained` never comes from within its push. */
+        /* What goes out at once makes room, which the handler learns here: `drained` never comes from within its
+         * push. */
         s->is_full = false;
         resume(s);
         s->is_full = !s->is_closed && s->out.len - s->out_at >= limit;

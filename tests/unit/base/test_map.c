@@ -115,7 +115,7 @@ static void many_keys_survive_growing_and_removing(void **state)
 
 static void lesson_31_failing_memory_and_randomness_are_told(void **state)
 {
-        static char keys[100][8];
+        static char keys[100][12];
         int added = 0;
 
         (void)state;
