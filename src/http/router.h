@@ -13,7 +13,7 @@ struct cd_http_route {
         const struct cd_http_streaming *streaming; /* on the loop */
         int64_t body_max;                          /* bytes, of a route that streams; 0: no limit */
         int64_t min_rate; /* bytes a second: a body that is pulled and brings less in a body_timeout ends with 408. 0:
-        1 */
+                             1 */
 };
 
 /* Routes that share an `app`. */

@@ -17,7 +17,7 @@ struct cd_tls_options {
         cd_str client_ca;   /* PEM; whose client certificates are believed; with REQUEST and REQUIRE */
         enum cd_tls_client_certificate client_certificate;
         int64_t ticket_rotation_ms; /* how long one key encrypts tickets; it is accepted three times as long. 0: an
-        hour */
+                                       hour */
 };
 
 struct cd_tls_validity {
