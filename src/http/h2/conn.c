@@ -13,6 +13,7 @@ enum {
         CONTINUATIONS_MAX = 8, /* of one header block (CVE-2024-28182) */
         NUISANCE_MAX = 1000,   /* pings, settings, empty frames and the like */
         NUISANCE_RATE = 33,    /* forgiven a second: pings of a connection that is open for days */
+        HEADERS_EXCESS = 4,    /* times limits.headers: a block that says more is not even answered */
         NUISANCE_FORGIVEN = 4, /* for each request that is answered, and each frame of a body that is sent */
 };
 
@@ -53,12 +54,30 @@ static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
 
 /* ---- frames ---- */
 
+static void forgive(struct cd_h2_conn *conn, uint64_t frames)
+{
+        conn->nuisance -= conn->nuisance < frames ? conn->nuisance : (unsigned)frames;
+}
+
+static void annoy(struct cd_h2_conn *conn)
+{
+        uint64_t now = cd_loop_now(&conn->loop->net), frames = (now - conn->forgiven_at) * NUISANCE_RATE / 1000;
+
+        if (frames) {
+                forgive(conn, frames);
+                conn->forgiven_at = now;
+        }
+        if (++conn->nuisance == NUISANCE_MAX)
+                nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
         struct cd_h2_conn *conn = user;
 
         conn->in_headers = frame->hd.stream_id;
         conn->heads++;
+        conn->block_size = 0;
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
                 return 0;
         struct cd_exchange *x = cd_exchange_new(conn->loop, &cd_h2_wire, NULL);
@@ -83,9 +102,17 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *user)
 {
+        struct cd_h2_conn *conn = user;
         struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
-        (void)flags, (void)user;
+        (void)flags;
+        /* A field of HPACK's table costs the client one byte and us all of its own, for nghttp2 judges each: 16 KB would be 60 MB. What is
+         * left of a block whose stream is reset is only decoded. */
+        conn->block_size += name_len + value_len + 32;
+        if (conn->block_size > HEADERS_EXCESS * (uint64_t)conn->loop->server->limits.headers) {
+                annoy(conn);
+                return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        }
         /* Trailers are read and dropped. */
         if (s && !s->has_head)
                 cd_h2_add_header(s, cd_str_of((const char *)name, name_len), cd_str_of((const char *)value, value_len));
@@ -135,23 +162,6 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
                 cd_h2_send_continue(s);
         cd_buf_init(&s->in, NULL, 2 * STREAM_WINDOW);
         cd_exchange_start(x, has_body ? s->content_length : 0);
-}
-
-static void forgive(struct cd_h2_conn *conn, uint64_t frames)
-{
-        conn->nuisance -= conn->nuisance < frames ? conn->nuisance : (unsigned)frames;
-}
-
-static void annoy(struct cd_h2_conn *conn)
-{
-        uint64_t now = cd_loop_now(&conn->loop->net), frames = (now - conn->forgiven_at) * NUISANCE_RATE / 1000;
-
-        if (frames) {
-                forgive(conn, frames);
-                conn->forgiven_at = now;
-        }
-        if (++conn->nuisance == NUISANCE_MAX)
-                nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static bool is_nuisance(const nghttp2_frame *frame)

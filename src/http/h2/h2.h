@@ -50,6 +50,7 @@ struct cd_h2_conn {
         bool busy;                   /* in a call of nghttp2, or about to send */
         bool has_settings;           /* the client's have come */
         int32_t in_headers;          /* the stream whose header block has begun and not ended; 0: none */
+        size_t block_size;           /* of that block, as SETTINGS_MAX_HEADER_LIST_SIZE counts */
         unsigned heads;              /* header blocks that have begun */
         unsigned timed;              /* `heads` when the deadline was set */
         bool is_stopping, said_goaway, failed;

@@ -180,6 +180,20 @@ def test_a_small_block_that_stands_for_megabytes_costs_none(attacked):
                 break
 
 
+@pytest.mark.parametrize("where", ["head", "trailers"])
+def test_what_a_block_says_beyond_reason_is_not_even_judged(attacked, where):
+    """Each field that names the big entry cost as much time as its 4000 bytes: 340 KB/s kept a loop busy. The table stays in step."""
+    with attacked.wire() as wire:
+        wire.send(headers(wire.new_stream(), block(request()) + literal(b"x-bomb", b"a" * 3900, indexed=True)))
+        stream = wire.new_stream()
+        if where == "trailers":
+            wire.send(headers(stream, request("/sink", method="POST"), end=False))
+        wire.send(headers(stream, (block(request()) if where == "head" else b"") + b"\xbe" * 16000))
+        assert wire.outcome(stream) == ("reset", INTERNAL_ERROR)
+        answer = wire.ask("/inline?a")
+        assert (answer.status, answer.body) == (200, b"a")
+
+
 def test_headers_that_fill_every_stream_cost_little(attacked):
     """A hundred requests of 16 KB each wait for their bodies."""
     with others_are_served(attacked), attacked.wire() as wire:
