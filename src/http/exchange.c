@@ -85,7 +85,8 @@ static void make_ids(struct cd_exchange *x)
         x->req.request_id = cd_str_of(x->made_id, sizeof(x->made_id));
 }
 
-void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal)
+/* What the record of a request says that no handler sees. */
+static void begin_refusal(struct cd_exchange *x, const struct cd_http_peer *peer, int status, const char *reason)
 {
         if (!x->req.request_id.len)
                 make_ids(x);
@@ -95,8 +96,22 @@ void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, 
                 x->started_us = cd_monotonic_us();
         x->route = NULL;
         x->close = true;
-        answer_self(x, refusal.status, cd_str_from_c(refusal.reason));
+        answer_self(x, status, cd_str_from_c(reason));
+}
+
+void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal)
+{
+        begin_refusal(x, peer, refusal.status, refusal.reason);
         respond(x);
+}
+
+void cd_exchange_note_malformed(struct cd_exchange *x, const struct cd_http_peer *peer, enum cd_http_version version,
+                                const char *reason)
+{
+        x->version = version;
+        begin_refusal(x, peer, 400, reason);
+        cd_http_log_exchange(x);
+        x->is_over = true;
 }
 
 /* ---- the head ---- */

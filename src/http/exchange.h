@@ -103,6 +103,9 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
 /* Answers instead of any handler, and logs it; the connection ends (HTTP/1). `peer` counts where cd_exchange_begin has
  * not run. */
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal);
+/* Logs a request that its wire has rejected already, without a response of ours: 400. `reason` is static. */
+void cd_exchange_note_malformed(struct cd_exchange *x, const struct cd_http_peer *peer, enum cd_http_version version,
+                                const char *reason);
 /* The head is accepted: a streaming handler begins. `length` of the body, or CD_HTTP_LENGTH_UNKNOWN. The exchange may
  * be gone. */
 void cd_exchange_start(struct cd_exchange *x, int64_t length);

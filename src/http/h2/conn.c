@@ -43,9 +43,9 @@ static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
         cd_loop_cancel_deadline(&conn->loop->net, &s->deadline);
         cd_h2_give_window_back(s);
         unlink_stream(conn, s);
-        cd_buf_done(&s->in);
+        /* Of a thousand streams that one read opens and resets, each would have a full buffer. `in` stays: a handler may look at it. */
         cd_buf_done(&s->out);
-        s->in_at = s->out_at = 0;
+        s->out_at = 0;
         s->whole = (cd_str){ NULL, 0 };
         s->is_closed = true;
         s->after = conn->closed;
@@ -162,6 +162,17 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
                 cd_h2_send_continue(s);
         cd_buf_init(&s->in, NULL, 2 * STREAM_WINDOW);
         cd_exchange_start(x, has_body ? s->content_length : 0);
+}
+
+/* nghttp2 resets the stream of a request that is malformed (RFC 9113 §8.1.1); it leaves a record as one of HTTP/1 does. */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user)
+{
+        struct cd_h2_conn *conn = user;
+        struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+
+        if (s && !s->has_head && !s->x->is_over)
+                cd_exchange_note_malformed(s->x, &conn->peer, CD_HTTP_2, nghttp2_strerror(code));
+        return 0;
 }
 
 static bool is_nuisance(const nghttp2_frame *frame)
@@ -378,6 +389,7 @@ static void set_callbacks(nghttp2_session_callbacks *callbacks)
         nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

@@ -197,6 +197,7 @@ void cd_h2_release(struct cd_h2_conn *conn)
         while (conn->closed) {
                 struct cd_h2_stream *s = conn->closed;
                 conn->closed = s->after;
+                cd_buf_done(&s->in);
                 cd_exchange_abandon(s->x); /* s lies in its arena */
         }
 }

@@ -180,6 +180,15 @@ def test_a_small_block_that_stands_for_megabytes_costs_none(attacked):
                 break
 
 
+def test_responses_of_streams_that_are_reset_in_the_same_read_take_no_memory(attacked):
+    """25 KB that fill a buffer of 256 KB a thousand times, all in one read."""
+    with others_are_served(attacked), attacked.wire() as wire:
+        names = b"".join(literal(name, value, indexed=True) for name, value in ((b":authority", b"x"), (b":path", b"/source?1000000000")))
+        wire.send(headers(1, b"\x82\x86" + names), reset(1))
+        wire.send(*(headers(i, b"\x82\x86\xbf\xbe") + reset(i) for i in range(3, 1900, 2)))
+        wire.ping()
+
+
 @pytest.mark.parametrize("where", ["head", "trailers"])
 def test_what_a_block_says_beyond_reason_is_not_even_judged(attacked, where):
     """Each field that names the big entry cost as much time as its 4000 bytes: 340 KB/s kept a loop busy. The table stays in step."""

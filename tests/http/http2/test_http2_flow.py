@@ -95,6 +95,22 @@ def test_data_over_the_window_of_the_connection_end_it(server, wire):
     server.assert_alive()
 
 
+@pytest.mark.parametrize("how", ["nothing", "echo"])
+def test_an_end_that_waits_for_a_window_does_not_wait_for_ever(how):
+    """The last DATA frame has no byte, but nghttp2 sends it only where the window is not empty."""
+    with Http2Server("write_timeout", 300) as server, server.wire((INITIAL_WINDOW_SIZE, 0 if how == "nothing" else 5)) as wire:
+        wire.credits = False
+        if how == "nothing":
+            stream = wire.open("/source?0")
+        else:
+            stream = wire.open("/stream-echo", method="POST", end=False)
+            wire.send(data(stream, b"hello"))
+            wire.wait(lambda: wire.streams[stream].body == b"hello")
+            wire.send(data(stream, b"", end=True))
+        wire.wait_end()
+        assert wire.streams[stream].code == CANCEL
+
+
 @pytest.mark.parametrize("path, how", [("/sink-held", "reset"), ("/unasked", "answer"), ("/sink-small", "answer"), ("/echo", "reset"),
                                        ("/nowhere", "answer"), ("/tunnel-held", "reset")])
 def test_what_nobody_took_is_credited_to_the_connection(wire, path, how):

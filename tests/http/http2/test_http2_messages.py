@@ -320,6 +320,14 @@ def test_a_malformed_request_leaves_the_connection_idle():
 
 # ---- extended CONNECT ----
 
+def test_a_malformed_request_leaves_a_log_line():
+    with Http2Server() as server, server.wire() as wire:
+        wire.outcome(sent(wire, [*request("/inline"), ("Upper", "case")]))
+        event = server.wait_for_event("request")
+        assert (event["status"], event["error"], event["peer"]) == (400, "bad_request", "127.0.0.1")
+        assert event["reason"] and len(server.events("request")) == 1
+
+
 def tunnel(wire, protocol="echo", path="/tunnel"):
     return sent(wire, [*request(path, method="CONNECT"), (":protocol", protocol)], end=False)
 
