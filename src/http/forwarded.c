@@ -261,12 +261,6 @@ static cd_str last_element(const struct cd_http_header *headers, size_t count, c
         return (cd_str){ NULL, 0 };
 }
 
-/* What both kinds say, where both are there. */
-static cd_str agreed(cd_str x, cd_str rfc7239)
-{
-        return cd_str_eq_nocase(x, rfc7239) ? x : (cd_str){ NULL, 0 };
-}
-
 static cd_status set_address(struct cd_arena *arena, const struct cd_address *address, struct cd_forwarded *forwarded)
 {
         char text[CD_ADDRESS_TEXT_MAX];
@@ -280,27 +274,23 @@ static cd_status set_address(struct cd_arena *arena, const struct cd_address *ad
 cd_status cd_forwarded_read(struct cd_arena *arena, const struct cd_http_header *headers, size_t count,
                             const struct cd_network *trusted, size_t trusted_count, struct cd_forwarded *ret)
 {
-        struct walk x = { .arena = arena, .trusted = trusted, .trusted_count = trusted_count }, rfc7239 = x;
+        struct walk walk = { .arena = arena, .trusted = trusted, .trusted_count = trusted_count };
+        struct cd_forwarded forwarded = { .host = last_element(headers, count, CD_STR("X-Forwarded-Host")) };
         cd_str proto = last_element(headers, count, CD_STR("X-Forwarded-Proto"));
-        cd_str host = last_element(headers, count, CD_STR("X-Forwarded-Host"));
-        struct cd_forwarded forwarded = { .proto = known_proto(proto), .host = host };
-        cd_status status;
+        cd_status status = walk_headers(&walk, headers, count);
 
-        rfc7239.is_rfc7239 = true;
-        if ((status = walk_headers(&x, headers, count)) != CD_OK ||
-            (status = walk_headers(&rfc7239, headers, count)) != CD_OK)
+        if (status != CD_OK)
                 return status;
-
-        bool is_x = x.met || proto.ptr || host.ptr, is_rfc7239 = rfc7239.met || rfc7239.unreadable;
-        if (is_rfc7239) {
-                forwarded.proto = is_x ? agreed(forwarded.proto, rfc7239.proto) : rfc7239.proto;
-                forwarded.host = is_x ? agreed(forwarded.host, rfc7239.host) : rfc7239.host;
+        forwarded.proto = known_proto(proto);
+        if (!walk.met && !walk.unreadable && !proto.ptr && !forwarded.host.ptr) {
+                walk.is_rfc7239 = true;
+                status = walk_headers(&walk, headers, count);
+                forwarded.proto = walk.proto;
+                forwarded.host = walk.host;
         }
-        forwarded.unreadable =
-                x.unreadable || rfc7239.unreadable ||
-                (x.has_address && rfc7239.has_address && memcmp(&x.address, &rfc7239.address, sizeof(x.address)) != 0);
-        if (!forwarded.unreadable && (x.has_address || rfc7239.has_address))
-                status = set_address(arena, x.has_address ? &x.address : &rfc7239.address, &forwarded);
+        forwarded.unreadable = walk.unreadable;
+        if (status == CD_OK && walk.has_address && !walk.unreadable)
+                status = set_address(arena, &walk.address, &forwarded);
         if (status == CD_OK)
                 *ret = forwarded;
         return status;

@@ -30,9 +30,9 @@ struct cd_forwarded {
  *
  * proto and host come from the rightmost element. A proto other than http and https counts as not said.
  *
- * X-Forwarded-* and Forwarded are never mixed: a proxy that writes one kind may pass on the client's own headers of the
- * other. Where both name an address, the addresses must be equal, else the result is unreadable; so it is where either
- * of them is. Where any header of both kinds is there, proto and host count only if both kinds say the same.
+ * X-Forwarded-* and Forwarded are never mixed, since a proxy that writes one kind may pass on the client's own headers
+ * of the other: Forwarded is read only where there is no X-Forwarded-For, -Proto or -Host, which nearly all proxies
+ * write (LESSONS 45). A proxy that writes Forwarded alone has to remove the others.
  *
  * Fails with CD_NO_MEMORY only. Views live in the headers or in the arena. */
 cd_status cd_forwarded_read(struct cd_arena *arena, const struct cd_http_header *headers, size_t count,

@@ -242,8 +242,8 @@ static cd_status set_up(struct cd_pg_connection *c, struct cd_error *reterr)
         char patience[24], idle[24];
         PGresult *result = NULL;
 
-        snprintf(patience, sizeof(patience), "%lld", (long long)(c->target->timeout_us / 1000 * 4 / 5));
-        snprintf(idle, sizeof(idle), "%lld", (long long)(c->target->timeout_us / 1000 * 4));
+        snprintf(patience, sizeof(patience), "%lld", (long long)c->target->timeout_us / 1000 * 4 / 5);
+        snprintf(idle, sizeof(idle), "%lld", (long long)c->target->timeout_us / 1000 * 4);
         const struct cd_sql_value params[] = {
                 { .type = CD_SQL_TEXT, .bytes = cd_str_from_c(patience) },
                 { .type = CD_SQL_TEXT, .bytes = cd_str_from_c(idle) },

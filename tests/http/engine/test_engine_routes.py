@@ -159,7 +159,7 @@ def test_lesson_3_a_stranger_cannot_say_the_scheme_or_the_host(server):
     (["X-Forwarded-Proto: ftp"], "http"),
     (["X-Forwarded-Proto: "], "http"),
     (["Forwarded: for=9.9.9.9;proto=https"], "https"),
-    (["X-Forwarded-Proto: https", "Forwarded: for=9.9.9.9;proto=http"], "http"),
+    (["X-Forwarded-Proto: https", "Forwarded: for=9.9.9.9;proto=http"], "https"),
 ])
 def test_a_trusted_proxy_says_the_scheme(behind_proxy, headers, scheme):
     assert answer_to(behind_proxy, get("/scheme", *headers)).json()["scheme"] == scheme

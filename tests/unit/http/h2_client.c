@@ -275,7 +275,8 @@ static nghttp2_session *make_session(struct h2_client *h)
         nghttp2_option *options;
         nghttp2_session *session;
 
-        must(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&options) == 0);
+        must(nghttp2_session_callbacks_new(&callbacks) == 0);
+        must(nghttp2_option_new(&options) == 0);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);

@@ -1042,15 +1042,12 @@ static void a_flood_of_streams_that_the_server_must_reset_ends_the_connection(vo
 
 static void a_long_download_with_many_window_updates_is_no_nuisance(void **state)
 {
-        size_t total = 0;
-
         (void)state;
         struct h2_reply *reply = h2_get(&h, "/stream");
         h2_go(&h);
         send_head(&r);
         for (int n = 0; n < 200; n++) {
                 cd_http_push(r.x, cd_str_of(text, 200 * 1024));
-                total += 200 * 1024;
                 h2_go(&h);
                 reply->body.len = 0;
                 memset(r.events, 0, sizeof(r.events));
