@@ -124,6 +124,7 @@ def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
         socks = [server.connect() for _ in paths]
         for sock, path in zip(socks, paths):
             sock.sendall(get(path))
+            assert answer_to(server, get("/inline?a")).body == b"a"  # it has been read: the order of the queue is this one
         for sock in socks:
             assert Reader(sock).answer().status == 200  # the last four wait until all of them run at once
 
