@@ -24,6 +24,7 @@ struct cd_follower {
         struct cd_follower_options options;
         struct cd_core common;
         atomic_bool store_is_away;
+        cd_core_fault store_fault;
         _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the mirror */
@@ -31,10 +32,12 @@ struct cd_follower {
         struct cd_arena client_arena; /* what client_specs point to */
         struct cd_client_spec *client_specs;
         size_t client_count;
-        bool is_dirty;       /* what is shown is not what was loaded */
-        bool has_failed;     /* it could not be shown */
-        int64_t away_since;  /* cd_monotonic_us */
-        int64_t next_expire; /* cd_monotonic_us */
+        bool is_dirty;            /* what is shown is not what was loaded */
+        bool has_failed;          /* it could not be shown */
+        int64_t away_since;       /* cd_monotonic_us */
+        int64_t next_expire;      /* cd_monotonic_us */
+        int64_t unwritable_since; /* cd_monotonic_us; 0: it can be written */
+        uint64_t lost_events;     /* that were logged */
         pthread_t thread;
         bool has_thread;
         atomic_bool stopping;
@@ -239,6 +242,7 @@ static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *
 
 static void note_away(struct cd_follower *f, const struct cd_error *err)
 {
+        atomic_store(&f->store_fault, err->summary);
         if (atomic_exchange(&f->store_is_away, true))
                 return;
         f->away_since = cd_monotonic_us();
@@ -251,6 +255,7 @@ static void note_back(struct cd_follower *f)
 
         if (!atomic_exchange(&f->store_is_away, false))
                 return;
+        f->next_expire = 0; /* whether it can be written is found out at once */
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_back");
         cd_log_int(&event, "away_ms", (cd_monotonic_us() - f->away_since) / 1000);
         cd_log_end(&event);
@@ -264,9 +269,46 @@ static void note_shown(struct cd_follower *f, cd_status status, const struct cd_
         f->has_failed = status != CD_OK;
 }
 
+static void note_unwritable(struct cd_follower *f, const struct cd_error *err)
+{
+        atomic_store(&f->store_fault, err->summary ? err->summary : "the store cannot be written");
+        if (f->unwritable_since)
+                return;
+        f->unwritable_since = cd_monotonic_us();
+        cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_not_writable", err);
+}
+
+static void note_writable(struct cd_follower *f, const struct cd_audit_flush *flush)
+{
+        struct cd_log_event event;
+
+        atomic_store(&f->store_fault, NULL);
+        if (!f->unwritable_since)
+                return;
+        cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_writable");
+        cd_log_int(&event, "unwritable_ms", (cd_monotonic_us() - f->unwritable_since) / 1000);
+        cd_log_int(&event, "events_delayed", (int64_t)flush->written);
+        cd_log_end(&event);
+        f->unwritable_since = 0;
+}
+
+/* LESSONS 35: no event is lost without a word. */
+static void note_lost(struct cd_follower *f, uint64_t lost)
+{
+        struct cd_log_event event;
+
+        if (lost == f->lost_events)
+                return;
+        cd_log_begin(&event, f->options.log, CD_LOG_WARN, "audit_events_lost");
+        cd_log_int(&event, "events", (int64_t)(lost - f->lost_events));
+        cd_log_end(&event);
+        f->lost_events = lost;
+}
+
 /* Small steps; one after the other as long as there is more. */
 static void expire(struct cd_follower *f, cd_time now)
 {
+        struct cd_audit_flush flush;
         const struct cd_store_expiry what = { .now = now,
                                               .audit_before = now - f->options.audit_keep,
                                               .limit = EXPIRE_STEP };
@@ -277,8 +319,14 @@ static void expire(struct cd_follower *f, cd_time now)
         if (cd_monotonic_us() < f->next_expire)
                 return;
         cd_status status = f->common.store->expire(f->common.store, &what, &deleted, &err);
-        if (status != CD_OK)
-                cd_log_error_event(f->options.log, CD_LOG_WARN, "expire_failed", &err);
+        if (status == CD_OK)
+                status = f->common.store->audit->flush(f->common.store, &flush, &err);
+        if (status == CD_OK) {
+                note_writable(f, &flush);
+                note_lost(f, flush.lost);
+        } else {
+                note_unwritable(f, &err);
+        }
         bool has_more = status == CD_OK && deleted >= EXPIRE_STEP;
         f->next_expire = has_more ? 0 : cd_monotonic_us() + EXPIRE_EVERY_MS * 1000LL;
 }
@@ -351,7 +399,11 @@ static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
         if (!f->keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
         cd_status status = look(f, &now, reterr);
-        return status == CD_OK ? show(f, now, reterr) : status;
+        if (status == CD_OK)
+                status = show(f, now, reterr);
+        if (status == CD_OK)
+                expire(f, now); /* so that readiness is right from the first request on */
+        return status;
 }
 
 cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr)
@@ -364,6 +416,7 @@ cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_f
         f->options = *options;
         f->common = *options->common;
         f->common.store_is_away = &f->store_is_away;
+        f->common.store_fault = &f->store_fault;
         f->common.store_asked_at = &f->asked_at;
         pthread_mutex_init(&f->lock, NULL);
         pthread_condattr_init(&attr);
@@ -387,6 +440,15 @@ cd_status cd_follower_start(struct cd_follower *f, struct cd_error *reterr)
         return CD_OK;
 }
 
+/* Nobody logs in any more. */
+static void flush_events(struct cd_follower *f)
+{
+        struct cd_audit_flush flush;
+
+        (void)f->common.store->audit->flush(f->common.store, &flush, NULL);
+        note_lost(f, flush.lost + flush.waiting);
+}
+
 void cd_follower_free(struct cd_follower *f)
 {
         if (!f)
@@ -398,6 +460,7 @@ void cd_follower_free(struct cd_follower *f)
         if (f->has_thread) {
                 f->common.store->wake(f->common.store);
                 pthread_join(f->thread, NULL);
+                flush_events(f);
         }
         cd_follower_keys_free(f->keys);
         cd_arena_done(&f->client_arena);

@@ -1,13 +1,14 @@
 #pragma once
 /* Follows the store: one background thread that sees what this process, another one or another node changed there, and shows it to the
  * handlers, within a second. It also makes the keys that are missing, lets keys begin and end with the time, and deletes what expired.
- * While the store is away the handlers go on with what was there. */
+ * While the store is away the handlers go on with what was there. Every 5 s it writes to the store, so that one that cannot be written is
+ * known, and writes the audit events that wait for that. */
 #include "app/snapshot.h"
 #include "core/keyring.h"
 
 struct cd_follower_options {
-        const struct cd_core
-                *common; /* what does not follow from the store; copied. `store_is_away` is set by the follower */
+        const struct cd_core *
+                common; /* what does not follow from the store; copied. what is said of the store is set by the follower */
         cd_str realm;
         const struct cd_client_spec
                 *clients; /* of the configuration; they count before the store's of the same id. Borrowed */
@@ -28,7 +29,7 @@ struct cd_follower;
 cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr);
 /* Starts the thread. */
 cd_status cd_follower_start(struct cd_follower *follower, struct cd_error *reterr);
-/* Ends the thread. NULL is fine. */
+/* Ends the thread, and writes the audit events that wait still; those that cannot be written it counts in the log. NULL is fine. */
 void cd_follower_free(struct cd_follower *follower);
 
 /* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store is away. */

@@ -36,6 +36,8 @@ struct cd_error {
         /* for the log and, where the status is a client's fault, for the client; never holds a secret */
         char reason[384];
         int64_t retry_after; /* seconds; CD_THROTTLED and where known CD_UNAVAILABLE; else 0 */
+        const char *
+                summary; /* the reason in words that anybody may read (no path, no text of a library); static; NULL: none */
 };
 
 /* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. */

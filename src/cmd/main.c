@@ -1,5 +1,6 @@
 /* cardea: finds the sub-command and runs it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -160,6 +161,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "cardea: /dev/null cannot be opened: %s\n", strerror(errno));
                 return CD_EXIT_FAILED;
         }
+        /* A file that has reached the limit of the process (ulimit -f, LimitFSIZE=) is a full disk, not the end of it. */
+        signal(SIGXFSZ, SIG_IGN);
         if (argc < 2) {
                 print_commands(stderr);
                 return CD_EXIT_USAGE;

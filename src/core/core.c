@@ -23,11 +23,17 @@ static bool is_away(const struct cd_core *core)
         return asked_at && cd_monotonic_us() - asked_at > SILENCE_US;
 }
 
+static const char *fault_of(const struct cd_core *core)
+{
+        return core->store_fault ? atomic_load_explicit(core->store_fault, memory_order_acquire) : NULL;
+}
+
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr)
 {
         if (!is_away(core))
                 return CD_OK;
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the store is away");
+        const char *fault = fault_of(core);
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, fault ? fault : "the store is away");
         if (reterr)
                 reterr->retry_after = 1;
         return status;
@@ -50,5 +56,7 @@ cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
         if (!cd_jwk_is_private(core->signing_key))
                 return cd_fail(reterr, CD_UNAVAILABLE, "there is no private key to sign with");
-        return cd_core_need_store(core, reterr);
+        status = cd_core_need_store(core, reterr);
+        const char *fault = status == CD_OK ? fault_of(core) : NULL;
+        return fault ? cd_fail(reterr, CD_UNAVAILABLE, fault) : status;
 }

@@ -14,8 +14,8 @@
  * would be written with another is CD_INVALID_REQUEST, what is looked up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event`
  * NULL: none. Two processes on one store may write at once, and neither sees half of a call of the other.
  *
- * Any call may fail with CD_UNAVAILABLE (away, full disk, read-only, damaged: the reason says which, for the log), CD_TIMEOUT or
- * CD_NO_MEMORY; what else one may say stands with it. */
+ * Any call may fail with CD_UNAVAILABLE (away, full disk, read-only, damaged: the reason says which, for the log, and the summary for
+ * anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
 struct cd_store;
 
 /* One line of what happened: who did what to whom. Never holds a secret. Its texts are kept as cd_audit_text makes them (core/audit.h). */
@@ -199,11 +199,20 @@ struct cd_session_ops {
         cd_status (*remove_of_user)(struct cd_store *store, cd_str user, struct cd_error *reterr);
 };
 
+struct cd_audit_flush {
+        size_t written; /* by this call */
+        size_t waiting; /* still */
+        uint64_t lost;  /* since the store was opened, because too many waited */
+};
+
 struct cd_audit_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Returns at once; the event is written with the next commit, and is lost where the process dies before. CD_UNAVAILABLE where
-         * too many wait. For logins, which must not wait for a disk. */
+        /* Returns at once; the event is written with one of the next commits, and is lost where the process dies before. Where that fails, the
+         * event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY where the event is lost, since too many wait: it is counted. For log-ins,
+         * which must not wait for a disk. */
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Writes what waits since an earlier write failed, or was just added. *ret is filled on failure too. */
+        cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
         /* At most `limit` with id > after, in order; `after` negative: the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_audit_events *ret, struct cd_error *reterr);
@@ -243,8 +252,10 @@ struct cd_store {
                             struct cd_error *reterr);
         /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come, keys whose verify_until
          * came CD_KEY_RECORD_STAYS ago, audit events of before `audit_before`. Small steps, so that nobody waits long behind one
-         * (LESSONS 22). */
+         * (LESSONS 22). Always writes something to the disk, so that it fails where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
+        /* Begins a write and takes it back: fails where the store is read-only, or somebody else keeps it from being written. */
+        cd_status (*try_write)(struct cd_store *store, struct cd_error *reterr);
         void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
 };

@@ -117,6 +117,23 @@ static void an_event_added_for_later_is_written_before_the_store_closes(void **s
                 assert_int_equal(list(s, 0, 1000).count, 50);
 }
 
+static void a_flush_writes_what_was_added_for_later(void **state)
+{
+        struct stage *s = *state;
+        struct cd_audit_flush flush = { .waiting = 1, .lost = 1 };
+
+        for (int i = 0; i < 20; i++)
+                assert_status(s->store->audit->add_later(s->store, &an_event, &s->error), CD_OK);
+        assert_status(s->store->audit->flush(s->store, &flush, &s->error), CD_OK);
+        assert_true(flush.written <= 20);
+        assert_int_equal(flush.waiting, 0);
+        assert_int_equal(flush.lost, 0);
+        assert_int_equal(list(s, 0, 100).count, 20);
+        assert_status(s->store->audit->flush(s->store, &flush, &s->error), CD_OK);
+        assert_int_equal(flush.written, 0);
+        assert_int_equal(list(s, 0, 100).count, 20);
+}
+
 static void events_added_for_later_keep_their_order(void **state)
 {
         struct stage *s = *state;
@@ -195,6 +212,7 @@ int run_audit_contract(void)
                 CONTRACT(the_newest_events_are_listed_in_order),
                 CONTRACT(an_event_added_for_later_is_there_soon),
                 CONTRACT(an_event_added_for_later_is_written_before_the_store_closes),
+                CONTRACT(a_flush_writes_what_was_added_for_later),
                 CONTRACT(events_added_for_later_keep_their_order),
                 CONTRACT(an_event_with_what_is_no_text_is_kept_all_the_same),
                 CONTRACT(every_event_of_many_at_once_has_an_id_of_its_own),

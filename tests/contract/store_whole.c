@@ -31,6 +31,19 @@ static void what_is_settled_once_stays(void **state)
                 assert_str(settle(s, "a", "4"), "1");
 }
 
+static void to_try_a_write_is_fine_and_changes_nothing(void **state)
+{
+        struct stage *s = *state;
+        struct cd_store_versions before = get_versions(s), after;
+
+        for (int i = 0; i < 3; i++)
+                assert_status(s->store->try_write(s->store, &s->error), CD_OK);
+        after = get_versions(s);
+        assert_memory_equal(&before, &after, sizeof(before));
+        assert_int_equal(count_events(s), 0);
+        assert_str(settle(s, "written_at", "first"), "first");
+}
+
 static char settled_by[16][32];
 
 static const char *settle_own(struct stage *s, size_t number)
@@ -269,6 +282,7 @@ int run_whole_contract(void)
 {
         const struct CMUnitTest tests[] = {
                 CONTRACT(what_is_settled_once_stays),
+                CONTRACT(to_try_a_write_is_fine_and_changes_nothing),
                 CONTRACT(of_many_who_settle_at_once_all_get_the_value_of_one),
                 CONTRACT(a_wait_ends_by_its_time),
                 CONTRACT(a_wait_ends_with_a_change),

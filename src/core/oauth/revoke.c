@@ -5,12 +5,17 @@
 static cd_status keep(const struct cd_core *core, const struct cd_revocation *revocation, cd_time now,
                       struct cd_error *reterr)
 {
-        struct cd_error why;
+        struct cd_error why = { 0 };
 
-        if (cd_revoked_is_full(core->revoked) || cd_core_need_store(core, NULL) != CD_OK ||
-            core->store->revocations->add(core->store, revocation, &why) != CD_OK ||
-            cd_revoked_add(core->revoked, revocation, now) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the revocation cannot be kept now");
+        if (cd_revoked_is_full(core->revoked))
+                return cd_fail(reterr, CD_UNAVAILABLE,
+                               "the revocation cannot be kept now: too many tokens are revoked");
+        if (cd_core_need_store(core, &why) != CD_OK ||
+            core->store->revocations->add(core->store, revocation, &why) != CD_OK)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "the revocation cannot be kept now: %.300s",
+                                why.reason);
+        if (cd_revoked_add(core->revoked, revocation, now) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the revocation cannot be kept now: no memory");
         return CD_OK;
 }
 

@@ -13,6 +13,7 @@ struct memory_store {
         bool something_changed; /* since the last wait */
         struct cd_store_versions versions;
         int64_t last_event;
+        uint64_t lost_events; /* of add_later, where memory was out */
         struct cd_rows users, clients, revocations, sessions, audit, settled;
         struct cd_rows keys; /* by kid */
         struct cd_map *by_jti;

@@ -29,5 +29,25 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t af
         return cd_rows_list(&m->audit, from, limit, arena, (void **)&ret->items, &ret->count, reterr);
 }
 
-/* add_later has nothing to put off: no disk is waited for. */
-const struct cd_audit_ops cd_memory_audit_ops = { add, add, list };
+/* There is nothing to put off: no disk is waited for. */
+static cd_status add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        cd_status status = add(store, event, reterr);
+
+        if (status != CD_OK) {
+                struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+                m->lost_events++;
+        }
+        return status;
+}
+
+static cd_status flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+
+        (void)reterr;
+        *ret = (struct cd_audit_flush){ .lost = m->lost_events };
+        return CD_OK;
+}
+
+const struct cd_audit_ops cd_memory_audit_ops = { .add = add, .add_later = add_later, .flush = flush, .list = list };

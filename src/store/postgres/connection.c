@@ -73,18 +73,24 @@ static const struct state {
         const char *prefix;
         enum cd_pg_fault fault;
         cd_status status;
+        const char *summary; /* in words for anybody; NULL: none */
 } states[] = {
-        { "23505", CD_PG_STATEMENT, CD_EXISTS },     /* unique_violation */
-        { "40001", CD_PG_CONFLICT, CD_UNAVAILABLE }, /* serialization_failure */
-        { "40P01", CD_PG_CONFLICT, CD_UNAVAILABLE }, /* deadlock_detected */
-        { "57014", CD_PG_STATEMENT, CD_TIMEOUT },    /* query_canceled: statement_timeout */
-        { "55P03", CD_PG_STATEMENT, CD_TIMEOUT },    /* lock_not_available: lock_timeout */
-        { "0A000", CD_PG_STALE, CD_UNAVAILABLE },    /* "cached plan must not change result type", after a migration */
-        { "26000", CD_PG_STALE, CD_UNAVAILABLE },    /* invalid_sql_statement_name: somebody deallocated it */
-        { "25006", CD_PG_STALE, CD_UNAVAILABLE },    /* read_only_sql_transaction: this server is no primary any more */
-        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE },     /* shutdowns */
-        { "08", CD_PG_BROKEN, CD_UNAVAILABLE },      /* connection_exception */
-        { "", CD_PG_STATEMENT, CD_UNAVAILABLE },
+        { "23505", CD_PG_STATEMENT, CD_EXISTS, NULL },     /* unique_violation */
+        { "40001", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL }, /* serialization_failure */
+        { "40P01", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL }, /* deadlock_detected */
+        /* query_canceled: statement_timeout */
+        { "57014", CD_PG_STATEMENT, CD_TIMEOUT, "the database takes too long" },
+        /* lock_not_available: lock_timeout */
+        { "55P03", CD_PG_STATEMENT, CD_TIMEOUT, "the database is locked by another client" },
+        { "53100", CD_PG_STATEMENT, CD_UNAVAILABLE, "the disk of the database is full" }, /* disk_full */
+        { "0A000", CD_PG_STALE, CD_UNAVAILABLE,
+          NULL }, /* "cached plan must not change result type", after a migration */
+        { "26000", CD_PG_STALE, CD_UNAVAILABLE, NULL }, /* invalid_sql_statement_name: somebody deallocated it */
+        /* read_only_sql_transaction: a standby, or set so; another connection may find the primary */
+        { "25006", CD_PG_STALE, CD_UNAVAILABLE, "the database is read-only" },
+        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE, NULL }, /* shutdowns */
+        { "08", CD_PG_BROKEN, CD_UNAVAILABLE, NULL },  /* connection_exception */
+        { "", CD_PG_STATEMENT, CD_UNAVAILABLE, NULL },
 };
 
 static const struct state *find_state(const char *code)
@@ -109,8 +115,13 @@ cd_status cd_pg_fail_result(struct cd_pg_connection *c, const PGresult *result)
         const struct state *state = find_state(code);
         bool is_over = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
         cd_pg_describe(c->target, message ? message : "", said, sizeof(said));
-        cd_status status = cd_failf(&error, state->status, CD_STR(""), "PostgreSQL: %s (SQLSTATE %s)", said, code);
-        return cd_pg_fail(c, is_over ? CD_PG_BROKEN : state->fault, status, error.reason);
+        cd_status status = cd_failf(&error, state->status, CD_STR(""), "%s%sPostgreSQL: %s (SQLSTATE %s)",
+                                    state->summary ? state->summary : "", state->summary ? "; " : "", said, code);
+        bool is_first = c->fault == CD_PG_NO_FAULT;
+        status = cd_pg_fail(c, is_over ? CD_PG_BROKEN : state->fault, status, error.reason);
+        if (is_first)
+                c->error.summary = state->summary;
+        return status;
 }
 
 bool cd_pg_is_lost(const struct cd_pg_connection *c)

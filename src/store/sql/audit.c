@@ -112,5 +112,6 @@ cd_status cd_sql_audit_expire(struct cd_sql_session *session, cd_time before, si
 const struct cd_audit_ops cd_sql_audit_ops = {
         .add = add,
         .add_later = cd_sql_audit_add_later,
+        .flush = cd_sql_audit_flush,
         .list = list,
 };

@@ -1,28 +1,37 @@
-/* Audit events that nobody waits for. They come with every login, so they share what costs the most: a place in the driver's queue, and
- * the statement. */
+/* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a log-in does not
+ * stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/audit.h"
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
 enum {
-        MANY = 16, /* events of one statement */
+        WAITING_MAX = 8192, /* events: 2 MB as they are usually, and minutes of log-ins */
+        MANY = 16,          /* events of one statement */
         TEXTS = CD_SQL_AUDIT_PARAMS - 1,
+        TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
 };
 
-struct batch {
-        struct cd_sql_audit_later *later;
-        size_t count;
-        struct cd_audit_event *events[MANY]; /* a block of malloc each */
+struct waiting {
+        struct waiting *next;
+        struct cd_audit_event event; /* its texts stand behind it */
 };
 
 struct cd_sql_audit_later {
+        struct cd_sql_driver *driver;
         pthread_mutex_t lock;
-        struct batch *open; /* in the driver's queue, and has room still; NULL: none */
+        pthread_cond_t ended; /* a transaction */
+        struct waiting *first, **last;
+        size_t count;
+        size_t writing;  /* so many of them, from the first on, are in the transaction that goes on */
+        bool is_writing; /* a transaction is under way or queued: there is one at a time */
+        bool is_failing; /* the last one failed: only a flush tries again */
+        uint64_t lost;
         struct cd_sql_statement many;
         char many_text[128 + MANY * CD_SQL_AUDIT_PARAMS * sizeof("($99, ")];
 };
@@ -42,27 +51,61 @@ static void write_statement(struct cd_sql_audit_later *later)
         later->many = (struct cd_sql_statement){ later->many_text, MANY * CD_SQL_AUDIT_PARAMS, 0 };
 }
 
-struct cd_sql_audit_later *cd_sql_audit_later_new(void)
+struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
 {
         struct cd_sql_audit_later *later = calloc(1, sizeof(*later));
+        pthread_condattr_t attributes;
 
         if (!later)
                 return NULL;
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&later->ended, &attributes);
+        pthread_condattr_destroy(&attributes);
+        later->driver = driver;
+        later->last = &later->first;
         pthread_mutex_init(&later->lock, NULL);
         write_statement(later);
         return later;
+}
+
+/* Takes the first `count` off the queue. Under the lock; the caller frees them. */
+static struct waiting *take(struct cd_sql_audit_later *later, size_t count)
+{
+        struct waiting *first = later->first, **end = &later->first;
+
+        for (size_t i = 0; i < count; i++)
+                end = &(*end)->next;
+        if (end == &later->first)
+                return NULL;
+        later->first = *end;
+        *end = NULL;
+        if (!later->first)
+                later->last = &later->first;
+        later->count -= count;
+        return first;
+}
+
+static void free_all(struct waiting *w)
+{
+        for (struct waiting *next; w; w = next) {
+                next = w->next;
+                free(w);
+        }
 }
 
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later)
 {
         if (!later)
                 return;
+        free_all(later->first);
+        pthread_cond_destroy(&later->ended);
         pthread_mutex_destroy(&later->lock);
         free(later);
 }
 
 /* The event and its texts, as they may be stored, in one block. NULL where memory is out. */
-static struct cd_audit_event *copy_event(const struct cd_audit_event *event)
+static struct waiting *copy_event(const struct cd_audit_event *event)
 {
         char memory[TEXTS][CD_AUDIT_TEXT_MAX];
         const cd_str texts[TEXTS] = {
@@ -70,7 +113,7 @@ static struct cd_audit_event *copy_event(const struct cd_audit_event *event)
                 cd_audit_text(event->subject, memory[2]), cd_audit_text(event->address, memory[3]),
                 cd_audit_text(event->detail, memory[4]),
         };
-        struct cd_audit_event *copy;
+        struct waiting *copy;
         cd_str copies[TEXTS];
         size_t size = sizeof(*copy);
 
@@ -86,97 +129,137 @@ static struct cd_audit_event *copy_event(const struct cd_audit_event *event)
                         memcpy(to, texts[i].ptr, texts[i].len);
                 to += texts[i].len;
         }
-        *copy = (struct cd_audit_event){ .at = event->at,
-                                         .action = copies[0],
-                                         .actor = copies[1],
-                                         .subject = copies[2],
-                                         .address = copies[3],
-                                         .detail = copies[4] };
+        copy->next = NULL;
+        copy->event = (struct cd_audit_event){ .at = event->at,
+                                               .action = copies[0],
+                                               .actor = copies[1],
+                                               .subject = copies[2],
+                                               .address = copies[3],
+                                               .detail = copies[4] };
         return copy;
 }
 
-/* From now on the batch stays as it is. */
-static void close_batch(const struct batch *b)
-{
-        struct cd_sql_audit_later *later = b->later;
+/* ---- writing ---- */
 
-        pthread_mutex_lock(&later->lock);
-        if (later->open == b)
-                later->open = NULL;
-        pthread_mutex_unlock(&later->lock);
-}
-
-static void end_batch(void *arg, cd_status status)
-{
-        struct batch *b = arg;
-
-        (void)status;
-        close_batch(b); /* it may never have run */
-        for (size_t i = 0; i < b->count; i++)
-                free(b->events[i]);
-        free(b);
-}
-
-static cd_status insert_many(struct cd_sql_session *session, const struct batch *b, struct cd_error *reterr)
+static cd_status insert_many(struct cd_sql_session *session, const struct cd_sql_audit_later *later,
+                             const struct waiting *const events[MANY], struct cd_error *reterr)
 {
         struct cd_sql_value params[MANY * CD_SQL_AUDIT_PARAMS];
 
         for (size_t i = 0; i < MANY; i++)
-                cd_sql_audit_params(b->events[i], params + i * CD_SQL_AUDIT_PARAMS);
-        return cd_sql_execute(session, &b->later->many, params, NULL, reterr);
+                cd_sql_audit_params(&events[i]->event, params + i * CD_SQL_AUDIT_PARAMS);
+        return cd_sql_execute(session, &later->many, params, NULL, reterr);
 }
 
-static cd_status batch_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+/* All that wait now; those that come meanwhile are of the next transaction. */
+static cd_status write_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        const struct batch *b = arg;
+        struct cd_sql_audit_later *later = arg;
+        const struct waiting *events[MANY];
         cd_status status = CD_OK;
 
-        close_batch(b);
-        if (b->count == MANY)
-                return insert_many(session, b, reterr);
-        for (size_t i = 0; i < b->count && status == CD_OK; i++)
-                status = cd_sql_audit_add(session, b->events[i], reterr);
+        pthread_mutex_lock(&later->lock);
+        const struct waiting *next = later->first;
+        size_t left = later->writing = later->count;
+        pthread_mutex_unlock(&later->lock);
+        while (left && status == CD_OK) {
+                size_t some = left < MANY ? left : MANY;
+
+                for (size_t i = 0; i < some; i++) {
+                        events[i] = next;
+                        next = --left ? next->next : NULL; /* behind the last one, others add */
+                }
+                if (some == MANY)
+                        status = insert_many(session, later, events, reterr);
+                for (size_t i = 0; some < MANY && i < some && status == CD_OK; i++)
+                        status = cd_sql_audit_add(session, &events[i]->event, reterr);
+        }
         return status;
 }
 
-/* Under the lock. */
-static cd_status begin_batch(struct cd_sql_store *store, struct cd_audit_event *event, struct cd_error *reterr)
-{
-        struct cd_sql_audit_later *later = store->audit_later;
-        struct batch *b = malloc(sizeof(*b));
+static void end_writing(void *arg, cd_status status);
 
-        if (!b)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
-        b->later = later;
-        b->count = 1;
-        b->events[0] = event;
-        cd_status status = store->driver->write_later(store->driver, batch_work, b, end_batch, reterr);
+/* Under the lock. Where the driver has no room, the next event tries again. */
+static void write_soon(struct cd_sql_audit_later *later)
+{
+        if (later->is_writing || later->is_failing || later->count == 0)
+                return;
+        later->writing = 0;
+        later->is_writing = later->driver->write_later(later->driver, write_work, later, end_writing, NULL) == CD_OK;
+}
+
+static void end_writing(void *arg, cd_status status)
+{
+        struct cd_sql_audit_later *later = arg;
+        struct waiting *written = NULL;
+
+        pthread_mutex_lock(&later->lock);
         if (status == CD_OK)
-                later->open = b;
-        else
-                free(b);
-        return status;
+                written = take(later, later->writing);
+        later->is_failing = status != CD_OK;
+        later->is_writing = false;
+        write_soon(later);
+        pthread_cond_signal(&later->ended);
+        pthread_mutex_unlock(&later->lock);
+        free_all(written);
 }
 
 cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_event *event, struct cd_error *reterr)
 {
-        struct cd_sql_store *store = (struct cd_sql_store *)port;
-        struct cd_sql_audit_later *later = store->audit_later;
-        struct cd_audit_event *copy = copy_event(event);
-        cd_status status = CD_OK;
+        struct cd_sql_audit_later *later = ((struct cd_sql_store *)port)->audit_later;
+        struct waiting *copy = copy_event(event);
 
-        if (!copy)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
         pthread_mutex_lock(&later->lock);
-        if (later->open) {
-                later->open->events[later->open->count++] = copy;
-                if (later->open->count == MANY)
-                        later->open = NULL;
+        bool is_lost = !copy || later->count == WAITING_MAX;
+        if (is_lost) {
+                later->lost++;
         } else {
-                status = begin_batch(store, copy, reterr);
+                *later->last = copy;
+                later->last = &copy->next;
+                later->count++;
+                write_soon(later);
         }
         pthread_mutex_unlock(&later->lock);
-        if (status != CD_OK)
-                free(copy);
+        if (!is_lost)
+                return CD_OK;
+        cd_status status = copy ? CD_UNAVAILABLE : CD_NO_MEMORY;
+        free(copy);
+        return cd_fail(reterr, status,
+                       copy ? "too many audit events wait to be written" : "no memory for an audit event");
+}
+
+/* Takes the turn, where there is something to write and nobody does. */
+static bool begin_writing(struct cd_sql_audit_later *later)
+{
+        int64_t at = cd_monotonic_us() + TURN_WAIT_US;
+        struct timespec until = { .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
+
+        pthread_mutex_lock(&later->lock);
+        while (later->is_writing && pthread_cond_timedwait(&later->ended, &later->lock, &until) == 0)
+                continue;
+        bool is_ours = !later->is_writing && later->count > 0;
+        if (is_ours) {
+                later->is_writing = true;
+                later->writing = 0;
+        }
+        pthread_mutex_unlock(&later->lock);
+        return is_ours;
+}
+
+cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
+{
+        struct cd_sql_audit_later *later = ((struct cd_sql_store *)store)->audit_later;
+        cd_status status = CD_OK;
+
+        *ret = (struct cd_audit_flush){ 0 };
+        if (begin_writing(later)) {
+                status = cd_sql_write(store, write_work, later, reterr);
+                ret->written = status == CD_OK ? later->writing : 0; /* it is our turn: nobody else changes it */
+                end_writing(later, status);
+        }
+        pthread_mutex_lock(&later->lock);
+        ret->waiting = later->count;
+        ret->lost = later->lost;
+        pthread_mutex_unlock(&later->lock);
         return status;
 }

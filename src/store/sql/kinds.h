@@ -40,10 +40,12 @@ enum {
 /* The values of an event, in the order of the columns; views into it. */
 void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS]);
 
-/* Events that are written behind the answer, many by one statement. NULL where memory is out; freed after the driver. */
-struct cd_sql_audit_later *cd_sql_audit_later_new(void);
+/* Events that are written behind the answer, many by one statement: a bounded queue in front of the driver's, which keeps them while
+ * writes fail. NULL where memory is out; freed after the driver. */
+struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
 cd_status cd_sql_audit_add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
+cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
 
 /* Each deletes at most `limit` rows, the oldest first, and adds what it deleted to *ret_deleted. */
 cd_status cd_sql_revocations_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/blocking.h"
@@ -145,6 +146,19 @@ cd_status cd_sql_delete_some(struct cd_sql_session *session, const struct cd_sql
         return status;
 }
 
+/* Changes a row, whatever else there is to write: of a DELETE that finds nothing a full disk is no obstacle. */
+static cd_status write_row(struct cd_sql_session *session, int64_t *ret_changed, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "INSERT INTO settled (name, value) VALUES ('written_at', $1)"
+                                                           " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                                                           1, 0 };
+        char now[24];
+
+        snprintf(now, sizeof(now), "%lld", (long long)cd_monotonic_us());
+        const struct cd_sql_value params[] = { cd_sql_text(cd_str_from_c(now)) };
+        return cd_sql_execute(session, &statement, params, ret_changed, reterr);
+}
+
 struct expiring {
         const struct cd_store_expiry *expiry;
         size_t deleted;
@@ -157,7 +171,9 @@ static cd_status expire_work(struct cd_sql_session *session, void *arg, struct c
         size_t *deleted = &expiring->deleted;
 
         *deleted = 0;
-        cd_status status = cd_sql_sessions_expire(session, expiry->now, expiry->limit, deleted, reterr);
+        cd_status status = write_row(session, NULL, reterr);
+        if (status == CD_OK)
+                status = cd_sql_sessions_expire(session, expiry->now, expiry->limit, deleted, reterr);
         if (status == CD_OK)
                 status = cd_sql_revocations_expire(session, expiry->now, expiry->limit - *deleted, deleted, reterr);
         if (status == CD_OK && *deleted < expiry->limit)
@@ -178,6 +194,29 @@ static cd_status expire(struct cd_store *store, const struct cd_store_expiry *ex
         return status;
 }
 
+/* The failure at the end is what takes it back. */
+static cd_status take_back(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        int64_t *changed = arg;
+
+        *changed = 0;
+        cd_status status = write_row(session, changed, reterr);
+        return status == CD_OK ? cd_fail(reterr, CD_INTERNAL, "taken back") : status;
+}
+
+static cd_status try_write(struct cd_store *store, struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+        int64_t changed = 0;
+        cd_status status = cd_sql_write(store, take_back, &changed, &why);
+
+        if (status == CD_INTERNAL && changed == 1)
+                return CD_OK;
+        if (reterr)
+                *reterr = why;
+        return status;
+}
+
 static void wait(struct cd_store *store, int64_t timeout_ms)
 {
         cd_may_block("store: wait");
@@ -191,6 +230,9 @@ static void wake(struct cd_store *store)
 
 static void store_free(struct cd_store *store)
 {
+        struct cd_audit_flush flush;
+
+        (void)cd_sql_audit_flush(store, &flush, NULL); /* what the driver has in its queue it writes itself */
         driver_of(store)->free(driver_of(store));
         cd_sql_audit_later_free(((struct cd_sql_store *)store)->audit_later);
         free(store);
@@ -199,7 +241,7 @@ static void store_free(struct cd_store *store)
 cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr)
 {
         struct cd_sql_store *store = calloc(1, sizeof(*store));
-        struct cd_sql_audit_later *audit_later = cd_sql_audit_later_new();
+        struct cd_sql_audit_later *audit_later = cd_sql_audit_later_new(driver);
 
         if (!store || !audit_later) {
                 driver->free(driver);
@@ -221,6 +263,7 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .wake = wake,
                           .settle = settle,
                           .expire = expire,
+                          .try_write = try_write,
                           .free = store_free },
         };
         *ret = &store->port;

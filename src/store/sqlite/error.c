@@ -6,7 +6,7 @@
 static const struct verdict {
         int code; /* SQLite's primary result code */
         cd_status status;
-        const char *reason;
+        const char *reason; /* in words for anybody */
 } verdicts[] = {
         { SQLITE_FULL, CD_UNAVAILABLE, "the disk of the database is full" },
         { SQLITE_IOERR, CD_UNAVAILABLE, "the database could not be read or written" },
@@ -53,8 +53,11 @@ cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, stru
                         continue;
                 const char *cause = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? strerror(system_errno) : "";
                 const char *file = file_at_fault(connection, primary);
-                return cd_failf(reterr, verdict->status, CD_STR(""), "%.200s%s%s (%.120s, %d%s%s)", file ? file : "",
-                                file ? ": " : "", verdict->reason, detail, code, *cause ? ", " : "", cause);
+                (void)cd_failf(reterr, verdict->status, CD_STR(""), "%.200s%s%s (%.120s, %d%s%s)", file ? file : "",
+                               file ? ": " : "", verdict->reason, detail, code, *cause ? ", " : "", cause);
+                if (reterr)
+                        reterr->summary = verdict->reason;
+                return verdict->status;
         }
         return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "SQLite: %.200s (%d)", detail, code);
 }

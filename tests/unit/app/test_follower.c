@@ -412,6 +412,81 @@ static void while_the_store_is_away_the_picture_stays_and_says_so(void **state)
         assert_status(cd_core_check(core(f), &err), CD_OK);
 }
 
+static cd_status has_gone(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        (void)store, (void)ret;
+        (void)cd_fail(reterr, CD_UNAVAILABLE, "/srv/cardea.db was deleted");
+        reterr->summary = "the file is gone";
+        return CD_UNAVAILABLE;
+}
+
+static void why_the_store_is_away_is_said_in_words_for_anybody(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_error err;
+
+        begin(f);
+        store->versions = has_gone;
+        assert_false(cd_follower_step(f->follower));
+        assert_status(cd_core_need_store(core(f), &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the file is gone");
+        store->versions = whole.versions;
+        assert_true(cd_follower_step(f->follower));
+        assert_status(cd_core_check(core(f), &err), CD_OK);
+}
+
+static cd_status is_full(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
+                         struct cd_error *reterr)
+{
+        (void)store, (void)expiry, (void)ret_deleted;
+        (void)cd_fail(reterr, CD_UNAVAILABLE, "the disk is full (13)");
+        reterr->summary = "the disk is full";
+        return CD_UNAVAILABLE;
+}
+
+static void lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_error err;
+
+        store->expire = is_full;
+        begin(f);
+        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the disk is full");
+        assert_status(cd_core_need_store(core(f), &err), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        /* Away meanwhile, then back: the write is tried at once, not after its five seconds. */
+        store->versions = is_gone;
+        assert_false(cd_follower_step(f->follower));
+        store->versions = whole.versions;
+        store->expire = whole.expire;
+        assert_true(cd_follower_step(f->follower));
+        assert_status(cd_core_check(core(f), &err), CD_OK);
+}
+
+static cd_status cannot_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
+{
+        (void)store;
+        *ret = (struct cd_audit_flush){ .waiting = 3 };
+        return cd_fail(reterr, CD_UNAVAILABLE, "no room for events");
+}
+
+static void lesson_35_a_store_that_takes_no_events_is_not_ready(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_audit_ops ops = *f->common.store->audit;
+        struct cd_error err;
+
+        ops.flush = cannot_flush;
+        f->common.store->audit = &ops;
+        begin(f);
+        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the store cannot be written");
+}
+
 static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state)
 {
         struct fixture *f = *state;
@@ -484,6 +559,9 @@ int main(void)
                 TEST(where_the_last_key_ended_another_one_is_made),
                 TEST(only_keys_that_sign_are_opened),
                 TEST(while_the_store_is_away_the_picture_stays_and_says_so),
+                TEST(why_the_store_is_away_is_said_in_words_for_anybody),
+                TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
+                TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
                 TEST(readers_see_whole_pictures_while_the_thread_makes_others),
         };

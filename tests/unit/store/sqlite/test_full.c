@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
@@ -127,6 +128,108 @@ static void a_file_that_may_not_grow_loses_nothing(void **state)
         fill_make_room_and_go_on(*state, lift_limit);
 }
 
+/* ---- what waits for room ---- */
+
+enum {
+        WAITING_MAX = 8192, /* as in store/sql/audit_later.c */
+};
+
+static cd_status add_event(struct cd_store *store, int number, struct cd_error *reterr)
+{
+        char detail[16];
+
+        snprintf(detail, sizeof(detail), "%d", number);
+        const struct cd_audit_event event = {
+                .at = 1000, .action = CD_STR("login.ok"), .actor = CD_STR("grant"), .detail = cd_str_from_c(detail)
+        };
+        return store->audit->add_later(store, &event, reterr);
+}
+
+/* No page of the log may be added, and nothing of it can be written over. */
+static void fill_disk(struct place *place)
+{
+        char log[100];
+        struct stat info;
+
+        snprintf(log, sizeof(log), "%s-wal", place->path);
+        assert_int_equal(stat(log, &info), 0);
+        signal(SIGXFSZ, SIG_IGN);
+        set_limit((rlim_t)info.st_size);
+}
+
+static void check_events(struct place *place, struct cd_store *store, int count)
+{
+        struct cd_audit_events events;
+        char number[16];
+
+        assert_status(store->audit->list(store, &place->arena, 0, 100000, &events, &place->error), CD_OK);
+        assert_int_equal(events.count, count);
+        for (int i = 0; i < count; i++) {
+                snprintf(number, sizeof(number), "%d", i);
+                assert_str(events.items[i].detail, number);
+        }
+        cd_arena_reset(&place->arena);
+}
+
+static void lesson_35_events_wait_for_room_in_a_bounded_queue(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        struct cd_audit_flush flush;
+
+        fill_disk(place);
+        for (int i = 0; i < WAITING_MAX; i++)
+                assert_status(add_event(store, i, &place->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
+        assert_string_equal(place->error.summary, "the disk of the database is full");
+        assert_true(flush.written == 0 && flush.waiting == WAITING_MAX && flush.lost == 0);
+        assert_status(add_event(store, -1, &place->error), CD_UNAVAILABLE);
+        assert_status(add_event(store, -1, &place->error), CD_UNAVAILABLE);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
+        assert_true(flush.waiting == WAITING_MAX && flush.lost == 2);
+        check_events(place, store, 0);
+        lift_limit(place);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        assert_true(flush.written == WAITING_MAX && flush.waiting == 0 && flush.lost == 2);
+        assert_status(add_event(store, WAITING_MAX, &place->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        check_events(place, store, WAITING_MAX + 1);
+        store->free(store);
+}
+
+static void lesson_35_events_that_wait_are_written_before_the_store_closes(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        struct cd_audit_flush flush;
+
+        fill_disk(place);
+        for (int i = 0; i < 20; i++)
+                assert_status(add_event(store, i, &place->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
+        lift_limit(place);
+        store->free(store);
+        store = open_store(place);
+        check_events(place, store, 20);
+        store->free(store);
+}
+
+/* With nothing that could be deleted. */
+static void what_deletes_the_expired_finds_out_that_the_disk_is_full(void **state)
+{
+        const struct cd_store_expiry expiry = { .now = 1000, .audit_before = 1000, .limit = 100 };
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        size_t deleted = 0;
+
+        fill_disk(place);
+        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_UNAVAILABLE);
+        assert_string_equal(place->error.summary, "the disk of the database is full");
+        lift_limit(place);
+        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
+        store->free(store);
+}
+
 static void grow_disk(struct place *place)
 {
         assert_int_equal(mount("none", place->folder, "tmpfs", MS_REMOUNT, "size=64m,mode=0700"), 0);
@@ -166,6 +269,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 IN_A_PLACE(a_file_that_may_not_grow_loses_nothing),
+                IN_A_PLACE(lesson_35_events_wait_for_room_in_a_bounded_queue),
+                IN_A_PLACE(lesson_35_events_that_wait_are_written_before_the_store_closes),
+                IN_A_PLACE(what_deletes_the_expired_finds_out_that_the_disk_is_full),
                 IN_A_PLACE(a_full_disk_loses_nothing),
                 IN_A_PLACE(a_read_only_disk_is_said_so),
         };

@@ -1,0 +1,145 @@
+"""A store that is there and cannot be written: its disk is full, it is read-only, somebody holds its lock."""
+import contextlib
+import os
+import resource
+import subprocess
+
+import psycopg2
+import pytest
+
+import services
+from installation import SQLITE, assert_away, soon
+from services import wait_until
+
+ANA = ("ana", "ana's password")
+FULL = "the disk of the database is full"
+LOGINS = 65
+
+
+def readiness(server):
+    answer = server.ask("GET", "/readyz")
+    return answer.status, answer.body.decode()
+
+
+def becomes_unready(server, why):
+    wait_until(lambda: readiness(server)[0] == 503, "readyz to say so", 20)
+    status, body = readiness(server)
+    assert status == 503 and why in body, body
+
+
+def becomes_ready(server):
+    wait_until(lambda: readiness(server)[0] == 200, "readyz to say so", 20)
+
+
+def fails(home, *args, text=""):
+    """Standard error of a command that must fail."""
+    done = subprocess.run([services.PROGRAMS["cardea"], *args, "--config", home.config_file], input=text,
+                          capture_output=True, text=True, timeout=services.PATIENCE)
+    assert done.returncode == 1, (args, done.returncode, done.stdout, done.stderr)
+    return done.stderr
+
+
+def audited(home, action):
+    return sum(f'"action":"{action}"' in line for line in home.cardea("audit", "tail", "--json", "--lines", "1000").splitlines())
+
+
+class FullSqlite:
+    """The log of the database may not grow, neither by the server nor by a command: RLIMIT_FSIZE, which needs no root."""
+
+    def __init__(self, home):
+        self.log, self.logins = home.folder / "cardea.db-wal", 0
+
+    def prepare(self, server):
+        """More than what else the processes write, their own log above all, so that only the database meets the limit."""
+        while os.path.getsize(self.log) < 400_000:
+            self.logins += 1
+            token = server.password_grant(*ANA).json()["access_token"]
+            assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+
+    @contextlib.contextmanager
+    def full(self, server):
+        size, pids = os.path.getsize(self.log), [server.process.pid, os.getpid()]
+        limits = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
+        for pid, (_, hard) in zip(pids, limits):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            for pid, limit in zip(pids, limits):
+                with contextlib.suppress(ProcessLookupError):  # a test may have stopped the server
+                    resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+
+
+class FullPostgres:
+    """Whatever writes a row is told what a server with a full disk tells (SQLSTATE 53100)."""
+
+    def __init__(self, url):
+        self.connection = psycopg2.connect(url)
+        self.connection.autocommit = True
+        self.logins = 0
+
+    def prepare(self, server):
+        self.run("CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS"
+                 " $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$")
+
+    def run(self, sql):
+        self.connection.cursor().execute(sql)
+
+    @contextlib.contextmanager
+    def full(self, server):
+        tables = ("settled", "audit", "revocations", "users", "clients", "keys")
+        for table in tables:
+            self.run(f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON {table}"
+                     " FOR EACH ROW EXECUTE FUNCTION no_room()")
+        try:
+            yield
+        finally:
+            for table in tables:
+                self.run(f"DROP TRIGGER full_disk ON {table}")
+
+
+@pytest.fixture
+def disk(install, store):
+    url = store()
+    home = install(store=url)
+    home.add_user("ana", "ana's password")
+    disk = FullSqlite(home) if url == SQLITE else FullPostgres(url)
+    return home, home.serve(), disk
+
+
+def test_lesson_35_with_a_full_disk_logins_go_on_and_their_events_wait(disk):
+    home, server, disk = disk
+    disk.prepare(server)
+    token = server.password_grant(*ANA).json()["access_token"]
+    before = disk.logins + 1
+    soon(lambda: audited(home, "login.ok") == before, "the events of before")
+    with disk.full(server):
+        for _ in range(LOGINS):
+            assert server.grant(*ANA).status == 200
+        becomes_unready(server, FULL)
+        assert audited(home, "login.ok") == before
+        assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+        assert server.is_alive(token), "a revocation that was not acknowledged"
+        assert FULL in fails(home, "user", "add", "bea", "--password-file", "-", text="bea's password")
+        assert FULL in fails(home, "client", "add", "another", "--grant-type", "client_credentials")
+        event = server.wait_event("store_not_writable")
+        assert FULL in event["reason"] and event["level"] == "error"
+        assert server.grant(*ANA).status == 200
+    becomes_ready(server)
+    assert audited(home, "login.ok") == before + LOGINS + 1
+    assert server.wait_event("store_writable")["events_delayed"] == LOGINS + 1
+    assert not server.find("audit_events_lost")
+    assert len([e for e in server.events() if e["event"] == "store_not_writable"]) == 1
+    assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+    assert not server.is_alive(token)
+
+
+def test_lesson_35_events_that_are_lost_at_the_end_are_counted(disk):
+    home, server, disk = disk
+    disk.prepare(server)
+    with disk.full(server):
+        becomes_unready(server, FULL)
+        for _ in range(3):
+            assert server.grant(*ANA).status == 200
+        assert server.stop() == 0
+    assert server.find("audit_events_lost", events=3, level="warn"), server.lines()[-5:]
