@@ -1,7 +1,6 @@
 #include "app/backing.h"
 
 #include "base/secret.h"
-#include "store/memory/memory.h"
 
 bool cd_config_is_durable(const struct cd_config *config)
 {
@@ -39,17 +38,13 @@ static cd_status open_store(const struct cd_config *config, const struct cd_back
                             struct cd_backing *backing, struct cd_error *reterr)
 {
         const struct cd_store_options how = {
-                .url = config->store,
+                .url = config->store.len ? config->store : CD_STR("memory:"),
                 .folder = folder_of(options->file_name),
                 .may_create = options->may_create,
                 .must_be_current = options->must_be_current,
         };
         struct cd_store_opened opened;
 
-        if (!cd_config_is_durable(config)) {
-                backing->store = cd_memory_store_new();
-                return backing->store ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
-        }
         cd_status status = cd_store_open(&how, &opened, reterr);
         if (status != CD_OK)
                 return status;

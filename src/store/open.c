@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 #include "store/postgres/postgres.h"
-#include "store/memory/memory.h"
 #include "store/sql/sql.h"
+#include "store/sqlite/memory.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -91,8 +91,7 @@ static cd_status open_memory(const struct cd_store_options *options, cd_str rest
         (void)options;
         if (rest.len)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: has nothing behind it");
-        ret->store = cd_memory_store_new();
-        return ret->store ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a store");
+        return cd_memory_store_new(&ret->store, reterr);
 }
 
 /* What a URL may begin with, and who opens the rest of it. */

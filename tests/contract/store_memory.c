@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "contract/stage.h"
-#include "store/memory/memory.h"
+#include "support/memory_store.h"
 
 static bool make_place(char *url, size_t size)
 {
@@ -12,7 +12,7 @@ static bool make_place(char *url, size_t size)
 static struct cd_store *open_store(const char *url)
 {
         (void)url;
-        return cd_memory_store_new();
+        return new_memory_store();
 }
 
 static void remove_place(const char *url)

@@ -177,20 +177,19 @@ static cd_status write_work(struct cd_sql_session *session, void *arg, struct cd
         return status;
 }
 
-static void end_writing(void *arg, cd_status status);
-
-/* Under the lock. Where the driver has no room, the next event tries again. */
-static void write_soon(struct cd_sql_audit_later *later)
+/* Takes the turn, where there is something to write, nobody does, and it is worth a try. Under the lock. */
+static bool take_turn(struct cd_sql_audit_later *later)
 {
         if (later->is_writing || later->is_failing || later->count == 0)
-                return;
+                return false;
         later->writing = 0;
-        later->is_writing = later->driver->write_later(later->driver, write_work, later, end_writing, NULL) == CD_OK;
+        later->is_writing = true;
+        return true;
 }
 
-static void end_writing(void *arg, cd_status status)
+/* Returns whether there is more to write, and the turn is the caller's still. */
+static bool end_turn(struct cd_sql_audit_later *later, cd_status status)
 {
-        struct cd_sql_audit_later *later = arg;
         struct waiting *written = NULL;
 
         pthread_mutex_lock(&later->lock);
@@ -198,10 +197,30 @@ static void end_writing(void *arg, cd_status status)
                 written = take(later, later->writing);
         later->is_failing = status != CD_OK;
         later->is_writing = false;
-        write_soon(later);
+        bool has_more = take_turn(later);
         pthread_cond_signal(&later->ended);
         pthread_mutex_unlock(&later->lock);
         free_all(written);
+        return has_more;
+}
+
+static void end_writing(void *arg, cd_status status);
+
+/* With the turn, without the lock: a driver may write at once. Where it has no room, the next event tries again. */
+static void write_soon(struct cd_sql_audit_later *later)
+{
+        if (later->driver->write_later(later->driver, write_work, later, end_writing, NULL) == CD_OK)
+                return;
+        pthread_mutex_lock(&later->lock);
+        later->is_writing = false;
+        pthread_cond_signal(&later->ended);
+        pthread_mutex_unlock(&later->lock);
+}
+
+static void end_writing(void *arg, cd_status status)
+{
+        if (end_turn(arg, status))
+                write_soon(arg);
 }
 
 cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_event *event, struct cd_error *reterr)
@@ -217,9 +236,11 @@ cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_ev
                 *later->last = copy;
                 later->last = &copy->next;
                 later->count++;
-                write_soon(later);
         }
+        bool has_turn = take_turn(later);
         pthread_mutex_unlock(&later->lock);
+        if (has_turn)
+                write_soon(later);
         if (!is_lost)
                 return CD_OK;
         cd_status status = copy ? CD_UNAVAILABLE : CD_NO_MEMORY;

@@ -22,7 +22,7 @@ struct cd_sqlite {
         char path[];
 };
 
-static const struct cd_sql_statement has_migrations = {
+const struct cd_sql_statement cd_sqlite_has_migrations = {
         "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'", 0, 1
 };
 
@@ -86,7 +86,7 @@ static cd_status check_ours(struct cd_sql_session *session, void *arg, struct cd
         static const struct cd_sql_statement any = { "SELECT COUNT(*) FROM sqlite_schema", 0, 1 };
         int64_t of_ours = 0, all = 0;
         const struct cd_sql_call calls[] = {
-                { .statement = &has_migrations, .row = take_count, .arg = &of_ours },
+                { .statement = &cd_sqlite_has_migrations, .row = take_count, .arg = &of_ours },
                 { .statement = &any, .row = take_count, .arg = &all },
         };
 
@@ -141,7 +141,7 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 .free = driver_free,
                 .migrations = cd_sqlite_migrations,
                 .migration_count = cd_sqlite_migration_count,
-                .has_migrations = &has_migrations,
+                .has_migrations = &cd_sqlite_has_migrations,
         };
         sqlite->place = (struct cd_sqlite_place){ .path = sqlite->path,
                                                   .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS };

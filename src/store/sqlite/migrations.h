@@ -4,3 +4,5 @@
 
 extern const struct cd_sql_migration cd_sqlite_migrations[];
 extern const size_t cd_sqlite_migration_count;
+/* Whether there is a table schema_migrations. */
+extern const struct cd_sql_statement cd_sqlite_has_migrations;

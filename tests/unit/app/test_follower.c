@@ -7,8 +7,7 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
-#include "store/memory/memory.h"
-#include "support/check.h"
+#include "support/memory_store.h"
 
 enum {
         NOON = 1795348800
@@ -66,7 +65,7 @@ static int set_up(void **state)
                 .token_lifetime = 300,
                 .memo = cd_token_memo_new(64),
                 .revoked = cd_revoked_new(100),
-                .store = cd_memory_store_new(),
+                .store = new_memory_store(),
                 .clock = &f.clock.port,
                 .random = &cd_random_system,
         };

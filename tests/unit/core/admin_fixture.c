@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/memory/memory.h"
+#include "support/memory_store.h"
 
 static struct admin_fixture *of_clock(const struct cd_clock *clock)
 {
@@ -39,7 +39,7 @@ int admin_set_up(void **state)
         f->clock = (struct cd_clock){ test_now };
         f->random = (struct cd_random){ test_fill };
         f->by = (struct cd_operator){
-                .store = cd_memory_store_new(),
+                .store = new_memory_store(),
                 .clock = &f->clock,
                 .random = &f->random,
                 .actor = CD_STR("os:op"),

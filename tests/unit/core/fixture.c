@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/lockout.h"
+#include "support/memory_store.h"
 
 static cd_time test_now(const struct cd_clock *clock)
 {
@@ -57,7 +58,7 @@ int fixture_set_up(void **state)
                 .clients = f->clients,
                 .memo = cd_token_memo_new(64),
                 .revoked = cd_revoked_new(4),
-                .store = cd_memory_store_new(),
+                .store = new_memory_store(),
                 .login = &f->login,
                 .accepts_any_user = true,
                 .clock = &f->clock.port,

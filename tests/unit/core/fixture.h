@@ -4,7 +4,6 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
 #include "crypto/password.h"
-#include "store/memory/memory.h"
 #include "support/check.h"
 
 struct test_clock {

@@ -1,0 +1,128 @@
+/* The third driver of store/sql: one SQLite connection to a database in memory, under one lock. There is no file and no disk to wait for, so there
+ * are no threads, no groups and no write-ahead log: a commit takes microseconds. SQLite's own ways to share such a database among connections lock
+ * whole tables, and a reader would fail where it meets the writer. */
+#include "store/sqlite/memory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "store/sqlite/connection.h"
+#include "store/sqlite/group.h"
+#include "store/sqlite/migrations.h"
+
+struct cd_sqlite_memory {
+        struct cd_sql_driver port; /* first, so that one pointer is both */
+        struct cd_sqlite_connection *connection;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool has_changed; /* since the last wait */
+};
+
+/* Reads and writes alike. */
+static cd_status run(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+{
+        struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+        struct cd_sqlite_job job = { .work = work, .arg = arg };
+
+        pthread_mutex_lock(&memory->lock);
+        sqlite3_int64 before = sqlite3_total_changes64(memory->connection->db);
+        cd_sqlite_group_run(memory->connection, &job);
+        if (sqlite3_total_changes64(memory->connection->db) != before) {
+                memory->has_changed = true;
+                pthread_cond_signal(&memory->changed);
+        }
+        pthread_mutex_unlock(&memory->lock);
+        if (job.status != CD_OK && reterr)
+                *reterr = job.error;
+        return job.status;
+}
+
+/* Nobody would gain by waiting. */
+static cd_status run_now(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+                         void (*done)(void *arg, cd_status status), struct cd_error *reterr)
+{
+        (void)reterr;
+        done(arg, run(driver, work, arg, NULL));
+        return CD_OK;
+}
+
+static void wait(struct cd_sql_driver *driver, int64_t timeout_ms)
+{
+        struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+        int64_t until_us = cd_monotonic_us() + timeout_ms * 1000;
+        struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
+
+        pthread_mutex_lock(&memory->lock);
+        while (!memory->has_changed && pthread_cond_timedwait(&memory->changed, &memory->lock, &until) == 0)
+                ;
+        memory->has_changed = false;
+        pthread_mutex_unlock(&memory->lock);
+}
+
+static void wake(struct cd_sql_driver *driver)
+{
+        struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+
+        pthread_mutex_lock(&memory->lock);
+        memory->has_changed = true;
+        pthread_cond_signal(&memory->changed);
+        pthread_mutex_unlock(&memory->lock);
+}
+
+static void driver_free(struct cd_sql_driver *driver)
+{
+        struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+
+        cd_sqlite_connection_close(memory->connection);
+        pthread_cond_destroy(&memory->changed);
+        pthread_mutex_destroy(&memory->lock);
+        free(memory);
+}
+
+static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr)
+{
+        static const struct cd_sqlite_place place = { .path = ":memory:" };
+        struct cd_sqlite_memory *memory = calloc(1, sizeof(*memory));
+        pthread_condattr_t attributes;
+
+        if (!memory)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database");
+        memory->port = (struct cd_sql_driver){
+                .read = run,
+                .write = run,
+                .write_later = run_now,
+                .wait = wait,
+                .wake = wake,
+                .free = driver_free,
+                .migrations = cd_sqlite_migrations,
+                .migration_count = cd_sqlite_migration_count,
+                .has_migrations = &cd_sqlite_has_migrations,
+        };
+        pthread_mutex_init(&memory->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&memory->changed, &attributes);
+        pthread_condattr_destroy(&attributes);
+        cd_status status = cd_sqlite_connection_open(&place, true, &memory->connection, reterr);
+        if (status == CD_OK)
+                *ret = &memory->port;
+        else
+                driver_free(&memory->port);
+        return status;
+}
+
+cd_status cd_memory_store_new(struct cd_store **ret, struct cd_error *reterr)
+{
+        struct cd_sql_driver *driver = NULL;
+        struct cd_sql_migrated migrated;
+        cd_status status = open_memory(&driver, reterr);
+
+        if (status != CD_OK)
+                return status;
+        status = cd_sql_migrate(driver, &migrated, reterr);
+        if (status == CD_OK)
+                return cd_sql_store_new(driver, ret, reterr);
+        driver->free(driver);
+        return status;
+}
