@@ -1,0 +1,356 @@
+#include "store/sql/table.h"
+
+#include <string.h>
+
+#include "store/sql/kinds.h"
+
+enum {
+        LISTS_ARENA = 16 << 20, /* bytes, for the lists of one row */
+};
+
+/* ---- statements ---- */
+
+/* The text that was added since `start`, as a statement. */
+static struct cd_sql_statement end_text(struct cd_buf *to, size_t start, size_t params, size_t columns)
+{
+        cd_buf_add_char(to, '\0');
+        return (struct cd_sql_statement){ to->ptr + start, (unsigned)params, (unsigned)columns };
+}
+
+static size_t first_inserted(const struct cd_sql_table *table)
+{
+        return table->store_gives_key ? 1 : 0;
+}
+
+static void add_names(struct cd_buf *to, const struct cd_sql_table *table, size_t from)
+{
+        for (size_t i = from; i < table->count; i++)
+                cd_buf_printf(to, "%s%s", i > from ? ", " : "", table->columns[i].name);
+}
+
+void cd_sql_table_write_insert(const struct cd_sql_table *table, size_t rows, struct cd_buf *to)
+{
+        size_t from = first_inserted(table), each = table->count - from;
+
+        cd_buf_printf(to, "INSERT INTO %s (", table->name);
+        add_names(to, table, from);
+        for (size_t i = 0; i < rows * each; i++)
+                cd_buf_printf(to, "%s$%zu", i == 0 ? ") VALUES (" : i % each == 0 ? "), (" : ", ", i + 1);
+        cd_buf_add_char(to, ')');
+}
+
+static void add_select(struct cd_buf *to, const struct cd_sql_table *table)
+{
+        cd_buf_add(to, CD_STR("SELECT "));
+        add_names(to, table, 0);
+        cd_buf_printf(to, " FROM %s WHERE %s", table->name, table->columns[0].name);
+}
+
+static void write_reads(struct cd_sql_table *table, struct cd_buf *to)
+{
+        const char *key = table->columns[0].name;
+        size_t start = to->len;
+
+        add_select(to, table);
+        cd_buf_add(to, CD_STR(" = $1"));
+        table->get = end_text(to, start, 1, table->count);
+        start = to->len;
+        add_select(to, table);
+        cd_buf_printf(to, " > $1 ORDER BY %s LIMIT $2", key);
+        table->page = end_text(to, start, 2, table->count);
+}
+
+static void write_inserts(struct cd_sql_table *table, struct cd_buf *to)
+{
+        size_t inserted = table->count - first_inserted(table), start = to->len;
+
+        cd_sql_table_write_insert(table, 1, to);
+        cd_buf_add(to, CD_STR(" ON CONFLICT DO NOTHING"));
+        table->insert = end_text(to, start, inserted, 0);
+        if (table->store_gives_key)
+                return;
+        start = to->len;
+        cd_sql_table_write_insert(table, 1, to);
+        cd_buf_printf(to, " ON CONFLICT (%s) DO UPDATE SET", table->columns[0].name);
+        for (size_t i = 1; i < table->count; i++)
+                cd_buf_printf(to, "%s %s = excluded.%s", i > 1 ? "," : "", table->columns[i].name,
+                              table->columns[i].name);
+        table->put = end_text(to, start, inserted, 0);
+}
+
+static void write_deletes(struct cd_sql_table *table, struct cd_buf *to)
+{
+        const char *key = table->columns[0].name;
+        size_t start = to->len;
+
+        cd_buf_printf(to, "DELETE FROM %s WHERE %s = $1", table->name, key);
+        table->remove = end_text(to, start, 1, 0);
+        if (!table->expires)
+                return;
+        start = to->len;
+        cd_buf_printf(to, "DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s <= $1 ORDER BY %s LIMIT $2)",
+                      table->name, key, key, table->name, table->expires, table->expires);
+        table->expire = end_text(to, start, 2, 0);
+}
+
+void cd_sql_table_prepare(struct cd_sql_table *table)
+{
+        struct cd_buf to;
+
+        cd_buf_init_fixed(&to, table->text, sizeof(table->text));
+        write_reads(table, &to);
+        write_inserts(table, &to);
+        write_deletes(table, &to);
+}
+
+/* ---- rows ---- */
+
+static cd_status value_of(const struct cd_sql_column *column, const void *member, struct cd_arena *arena,
+                          struct cd_sql_value *ret, struct cd_error *reterr)
+{
+        const cd_str *text = member;
+        cd_str list;
+        cd_status status;
+
+        switch (column->member) {
+        case CD_SQL_INT64:
+                *ret = cd_sql_integer(*(const int64_t *)member);
+                return CD_OK;
+        case CD_SQL_UNSIGNED:
+                *ret = cd_sql_integer(*(const unsigned *)member);
+                return CD_OK;
+        case CD_SQL_BOOL:
+                *ret = cd_sql_integer(*(const bool *)member);
+                return CD_OK;
+        case CD_SQL_STRING:
+                *ret = cd_sql_text(*text);
+                return CD_OK;
+        case CD_SQL_MAYBE_STRING:
+                *ret = cd_sql_text_or_null(text->len ? *text : (cd_str){ NULL, 0 });
+                return CD_OK;
+        case CD_SQL_BLOB:
+                *ret = cd_sql_bytes(*text);
+                return CD_OK;
+        case CD_SQL_ARRAY:
+                *ret = cd_sql_bytes(cd_str_of(member, column->size));
+                return CD_OK;
+        case CD_SQL_STRINGS:
+                status = cd_sql_write_strings(arena, *(const struct cd_strs *)member, &list, reterr);
+                if (status == CD_OK)
+                        *ret = cd_sql_text(list);
+                return status;
+        }
+        return CD_INTERNAL;
+}
+
+cd_status cd_sql_row_params(const struct cd_sql_table *table, const void *row, struct cd_arena *arena,
+                            struct cd_sql_value *params, struct cd_error *reterr)
+{
+        for (size_t i = first_inserted(table); i < table->count; i++) {
+                const struct cd_sql_column *column = &table->columns[i];
+                cd_status status = value_of(column, (const char *)row + column->offset, arena, params++, reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        return CD_OK;
+}
+
+static void read_member(const struct cd_sql_column *column, struct cd_sql_reader *reader, void *member)
+{
+        cd_str bytes;
+
+        switch (column->member) {
+        case CD_SQL_INT64:
+                *(int64_t *)member = cd_sql_read_integer(reader);
+                return;
+        case CD_SQL_UNSIGNED:
+                *(unsigned *)member = (unsigned)cd_sql_read_integer(reader);
+                return;
+        case CD_SQL_BOOL:
+                *(bool *)member = cd_sql_read_integer(reader) != 0;
+                return;
+        case CD_SQL_STRING:
+        case CD_SQL_MAYBE_STRING:
+                *(cd_str *)member = cd_sql_read_text(reader);
+                return;
+        case CD_SQL_BLOB:
+                *(cd_str *)member = cd_sql_read_bytes(reader);
+                return;
+        case CD_SQL_ARRAY:
+                bytes = cd_sql_read_bytes(reader);
+                if (bytes.len == column->size)
+                        memcpy(member, bytes.ptr, bytes.len);
+                else if (reader->status == CD_OK)
+                        reader->status = CD_UNAVAILABLE;
+                return;
+        case CD_SQL_STRINGS:
+                *(struct cd_strs *)member = cd_sql_read_strings(reader);
+        }
+}
+
+cd_status cd_sql_row_read(const struct cd_sql_table *table, struct cd_arena *arena, const struct cd_sql_value *values,
+                          void *ret, struct cd_error *reterr)
+{
+        struct cd_sql_reader reader = { .arena = arena, .next = values };
+
+        for (size_t i = 0; i < table->count; i++)
+                read_member(&table->columns[i], &reader, (char *)ret + table->columns[i].offset);
+        return cd_sql_read_end(&reader, reterr);
+}
+
+/* ---- within a transaction ---- */
+
+static cd_status write_row(const struct cd_sql_table *table, const struct cd_sql_statement *statement,
+                           struct cd_sql_session *session, const void *row, int64_t *ret_changed,
+                           struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
+        struct cd_sql_value params[CD_SQL_TABLE_COLUMNS];
+
+        cd_arena_init(&arena, LISTS_ARENA);
+        cd_status status = cd_sql_row_params(table, row, &arena, params, reterr);
+        return status == CD_OK ? cd_sql_execute(session, statement, params, ret_changed, reterr) : status;
+}
+
+cd_status cd_sql_table_insert(const struct cd_sql_table *table, struct cd_sql_session *session, const void *row,
+                              int64_t *ret_changed, struct cd_error *reterr)
+{
+        return write_row(table, &table->insert, session, row, ret_changed, reterr);
+}
+
+cd_status cd_sql_table_remove(const struct cd_sql_table *table, struct cd_sql_session *session, cd_str key,
+                              int64_t *ret_changed, struct cd_error *reterr)
+{
+        const struct cd_sql_value params[] = { cd_sql_text(key) };
+
+        return cd_sql_execute(session, &table->remove, params, ret_changed, reterr);
+}
+
+cd_status cd_sql_table_expire(const struct cd_sql_table *table, struct cd_sql_session *session, cd_time time,
+                              size_t limit, size_t *ret_deleted, struct cd_error *reterr)
+{
+        return cd_sql_delete_some(session, &table->expire, time, limit, ret_deleted, reterr);
+}
+
+/* ---- transactions of their own ---- */
+
+struct finding {
+        const struct cd_sql_table *table;
+        struct cd_arena *arena;
+        cd_str key;
+        void *row;
+        bool found;
+};
+
+static cd_status take_found(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
+{
+        struct finding *finding = arg;
+
+        finding->found = true;
+        return cd_sql_row_read(finding->table, finding->arena, values, finding->row, reterr);
+}
+
+static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct finding *finding = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(finding->key) };
+
+        finding->found = false;
+        return cd_sql_query(session, &finding->table->get, params, take_found, finding, reterr);
+}
+
+cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,
+                      void *ret, struct cd_error *reterr)
+{
+        void *row = cd_arena_calloc(arena, 1, table->row_size); /* *ret is written only on success */
+        struct finding finding = { .table = table, .arena = arena, .key = key, .row = row };
+        cd_status status = CD_OK;
+
+        if (!row)
+                return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for a %s", table->one);
+        if (cd_sql_is_text(key))
+                status = cd_sql_read(store, find_work, &finding, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!finding.found)
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR(""), "no such %s", table->one);
+        memcpy(ret, row, table->row_size);
+        return CD_OK;
+}
+
+struct paging {
+        const struct cd_sql_table *table;
+        const struct cd_sql_value *params; /* after, limit */
+        struct cd_sql_list list;
+};
+
+static cd_status take_row(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
+{
+        struct paging *paging = arg;
+        void *row = cd_sql_list_add(&paging->list);
+
+        if (!row)
+                return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for a page of %s", paging->table->name);
+        return cd_sql_row_read(paging->table, paging->list.arena, values, row, reterr);
+}
+
+static cd_status page_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct paging *paging = arg;
+
+        paging->list.count = 0;
+        return cd_sql_query(session, &paging->table->page, paging->params, take_row, paging, reterr);
+}
+
+cd_status cd_sql_page(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena,
+                      struct cd_sql_value after, size_t limit, struct cd_sql_list *ret, struct cd_error *reterr)
+{
+        const struct cd_sql_value params[] = { after, cd_sql_integer(limit < INT64_MAX ? (int64_t)limit : INT64_MAX) };
+        struct paging paging = { .table = table,
+                                 .params = params,
+                                 .list = { .arena = arena, .size = table->row_size } };
+        cd_status status = cd_sql_read(store, page_work, &paging, reterr);
+
+        if (status == CD_OK)
+                *ret = paging.list;
+        return status;
+}
+
+struct putting {
+        const struct cd_sql_table *table;
+        const void *row;
+};
+
+static cd_status put_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct putting *putting = arg;
+
+        return write_row(putting->table, &putting->table->put, session, putting->row, NULL, reterr);
+}
+
+cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row,
+                     struct cd_error *reterr)
+{
+        struct putting putting = { table, row };
+
+        return cd_sql_write(store, put_work, &putting, reterr);
+}
+
+struct removing {
+        const struct cd_sql_table *table;
+        cd_str key;
+};
+
+static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct removing *removing = arg;
+
+        return cd_sql_table_remove(removing->table, session, removing->key, NULL, reterr);
+}
+
+cd_status cd_sql_remove(const struct cd_sql_table *table, struct cd_store *store, cd_str key, struct cd_error *reterr)
+{
+        struct removing removing = { table, key };
+
+        return cd_sql_is_text(key) ? cd_sql_write(store, remove_work, &removing, reterr) : CD_OK;
+}
