@@ -47,11 +47,11 @@ void memory_changed(struct memory_store *m, int64_t *version)
 void memory_with_done(struct memory_with *with)
 {
         cd_row_free(&cd_memory_event_kind, with->event);
-        cd_row_free(&cd_memory_revocation_kind, with->cut);
+        cd_row_free(&cd_memory_revocation_kind, with->revocation);
 }
 
-cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *event, const struct cd_revocation *cut,
-                         struct memory_with *ret, struct cd_error *reterr)
+cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *event,
+                         const struct cd_revocation *revocation, struct memory_with *ret, struct cd_error *reterr)
 {
         char memory[5][CD_AUDIT_TEXT_MAX];
         cd_status status = CD_OK;
@@ -69,8 +69,8 @@ cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *ev
                 if (status == CD_OK)
                         status = cd_rows_reserve(&m->audit, 1, reterr);
         }
-        if (status == CD_OK && cut) {
-                status = cd_row_new(&cd_memory_revocation_kind, cut, (void **)&ret->cut, reterr);
+        if (status == CD_OK && revocation) {
+                status = cd_row_new(&cd_memory_revocation_kind, revocation, (void **)&ret->revocation, reterr);
                 if (status == CD_OK)
                         status = cd_rows_reserve(&m->revocations, 1, reterr);
         }
@@ -83,8 +83,8 @@ void memory_commit(struct memory_store *m, struct memory_with *with)
                 with->event->id = ++m->last_event;
                 cd_rows_insert(&m->audit, m->audit.count, with->event);
         }
-        if (with->cut)
-                memory_add_revocation(m, with->cut);
+        if (with->revocation)
+                memory_add_revocation(m, with->revocation);
         *with = (struct memory_with){ 0 };
 }
 

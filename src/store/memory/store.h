@@ -45,13 +45,13 @@ void memory_changed(struct memory_store *m, int64_t *version);
  * a failure has changed nothing. What was not committed is freed at the end of the scope. */
 struct memory_with {
         struct cd_audit_event *event;
-        struct cd_revocation *cut;
+        struct cd_revocation *revocation;
 };
 #define MEMORY_WITH __attribute__((cleanup(memory_with_done)))
 void memory_with_done(struct memory_with *with);
-/* `event` and `cut` may be NULL. */
-cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *event, const struct cd_revocation *cut,
-                         struct memory_with *ret, struct cd_error *reterr);
+/* `event` and `revocation` may be NULL. */
+cd_status memory_prepare(struct memory_store *m, const struct cd_audit_event *event,
+                         const struct cd_revocation *revocation, struct memory_with *ret, struct cd_error *reterr);
 void memory_commit(struct memory_store *m, struct memory_with *with);
 
 /* There must be room, and no such jti. Numbers it and takes it. */

@@ -36,6 +36,7 @@ static cd_status add(struct cd_store *store, const struct cd_client_record *clie
                 status = cd_row_new(&cd_memory_client_kind, client, &row, reterr);
         if (status != CD_OK)
                 return status;
+        ((struct cd_client_record *)row)->generation = m->versions.clients + 1;
         cd_rows_insert(&m->clients, at, row);
         memory_commit(m, &with);
         memory_changed(m, &m->versions.clients);

@@ -2,8 +2,9 @@
 
 const struct cd_row_kind cd_memory_revocation_kind = {
         .size = sizeof(struct cd_revocation),
-        .strings = { offsetof(struct cd_revocation, jti), offsetof(struct cd_revocation, user) },
-        .string_count = 2,
+        .strings = { offsetof(struct cd_revocation, jti), offsetof(struct cd_revocation, user),
+                     offsetof(struct cd_revocation, client_id) },
+        .string_count = 3,
 };
 
 /* The version numbers the rows: both grow under the one lock. */
@@ -24,7 +25,7 @@ static cd_status add(struct cd_store *store, const struct cd_revocation *revocat
         cd_status status = memory_prepare(m, NULL, revocation, &with, reterr);
         if (status != CD_OK)
                 return status;
-        if (revocation->jti.len && cd_map_add(m->by_jti, with.cut->jti, with.cut) != CD_OK)
+        if (revocation->jti.len && cd_map_add(m->by_jti, with.revocation->jti, with.revocation) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a revocation");
         memory_commit(m, &with);
         return CD_OK;

@@ -30,8 +30,9 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str dig
 {
         struct memory_store *m MEMORY_LOCKED = memory_lock(store);
         const struct cd_session *session = cd_rows_find(&m->sessions, digest, NULL);
+        const struct cd_user *user = session ? cd_rows_find(&m->users, session->user, NULL) : NULL;
 
-        if (!session)
+        if (!user || user->disabled || user->generation != session->generation)
                 return cd_fail(reterr, CD_NOT_FOUND, "no such session");
         return cd_row_get(&cd_memory_session_kind, session, arena, ret, reterr);
 }
@@ -61,13 +62,4 @@ void memory_remove_sessions_of(struct memory_store *m, cd_str user)
         m->sessions.count = kept;
 }
 
-static cd_status remove_of_user(struct cd_store *store, cd_str user, struct cd_error *reterr)
-{
-        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
-
-        (void)reterr;
-        memory_remove_sessions_of(m, user);
-        return CD_OK;
-}
-
-const struct cd_session_ops cd_memory_session_ops = { put, find, remove_session, remove_of_user };
+const struct cd_session_ops cd_memory_session_ops = { put, find, remove_session };

@@ -57,11 +57,14 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
         if (status == CD_OK)
                 status = cd_rows_reserve(&m->users, users->count, reterr);
         while (status == CD_OK && added < users->count) {
-                status = add_one(m, &users->items[added], reterr);
+                struct cd_user user = users->items[added];
+                user.generation = m->versions.revocations + 1;
+                status = add_one(m, &user, reterr);
                 if (status == CD_OK)
                         added++;
         }
         if (status == CD_OK) {
+                memory_changed(m, &m->versions.revocations);
                 memory_commit(m, &with);
                 return CD_OK;
         }
@@ -71,17 +74,47 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
         return status;
 }
 
+static bool is_other(cd_str there, cd_str given)
+{
+        return given.ptr && !cd_str_eq(there, given);
+}
+
+static bool is_other_switch(const struct cd_user *user, enum cd_user_switch to)
+{
+        return to != CD_USER_AS_IT_IS && user->disabled != (to == CD_USER_DISABLE);
+}
+
+static bool clears_failures(const struct cd_user_change *change)
+{
+        return change->password.ptr || change->disabled == CD_USER_ENABLE;
+}
+
+static bool changes_anything(const struct cd_user *user, const struct cd_user_change *change)
+{
+        return is_other(user->password, change->password) || is_other(user->grants, change->grants) ||
+               is_other_switch(user, change->disabled) || change->ends_sessions ||
+               (user->failures && clears_failures(change));
+}
+
+static bool ends_sessions(const struct cd_user *user, const struct cd_user_change *change)
+{
+        return (is_other(user->password, change->password) && !change->is_rehash) ||
+               is_other(user->grants, change->grants) || (change->disabled == CD_USER_DISABLE && !user->disabled) ||
+               change->ends_sessions;
+}
+
 /* The row that *user becomes; not in its place yet. */
-static cd_status change_copy(const struct cd_user *user, const struct cd_user_change *change, void **ret,
-                             struct cd_error *reterr)
+static cd_status change_copy(const struct cd_user *user, const struct cd_user_change *change, int64_t generation,
+                             void **ret, struct cd_error *reterr)
 {
         struct cd_user next = *user;
 
+        next.generation = generation;
         if (change->password.ptr) {
                 next.password = change->password;
                 next.password_at = change->now;
         }
-        if (change->password.ptr || change->disabled == CD_USER_ENABLE)
+        if (clears_failures(change))
                 next.failures = next.failed_at = 0;
         if (change->grants.ptr)
                 next.grants = change->grants;
@@ -91,11 +124,9 @@ static cd_status change_copy(const struct cd_user *user, const struct cd_user_ch
         return cd_row_new(&cd_memory_user_kind, &next, ret, reterr);
 }
 
-/* The end of the user's tokens, where the change asks for it. */
-static const struct cd_revocation *cut_of(const struct cd_user_change *change, struct cd_revocation *cut)
+static struct cd_revocation revocation_of(const struct cd_user_change *change)
 {
-        *cut = (struct cd_revocation){ .user = change->name, .before = change->now, .expires_at = change->cut_until };
-        return change->cut_until ? cut : NULL;
+        return (struct cd_revocation){ .user = change->name, .expires_at = change->now + CD_REVOCATION_LASTS };
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
@@ -103,7 +134,7 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
 {
         struct memory_store *m MEMORY_LOCKED = memory_lock(store);
         struct memory_with with MEMORY_WITH = { 0 };
-        struct cd_revocation cut;
+        const struct cd_revocation revocation = revocation_of(change);
         void *row = NULL;
         size_t at;
         const struct cd_user *user = cd_rows_find(&m->users, change->name, &at);
@@ -114,10 +145,13 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
                 return cd_fail(reterr, CD_NOT_FOUND, "the user's password has changed meanwhile");
         if (change->if_grants.ptr && !cd_str_eq(user->grants, change->if_grants))
                 return cd_fail(reterr, CD_NOT_FOUND, "the user's grants have changed meanwhile");
+        if (!changes_anything(user, change))
+                return CD_OK;
 
-        cd_status status = memory_prepare(m, event, cut_of(change, &cut), &with, reterr);
+        bool ends = ends_sessions(user, change);
+        cd_status status = memory_prepare(m, event, ends ? &revocation : NULL, &with, reterr);
         if (status == CD_OK)
-                status = change_copy(user, change, &row, reterr);
+                status = change_copy(user, change, ends ? m->versions.revocations + 1 : user->generation, &row, reterr);
         if (status != CD_OK)
                 return status;
         cd_rows_replace(&m->users, at, row);
@@ -130,12 +164,12 @@ static cd_status remove_user(struct cd_store *store, const struct cd_user_change
 {
         struct memory_store *m MEMORY_LOCKED = memory_lock(store);
         struct memory_with with MEMORY_WITH = { 0 };
-        struct cd_revocation cut;
+        const struct cd_revocation revocation = revocation_of(change);
         size_t at;
 
         if (!cd_rows_find(&m->users, change->name, &at))
                 return unknown(reterr);
-        cd_status status = memory_prepare(m, event, cut_of(change, &cut), &with, reterr);
+        cd_status status = memory_prepare(m, event, &revocation, &with, reterr);
         if (status != CD_OK)
                 return status;
         memory_remove_sessions_of(m, change->name);
