@@ -79,12 +79,12 @@ def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_com
 
 def test_a_command_that_changes_nothing_ends_nothing_and_is_not_in_the_audit(running):
     home, server = running
-    token, events = server.token(*ANA), home.cardea("audit", "list", "--json")
+    token, events = server.token(*ANA), home.cardea("audit", "tail", "--json")
     home.cardea("user", "grant", "ana", "role=editor")
     home.cardea("user", "enable", "ana")
     export = home.cardea("user", "export")
     home.cardea("user", "import", "-", "--update", text=export)
-    assert [e for e in home.cardea("audit", "list", "--json").splitlines() if "os:" in e] == [
+    assert [e for e in home.cardea("audit", "tail", "--json").splitlines() if "os:" in e] == [
         e for e in events.splitlines() if "os:" in e]
     home.cardea("user", "disable", "bo")
     soon(lambda: server.grant("bo", "bo's password").status == 401, "the change of bo to be known")
