@@ -13,8 +13,8 @@ static const char *const any_user[] = { "never", "demo-only", "private-network-d
         }
 
 static const struct cd_field tokens_fields[] = {
-        FIELD(struct cd_config_tokens, lifetime, DURATION, .min = 1000, .max = 86400000, .fallback = "5m",
-              .help = "how long an access token lives, 1s to 24h"),
+        FIELD(struct cd_config_tokens, lifetime, DURATION, .min = 1000, .max = CD_TOKEN_LIFETIME_MAX * 1000,
+              .fallback = "5m", .help = "how long an access token lives, 1s to 24h"),
         FIELD(struct cd_config_tokens, alg, CHOICE, .choices = algs, .fallback = "ES256",
               .help = "how tokens are signed"),
 };
@@ -26,8 +26,8 @@ static const struct cd_field grant_fields[] = {
               .help = "\"aud\" of the tokens of /grant; without it there is no /grant"),
         FIELD(struct cd_config_grant, client_id, STRING, .min = 1, .max = 256, .fallback = "grant",
               .help = "\"client_id\" of these tokens"),
-        FIELD(struct cd_config_grant, lifetime, DURATION, .min = 1000, .max = 86400000, .fallback = "5m",
-              .help = "how long such a token lives, 1s to 24h"),
+        FIELD(struct cd_config_grant, lifetime, DURATION, .min = 1000, .max = CD_TOKEN_LIFETIME_MAX * 1000,
+              .fallback = "5m", .help = "how long such a token lives, 1s to 24h"),
         FIELD(struct cd_config_grant, realm, STRING, .min = 1, .max = 128, .fallback = "cardea",
               .help = "what a browser says when it asks for the password"),
 };

@@ -7,6 +7,7 @@
 
 #include "app/follower_keys.h"
 #include "base/map.h"
+#include "core/expiry_clock.h"
 
 enum {
         WAIT_MS = 500,        /* the longest between two looks at the store */
@@ -14,7 +15,7 @@ enum {
         PAUSE_MS = 10,        /* the least between two looks, while a busy store changes all the time */
         PAGE = 1000,          /* revocations read at a time */
         EXPIRE_STEP = 500,    /* rows deleted at a time */
-        EXPIRE_EVERY_MS = 5000,
+        EXPIRE_EVERY = 5,     /* seconds */
         SWEEP_STEPS = 4096,
         LIST_CEILING = 256 * 1024 * 1024,
         PAGE_CEILING = 4 * 1024 * 1024,
@@ -35,9 +36,10 @@ struct cd_follower {
         bool is_dirty;            /* what is shown is not what was loaded */
         bool has_failed;          /* it could not be shown */
         int64_t away_since;       /* cd_monotonic_us */
-        int64_t next_expire;      /* cd_monotonic_us */
+        int64_t next_expire;      /* uptime of the clock */
         int64_t unwritable_since; /* cd_monotonic_us; 0: it can be written */
         uint64_t lost_events;     /* that were logged */
+        struct cd_expiry_clock expiry;
         pthread_t thread;
         bool has_thread;
         atomic_bool stopping;
@@ -56,7 +58,7 @@ static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd
                 .scopes = record->scopes,
                 .audience = record->audience.len ? record->audience : core->issuer,
                 .introspect = record->introspect,
-                .created_at = record->created_at,
+                .generation = record->generation,
         };
 }
 
@@ -125,10 +127,10 @@ static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
 
 /* ---- revocations ---- */
 
-static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *list, cd_time now)
+static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *list)
 {
         for (size_t i = 0; i < list->count; i++) {
-                if (cd_revoked_add(f->common.revoked, &list->items[i], now) != CD_OK)
+                if (cd_revoked_add(f->common.revoked, &list->items[i]) != CD_OK)
                         return CD_NO_MEMORY;
                 f->last_revocation = list->items[i].seq;
         }
@@ -136,7 +138,7 @@ static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *
 }
 
 /* Until all are in the mirror, nothing counts as not revoked. */
-static cd_status load_revocations(struct cd_follower *f, cd_time now, struct cd_error *reterr)
+static cd_status load_revocations(struct cd_follower *f, struct cd_error *reterr)
 {
         struct cd_store *store = f->common.store;
         struct cd_revocation_list list;
@@ -147,7 +149,7 @@ static cd_status load_revocations(struct cd_follower *f, cd_time now, struct cd_
         do {
                 cd_arena_reset(&arena);
                 status = store->revocations->list(store, &arena, f->last_revocation, PAGE, &list, reterr);
-                if (status == CD_OK && mirror(f, &list, now) != CD_OK) {
+                if (status == CD_OK && mirror(f, &list) != CD_OK) {
                         cd_revoked_set_complete(f->common.revoked, false);
                         status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the revocations");
                 }
@@ -197,7 +199,7 @@ static cd_status load(struct cd_follower *f, const struct cd_store_versions *now
         cd_status status = CD_OK;
 
         if (now_there->revocations != f->seen.revocations) {
-                status = load_revocations(f, now, reterr);
+                status = load_revocations(f, reterr);
                 if (status == CD_OK)
                         f->seen.revocations = now_there->revocations;
         }
@@ -305,6 +307,20 @@ static void note_lost(struct cd_follower *f, uint64_t lost)
         f->lost_events = lost;
 }
 
+static cd_time expiry_now(struct cd_follower *f, cd_time now)
+{
+        bool had_doubts = cd_expiry_clock_doubts(&f->expiry);
+        cd_time expiry_now = cd_expiry_clock_now(&f->expiry, f->common.clock, now);
+        struct cd_log_event event;
+
+        if (!had_doubts && cd_expiry_clock_doubts(&f->expiry)) {
+                cd_log_begin(&event, f->options.log, CD_LOG_WARN, "clock_jumped");
+                cd_log_int(&event, "ahead_s", now - expiry_now);
+                cd_log_end(&event);
+        }
+        return expiry_now;
+}
+
 /* Small steps; one after the other as long as there is more. */
 static void expire(struct cd_follower *f, cd_time now)
 {
@@ -316,7 +332,8 @@ static void expire(struct cd_follower *f, cd_time now)
         size_t deleted = 0;
 
         cd_revoked_sweep(f->common.revoked, now, SWEEP_STEPS);
-        if (cd_monotonic_us() < f->next_expire)
+        int64_t uptime = f->common.clock->uptime(f->common.clock);
+        if (uptime < f->next_expire)
                 return;
         cd_status status = f->common.store->expire(f->common.store, &what, &deleted, &err);
         if (status == CD_OK)
@@ -328,7 +345,7 @@ static void expire(struct cd_follower *f, cd_time now)
                 note_unwritable(f, &err);
         }
         bool has_more = status == CD_OK && deleted >= EXPIRE_STEP;
-        f->next_expire = has_more ? 0 : cd_monotonic_us() + EXPIRE_EVERY_MS * 1000LL;
+        f->next_expire = has_more ? 0 : uptime + EXPIRE_EVERY;
 }
 
 bool cd_follower_step(struct cd_follower *f)
@@ -345,7 +362,7 @@ bool cd_follower_step(struct cd_follower *f)
         if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)
-                expire(f, now);
+                expire(f, expiry_now(f, now));
         return is_there;
 }
 
@@ -402,7 +419,7 @@ static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
         if (status == CD_OK)
                 status = show(f, now, reterr);
         if (status == CD_OK)
-                expire(f, now); /* so that readiness is right from the first request on */
+                expire(f, expiry_now(f, now)); /* so that readiness is right from the first request on, and later times have one to compare with */
         return status;
 }
 

@@ -11,7 +11,7 @@
 #include "http/server.h"
 
 enum {
-        /* Live revocations; one costs about 150 bytes. */
+        /* Revoked tokens that have not expired; one costs about 150 bytes. */
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
         MEMO_SLOTS = 1 << 16,

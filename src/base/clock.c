@@ -20,7 +20,15 @@ static cd_time system_now(const struct cd_clock *clock)
         return clock_gettime(CLOCK_REALTIME, &ts) == 0 ? (cd_time)ts.tv_sec : -1;
 }
 
-const struct cd_clock cd_clock_system = { .now = system_now };
+static int64_t system_uptime(const struct cd_clock *clock)
+{
+        struct timespec ts;
+
+        (void)clock;
+        return clock_gettime(CLOCK_BOOTTIME, &ts) == 0 ? (int64_t)ts.tv_sec : -1;
+}
+
+const struct cd_clock cd_clock_system = { .now = system_now, .uptime = system_uptime };
 
 int64_t cd_monotonic_us(void)
 {

@@ -17,8 +17,7 @@
         "such client.\n"
 
 enum {
-        JSON_MAX = 1024 * 1024, /* bytes of one client */
-        FOLLOWED_AFTER = 1,     /* second, in which every server learns of a change */
+        JSON_MAX = 1024 * 1024 /* bytes of one client */
 };
 
 static int need_id(const char *command)
@@ -199,16 +198,6 @@ static const struct cd_command client_secret = {
         .run = run_secret,
 };
 
-/* A server may give the old client a token for a second still. A client of that id that is added behind this second is younger than
- * all of those, which stay dead. */
-static void outlast_servers(const struct cd_work *work)
-{
-        cd_time now = work->by.clock->now(work->by.clock);
-
-        for (cd_time second = now; now >= 0 && second <= now + FOLLOWED_AFTER; second++)
-                cd_work_outlast(work, second);
-}
-
 static int remove_client(struct cd_work *work, const char *id, bool is_sure)
 {
         struct cd_error err = { 0 };
@@ -223,7 +212,6 @@ static int remove_client(struct cd_work *work, const char *id, bool is_sure)
                 status = cd_admin_client_remove(&work->by, &work->arena, cd_str_from_c(id), &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        outlast_servers(work);
         printf("client %s removed\n", id);
         return CD_EXIT_OK;
 }
@@ -253,10 +241,9 @@ static const struct cd_command client_remove = {
         .summary = "remove a client for good",
         .help = "Usage: cardea client remove ID --config FILE [--yes]\n"
                 "\n"
-                "Removes the client, after a question on the terminal. It gets no more tokens, and the server calls "
-                "those that it\n"
-                "has inactive, also where another client is given the id later. The command returns when every server "
-                "knows.\n"
+                "Removes the client, after a question on the terminal. Within a second it gets no more tokens, and the "
+                "server calls\n"
+                "those that it has inactive, also where another client is given the id later.\n"
                 "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
                 "\n" EXIT_HELP,
         .run = run_remove,

@@ -57,8 +57,6 @@ static int make_key(struct cd_work *work, const struct make_ask *ask)
                 status = ask->make(&ring, &work->arena, &order, &key, &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        if (order.at_once) /* the next command finds it signing */
-                cd_work_outlast(work, key.sign_from - 1);
         printf("%.*s key %.*s generated; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid),
                CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
         return CD_EXIT_OK;

@@ -13,15 +13,10 @@
         "there "                                                                                                       \
         "is no such\n"                                                                                                 \
         "user.\n"
-#define CUT_HELP                                                                                                       \
-        "The tokens that the user has are dead at once. Since their times are whole seconds, the command returns "     \
-        "when "                                                                                                        \
-        "its second is\nover: a token got after it is good.\n"
+#define ENDS_HELP "This ends the tokens that the user has: every server knows within a second.\n"
 
-/* Says what was done, once the second is over in which tokens die. */
-static int say_done(const struct cd_work *work, const struct cd_user_done *done, const char *what)
+static int say_done(const struct cd_user_done *done, const char *what)
 {
-        cd_work_outlast(work, done->at);
         printf("user %.*s %s\n", CD_STR_ARG(done->name), what);
         return CD_EXIT_OK;
 }
@@ -143,7 +138,7 @@ static int change_password(struct cd_work *work, const struct ask *ask)
                 status = cd_ask_password(&work->arena, user.name, ask->password_file, &password, &err);
         if (status == CD_OK)
                 status = cd_admin_user_set_password(&work->by, &work->arena, user.name, password, &done, &err);
-        return status == CD_OK ? say_done(work, &done, "has a new password; older tokens are dead")
+        return status == CD_OK ? say_done(&done, "has a new password; older tokens are dead")
                                : cd_work_fail(work->command, &err);
 }
 
@@ -162,7 +157,8 @@ static const struct cd_command user_passwd = {
         .summary = "give a user a new password",
         .help = "Usage: cardea user passwd NAME --config FILE [--password-file FILE]\n"
                 "\n"
-                "Gives the user a new password, and forgets the wrong ones that were tried.\n" CUT_HELP "\n" CONFIG_HELP
+                "Gives the user a new password, and forgets the wrong ones that were tried.\n" ENDS_HELP
+                "\n" CONFIG_HELP
                 "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
                 "input;\n"
                 "                            without it, it is asked for twice on the terminal\n"
@@ -190,7 +186,7 @@ static int change_grants(struct cd_work *work, const struct grant_ask *ask)
         const struct cd_grants_change change = { cd_work_strs(work, &words), ask->replace };
         if (cd_admin_user_grant(&work->by, &work->arena, cd_str_from_c(ask->words[0]), &change, &done, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        return say_done(work, &done, "has new grants; older tokens are dead");
+        return say_done(&done, "has new grants; older tokens are dead");
 }
 
 static int run_grant(int argc, char **argv)
@@ -223,7 +219,7 @@ static const struct cd_command user_grant = {
                 "Sets grants of a user: claims of the user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', "
                 "level=3), or "
                 "else a text\n"
-                "(role=editor); null takes the grant away. The others stay.\n" CUT_HELP "\n" CONFIG_HELP
+                "(role=editor); null takes the grant away. The others stay.\n" ENDS_HELP "\n" CONFIG_HELP
                 "      --replace             the user has these grants and no others; without any, none\n"
                 "\n" EXIT_HELP,
         .run = run_grant,
@@ -239,10 +235,9 @@ static int disable_user(struct cd_work *work, const struct ask *ask)
 
         if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_DISABLE, &done, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        return say_done(work, &done, "is disabled; older tokens are dead");
+        return say_done(&done, "is disabled; older tokens are dead");
 }
 
-/* No token is cut: there is no second to outlast. */
 static int enable_user(struct cd_work *work, const struct ask *ask)
 {
         struct cd_user_done done;
@@ -251,8 +246,7 @@ static int enable_user(struct cd_work *work, const struct ask *ask)
 
         if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_ENABLE, &done, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("user %.*s is enabled\n", CD_STR_ARG(done.name));
-        return CD_EXIT_OK;
+        return say_done(&done, "is enabled");
 }
 
 static int run_disable(int argc, char **argv)
@@ -276,7 +270,7 @@ static const struct cd_command user_disable = {
         .summary = "forbid a user to log in, and end the user's tokens",
         .help = "Usage: cardea user disable NAME --config FILE\n"
                 "\n"
-                "The user may not log in any more, but is kept.\n" CUT_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
+                "The user may not log in any more, but is kept.\n" ENDS_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_disable,
 };
 
@@ -285,8 +279,8 @@ static const struct cd_command user_enable = {
         .summary = "allow a disabled user to log in again",
         .help = "Usage: cardea user enable NAME --config FILE\n"
                 "\n"
-                "The user may log in again, also where too many wrong passwords locked the account. Tokens that were "
-                "cut stay\ndead.\n"
+                "The user may log in again, also where too many wrong passwords locked the account. Tokens that "
+                "ended stay\nso.\n"
                 "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_enable,
 };
@@ -308,7 +302,7 @@ static int remove_user(struct cd_work *work, const struct ask *ask)
         }
         if (status == CD_OK)
                 status = cd_admin_user_remove(&work->by, &work->arena, user.name, &done, &err);
-        return status == CD_OK ? say_done(work, &done, "removed; the user's tokens are dead")
+        return status == CD_OK ? say_done(&done, "removed; the user's tokens are dead")
                                : cd_work_fail(work->command, &err);
 }
 
@@ -328,7 +322,7 @@ static const struct cd_command user_remove = {
         .help = "Usage: cardea user remove NAME --config FILE [--yes]\n"
                 "\n"
                 "Removes the user, after a question on the terminal. Nothing but the audit remembers the user "
-                "then.\n" CUT_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
+                "then.\n" ENDS_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
                 "\n" EXIT_HELP,
         .run = run_remove,
 };

@@ -31,7 +31,6 @@ struct import {
         struct cd_arena names_arena;
         struct cd_map *names; /* dry run: what the lines before would have added */
         size_t added, updated, refused;
-        cd_time cut_at; /* of the last token that was cut; 0: none */
 };
 
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
@@ -58,7 +57,6 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
                 status = cd_admin_user_replace(by, &import->arena, &import->users[i], &done, &err);
                 if (status == CD_OK) {
                         import->updated++;
-                        import->cut_at = done.at;
                         return CD_OK;
                 }
         }
@@ -196,8 +194,6 @@ static int report(const struct import *import, cd_status status, const struct cd
 {
         int code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(import->work->command, err);
 
-        if (import->cut_at)
-                cd_work_outlast(import->work, import->cut_at);
         printf("%zu user%s %s, %zu updated, %zu refused%s\n", import->added, import->added == 1 ? "" : "s",
                import->dry_run ? "would be added" : "added", import->updated, import->refused,
                import->dry_run ? "; nothing was written" : "");

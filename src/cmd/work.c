@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/secret.h"
 #include "crypto/seal.h"
@@ -84,7 +83,6 @@ static cd_status fill_operator(struct cd_work *work, struct cd_error *reterr)
                 .random = admin->random,
                 .actor = admin->actor,
                 .password_cost = { admin->config.password_hashing.memory, admin->config.password_hashing.iterations },
-                .token_lifetime = admin->token_lifetime + CD_KEY_SLACK,
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };
@@ -153,21 +151,6 @@ int cd_work_look(int argc, char **argv, const char *need, cd_look_fn *show)
                 code = show(&work, &look);
         cd_work_close(&work);
         return code;
-}
-
-void cd_work_outlast(const struct cd_work *work, cd_time at)
-{
-        const struct timespec step = { .tv_nsec = 5 * 1000 * 1000 };
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        if (now.tv_sec == at) {
-                struct timespec rest = { .tv_nsec = 999999999 - now.tv_nsec };
-                nanosleep(&rest, NULL);
-        }
-        /* A sleep may end early; a clock that was set back by more is not waited for. */
-        for (int i = 0; i < 200 && work->by.clock->now(work->by.clock) == at; i++)
-                nanosleep(&step, NULL);
 }
 
 struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words)

@@ -36,7 +36,5 @@ cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr);
 int cd_work_fail(const char *command, const struct cd_error *error);
 /* What stands in the way of cd_admin_open: every error of the configuration, or the error itself. */
 int cd_work_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error);
-/* Returns when the second `at` is over: tokens of that second are dead, those from now on live. */
-void cd_work_outlast(const struct cd_work *work, cd_time at);
 /* The strings of the words, in the arena of the command. Count 0 where memory is out. */
 struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words);

@@ -121,22 +121,20 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
                 return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
                                 CD_STR_ARG(user.name));
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ user.name, event.at };
+                *ret = (struct cd_user_done){ user.name };
         return status;
 }
 
-/* Makes the change, which has all but name, time and cut, of the user of that name. */
+/* Makes the change, which has all but the time. */
 static cd_status change_user(const struct cd_operator *by, struct cd_user_change *change, struct cd_audit_event *event,
                              struct cd_user_done *ret, struct cd_error *reterr)
 {
         change->now = event->at;
-        if (change->disabled != CD_USER_ENABLE || change->password.ptr)
-                change->cut_until = event->at + by->token_lifetime;
         cd_status status = by->store->users->update(by->store, change, event, reterr);
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change->name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ change->name, event->at };
+                *ret = (struct cd_user_done){ change->name };
         return status;
 }
 
@@ -151,7 +149,6 @@ cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_are
                 status = check_password(password, reterr);
         if (status == CD_OK)
                 status = cd_password_hash(&by->password_cost, by->random, password, arena, &change.password, reterr);
-        /* The time is taken behind the hash, which takes some: tokens of meanwhile are cut too. */
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "user.passwd", change.name, &event, reterr);
         return status == CD_OK ? change_user(by, &change, &event, ret, reterr) : status;
@@ -182,12 +179,11 @@ cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *ar
         if (status != CD_OK)
                 return status;
         change.now = event.at;
-        change.cut_until = event.at + by->token_lifetime;
         status = by->store->users->remove(by->store, &change, &event, reterr);
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change.name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ change.name, event.at };
+                *ret = (struct cd_user_done){ change.name };
         return status;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-/* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. Whatever takes
- * something away from a user (a password, a grant, the right to log in) cuts the tokens that he has: those issued in this second or
- * before are dead (LESSONS 12). So the caller lets the second `at` pass before it says "done": a token got from then on lives. */
+/* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. A new password, other
+ * grants, disabling and removing end the user's sessions and tokens in the same call (LESSONS 12). What changes nothing is
+ * fine, and is not noted. */
 #include "core/operator.h"
 
 /* A user as somebody wants it. */
@@ -16,7 +16,6 @@ struct cd_user_order {
 /* What was done. */
 struct cd_user_done {
         cd_str name; /* canonical, in the arena */
-        cd_time at;
 };
 
 /* Checks the order and makes of it the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST

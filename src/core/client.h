@@ -21,7 +21,7 @@ struct cd_client_spec {
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
         struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
-        cd_time created_at;        /* 0: it was always there, as those of a configuration */
+        int64_t generation;        /* see struct cd_client_record; 0: of a configuration */
 };
 
 struct cd_client {
@@ -30,7 +30,7 @@ struct cd_client {
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
-        cd_time created_at;
+        int64_t generation;
 };
 
 struct cd_clients;

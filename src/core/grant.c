@@ -19,13 +19,13 @@ static cd_status read_grants(struct cd_arena *arena, const struct cd_user *user,
                         CD_STR_ARG(user->name), why.reason);
 }
 
-static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user, cd_time issued_at,
+static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
                       struct cd_grant_token *ret, struct cd_error *reterr)
 {
         struct cd_mint mint = {
                 .key = core->grant.key,
                 .lifetime = core->grant.lifetime,
-                .issued_at = issued_at,
+                .generations = { .user = user->generation },
                 .audience = core->grant.audience,
                 .client_id = core->grant.client_id,
                 .subject = user->name,
@@ -51,10 +51,9 @@ cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, con
                 .by = CD_STR("grant"),
         };
         struct cd_user user;
-        cd_time issued_at;
 
         if (!core->grant.audience.len)
                 return cd_fail(reterr, CD_NOT_FOUND, "there are no grants here");
-        cd_status status = cd_token_login(core, arena, &attempt, &user, &issued_at, reterr);
-        return status == CD_OK ? mint(core, arena, &user, issued_at, ret, reterr) : status;
+        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
+        return status == CD_OK ? mint(core, arena, &user, ret, reterr) : status;
 }

@@ -121,7 +121,9 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
 static void rehash(struct login *l)
 {
         struct cd_store *store = l->with->store;
-        struct cd_user_change change = { .name = l->user.name, .now = l->now, .if_password = l->user.password };
+        struct cd_user_change change = {
+                .name = l->user.name, .now = l->now, .if_password = l->user.password, .is_rehash = true
+        };
         const struct cd_audit_event event = {
                 .at = l->now,
                 .action = CD_STR("user.rehash"),

@@ -14,7 +14,6 @@ struct cd_operator {
 
         /* For users (core/admin_users.h). */
         struct cd_password_cost password_cost; /* of new hashes */
-        int64_t token_lifetime;                /* seconds, positive: tokens issued until now are dead after so many */
         struct cd_strs clients;                /* ids of the store's, which no new user may have as a name */
 
         /* For clients (core/admin_clients.h). */

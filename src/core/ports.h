@@ -34,6 +34,10 @@ struct cd_audit_events {
         size_t count;
 };
 
+/* A user's generation is a number that the store gives with the row and again with each change that ends the user's sessions and tokens: a
+ * new password, disabling, other claims, "log out everywhere" (LESSONS 12). Sessions and tokens carry the one of their user, so they end in
+ * the very transaction of the change, whatever any clock says. It is the version of the revocations that this transaction makes, which only
+ * grows: a user who is added under the name of one who was removed has another, and nothing has to remember the name. */
 struct cd_user {
         cd_str name;     /* canonical, see core/user_name.h */
         cd_str password; /* stored form, see crypto/password.h */
@@ -43,6 +47,7 @@ struct cd_user {
         cd_time last_login_at; /* 0: never */
         int64_t failures;      /* wrong passwords since the last right one, less those that were forgotten */
         cd_time failed_at;     /* the last of them; 0: none */
+        int64_t generation;    /* given by the store, positive; ignored where a user is added */
 };
 
 struct cd_users_page {
@@ -64,9 +69,16 @@ struct cd_user_change {
         cd_str grants;      /* ptr NULL: stays */
         cd_str if_grants;   /* ptr NULL: whatever they are; else only where they are this text still */
         enum cd_user_switch disabled;
-        /* Not 0: the user's tokens issued at `now` or before are dead (LESSONS 12). The store adds that as a revocation, kept
-         * until then, when all of them have expired. */
-        cd_time cut_until;
+        bool is_rehash;     /* `password` is the one that was there, in another form: sessions and tokens go on */
+        bool ends_sessions; /* ends all sessions and tokens, also where nothing else changes: "log out everywhere" */
+};
+
+enum {
+        CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer life of a token */
+        CD_CLOCKS_DIFFER_MAX = 60,         /* seconds between the clocks of nodes and of machines where commands run */
+        /* Seconds that the revocation of a user's tokens is kept. It must not follow from a setting: whoever revokes does not know
+         * under which settings the tokens were issued. */
+        CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
 struct cd_user_ops {
@@ -76,14 +88,17 @@ struct cd_user_ops {
         /* At most `limit` users whose name sorts behind `after` (empty: from the first; no such user need be there), by bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
-        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the reason names it), none. */
+        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the reason names it), none.
+         * They get one new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is given, password_at
-         * too; where one is given or the user is enabled, the failures are cleared. */
+         * too; where one is given or the user is enabled, the failures are cleared. Another password (but no rehash), other grants,
+         * disabling and ends_sessions give the user a new generation, together with a revocation of that seq, which is kept for
+         * CD_REVOCATION_LASTS from now. A change that would leave all as it is writes nothing, `event` included. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Of *change, name, now and cut_until count. CD_NOT_FOUND. Ends the user's sessions too. */
+        /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the sessions. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last; or notes a right one,
@@ -105,6 +120,9 @@ struct cd_client_record {
         cd_str audience;
         struct cd_strs introspect;
         cd_time created_at, changed_at;
+        /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens carry it, so those of
+         * a client that was removed stay dead where another one is given its id. */
+        int64_t generation;
 };
 
 struct cd_client_records {
@@ -159,12 +177,12 @@ struct cd_key_ops {
                                       const struct cd_audit_event *event, struct cd_error *reterr); /* CD_NOT_FOUND */
 };
 
-/* A token that ended before its time (RFC 7009), or all tokens of a user issued at `before` or earlier. */
+/* A token that ended before its time (RFC 7009), or all tokens of a user whose generation is below `seq`. */
 struct cd_revocation {
         int64_t seq; /* given by the store: positive, ascending in the order of the commits, so that whoever has read up to one misses none */
         cd_str jti;  /* empty: those of `user` */
         cd_str user; /* empty where there is a jti */
-        cd_time before;
+        cd_str client_id;   /* of the client whose token it was; empty where there is no jti */
         cd_time expires_at; /* when what it ends is dead by itself */
 };
 
@@ -174,7 +192,7 @@ struct cd_revocation_list {
 };
 
 struct cd_revocation_ops {
-        /* A jti that is there already is fine, and stays as it is. */
+        /* Of one token; those of a user come with the change of the user. A jti that is there already is fine, and stays as it is. */
         cd_status (*add)(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr);
         /* At most `limit` with seq > after, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
@@ -186,17 +204,18 @@ struct cd_session {
         cd_str user;
         cd_str data; /* JSON object */
         cd_time created_at, seen_at, expires_at;
+        int64_t generation; /* of the user who logged in, as read before the password was checked */
 };
 
 struct cd_session_ops {
         cd_status (*put)(struct cd_store *store, const struct cd_session *session,
                          struct cd_error *reterr); /* new, or in its place */
-        cd_status (*find)(
-                struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
-                struct cd_error *reterr); /* CD_NOT_FOUND; also finds one that has expired and was not deleted yet */
+        /* CD_NOT_FOUND: no such session, or its user is gone, disabled or of another generation by now. Also finds one that has
+         * expired and was not deleted yet. */
+        cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
+                          struct cd_error *reterr);
         cd_status (*remove)(struct cd_store *store, cd_str digest,
                             struct cd_error *reterr); /* one that is not there is fine */
-        cd_status (*remove_of_user)(struct cd_store *store, cd_str user, struct cd_error *reterr);
 };
 
 struct cd_audit_flush {

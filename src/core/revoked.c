@@ -7,26 +7,31 @@
 
 #include "base/map.h"
 
-enum {
-        SWEEP_STEP = 8
-}; /* entries looked at for each one that comes, so that the dead go faster than new ones arrive */
+/* What a client has revoked; there while `count` is not 0. */
+struct share {
+        size_t count;
+        cd_str client_id;
+        char text[];
+};
 
 struct entry {
         cd_time expires_at;
-        cd_time before; /* of a user; see struct cd_revocation */
-        size_t index;   /* in the list */
-        bool is_user;
-        cd_str key; /* jti or user */
+        int64_t seq;         /* see struct cd_revocation */
+        size_t index;        /* in the list */
+        struct share *share; /* of the client; NULL: the entry is of a user */
+        cd_str key;          /* jti or user */
         char text[];
 };
 
 struct cd_revoked {
         pthread_rwlock_t lock;
         struct cd_map *by_jti, *by_user;
-        struct entry **list; /* every entry, in no order */
-        size_t count, room, capacity;
-        size_t cursor;              /* where the next sweep looks */
-        _Atomic size_t count_shown; /* count, readable without the lock: most servers have none */
+        struct cd_map *shares; /* by client */
+        struct entry **list;   /* every entry, in no order */
+        size_t count, room;
+        size_t of_clients, capacity; /* of the entries, and how many there may be */
+        size_t cursor;               /* where the next sweep looks */
+        _Atomic size_t count_shown;  /* count, readable without the lock: most servers have none */
         atomic_bool is_incomplete;
 };
 
@@ -37,25 +42,13 @@ struct cd_revoked *cd_revoked_new(size_t capacity)
                 return NULL;
         r->by_jti = cd_map_new();
         r->by_user = cd_map_new();
+        r->shares = cd_map_new();
         r->capacity = capacity;
         pthread_rwlock_init(&r->lock, NULL);
-        if (r->by_jti && r->by_user)
+        if (r->by_jti && r->by_user && r->shares)
                 return r;
         cd_revoked_free(r);
         return NULL;
-}
-
-void cd_revoked_free(struct cd_revoked *r)
-{
-        if (!r)
-                return;
-        for (size_t i = 0; i < r->count; i++)
-                free(r->list[i]);
-        free(r->list);
-        cd_map_free(r->by_jti);
-        cd_map_free(r->by_user);
-        pthread_rwlock_destroy(&r->lock);
-        free(r);
 }
 
 static struct cd_map *map_of(struct cd_revoked *r, bool is_user)
@@ -63,14 +56,60 @@ static struct cd_map *map_of(struct cd_revoked *r, bool is_user)
         return is_user ? r->by_user : r->by_jti;
 }
 
+/* One that is new has a count of 0. NULL where memory is out. */
+static struct share *find_share(struct cd_revoked *r, cd_str client_id)
+{
+        struct share *share = cd_map_find(r->shares, client_id);
+        if (share)
+                return share;
+
+        share = malloc(sizeof(*share) + client_id.len);
+        if (!share)
+                return NULL;
+        *share = (struct share){ .client_id = cd_str_of(share->text, client_id.len) };
+        if (client_id.len)
+                memcpy(share->text, client_id.ptr, client_id.len);
+        if (cd_map_add(r->shares, share->client_id, share) == CD_OK)
+                return share;
+        free(share);
+        return NULL;
+}
+
+static void drop_share_if_empty(struct cd_revoked *r, struct share *share)
+{
+        if (!share || share->count)
+                return;
+        cd_map_remove(r->shares, share->client_id);
+        free(share);
+}
+
 static void drop(struct cd_revoked *r, struct entry *entry)
 {
         struct entry *last = r->list[--r->count];
 
-        cd_map_remove(map_of(r, entry->is_user), entry->key);
+        cd_map_remove(map_of(r, !entry->share), entry->key);
+        if (entry->share) {
+                r->of_clients--;
+                entry->share->count--;
+                drop_share_if_empty(r, entry->share);
+        }
         r->list[entry->index] = last;
         last->index = entry->index;
         free(entry);
+}
+
+void cd_revoked_free(struct cd_revoked *r)
+{
+        if (!r)
+                return;
+        while (r->count)
+                drop(r, r->list[r->count - 1]);
+        free(r->list);
+        cd_map_free(r->by_jti);
+        cd_map_free(r->by_user);
+        cd_map_free(r->shares);
+        pthread_rwlock_destroy(&r->lock);
+        free(r);
 }
 
 /* Under the lock. */
@@ -105,7 +144,8 @@ static bool make_room(struct cd_revoked *r)
         return true;
 }
 
-static cd_status add_new(struct cd_revoked *r, cd_str key, const struct cd_revocation *revocation)
+/* `share` NULL: of a user. */
+static cd_status add_new(struct cd_revoked *r, cd_str key, struct share *share, const struct cd_revocation *revocation)
 {
         struct entry *entry = make_room(r) ? malloc(sizeof(*entry) + key.len) : NULL;
         if (!entry)
@@ -113,41 +153,55 @@ static cd_status add_new(struct cd_revoked *r, cd_str key, const struct cd_revoc
 
         *entry = (struct entry){
                 .expires_at = revocation->expires_at,
-                .before = revocation->before,
+                .seq = revocation->seq,
                 .index = r->count,
-                .is_user = revocation->jti.len == 0,
+                .share = share,
                 .key = cd_str_of(entry->text, key.len),
         };
         memcpy(entry->text, key.ptr, key.len);
-        if (cd_map_add(map_of(r, entry->is_user), entry->key, entry) != CD_OK) {
+        if (cd_map_add(map_of(r, !share), entry->key, entry) != CD_OK) {
                 free(entry);
                 return CD_NO_MEMORY;
         }
         r->list[r->count++] = entry;
+        if (share) {
+                share->count++;
+                r->of_clients++;
+        }
         return CD_OK;
+}
+
+static cd_status add_of_client(struct cd_revoked *r, const struct cd_revocation *revocation)
+{
+        struct share *share = find_share(r, revocation->client_id);
+        cd_status status = share ? add_new(r, revocation->jti, share, revocation) : CD_NO_MEMORY;
+
+        drop_share_if_empty(r, share);
+        return status;
 }
 
 static void take_later(struct entry *entry, const struct cd_revocation *revocation)
 {
-        if (revocation->before > entry->before)
-                entry->before = revocation->before;
+        if (revocation->seq > entry->seq)
+                entry->seq = revocation->seq;
         if (revocation->expires_at > entry->expires_at)
                 entry->expires_at = revocation->expires_at;
 }
 
-cd_status cd_revoked_add(struct cd_revoked *r, const struct cd_revocation *revocation, cd_time now)
+cd_status cd_revoked_add(struct cd_revoked *r, const struct cd_revocation *revocation)
 {
         bool is_user = revocation->jti.len == 0;
         cd_str key = is_user ? revocation->user : revocation->jti;
         cd_status status = CD_OK;
 
         pthread_rwlock_wrlock(&r->lock);
-        sweep(r, now, SWEEP_STEP);
         struct entry *there = cd_map_find(map_of(r, is_user), key);
         if (there)
                 take_later(there, revocation);
-        else if (revocation->expires_at > now)
-                status = add_new(r, key, revocation);
+        else if (is_user)
+                status = add_new(r, key, NULL, revocation);
+        else
+                status = add_of_client(r, revocation);
         show_count(r);
         pthread_rwlock_unlock(&r->lock);
         return status;
@@ -158,7 +212,7 @@ void cd_revoked_set_complete(struct cd_revoked *r, bool is_complete)
         atomic_store_explicit(&r->is_incomplete, !is_complete, memory_order_release);
 }
 
-cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str sub, cd_time iat, bool *ret)
+cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str user, int64_t generation, bool *ret)
 {
         if (atomic_load_explicit(&r->is_incomplete, memory_order_acquire))
                 return CD_UNAVAILABLE;
@@ -167,8 +221,8 @@ cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str sub, cd_time 
                 return CD_OK;
         }
         pthread_rwlock_rdlock(&r->lock);
-        const struct entry *user = cd_map_find(r->by_user, sub);
-        *ret = (user && iat <= user->before) || cd_map_find(r->by_jti, jti);
+        const struct entry *of_user = cd_map_find(r->by_user, user);
+        *ret = (of_user && generation < of_user->seq) || cd_map_find(r->by_jti, jti);
         pthread_rwlock_unlock(&r->lock);
         return CD_OK;
 }
@@ -188,7 +242,12 @@ size_t cd_revoked_count(struct cd_revoked *r)
         return atomic_load_explicit(&r->count_shown, memory_order_acquire);
 }
 
-bool cd_revoked_is_full(struct cd_revoked *r)
+bool cd_revoked_is_full(struct cd_revoked *r, cd_str client_id)
 {
-        return cd_revoked_count(r) >= r->capacity;
+        pthread_rwlock_rdlock(&r->lock);
+        const struct share *share = cd_map_find(r->shares, client_id);
+        size_t left = r->of_clients < r->capacity ? r->capacity - r->of_clients : 0;
+        bool is_full = (share ? share->count : 0) >= left;
+        pthread_rwlock_unlock(&r->lock);
+        return is_full;
 }

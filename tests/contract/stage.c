@@ -32,8 +32,8 @@ int run_store_contract(const struct store_row *row)
         if (!first)
                 return 1;
         subject = row;
-        return run_users_contract() + run_clients_contract() + run_keys_contract() + run_revocation_list_contract() +
-               run_sessions_contract() + run_audit_contract() + run_whole_contract() +
+        return run_users_contract() + run_generations_contract() + run_clients_contract() + run_keys_contract() +
+               run_revocation_list_contract() + run_sessions_contract() + run_audit_contract() + run_whole_contract() +
                (row->is_durable ? run_durable_contract() : 0);
 }
 
@@ -131,6 +131,16 @@ struct cd_session some_session(const char *digest, const char *user)
         };
 }
 
+struct cd_session session_of(struct stage *stage, const char *digest, const char *user)
+{
+        struct cd_session session = some_session(digest, user);
+
+        if (!has_user(stage, user))
+                add_user(stage, user);
+        session.generation = get_user(stage, user).generation;
+        return session;
+}
+
 bool has_session(struct stage *stage, const char *digest)
 {
         struct cd_session session;
@@ -143,7 +153,9 @@ bool has_session(struct stage *stage, const char *digest)
 
 void add_revocation(struct stage *stage, const char *jti, cd_time expires_at)
 {
-        struct cd_revocation revocation = { .jti = cd_str_from_c(jti), .expires_at = expires_at };
+        struct cd_revocation revocation = { .jti = cd_str_from_c(jti),
+                                            .client_id = CD_STR("app"),
+                                            .expires_at = expires_at };
 
         assert_status(stage->store->revocations->add(stage->store, &revocation, &stage->error), CD_OK);
 }

@@ -41,6 +41,8 @@ void add_user(struct stage *stage, const char *name);
 struct cd_user get_user(struct stage *stage, const char *name);
 bool has_user(struct stage *stage, const char *name);
 struct cd_session some_session(const char *digest, const char *user);
+/* Of the user as it is now, who is added where there is none of that name. */
+struct cd_session session_of(struct stage *stage, const char *digest, const char *user);
 bool has_session(struct stage *stage, const char *digest);
 void add_revocation(struct stage *stage, const char *jti, cd_time expires_at);
 struct cd_revocation_list get_revocations(struct stage *stage);
@@ -52,6 +54,7 @@ int64_t milliseconds_since(int64_t start_us);
 void at_once(struct stage *stage, size_t count, const char *(*body)(struct stage *stage, size_t number));
 
 int run_users_contract(void);
+int run_generations_contract(void);
 int run_clients_contract(void);
 int run_keys_contract(void);
 int run_revocation_list_contract(void);

@@ -58,6 +58,7 @@ static void a_client_is_listed_with_every_field_as_given(void **state)
         assert_str(client.introspect.items[0], "https://api.example/\"\xe2\x82\xac\"");
         assert_int_equal(client.created_at, 100);
         assert_int_equal(client.changed_at, 101);
+        assert_int_equal(client.generation, get_versions(s).clients);
 }
 
 static void a_client_without_lists_has_none(void **state)
@@ -109,27 +110,29 @@ static void a_new_secret_takes_the_place_of_the_old(void **state)
         memset(secret, 0xff, sizeof(secret));
         assert_status(add(s, "app"), CD_OK);
         assert_status(add(s, "other"), CD_OK);
-        int64_t before = get_versions(s).clients;
+        int64_t before = get_versions(s).clients, generation = list(s).items[0].generation;
         assert_status(s->store->clients->set_secret(s->store, CD_STR("app"), secret, &an_event, &s->error), CD_OK);
         struct cd_client_records clients = list(s);
         assert_memory_equal(clients.items[0].secret, secret, sizeof(secret));
         assert_int_equal(clients.items[0].changed_at, an_event.at);
+        assert_int_equal(clients.items[0].generation, generation);
         assert_memory_not_equal(clients.items[1].secret, secret, sizeof(secret));
         assert_true(get_versions(s).clients > before);
         assert_int_equal(count_events(s), 3);
 }
 
-static void a_removed_client_is_gone(void **state)
+static void a_removed_client_is_gone_and_one_of_its_id_is_another(void **state)
 {
         struct stage *s = *state;
 
         assert_status(add(s, "app"), CD_OK);
-        int64_t before = get_versions(s).clients;
+        int64_t before = get_versions(s).clients, generation = list(s).items[0].generation;
         assert_status(s->store->clients->remove(s->store, CD_STR("app"), &an_event, &s->error), CD_OK);
         assert_int_equal(list(s).count, 0);
         assert_true(get_versions(s).clients > before);
         assert_int_equal(count_events(s), 2);
         assert_status(add(s, "app"), CD_OK);
+        assert_true(list(s).items[0].generation > generation);
 }
 
 static void what_is_done_to_an_unknown_client_leaves_nothing_behind(void **state)
@@ -175,7 +178,7 @@ int run_clients_contract(void)
                 CONTRACT(clients_are_listed_by_id),
                 CONTRACT(an_id_that_is_there_is_refused),
                 CONTRACT(a_new_secret_takes_the_place_of_the_old),
-                CONTRACT(a_removed_client_is_gone),
+                CONTRACT(a_removed_client_is_gone_and_one_of_its_id_is_another),
                 CONTRACT(what_is_done_to_an_unknown_client_leaves_nothing_behind),
                 CONTRACT(a_clients_text_is_text),
                 CONTRACT(a_change_of_clients_is_no_change_of_another_kind),

@@ -10,11 +10,11 @@
 #include "base/clock.h"
 
 /* Asserts nothing itself: a child process calls it too. */
-static bool fill(struct cd_store *store, struct cd_error *error)
+static bool fill(struct cd_store *store, struct cd_arena *arena, struct cd_error *error)
 {
         struct cd_user user = some_user("ana");
         struct cd_users_page page = { &user, 1 };
-        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}"), .cut_until = 900 };
+        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}") };
         struct cd_client_record client = { .id = CD_STR("app"), .grants = 1 };
         struct cd_key_addition key = { .key = { .kid = CD_STR("k1"),
                                                 .alg = CD_STR("ES256"),
@@ -23,9 +23,12 @@ static bool fill(struct cd_store *store, struct cd_error *error)
         struct cd_revocation revocation = { .jti = CD_STR("a"), .expires_at = 100 };
         struct cd_session session = some_session("d1", "ana");
 
-        return store->users->add(store, &page, &an_event, error) == CD_OK &&
-               store->users->update(store, &change, &an_event, error) == CD_OK &&
-               store->clients->add(store, &client, &an_event, error) == CD_OK &&
+        if (store->users->add(store, &page, &an_event, error) != CD_OK ||
+            store->users->update(store, &change, &an_event, error) != CD_OK ||
+            store->users->find(store, arena, user.name, &user, error) != CD_OK)
+                return false;
+        session.generation = user.generation;
+        return store->clients->add(store, &client, &an_event, error) == CD_OK &&
                store->keys->add(store, &key, &an_event, error) == CD_OK &&
                store->revocations->add(store, &revocation, error) == CD_OK &&
                store->sessions->put(store, &session, error) == CD_OK;
@@ -37,8 +40,10 @@ static void assert_filled(struct stage *s)
         struct cd_key_records keys;
 
         assert_str(get_user(s, "ana").grants, "{}");
+        assert_int_equal(get_user(s, "ana").generation, get_revocations(s).items[0].seq);
         assert_status(s->store->clients->list(s->store, &s->arena, &clients, &s->error), CD_OK);
         assert_int_equal(clients.count, 1);
+        assert_true(clients.items[0].generation > 0);
         assert_status(s->store->keys->list(s->store, &s->arena, &keys, &s->error), CD_OK);
         assert_int_equal(keys.count, 1);
         assert_int_equal(get_revocations(s).count, 2);
@@ -50,7 +55,7 @@ static void a_store_opened_again_has_everything(void **state)
 {
         struct stage *s = *state;
 
-        assert_true(fill(s->store, &s->error));
+        assert_true(fill(s->store, &s->arena, &s->error));
         struct cd_store_versions before = get_versions(s);
         stage_reopen(s);
         assert_filled(s);
@@ -73,7 +78,7 @@ static void what_was_acknowledged_survives_a_kill(void **state)
         assert_true(child >= 0);
         if (child == 0) {
                 struct cd_store *store = s->row->open(s->url);
-                if (!store || !fill(store, &s->error))
+                if (!store || !fill(store, &s->arena, &s->error))
                         _exit(1);
                 kill(getpid(), SIGKILL);
         }
@@ -88,7 +93,7 @@ static void what_one_process_does_another_sees(void **state)
         struct stage *s = *state;
         struct cd_store *other = stage_open_another(s);
 
-        assert_true(fill(other, &s->error));
+        assert_true(fill(other, &s->arena, &s->error));
         assert_filled(s);
         other->free(other);
         assert_filled(s);

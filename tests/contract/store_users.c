@@ -162,7 +162,6 @@ static void a_change_changes_what_it_names_and_nothing_else(void **state)
         assert_int_equal(ana.changed_at, 500);
         assert_int_equal(ana.password_at, 102);
         assert_str(get_user(s, "bo").grants, "{\"role\":\"editor\"}");
-        assert_int_equal(get_revocations(s).count, 0);
         assert_int_equal(count_events(s), 3);
 }
 
@@ -231,8 +230,7 @@ static void a_change_made_from_an_old_password_is_refused(void **state)
         struct cd_user_change change = { .name = CD_STR("ana"),
                                          .now = 500,
                                          .password = CD_STR("$rehashed"),
-                                         .if_password = CD_STR("$stored$other"),
-                                         .cut_until = 900 };
+                                         .if_password = CD_STR("$stored$other") };
 
         add_user(s, "ana");
         assert_status(update(s, &change), CD_NOT_FOUND);
@@ -288,49 +286,10 @@ static void of_many_changes_made_from_one_password_one_wins(void **state)
         assert_int_equal(count_events(s), 2);
 }
 
-static void lesson_12_a_cut_comes_with_the_change(void **state)
-{
-        struct stage *s = *state;
-
-        add_user(s, "ana");
-        struct cd_store_versions before = get_versions(s);
-        assert_status(update(s, &(struct cd_user_change){ .name = CD_STR("ana"),
-                                                          .now = 500,
-                                                          .disabled = CD_USER_DISABLE,
-                                                          .cut_until = 900 }),
-                      CD_OK);
-        struct cd_revocation_list list = get_revocations(s);
-        assert_int_equal(list.count, 1);
-        assert_str(list.items[0].jti, "");
-        assert_str(list.items[0].user, "ana");
-        assert_int_equal(list.items[0].before, 500);
-        assert_int_equal(list.items[0].expires_at, 900);
-        assert_true(get_versions(s).revocations > before.revocations);
-        assert_int_equal(get_versions(s).clients, before.clients);
-}
-
-static void a_later_cut_is_behind_the_first_one(void **state)
-{
-        struct stage *s = *state;
-        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .cut_until = 900 };
-
-        add_user(s, "ana");
-        assert_status(update(s, &change), CD_OK);
-        int64_t seen = get_revocations(s).items[0].seq;
-        change.now = 600;
-        change.cut_until = 1000;
-        assert_status(update(s, &change), CD_OK);
-
-        struct cd_revocation_list list;
-        assert_status(s->store->revocations->list(s->store, &s->arena, seen, 10, &list, &s->error), CD_OK);
-        assert_int_equal(list.count, 1);
-        assert_int_equal(list.items[0].before, 600);
-}
-
 static void a_change_of_an_unknown_user_leaves_nothing_behind(void **state)
 {
         struct stage *s = *state;
-        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{}"), .cut_until = 900 };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{}") };
 
         assert_status(update(s, &change), CD_NOT_FOUND);
         assert_status(s->store->users->remove(s->store, &change, &an_event, &s->error), CD_NOT_FOUND);
@@ -343,10 +302,12 @@ static void a_removed_user_is_gone_with_sessions_and_tokens(void **state)
 {
         struct stage *s = *state;
         struct cd_session of_ana = some_session("d1", "ana"), of_bo = some_session("d2", "bo");
-        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .cut_until = 900 };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500 };
 
         add_user(s, "ana");
         add_user(s, "bo");
+        of_ana.generation = get_user(s, "ana").generation;
+        of_bo.generation = get_user(s, "bo").generation;
         assert_status(s->store->sessions->put(s->store, &of_ana, &s->error), CD_OK);
         assert_status(s->store->sessions->put(s->store, &of_bo, &s->error), CD_OK);
         assert_status(s->store->users->remove(s->store, &change, &an_event, &s->error), CD_OK);
@@ -482,10 +443,9 @@ static void what_is_no_text_is_refused_and_changes_nothing(void **state)
                 users[1] = some_user("cy");
                 users[1].name = bad[i];
                 assert_status(add(s, users, 2), CD_INVALID_REQUEST);
-                assert_status(update(s,
-                                     &(struct cd_user_change){
-                                             .name = CD_STR("ana"), .now = 500, .grants = bad[i], .cut_until = 900 }),
-                              CD_INVALID_REQUEST);
+                assert_status(
+                        update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .grants = bad[i] }),
+                        CD_INVALID_REQUEST);
                 cd_status status = s->store->users->find(s->store, &s->arena, bad[i], &found, &s->error);
                 assert_true(status == CD_NOT_FOUND || status == CD_INVALID_REQUEST);
         }
@@ -521,7 +481,7 @@ static const char *live_a_life(struct stage *s, size_t number)
         snprintf(name, sizeof(name), "user%zu", number);
         struct cd_user user = some_user(name);
         struct cd_users_page page = { &user, 1 };
-        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}"), .cut_until = 900 };
+        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}") };
         cd_arena_init(&arena, 1 << 20);
         bool ok = store->users->add(store, &page, &an_event, &error) == CD_OK &&
                   store->users->update(store, &change, &an_event, &error) == CD_OK &&
@@ -587,8 +547,6 @@ int run_users_contract(void)
                 CONTRACT(a_change_made_from_an_old_password_is_refused),
                 CONTRACT(a_change_made_from_old_grants_is_refused),
                 CONTRACT(of_many_changes_made_from_one_password_one_wins),
-                CONTRACT(lesson_12_a_cut_comes_with_the_change),
-                CONTRACT(a_later_cut_is_behind_the_first_one),
                 CONTRACT(a_change_of_an_unknown_user_leaves_nothing_behind),
                 CONTRACT(a_removed_user_is_gone_with_sessions_and_tokens),
                 CONTRACT(wrong_passwords_are_counted_and_a_right_one_ends_that),

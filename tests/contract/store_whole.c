@@ -159,9 +159,9 @@ static size_t expire(struct stage *s, cd_time now, cd_time audit_before, size_t 
 static void what_is_over_is_deleted_and_nothing_else(void **state)
 {
         struct stage *s = *state;
-        struct cd_session over = some_session("over", "ana"), alive = some_session("alive", "ana");
+        struct cd_session over = session_of(s, "over", "ana"), alive = session_of(s, "alive", "ana");
 
-        add_user(s, "ana"); /* with an event at 1000 */
+        assert_int_equal(count_events(s), 1); /* of the user, at 1000 */
         add_revocation(s, "over", 2000);
         add_revocation(s, "alive", 2001);
         over.expires_at = 2000;

@@ -4,8 +4,8 @@
 #include "core/oauth/token.h"
 
 struct cd_grant_decision {
-        cd_str subject;    /* lives in the arena or as long as the client */
-        cd_time issued_at; /* of the token; 0: now */
+        cd_str subject;     /* lives in the arena or as long as the client */
+        int64_t generation; /* of the user; 0: there is none */
 };
 
 /* Decides on whose behalf the client gets a token. */

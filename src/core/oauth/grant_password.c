@@ -24,7 +24,6 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
                             const struct cd_token_request *ask, struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         struct cd_user user;
-        cd_time issued_at;
 
         if (!ask->username.ptr)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("username"), "missing");
@@ -41,8 +40,8 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
         };
         if (!attempt.by.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
-        cd_status status = cd_token_login(core, arena, &attempt, &user, &issued_at, reterr);
+        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_grant_decision){ user.name, issued_at };
+                *ret = (struct cd_grant_decision){ user.name, user.generation };
         return status;
 }

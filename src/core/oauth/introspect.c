@@ -1,5 +1,6 @@
 #include "core/oauth/introspect.h"
 
+#include "core/oauth/jti.h"
 #include "core/oauth/token_check.h"
 
 static bool may_introspect(const struct cd_client *caller, cd_str audience)
@@ -11,32 +12,35 @@ static bool may_introspect(const struct cd_client *caller, cd_str audience)
 }
 
 /* A client that was removed takes its tokens with it, and they stay dead where another one is given its id. */
-static bool has_issued_to(const struct cd_core *core, const struct cd_claims *claims)
+static bool is_of_current_client(const struct cd_core *core, cd_str client_id, int64_t generation)
 {
-        if (core->grant.audience.len && cd_str_eq(claims->client_id, core->grant.client_id))
-                return true;
-        const struct cd_client *client = cd_clients_find(core->clients, claims->client_id);
-        return client && claims->iat >= client->created_at;
+        if (core->grant.audience.len && cd_str_eq(client_id, core->grant.client_id))
+                return generation == 0;
+        const struct cd_client *client = cd_clients_find(core->clients, client_id);
+        return client && client->generation == generation;
 }
 
 /* Whether the token is alive and the caller's business. Anything but CD_OK means: not active. */
 static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *caller, cd_str token,
                        struct cd_claims *ret, struct cd_error *reterr)
 {
+        struct cd_generations generations;
         struct cd_claims claims;
         bool revoked = true;
         cd_str user;
 
-        cd_status status = cd_token_check(core, arena, token, &claims, reterr);
+        cd_status status = cd_token_check(core, arena, token, false, &claims, reterr);
         if (status != CD_OK)
                 return status;
         if (!may_introspect(caller, claims.aud))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
-        if (!has_issued_to(core, &claims))
+        if (!cd_jti_read(claims.jti, &generations))
+                return cd_fail(reterr, CD_INVALID_TOKEN, "the token's id is not one of ours");
+        if (!is_of_current_client(core, claims.client_id, generations.client))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client is not there any more");
         /* A client's own token is no user's: cd_token_check_subject sees to that. */
         user = cd_str_eq(claims.sub, claims.client_id) ? CD_STR("") : claims.sub;
-        if (cd_revoked_find(core->revoked, claims.jti, user, claims.iat, &revoked) != CD_OK)
+        if (cd_revoked_find(core->revoked, claims.jti, user, generations.user, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");
         if (revoked)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token was revoked");

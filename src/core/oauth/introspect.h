@@ -21,7 +21,7 @@ struct cd_introspection {
 cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                               struct cd_introspection *ret, struct cd_error *reterr);
 
-/* CD_OK also for a token that is unknown, malformed or dead already (RFC 7009 §2.2). CD_INVALID_CLIENT;
+/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT;
  * CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation cannot be kept. Blocks. */
 cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                           struct cd_error *reterr);

@@ -1,11 +1,12 @@
 #pragma once
 /* Inside of the core: making an access token, whoever it is for. */
 #include "core/core.h"
+#include "core/oauth/jti.h"
 
 struct cd_mint {
         const struct cd_jwk *key;
-        int64_t lifetime;  /* seconds */
-        cd_time issued_at; /* 0: now */
+        int64_t lifetime; /* seconds */
+        struct cd_generations generations;
         cd_str audience, client_id, subject, scope;
         cd_str extra; /* further claims, see struct cd_claims */
 };
@@ -18,8 +19,7 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
  * client's own (RFC 9068 §5), so there are none. */
 cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr);
 
-/* The log-in of a user whose tokens are to live. Errors as cd_login_password and cd_token_check_subject. A change of the user (a new
- * password, a disabling) ends all tokens issued up to the very second of it, so a log-in in that second waits for the next. *ret_issued_at is
- * what its tokens have to say: a time before the user was read, so that a change while the password was hashed ends them too. Blocks. */
+/* The log-in of a user who is to get a token. Errors as cd_login_password and cd_token_check_subject. The token gets the generation of *ret,
+ * which was read before the password was hashed: a change of the user meanwhile ends it. Blocks. */
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
-                         struct cd_user *ret, cd_time *ret_issued_at, struct cd_error *reterr);
+                         struct cd_user *ret, struct cd_error *reterr);

@@ -4,10 +4,6 @@
 #include "core/oauth/mint.h"
 #include "core/oauth/scope.h"
 
-enum {
-        CLOCKS_DIFFER = 60 /* seconds, at most, that are made up for */
-};
-
 static const struct grant {
         cd_str name;
         enum cd_grant bit;
@@ -51,31 +47,16 @@ bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_requ
                client->grants & CD_GRANT_PASSWORD;
 }
 
-/* A token of before its client is dead. Where the client was added by a clock that is a little ahead of ours, it says what that clock
- * said. */
-static cd_status date_token(const struct cd_core *core, const struct cd_client *client, cd_time *issued_at,
-                            struct cd_error *reterr)
-{
-        cd_status status = *issued_at ? CD_OK : cd_core_now(core, issued_at, reterr);
-
-        if (status == CD_OK && *issued_at < client->created_at && client->created_at - *issued_at <= CLOCKS_DIFFER)
-                *issued_at = client->created_at;
-        return status;
-}
-
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
-                      cd_time issued_at, struct cd_tokens *tokens, struct cd_error *reterr)
+                      const struct cd_grant_decision *decision, struct cd_tokens *tokens, struct cd_error *reterr)
 {
-        cd_status status = date_token(core, client, &issued_at, reterr);
-        if (status != CD_OK)
-                return status;
         const struct cd_mint mint = {
                 .key = core->signing_key,
                 .lifetime = core->token_lifetime,
-                .issued_at = issued_at,
+                .generations = { .user = decision->generation, .client = client->generation },
                 .audience = client->audience,
                 .client_id = client->id,
-                .subject = tokens->subject,
+                .subject = decision->subject,
                 .scope = tokens->scope,
         };
 
@@ -98,9 +79,9 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
                     CD_OK ||
             (status = grant->decide(core, arena, client, ask, &decision, reterr)) != CD_OK)
                 return status;
-        tokens.subject = decision.subject;
-        if ((status = mint(core, arena, client, decision.issued_at, &tokens, reterr)) != CD_OK)
+        if ((status = mint(core, arena, client, &decision, &tokens, reterr)) != CD_OK)
                 return status;
+        tokens.subject = decision.subject;
         *ret = tokens;
         return CD_OK;
 }

@@ -1,9 +1,13 @@
 #include "core/oauth/token_check.h"
 
-cd_status cd_token_check(const struct cd_core *core, struct cd_arena *arena, cd_str token, struct cd_claims *ret,
-                         struct cd_error *reterr)
+static const cd_time FOR_EVER = (cd_time)1 << 40; /* seconds */
+
+cd_status cd_token_check(const struct cd_core *core, struct cd_arena *arena, cd_str token, bool any_time,
+                         struct cd_claims *ret, struct cd_error *reterr)
 {
-        struct cd_jwt_expect expect = { .typ = CD_STR("at+jwt"), .iss = core->issuer };
+        struct cd_jwt_expect expect = { .typ = CD_STR("at+jwt"),
+                                        .iss = core->issuer,
+                                        .leeway = any_time ? FOR_EVER : 0 };
         struct cd_token_digest digest;
         struct cd_claims claims;
         cd_status status;
@@ -21,7 +25,10 @@ cd_status cd_token_check(const struct cd_core *core, struct cd_arena *arena, cd_
                 if (status == CD_OK)
                         cd_token_memo_add(core->memo, &digest);
         }
-        if (status == CD_OK)
-                *ret = claims;
-        return status;
+        if (status != CD_OK)
+                return status;
+        if (!any_time && claims.iat > expect.now + CD_CLOCKS_DIFFER_MAX)
+                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iat"), "the token was issued in the future");
+        *ret = claims;
+        return CD_OK;
 }

@@ -3,7 +3,7 @@
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
-#define CLIENT_COLUMNS "id, secret, grants, scopes, audience, introspect, created_at, changed_at"
+#define CLIENT_COLUMNS "id, secret, grants, scopes, audience, introspect, created_at, changed_at, generation"
 
 enum {
         ADD_ARENA = 16 << 20, /* bytes, for the lists of one client */
@@ -29,12 +29,13 @@ static cd_status take_client(void *arg, const struct cd_sql_value *columns, stru
         client->introspect = cd_sql_read_strings(&reader);
         client->created_at = cd_sql_read_integer(&reader);
         client->changed_at = cd_sql_read_integer(&reader);
+        client->generation = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
 static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", 0, 8 };
+        static const struct cd_sql_statement statement = { "SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", 0, 9 };
         struct cd_sql_list *list = arg;
 
         list->count = 0;
@@ -52,15 +53,6 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, struct cd_
         return status;
 }
 
-/* What all changes of clients end with. */
-static cd_status finish(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr)
-{
-        int64_t version;
-        cd_status status = cd_sql_bump(session, CD_STR("clients"), &version, reterr);
-
-        return status == CD_OK ? cd_sql_audit_add(session, event, reterr) : status;
-}
-
 struct adding {
         const struct cd_client_record *client;
         cd_str scopes, introspect;
@@ -70,11 +62,16 @@ struct adding {
 static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "INSERT INTO clients (" CLIENT_COLUMNS
-                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
                                                            " ON CONFLICT (id) DO NOTHING",
-                                                           8, 0 };
+                                                           9, 0 };
         const struct adding *adding = arg;
         const struct cd_client_record *client = adding->client;
+        int64_t generation, changed = 0;
+        cd_status status = cd_sql_bump(session, CD_STR("clients"), &generation, reterr);
+
+        if (status != CD_OK)
+                return status;
         const struct cd_sql_value params[] = {
                 cd_sql_text(client->id),
                 cd_sql_bytes(cd_str_of((const char *)client->secret, sizeof(client->secret))),
@@ -84,14 +81,13 @@ static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_e
                 cd_sql_text(adding->introspect),
                 cd_sql_integer(client->created_at),
                 cd_sql_integer(client->changed_at),
+                cd_sql_integer(generation),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
-
+        status = cd_sql_execute(session, &statement, params, &changed, reterr);
         if (status == CD_OK && changed == 0)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "there is a client %.*s already",
                                 CD_STR_ARG(client->id));
-        return status == CD_OK ? finish(session, adding->event, reterr) : status;
+        return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
 }
 
 static cd_status add(struct cd_store *store, const struct cd_client_record *client, const struct cd_audit_event *event,
@@ -124,13 +120,15 @@ static cd_status change_work(struct cd_sql_session *session, void *arg, struct c
                 cd_sql_integer(changing->event ? changing->event->at : 0),
                 cd_sql_text(changing->id),
         };
-        int64_t changed = 0;
-        cd_status status = changing->secret ? cd_sql_execute(session, &set, params, &changed, reterr)
-                                            : cd_sql_execute(session, &delete, params + 2, &changed, reterr);
+        int64_t version, changed = 0;
+        cd_status status = cd_sql_bump(session, CD_STR("clients"), &version, reterr);
 
+        if (status == CD_OK)
+                status = changing->secret ? cd_sql_execute(session, &set, params, &changed, reterr)
+                                          : cd_sql_execute(session, &delete, params + 2, &changed, reterr);
         if (status == CD_OK && changed == 0)
                 return cd_fail(reterr, CD_NOT_FOUND, "no such client");
-        return status == CD_OK ? finish(session, changing->event, reterr) : status;
+        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
 }
 
 static cd_status set_secret(struct cd_store *store, cd_str id, const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],

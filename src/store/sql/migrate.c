@@ -94,6 +94,8 @@ cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *r
                 struct cd_error why = { 0 };
 
                 status = driver->write(driver, apply_work, &applying, &why);
+                if (status == CD_INTERNAL) /* a statement of ours that fails: the schema is not what its version says */
+                        status = CD_UNAVAILABLE;
                 if (status != CD_OK)
                         return cd_failf(reterr, status, CD_STR("store"), "migration %d (%s): %.300s",
                                         applying.migration->number, applying.migration->name, why.reason);

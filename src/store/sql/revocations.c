@@ -1,24 +1,20 @@
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
+#define REVOCATION_COLUMNS "seq, jti, user_name, client_id, expires_at"
+
 cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_revocation *revocation,
                                 struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = {
-                "INSERT INTO revocations (seq, jti, user_name, issued_before, expires_at) VALUES ($1, $2, $3, $4, $5)"
-                " ON CONFLICT (jti) DO NOTHING",
-                5, 0
-        };
-        int64_t seq;
-        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &seq, reterr);
-
-        if (status != CD_OK)
-                return status;
+        static const struct cd_sql_statement statement = { "INSERT INTO revocations (" REVOCATION_COLUMNS
+                                                           ") VALUES ($1, $2, $3, $4, $5)"
+                                                           " ON CONFLICT (jti) DO NOTHING",
+                                                           5, 0 };
         const struct cd_sql_value params[] = {
-                cd_sql_integer(seq),
+                cd_sql_integer(revocation->seq),
                 revocation->jti.len ? cd_sql_text(revocation->jti) : (struct cd_sql_value){ .type = CD_SQL_NULL },
                 cd_sql_text(revocation->user),
-                cd_sql_integer(revocation->before),
+                cd_sql_text(revocation->client_id),
                 cd_sql_integer(revocation->expires_at),
         };
         return cd_sql_execute(session, &statement, params, NULL, reterr);
@@ -26,7 +22,10 @@ cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_
 
 static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        return cd_sql_revocation_add(session, arg, reterr);
+        struct cd_revocation *revocation = arg;
+        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &revocation->seq, reterr);
+
+        return status == CD_OK ? cd_sql_revocation_add(session, revocation, reterr) : status;
 }
 
 static cd_status add(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr)
@@ -53,18 +52,16 @@ static cd_status take_revocation(void *arg, const struct cd_sql_value *columns, 
         revocation->seq = cd_sql_read_integer(&reader);
         revocation->jti = cd_sql_read_text(&reader);
         revocation->user = cd_sql_read_text(&reader);
-        revocation->before = cd_sql_read_integer(&reader);
+        revocation->client_id = cd_sql_read_text(&reader);
         revocation->expires_at = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
 static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = {
-                "SELECT seq, jti, user_name, issued_before, expires_at FROM revocations WHERE seq > $1"
-                " ORDER BY seq LIMIT $2",
-                2, 5
-        };
+        static const struct cd_sql_statement statement = { "SELECT " REVOCATION_COLUMNS
+                                                           " FROM revocations WHERE seq > $1 ORDER BY seq LIMIT $2",
+                                                           2, 5 };
         struct listing *listing = arg;
         const struct cd_sql_value params[] = { cd_sql_integer(listing->after),
                                                cd_sql_integer((int64_t)listing->limit) };

@@ -1,20 +1,22 @@
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
-#define SESSION_COLUMNS "digest, user_name, data, created_at, seen_at, expires_at"
+#define SESSION_COLUMNS "digest, user_name, data, created_at, seen_at, expires_at, generation"
 
 static cd_status put_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
-                "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6)"
+                "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7)"
                 " ON CONFLICT (digest) DO UPDATE SET user_name = excluded.user_name, data = excluded.data,"
-                " created_at = excluded.created_at, seen_at = excluded.seen_at, expires_at = excluded.expires_at",
-                6, 0
+                " created_at = excluded.created_at, seen_at = excluded.seen_at, expires_at = excluded.expires_at,"
+                " generation = excluded.generation",
+                7, 0
         };
         const struct cd_session *put = arg;
         const struct cd_sql_value params[] = {
                 cd_sql_text(put->digest),        cd_sql_text(put->user),       cd_sql_text(put->data),
                 cd_sql_integer(put->created_at), cd_sql_integer(put->seen_at), cd_sql_integer(put->expires_at),
+                cd_sql_integer(put->generation),
         };
 
         return cd_sql_execute(session, &statement, params, NULL, reterr);
@@ -47,13 +49,17 @@ static cd_status take_session(void *arg, const struct cd_sql_value *columns, str
         session->created_at = cd_sql_read_integer(&reader);
         session->seen_at = cd_sql_read_integer(&reader);
         session->expires_at = cd_sql_read_integer(&reader);
+        session->generation = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
 static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "SELECT " SESSION_COLUMNS " FROM sessions WHERE digest = $1",
-                                                           1, 6 };
+        static const struct cd_sql_statement statement = {
+                "SELECT " SESSION_COLUMNS " FROM sessions WHERE digest = $1 AND generation ="
+                " (SELECT users.generation FROM users WHERE users.name = sessions.user_name AND users.disabled = 0)",
+                1, 7
+        };
         struct finding *finding = arg;
         const struct cd_sql_value params[] = { cd_sql_text(finding->digest) };
 
@@ -99,18 +105,6 @@ cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struc
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
-static cd_status end_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        const cd_str *user = arg;
-
-        return cd_sql_sessions_end(session, *user, reterr);
-}
-
-static cd_status remove_of_user(struct cd_store *store, cd_str user, struct cd_error *reterr)
-{
-        return cd_sql_is_text(user) ? cd_sql_write(store, end_work, &user, reterr) : CD_OK;
-}
-
 cd_status cd_sql_sessions_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
                                  struct cd_error *reterr)
 {
@@ -127,5 +121,4 @@ const struct cd_session_ops cd_sql_session_ops = {
         .put = put,
         .find = find,
         .remove = remove_session,
-        .remove_of_user = remove_of_user,
 };

@@ -5,7 +5,8 @@
 #include "store/sql/rows.h"
 
 #define USER_COLUMNS                                                                                                   \
-        "name, password, grants, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at"
+        "name, password, grants, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at, "  \
+        "generation"
 
 static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *columns, struct cd_user *ret,
                            struct cd_error *reterr)
@@ -22,6 +23,7 @@ static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *co
         ret->last_login_at = cd_sql_read_integer(&reader);
         ret->failures = cd_sql_read_integer(&reader);
         ret->failed_at = cd_sql_read_integer(&reader);
+        ret->generation = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
@@ -43,7 +45,7 @@ static cd_status take_found(void *arg, const struct cd_sql_value *columns, struc
 static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS " FROM users WHERE name = $1", 1,
-                                                           10 };
+                                                           11 };
         struct finding *finding = arg;
         const struct cd_sql_value params[] = { cd_sql_text(finding->name) };
 
@@ -87,7 +89,7 @@ static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_
 {
         static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS
                                                            " FROM users WHERE name > $1 ORDER BY name LIMIT $2",
-                                                           2, 10 };
+                                                           2, 11 };
         struct listing *listing = arg;
         const struct cd_sql_value params[] = { cd_sql_text(listing->after), cd_sql_integer((int64_t)listing->limit) };
 
@@ -113,18 +115,20 @@ struct adding {
         const struct cd_audit_event *event;
 };
 
-static cd_status add_one(struct cd_sql_session *session, const struct cd_user *user, struct cd_error *reterr)
+static cd_status add_one(struct cd_sql_session *session, const struct cd_user *user, int64_t generation,
+                         struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "INSERT INTO users (" USER_COLUMNS
-                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
                                                            " ON CONFLICT (name) DO NOTHING",
-                                                           10, 0 };
+                                                           11, 0 };
         const struct cd_sql_value params[] = {
                 cd_sql_text(user->name),           cd_sql_text(user->password),
                 cd_sql_text(user->grants),         cd_sql_integer(user->disabled),
                 cd_sql_integer(user->created_at),  cd_sql_integer(user->changed_at),
                 cd_sql_integer(user->password_at), cd_sql_integer(user->last_login_at),
                 cd_sql_integer(user->failures),    cd_sql_integer(user->failed_at),
+                cd_sql_integer(generation),
         };
         int64_t changed = 0;
         cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
@@ -138,13 +142,12 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *u
 static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct adding *adding = arg;
+        int64_t generation;
+        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
 
-        for (size_t i = 0; i < adding->users->count; i++) {
-                cd_status status = add_one(session, &adding->users->items[i], reterr);
-                if (status != CD_OK)
-                        return status;
-        }
-        return cd_sql_audit_add(session, adding->event, reterr);
+        for (size_t i = 0; i < adding->users->count && status == CD_OK; i++)
+                status = add_one(session, &adding->users->items[i], generation, reterr);
+        return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
 }
 
 static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
@@ -158,90 +161,173 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
 struct changing {
         const struct cd_user_change *change;
         const struct cd_audit_event *event;
+        bool is_unchanged; /* the user is as the change would have it: what the transaction wrote is rolled back */
 };
 
-/* What an update and a removal have in common at their end. */
-static cd_status cut_tokens(struct cd_sql_session *session, const struct changing *changing, struct cd_error *reterr)
+static cd_status fail_unknown(const struct cd_user_change *change, struct cd_error *reterr)
 {
-        const struct cd_user_change *change = changing->change;
-        const struct cd_revocation cut = { .user = change->name,
-                                           .before = change->now,
-                                           .expires_at = change->cut_until };
-        cd_status status = change->cut_until ? cd_sql_revocation_add(session, &cut, reterr) : CD_OK;
-
-        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
+        return cd_fail(reterr, CD_NOT_FOUND,
+                       change->if_password.ptr || change->if_grants.ptr
+                               ? "no such user, or changed by somebody else meanwhile"
+                               : "no such user");
 }
 
-static cd_status update_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+/* What an update that ends the user's sessions and tokens has in common with a removal. */
+static cd_status revoke_tokens(struct cd_sql_session *session, const struct cd_user_change *change, int64_t generation,
+                               struct cd_error *reterr)
 {
-        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. */
+        const struct cd_revocation revocation = { .seq = generation,
+                                                  .user = change->name,
+                                                  .expires_at = change->now + CD_REVOCATION_LASTS };
+
+        return cd_sql_revocation_add(session, &revocation, reterr);
+}
+
+static cd_status take_generation(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+{
+        int64_t *generation = arg;
+        struct cd_sql_reader reader = { .next = columns };
+
+        *generation = cd_sql_read_integer(&reader);
+        return cd_sql_read_end(&reader, reterr);
+}
+
+/* *ret is the user's generation then, or negative where no row was changed. `next` is the one to take. */
+static cd_status update_row(struct cd_sql_session *session, const struct cd_user_change *change, int64_t next,
+                            int64_t *ret, struct cd_error *reterr)
+{
+        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password where it is another
+         * one, not the same in another form. */
         static const struct cd_sql_statement statement = {
                 "UPDATE users SET password = COALESCE($1, password), grants = COALESCE($2, grants),"
-                " disabled = COALESCE($3, disabled), changed_at = $4,"
-                " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $4 END,"
+                " disabled = COALESCE($3, disabled),"
+                " generation = CASE WHEN password <> COALESCE($4, password) OR grants <> COALESCE($2, grants)"
+                " OR disabled < COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1 THEN $6 ELSE generation END,"
+                " changed_at = $7,"
+                " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $7 END,"
                 " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
                 " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
-                " WHERE name = $5 AND (CAST($6 AS TEXT) IS NULL OR password = $6)"
-                " AND (CAST($7 AS TEXT) IS NULL OR grants = $7)",
-                7, 0
+                " WHERE name = $8 AND (CAST($9 AS TEXT) IS NULL OR password = $9)"
+                " AND (CAST($10 AS TEXT) IS NULL OR grants = $10)"
+                " AND (password <> COALESCE($1, password) OR grants <> COALESCE($2, grants)"
+                " OR disabled <> COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1"
+                " OR (failures <> 0 AND (CAST($1 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
+                " RETURNING generation",
+                10, 1
         };
-        const struct changing *changing = arg;
-        const struct cd_user_change *change = changing->change;
+        const struct cd_sql_value none = { .type = CD_SQL_NULL };
         const struct cd_sql_value params[] = {
                 cd_sql_text_or_null(change->password),
                 cd_sql_text_or_null(change->grants),
-                change->disabled == CD_USER_AS_IT_IS ? (struct cd_sql_value){ .type = CD_SQL_NULL }
-                                                     : cd_sql_integer(change->disabled == CD_USER_DISABLE),
+                change->disabled == CD_USER_AS_IT_IS ? none : cd_sql_integer(change->disabled == CD_USER_DISABLE),
+                change->is_rehash ? none : cd_sql_text_or_null(change->password),
+                cd_sql_integer(change->ends_sessions),
+                cd_sql_integer(next),
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
                 cd_sql_text_or_null(change->if_grants),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
+        *ret = -1;
+        return cd_sql_query(session, &statement, params, take_generation, ret, reterr);
+}
+
+/* Whether the change found its user, and would have left all as it is. */
+static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_user_change *change, bool *ret,
+                                struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "SELECT generation FROM users WHERE name = $1 AND (CAST($2 AS TEXT) IS NULL OR password = $2)"
+                " AND (CAST($3 AS TEXT) IS NULL OR grants = $3)",
+                3, 1
+        };
+        const struct cd_sql_value params[] = {
+                cd_sql_text(change->name),
+                cd_sql_text_or_null(change->if_password),
+                cd_sql_text_or_null(change->if_grants),
+        };
+        int64_t generation = -1;
+        cd_status status = cd_sql_query(session, &statement, params, take_generation, &generation, reterr);
+
+        *ret = generation >= 0;
+        return status;
+}
+
+/* What neither takes nor gives away a password, claims or the right to log in ends nothing: a rehash comes with a log-in, which should not
+ * wait for the row of the version. */
+static bool may_end_sessions(const struct cd_user_change *change)
+{
+        return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->grants.ptr ||
+               change->disabled == CD_USER_DISABLE;
+}
+
+static cd_status update_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct changing *changing = arg;
+        const struct cd_user_change *change = changing->change;
+        int64_t next = -1, generation;
+        cd_status status = CD_OK;
+
+        changing->is_unchanged = false;
+        if (may_end_sessions(change))
+                status = cd_sql_bump(session, CD_STR("revocations"), &next, reterr);
+        if (status == CD_OK)
+                status = update_row(session, change, next, &generation, reterr);
         if (status != CD_OK)
                 return status;
-        if (changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND,
-                               change->if_password.ptr || change->if_grants.ptr
-                                       ? "no such user, or changed by somebody else meanwhile"
-                                       : "no such user");
-        return cut_tokens(session, changing, reterr);
+        if (generation < 0) {
+                status = look_unchanged(session, change, &changing->is_unchanged, reterr);
+                return status == CD_OK ? fail_unknown(change, reterr) : status;
+        }
+        if (generation == next)
+                status = revoke_tokens(session, change, generation, reterr);
+        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
                         struct cd_error *reterr)
 {
-        struct changing changing = { change, event };
+        struct changing changing = { .change = change, .event = event };
+        struct cd_error why = { 0 };
 
         if (!cd_sql_is_text(change->name))
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
-        return cd_sql_write(store, update_work, &changing, reterr);
+                return fail_unknown(change, reterr);
+        cd_status status = cd_sql_write(store, update_work, &changing, &why);
+        if (status == CD_OK || (status == CD_NOT_FOUND && changing.is_unchanged))
+                return CD_OK;
+        if (reterr)
+                *reterr = why;
+        return status;
 }
 
 static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "DELETE FROM users WHERE name = $1", 1, 0 };
         const struct changing *changing = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(changing->change->name) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+        const struct cd_user_change *change = changing->change;
+        const struct cd_sql_value params[] = { cd_sql_text(change->name) };
+        int64_t generation, changed = 0;
+        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
         if (status == CD_OK)
-                status = cd_sql_sessions_end(session, changing->change->name, reterr);
-        return status == CD_OK ? cut_tokens(session, changing, reterr) : status;
+                status = cd_sql_execute(session, &statement, params, &changed, reterr);
+        if (status == CD_OK && changed == 0)
+                return fail_unknown(change, reterr);
+        if (status == CD_OK)
+                status = cd_sql_sessions_end(session, change->name, reterr);
+        if (status == CD_OK)
+                status = revoke_tokens(session, change, generation, reterr);
+        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
 }
 
 static cd_status remove_user(struct cd_store *store, const struct cd_user_change *change,
                              const struct cd_audit_event *event, struct cd_error *reterr)
 {
-        struct changing changing = { change, event };
+        struct changing changing = { .change = change, .event = event };
 
         if (!cd_sql_is_text(change->name))
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+                return fail_unknown(change, reterr);
         return cd_sql_write(store, remove_work, &changing, reterr);
 }
 

@@ -1,8 +1,10 @@
 """What a command changes, a running server does within a second; what it was told survives its end."""
 import base64
+import contextlib
 import json
 import pathlib
 import select
+import sqlite3
 import subprocess
 
 import psycopg2
@@ -22,14 +24,6 @@ def running(install, store):
     return home, home.serve()
 
 
-def alive_token(server, name, password):
-    """A user's tokens of the second in which they were cut are dead, so one of the next may be needed."""
-    def get():
-        token = server.token(name, password)
-        return token if server.is_alive(token) else None
-    return soon(get, "a token that lives")
-
-
 def test_lesson_12_a_disabled_users_tokens_are_dead_at_once(running):
     home, server = running
     token, other = server.token(*ANA), server.token("bo", "bo's password")
@@ -39,7 +33,7 @@ def test_lesson_12_a_disabled_users_tokens_are_dead_at_once(running):
     assert_refused(server.grant(*ANA))
     assert server.is_alive(other)
     home.cardea("user", "enable", "ana")
-    assert server.is_alive(alive_token(server, *ANA))
+    assert server.is_alive(server.token(*ANA))
     assert not server.is_alive(token), "a token came back to life"
 
 
@@ -49,8 +43,52 @@ def test_lesson_12_a_new_password_ends_the_old_one_and_its_tokens(running):
     home.set_password("ana", "ana's new password")
     soon(lambda: not server.is_alive(token), "the token to be dead")
     assert_refused(server.grant(*ANA))
-    assert server.is_alive(alive_token(server, "ana", "ana's new password"))
+    assert server.is_alive(server.token("ana", "ana's new password"))
     assert not server.is_alive(token)
+
+
+def test_a_token_that_comes_behind_a_change_lives_however_close_they_are(running):
+    home, server = running
+    for number in range(3):
+        before = server.token(*ANA)
+        home.cardea("user", "grant", "ana", f"number={number}")
+        behind = server.token(*ANA)
+        soon(lambda: not server.is_alive(before), "the token of before to be dead")
+        assert server.is_alive(behind)
+
+
+@pytest.mark.parametrize("action", [["disable", "ana"], ["remove", "ana", "--yes"], ["passwd", "ana", "--password-file", "-"],
+                                    ["grant", "ana", "role=reader"]], ids=lambda action: action[0])
+def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_command(install, action):
+    """Issued for an hour; revoked and served on where tokens live for two seconds."""
+    home = install(grant={"audience": AUDIENCE, "lifetime": "1h"})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    token = server.token(*ANA)
+    assert server.stop() == 0
+    other = home.serve_another(grant={"audience": AUDIENCE, "lifetime": "2s"}, tokens={"lifetime": "2s"})
+    home.config_file = home.folder / "node1.yaml"
+    home.cardea("user", *action, text="ana's new password")
+    soon(lambda: not other.is_alive(token), "the token to be dead")
+    claims = other.verify(token)
+    with contextlib.closing(sqlite3.connect(home.folder / "cardea.db")) as db:
+        (kept_until,), = db.execute("SELECT expires_at FROM revocations WHERE user_name = 'ana'")
+    assert kept_until >= claims["iat"] + 24 * 3600
+    assert not other.is_alive(token)
+
+
+def test_a_command_that_changes_nothing_ends_nothing_and_is_not_in_the_audit(running):
+    home, server = running
+    token, events = server.token(*ANA), home.cardea("audit", "tail", "--json")
+    home.cardea("user", "grant", "ana", "role=editor")
+    home.cardea("user", "enable", "ana")
+    export = home.cardea("user", "export")
+    home.cardea("user", "import", "-", "--update", text=export)
+    assert [e for e in home.cardea("audit", "tail", "--json").splitlines() if "os:" in e] == [
+        e for e in events.splitlines() if "os:" in e]
+    home.cardea("user", "disable", "bo")
+    soon(lambda: server.grant("bo", "bo's password").status == 401, "the change of bo to be known")
+    assert server.is_alive(token)
 
 
 def test_a_change_of_grants_is_in_the_next_token(running):
@@ -71,7 +109,7 @@ def test_a_removed_user_is_gone_and_a_new_one_of_the_name_is_another(running):
     assert_refused(server.grant(*ANA))
     home.add_user("ana", "ana's other password")
     assert_refused(server.grant(*ANA))
-    assert server.is_alive(alive_token(server, "ana", "ana's other password"))
+    assert server.is_alive(server.token("ana", "ana's other password"))
     assert not server.is_alive(token)
 
 

@@ -16,11 +16,17 @@ enum {
 struct test_clock {
         struct cd_clock port;
         _Atomic cd_time now;
+        _Atomic int64_t uptime;
 };
 
 static cd_time test_now(const struct cd_clock *clock)
 {
         return ((const struct test_clock *)clock)->now;
+}
+
+static int64_t test_uptime(const struct cd_clock *clock)
+{
+        return ((const struct test_clock *)clock)->uptime;
 }
 
 struct fixture {
@@ -48,7 +54,7 @@ static int set_up(void **state)
 {
         static struct fixture f;
 
-        f = (struct fixture){ .clock = { { test_now }, NOON } };
+        f = (struct fixture){ .clock = { { test_now, test_uptime }, NOON, 1 } };
         cd_arena_init(&f.arena, 1 << 22);
         make_master(&f.master);
         assert_status(cd_master_key_derive(f.master, CD_STR("client-secret"), f.mac_key), CD_OK);
@@ -134,6 +140,15 @@ static cd_str issue(struct fixture *f)
         return tokens.access_token;
 }
 
+static void add_ana(struct fixture *f)
+{
+        struct cd_user ana = { .name = CD_STR("ana"), .password = CD_STR("$none"), .grants = CD_STR("{}") };
+        const struct cd_users_page page = { &ana, 1 };
+
+        assert_status(f->common.store->users->add(f->common.store, &page, NULL, NULL), CD_OK);
+}
+
+/* Of the first generation, whatever happened to her since. */
 static cd_str issue_to_ana(struct fixture *f)
 {
         const struct cd_mint mint = {
@@ -142,6 +157,7 @@ static cd_str issue_to_ana(struct fixture *f)
                 .audience = api[0],
                 .client_id = CD_STR("file"),
                 .subject = CD_STR("ana"),
+                .generations = { .user = 2 },
         };
         cd_str token;
 
@@ -289,12 +305,13 @@ static void what_another_node_revoked_is_known_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
-        struct cd_revocation revocation = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 300 };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = NOON, .disabled = CD_USER_DISABLE };
 
+        add_ana(f);
         begin(f);
         cd_str token = issue_to_ana(f);
         assert_true(is_active(f, token));
-        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        assert_status(store->users->update(store, &change, NULL, NULL), CD_OK);
         assert_true(cd_follower_step(f->follower));
         assert_false(is_active(f, token));
 }
@@ -303,9 +320,10 @@ static void what_was_revoked_before_the_start_is_known_from_the_first_picture(vo
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
-        struct cd_revocation revocation = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 300 };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = NOON, .disabled = CD_USER_DISABLE };
 
-        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        add_ana(f);
+        assert_status(store->users->update(store, &change, NULL, NULL), CD_OK);
         begin(f);
         assert_false(is_active(f, issue_to_ana(f)));
 }
@@ -500,6 +518,68 @@ static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state
         assert_int_equal(list.count, 0);
 }
 
+static size_t count_rows(struct fixture *f)
+{
+        struct cd_store *store = f->common.store;
+        struct cd_revocation_list revocations;
+        struct cd_audit_events events;
+
+        assert_status(store->revocations->list(store, &f->arena, 0, 10, &revocations, NULL), CD_OK);
+        assert_status(store->audit->list(store, &f->arena, 0, 10, &events, NULL), CD_OK);
+        return revocations.count + events.count;
+}
+
+/* Some seconds later, as the machine counts them, so that what is over is deleted again. */
+static void look_again(struct fixture *f, cd_time now)
+{
+        f->clock.now = now;
+        f->clock.uptime += 5;
+        assert_true(cd_follower_step(f->follower));
+}
+
+static void a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        const struct cd_audit_event event = {
+                .at = NOON, .action = CD_STR("x"), .actor = CD_STR("x"), .subject = CD_STR("x")
+        };
+        struct cd_revocation revocation = { .jti = CD_STR("x"), .expires_at = NOON + 300 };
+        const cd_time hundred_days = 100 * 24 * 3600;
+        bool is_revoked;
+
+        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        begin(f);
+        size_t keys_audited = count_rows(f) - 1;
+        assert_status(store->audit->add(store, &event, NULL), CD_OK);
+        for (int i = 0; i < 8; i++)
+                look_again(f, NOON + hundred_days + i);
+        assert_int_equal(count_rows(f), keys_audited + 2);
+        look_again(f, NOON + 45);
+        assert_int_equal(count_rows(f), keys_audited + 2);
+        assert_status(cd_revoked_find(f->common.revoked, revocation.jti, CD_STR(""), 0, &is_revoked), CD_OK);
+        assert_true(is_revoked);
+}
+
+static void a_jump_ahead_that_lasts_is_believed_after_a_day(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        struct cd_revocation revocation = { .jti = CD_STR("x"), .expires_at = NOON + 1000000 };
+        const cd_time hundred_days = 100 * 24 * 3600;
+
+        assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
+        begin(f);
+        look_again(f, NOON + 5);
+        look_again(f, NOON + hundred_days);
+        f->clock.uptime += 24 * 3600 - 10;
+        look_again(f, NOON + hundred_days + 24 * 3600 - 5);
+        assert_int_equal(cd_revoked_count(f->common.revoked), 1);
+        look_again(f, NOON + hundred_days + 24 * 3600);
+        assert_int_equal(cd_revoked_count(f->common.revoked), 0);
+        assert_int_equal(count_rows(f), 0);
+}
+
 /* The thread itself, with readers beside it: run under the thread sanitizer. */
 static void *read_pictures(void *arg)
 {
@@ -562,6 +642,8 @@ int main(void)
                 TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
+                TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
+                TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),
                 TEST(readers_see_whole_pictures_while_the_thread_makes_others),
         };
 

@@ -5,8 +5,7 @@
 #include "support/check.h"
 
 enum {
-        ADMIN_NOON = 1795348800, /* 2026-11-22T12:00:00Z */
-        ADMIN_LIFETIME = 360,    /* seconds */
+        ADMIN_NOON = 1795348800 /* 2026-11-22T12:00:00Z */
 };
 
 struct admin_fixture {
@@ -24,8 +23,8 @@ int admin_tear_down(void **state);
 /* The newest event of the audit. */
 struct cd_audit_event admin_last_event(struct admin_fixture *f);
 size_t admin_count_events(struct admin_fixture *f);
-/* Whether the user's tokens issued at `at` are cut, by the newest cut of that user. */
-bool admin_is_cut(struct admin_fixture *f, const char *user, cd_time at);
+/* Whether the user's tokens of that generation are revoked. */
+bool admin_has_ended(struct admin_fixture *f, const char *user, int64_t generation);
 /* A user "ana" with the password "correct horse" and the grants {"role":"editor"}. */
 void admin_add_ana(struct admin_fixture *f);
 struct cd_user admin_find(struct admin_fixture *f, const char *name);

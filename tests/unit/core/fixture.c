@@ -10,6 +10,11 @@ static cd_time test_now(const struct cd_clock *clock)
         return ((const struct test_clock *)clock)->now;
 }
 
+static int64_t test_uptime(const struct cd_clock *clock)
+{
+        return ((const struct test_clock *)clock)->uptime;
+}
+
 static cd_status test_fill(const struct cd_random *random, void *to, size_t size)
 {
         struct test_random *r = (struct test_random *)random;
@@ -44,7 +49,7 @@ int fixture_set_up(void **state)
 
         assert_non_null(f);
         cd_arena_init(&f->arena, 1 << 20);
-        f->clock = (struct test_clock){ { test_now }, NOON };
+        f->clock = (struct test_clock){ { test_now, test_uptime }, NOON, 0 };
         f->random = (struct test_random){ .port = { test_fill } };
         assert_status(cd_jwk_generate(CD_ALG_ES256, &f->key, NULL), CD_OK);
         assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
@@ -57,7 +62,7 @@ int fixture_set_up(void **state)
                 .keys = &f->keys,
                 .clients = f->clients,
                 .memo = cd_token_memo_new(64),
-                .revoked = cd_revoked_new(4),
+                .revoked = cd_revoked_new(8),
                 .store = new_memory_store(),
                 .login = &f->login,
                 .accepts_any_user = true,
@@ -138,14 +143,23 @@ void fixture_add_user(struct fixture *f, const char *name, const char *password,
         assert_status(f->core.store->users->add(f->core.store, &(struct cd_users_page){ &user, 1 }, NULL, NULL), CD_OK);
 }
 
-void fixture_change_user(struct fixture *f, const char *name, enum cd_user_switch disabled)
+void fixture_end_sessions(struct fixture *f, const char *name, enum cd_user_switch disabled)
 {
         const struct cd_user_change change = {
                 .name = cd_str_from_c(name),
                 .now = f->clock.now,
                 .disabled = disabled,
-                .cut_until = f->clock.now + 1000,
+                .ends_sessions = true,
         };
 
         assert_status(f->core.store->users->update(f->core.store, &change, NULL, NULL), CD_OK);
+}
+
+void fixture_follow(struct fixture *f)
+{
+        struct cd_revocation_list list;
+
+        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 100, &list, NULL), CD_OK);
+        for (size_t i = 0; i < list.count; i++)
+                assert_status(cd_revoked_add(f->core.revoked, &list.items[i]), CD_OK);
 }

@@ -9,6 +9,7 @@
 struct test_clock {
         struct cd_clock port;
         cd_time now;
+        int64_t uptime;
 };
 
 struct test_random {
@@ -46,4 +47,6 @@ cd_str fixture_token(struct fixture *f);
 /* A user of the store. `grants` NULL: none. */
 void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *grants);
 /* What a command would do to that user: `now` is the fixture's, and all tokens end. */
-void fixture_change_user(struct fixture *f, const char *name, enum cd_user_switch disabled);
+void fixture_end_sessions(struct fixture *f, const char *name, enum cd_user_switch disabled);
+/* What a server does with the store's revocations. */
+void fixture_follow(struct fixture *f);

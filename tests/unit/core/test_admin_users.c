@@ -21,7 +21,6 @@ static void a_new_user_has_a_canonical_name_a_hash_and_compact_grants(void **sta
 
         assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, NULL), CD_OK);
         assert_str(done.name, "ana.b@example");
-        assert_int_equal(done.at, ADMIN_NOON);
         struct cd_user user = admin_find(f, "ANA.b@example");
         assert_str(user.name, "ana.b@example");
         assert_str(user.grants, "{\"projects\":[\"a\",\"b\"]}");
@@ -117,7 +116,8 @@ static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
         assert_int_equal(admin_count_events(f), 0);
 }
 
-static void lesson_12_what_is_taken_away_cuts_the_tokens(void **state)
+/* The clock stands still. */
+static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=viewer");
@@ -125,32 +125,50 @@ static void lesson_12_what_is_taken_away_cuts_the_tokens(void **state)
         struct cd_user_done done;
 
         admin_add_ana(f);
-        assert_false(admin_is_cut(f, "ana", ADMIN_NOON));
+        int64_t generation = admin_find(f, "ana").generation;
+        assert_false(admin_has_ended(f, "ana", generation));
 
-        f->now += 10;
         assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("new"), &done, NULL), CD_OK);
-        assert_int_equal(done.at, f->now);
-        assert_true(admin_is_cut(f, "ana", f->now));
-        assert_false(admin_is_cut(f, "ana", f->now + 1));
+        assert_true(admin_has_ended(f, "ana", generation));
+        generation = admin_find(f, "ana").generation;
+        assert_false(admin_has_ended(f, "ana", generation));
         assert_true(password_is(f, "ana", "new"));
 
-        f->now += 10;
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
-        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_true(admin_has_ended(f, "ana", generation));
+        generation = admin_find(f, "ana").generation;
 
-        f->now += 10;
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, NULL), CD_OK);
-        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_true(admin_has_ended(f, "ana", generation));
         assert_true(admin_find(f, "ana").disabled);
+        generation = admin_find(f, "ana").generation;
 
-        f->now += 10;
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
-        assert_false(admin_is_cut(f, "ana", f->now));
+        assert_false(admin_has_ended(f, "ana", generation));
         assert_false(admin_find(f, "ana").disabled);
 
-        f->now += 10;
         assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &done, NULL), CD_OK);
-        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_true(admin_has_ended(f, "ana", generation));
+}
+
+static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
+{
+        struct admin_fixture *f = *state;
+        const cd_str assignment = CD_STR("role=editor");
+        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        struct cd_user_done done;
+
+        admin_add_ana(f);
+        int64_t generation = admin_find(f, "ana").generation;
+        f->now++;
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("Ana"), &change, &done, NULL), CD_OK);
+        assert_str(done.name, "ana");
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        struct cd_user same = admin_find(f, "ana");
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &done, NULL), CD_OK);
+        assert_int_equal(admin_count_events(f), 1);
+        assert_false(admin_has_ended(f, "ana", generation));
+        assert_int_equal(admin_find(f, "ana").changed_at, ADMIN_NOON);
 }
 
 static void grants_are_set_removed_and_replaced(void **state)
@@ -231,7 +249,7 @@ static void a_batch_is_added_whole_or_not_at_all(void **state)
         assert_int_equal(admin_count_events(f), 2);
 }
 
-static void a_replaced_user_has_everything_new_and_older_tokens_are_cut(void **state)
+static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void **state)
 {
         struct admin_fixture *f = *state;
         const struct cd_user_order order = {
@@ -241,17 +259,18 @@ static void a_replaced_user_has_everything_new_and_older_tokens_are_cut(void **s
         struct cd_user user;
 
         admin_add_ana(f);
+        int64_t generation = admin_find(f, "ana").generation;
         assert_status(cd_admin_user_prepare(&f->by, &f->arena, &order, &user, NULL), CD_OK);
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
         assert_true(password_is(f, "ana", "new"));
         assert_str(admin_find(f, "ana").grants, "{\"a\":1}");
         assert_true(admin_find(f, "ana").disabled);
-        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_true(admin_has_ended(f, "ana", generation));
+        generation = admin_find(f, "ana").generation;
         user.disabled = false;
-        f->now++;
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
         assert_false(admin_find(f, "ana").disabled);
-        assert_true(admin_is_cut(f, "ana", f->now));
+        assert_false(admin_has_ended(f, "ana", generation)); /* nothing was taken away */
         user.name = CD_STR("nobody");
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_NOT_FOUND);
 }
@@ -305,11 +324,12 @@ int main(void)
                 CASE(every_change_is_one_event_of_the_operator),
                 CASE(a_refused_change_leaves_no_event),
                 CASE(what_is_wrong_with_an_order_is_said_with_its_field),
-                CASE(lesson_12_what_is_taken_away_cuts_the_tokens),
+                CASE(lesson_12_what_is_taken_away_ends_the_tokens),
+                CASE(what_is_so_already_is_no_event_and_ends_nothing),
                 CASE(grants_are_set_removed_and_replaced),
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
                 CASE(a_batch_is_added_whole_or_not_at_all),
-                CASE(a_replaced_user_has_everything_new_and_older_tokens_are_cut),
+                CASE(a_replaced_user_has_everything_new_and_older_tokens_have_ended),
                 CASE(a_grant_that_another_command_set_meanwhile_is_not_lost),
         };
 

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "unit/core/fixture.h"
@@ -202,7 +203,8 @@ static void a_revocation_is_in_the_store_when_it_is_answered(void **state)
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
         assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 10, &list, NULL), CD_OK);
         assert_int_equal(list.count, 1);
-        assert_int_equal(list.items[0].expires_at, NOON + 300);
+        assert_str(list.items[0].client_id, "app-a");
+        assert_int_equal(list.items[0].expires_at, NOON + 300 + 60);
 }
 
 /* The digest of the token is remembered, but what it was signed with is not valid any more. */
@@ -240,33 +242,104 @@ static void a_token_of_a_client_that_was_removed_is_inactive(void **state)
         cd_clients_free(clients);
 }
 
-static void a_token_of_before_its_client_is_inactive(void **state)
+/* A server whose clients are the resource server of the fixture, and app-a with that generation. */
+static struct cd_clients *clients_with_app(struct fixture *f, int64_t generation)
 {
-        struct fixture *f = *state;
-        cd_str token = fixture_token(f);
         static const cd_str api[] = { CD_STR_INIT("https://api.example") };
-        struct cd_client_spec again[] = {
+        struct cd_client_spec specs[] = {
                 { .id = CD_STR("api"), .secret = CD_STR("secret-api"), .introspect = { api, 1 } },
                 { .id = CD_STR("app-a"),
                   .secret = CD_STR("secret-a"),
                   .grants = CD_GRANT_CLIENT_CREDENTIALS,
                   .audience = CD_STR("https://api.example"),
-                  .created_at = NOON + 1 },
+                  .generation = generation },
         };
         struct cd_clients *clients;
 
-        assert_status(cd_clients_new(again, 2, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
-        f->core.clients = clients;
+        assert_status(cd_clients_new(specs, 2, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
+        return clients;
+}
+
+/* Removed and added again: no clock decides, whether it stands still or was set back. */
+static void a_token_of_another_client_of_that_id_is_inactive(void **state)
+{
+        struct fixture *f = *state;
+        const int64_t generations[] = { 7, 9, 0, 6 };
+
+        for (size_t i = 0; i < CD_LEN(generations); i++) {
+                struct cd_clients *of_token = clients_with_app(f, generations[i]);
+                f->core.clients = of_token;
+                cd_str token = fixture_token(f);
+                assert_true(look(f, token).active);
+                for (size_t k = 0; k < CD_LEN(generations); k++) {
+                        struct cd_clients *now = clients_with_app(f, generations[k]);
+                        f->core.clients = now;
+                        if (i == k)
+                                assert_true(look(f, token).active);
+                        else
+                                assert_inactive(f, token, "the token's client is not there any more");
+                        cd_clients_free(now);
+                }
+                cd_clients_free(of_token);
+        }
+}
+
+/* Signed with our key, with the id given. */
+static cd_str token_with_id(struct fixture *f, cd_str jti)
+{
+        const struct cd_claims claims = {
+                .iss = f->core.issuer,
+                .sub = CD_STR("ana"),
+                .aud = CD_STR("https://api.example"),
+                .client_id = CD_STR("app-a"),
+                .iat = NOON,
+                .exp = NOON + 300,
+                .jti = jti,
+        };
+        cd_str token;
+
+        assert_status(cd_jwt_sign(&f->arena, f->key, CD_STR("at+jwt"), &claims, &token, NULL), CD_OK);
+        return token;
+}
+
+/* As a former version made them: it lives, until its user's tokens are revoked or its client is another. */
+static void a_token_without_generations_is_of_the_first(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = token_with_id(f, CD_STR("FM6jhWBcz7l1MJGWeI-MLw"));
+        const struct cd_revocation revocation = { .seq = 1, .user = CD_STR("ana"), .expires_at = NOON + 400 };
+
+        assert_true(look(f, token).active);
+        struct cd_clients *again = clients_with_app(f, 1);
+        f->core.clients = again;
         assert_inactive(f, token, "the token's client is not there any more");
-        /* The clock is behind the one that the client was added by. */
-        assert_true(look(f, fixture_token(f)).active);
-        assert_true(look(f, fixture_token(f)).claims.iat == NOON + 1);
-        f->clock.now = NOON + 1;
-        assert_true(look(f, fixture_token(f)).active);
-        assert_inactive(f, token, "the token's client is not there any more");
-        f->clock.now = NOON + 1 - 61;
-        assert_inactive(f, fixture_token(f), "the token's client is not there any more");
-        cd_clients_free(clients);
+        f->core.clients = f->clients;
+        cd_clients_free(again);
+        assert_status(cd_revoked_add(f->core.revoked, &revocation), CD_OK);
+        assert_inactive(f, token, "token was revoked");
+}
+
+static void lesson_1_a_token_whose_generations_cannot_be_read_is_inactive(void **state)
+{
+        static const char *const ids[] = {
+                "x.",
+                "x.1",
+                "x.1.",
+                "x..0",
+                "x.-1.0",
+                "x.0.-1",
+                "x.1.0.0",
+                "x.1.0x",
+                "x. 1.0",
+                "x.01.0",
+                "x.9223372036854775808.0",
+        };
+        struct fixture *f = *state;
+
+        assert_true(look(f, token_with_id(f, CD_STR("x.0.0"))).active);
+        assert_true(look(f, token_with_id(f, CD_STR("x.9223372036854775807.0"))).active);
+        for (size_t i = 0; i < CD_LEN(ids); i++)
+                assert_inactive(f, token_with_id(f, cd_str_from_c(ids[i])), "the token's id is not one of ours");
 }
 
 static cd_str token_of_ana(struct fixture *f)
@@ -274,31 +347,111 @@ static cd_str token_of_ana(struct fixture *f)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
+        f->core.accepts_any_user = false;
         ask.grant_type = CD_STR("password");
         ask.username = CD_STR("ana");
-        ask.password = CD_STR("anything");
+        ask.password = CD_STR("right");
         assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
         return tokens.access_token;
 }
 
-/* LESSONS 12: a changed password, a disabled user. */
-static void lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second(void **state)
+/* LESSONS 12: a changed password, a disabled user. The clock stands still. */
+static void lesson_12_a_users_tokens_end_with_the_generation(void **state)
 {
         struct fixture *f = *state;
-        cd_str before = token_of_ana(f), of_client = fixture_token(f);
-        const struct cd_revocation cut = { .user = CD_STR("ana"), .before = NOON, .expires_at = NOON + 400 };
 
+        fixture_add_user(f, "ana", "right", NULL);
+        cd_str before = token_of_ana(f), of_client = fixture_token(f);
         assert_true(look(f, before).active);
-        assert_status(cd_revoked_add(f->core.revoked, &cut, NOON), CD_OK);
+        fixture_end_sessions(f, "ana", CD_USER_AS_IT_IS);
+        fixture_follow(f);
         assert_inactive(f, before, "token was revoked");
-        assert_inactive(f, token_of_ana(f), "token was revoked");
-        f->clock.now = NOON + 1;
         assert_true(look(f, token_of_ana(f)).active);
         assert_true(look(f, of_client).active);
         /* Nor those of a client whose id is the name of a user of old. */
-        const struct cd_revocation other = { .user = CD_STR("app-a"), .before = NOON + 1, .expires_at = NOON + 400 };
-        assert_status(cd_revoked_add(f->core.revoked, &other, NOON), CD_OK);
+        const struct cd_revocation other = { .seq = 1000, .user = CD_STR("app-a"), .expires_at = NOON + 400 };
+        assert_status(cd_revoked_add(f->core.revoked, &other), CD_OK);
         assert_true(look(f, of_client).active);
+}
+
+/* What was issued for an hour, and is revoked by somebody who believes that tokens live for two seconds, stays revoked for its hour. */
+static void a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store_expiry expiry = { .limit = 100 };
+        size_t deleted;
+
+        fixture_add_user(f, "ana", "right", NULL);
+        f->core.token_lifetime = CD_TOKEN_LIFETIME_MAX;
+        cd_str token = token_of_ana(f);
+        f->core.token_lifetime = 2;
+        fixture_end_sessions(f, "ana", CD_USER_AS_IT_IS);
+        fixture_follow(f);
+        const cd_time looks[] = { NOON + 2, NOON + 63, NOON + 3600, NOON + CD_TOKEN_LIFETIME_MAX - 1 };
+        for (size_t i = 0; i < CD_LEN(looks); i++) {
+                f->clock.now = expiry.now = looks[i];
+                cd_revoked_sweep(f->core.revoked, looks[i], 100);
+                assert_status(f->core.store->expire(f->core.store, &expiry, &deleted, NULL), CD_OK);
+                assert_int_equal(deleted, 0);
+                assert_inactive(f, token, "token was revoked");
+        }
+        f->clock.now = NOON + CD_TOKEN_LIFETIME_MAX;
+        assert_inactive(f, token, "the token is expired");
+}
+
+/* A clock that was ahead for a moment signed it. */
+static void a_token_that_was_issued_in_the_future_is_inactive(void **state)
+{
+        struct fixture *f = *state;
+
+        f->clock.now = NOON + 60;
+        cd_str a_minute_ahead = fixture_token(f);
+        f->clock.now = NOON + 61;
+        cd_str further_ahead = fixture_token(f);
+        f->clock.now = NOON;
+        assert_true(look(f, a_minute_ahead).active);
+        assert_inactive(f, further_ahead, "the token was issued in the future");
+        f->clock.now = NOON + 1;
+        assert_true(look(f, further_ahead).active);
+}
+
+/* Answered with 200, so it must hold when the clock is right again. */
+static void a_token_revoked_while_the_clock_is_wrong_stays_revoked(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f), other = fixture_token(f);
+
+        f->clock.now = NOON + 100 * 24 * 3600;
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
+        f->clock.now = NOON - 100 * 24 * 3600;
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), other, NULL), CD_OK);
+        f->clock.now = NOON + 1;
+        assert_inactive(f, token, "token was revoked");
+        assert_inactive(f, other, "token was revoked");
+}
+
+/* Neither an import that ends the tokens of many users nor a client that revokes without end stops the revocations of another. */
+static void one_greedy_client_stops_nobodys_revocations(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens of_other;
+        char name[16];
+
+        for (int i = 0; i < 100; i++) {
+                snprintf(name, sizeof(name), "user%d", i);
+                const struct cd_revocation revocation = { .seq = i + 1,
+                                                          .user = cd_str_from_c(name),
+                                                          .expires_at = NOON + 400 };
+                assert_status(cd_revoked_add(f->core.revoked, &revocation), CD_OK);
+        }
+        for (int i = 0; i < 4; i++)
+                assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), fixture_token(f), NULL), CD_OK);
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), fixture_token(f), NULL), CD_UNAVAILABLE);
+        ask.client_id = CD_STR("app-b");
+        ask.client_secret = CD_STR("secret-b");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &of_other, NULL), CD_OK);
+        assert_status(revoke_as(f, CD_STR("app-b"), CD_STR("secret-b"), of_other.access_token, NULL), CD_OK);
 }
 
 static void while_the_store_is_away_introspection_goes_on_and_revocation_does_not(void **state)
@@ -391,8 +544,14 @@ int main(void)
                 TEST(a_revocation_is_in_the_store_when_it_is_answered),
                 TEST(the_memo_does_not_outlive_a_key),
                 TEST(a_token_of_a_client_that_was_removed_is_inactive),
-                TEST(a_token_of_before_its_client_is_inactive),
-                TEST(lesson_12_a_cut_ends_the_tokens_issued_up_to_its_second),
+                TEST(a_token_of_another_client_of_that_id_is_inactive),
+                TEST(a_token_without_generations_is_of_the_first),
+                TEST(lesson_1_a_token_whose_generations_cannot_be_read_is_inactive),
+                TEST(lesson_12_a_users_tokens_end_with_the_generation),
+                TEST(a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes),
+                TEST(a_token_that_was_issued_in_the_future_is_inactive),
+                TEST(a_token_revoked_while_the_clock_is_wrong_stays_revoked),
+                TEST(one_greedy_client_stops_nobodys_revocations),
                 TEST(while_the_store_is_away_introspection_goes_on_and_revocation_does_not),
                 TEST(lesson_1_what_cannot_be_looked_up_is_not_active),
                 TEST(threads_may_issue_and_introspect_at_once),

@@ -130,7 +130,7 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         struct fixture *f = (struct fixture *)store;
 
         assert_str(change->name, "ana");
-        assert_true(change->now == f->now && change->cut_until == 0 && !change->grants.ptr);
+        assert_true(change->now == f->now && change->is_rehash && !change->ends_sessions && !change->grants.ptr);
         assert_str(event->action, "user.rehash");
         assert_str(event->actor, "cardea");
         assert_str(event->subject, "user:ana");

@@ -20,17 +20,23 @@ static struct cd_revoked *fresh(size_t capacity)
         return revoked;
 }
 
-static cd_status add(struct cd_revoked *revoked, const char *jti, cd_time expires_at, cd_time now)
+static cd_status add_of(struct cd_revoked *revoked, const char *client_id, const char *jti, cd_time expires_at)
 {
-        return cd_revoked_add(revoked, &(struct cd_revocation){ .jti = cd_str_from_c(jti), .expires_at = expires_at },
-                              now);
+        return cd_revoked_add(revoked, &(struct cd_revocation){ .jti = cd_str_from_c(jti),
+                                                                .client_id = cd_str_from_c(client_id),
+                                                                .expires_at = expires_at });
 }
 
-static bool has(struct cd_revoked *revoked, const char *jti, const char *sub, cd_time iat)
+static cd_status add(struct cd_revoked *revoked, const char *jti, cd_time expires_at)
+{
+        return add_of(revoked, "app", jti, expires_at);
+}
+
+static bool has(struct cd_revoked *revoked, const char *jti, const char *user, int64_t generation)
 {
         bool has = false;
 
-        assert_status(cd_revoked_find(revoked, cd_str_from_c(jti), cd_str_from_c(sub), iat, &has), CD_OK);
+        assert_status(cd_revoked_find(revoked, cd_str_from_c(jti), cd_str_from_c(user), generation, &has), CD_OK);
         return has;
 }
 
@@ -39,43 +45,95 @@ static void what_was_revoked_is_found_and_nothing_else(void **state)
         struct cd_revoked *r = fresh(16);
 
         (void)state;
-        assert_false(has(r, "a", "ana", NOW));
-        assert_status(add(r, "a", NOW + 10, NOW), CD_OK);
-        assert_status(add(r, "a", NOW + 10, NOW), CD_OK);
-        assert_true(has(r, "a", "ana", NOW));
-        assert_false(has(r, "b", "a", NOW));
+        assert_false(has(r, "a", "ana", 0));
+        assert_status(add(r, "a", NOW + 10), CD_OK);
+        assert_status(add(r, "a", NOW + 10), CD_OK);
+        assert_true(has(r, "a", "ana", 0));
+        assert_false(has(r, "b", "a", 0));
         assert_int_equal(cd_revoked_count(r), 1);
         cd_revoked_free(r);
         cd_revoked_free(NULL);
 }
 
-static void a_cut_ends_what_a_user_had_up_to_its_second(void **state)
+static void a_users_revocation_ends_the_generations_below_it(void **state)
 {
         struct cd_revoked *r = fresh(16);
-        struct cd_revocation cut = { .user = CD_STR("ana"), .before = NOW, .expires_at = NOW + 10 };
+        struct cd_revocation revocation = { .seq = 7, .user = CD_STR("ana"), .expires_at = NOW + 10 };
 
         (void)state;
-        assert_status(cd_revoked_add(r, &cut, NOW), CD_OK);
-        assert_true(has(r, "x", "ana", NOW));
-        assert_true(has(r, "x", "ana", 1));
-        assert_false(has(r, "x", "ana", NOW + 1));
-        assert_false(has(r, "ana", "bo", NOW));
+        assert_status(cd_revoked_add(r, &revocation), CD_OK);
+        assert_true(has(r, "x", "ana", 0));
+        assert_true(has(r, "x", "ana", 6));
+        assert_false(has(r, "x", "ana", 7));
+        assert_false(has(r, "x", "ana", 8));
+        assert_false(has(r, "ana", "bo", 0));
+        assert_false(has(r, "x", "", 0));
         cd_revoked_free(r);
 }
 
-static void of_two_cuts_the_later_counts_whatever_their_order(void **state)
+static void of_two_of_a_user_the_later_counts_whatever_their_order(void **state)
 {
         struct cd_revoked *r = fresh(16);
-        struct cd_revocation late = { .user = CD_STR("ana"), .before = NOW + 5, .expires_at = NOW + 50 },
-                             early = { .user = CD_STR("ana"), .before = NOW, .expires_at = NOW + 10 };
+        struct cd_revocation late = { .seq = 9, .user = CD_STR("ana"), .expires_at = NOW + 50 },
+                             early = { .seq = 7, .user = CD_STR("ana"), .expires_at = NOW + 10 };
 
         (void)state;
-        assert_status(cd_revoked_add(r, &late, NOW), CD_OK);
-        assert_status(cd_revoked_add(r, &early, NOW), CD_OK);
-        assert_true(has(r, "x", "ana", NOW + 5));
+        assert_status(cd_revoked_add(r, &late), CD_OK);
+        assert_status(cd_revoked_add(r, &early), CD_OK);
+        assert_true(has(r, "x", "ana", 8));
         cd_revoked_sweep(r, NOW + 20, 100);
-        assert_true(has(r, "x", "ana", NOW + 5));
+        assert_true(has(r, "x", "ana", 8));
+        assert_false(has(r, "x", "ana", 9));
         assert_int_equal(cd_revoked_count(r), 1);
+        cd_revoked_free(r);
+}
+
+/* How many more a client may revoke, which are added. */
+static size_t fill(struct cd_revoked *r, const char *client_id)
+{
+        size_t count = 0;
+        char jti[32];
+
+        while (!cd_revoked_is_full(r, cd_str_from_c(client_id))) {
+                snprintf(jti, sizeof(jti), "%s-%zu", client_id, count++);
+                assert_status(add_of(r, client_id, jti, NOW + 10), CD_OK);
+        }
+        return count;
+}
+
+static void each_client_has_a_share_of_the_room(void **state)
+{
+        struct cd_revoked *r = fresh(16);
+
+        (void)state;
+        assert_int_equal(fill(r, "greedy"), 8);
+        assert_int_equal(fill(r, "greedy"), 0);
+        assert_int_equal(fill(r, "too"), 4);
+        assert_int_equal(fill(r, "a third"), 2);
+        assert_int_equal(fill(r, "a fourth"), 1);
+        assert_int_equal(fill(r, "a fifth"), 1);
+        assert_int_equal(fill(r, "a sixth"), 0);
+        cd_revoked_sweep(r, NOW + 10, 100);
+        assert_int_equal(cd_revoked_count(r), 0);
+        assert_int_equal(fill(r, "greedy"), 8);
+        cd_revoked_free(r);
+}
+
+static void users_take_no_room_of_the_clients(void **state)
+{
+        struct cd_revoked *r = fresh(4);
+        char name[16];
+
+        (void)state;
+        for (int i = 0; i < 100; i++) {
+                snprintf(name, sizeof(name), "u%d", i);
+                struct cd_revocation of_user = { .seq = i + 1, .user = cd_str_from_c(name), .expires_at = NOW + 20 };
+                assert_status(cd_revoked_add(r, &of_user), CD_OK);
+        }
+        assert_int_equal(fill(r, "app"), 2);
+        cd_revoked_sweep(r, NOW + 10, 1000);
+        assert_int_equal(cd_revoked_count(r), 100);
+        assert_int_equal(fill(r, "app"), 2);
         cd_revoked_free(r);
 }
 
@@ -84,12 +142,14 @@ static void none_is_dropped_to_make_room(void **state)
         struct cd_revoked *r = fresh(1);
 
         (void)state;
-        assert_false(cd_revoked_is_full(r));
-        assert_status(add(r, "a", NOW + 10, NOW), CD_OK);
-        assert_true(cd_revoked_is_full(r));
-        assert_status(add(r, "b", NOW + 10, NOW), CD_OK); /* of another node: it comes in all the same */
-        assert_true(has(r, "a", "", NOW));
-        assert_true(has(r, "b", "", NOW));
+        assert_false(cd_revoked_is_full(r, CD_STR("app")));
+        assert_status(add(r, "a", NOW + 10), CD_OK);
+        assert_true(cd_revoked_is_full(r, CD_STR("app")));
+        assert_true(cd_revoked_is_full(r, CD_STR("other")));
+        assert_status(add(r, "b", NOW + 10), CD_OK); /* of another node: it comes in all the same */
+        assert_true(has(r, "a", "", 0));
+        assert_true(has(r, "b", "", 0));
+        assert_true(cd_revoked_is_full(r, CD_STR("other")));
         cd_revoked_free(r);
 }
 
@@ -101,15 +161,16 @@ static void lesson_22_what_is_over_goes_in_small_steps(void **state)
         (void)state;
         for (int i = 0; i < 100; i++) {
                 snprintf(jti, sizeof(jti), "t%d", i);
-                assert_status(add(r, jti, NOW + 10, NOW), CD_OK);
+                assert_status(add(r, jti, NOW + 10 + i % 2), CD_OK);
         }
-        cd_revoked_sweep(r, NOW + 10, 30);
+        cd_revoked_sweep(r, NOW + 9, 1000);
+        assert_int_equal(cd_revoked_count(r), 100);
+        cd_revoked_sweep(r, NOW + 11, 30);
         assert_int_equal(cd_revoked_count(r), 70);
-        for (int i = 0; i < 9; i++)
-                assert_status(add(r, i % 2 ? "new" : "newer", NOW + 100, NOW + 10), CD_OK);
-        assert_int_equal(cd_revoked_count(r), 2);
-        assert_status(add(r, "dead already", NOW, NOW + 10), CD_OK);
-        assert_int_equal(cd_revoked_count(r), 2);
+        cd_revoked_sweep(r, NOW + 10, 1000);
+        assert_in_range(cd_revoked_count(r), 20, 50);
+        cd_revoked_sweep(r, NOW + 11, 1000);
+        assert_int_equal(cd_revoked_count(r), 0);
         cd_revoked_free(r);
 }
 
@@ -120,9 +181,9 @@ static void lesson_1_an_incomplete_mirror_answers_nothing(void **state)
 
         (void)state;
         cd_revoked_set_complete(r, false);
-        assert_status(cd_revoked_find(r, CD_STR("a"), CD_STR("ana"), NOW, &has_it), CD_UNAVAILABLE);
+        assert_status(cd_revoked_find(r, CD_STR("a"), CD_STR("ana"), 0, &has_it), CD_UNAVAILABLE);
         cd_revoked_set_complete(r, true);
-        assert_false(has(r, "a", "ana", NOW));
+        assert_false(has(r, "a", "ana", 0));
         cd_revoked_free(r);
 }
 
@@ -137,8 +198,8 @@ static void *add_and_find(void *arg)
 
         for (int i = 0; i < EACH; i++) {
                 snprintf(jti, sizeof(jti), "%d-%d", thread, i);
-                if (add(r, jti, NOW + 10, NOW) != CD_OK ||
-                    cd_revoked_find(r, cd_str_from_c(jti), CD_STR("ana"), NOW, &found) != CD_OK || !found)
+                if (add(r, jti, NOW + 10) != CD_OK ||
+                    cd_revoked_find(r, cd_str_from_c(jti), CD_STR("ana"), 0, &found) != CD_OK || !found)
                         return NULL;
         }
         return r;
@@ -165,8 +226,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_revoked_is_found_and_nothing_else),
-                cmocka_unit_test(a_cut_ends_what_a_user_had_up_to_its_second),
-                cmocka_unit_test(of_two_cuts_the_later_counts_whatever_their_order),
+                cmocka_unit_test(a_users_revocation_ends_the_generations_below_it),
+                cmocka_unit_test(of_two_of_a_user_the_later_counts_whatever_their_order),
+                cmocka_unit_test(each_client_has_a_share_of_the_room),
+                cmocka_unit_test(users_take_no_room_of_the_clients),
                 cmocka_unit_test(none_is_dropped_to_make_room),
                 cmocka_unit_test(lesson_22_what_is_over_goes_in_small_steps),
                 cmocka_unit_test(lesson_1_an_incomplete_mirror_answers_nothing),

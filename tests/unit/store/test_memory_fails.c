@@ -92,11 +92,20 @@ static cd_status add_revocation(struct cd_store *store, const char *jti)
 
 static cd_status put_session(struct cd_store *store, const char *digest, const char *data)
 {
-        const struct cd_session session = {
-                .digest = cd_str_from_c(digest), .user = CD_STR("ana"), .data = cd_str_from_c(data), .expires_at = 9000
-        };
+        const struct cd_session session = { .digest = cd_str_from_c(digest),
+                                            .user = CD_STR("ana"),
+                                            .data = cd_str_from_c(data),
+                                            .expires_at = 9000,
+                                            .generation = 2 }; /* of the first user who is added */
 
         return store->sessions->put(store, &session, NULL);
+}
+
+static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_session session;
+
+        return store->sessions->find(store, arena, CD_STR("digest-1"), &session, NULL);
 }
 
 static struct cd_store *new_store(void)
@@ -111,6 +120,7 @@ static struct cd_store *new_store(void)
         assert_status(add_key(store, "first", 0), CD_OK);
         assert_status(add_revocation(store, "jti-1"), CD_OK);
         assert_status(put_session(store, "digest-1", "{}"), CD_OK);
+        assert_status(sessions_find(store, &arena), CD_OK);
         assert_status(store->settle(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
@@ -172,8 +182,8 @@ static void show_others(struct cd_store *store, struct cd_arena *arena, struct t
 
         assert_status(store->revocations->list(store, arena, 0, 100, &revocations, NULL), CD_OK);
         for (size_t i = 0; i < revocations.count; i++)
-                add(to, "revocation %.*s %.*s\n", CD_STR_ARG(revocations.items[i].jti),
-                    CD_STR_ARG(revocations.items[i].user));
+                add(to, "revocation %lld %.*s %.*s\n", (long long)revocations.items[i].seq,
+                    CD_STR_ARG(revocations.items[i].jti), CD_STR_ARG(revocations.items[i].user));
         assert_status(store->audit->list(store, arena, -1, 100, &events, NULL), CD_OK);
         for (size_t i = 0; i < events.count; i++)
                 add(to, "event %lld %.*s\n", (long long)events.items[i].id, CD_STR_ARG(events.items[i].action));
@@ -212,8 +222,7 @@ static cd_status users_update(struct cd_store *store, struct cd_arena *arena)
                                                .now = 2000,
                                                .password = CD_STR("$argon2id$new"),
                                                .grants = CD_STR("{\"role\":\"editor\"}"),
-                                               .disabled = CD_USER_DISABLE,
-                                               .cut_until = 3000 };
+                                               .disabled = CD_USER_DISABLE };
 
         (void)arena;
         return store->users->update(store, &change, &event, NULL);
@@ -221,7 +230,7 @@ static cd_status users_update(struct cd_store *store, struct cd_arena *arena)
 
 static cd_status users_remove(struct cd_store *store, struct cd_arena *arena)
 {
-        const struct cd_user_change change = { .name = CD_STR("ana"), .now = 2000, .cut_until = 3000 };
+        const struct cd_user_change change = { .name = CD_STR("ana"), .now = 2000 };
 
         (void)arena;
         return store->users->remove(store, &change, &event, NULL);
@@ -310,13 +319,6 @@ static cd_status sessions_replace(struct cd_store *store, struct cd_arena *arena
 {
         (void)arena;
         return put_session(store, "digest-1", "{\"seen\":true}");
-}
-
-static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
-{
-        struct cd_session session;
-
-        return store->sessions->find(store, arena, CD_STR("digest-1"), &session, NULL);
 }
 
 static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)

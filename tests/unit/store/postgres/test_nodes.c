@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "store/postgres/migrations.h"
 #include "store/store.h"
 
 enum {
@@ -92,9 +93,7 @@ static void revoke(struct cd_store *store, cd_str jti)
 
 static void disable_ana(struct cd_store *store)
 {
-        const struct cd_user_change change = {
-                .name = CD_STR("ana"), .now = 200, .disabled = CD_USER_DISABLE, .cut_until = 500
-        };
+        const struct cd_user_change change = { .name = CD_STR("ana"), .now = 200, .disabled = CD_USER_DISABLE };
 
         assert_status(store->users->update(store, &change, &event, NULL), CD_OK);
 }
@@ -318,6 +317,29 @@ static void the_schema_of_a_later_version_is_refused(void **state)
         assert_non_null(strstr(error.reason, "999"));
 }
 
+/* A store of a former version, with a user whose tokens were revoked: that holds for those of before, not for the next. */
+static void a_store_without_generations_gets_them(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_revocation_list revocations;
+        struct cd_user ana;
+
+        do_script(f->admin, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                            " applied_at BIGINT NOT NULL)");
+        do_script(f->admin, cd_postgres_migrations[0].text.ptr);
+        do_script(f->admin, "INSERT INTO schema_migrations VALUES (1, 'first', 0);"
+                            "INSERT INTO users VALUES ('ana', '$x', '{}', 0, 1, 1, 1, 0, 0, 0);"
+                            "INSERT INTO revocations VALUES (8, NULL, 'ana', 500, 900);"
+                            "UPDATE versions SET version = 9 WHERE name = 'revocations'");
+        f->here = open_store();
+        assert_status(f->here->users->find(f->here, &f->arena, CD_STR("ana"), &ana, NULL), CD_OK);
+        assert_int_equal(ana.generation, 9);
+        assert_status(f->here->revocations->list(f->here, &f->arena, 0, 10, &revocations, NULL), CD_OK);
+        assert_int_equal(revocations.count, 1);
+        assert_int_equal(revocations.items[0].seq, 8);
+        assert_str(revocations.items[0].user, "ana");
+}
+
 static void a_server_that_is_not_there_is_no_store(void **state)
 {
         const struct cd_store_options options = { .url = CD_STR("postgresql://ana:hunter2@127.0.0.1:1/cardea") };
@@ -340,6 +362,7 @@ int main(void)
                 TEST(waking_ends_the_wait_and_a_wake_before_it_counts),
                 cmocka_unit_test_setup_teardown(nodes_that_start_together_migrate_once, set_up_empty, tear_down),
                 cmocka_unit_test_setup_teardown(the_schema_of_a_later_version_is_refused, set_up_empty, tear_down),
+                cmocka_unit_test_setup_teardown(a_store_without_generations_gets_them, set_up_empty, tear_down),
                 cmocka_unit_test(a_server_that_is_not_there_is_no_store),
         };
 

@@ -66,9 +66,7 @@ static void save(const char *path, const char *bytes, size_t size)
 static void use(struct place *place, struct cd_store *store)
 {
         const struct cd_store_expiry expiry = { .now = 2000000001, .audit_before = 6, .limit = 50 };
-        const struct cd_user_change change = {
-                .name = CD_STR("user-003"), .now = 9, .cut_until = 99, .password = CD_STR("y")
-        };
+        const struct cd_user_change change = { .name = CD_STR("user-003"), .now = 9, .password = CD_STR("y") };
         struct cd_users_page users;
         struct cd_user user;
         struct cd_revocation_list revocations;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "place.h"
+#include "store/sqlite/migrations.h"
 
 static unsigned mode_of(const char *path)
 {
@@ -202,7 +203,7 @@ static void a_schema_of_a_later_version_is_refused_with_both_numbers(void **stat
         store->free(store);
         run_sql(place->path, "INSERT INTO schema_migrations VALUES (7, 'later', 0)");
         check_refused(place, CD_INVALID_REQUEST,
-                      "the schema of the store is version 7, and this program knows versions up to 1");
+                      "the schema of the store is version 7, and this program knows versions up to 2");
 }
 
 static void a_store_that_must_be_current_is_not_migrated(void **state)
@@ -215,17 +216,49 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
 
         write_file(place->path, "", 0600);
         assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
-        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 1: run "
+        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 2: run "
                                                  "cardea migrate");
         options.must_be_current = false;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
         assert_int_equal(opened.schema_from, 0);
-        assert_int_equal(opened.schema_to, 1);
+        assert_int_equal(opened.schema_to, 2);
         opened.store->free(opened.store);
         options.must_be_current = true;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
-        assert_int_equal(opened.schema_from, 1);
+        assert_int_equal(opened.schema_from, 2);
         opened.store->free(opened.store);
+}
+
+/* A store of a former version, with a user whose tokens were revoked: that holds for those of before, not for the next. */
+static void a_store_without_generations_gets_them(void **state)
+{
+        struct place *place = *state;
+        struct cd_revocation_list revocations;
+        struct cd_client_records clients;
+        struct cd_user ana;
+
+        write_file(place->path, "", 0600);
+        run_sql(place->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                             " applied_at BIGINT NOT NULL)");
+        run_sql(place->path, cd_sqlite_migrations[0].text.ptr);
+        run_sql(place->path, "INSERT INTO schema_migrations VALUES (1, 'first', 0);"
+                             "INSERT INTO users VALUES ('ana', '$x', '{}', 0, 1, 1, 1, 0, 0, 0);"
+                             "INSERT INTO clients VALUES ('app', x'', 1, '[]', '', '[]', 1, 1);"
+                             "UPDATE clients SET secret = zeroblob(32);"
+                             "INSERT INTO revocations VALUES (8, NULL, 'ana', 500, 900), (9, 'x', '', 0, 900);"
+                             "UPDATE versions SET version = 9 WHERE name = 'revocations'");
+        struct cd_store *store = open_store(place);
+        assert_status(store->users->find(store, &place->arena, CD_STR("ana"), &ana, &place->error), CD_OK);
+        assert_int_equal(ana.generation, 9);
+        assert_status(store->clients->list(store, &place->arena, &clients, &place->error), CD_OK);
+        assert_int_equal(clients.items[0].generation, 0);
+        assert_status(store->revocations->list(store, &place->arena, 0, 10, &revocations, &place->error), CD_OK);
+        assert_int_equal(revocations.count, 2);
+        assert_int_equal(revocations.items[0].seq, 8);
+        assert_str(revocations.items[0].user, "ana");
+        assert_str(revocations.items[1].jti, "x");
+        assert_str(revocations.items[1].client_id, "");
+        store->free(store);
 }
 
 /* Runs `body` as somebody who is not root, since root may write everything. Returns what it exited with. */
@@ -307,6 +340,7 @@ int main(void)
                 IN_A_PLACE(the_database_of_another_program_is_left_alone),
                 IN_A_PLACE(a_schema_of_a_later_version_is_refused_with_both_numbers),
                 IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
+                IN_A_PLACE(a_store_without_generations_gets_them),
                 IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
                 IN_A_PLACE(names_that_mean_something_to_sqlite_are_files),
         };

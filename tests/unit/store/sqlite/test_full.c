@@ -36,7 +36,8 @@ static cd_status put(struct cd_store *store, unsigned thread, unsigned number, s
         const struct cd_session session = { .digest = cd_str_from_c(digest),
                                             .user = CD_STR("ana"),
                                             .data = cd_str_of(data, sizeof(data)),
-                                            .expires_at = 2000000000 };
+                                            .expires_at = 2000000000,
+                                            .generation = 2 }; /* of the first user who is added */
         return store->sessions->put(store, &session, reterr);
 }
 
@@ -94,6 +95,7 @@ static void fill_make_room_and_go_on(struct place *place, void (*make_room)(stru
         static struct filler fillers[THREADS];
         struct cd_store *store = open_store(place);
 
+        assert_status(add_user_named(store, "ana", &place->error), CD_OK);
         fill_all(store, fillers);
         check_all(place, store, fillers);
         make_room(place);

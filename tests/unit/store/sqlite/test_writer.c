@@ -498,13 +498,18 @@ static void what_grows_is_looked_up_by_an_index(void **state)
         assert_status(cd_sql_store_new(driver, &store, &place->error), CD_OK);
         for (int i = 0; i < 100; i++) {
                 snprintf(name, sizeof(name), "n%d", i);
-                const struct cd_session session = { .digest = cd_str_from_c(name), .user = cd_str_from_c(name) };
+                struct cd_user user;
                 assert_status(add_user_named(store, name, &place->error), CD_OK);
+                assert_status(store->users->find(store, &place->arena, cd_str_from_c(name), &user, &place->error),
+                              CD_OK);
+                const struct cd_session session = { .digest = user.name,
+                                                    .user = user.name,
+                                                    .generation = user.generation };
                 assert_status(revoke_one(store, name, &place->error), CD_OK);
                 assert_status(store->sessions->put(store, &session, &place->error), CD_OK);
                 assert_status(store->audit->add(store, &event, &place->error), CD_OK);
         }
-        const struct cd_user_change change = { .name = CD_STR("n50"), .now = 9, .cut_until = 99 };
+        const struct cd_user_change change = { .name = CD_STR("n50"), .now = 9, .ends_sessions = true };
         struct cd_user user;
         struct cd_users_page users;
         struct cd_session session;
