@@ -191,6 +191,21 @@ static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reter
         return CD_OK;
 }
 
+/* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays so. */
+static void note_restored(struct cd_follower *f, const struct cd_store_versions *now_there)
+{
+        struct cd_log_event event;
+
+        if (now_there->revocations >= f->seen.revocations && now_there->clients >= f->seen.clients &&
+            now_there->keys >= f->seen.keys)
+                return;
+        cd_log_begin(&event, f->options.log, CD_LOG_WARN, "store_restored");
+        cd_log_str(&event, "reason", CD_STR("the store is in an earlier state than before; all of it is read anew"));
+        cd_log_end(&event);
+        f->seen = (struct cd_store_versions){ -1, -1, -1 };
+        f->last_revocation = 0;
+}
+
 static cd_status load(struct cd_follower *f, const struct cd_store_versions *now_there, cd_time now,
                       struct cd_error *reterr)
 {
@@ -233,9 +248,10 @@ static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *
         cd_status status = cd_core_now(&f->common, ret_now, reterr);
         if (status == CD_OK)
                 status = ask_versions(f, &versions, reterr);
-        if (status == CD_OK)
-                status = load(f, &versions, *ret_now, reterr);
-        return status;
+        if (status != CD_OK)
+                return status;
+        note_restored(f, &versions);
+        return load(f, &versions, *ret_now, reterr);
 }
 
 /* ---- the thread ---- */
