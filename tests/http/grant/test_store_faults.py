@@ -1,7 +1,6 @@
 """A store that is there and cannot be written: its disk is full, it is read-only, somebody holds its lock."""
 import contextlib
 import os
-import pathlib
 import resource
 import shutil
 import sqlite3
@@ -210,10 +209,9 @@ def test_what_was_in_a_deleted_file_can_be_saved(on_sqlite):
     file.unlink()
     assert_out_of_use(server, "a file of the database was deleted", file)
     saved = file.with_name("saved.db")
-    for fd in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir():
-        name = os.readlink(fd)
-        if name == f"{file} (deleted)":
-            shutil.copyfile(fd, saved)
+    open_files = subprocess.run(["find", f"/proc/{server.process.pid}/fd", "-lname", f"{file} (deleted)"],
+                                stdout=subprocess.PIPE, text=True).stdout.split()
+    shutil.copyfile(open_files[0], saved)
     shutil.copyfile(f"{file}-wal", f"{saved}-wal")
     with contextlib.closing(sqlite3.connect(saved)) as database:
         assert {name for name, in database.execute("SELECT name FROM users")} == {"ana", "bea"}
