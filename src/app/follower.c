@@ -36,6 +36,7 @@ struct cd_follower {
         bool has_failed;          /* it could not be shown */
         int64_t away_since;       /* cd_monotonic_us */
         int64_t next_expire;      /* cd_monotonic_us */
+        bool is_pooled;           /* it was logged */
         int64_t unwritable_since; /* cd_monotonic_us; 0: it can be written */
         uint64_t lost_events;     /* that were logged */
         pthread_t thread;
@@ -321,6 +322,23 @@ static void note_lost(struct cd_follower *f, uint64_t lost)
         f->lost_events = lost;
 }
 
+/* LESSONS 42. */
+static void note_pooler(struct cd_follower *f)
+{
+        struct cd_log_event event;
+
+        if (f->is_pooled || !f->common.store->is_pooled(f->common.store))
+                return;
+        f->is_pooled = true;
+        cd_log_begin(&event, f->options.log, CD_LOG_WARN, "pooler_detected");
+        cd_log_str(
+                &event, "reason",
+                CD_STR("a pooler gives each transaction another connection to the database; statements are no longer "
+                       "prepared, and changes by other nodes are seen twice a second"));
+        cd_log_str(&event, "fix", CD_STR("none is needed; pool_mode = session or a direct connection is faster"));
+        cd_log_end(&event);
+}
+
 /* Small steps; one after the other as long as there is more. */
 static void expire(struct cd_follower *f, cd_time now)
 {
@@ -358,6 +376,7 @@ bool cd_follower_step(struct cd_follower *f)
         else
                 note_away(f, &err);
         atomic_store(&f->asked_at, 0);
+        note_pooler(f);
         if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)

@@ -219,6 +219,12 @@ static cd_status try_write(struct cd_store *store, struct cd_error *reterr)
         return CD_OK;
 }
 
+static bool is_pooled(struct cd_store *store)
+{
+        (void)store;
+        return false;
+}
+
 static void store_free(struct cd_store *store)
 {
         struct memory_store *m = (struct memory_store *)store;
@@ -246,6 +252,7 @@ static const struct cd_store memory_port = {
         .settle = settle,
         .expire = expire,
         .try_write = try_write,
+        .is_pooled = is_pooled,
         .free = store_free,
 };
 

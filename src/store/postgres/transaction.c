@@ -55,7 +55,8 @@ static bool begin(struct session *s)
 {
         if (s->mode == SINGLE || s->has_begun)
                 return true;
-        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot);
+        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot) &&
+                       (!cd_pg_is_pooled(s->connection) || cd_pg_queue_settings(s->connection, true));
         return s->has_begun;
 }
 
