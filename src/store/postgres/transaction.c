@@ -26,7 +26,8 @@ struct session {
 };
 
 static const struct cd_sql_statement begin_snapshot = { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, 0 };
-static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", 0, 0 };
+/* Not READ WRITE: a database that is set read-only stays so. */
+static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED", 0, 0 };
 static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
 static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
 static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };

@@ -214,8 +214,8 @@ static cd_status set_up(struct cd_sqlite_connection *connection, bool may_write,
                 status = script(&connection->session, both, reterr);
         if (status == CD_OK)
                 status = script(&connection->session, may_write ? writer : reader, reterr);
-        if (status == CD_OK && sqlite3_db_readonly(connection->db, "main") == 1)
-                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("store"), "the database cannot be written");
+        if (status == CD_OK && may_write && sqlite3_db_readonly(connection->db, "main") == 1)
+                return cd_sqlite_fail(connection, SQLITE_READONLY, reterr);
         return status;
 }
 

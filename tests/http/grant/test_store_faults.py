@@ -1,6 +1,7 @@
 """A store that is there and cannot be written: its disk is full, it is read-only, somebody holds its lock."""
 import contextlib
 import os
+import pathlib
 import resource
 import shutil
 import sqlite3
@@ -251,3 +252,59 @@ def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_s
         other.execute("ROLLBACK")
     assert_comes_back(server)
     assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+
+
+# ---- a database that may only be read ----
+
+def make_standby(postgres, _):
+    """A server in recovery that nobody sends anything."""
+    postgres.run("kill")
+    (pathlib.Path(postgres.folder) / "data/standby.signal").touch()
+    postgres.run("start")
+
+
+def promote(connection):
+    connection.cursor().execute("SELECT pg_promote()")
+
+
+def set_read_only(_, connection):
+    connection.cursor().execute("ALTER DATABASE cardea SET default_transaction_read_only = on")
+
+
+def set_writable(connection):
+    connection.cursor().execute("SET transaction_read_only = off; ALTER DATABASE cardea"
+                                " RESET default_transaction_read_only")
+
+
+def connect(postgres):
+    connection = psycopg2.connect(postgres.url)
+    connection.set_session(readonly=False, autocommit=True)
+    return connection
+
+
+@pytest.mark.parametrize("make_read_only, make_writable", [(make_standby, promote), (set_read_only, set_writable)])
+def test_a_database_that_may_only_be_read_is_said_so(install, own_postgres, make_read_only, make_writable):
+    home = install(store=own_postgres.new_schema())
+    home.add_user("ana", "ana's password")
+    early = home.serve()
+    token = early.password_grant(*ANA).json()["access_token"]
+    assert "read-only" not in home.cardea("check")
+    make_read_only(own_postgres, connect(own_postgres))
+    late = home.serve_another()
+    reason = "the database is read-only"
+    assert readiness(late)[0] == 503, "not once it is ready"
+    becomes_unready(late, reason)
+    assert reason in late.wait_event("store_not_writable")["reason"]
+    if make_read_only is make_standby:  # the other concerns new sessions only
+        wait_until(lambda: reason in readiness(early)[1], "readyz to say why", 20)
+    warnings = [line for line in home.cardea("check").splitlines() if line.startswith("warn")]
+    assert any("store: cannot be written: " + reason in line for line in warnings), warnings
+    assert reason in fails(home, "user", "disable", "ana")
+    assert late.grant(*ANA).status == 200
+    assert_away(late.form("/oauth/revoke", {"token": token}, "app"))
+    make_writable(connect(own_postgres))
+    for server in (early, late):
+        becomes_ready(server)
+    late.wait_event("store_writable")
+    assert late.form("/oauth/revoke", {"token": token}, "app").status == 200
+    soon(lambda: home.cardea("audit", "tail").count("login.ok") == 2, "the events of both log-ins")
