@@ -83,6 +83,18 @@ void cd_backing_close(struct cd_backing *backing)
         *backing = (struct cd_backing){ 0 };
 }
 
+static void check_writable(struct cd_store *store, struct cd_report *report)
+{
+        struct cd_error err = { 0 };
+
+        if (store->try_write(store, &err) != CD_OK)
+                cd_report_about(
+                        report, CD_FINDING_WARNING, CD_STR("store"),
+                        "until it can be written, /readyz says 503, log-ins go on and nothing can be changed or "
+                        "revoked; for PostgreSQL, name the primary",
+                        "cannot be written: %s", err.reason);
+}
+
 void cd_backing_check(const struct cd_config *config, struct cd_report *report)
 {
         const struct cd_backing_options options = { .file_name = report->file_name, .must_be_current = true };
@@ -94,6 +106,7 @@ void cd_backing_check(const struct cd_config *config, struct cd_report *report)
         cd_status status = cd_backing_open(config, report->arena, &options, &backing, &err);
         cd_str setting = cd_arena_copy(report->arena, err.field[0] ? cd_str_from_c(err.field) : CD_STR("store"));
         if (status == CD_OK) {
+                check_writable(backing.store, report);
                 cd_report_about(report, CD_FINDING_OK, CD_STR("store"), NULL, "%.*s, schema %d, master key fits",
                                 CD_STR_ARG(backing.shown), backing.schema_to);
                 cd_backing_close(&backing);

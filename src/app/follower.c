@@ -37,6 +37,7 @@ struct cd_follower {
         bool has_failed;          /* it could not be shown */
         int64_t away_since;       /* cd_monotonic_us */
         int64_t next_expire;      /* uptime of the clock */
+        bool is_pooled;           /* it was logged */
         int64_t unwritable_since; /* cd_monotonic_us; 0: it can be written */
         uint64_t lost_events;     /* that were logged */
         struct cd_expiry_clock expiry;
@@ -193,6 +194,21 @@ static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reter
         return CD_OK;
 }
 
+/* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays so. */
+static void note_restored(struct cd_follower *f, const struct cd_store_versions *now_there)
+{
+        struct cd_log_event event;
+
+        if (now_there->revocations >= f->seen.revocations && now_there->clients >= f->seen.clients &&
+            now_there->keys >= f->seen.keys)
+                return;
+        cd_log_begin(&event, f->options.log, CD_LOG_WARN, "store_restored");
+        cd_log_str(&event, "reason", CD_STR("the store is in an earlier state than before; all of it is read anew"));
+        cd_log_end(&event);
+        f->seen = (struct cd_store_versions){ -1, -1, -1 };
+        f->last_revocation = 0;
+}
+
 static cd_status load(struct cd_follower *f, const struct cd_store_versions *now_there, cd_time now,
                       struct cd_error *reterr)
 {
@@ -235,9 +251,10 @@ static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *
         cd_status status = cd_core_now(&f->common, ret_now, reterr);
         if (status == CD_OK)
                 status = ask_versions(f, &versions, reterr);
-        if (status == CD_OK)
-                status = load(f, &versions, *ret_now, reterr);
-        return status;
+        if (status != CD_OK)
+                return status;
+        note_restored(f, &versions);
+        return load(f, &versions, *ret_now, reterr);
 }
 
 /* ---- the thread ---- */
@@ -321,6 +338,23 @@ static cd_time expiry_now(struct cd_follower *f, cd_time now)
         return expiry_now;
 }
 
+/* LESSONS 42. */
+static void note_pooler(struct cd_follower *f)
+{
+        struct cd_log_event event;
+
+        if (f->is_pooled || !f->common.store->is_pooled(f->common.store))
+                return;
+        f->is_pooled = true;
+        cd_log_begin(&event, f->options.log, CD_LOG_WARN, "pooler_detected");
+        cd_log_str(
+                &event, "reason",
+                CD_STR("a pooler gives each transaction another connection to the database; statements are no longer "
+                       "prepared, and changes by other nodes are seen twice a second"));
+        cd_log_str(&event, "fix", CD_STR("none is needed; pool_mode = session or a direct connection is faster"));
+        cd_log_end(&event);
+}
+
 /* Small steps; one after the other as long as there is more. */
 static void expire(struct cd_follower *f, cd_time now)
 {
@@ -359,6 +393,7 @@ bool cd_follower_step(struct cd_follower *f)
         else
                 note_away(f, &err);
         atomic_store(&f->asked_at, 0);
+        note_pooler(f);
         if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)
@@ -419,7 +454,10 @@ static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
         if (status == CD_OK)
                 status = show(f, now, reterr);
         if (status == CD_OK)
-                expire(f, expiry_now(f, now)); /* so that readiness is right from the first request on, and later times have one to compare with */
+                expire(f,
+                       expiry_now(
+                               f,
+                               now)); /* so that readiness is right from the first request on, and later times have one to compare with */
         return status;
 }
 

@@ -276,5 +276,8 @@ struct cd_store {
                             struct cd_error *reterr);
         /* Begins a write and takes it back: fails where the store is read-only, or somebody else keeps it from being written. */
         cd_status (*try_write)(struct cd_store *store, struct cd_error *reterr);
+        /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS 42). It works, and it is
+         * worth a line in the log. */
+        bool (*is_pooled)(struct cd_store *store);
         void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
 };

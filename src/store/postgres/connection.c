@@ -73,24 +73,26 @@ static const struct state {
         const char *prefix;
         enum cd_pg_fault fault;
         cd_status status;
-        const char *summary; /* in words for anybody; NULL: none */
+        const char *summary;  /* in words for anybody; NULL: none */
+        bool tells_of_pooler; /* which shares the server's connections out by the transaction */
 } states[] = {
-        { "23505", CD_PG_STATEMENT, CD_EXISTS, NULL },     /* unique_violation */
-        { "40001", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL }, /* serialization_failure */
-        { "40P01", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL }, /* deadlock_detected */
+        { "23505", CD_PG_STATEMENT, CD_EXISTS, NULL, false },     /* unique_violation */
+        { "40001", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL, false }, /* serialization_failure */
+        { "40P01", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL, false }, /* deadlock_detected */
         /* query_canceled: statement_timeout */
-        { "57014", CD_PG_STATEMENT, CD_TIMEOUT, "the database takes too long" },
+        { "57014", CD_PG_STATEMENT, CD_TIMEOUT, "the database takes too long", false },
         /* lock_not_available: lock_timeout */
-        { "55P03", CD_PG_STATEMENT, CD_TIMEOUT, "the database is locked by another client" },
-        { "53100", CD_PG_STATEMENT, CD_UNAVAILABLE, "the disk of the database is full" }, /* disk_full */
-        { "0A000", CD_PG_STALE, CD_UNAVAILABLE,
-          NULL }, /* "cached plan must not change result type", after a migration */
-        { "26000", CD_PG_STALE, CD_UNAVAILABLE, NULL }, /* invalid_sql_statement_name: somebody deallocated it */
+        { "55P03", CD_PG_STATEMENT, CD_TIMEOUT, "the database is locked by another client", false },
+        { "53100", CD_PG_STATEMENT, CD_UNAVAILABLE, "the disk of the database is full", false }, /* disk_full */
+        /* "cached plan must not change result type", after a migration */
+        { "0A000", CD_PG_STALE, CD_UNAVAILABLE, NULL, false },
+        { "26000", CD_PG_STALE, CD_UNAVAILABLE, NULL, true }, /* invalid_sql_statement_name */
+        { "42P05", CD_PG_STALE, CD_UNAVAILABLE, NULL, true }, /* duplicate_prepared_statement */
         /* read_only_sql_transaction: a standby, or set so; another connection may find the primary */
-        { "25006", CD_PG_STALE, CD_UNAVAILABLE, "the database is read-only" },
-        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE, NULL }, /* shutdowns */
-        { "08", CD_PG_BROKEN, CD_UNAVAILABLE, NULL },  /* connection_exception */
-        { "", CD_PG_STATEMENT, CD_UNAVAILABLE, NULL },
+        { "25006", CD_PG_STALE, CD_UNAVAILABLE, "the database is read-only", false },
+        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE, NULL, false }, /* shutdowns */
+        { "08", CD_PG_BROKEN, CD_UNAVAILABLE, NULL, false },  /* connection_exception */
+        { "", CD_PG_STATEMENT, CD_UNAVAILABLE, NULL, false },
 };
 
 static const struct state *find_state(const char *code)
@@ -117,6 +119,8 @@ cd_status cd_pg_fail_result(struct cd_pg_connection *c, const PGresult *result)
         cd_pg_describe(c->target, message ? message : "", said, sizeof(said));
         cd_status status = cd_failf(&error, state->status, CD_STR(""), "%s%sPostgreSQL: %s (SQLSTATE %s)",
                                     state->summary ? state->summary : "", state->summary ? "; " : "", said, code);
+        if (state->tells_of_pooler)
+                atomic_store(c->target->is_pooled, true);
         bool is_first = c->fault == CD_PG_NO_FAULT;
         status = cd_pg_fail(c, is_over ? CD_PG_BROKEN : state->fault, status, error.reason);
         if (is_first)
@@ -127,6 +131,11 @@ cd_status cd_pg_fail_result(struct cd_pg_connection *c, const PGresult *result)
 bool cd_pg_is_lost(const struct cd_pg_connection *c)
 {
         return c->fault >= CD_PG_STALE;
+}
+
+bool cd_pg_is_pooled(const struct cd_pg_connection *c)
+{
+        return atomic_load_explicit(c->target->is_pooled, memory_order_relaxed);
 }
 
 void cd_pg_clear(struct cd_pg_connection *c)
@@ -241,27 +250,35 @@ static cd_status check_server(PGconn *pg, struct cd_error *reterr)
 
 /* The server gives up before the client does, so that a slow statement does not cost the connection; a server that hangs gives up
  * nothing. What a client that hangs keeps locked is let go too. A commit that was acknowledged is durable. */
-static cd_status set_up(struct cd_pg_connection *c, struct cd_error *reterr)
+bool cd_pg_queue_settings(struct cd_pg_connection *c, bool is_local)
 {
         static const struct cd_sql_statement settings = {
-                "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),"
-                " set_config('idle_in_transaction_session_timeout', $2, false), set_config('synchronous_commit', CASE"
+                "SELECT set_config('statement_timeout', $1, $3), set_config('lock_timeout', $1, $3),"
+                " set_config('idle_in_transaction_session_timeout', $2, $3), set_config('synchronous_commit', CASE"
                 " current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit')"
-                " END, false)",
-                2, 4
+                " END, $3)",
+                3, 4
         };
         char patience[24], idle[24];
-        PGresult *result = NULL;
 
         snprintf(patience, sizeof(patience), "%lld", (long long)c->target->timeout_us / 1000 * 4 / 5);
         snprintf(idle, sizeof(idle), "%lld", (long long)c->target->timeout_us / 1000 * 4);
         const struct cd_sql_value params[] = {
                 { .type = CD_SQL_TEXT, .bytes = cd_str_from_c(patience) },
                 { .type = CD_SQL_TEXT, .bytes = cd_str_from_c(idle) },
+                { .type = CD_SQL_TEXT, .bytes = is_local ? CD_STR("true") : CD_STR("false") },
         };
         const struct cd_sql_call call = { .statement = &settings, .params = params };
-        cd_status status = cd_pg_queue(c, &call, false) ? cd_pg_exchange(c, &result) : c->error.status;
-        cd_pq.PQclear(result);
+        return cd_pg_queue_unnamed(c, &call, false);
+}
+
+static cd_status set_up(struct cd_pg_connection *c, struct cd_error *reterr)
+{
+        PGresult *none = NULL;
+
+        if (cd_pg_is_pooled(c)) /* it would be others' session too */
+                return CD_OK;
+        cd_status status = cd_pg_queue_settings(c, false) ? cd_pg_exchange(c, &none) : c->error.status;
         if (status != CD_OK && reterr)
                 *reterr = c->error;
         return status;

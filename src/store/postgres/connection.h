@@ -1,5 +1,7 @@
 #pragma once
 /* One connection: bounded in time, with a queue of statements that one round trip carries out. Used by one thread at a time. */
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "store/postgres/libpq.h"
 #include "store/sql/sql.h"
@@ -11,11 +13,15 @@ enum {
         CD_PG_COLUMNS_MAX = 32,
 };
 
-/* Where to connect to, and how long anything may take. Immutable. */
+/* Where to connect to, and how long anything may take. Immutable, but for what is found out of a pooler in between. */
 struct cd_pg_target {
         char *url;
         char *password; /* of the URL; NULL: none. Only to keep it out of errors */
         int64_t timeout_us;
+        /* A pooler gives each transaction another connection to the server (PgBouncer, pool_mode = transaction): found out by a prepared
+         * statement that is not there, or is there already, and from then on so. What a session keeps must not be relied on: statements
+         * have no name, settings are made anew in each transaction, and LISTEN hears nothing (LESSONS 42). */
+        atomic_bool *is_pooled;
 };
 
 /* What a statement or a connection failed with. */
@@ -29,7 +35,9 @@ enum cd_pg_fault {
 };
 
 struct cd_pg_prepared {
-        const struct cd_sql_statement *statement;
+        const struct cd_sql_statement *statement; /* NULL: the slot is free */
+        uint64_t
+                text; /* its hash, which is its name too: behind a pooler that is not known yet, others prepare on the same connections */
         bool is_ready; /* the server has it */
 };
 
@@ -75,6 +83,10 @@ void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *t
 
 /* Queues a statement with its parameters; nothing is sent yet. False: the fault says why. */
 bool cd_pg_queue(struct cd_pg_connection *connection, const struct cd_sql_call *call, bool wants_result);
+/* The settings of a session, for the transaction that was just queued alone, where `is_local`. */
+bool cd_pg_queue_settings(struct cd_pg_connection *connection, bool is_local);
+bool cd_pg_is_pooled(const struct cd_pg_connection *connection);
+bool cd_pg_queue_unnamed(struct cd_pg_connection *connection, const struct cd_sql_call *call, bool wants_result);
 bool cd_pg_queue_plain(struct cd_pg_connection *connection, const struct cd_sql_statement *statement);
 /* Sends what is queued and takes the results, in one round trip. *ret_result is that of the statement that wanted it, or NULL; freed with PQclear. */
 cd_status cd_pg_exchange(struct cd_pg_connection *connection, PGresult **ret_result);

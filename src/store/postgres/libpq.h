@@ -34,6 +34,7 @@
         X(PQresultStatus)                                                                                              \
         X(PQsendPrepare)                                                                                               \
         X(PQsendQuery)                                                                                                 \
+        X(PQsendQueryParams)                                                                                           \
         X(PQsendQueryPrepared)                                                                                         \
         X(PQserverVersion)                                                                                             \
         X(PQsetNoticeReceiver)                                                                                         \

@@ -21,7 +21,7 @@ struct cd_pg_listen {
         pthread_cond_t changed;
         uint64_t changes, seen; /* how often something may have changed, and how much of it a wait has told */
         pthread_t thread;
-        bool has_thread;
+        bool has_thread, is_useless;
         int ending; /* eventfd, readable at the end */
 };
 
@@ -128,7 +128,11 @@ void cd_pg_listen_wait(struct cd_pg_listen *l, int64_t timeout_ms)
         struct timespec until = { .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
 
         pthread_mutex_lock(&l->lock);
-        if (!l->has_thread)
+        if (!l->is_useless && atomic_load(l->target->is_pooled)) {
+                l->is_useless = true; /* the look of twice a second remains */
+                (void)eventfd_write(l->ending, 1);
+        }
+        if (!l->has_thread && !l->is_useless)
                 l->has_thread = pthread_create(&l->thread, NULL, keep_hearing, l) == 0;
         uint64_t seen = l->seen;
         while (l->changes == seen)

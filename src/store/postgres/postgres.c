@@ -10,6 +10,7 @@
 struct postgres {
         struct cd_sql_driver base; /* first: it is what others see */
         struct cd_pg_target target;
+        atomic_bool is_pooled;
         struct cd_pg_database database;
         struct cd_pg_later *later;
         struct cd_pg_listen *listen;
@@ -49,6 +50,11 @@ static void wake_postgres(struct cd_sql_driver *driver)
         cd_pg_listen_wake(postgres_of(driver)->listen);
 }
 
+static bool is_pooled(struct cd_sql_driver *driver)
+{
+        return atomic_load(&postgres_of(driver)->is_pooled);
+}
+
 static void free_postgres(struct cd_sql_driver *driver)
 {
         struct postgres *p = postgres_of(driver);
@@ -80,12 +86,14 @@ cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_
                 free(p);
                 return status;
         }
+        p->target.is_pooled = &p->is_pooled;
         p->base = (struct cd_sql_driver){
                 .read = read_postgres,
                 .write = write_postgres,
                 .write_later = write_later,
                 .wait = wait_postgres,
                 .wake = wake_postgres,
+                .is_pooled = is_pooled,
                 .free = free_postgres,
                 .migrations = cd_postgres_migrations,
                 .migration_count = cd_postgres_migration_count,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "store/postgres/connection.h"
 
 enum {
@@ -27,18 +28,32 @@ enum {
 
 /* ---- sending ---- */
 
+/* By its text: the name must mean the same to all processes that share a connection of a pooler. */
 static struct cd_pg_prepared *find_prepared(struct cd_pg_connection *c, const struct cd_sql_statement *statement)
 {
-        size_t hash = (size_t)(((uint64_t)(uintptr_t)statement >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+        static const uint64_t key[2] = { 0, 0 };
+        uint64_t text = cd_siphash(key, cd_str_from_c(statement->text));
 
         for (size_t i = 0; i < CD_PG_PREPARED_MAX; i++) {
-                struct cd_pg_prepared *p = &c->prepared[(hash + i) % CD_PG_PREPARED_MAX];
+                struct cd_pg_prepared *p = &c->prepared[(text + i) % CD_PG_PREPARED_MAX];
                 if (!p->statement)
-                        p->statement = statement;
-                if (p->statement == statement)
+                        *p = (struct cd_pg_prepared){ .statement = statement, .text = text };
+                if (p->text == text)
                         return p;
         }
         return NULL;
+}
+
+struct name {
+        char text[24];
+};
+
+static struct name name_of(const struct cd_pg_prepared *p)
+{
+        struct name name;
+
+        snprintf(name.text, sizeof(name.text), "cardea%016llx", (unsigned long long)p->text);
+        return name;
 }
 
 struct encoded {
@@ -80,35 +95,55 @@ static bool encode(struct cd_pg_connection *c, const struct cd_sql_call *call, s
         return true;
 }
 
-static bool prepare(struct cd_pg_connection *c, struct cd_pg_prepared *p, const char *name)
+static bool prepare(struct cd_pg_connection *c, struct cd_pg_prepared *p)
 {
-        if (!cd_pq.PQsendPrepare(c->pg, name, p->statement->text, 0, NULL))
+        if (!cd_pq.PQsendPrepare(c->pg, name_of(p).text, p->statement->text, 0, NULL))
                 return false;
         c->queue[c->queued++] = (struct cd_pg_queued){ .prepares = p };
         p->is_ready = true; /* for what is queued behind it */
         return true;
 }
 
-bool cd_pg_queue(struct cd_pg_connection *c, const struct cd_sql_call *call, bool wants_result)
+static bool send_unnamed(struct cd_pg_connection *c, const struct cd_sql_statement *statement, const struct encoded *e)
+{
+        return cd_pq.PQsendQueryParams(c->pg, statement->text, (int)statement->params, NULL, e->values, e->lengths,
+                                       e->formats, 1);
+}
+
+static bool send_prepared(struct cd_pg_connection *c, struct cd_pg_prepared *p, const struct encoded *e)
+{
+        return (p->is_ready || prepare(c, p)) &&
+               cd_pq.PQsendQueryPrepared(c->pg, name_of(p).text, (int)p->statement->params, e->values, e->lengths,
+                                         e->formats, 1);
+}
+
+static bool queue(struct cd_pg_connection *c, const struct cd_sql_call *call, bool is_named, bool wants_result)
 {
         struct encoded e;
-        struct cd_pg_prepared *p;
-        char name[16];
+        struct cd_pg_prepared *p = NULL;
 
         if (c->fault != CD_PG_NO_FAULT)
                 return false;
         if (call->statement->params > CD_PG_PARAMS_MAX || c->queued + 2 > CD_PG_QUEUE_MAX ||
-            !(p = find_prepared(c, call->statement)))
+            (is_named && !(p = find_prepared(c, call->statement))))
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INTERNAL, "too many statements or parameters") == CD_OK;
         if (!encode(c, call, &e))
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INVALID_REQUEST,
                                   "a value is too large or a text with a NUL") == CD_OK;
-        snprintf(name, sizeof(name), "s%u", (unsigned)(p - c->prepared));
-        if ((!p->is_ready && !prepare(c, p, name)) ||
-            !cd_pq.PQsendQueryPrepared(c->pg, name, (int)call->statement->params, e.values, e.lengths, e.formats, 1))
+        if (!(is_named ? send_prepared(c, p, &e) : send_unnamed(c, call->statement, &e)))
                 return cd_pg_fail_broken(c) == CD_OK;
         c->queue[c->queued++] = (struct cd_pg_queued){ .wants_result = wants_result };
         return true;
+}
+
+bool cd_pg_queue(struct cd_pg_connection *c, const struct cd_sql_call *call, bool wants_result)
+{
+        return queue(c, call, !cd_pg_is_pooled(c), wants_result);
+}
+
+bool cd_pg_queue_unnamed(struct cd_pg_connection *c, const struct cd_sql_call *call, bool wants_result)
+{
+        return queue(c, call, false, wants_result);
 }
 
 bool cd_pg_queue_plain(struct cd_pg_connection *c, const struct cd_sql_statement *statement)

@@ -26,7 +26,8 @@ struct session {
 };
 
 static const struct cd_sql_statement begin_snapshot = { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, 0 };
-static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", 0, 0 };
+/* Not READ WRITE: a database that is set read-only stays so. */
+static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED", 0, 0 };
 static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
 static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
 static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };
@@ -55,7 +56,8 @@ static bool begin(struct session *s)
 {
         if (s->mode == SINGLE || s->has_begun)
                 return true;
-        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot);
+        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot) &&
+                       (!cd_pg_is_pooled(s->connection) || cd_pg_queue_settings(s->connection, true));
         return s->has_begun;
 }
 

@@ -64,6 +64,7 @@ struct cd_sql_driver {
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr);
         void (*wait)(struct cd_sql_driver *driver, int64_t timeout_ms); /* as in struct cd_store */
         void (*wake)(struct cd_sql_driver *driver);
+        bool (*is_pooled)(struct cd_sql_driver *driver); /* as in struct cd_store; NULL: never */
         void (*free)(struct cd_sql_driver *driver);
         const struct cd_sql_migration *migrations;
         size_t migration_count;

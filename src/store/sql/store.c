@@ -228,6 +228,13 @@ static void wake(struct cd_store *store)
         driver_of(store)->wake(driver_of(store));
 }
 
+static bool is_pooled(struct cd_store *store)
+{
+        struct cd_sql_driver *driver = driver_of(store);
+
+        return driver->is_pooled && driver->is_pooled(driver);
+}
+
 static void store_free(struct cd_store *store)
 {
         struct cd_audit_flush flush;
@@ -264,6 +271,7 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .settle = settle,
                           .expire = expire,
                           .try_write = try_write,
+                          .is_pooled = is_pooled,
                           .free = store_free },
         };
         *ret = &store->port;

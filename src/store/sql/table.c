@@ -328,8 +328,7 @@ static cd_status put_work(struct cd_sql_session *session, void *arg, struct cd_e
         return write_row(putting->table, &putting->table->put, session, putting->row, NULL, reterr);
 }
 
-cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row,
-                     struct cd_error *reterr)
+cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row, struct cd_error *reterr)
 {
         struct putting putting = { table, row };
 

@@ -36,10 +36,10 @@ struct cd_sql_table {
         const char *name;
         const struct cd_sql_column *columns; /* the first is the primary key */
         size_t count;
-        size_t row_size;     /* bytes of the struct */
+        size_t row_size;      /* bytes of the struct */
         bool store_gives_key; /* the key is not inserted: the database counts */
-        const char *expires; /* the column of the time from which on a row is over; NULL: never */
-        const char *one;     /* "session": what a message calls a row */
+        const char *expires;  /* the column of the time from which on a row is over; NULL: never */
+        const char *one;      /* "session": what a message calls a row */
 
         /* Filled by cd_sql_table_prepare. */
         struct cd_sql_statement get;    /* by key */
@@ -67,8 +67,8 @@ cd_status cd_sql_row_read(const struct cd_sql_table *table, struct cd_arena *are
 /* Within a transaction. `ret_changed` may be NULL. */
 cd_status cd_sql_table_insert(const struct cd_sql_table *table, struct cd_sql_session *session, const void *row,
                               int64_t *ret_changed, struct cd_error *reterr);
-cd_status cd_sql_table_remove(const struct cd_sql_table *table, struct cd_sql_session *session,
-                              cd_str key, int64_t *ret_changed, struct cd_error *reterr);
+cd_status cd_sql_table_remove(const struct cd_sql_table *table, struct cd_sql_session *session, cd_str key,
+                              int64_t *ret_changed, struct cd_error *reterr);
 /* Deletes at most `limit` rows and adds how many to *ret_deleted. */
 cd_status cd_sql_table_expire(const struct cd_sql_table *table, struct cd_sql_session *session, cd_time time,
                               size_t limit, size_t *ret_deleted, struct cd_error *reterr);

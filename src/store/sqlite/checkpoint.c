@@ -41,6 +41,8 @@ static void *copy(void *arg)
         struct cd_sqlite_connection *connection = NULL;
 
         while (wait_until_wanted(checkpoint)) {
+                if (cd_sqlite_files_check(checkpoint->place.files, NULL) != CD_OK)
+                        continue;
                 if (!connection && cd_sqlite_connection_open(&checkpoint->place, true, &connection, NULL) != CD_OK)
                         continue;
                 if (sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
@@ -86,11 +88,8 @@ void cd_sqlite_checkpoint_free(struct cd_sqlite_checkpoint *checkpoint)
 
 static void finish(struct cd_sqlite_checkpoint *checkpoint, struct cd_sqlite_connection *writer, int pages)
 {
-        int64_t usual = writer->busy_ms;
-
-        writer->busy_ms = pages < LONG_PAGES ? FINISH_WAIT_MS : FINISH_WAIT_LONG_MS;
+        writer->busy_until_us = cd_monotonic_us() + (pages < LONG_PAGES ? FINISH_WAIT_MS : FINISH_WAIT_LONG_MS) * 1000;
         (void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-        writer->busy_ms = usual;
         checkpoint->tried_at = pages;
 }
 

@@ -166,15 +166,18 @@ cd_status cd_sqlite_do(struct cd_sqlite_connection *connection, const struct cd_
         return run(&connection->session, &call, reterr);
 }
 
+void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, const struct cd_sqlite_place *place)
+{
+        connection->busy_until_us = cd_monotonic_us() + place->busy_ms * 1000;
+}
+
 /* Asked by SQLite when another connection has a lock. */
 static int on_busy(void *arg, int count)
 {
-        struct cd_sqlite_connection *connection = arg;
-        int64_t now = cd_monotonic_us();
+        const struct cd_sqlite_connection *connection = arg;
 
-        if (count == 0)
-                connection->busy_since_us = now;
-        if (now - connection->busy_since_us >= connection->busy_ms * 1000)
+        (void)count;
+        if (cd_monotonic_us() >= connection->busy_until_us)
                 return 0;
         usleep(BUSY_SLEEP_US);
         return 1;
@@ -211,8 +214,8 @@ static cd_status set_up(struct cd_sqlite_connection *connection, bool may_write,
                 status = script(&connection->session, both, reterr);
         if (status == CD_OK)
                 status = script(&connection->session, may_write ? writer : reader, reterr);
-        if (status == CD_OK && sqlite3_db_readonly(connection->db, "main") == 1)
-                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("store"), "the database cannot be written");
+        if (status == CD_OK && may_write && sqlite3_db_readonly(connection->db, "main") == 1)
+                return cd_sqlite_fail(connection, SQLITE_READONLY, reterr);
         return status;
 }
 
@@ -225,7 +228,7 @@ cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool ma
         if (!connection)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a connection to the database");
         connection->session = (struct cd_sql_session){ .run = run, .script = script };
-        connection->busy_ms = place->busy_ms;
+        cd_sqlite_connection_be_patient(connection, place);
         int code = sqlite3_open_v2(place->path, &connection->db, flags, NULL);
         cd_status status =
                 code == SQLITE_OK ? set_up(connection, may_write, reterr) : cd_sqlite_fail(connection, code, reterr);

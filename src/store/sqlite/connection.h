@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "store/sql/sql.h"
+#include "store/sqlite/file.h"
 
 enum {
         CD_SQLITE_CACHE_SLOTS = 128, /* prepared statements; there are about fifty */
@@ -17,20 +18,23 @@ struct cd_sqlite_prepared {
 struct cd_sqlite_connection {
         struct cd_sql_session session; /* first, so that one pointer is both */
         sqlite3 *db;
-        int64_t busy_ms;       /* how long to wait for a lock of another process */
-        int64_t busy_since_us; /* of the wait that goes on */
+        int64_t busy_until_us; /* cd_monotonic_us: until then a lock of another process is waited for */
         struct cd_sqlite_prepared cache[CD_SQLITE_CACHE_SLOTS];
 };
 
 struct cd_sqlite_place {
         const char *path;
-        int64_t busy_ms;
+        int64_t busy_ms; /* how long anything may wait for locks of other processes, as a whole */
+        const struct cd_sqlite_files *files;
 };
 
 /* The file must be there (cd_sqlite_file_prepare). `may_write` false: whatever changes something fails. */
 cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool may_write,
                                     struct cd_sqlite_connection **ret, struct cd_error *reterr);
 void cd_sqlite_connection_close(struct cd_sqlite_connection *connection); /* NULL is fine */
+
+/* Locks of other processes are waited for as long as the place says, from now on. */
+void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, const struct cd_sqlite_place *place);
 
 /* A statement without parameters whose rows nobody wants. */
 cd_status cd_sqlite_do(struct cd_sqlite_connection *connection, const struct cd_sql_statement *statement,

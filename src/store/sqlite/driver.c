@@ -9,13 +9,14 @@
 #include "store/sqlite/writer.h"
 
 enum {
-        BUSY_MS = 10000,
+        BUSY_MS = 5000,
         QUEUE_MAX = 4096,
 };
 
 struct cd_sqlite {
         struct cd_sql_driver port; /* first, so that one pointer is both */
         struct cd_sqlite_place place;
+        struct cd_sqlite_files files;
         struct cd_sqlite_readers *readers;
         struct cd_sqlite_watch *watch;
         struct cd_sqlite_writer *writer;
@@ -61,6 +62,7 @@ static void driver_free(struct cd_sql_driver *driver)
         if (sqlite->writer)
                 cd_sqlite_writer_free(sqlite->writer);
         cd_sqlite_watch_free(sqlite->watch);
+        cd_sqlite_files_done(&sqlite->files);
         free(sqlite);
 }
 
@@ -120,7 +122,11 @@ static cd_status start(struct cd_sqlite *sqlite, const struct cd_sqlite_options 
         status = cd_sqlite_writer_new(&writer, &sqlite->writer, reterr);
         if (status == CD_OK)
                 status = read_from(&sqlite->port, check_ours, NULL, reterr);
-        return status == CD_OK ? cd_sqlite_watch_new(&sqlite->place, &sqlite->watch, reterr) : status;
+        if (status == CD_OK)
+                status = cd_sqlite_watch_new(&sqlite->place, &sqlite->watch, reterr);
+        if (status != CD_OK)
+                return status;
+        return cd_sqlite_files_note(sqlite->path, cd_sqlite_watch_file(sqlite->watch), &sqlite->files, reterr);
 }
 
 cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_driver **ret, struct cd_error *reterr)
@@ -144,7 +150,8 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 .has_migrations = &cd_sqlite_has_migrations,
         };
         sqlite->place = (struct cd_sqlite_place){ .path = sqlite->path,
-                                                  .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS };
+                                                  .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS,
+                                                  .files = &sqlite->files };
         cd_status status = start(sqlite, options, &why);
         if (status == CD_OK) {
                 *ret = &sqlite->port;

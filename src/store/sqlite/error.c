@@ -30,6 +30,12 @@ static bool is_full(int code, int system_errno)
                 (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG));
 }
 
+/* A file system that was mounted read-only under the server, after an error of the disk for instance. */
+static bool is_read_only(int code, int system_errno)
+{
+        return ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN) && system_errno == EROFS;
+}
+
 /* Of an error that says something of the file itself; else, and where it has none, NULL. */
 static const char *file_at_fault(struct cd_sqlite_connection *connection, int primary)
 {
@@ -47,6 +53,8 @@ cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, stru
         system_errno = system_errno ? system_errno : last; /* SQLite does not keep that of a failed COMMIT */
         if (is_full(code, system_errno))
                 primary = SQLITE_FULL;
+        else if (is_read_only(code, system_errno))
+                primary = SQLITE_READONLY;
         for (size_t i = 0; i < CD_LEN(verdicts); i++) {
                 const struct verdict *verdict = &verdicts[i];
                 if (verdict->code != primary)

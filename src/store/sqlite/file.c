@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,4 +178,70 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         snprintf(what, sizeof(what), "the database %s", path);
         errno = error;
         return fail_write(what, path, folder, reterr);
+}
+
+/* ---- while it is open ---- */
+
+cd_status cd_sqlite_files_note(const char *path, const char *resolved, struct cd_sqlite_files *ret,
+                               struct cd_error *reterr)
+{
+        const struct {
+                const char *name, *suffix;
+        } names[CD_LEN(ret->files)] = { { path, "" }, { resolved, "-wal" }, { resolved, "-shm" } };
+        struct stat info;
+
+        for (size_t i = 0; i < CD_LEN(ret->files); i++) {
+                struct cd_sqlite_file_id *file = &ret->files[i];
+                if (asprintf(&file->path, "%s%s", names[i].name, names[i].suffix) < 0) {
+                        file->path = NULL;
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database");
+                }
+                if (stat(file->path, &info) != 0)
+                        return cd_failf(reterr, CD_UNAVAILABLE, field, "%s: %s", file->path, strerror(errno));
+                file->device = info.st_dev;
+                file->inode = info.st_ino;
+        }
+        return CD_OK;
+}
+
+void cd_sqlite_files_done(struct cd_sqlite_files *files)
+{
+        for (size_t i = 0; i < CD_LEN(files->files); i++)
+                free(files->files[i].path);
+        *files = (struct cd_sqlite_files){ 0 };
+}
+
+static cd_status fail_file(const char *path, const char *what, const char *summary, struct cd_error *reterr)
+{
+        cd_status status = cd_failf(reterr, CD_UNAVAILABLE, field, "%s %s", path, what);
+
+        if (reterr)
+                reterr->summary = summary;
+        return status;
+}
+
+cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_error *reterr)
+{
+        struct stat info;
+
+        for (size_t i = 0; i < CD_LEN(files->files); i++) {
+                const struct cd_sqlite_file_id *file = &files->files[i];
+                if (!file->path)
+                        continue;
+                if (stat(file->path, &info) != 0)
+                        return errno == ENOENT
+                                       ? fail_file(file->path,
+                                                   "was deleted while cardea uses it; the data is in this process "
+                                                   "still and gone when it ends: save it first (SQLite store, "
+                                                   "\"A file that was deleted\")",
+                                                   "a file of the database was deleted", reterr)
+                                       : fail_file(file->path, strerror(errno),
+                                                   "a file of the database cannot be reached", reterr);
+                if (info.st_dev != file->device || info.st_ino != file->inode)
+                        return fail_file(file->path,
+                                         "was replaced while cardea uses it; put the earlier file back, or restart "
+                                         "cardea to use the one that is there now",
+                                         "a file of the database was replaced", reterr);
+        }
+        return CD_OK;
 }

@@ -67,20 +67,31 @@ static bool run_in_savepoints(struct cd_sqlite_connection *connection, struct cd
         return cd_sqlite_do(connection, &commit, NULL) == CD_OK;
 }
 
-void cd_sqlite_group_run(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
+static void fail_all(struct cd_sqlite_job *first, const struct cd_error *why)
 {
+        for (struct cd_sqlite_job *job = first; job; job = job->next) {
+                job->status = why->status;
+                job->error = *why;
+        }
+}
+
+bool cd_sqlite_group_run(struct cd_sqlite_connection *connection, const struct cd_sqlite_files *files,
+                         struct cd_sqlite_job *first)
+{
+        struct cd_error why = { 0 };
+
+        connection->busy_until_us = first->deadline_us;
+        if (cd_sqlite_files_check(files, &why) != CD_OK) {
+                fail_all(first, &why);
+                return true;
+        }
         if (!first->next) {
                 run_alone(connection, first);
-                return;
+                return true;
         }
-        struct cd_error why = { 0 };
-        cd_status status = cd_sqlite_do(connection, &begin, &why);
-        if (status != CD_OK) { /* another process has held it for long: nobody's work would get further */
-                for (struct cd_sqlite_job *job = first; job; job = job->next) {
-                        job->status = status;
-                        job->error = why;
-                }
-                return;
+        if (cd_sqlite_do(connection, &begin, &why) != CD_OK) { /* nobody's work would get further */
+                fail_all(first, &why);
+                return (sqlite3_errcode(connection->db) & 0xff) != SQLITE_BUSY;
         }
         bool is_done = run_plainly(connection, first);
         end_transaction(connection);
@@ -90,4 +101,5 @@ void cd_sqlite_group_run(struct cd_sqlite_connection *connection, struct cd_sqli
         }
         for (struct cd_sqlite_job *job = is_done ? NULL : first; job; job = job->next)
                 run_alone(connection, job);
+        return true;
 }

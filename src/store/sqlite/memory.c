@@ -23,11 +23,12 @@ struct cd_sqlite_memory {
 static cd_status run(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
 {
         struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+        static const struct cd_sqlite_files none = { 0 };
         struct cd_sqlite_job job = { .work = work, .arg = arg };
 
         pthread_mutex_lock(&memory->lock);
         sqlite3_int64 before = sqlite3_total_changes64(memory->connection->db);
-        cd_sqlite_group_run(memory->connection, &job);
+        (void)cd_sqlite_group_run(memory->connection, &none, &job);
         if (sqlite3_total_changes64(memory->connection->db) != before) {
                 memory->has_changed = true;
                 pthread_cond_signal(&memory->changed);

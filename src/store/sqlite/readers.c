@@ -15,18 +15,31 @@ struct cd_sqlite_readers {
         size_t idle_count, open_count;
 };
 
-/* Opened as they are needed: a command needs one. */
-static cd_status open_another(struct cd_sqlite_readers *readers, struct cd_sqlite_connection **ret,
-                              struct cd_error *reterr)
+/* One less is open. */
+static void drop(struct cd_sqlite_readers *readers, struct cd_sqlite_connection *connection)
 {
-        cd_status status = cd_sqlite_connection_open(&readers->place, false, ret, reterr);
-
-        if (status == CD_OK)
-                return CD_OK;
+        cd_sqlite_connection_close(connection);
         pthread_mutex_lock(&readers->lock);
         readers->open_count--;
         pthread_cond_signal(&readers->given);
         pthread_mutex_unlock(&readers->lock);
+}
+
+/* Opened as they are needed: a command needs one. */
+static cd_status open_another(struct cd_sqlite_readers *readers, struct cd_sqlite_connection **ret,
+                              struct cd_error *reterr)
+{
+        struct cd_sqlite_connection *connection = NULL;
+        cd_status status = cd_sqlite_connection_open(&readers->place, false, &connection, reterr);
+
+        /* One of a file that took the place of the other just now must not be used later. */
+        if (status == CD_OK)
+                status = cd_sqlite_files_check(readers->place.files, reterr);
+        if (status == CD_OK) {
+                *ret = connection;
+                return CD_OK;
+        }
+        drop(readers, connection);
         return status;
 }
 
@@ -58,10 +71,14 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *
         static const struct cd_sql_statement begin = { "BEGIN", 0, 0 };
         static const struct cd_sql_statement end = { "COMMIT", 0, 0 };
         struct cd_sqlite_connection *connection;
-        cd_status status = take(readers, &connection, reterr);
+        /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
+        cd_status status = cd_sqlite_files_check(readers->place.files, reterr);
 
+        if (status == CD_OK)
+                status = take(readers, &connection, reterr);
         if (status != CD_OK)
                 return status;
+        cd_sqlite_connection_be_patient(connection, &readers->place);
         status = cd_sqlite_do(connection, &begin, reterr);
         if (status == CD_OK)
                 status = work(&connection->session, arg, reterr);

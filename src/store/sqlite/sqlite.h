@@ -5,7 +5,7 @@
 struct cd_sqlite_options {
         const char *path;
         bool may_create;
-        int64_t busy_ms;  /* how long to wait for other processes that write; 0: 10 000 */
+        int64_t busy_ms;  /* how long a call may wait for other processes that write, in the queue too; 0: 5000 */
         size_t queue_max; /* works that may wait for the writer, 0: 4096; three quarters of them may be of write_later */
 };
 

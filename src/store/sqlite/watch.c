@@ -121,6 +121,11 @@ cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sql
         return CD_OK;
 }
 
+const char *cd_sqlite_watch_file(const struct cd_sqlite_watch *watch)
+{
+        return sqlite3_db_filename(watch->connection->db, "main");
+}
+
 void cd_sqlite_watch_free(struct cd_sqlite_watch *watch)
 {
         if (!watch)

@@ -6,6 +6,8 @@ struct cd_sqlite_watch;
 
 cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sqlite_watch **ret,
                               struct cd_error *reterr);
+/* The database as SQLite calls it: absolute, without symbolic links. */
+const char *cd_sqlite_watch_file(const struct cd_sqlite_watch *watch);
 void cd_sqlite_watch_free(struct cd_sqlite_watch *watch); /* NULL is fine */
 void cd_sqlite_watch_tell(struct cd_sqlite_watch *watch); /* this process has committed */
 /* As wait and wake of struct cd_sql_driver. */

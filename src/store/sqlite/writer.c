@@ -39,6 +39,7 @@ struct cd_sqlite_writer {
 static void enqueue(struct cd_sqlite_writer *writer, struct cd_sqlite_job *job)
 {
         job->next = NULL;
+        job->deadline_us = cd_monotonic_us() + writer->options.place.busy_ms * 1000;
         *writer->last = job;
         writer->last = &job->next;
         writer->count++;
@@ -186,6 +187,33 @@ static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
+/* Another process held the lock until the time of the first was over. Gives the rest another chance, at the head of the queue, and returns
+ * those whose time is over. */
+static struct cd_sqlite_job *put_back(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
+{
+        int64_t now = cd_monotonic_us();
+        struct cd_sqlite_job **end = &first, *rest;
+
+        while (*end && (*end)->deadline_us <= now)
+                end = &(*end)->next;
+        if (end == &first)
+                usleep(1000); /* SQLite did not ask whether to wait */
+        rest = *end;
+        *end = NULL;
+        pthread_mutex_lock(&writer->lock);
+        for (end = &rest; *end; end = &(*end)->next) {
+                writer->count++;
+                if ((*end)->done)
+                        writer->later_count++;
+        }
+        *end = writer->first;
+        if (!writer->first && rest)
+                writer->last = end;
+        writer->first = rest;
+        pthread_mutex_unlock(&writer->lock);
+        return first;
+}
+
 /* A job that somebody waits for is on that thread's stack, and gone once it is finished. Returns how many waited. */
 static size_t tell(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
 {
@@ -215,7 +243,8 @@ static void *write_groups(void *arg)
 
         while ((first = next_group(writer, waited, &count))) {
                 sqlite3_int64 before = sqlite3_total_changes64(writer->connection->db);
-                cd_sqlite_group_run(writer->connection, first);
+                if (!cd_sqlite_group_run(writer->connection, writer->options.place.files, first))
+                        first = put_back(writer, first);
                 bool has_changed = sqlite3_total_changes64(writer->connection->db) != before;
                 if (has_changed)
                         writer->options.on_commit(writer->options.arg);
@@ -288,5 +317,9 @@ void cd_sqlite_writer_free(struct cd_sqlite_writer *writer)
         pthread_cond_signal(&writer->changed);
         pthread_mutex_unlock(&writer->lock);
         pthread_join(writer->thread, NULL);
+        /* The last connection does not move the log into a file that has lost its name, and a log that stays is taken for that of whatever has
+         * the name by then. */
+        if (cd_sqlite_files_check(writer->options.place.files, NULL) != CD_OK)
+                (void)sqlite3_wal_checkpoint_v2(writer->connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         destroy(writer);
 }

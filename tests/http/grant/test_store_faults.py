@@ -1,14 +1,17 @@
 """A store that is there and cannot be written: its disk is full, it is read-only, somebody holds its lock."""
 import contextlib
 import os
+import pathlib
 import resource
+import shutil
+import sqlite3
 import subprocess
 
 import psycopg2
 import pytest
 
 import services
-from installation import SQLITE, assert_away, soon
+from installation import SQLITE, assert_away, assert_refused, soon
 from services import wait_until
 
 ANA = ("ana", "ana's password")
@@ -143,3 +146,165 @@ def test_lesson_35_events_that_are_lost_at_the_end_are_counted(disk):
             assert server.grant(*ANA).status == 200
         assert server.stop() == 0
     assert server.find("audit_events_lost", events=3, level="warn"), server.lines()[-5:]
+
+
+# ---- the file of SQLite, and its lock ----
+
+@pytest.fixture
+def on_sqlite(install):
+    home = install()
+    home.add_user("ana", "ana's password")
+    return home, home.serve(), home.folder / "cardea.db"
+
+
+def assert_out_of_use(server, why, file):
+    """Nothing is taken from what others do not see, and nothing is acknowledged that is written to it."""
+    becomes_unready(server, why)
+    event = server.wait_event("store_away")
+    assert str(file) in event["reason"], event
+    assert str(file) not in readiness(server)[1]
+    assert_away(server.grant(*ANA))
+
+
+def assert_comes_back(server):
+    becomes_ready(server)
+    wait_until(lambda: server.grant(*ANA).status == 200, "log-ins to come back")
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_lesson_37_a_file_that_is_deleted_is_noticed_and_named(on_sqlite, suffix):
+    home, server, file = on_sqlite
+    token = server.password_grant(*ANA).json()["access_token"]
+    file = file.with_name(file.name + suffix)
+    aside = file.with_name("aside")
+    file.rename(aside)
+    assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+    assert_out_of_use(server, "a file of the database was deleted", file)
+    assert server.is_alive(token)
+    aside.rename(file)
+    assert_comes_back(server)
+    assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+
+
+def test_lesson_37_a_file_that_is_replaced_is_noticed_and_used_after_a_restart(on_sqlite):
+    home, server, file = on_sqlite
+    backup = file.with_name("backup.db")
+    with contextlib.closing(sqlite3.connect(file)) as source, contextlib.closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    home.add_user("bea", "bea's password")
+    assert server.grant("bea", "bea's password").status == 200
+    os.chmod(backup, 0o600)
+    backup.replace(file)
+    assert_out_of_use(server, "a file of the database was replaced", file)
+    assert server.stop() == 0
+    server.start()
+    assert server.grant(*ANA).status == 200
+    assert_refused(server.grant("bea", "bea's password"))
+
+
+def test_what_was_in_a_deleted_file_can_be_saved(on_sqlite):
+    """As docs/sqlite-store.md says."""
+    home, server, file = on_sqlite
+    home.add_user("bea", "bea's password")
+    assert server.grant("bea", "bea's password").status == 200
+    file.unlink()
+    assert_out_of_use(server, "a file of the database was deleted", file)
+    saved = file.with_name("saved.db")
+    open_files = subprocess.run(["find", f"/proc/{server.process.pid}/fd", "-lname", f"{file} (deleted)"],
+                                stdout=subprocess.PIPE, text=True).stdout.split()
+    shutil.copyfile(open_files[0], saved)
+    shutil.copyfile(f"{file}-wal", f"{saved}-wal")
+    with contextlib.closing(sqlite3.connect(saved)) as database:
+        assert {name for name, in database.execute("SELECT name FROM users")} == {"ana", "bea"}
+
+
+def test_lesson_37_a_store_that_goes_back_in_time_is_noticed(on_sqlite):
+    """Restored by SQLite's own means, under the server."""
+    home, server, file = on_sqlite
+    backup = file.with_name("backup.db")
+    with contextlib.closing(sqlite3.connect(file)) as source, contextlib.closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    tokens = [server.password_grant(*ANA).json()["access_token"] for _ in range(4)]
+    for token in tokens[:3]:
+        assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+    kids = server.kids()
+    home.cardea("key", "rotate", "--alg", "RS256", "--now")
+    soon(lambda: server.kids() != kids, "the server to see what is there")
+    with contextlib.closing(sqlite3.connect(backup)) as source, contextlib.closing(sqlite3.connect(file)) as target:
+        source.backup(target)
+    server.wait_event("store_restored")
+    soon(lambda: server.kids() == kids, "the keys of the backup")
+    other = home.serve_another()
+    assert other.form("/oauth/revoke", {"token": tokens[3]}, "app").status == 200
+    soon(lambda: not server.is_alive(tokens[3]), "a revocation with a number that was there before")
+    assert not any(server.is_alive(token) for token in tokens[:3]), "what this server has revoked stays so"
+
+
+def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_sqlite):
+    home, server, file = on_sqlite
+    token = server.password_grant(*ANA).json()["access_token"]
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+        assert server.grant(*ANA).status == 200
+        becomes_unready(server, "the database is held by another process")
+        assert "held by another process" in fails(home, "user", "disable", "ana")
+        other.execute("ROLLBACK")
+    assert_comes_back(server)
+    assert server.form("/oauth/revoke", {"token": token}, "app").status == 200
+
+
+# ---- a database that may only be read ----
+
+def make_standby(postgres, _):
+    """A server in recovery that nobody sends anything."""
+    postgres.run("kill")
+    (pathlib.Path(postgres.folder) / "data/standby.signal").touch()
+    postgres.run("start")
+
+
+def promote(connection):
+    connection.cursor().execute("SELECT pg_promote()")
+
+
+def set_read_only(_, connection):
+    connection.cursor().execute("ALTER DATABASE cardea SET default_transaction_read_only = on")
+
+
+def set_writable(connection):
+    connection.cursor().execute("SET transaction_read_only = off; ALTER DATABASE cardea"
+                                " RESET default_transaction_read_only")
+
+
+def connect(postgres):
+    connection = psycopg2.connect(postgres.url)
+    connection.set_session(readonly=False, autocommit=True)
+    return connection
+
+
+@pytest.mark.parametrize("make_read_only, make_writable", [(make_standby, promote), (set_read_only, set_writable)])
+def test_a_database_that_may_only_be_read_is_said_so(install, own_postgres, make_read_only, make_writable):
+    home = install(store=own_postgres.new_schema())
+    home.add_user("ana", "ana's password")
+    early = home.serve()
+    token = early.password_grant(*ANA).json()["access_token"]
+    assert "read-only" not in home.cardea("check")
+    make_read_only(own_postgres, connect(own_postgres))
+    late = home.serve_another()
+    reason = "the database is read-only"
+    assert readiness(late)[0] == 503, "not once it is ready"
+    becomes_unready(late, reason)
+    assert reason in late.wait_event("store_not_writable")["reason"]
+    if make_read_only is make_standby:  # the other concerns new sessions only
+        wait_until(lambda: reason in readiness(early)[1], "readyz to say why", 20)
+    warnings = [line for line in home.cardea("check").splitlines() if line.startswith("warn")]
+    assert any("store: cannot be written: " + reason in line for line in warnings), warnings
+    assert reason in fails(home, "user", "disable", "ana")
+    assert late.grant(*ANA).status == 200
+    assert_away(late.form("/oauth/revoke", {"token": token}, "app"))
+    make_writable(connect(own_postgres))
+    for server in (early, late):
+        becomes_ready(server)
+    late.wait_event("store_writable")
+    assert late.form("/oauth/revoke", {"token": token}, "app").status == 200
+    soon(lambda: home.cardea("audit", "tail").count("login.ok") == 2, "the events of both log-ins")

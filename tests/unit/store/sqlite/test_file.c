@@ -306,6 +306,89 @@ static void a_file_or_folder_without_permission_is_said_so(void **state)
         assert_int_equal(chmod(place->folder, 0700), 0);
 }
 
+/* ---- while it is open ---- */
+
+static void check_usable(struct cd_store *store, cd_status status, const char *summary, const char *path)
+{
+        struct cd_store_versions versions;
+        struct cd_error errors[2] = { 0 };
+
+        assert_status(store->versions(store, &versions, &errors[0]), status);
+        assert_status(revoke_one(store, path, &errors[1]), status);
+        for (size_t i = 0; i < CD_LEN(errors) && status != CD_OK; i++) {
+                assert_string_equal(errors[i].summary, summary);
+                assert_non_null(strstr(errors[i].reason, path));
+                assert_null(strstr(errors[i].summary, path));
+        }
+}
+
+static void lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back(void **state)
+{
+        static const char *const suffixes[] = { "", "-wal", "-shm" };
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        char path[100], aside[100];
+
+        snprintf(aside, sizeof(aside), "%s/aside", place->folder);
+        for (size_t i = 0; i < CD_LEN(suffixes); i++) {
+                snprintf(path, sizeof(path), "%s%s", place->path, suffixes[i]);
+                assert_int_equal(rename(path, aside), 0);
+                check_usable(store, CD_UNAVAILABLE, "a file of the database was deleted", path);
+                write_file(path, "", 0600);
+                check_usable(store, CD_UNAVAILABLE, "a file of the database was replaced", path);
+                assert_int_equal(rename(aside, path), 0);
+                check_usable(store, CD_OK, NULL, path);
+        }
+        store->free(store);
+        store = open_store(place);
+        assert_int_equal(count_revoked(place, store), CD_LEN(suffixes));
+        store->free(store);
+}
+
+static void a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        char real[100], other[100];
+
+        store->free(store);
+        snprintf(real, sizeof(real), "%s/real.db", place->folder);
+        snprintf(other, sizeof(other), "%s/other.db", place->folder);
+        assert_int_equal(rename(place->path, real), 0);
+        assert_int_equal(symlink("real.db", place->path), 0);
+        store = open_store(place);
+        check_usable(store, CD_OK, NULL, place->path);
+        write_file(other, "", 0600);
+        assert_int_equal(unlink(place->path), 0);
+        assert_int_equal(symlink("other.db", place->path), 0);
+        check_usable(store, CD_UNAVAILABLE, "a file of the database was replaced", place->path);
+        store->free(store);
+}
+
+/* SQLite takes a log for that of whatever file has the name. */
+static void lesson_37_a_log_is_not_left_to_the_file_that_took_the_place_of_its_own(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        char aside[100], log[100];
+        struct stat info;
+
+        snprintf(aside, sizeof(aside), "%s/aside", place->folder);
+        snprintf(log, sizeof(log), "%s-wal", place->path);
+        assert_status(revoke_one(store, "a", &place->error), CD_OK);
+        assert_int_equal(rename(place->path, aside), 0);
+        write_file(place->path, "", 0600);
+        store->free(store);
+        assert_true(stat(log, &info) != 0 || info.st_size == 0);
+        store = open_store(place);
+        assert_int_equal(count_revoked(place, store), 0);
+        store->free(store);
+        assert_int_equal(rename(aside, place->path), 0);
+        store = open_store(place);
+        assert_int_equal(count_revoked(place, store), 1);
+        store->free(store);
+}
+
 static void names_that_mean_something_to_sqlite_are_files(void **state)
 {
         static const char *const names[] = { ":memory:", "file:x?mode=memory", "a%20b" };
@@ -342,6 +425,9 @@ int main(void)
                 IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
                 IN_A_PLACE(a_store_without_generations_gets_them),
                 IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
+                IN_A_PLACE(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
+                IN_A_PLACE(a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to),
+                IN_A_PLACE(lesson_37_a_log_is_not_left_to_the_file_that_took_the_place_of_its_own),
                 IN_A_PLACE(names_that_mean_something_to_sqlite_are_files),
         };
 

@@ -1,4 +1,5 @@
 /* A disk that is full: the write fails and says so, nothing acknowledged is lost, and once there is room the next one works. */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "place.h"
+#include "store/sqlite/connection.h"
 
 enum {
         THREADS = 8,
@@ -267,6 +269,31 @@ static void a_read_only_disk_is_said_so(void **state)
         assert_int_equal(umount(place->folder), 0);
 }
 
+/* What the system says of it comes as an error of input and output. */
+static void a_disk_that_became_read_only_is_said_so(void **state)
+{
+        static const struct {
+                int code, system_errno;
+                const char *summary;
+        } cases[] = {
+                { SQLITE_IOERR_WRITE, EROFS, "the database is read-only" },
+                { SQLITE_CANTOPEN, EROFS, "the database is read-only" },
+                { SQLITE_READONLY, 0, "the database is read-only" },
+                { SQLITE_IOERR_WRITE, EIO, "the database could not be read or written" },
+                { SQLITE_IOERR_WRITE, ENOSPC, "the disk of the database is full" },
+                { SQLITE_IOERR_WRITE, EFBIG, "the disk of the database is full" },
+        };
+        struct place *place = *state;
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                struct cd_sqlite_connection none = { 0 };
+                errno = cases[i].system_errno;
+                assert_status(cd_sqlite_fail(&none, cases[i].code, &place->error), CD_UNAVAILABLE);
+                assert_string_equal(place->error.summary, cases[i].summary);
+                assert_non_null(strstr(place->error.reason, cases[i].summary));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -276,6 +303,7 @@ int main(void)
                 IN_A_PLACE(what_deletes_the_expired_finds_out_that_the_disk_is_full),
                 IN_A_PLACE(a_full_disk_loses_nothing),
                 IN_A_PLACE(a_read_only_disk_is_said_so),
+                IN_A_PLACE(a_disk_that_became_read_only_is_said_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,47 @@ static void another_process_that_holds_the_file_is_waited_for_and_then_named(voi
 }
 
 enum {
+        PATIENCE_MS = 2000,
+};
+
+static void start_insertion(struct insertion *insertion, pthread_t *ret)
+{
+        assert_int_equal(pthread_create(ret, NULL, insert_now, insertion), 0);
+}
+
+/* The second waits behind the first, and not twice as long as it; the third, which came later, has time left when both have none. */
+static void a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole(void **state)
+{
+        struct place *place = *state;
+        struct cd_sql_driver *driver = open_driver(place, 0, PATIENCE_MS);
+        struct insertion insertions[3] = { { driver, .number = 1 }, { driver, .number = 2 }, { driver, .number = 4 } };
+        pthread_t threads[3];
+        sqlite3 *other;
+
+        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        start_insertion(&insertions[0], &threads[0]);
+        usleep(PATIENCE_MS * 50); /* the writer tries for the first alone */
+        int64_t start = cd_monotonic_us();
+        start_insertion(&insertions[1], &threads[1]);
+        usleep(PATIENCE_MS * 650);
+        start_insertion(&insertions[2], &threads[2]);
+        pthread_join(threads[0], NULL);
+        pthread_join(threads[1], NULL);
+        assert_true(cd_monotonic_us() - start < PATIENCE_MS * 1500LL);
+        assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+        pthread_join(threads[2], NULL);
+        assert_status(insertions[0].status, CD_UNAVAILABLE);
+        assert_status(insertions[1].status, CD_UNAVAILABLE);
+        assert_string_equal(insertions[1].error.summary, "the database is held by another process");
+        assert_status(insertions[2].status, CD_OK);
+        assert_int_equal(sum_of(driver), 4);
+        sqlite3_close(other);
+        driver->free(driver);
+}
+
+enum {
         PROCESSES = 3,
         OF_EACH = 300,
 };
@@ -538,6 +579,7 @@ int main(void)
                 IN_A_PLACE(a_full_queue_is_unavailable_and_says_when_to_come_back),
                 IN_A_PLACE(a_reader_sees_one_moment_and_cannot_write),
                 IN_A_PLACE(another_process_that_holds_the_file_is_waited_for_and_then_named),
+                IN_A_PLACE(a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole),
                 ON_A_DISK(processes_that_write_at_once_all_get_their_turn),
                 IN_A_PLACE(a_change_by_another_process_ends_the_wait_within_a_second),
                 IN_A_PLACE(a_change_of_ours_and_a_wake_end_the_wait),
