@@ -202,7 +202,7 @@ struct cd_session_ops {
 struct cd_audit_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Returns at once; the event is written with the next commit, and is lost where the process dies before. CD_UNAVAILABLE where
-         * too many wait. For logins, which must not wait for a disk. */
+         * too many wait. For what must not wait for a disk: log-ins, and loops, which may call this one. */
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* At most `limit` with id > after, in order; `after` negative: the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,

@@ -8,15 +8,21 @@ const struct cd_row_kind cd_memory_event_kind = {
         .string_count = 5,
 };
 
-static cd_status add(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
+static cd_status add_locked(struct memory_store *m, const struct cd_audit_event *event, struct cd_error *reterr)
 {
-        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
         struct memory_with with MEMORY_WITH = { 0 };
 
         cd_status status = memory_prepare(m, event, NULL, &with, reterr);
         if (status == CD_OK)
                 memory_commit(m, &with);
         return status;
+}
+
+static cd_status add(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = memory_lock(store);
+
+        return add_locked(m, event, reterr);
 }
 
 static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
@@ -29,5 +35,13 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t af
         return cd_rows_list(&m->audit, from, limit, arena, (void **)&ret->items, &ret->count, reterr);
 }
 
-/* add_later has nothing to put off: no disk is waited for. */
-const struct cd_audit_ops cd_memory_audit_ops = { add, add, list };
+/* Nothing is put off, and no disk is waited for: a loop may call this. */
+static cd_status add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct memory_store *m MEMORY_LOCKED = (struct memory_store *)store;
+
+        pthread_mutex_lock(&m->lock);
+        return add_locked(m, event, reterr);
+}
+
+const struct cd_audit_ops cd_memory_audit_ops = { add, add_later, list };

@@ -199,7 +199,7 @@ def test_lesson_15_a_locked_out_address_takes_no_place_of_others(install, store)
         assert sorted(other.result().status for other in others) in ([200, 200, 503, 503], [200, 503, 503, 503])
     lines = [event for event in server.events() if event["event"] == "request" and event["status"] == 429]
     assert len(lines) == 61
-    assert {line["reason"].split(";")[0] for line in lines} == {"too many wrong tries"}
+    assert {line["reason"].split(";")[0] for line in lines} == {"too many wrong passwords"}
     assert {line["grant_type"] for line in lines} == {"basic", "password"}
     wait_until(lambda: events_of(home, "login.locked"), "the audit")
     assert [event["address"] for event in events_of(home, "login.locked")] == ["192.0.2.1"]
