@@ -3,8 +3,9 @@
 #include "base/buf.h"
 
 enum {
-        SCOPE_MAX = 4096
-}; /* bytes of a granted scope */
+        SCOPE_MAX = 4096, /* bytes of a granted scope */
+        QUOTED_MAX = 100, /* bytes of an unknown one in an answer */
+};
 
 bool cd_scope_token_is_valid(cd_str token)
 {
@@ -41,13 +42,27 @@ static void add_word(struct cd_buf *buf, cd_str word)
         cd_buf_add(buf, word);
 }
 
-/* Only a scope that exists here is repeated: what was sent in its place may be a token, and must not be logged (LESSONS 28). */
+/* What was sent in place of a scope may be a token: it is quoted, not logged, and only as far as it has the length of a scope. */
+static cd_status refuse_unknown(cd_str token, struct cd_error *reterr)
+{
+        if (token.len > QUOTED_MAX)
+                return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR(""), "unknown scope of %zu characters", token.len);
+        cd_status status = cd_fail(reterr, CD_INVALID_SCOPE, "unknown scope");
+        if (reterr)
+                reterr->quoted = token;
+        return status;
+}
+
 static cd_status refuse(cd_str token, struct cd_strs known, struct cd_error *reterr)
 {
+        if (!token.len)
+                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"),
+                                     "must be scopes with one space between two, and none before or after");
         if (!cd_scope_token_is_valid(token))
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "malformed");
+                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"),
+                                     "has a character that is in no scope (RFC 6749 section 3.3)");
         if (!list_has(known, token))
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "one of them does not exist");
+                return refuse_unknown(token, reterr);
         return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "%.*s is not granted to this client",
                         CD_STR_ARG(token));
 }

@@ -35,12 +35,13 @@ static cd_status find_grant(const struct cd_client *client, cd_str name, const s
                 if (!cd_str_eq(grants[i].name, name))
                         continue;
                 if (!(client->grants & grants[i].bit))
-                        return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("grant_type"),
-                                             "this client was not given that grant");
+                        return cd_failf(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("grant_type"),
+                                        "%.*s is not granted to this client", CD_STR_ARG(name));
                 *ret = &grants[i];
                 return CD_OK;
         }
-        return cd_fail_field(reterr, CD_UNSUPPORTED_GRANT_TYPE, CD_STR("grant_type"), "not one that this server knows");
+        return cd_fail_field(reterr, CD_UNSUPPORTED_GRANT_TYPE, CD_STR("grant_type"),
+                             "must be client_credentials or password");
 }
 
 bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask)

@@ -122,6 +122,24 @@ def test_a_compressed_form_is_415_and_told_which_coding_would_do(server, path, c
     assert answer.header("Accept-Encoding") == "identity"
 
 
+@pytest.mark.parametrize("fields, description", [
+    ({"scope": "reports.write"}, "unknown scope 'reports.write'"),
+    ({"scope": "current_time it's"}, "unknown scope 'it's'"),
+    ({"scope": "x" * 100}, f"unknown scope '{'x' * 100}'"),
+    ({"scope": "x" * 101}, "unknown scope of 101 characters"),
+    ({"scope": "never_given"}, "scope: never_given is not granted to this client"),
+    ({"scope": "current_time "}, "scope: must be scopes with one space between two, and none before or after"),
+    ({"scope": "a\"b"}, "scope: has a character that is in no scope (RFC 6749 section 3.3)"),
+    ({"grant_type": "refresh_token"}, "grant_type: must be client_credentials or password"),
+    ({"grant_type": "password"}, "grant_type: password is not granted to this client"),
+    ({"grant_type": ""}, "grant_type: missing"),
+])
+def test_an_error_says_what_is_wrong_and_which(server, fields, description):
+    answer = server.ask({**CREDENTIALS, **fields}, MACHINE)
+    assert_error(answer, 400, answer.json()["error"])
+    assert answer.json()["error_description"] == description
+
+
 def test_a_second_content_encoding_is_seen(server):
     codings = [("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
     assert_error(server.ask(CREDENTIALS, APP, codings), 415, "invalid_request")

@@ -239,7 +239,7 @@ static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
 static void assert_wrong(struct fixture *f, cd_str name, cd_str password)
 {
         assert_status(log_in(f, name, password), CD_INVALID_GRANT);
-        assert_string_equal(f->err.reason, "unknown user or wrong password");
+        assert_string_equal(f->err.reason, "invalid username or password");
         assert_string_equal(f->err.field, "");
         assert_int_equal(f->err.retry_after, 0);
 }
