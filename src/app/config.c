@@ -70,7 +70,8 @@ static const struct cd_field client_fields[] = {
               .help = "how it may get tokens: client_credentials, password"),
         FIELD(struct cd_config_client, scopes, STRINGS,
               .help = "what it may ask for, and what it gets when it asks for nothing"),
-        FIELD(struct cd_config_client, audience, STRING, .help = "\"aud\" of its tokens; default: the issuer"),
+        FIELD(struct cd_config_client, audience, STRING, .max = CD_CLIENT_AUDIENCE_MAX,
+              .help = "\"aud\" of its tokens; default: the issuer"),
         FIELD(struct cd_config_client, introspect, STRINGS, .help = "audiences whose tokens it may introspect"),
 };
 static const struct cd_table client_table = { "client", client_fields, CD_LEN(client_fields),

@@ -3,9 +3,17 @@
 #include "base/buf.h"
 
 enum {
-        SCOPE_MAX = 4096, /* bytes of a granted scope */
         QUOTED_MAX = 100, /* bytes of an unknown one in an answer */
 };
+
+size_t cd_scope_length(struct cd_strs scopes)
+{
+        size_t len = scopes.count ? scopes.count - 1 : 0;
+
+        for (size_t i = 0; i < scopes.count; i++)
+                len += scopes.items[i].len;
+        return len;
+}
 
 bool cd_scope_token_is_valid(cd_str token)
 {
@@ -73,7 +81,7 @@ cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs al
         struct cd_buf buf;
         cd_str word;
 
-        cd_buf_init(&buf, arena, SCOPE_MAX);
+        cd_buf_init(&buf, arena, CD_SCOPE_MAX);
         /* Between two spaces too many stands an empty word, which is none of the allowed. */
         for (cd_str rest = asked; cd_str_take_until(&rest, ' ', &word);) {
                 if (!list_has(allowed, word))
@@ -85,6 +93,7 @@ cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs al
         for (size_t i = 0; i < allowed.count && !asked.ptr; i++)
                 add_word(&buf, allowed.items[i]);
         if (cd_buf_view(&buf, ret) != CD_OK)
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "too long");
+                return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "would be longer than %d bytes",
+                                CD_SCOPE_MAX);
         return CD_OK;
 }

@@ -4,6 +4,14 @@
 #include "base/field.h"
 #include "base/status.h"
 
+enum {
+        /* Bytes of a granted scope, and so of all scopes of a client with a space between two: it may ask for all of them, and gets them when
+         * it asks for nothing. With the longest of everything else a token stays below CD_JWS_MAX. */
+        CD_SCOPE_MAX = 4096,
+};
+
+/* Bytes of the list with a space between two. */
+size_t cd_scope_length(struct cd_strs scopes);
 /* One scope-token: 1*( %x21 / %x23-5B / %x5D-7E ). */
 bool cd_scope_token_is_valid(cd_str token);
 /* Whether the space-separated list holds the token. */

@@ -1,4 +1,7 @@
 #include "core/oauth/scope.h"
+
+#include <string.h>
+
 #include "support/check.h"
 
 static const cd_str names[] = { CD_STR_INIT("read"), CD_STR_INIT("write") };
@@ -88,6 +91,29 @@ static void lesson_28_an_unknown_scope_is_quoted_and_not_in_the_reason(void **st
         cd_arena_done(&arena);
 }
 
+static void a_scope_of_the_longest_is_granted_and_one_longer_is_not(void **state)
+{
+        static char text[CD_SCOPE_MAX];
+        cd_str two[] = { cd_str_of(text, CD_SCOPE_MAX - 2), CD_STR("a") };
+        struct cd_strs list = { two, 2 };
+        struct cd_arena arena;
+        struct cd_error err;
+        cd_str got;
+
+        (void)state;
+        memset(text, 'x', sizeof(text));
+        cd_arena_init(&arena, 1 << 16);
+        assert_int_equal(cd_scope_length(list), CD_SCOPE_MAX);
+        assert_status(cd_scope_grant(&arena, (cd_str){ NULL, 0 }, list, list, &got, NULL), CD_OK);
+        assert_int_equal(got.len, CD_SCOPE_MAX);
+        two[0].len++;
+        assert_int_equal(cd_scope_length(list), CD_SCOPE_MAX + 1);
+        assert_status(cd_scope_grant(&arena, (cd_str){ NULL, 0 }, list, list, &got, &err), CD_INVALID_SCOPE);
+        assert_string_equal(err.reason, "would be longer than 4096 bytes");
+        assert_int_equal(cd_scope_length((struct cd_strs){ NULL, 0 }), 0);
+        cd_arena_done(&arena);
+}
+
 static void grant_keeps_order_and_drops_doubles(void **state)
 {
         struct cd_arena arena;
@@ -110,6 +136,7 @@ int main(void)
                 cmocka_unit_test(a_list_with_a_space_too_many_is_malformed),
                 cmocka_unit_test(a_character_of_no_scope_is_refused_and_not_quoted),
                 cmocka_unit_test(lesson_28_an_unknown_scope_is_quoted_and_not_in_the_reason),
+                cmocka_unit_test(a_scope_of_the_longest_is_granted_and_one_longer_is_not),
                 cmocka_unit_test(grant_keeps_order_and_drops_doubles),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
