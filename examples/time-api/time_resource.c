@@ -109,12 +109,13 @@ static cd_status find_token(const struct cd_http_request *req, cd_str *ret, stru
         cd_str scheme = cd_str_slice(header, 0, cd_str_index(header, ' '));
 
         if (cd_http_header_count(req, name) > 1)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "given more than once");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "Authorization is given more than once");
         if (!cd_str_eq_nocase(scheme, CD_STR("Bearer")))
                 return cd_fail_field(reterr, CD_NOT_FOUND, name, "no bearer token was sent");
         cd_str token = cd_str_trim(cd_str_slice(header, scheme.len, header.len));
         if (!is_b64token(token))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "not of the form of a bearer token");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name,
+                                     "Authorization has no token of the form that RFC 6750 section 2.1 gives");
         *ret = token;
         return CD_OK;
 }
@@ -177,7 +178,8 @@ static cd_status judge(const struct resource_server *self, const struct cd_http_
         if (!is_for(token.aud, self->resource))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token is for another server");
         if (!has_scope(token.scope, scope))
-                return cd_fail(reterr, CD_INSUFFICIENT_SCOPE, "the token's scope does not cover this path");
+                return cd_failf(reterr, CD_INSUFFICIENT_SCOPE, CD_STR("scope"), "the token does not have %.*s",
+                                CD_STR_ARG(scope));
         return CD_OK;
 }
 

@@ -49,11 +49,12 @@ static const struct cd_table hashing_table = { "password_hashing", hashing_field
 
 static const struct cd_field lockout_fields[] = {
         FIELD(struct cd_config_lockout, account_tries, INT, .min = 1, .max = 1000, .fallback = "5",
-              .help = "wrong passwords for one account before it has to wait"),
+              .help = "wrong passwords for one account, or wrong secrets of one client from one address, before it "
+                      "has to wait"),
         FIELD(struct cd_config_lockout, address_tries, INT, .min = 1, .max = 1000000, .fallback = "50",
               .help = "wrong passwords from one address before it has to wait"),
         FIELD(struct cd_config_lockout, delay, DURATION, .min = 1000, .max = 86400000, .fallback = "1s",
-              .help = "the first wait; each further wrong password doubles it"),
+              .help = "the first wait; each further wrong one doubles it"),
         FIELD(struct cd_config_lockout, max_delay, DURATION, .min = 1000, .max = 86400000, .fallback = "15m",
               .help = "the longest wait"),
 };
@@ -69,7 +70,8 @@ static const struct cd_field client_fields[] = {
               .help = "how it may get tokens: client_credentials, password"),
         FIELD(struct cd_config_client, scopes, STRINGS,
               .help = "what it may ask for, and what it gets when it asks for nothing"),
-        FIELD(struct cd_config_client, audience, STRING, .help = "\"aud\" of its tokens; default: the issuer"),
+        FIELD(struct cd_config_client, audience, STRING, .max = CD_CLIENT_AUDIENCE_MAX,
+              .help = "\"aud\" of its tokens; default: the issuer"),
         FIELD(struct cd_config_client, introspect, STRINGS, .help = "audiences whose tokens it may introspect"),
 };
 static const struct cd_table client_table = { "client", client_fields, CD_LEN(client_fields),
@@ -92,7 +94,8 @@ static const struct cd_field config_fields[] = {
               .help = "a token for a name and a password, /grant"),
         FIELD(struct cd_config, password_hashing, OBJECT, .table = &hashing_table,
               .help = "what a password's hash costs (Argon2id)"),
-        FIELD(struct cd_config, lockout, OBJECT, .table = &lockout_table, .help = "what wrong passwords lead to"),
+        FIELD(struct cd_config, lockout, OBJECT, .table = &lockout_table,
+              .help = "what wrong passwords and client secrets lead to"),
         FIELD(struct cd_config, audit_keep, DURATION, .min = 86400000, .max = 315360000000, .fallback = "90d",
               .help = "how long audit events are kept, 1d to 3650d"),
         FIELD(struct cd_config, accept_any_user, CHOICE, .choices = any_user, .fallback = "never",

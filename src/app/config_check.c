@@ -11,6 +11,10 @@
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
 #define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
 
+enum {
+        SCOPES_MAX = 32 * 1024, /* bytes of all scopes in the metadata: half of the document */
+};
+
 static bool contains(struct cd_strs list, cd_str item)
 {
         for (size_t i = 0; i < list.count; i++)
@@ -115,6 +119,11 @@ static void check_issuer(const struct cd_config *config, struct cd_report *repor
 
 static void check_scopes(const struct cd_config *config, struct cd_report *report)
 {
+        size_t len = cd_scope_length(config->scopes) + 2 * config->scopes.count; /* each in quotes */
+
+        if (len > SCOPES_MAX)
+                ERROR(report, CD_STR("scopes"), "name fewer, or shorter ones",
+                      "are %zu bytes in the metadata (RFC 8414), which has room for %d", len, SCOPES_MAX);
         for (size_t i = 0; i < config->scopes.count; i++) {
                 cd_str setting = cd_arena_printf(report->arena, "scopes[%zu]", i);
                 if (!cd_scope_token_is_valid(config->scopes.items[i]))
@@ -281,6 +290,12 @@ static void check_grants(const struct cd_config *config, const struct cd_config_
 static void check_client_scopes(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
                                 struct cd_report *report)
 {
+        size_t len = cd_scope_length(client->scopes);
+
+        if (len > CD_SCOPE_MAX)
+                ERROR(report, cd_arena_printf(report->arena, "%.*s.scopes", CD_STR_ARG(path)),
+                      "give the client fewer, or shorter ones", "are %zu bytes together, and a token has room for %d",
+                      len, CD_SCOPE_MAX);
         for (size_t i = 0; i < client->scopes.count; i++) {
                 if (contains(config->scopes, client->scopes.items[i]))
                         continue;
@@ -290,16 +305,17 @@ static void check_client_scopes(const struct cd_config *config, const struct cd_
         }
 }
 
-/* An audience that no client's tokens have is nearly always a typing mistake. */
+/* An audience that no token has is nearly always a typing mistake. A store may have clients whose tokens have it. */
 static void check_introspect(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
                              const struct cd_map *audiences, struct cd_report *report)
 {
-        for (size_t i = 0; i < client->introspect.count; i++) {
+        for (size_t i = 0; i < client->introspect.count && !cd_config_is_durable(config); i++) {
                 cd_str audience = client->introspect.items[i];
-                if (cd_str_eq(audience, config->issuer) || cd_map_find(audiences, audience))
+                if (cd_str_eq(audience, config->issuer) || cd_str_eq(audience, config->grant.audience) ||
+                    cd_map_find(audiences, audience))
                         continue;
                 cd_str setting = cd_arena_printf(report->arena, "%.*s.introspect[%zu]", CD_STR_ARG(path), i);
-                WARN(report, setting, "it must equal the \"audience\" of a client, byte for byte",
+                WARN(report, setting, "it must equal the \"audience\" of a client or of \"grant\", byte for byte",
                      "no client gets tokens for %.*s", CD_STR_ARG(cd_str_slice(audience, 0, 200)));
         }
 }

@@ -24,6 +24,7 @@ cd_status cd_failf(struct cd_error *reterr, cd_status status, cd_str field, cons
         reterr->status = status;
         reterr->retry_after = 0;
         reterr->summary = NULL;
+        reterr->quoted = CD_STR("");
         field = cd_str_slice(field, 0, sizeof(reterr->field) - 1);
         if (field.len)
                 memcpy(reterr->field, field.ptr, field.len);

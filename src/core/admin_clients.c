@@ -9,7 +9,6 @@
 enum {
         SECRET_BYTES = 32,
         ID_MAX = 256,
-        AUDIENCE_MAX = 4096,
         CLIENTS_CEILING = 256 * 1024 * 1024, /* bytes of all clients of a store */
 };
 
@@ -81,12 +80,24 @@ static cd_status check_scopes(const struct cd_operator *by, struct cd_strs scope
         return CD_OK;
 }
 
+static cd_status check_length(struct cd_strs scopes, struct cd_error *reterr)
+{
+        size_t len = cd_scope_length(scopes);
+
+        if (len <= CD_SCOPE_MAX)
+                return CD_OK;
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("scope"),
+                        "the scopes are %zu bytes together, and a token has room for %d; give the client fewer", len,
+                        CD_SCOPE_MAX);
+}
+
 static cd_status check_audience(cd_str audience, const char *field, struct cd_error *reterr)
 {
-        if (is_visible(audience, AUDIENCE_MAX))
+        if (is_visible(audience, CD_CLIENT_AUDIENCE_MAX))
                 return CD_OK;
-        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(field),
-                             "must be visible ASCII without spaces, such as https://api.example.org");
+        return cd_fail_field(
+                reterr, CD_INVALID_REQUEST, cd_str_from_c(field),
+                "must be 1 to 1024 visible ASCII characters without spaces, such as https://api.example.org");
 }
 
 /* The list without what stands in it twice. */
@@ -123,6 +134,8 @@ static cd_status make_record(const struct cd_operator *by, struct cd_arena *aren
                                      "the client may do nothing: give it a grant type or an audience to introspect");
         if (status == CD_OK)
                 status = each_once(arena, order->scopes, &ret->scopes, reterr);
+        if (status == CD_OK)
+                status = check_length(ret->scopes, reterr);
         if (status == CD_OK)
                 status = each_once(arena, order->introspect, &ret->introspect, reterr);
         return status;

@@ -39,6 +39,20 @@ static bool copy_strings(struct cd_arena *arena, struct cd_strs from, struct cd_
         return true;
 }
 
+static bool make_lockout_key(struct cd_arena *arena, struct entry *entry)
+{
+        cd_str id = entry->client.id;
+        char *key = cd_arena_alloc(arena, id.len + sizeof(entry->secret));
+
+        if (!key)
+                return false;
+        memcpy(key, entry->secret, sizeof(entry->secret));
+        if (id.len)
+                memcpy(key + sizeof(entry->secret), id.ptr, id.len);
+        entry->client.lockout_key = cd_str_of(key, id.len + sizeof(entry->secret));
+        return true;
+}
+
 static cd_status add_client(struct cd_clients *clients, const struct cd_client_spec *spec, struct cd_error *reterr)
 {
         struct entry *entry = CD_NEW(&clients->arena, struct entry);
@@ -56,6 +70,8 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         if (spec->secret_mac)
                 memcpy(entry->secret, spec->secret_mac, sizeof(entry->secret));
+        if (!make_lockout_key(&clients->arena, entry))
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
 
         cd_status status = cd_map_add(clients->by_id, client->id, entry);
         if (status == CD_INVALID_REQUEST)

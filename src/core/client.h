@@ -11,6 +11,10 @@ enum cd_grant {
         CD_GRANT_PASSWORD = 1 << 1, /* RFC 6749 §4.3; first-party clients only, off unless given (LESSONS 21) */
 };
 
+enum {
+        CD_CLIENT_AUDIENCE_MAX = 1024, /* bytes */
+};
+
 /* What a configuration or a store says of one client. */
 struct cd_client_spec {
         cd_str id;
@@ -31,6 +35,8 @@ struct cd_client {
         cd_str audience;
         struct cd_strs introspect;
         int64_t generation;
+        cd_time created_at;
+        cd_str lockout_key; /* for CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new one starts unlocked */
 };
 
 struct cd_clients;

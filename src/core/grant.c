@@ -53,7 +53,7 @@ cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, con
         struct cd_user user;
 
         if (!core->grant.audience.len)
-                return cd_fail(reterr, CD_NOT_FOUND, "there are no grants here");
+                return cd_fail(reterr, CD_NOT_FOUND, "grant.audience is not set, so there is no /grant");
         cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
         return status == CD_OK ? mint(core, arena, &user, ret, reterr) : status;
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 
 enum {
         WAYS = 8, /* places that a key may have */
-        KINDS = 3,
+        KINDS = 4,
 };
 
 struct counter {
@@ -27,6 +28,8 @@ struct cd_lockout {
         uint64_t seed[2];
         pthread_mutex_t lock;
         pthread_cond_t ended; /* some try has */
+        _Atomic cd_time
+                clients_locked_until; /* 0, or a time after which no client has to wait; written under the lock */
         struct {
                 struct counter *counters;
                 size_t count; /* a power of two */
@@ -45,6 +48,7 @@ static bool make_tables(struct cd_lockout *lockout)
                 [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,
                 [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
                 [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES,
+                [CD_LOCKOUT_CLIENT] = CD_LOCKOUT_CLIENTS,
         };
 
         for (size_t i = 0; i < KINDS; i++) {
@@ -118,12 +122,21 @@ static cd_str address_key(cd_str text, unsigned char memory[16])
                                                            : cd_str_of((const char *)memory, 8);
 }
 
-static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
+static uint64_t hash_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
 {
+        bool has_address = subject->kind == CD_LOCKOUT_ADDRESS || subject->kind == CD_LOCKOUT_CLIENT;
         unsigned char memory[16];
 
-        uint64_t key = cd_siphash(lockout->seed, subject->kind == CD_LOCKOUT_ADDRESS ? address_key(subject->key, memory)
-                                                                                     : subject->key);
+        uint64_t key = cd_siphash(lockout->seed, has_address ? address_key(subject->key, memory) : subject->key);
+        if (subject->kind != CD_LOCKOUT_CLIENT)
+                return key;
+        const uint64_t both[2] = { key, cd_siphash(lockout->seed, subject->client) };
+        return cd_siphash(lockout->seed, cd_str_of((const char *)both, sizeof(both)));
+}
+
+static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
+{
+        uint64_t key = hash_of(lockout, subject);
         return key ? key : 1;
 }
 
@@ -163,14 +176,38 @@ static int64_t remembered_of(const struct cd_lockout *lockout, const struct coun
         return remembered(lockout, counter->failures, counter->failed_at, now);
 }
 
-/* The place of the one with the fewest failures, the oldest of those; NULL where every one of the eight has tries that go on. */
+/* Seconds that a try has to wait now, or 0. */
+static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t tries, cd_time now)
+{
+        const struct cd_lockout_rules *rules = &lockout->rules;
+
+        if (counter->failures < tries)
+                return 0;
+        int64_t delay = rules->delay;
+        for (int64_t i = tries; i < counter->failures && delay < rules->max_delay; i++)
+                delay *= 2;
+        if (delay > rules->max_delay)
+                delay = rules->max_delay;
+        int64_t left = counter->failed_at + delay - now;
+        return left > delay ? delay : left < 0 ? 0 : left;
+}
+
+/* What may not make room for another: tries that go on; a client that has to wait. */
+static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind, const struct counter *counter,
+                    cd_time now)
+{
+        return counter->begun ||
+               (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].tries, now) > 0);
+}
+
+/* The place of the one with the fewest failures, the oldest of those; NULL where every one of the eight is kept. */
 static struct counter *take_place(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key, cd_time now)
 {
         struct counter *places = places_of(lockout, kind, key), *best = NULL;
 
         for (size_t i = 0; i < WAYS; i++) {
                 struct counter *place = &places[i];
-                if (place->begun)
+                if (is_kept(lockout, kind, place, now))
                         continue;
                 int64_t here = remembered_of(lockout, place, now);
                 int64_t there = best ? remembered_of(lockout, best, now) : INT64_MAX;
@@ -211,22 +248,6 @@ static void merge(const struct cd_lockout *lockout, struct counter *counter, con
         counter->failed_at = at_least(subject->failed_at, counter->failed_at);
 }
 
-/* Seconds that a try has to wait now, or 0. */
-static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t tries, cd_time now)
-{
-        const struct cd_lockout_rules *rules = &lockout->rules;
-
-        if (counter->failures < tries)
-                return 0;
-        int64_t delay = rules->delay;
-        for (int64_t i = tries; i < counter->failures && delay < rules->max_delay; i++)
-                delay *= 2;
-        if (delay > rules->max_delay)
-                delay = rules->max_delay;
-        int64_t left = counter->failed_at + delay - now;
-        return left > delay ? delay : left < 0 ? 0 : left;
-}
-
 /* Whether the try may go on, must wait for others (*waits, which says at first whether it has), or is refused. */
 static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now, bool *waits,
                        struct counter **ret)
@@ -258,10 +279,11 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         return CD_OK;
 }
 
-static cd_status fail_throttled(int64_t seconds, struct cd_error *reterr)
+static cd_status fail_throttled(enum cd_lockout_kind kind, int64_t seconds, struct cd_error *reterr)
 {
-        cd_status status = cd_failf(reterr, CD_THROTTLED, CD_STR(""),
-                                    "too many wrong tries; the next one counts in %lld s", (long long)seconds);
+        cd_status status =
+                cd_failf(reterr, CD_THROTTLED, CD_STR(""), "too many wrong %s; the next one counts in %lld s",
+                         kind == CD_LOCKOUT_CLIENT ? "client secrets" : "passwords", (long long)seconds);
 
         if (reterr)
                 reterr->retry_after = seconds;
@@ -280,8 +302,10 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
         /* Where the clock was set back, cd_lockout_begin mends the counter. */
         if (counter && counter->is_told && counter->failed_at <= now)
                 left = seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now);
+        if (subject->kind == CD_LOCKOUT_CLIENT && now >= lockout->clients_locked_until)
+                lockout->clients_locked_until = 0;
         pthread_mutex_unlock(&lockout->lock);
-        return left > 0 ? fail_throttled(left, reterr) : CD_OK;
+        return left > 0 ? fail_throttled(subject->kind, left, reterr) : CD_OK;
 }
 
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
@@ -305,7 +329,7 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
                 counter->is_told = 1;
         }
         pthread_mutex_unlock(&lockout->lock);
-        return status == CD_THROTTLED ? fail_throttled(left, reterr) : status;
+        return status == CD_THROTTLED ? fail_throttled(subject->kind, left, reterr) : status;
 }
 
 static void count_wrong(const struct cd_lockout *lockout, struct counter *counter, cd_time now)
@@ -340,4 +364,42 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
         pthread_cond_broadcast(&lockout->ended);
         pthread_mutex_unlock(&lockout->lock);
         return has_ended;
+}
+
+bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
+{
+        return atomic_load_explicit(&lockout->clients_locked_until, memory_order_relaxed) != 0;
+}
+
+/* Counts, and returns for how many seconds the client now has to wait. Where another thread has made it wait meanwhile, this secret was
+ * judged a moment too late to count. */
+static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, cd_time now)
+{
+        int64_t tries = lockout->tables[CD_LOCKOUT_CLIENT].tries;
+
+        if (counter->failed_at > now) /* the clock was set back */
+                counter->failed_at = now;
+        if (seconds_left(lockout, counter, tries, now) > 0)
+                return 0;
+        count_wrong(lockout, counter, now);
+        int64_t left = seconds_left(lockout, counter, tries, now);
+        counter->is_told = left > 0;
+        return left;
+}
+
+bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now)
+{
+        uint64_t key = key_of(lockout, subject);
+        int64_t left = 0;
+
+        pthread_mutex_lock(&lockout->lock);
+        struct counter *counter = find_counter(lockout, subject->kind, key);
+        if (!counter)
+                counter = take_place(lockout, subject->kind, key, now);
+        if (counter)
+                left = count_secret(lockout, counter, now);
+        if (left > 0 && lockout->clients_locked_until < now + left)
+                lockout->clients_locked_until = now + left;
+        pthread_mutex_unlock(&lockout->lock);
+        return left > 0;
 }

@@ -114,7 +114,7 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
               : !l->user.disabled ? "wrong password"
               : matches           ? "right password of a disabled user"
                                   : "wrong password of a disabled user");
-        return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
+        return cd_fail(reterr, CD_INVALID_GRANT, "invalid username or password");
 }
 
 /* Only in place of the hash that was checked: a password that was changed meanwhile stays. */

@@ -58,8 +58,12 @@ static cd_status decode_basic(struct cd_arena *arena, cd_str header, cd_str *ret
 
         if (!cd_str_eq_nocase(scheme, CD_STR("Basic")))
                 return cd_fail_field(reterr, CD_INVALID_CLIENT, field, "the scheme must be Basic");
-        char *text = encoded.len <= BASIC_MAX ? cd_arena_alloc(arena, encoded.len + 4) : NULL;
-        if (!text || cd_base64_decode(encoded, text, &len) != CD_OK)
+        if (encoded.len > BASIC_MAX)
+                return cd_failf(reterr, CD_INVALID_CLIENT, field, "must be at most %d bytes of base64", BASIC_MAX);
+        char *text = cd_arena_alloc(arena, encoded.len + 4);
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a client");
+        if (cd_base64_decode(encoded, text, &len) != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_CLIENT, field, "not base64");
 
         cd_str pair = cd_str_of(text, len), id, secret;
@@ -83,8 +87,13 @@ cd_status cd_web_client_credentials(const struct cd_http_request *req, cd_str *i
         cd_str form_id = *id;
 
         if (!header.ptr) {
+                if (!id->ptr && !secret->ptr)
+                        return cd_fail(reterr, CD_INVALID_CLIENT,
+                                       "no client credentials: send id and secret by Basic, or as client_id and "
+                                       "client_secret");
                 if (!id->ptr || !secret->ptr)
-                        return cd_fail(reterr, CD_INVALID_CLIENT, "no client credentials were sent");
+                        return cd_fail_field(reterr, CD_INVALID_CLIENT,
+                                             id->ptr ? CD_STR("client_secret") : CD_STR("client_id"), "missing");
                 return CD_OK;
         }
         if (cd_http_header_count(req, CD_STR("Authorization")) > 1)

@@ -10,6 +10,6 @@ cd_status cd_web_decode_form(const struct cd_http_request *req, const struct cd_
 
 /* *id and *secret hold what the form had (ptr NULL: nothing) and get what the client meant: the credentials of the
  * Authorization header, percent-decoded, where there is one, else those of the form. CD_INVALID_REQUEST where both ways
- * were used, CD_INVALID_CLIENT where neither gives an id and a secret. */
+ * were used, CD_INVALID_CLIENT where neither gives an id and a secret; CD_NO_MEMORY. */
 cd_status cd_web_client_credentials(const struct cd_http_request *req, cd_str *id, cd_str *secret,
                                     struct cd_error *reterr);

@@ -25,13 +25,14 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant
         size_t len;
 
         if (!header.ptr)
-                return refuse(reterr, "no name and password were sent");
+                return refuse(reterr, "missing; send a name and a password by Basic");
         if (cd_http_header_count(req, CD_STR("Authorization")) > 1)
                 return refuse(reterr, "given more than once");
         if (!cd_str_eq_nocase(scheme, CD_STR("Basic")))
                 return refuse(reterr, "the scheme must be Basic");
         if (encoded.len > BASIC_MAX)
-                return refuse(reterr, "too long");
+                return cd_failf(reterr, CD_INVALID_GRANT, CD_STR("Authorization"), "must be at most %d bytes of base64",
+                                BASIC_MAX);
         char *text = cd_arena_alloc(req->arena, encoded.len + 4);
         if (!text)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
@@ -56,19 +57,22 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant
 static const struct {
         cd_status status;
         int http;
-        const char *error, *description;
+        const char *error;
+        bool says_why;           /* as the error does, else: */
+        const char *description; /* NULL: none */
 } answers[] = {
-        { CD_INVALID_GRANT, 401, "invalid_credentials", "name and password by Basic, please" },
-        { CD_THROTTLED, 429, "too_many_tries", "too many wrong passwords; try again later" },
-        { CD_UNAVAILABLE, 503, "temporarily_unavailable", NULL },
-        { CD_TIMEOUT, 503, "temporarily_unavailable", NULL },
-        { CD_NOT_FOUND, 404, "not_found", NULL },
+        { CD_INVALID_GRANT, 401, "invalid_credentials", true, NULL },
+        { CD_THROTTLED, 429, "too_many_tries", false, "too many wrong passwords; try again later" },
+        { CD_UNAVAILABLE, 503, "temporarily_unavailable", false, NULL },
+        { CD_TIMEOUT, 503, "temporarily_unavailable", false, NULL },
+        { CD_NOT_FOUND, 404, "not_found", false, NULL },
 };
 
 static void send_error(const struct cd_web *web, const struct cd_http_request *req, const struct cd_error *error,
                        struct cd_http_response *res)
 {
-        const char *name = "server_error", *description = NULL;
+        cd_str why = cd_web_describe(req->arena, error), shown = { NULL, 0 };
+        const char *name = "server_error";
         int http = 500;
 
         for (size_t i = 0; i < CD_LEN(answers); i++) {
@@ -76,10 +80,12 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
                         continue;
                 http = answers[i].http;
                 name = answers[i].error;
-                description = answers[i].description;
+                if (answers[i].says_why)
+                        shown = why;
+                else if (answers[i].description)
+                        shown = cd_str_from_c(answers[i].description);
         }
-        cd_http_respond_error(req, res, http, cd_str_from_c(name),
-                              description ? cd_str_from_c(description) : (cd_str){ NULL, 0 });
+        cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
         cd_web_no_store(res);
         /* A copy: behind a log-in the answer is written on another thread, when the picture may be gone. */
         if (http == 401)
@@ -88,7 +94,7 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         if (http == 429 || http == 503)
                 cd_web_retry_after(req, res, error);
         req->log->error = cd_str_from_c(name);
-        req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(error->reason));
+        req->log->reason = why;
 }
 
 static void send_token(const struct cd_http_request *req, const struct cd_grant_token *token,
@@ -136,7 +142,7 @@ void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_r
         struct cd_error err = { 0 };
 
         if (!web->core->grant.audience.len)
-                (void)cd_fail(&err, CD_NOT_FOUND, "there are no grants here");
+                (void)cd_fail(&err, CD_NOT_FOUND, "grant.audience is not set, so there is no /grant");
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {

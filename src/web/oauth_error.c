@@ -26,10 +26,8 @@ static const struct {
 };
 
 /* error_description takes %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2). */
-static cd_str describe(struct cd_arena *arena, const struct cd_error *error)
+static cd_str clean(cd_str text)
 {
-        cd_str text = error->field[0] ? cd_arena_printf(arena, "%s: %s", error->field, error->reason)
-                                      : cd_arena_copy(arena, cd_str_from_c(error->reason));
         for (size_t i = 0; text.ptr && i < text.len; i++) {
                 char *c = (char *)text.ptr + i;
                 if (*c == '"' || *c == '\\')
@@ -38,6 +36,18 @@ static cd_str describe(struct cd_arena *arena, const struct cd_error *error)
                         *c = '?';
         }
         return text;
+}
+
+cd_str cd_web_describe(struct cd_arena *arena, const struct cd_error *error)
+{
+        return clean(error->field[0] ? cd_arena_printf(arena, "%s: %s", error->field, error->reason)
+                                     : cd_arena_copy(arena, cd_str_from_c(error->reason)));
+}
+
+/* With what the client sent. */
+static cd_str quote(struct cd_arena *arena, cd_str why, cd_str quoted)
+{
+        return quoted.len ? clean(cd_arena_printf(arena, "%.*s '%.*s'", CD_STR_ARG(why), CD_STR_ARG(quoted))) : why;
 }
 
 void cd_web_no_store(struct cd_http_response *res)
@@ -60,14 +70,14 @@ void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_r
 {
         int http = 500;
         const char *name = "server_error";
-        cd_str why = describe(req->arena, error), shown = { NULL, 0 };
+        cd_str why = cd_web_describe(req->arena, error), shown = { NULL, 0 };
 
         for (size_t i = 0; i < CD_LEN(answers); i++) {
                 if (answers[i].status != error->status)
                         continue;
                 http = answers[i].http;
                 name = answers[i].error;
-                shown = answers[i].says_why ? why : shown;
+                shown = answers[i].says_why ? quote(req->arena, why, error->quoted) : shown;
         }
         cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
         cd_web_no_store(res);

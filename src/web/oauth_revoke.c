@@ -10,6 +10,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         struct cd_error err = { 0 };
 
         cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
+        ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
         /* A copy: the line is written on another thread, when the picture may be gone. */

@@ -9,7 +9,7 @@ static cd_status take_any_user(const struct cd_core *core, struct cd_arena *aren
                                struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         if (name.len == 0 || name.len > ANY_NAME_MAX)
-                return cd_fail(reterr, CD_INVALID_GRANT, "unknown user or wrong password");
+                return cd_fail(reterr, CD_INVALID_GRANT, "invalid username or password");
         cd_status status = cd_token_check_subject(core, name, reterr);
         if (status != CD_OK)
                 return status;

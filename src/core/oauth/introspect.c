@@ -1,5 +1,6 @@
 #include "core/oauth/introspect.h"
 
+#include "core/authenticate.h"
 #include "core/oauth/jti.h"
 #include "core/oauth/token_check.h"
 
@@ -54,7 +55,8 @@ cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena
         const struct cd_client *caller;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &caller, reterr);
+        const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
+        cd_status status = cd_authenticate_client(core, arena, &sent, &caller, reterr);
         if (status != CD_OK)
                 return status;
 

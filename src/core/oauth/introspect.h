@@ -8,6 +8,7 @@ struct cd_token_query {
         cd_str token;
         cd_str token_type_hint; /* taken and not needed: there is one type */
         cd_str client_id, client_secret;
+        cd_str address; /* of the client, for the lockout */
 };
 
 struct cd_introspection {
@@ -17,11 +18,11 @@ struct cd_introspection {
                 inactive_reason; /* where not, for the log only: the caller learns nothing more (RFC 7662 §2.2) */
 };
 
-/* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_UNAVAILABLE. Claims live in the arena. */
+/* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_THROTTLED, CD_UNAVAILABLE. Claims live in the arena. */
 cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                               struct cd_introspection *ret, struct cd_error *reterr);
 
-/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT;
+/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT, CD_THROTTLED;
  * CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation cannot be kept. Blocks. */
 cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                           struct cd_error *reterr);

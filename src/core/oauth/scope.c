@@ -3,8 +3,17 @@
 #include "base/buf.h"
 
 enum {
-        SCOPE_MAX = 4096
-}; /* bytes of a granted scope */
+        QUOTED_MAX = 100, /* bytes of an unknown one in an answer */
+};
+
+size_t cd_scope_length(struct cd_strs scopes)
+{
+        size_t len = scopes.count ? scopes.count - 1 : 0;
+
+        for (size_t i = 0; i < scopes.count; i++)
+                len += scopes.items[i].len;
+        return len;
+}
 
 bool cd_scope_token_is_valid(cd_str token)
 {
@@ -41,13 +50,27 @@ static void add_word(struct cd_buf *buf, cd_str word)
         cd_buf_add(buf, word);
 }
 
-/* Only a scope that exists here is repeated: what was sent in its place may be a token, and must not be logged (LESSONS 28). */
+/* What was sent in place of a scope may be a token: it is quoted, not logged, and only as far as it has the length of a scope. */
+static cd_status refuse_unknown(cd_str token, struct cd_error *reterr)
+{
+        if (token.len > QUOTED_MAX)
+                return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR(""), "unknown scope of %zu characters", token.len);
+        cd_status status = cd_fail(reterr, CD_INVALID_SCOPE, "unknown scope");
+        if (reterr)
+                reterr->quoted = token;
+        return status;
+}
+
 static cd_status refuse(cd_str token, struct cd_strs known, struct cd_error *reterr)
 {
+        if (!token.len)
+                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"),
+                                     "must be scopes with one space between two, and none before or after");
         if (!cd_scope_token_is_valid(token))
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "malformed");
+                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"),
+                                     "has a character that is in no scope (RFC 6749 section 3.3)");
         if (!list_has(known, token))
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "one of them does not exist");
+                return refuse_unknown(token, reterr);
         return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "%.*s is not granted to this client",
                         CD_STR_ARG(token));
 }
@@ -58,7 +81,7 @@ cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs al
         struct cd_buf buf;
         cd_str word;
 
-        cd_buf_init(&buf, arena, SCOPE_MAX);
+        cd_buf_init(&buf, arena, CD_SCOPE_MAX);
         /* Between two spaces too many stands an empty word, which is none of the allowed. */
         for (cd_str rest = asked; cd_str_take_until(&rest, ' ', &word);) {
                 if (!list_has(allowed, word))
@@ -70,6 +93,7 @@ cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs al
         for (size_t i = 0; i < allowed.count && !asked.ptr; i++)
                 add_word(&buf, allowed.items[i]);
         if (cd_buf_view(&buf, ret) != CD_OK)
-                return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "too long");
+                return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "would be longer than %d bytes",
+                                CD_SCOPE_MAX);
         return CD_OK;
 }

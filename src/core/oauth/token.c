@@ -1,5 +1,6 @@
 #include "core/oauth/token.h"
 
+#include "core/authenticate.h"
 #include "core/oauth/grant.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/scope.h"
@@ -30,20 +31,22 @@ static cd_status find_grant(const struct cd_client *client, cd_str name, const s
                 if (!cd_str_eq(grants[i].name, name))
                         continue;
                 if (!(client->grants & grants[i].bit))
-                        return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("grant_type"),
-                                             "this client was not given that grant");
+                        return cd_failf(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("grant_type"),
+                                        "%.*s is not granted to this client", CD_STR_ARG(name));
                 *ret = &grants[i];
                 return CD_OK;
         }
-        return cd_fail_field(reterr, CD_UNSUPPORTED_GRANT_TYPE, CD_STR("grant_type"), "not one that this server knows");
+        return cd_fail_field(reterr, CD_UNSUPPORTED_GRANT_TYPE, CD_STR("grant_type"),
+                             "must be client_credentials or password");
 }
 
 bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask)
 {
+        const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
         const struct cd_client *client;
 
         return !core->accepts_any_user && cd_str_eq(ask->grant_type, CD_STR("password")) &&
-               cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, NULL) == CD_OK &&
+               cd_authenticate_client_uncounted(core, &sent, &client, NULL) == CD_OK &&
                client->grants & CD_GRANT_PASSWORD;
 }
 
@@ -66,14 +69,14 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
 cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
                          struct cd_tokens *ret, struct cd_error *reterr)
 {
+        const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
         struct cd_tokens tokens = { .expires_in = core->token_lifetime };
         const struct cd_client *client;
         const struct grant *grant = NULL;
         struct cd_grant_decision decision;
         cd_status status;
 
-        if ((status = cd_clients_authenticate(core->clients, ask->client_id, ask->client_secret, &client, reterr)) !=
-                    CD_OK ||
+        if ((status = cd_authenticate_client(core, arena, &sent, &client, reterr)) != CD_OK ||
             (status = find_grant(client, ask->grant_type, &grant, reterr)) != CD_OK ||
             (status = cd_scope_grant(arena, ask->scope, client->scopes, core->scopes, &tokens.scope, reterr)) !=
                     CD_OK ||

@@ -32,6 +32,22 @@ def test_what_is_no_basic_credential_is_refused(server, value):
     assert_reveals_nothing(answer)
 
 
+@pytest.mark.parametrize("headers, description", [
+    ([], "Authorization: missing; send a name and a password by Basic"),
+    (authorization("Bearer x"), "Authorization: the scheme must be Basic"),
+    (authorization("Basic !!!!"), "Authorization: not base64"),
+    (authorization("Basic " + "A" * 4097), "Authorization: must be at most 4096 bytes of base64"),
+    ([basic_raw("ana")], "Authorization: no colon between name and password"),
+    ([basic_raw("ana:a wrong one")], "invalid username or password"),
+    ([basic_raw("nobody:a wrong one")], "invalid username or password"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_refusal_says_what_is_wrong(server, headers, description):
+    answer = server.ask("GET", "/grant", headers)
+    assert_refused(answer)
+    assert answer.json() == {"error": "invalid_credentials", "error_description": description}
+    assert server.grant(*ANA).status == 200  # and the account's counter begins anew
+
+
 @pytest.mark.parametrize("raw", [
     b"", b":", b"ana", b"ana\0:ana's password", b"ana:ana's password\0", b"ana:\0", b"\0:\0", b"ana:\xff\xfe", b"\xff:x",
     b"ana:ana's passwor\xe9", b"\xc0\xaf:x", b":ana's password", b"ana:", b" ana:ana's password", b"ana :ana's password",

@@ -3,7 +3,7 @@ import gzip
 
 import pytest
 
-from authority import APP, FRONT, MACHINE, Connection, assert_error, assert_reveals_nothing
+from authority import APP, FRONT, MACHINE, Connection, assert_error, assert_reveals_nothing, client
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 PASSWORD = {"grant_type": "password", "username": "ana", "password": "any"}
@@ -120,6 +120,40 @@ def test_a_compressed_form_is_415_and_told_which_coding_would_do(server, path, c
     assert_error(answer, 415, "invalid_request")
     assert answer.json()["error_description"] == "Content-Encoding: not supported; send the form without a coding"
     assert answer.header("Accept-Encoding") == "identity"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_the_most_that_a_client_may_have_can_be_issued(launch, alg):
+    """4096 bytes of scopes, with the longest of everything else, and what has to be escaped."""
+    scopes = [f"{i:02}" + "x" * (97 if i < 40 else 94) for i in range(41)]
+    assert len(" ".join(scopes)) == 4096
+    who, audience, issuer = ('"' * 256, "secret"), "\\" * 1024, "http://127.0.0.1"
+    big = launch(scopes=scopes, issuer=issuer, tokens={"alg": alg},
+                 clients=[client(who, ["client_credentials"], scopes, audience, [audience])])
+    for asked in ({}, {"scope": " ".join(scopes)}):
+        answer = big.ask({**CREDENTIALS, **asked}, who)
+        assert answer.status == 200, answer
+        assert answer.json()["scope"] == " ".join(scopes)
+        seen = big.introspect(answer.json()["access_token"], who)
+        assert (seen["active"], seen["scope"], seen["aud"]) == (True, " ".join(scopes), audience)
+
+
+@pytest.mark.parametrize("fields, description", [
+    ({"scope": "reports.write"}, "unknown scope 'reports.write'"),
+    ({"scope": "current_time it's"}, "unknown scope 'it's'"),
+    ({"scope": "x" * 100}, f"unknown scope '{'x' * 100}'"),
+    ({"scope": "x" * 101}, "unknown scope of 101 characters"),
+    ({"scope": "never_given"}, "scope: never_given is not granted to this client"),
+    ({"scope": "current_time "}, "scope: must be scopes with one space between two, and none before or after"),
+    ({"scope": "a\"b"}, "scope: has a character that is in no scope (RFC 6749 section 3.3)"),
+    ({"grant_type": "refresh_token"}, "grant_type: must be client_credentials or password"),
+    ({"grant_type": "password"}, "grant_type: password is not granted to this client"),
+    ({"grant_type": ""}, "grant_type: missing"),
+])
+def test_an_error_says_what_is_wrong_and_which(server, fields, description):
+    answer = server.ask({**CREDENTIALS, **fields}, MACHINE)
+    assert_error(answer, 400, answer.json()["error"])
+    assert answer.json()["error_description"] == description
 
 
 def test_a_second_content_encoding_is_seen(server):

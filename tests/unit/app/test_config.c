@@ -196,6 +196,48 @@ static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **s
         assert_int_equal(cd_config_grants(f->config.clients.items), CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD);
 }
 
+/* `count` scopes of 99 bytes, and one of `last`; `client`: of a client too. */
+static const char *with_scopes(struct fixture *f, int count, int last, bool client)
+{
+        cd_str list = CD_STR(""), text;
+
+        for (int i = 0; i <= count; i++)
+                list = cd_arena_printf(&f->arena, "%.*s%s%04d%0*d", CD_STR_ARG(list), i ? ", " : "", i,
+                                       (i < count ? 99 : last) - 4, 0);
+        if (client)
+                text = cd_arena_printf(&f->arena,
+                                       "scopes: [%.*s]\nclients: [{ id: a, secret: s, grant_types: [password], scopes: "
+                                       "[%.*s] }]\n",
+                                       CD_STR_ARG(list), CD_STR_ARG(list));
+        else
+                text = cd_arena_printf(&f->arena, "scopes: [%.*s]\n", CD_STR_ARG(list));
+        assert_non_null(text.ptr);
+        return cd_arena_printf(&f->arena, "%.*s%c", CD_STR_ARG(text), 0).ptr;
+}
+
+static void a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, with_scopes(f, 40, 4096 - 40 * 100, true));
+        refuses(f, with_scopes(f, 40, 4097 - 40 * 100, true),
+                "f.yaml:2:64: clients[0].scopes: are 4097 bytes together, and a token has room for 4096; give the "
+                "client "
+                "fewer, or shorter ones");
+}
+
+static void all_scopes_have_room_in_the_metadata(void **state)
+{
+        struct fixture *f = *state;
+        int last = 32 * 1024 + 1 - 300 * (99 + 3) - 3; /* two quotes each and a comma between two */
+
+        accepts(f, with_scopes(f, 300, last, false));
+        refuses(f, with_scopes(f, 300, last + 1, false),
+                "f.yaml:1:9: scopes: are 32769 bytes in the metadata (RFC 8414), which has room for 32768; name fewer, "
+                "or "
+                "shorter ones");
+}
+
 /* With what a client usually has, and a secret as "openssl rand -hex 32" makes it. */
 static const char *with_clients(struct fixture *f, size_t count)
 {
@@ -250,7 +292,40 @@ static void an_audience_that_nobody_has_is_a_warning(void **state)
         assert_true(
                 found(f, CD_FINDING_WARNING,
                       "f.yaml:3:75: clients[1].introspect[2]: no client gets tokens for http://r/; it must equal the "
-                      "\"audience\" of a client, byte for byte"));
+                      "\"audience\" of a client or of \"grant\", byte for byte"));
+}
+
+static bool has_finding_with(const struct fixture *f, const char *text)
+{
+        cd_str wanted = cd_str_from_c(text);
+
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next) {
+                cd_str all = cd_finding_text(&f->report, finding);
+                for (size_t i = 0; i + wanted.len <= all.len; i++)
+                        if (cd_str_eq(cd_str_slice(all, i, wanted.len), wanted))
+                                return true;
+        }
+        return false;
+}
+
+static void the_audience_of_user_tokens_is_one_that_somebody_has(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, "grant: { audience: 'http://users' }\n"
+                   "clients: [{ id: b, secret: s, introspect: ['http://users', 'http://users/'] }]\n");
+        assert_false(has_finding_with(f, "introspect[0]"));
+        assert_true(has_finding_with(f, "introspect[1]: no client gets tokens for http://users/"));
+}
+
+/* Whose tokens may have the audience. */
+static void where_a_store_may_have_clients_no_audience_is_a_warning(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f, "store: sqlite:a.db\nmaster_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                   "clients: [{ id: b, secret: s, introspect: ['http://of-the-store'] }]\n");
+        assert_false(has_finding_with(f, "no client gets tokens"));
 }
 
 static void a_lifetime_is_whole_seconds(void **state)
@@ -348,9 +423,13 @@ int main(void)
                 TEST(an_issuer_on_http_is_fine_on_this_machine_only),
                 TEST(any_user_is_accepted_only_where_nobody_else_can_connect),
                 TEST(clients_have_their_own_ids_known_grants_and_existing_scopes),
+                TEST(a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for),
+                TEST(all_scopes_have_room_in_the_metadata),
                 TEST(as_many_clients_as_the_table_allows_fit_in_one_file),
                 TEST(one_client_more_is_refused),
                 TEST(an_audience_that_nobody_has_is_a_warning),
+                TEST(the_audience_of_user_tokens_is_one_that_somebody_has),
+                TEST(where_a_store_may_have_clients_no_audience_is_a_warning),
                 TEST(a_lifetime_is_whole_seconds),
                 TEST(a_store_needs_a_master_key_that_is_one),
                 TEST(what_is_no_store_is_refused),

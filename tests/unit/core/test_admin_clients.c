@@ -70,6 +70,49 @@ static void a_client_that_only_introspects_is_fine(void **state)
         assert_str(find_client(f, "api").audience, "https://other.example");
 }
 
+/* 41 scopes that are 4096 bytes with a space between two, or one more. */
+static void name_scopes(struct admin_fixture *f, cd_str ret[41], size_t last)
+{
+        for (size_t i = 0; i < 41; i++) {
+                ret[i] = cd_arena_printf(&f->arena, "%02zu%0*d", i, i < 40 ? 97 : (int)last - 2, 0);
+                assert_int_equal(ret[i].len, i < 40 ? 99 : last);
+        }
+}
+
+static void a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("many");
+        struct cd_error err = { 0 };
+        cd_str scopes[41], secret;
+
+        f->by.scopes = order.scopes = (struct cd_strs){ scopes, CD_LEN(scopes) };
+        name_scopes(f, scopes, 4097 - 40 * 100);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "scope");
+        assert_string_equal(err.reason,
+                            "the scopes are 4097 bytes together, and a token has room for 4096; give the client fewer");
+        name_scopes(f, scopes, 4096 - 40 * 100);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_int_equal(find_client(f, "many").scopes.count, 41);
+}
+
+static void an_audience_has_at_most_1024_bytes(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_client_order order = order_of("far");
+        struct cd_error err = { 0 };
+        char text[1025];
+        cd_str secret;
+
+        memset(text, 'a', sizeof(text));
+        order.audience = cd_str_of(text, 1025);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "audience");
+        order.audience = cd_str_of(text, 1024);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+}
+
 static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
 {
         static const cd_str none[] = { CD_STR_INIT("client_credential") }, odd[] = { CD_STR_INIT("implicit") },
@@ -103,11 +146,11 @@ static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
                 { { .id = CD_STR("a"), .grants = { credentials, 1 }, .audience = CD_STR("a b") },
                   CD_INVALID_REQUEST,
                   "audience",
-                  "must be visible ASCII without spaces, such as https://api.example.org" },
+                  "must be 1 to 1024 visible ASCII characters without spaces, such as https://api.example.org" },
                 { { .id = CD_STR("a"), .introspect = { space, 1 } },
                   CD_INVALID_REQUEST,
                   "introspect",
-                  "must be visible ASCII without spaces, such as https://api.example.org" },
+                  "must be 1 to 1024 visible ASCII characters without spaces, such as https://api.example.org" },
                 { { .id = CD_STR("a") },
                   CD_INVALID_REQUEST,
                   "grant-type",
@@ -308,6 +351,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 CASE(lesson_20_a_new_client_has_a_secret_of_256_bits_and_the_store_its_mac),
                 CASE(a_client_that_only_introspects_is_fine),
+                CASE(a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for),
+                CASE(an_audience_has_at_most_1024_bytes),
                 CASE(what_is_wrong_with_an_order_is_said_with_its_field),
                 CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
                 CASE(lesson_17_a_client_and_a_user_never_share_a_name),

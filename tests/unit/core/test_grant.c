@@ -84,7 +84,7 @@ static void lesson_17_a_user_with_the_name_of_a_client_gets_no_token(void **stat
                 assert_string_equal(err.reason, "the user has the name of a client, and so gets no tokens");
                 ask.password = CD_STR("wrong");
                 assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
-                assert_string_equal(err.reason, "unknown user or wrong password");
+                assert_string_equal(err.reason, "invalid username or password");
         }
 }
 
@@ -101,7 +101,7 @@ static void lesson_10_unknown_wrong_and_disabled_look_the_same(void **state)
         fixture_end_sessions(f, "bo", CD_USER_DISABLE);
         for (size_t i = 0; i < CD_LEN(tries); i++) {
                 assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, &err), CD_INVALID_GRANT);
-                assert_string_equal(err.reason, "unknown user or wrong password");
+                assert_string_equal(err.reason, "invalid username or password");
         }
 }
 

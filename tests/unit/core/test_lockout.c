@@ -66,17 +66,17 @@ static int tear_down(void **state)
 
 static struct cd_lockout_subject account(const char *name)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, cd_str_from_c(name), 0, 0, 0 };
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ACCOUNT, .key = cd_str_from_c(name) };
 }
 
 static struct cd_lockout_subject made_up(const char *name)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_NAME, cd_str_from_c(name), 0, 0, 0 };
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_NAME, .key = cd_str_from_c(name) };
 }
 
 static struct cd_lockout_subject address(const char *text)
 {
-        return (struct cd_lockout_subject){ CD_LOCKOUT_ADDRESS, cd_str_from_c(text), 0, 0, 0 };
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = cd_str_from_c(text) };
 }
 
 /* One try, with how it ended; the seconds to wait where it was refused, else 0. */
@@ -125,7 +125,7 @@ static void a_refused_try_says_when_the_next_one_counts(void **state)
 
         fail_times(f, subject, ACCOUNT_TRIES);
         assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err), CD_THROTTLED);
-        assert_string_equal(err.reason, "too many wrong tries; the next one counts in 2 s");
+        assert_string_equal(err.reason, "too many wrong passwords; the next one counts in 2 s");
         assert_int_equal(err.retry_after, 2);
         assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
 }
@@ -160,7 +160,7 @@ static void lesson_15_a_check_says_what_begin_says_once_somebody_was_told(void *
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), DELAY);
         for (int i = 0; i < 100; i++)
                 assert_status(cd_lockout_check(f->lockout, &subject, f->now, &err), CD_THROTTLED);
-        assert_string_equal(err.reason, "too many wrong tries; the next one counts in 2 s");
+        assert_string_equal(err.reason, "too many wrong passwords; the next one counts in 2 s");
         assert_int_equal(err.retry_after, DELAY);
         f->now += DELAY;
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
@@ -227,22 +227,32 @@ static void a_failure_is_forgotten_after_each_longest_delay(void **state)
 static void what_another_node_saw_counts_too(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject subject = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES + 1, NOON - 1, 0 };
+        struct cd_lockout_subject subject = {
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("ana"), .failures = ACCOUNT_TRIES + 1, .failed_at = NOON - 1
+        };
 
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY - 1);
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("bo"), INT64_MAX, NOON, 0 };
+        subject = (struct cd_lockout_subject){
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("bo"), .failures = INT64_MAX, .failed_at = NOON
+        };
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), MAX_DELAY);
         /* What is long ago is forgotten, and what lies far ahead is a fault. */
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("cy"), 9, NOON - 9 * MAX_DELAY, 0 };
+        subject = (struct cd_lockout_subject){
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("cy"), .failures = 9, .failed_at = NOON - 9 * MAX_DELAY
+        };
         fail_times(f, subject, 1);
-        subject = (struct cd_lockout_subject){ CD_LOCKOUT_ACCOUNT, CD_STR("di"), 9, NOON + 2 * MAX_DELAY, 0 };
+        subject = (struct cd_lockout_subject){
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("di"), .failures = 9, .failed_at = NOON + 2 * MAX_DELAY
+        };
         fail_times(f, subject, 1);
 }
 
 static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject stale = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES - 1, NOON, 0 };
+        struct cd_lockout_subject stale = {
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("ana"), .failures = ACCOUNT_TRIES - 1, .failed_at = NOON
+        };
 
         fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
@@ -260,7 +270,11 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
 static void what_the_store_counted_behind_a_clearing_counts(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject ana = { CD_LOCKOUT_ACCOUNT, CD_STR("ana"), ACCOUNT_TRIES, NOON, NOON };
+        struct cd_lockout_subject ana = { .kind = CD_LOCKOUT_ACCOUNT,
+                                          .key = CD_STR("ana"),
+                                          .failures = ACCOUNT_TRIES,
+                                          .failed_at = NOON,
+                                          .cleared_at = NOON };
 
         assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
 }
@@ -375,6 +389,194 @@ static void a_made_up_name_waits_like_an_account(void **state)
         assert_int_equal(attempt(f, made_up("nobody"), CD_LOCKOUT_WRONG), DELAY);
         /* And the account of that name, made later, begins anew. */
         assert_int_equal(attempt(f, account("nobody"), CD_LOCKOUT_RIGHT), 0);
+}
+
+static struct cd_lockout_subject client(const char *id, const char *from)
+{
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_CLIENT,
+                                            .key = cd_str_from_c(from),
+                                            .client = cd_str_from_c(id) };
+}
+
+/* A wrong secret, whether it was judged or not: the seconds to wait where it was not, else 0. */
+static int64_t wrong_secret(struct fixture *f, struct cd_lockout_subject subject, bool *ret_locks)
+{
+        struct cd_error err = { 0 };
+
+        *ret_locks = false;
+        if (cd_lockout_check(f->lockout, &subject, f->now, &err) == CD_OK) {
+                *ret_locks = cd_lockout_count(f->lockout, &subject, f->now);
+                return 0;
+        }
+        assert_status(err.status, CD_THROTTLED);
+        assert_true(err.retry_after > 0);
+        return err.retry_after;
+}
+
+/* Wrong secrets until the client has to wait, which is after so many. */
+static void lock_client(struct fixture *f, struct cd_lockout_subject subject, int times)
+{
+        for (int i = 1; i <= times; i++) {
+                bool locks;
+                assert_int_equal(wrong_secret(f, subject, &locks), 0);
+                assert_int_equal(locks, i == times);
+        }
+}
+
+static void assert_waits(struct fixture *f, struct cd_lockout_subject subject, int64_t seconds)
+{
+        bool locks;
+
+        assert_int_equal(wrong_secret(f, subject, &locks), seconds);
+        assert_false(locks);
+}
+
+static void lesson_14_wrong_secrets_make_a_client_wait_at_that_address(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_false(cd_lockout_locks_clients(f->lockout));
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        assert_true(cd_lockout_locks_clients(f->lockout));
+        assert_waits(f, client("app", "192.0.2.1"), DELAY);
+        f->now += DELAY - 1;
+        assert_waits(f, client("app", "192.0.2.1"), 1);
+        assert_waits(f, client("app", "192.0.2.2"), 0);
+        assert_waits(f, client("other", "192.0.2.1"), 0);
+        f->now++;
+        for (int64_t delay = 2 * DELAY; delay <= 2 * MAX_DELAY; delay *= 2) {
+                lock_client(f, client("app", "192.0.2.1"), 1);
+                assert_waits(f, client("app", "192.0.2.1"), delay < MAX_DELAY ? delay : MAX_DELAY);
+                f->now += delay < MAX_DELAY ? delay : MAX_DELAY;
+        }
+}
+
+static void once_no_client_has_to_wait_any_more_none_is_looked_for(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject one = client("app", "192.0.2.1"), other = client("other", "192.0.2.1");
+
+        lock_client(f, one, ACCOUNT_TRIES);
+        f->now++;
+        lock_client(f, other, ACCOUNT_TRIES);
+        f->now += DELAY - 1;
+        assert_status(cd_lockout_check(f->lockout, &one, f->now, NULL), CD_OK);
+        assert_true(cd_lockout_locks_clients(f->lockout)); /* the other one */
+        f->now++;
+        assert_status(cd_lockout_check(f->lockout, &one, f->now, NULL), CD_OK);
+        assert_false(cd_lockout_locks_clients(f->lockout));
+}
+
+static void a_wrong_secret_that_was_judged_too_late_counts_no_more(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject app = client("app", "192.0.2.1");
+
+        lock_client(f, app, ACCOUNT_TRIES);
+        for (int i = 0; i < 10; i++)
+                assert_false(cd_lockout_count(f->lockout, &app, f->now));
+        assert_waits(f, app, DELAY);
+}
+
+static void a_client_counts_by_the_64_bits_of_ipv6_and_by_ipv4(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const same[] = { "2001:db8::1", "2001:db8:0:0:ffff::", "2001:DB8::2" };
+        bool locks;
+
+        for (size_t i = 0; i < ACCOUNT_TRIES; i++)
+                assert_int_equal(wrong_secret(f, client("app", same[i]), &locks), 0);
+        assert_true(locks);
+        assert_waits(f, client("app", "2001:db8::9"), DELAY);
+        assert_waits(f, client("app", "2001:db8:0:1::9"), 0);
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        assert_waits(f, client("app", "::ffff:192.0.2.1"), DELAY);
+}
+
+static void a_client_is_no_client_and_address_run_together(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_client(f, client("ab", "c"), ACCOUNT_TRIES);
+        assert_waits(f, client("b", "ca"), 0);
+        assert_waits(f, client("", "cab"), 0);
+        assert_waits(f, client("c", "ab"), 0);
+}
+
+/* Otherwise an address that nobody can read would be a way around. */
+static void without_an_address_the_clients_counter_holds(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_client(f, client("app", ""), ACCOUNT_TRIES);
+        assert_waits(f, client("app", ""), DELAY);
+        assert_waits(f, client("other", ""), 0);
+        assert_waits(f, client("app", "192.0.2.1"), 0);
+}
+
+/* More addresses than there are slots, each of which has to wait. */
+static void lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait(void **state)
+{
+        struct fixture *f = *state;
+        size_t uncounted = 0;
+        char from[32];
+
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        for (unsigned i = 0; i < 2 * CD_LOCKOUT_CLIENTS; i++) {
+                bool locks = false;
+                snprintf(from, sizeof(from), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+                for (int k = 0; k < ACCOUNT_TRIES; k++)
+                        assert_int_equal(wrong_secret(f, client("app", from), &locks), 0);
+                uncounted += !locks;
+        }
+        assert_waits(f, client("app", "192.0.2.1"), DELAY);
+        /* Those who find no room are not locked with others, and are counted again when the flood is over. */
+        assert_in_range(uncounted, CD_LOCKOUT_CLIENTS, 2 * CD_LOCKOUT_CLIENTS);
+        assert_waits(f, client("app", from), 0);
+        f->now += DELAY;
+        lock_client(f, client("late", "192.0.2.2"), ACCOUNT_TRIES);
+}
+
+static void a_clock_that_is_set_back_locks_no_client_for_longer(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject app = client("app", "192.0.2.1");
+
+        lock_client(f, app, ACCOUNT_TRIES);
+        f->now -= 1000000;
+        assert_waits(f, app, 0); /* it is judged, and the counter has the new time */
+        assert_waits(f, app, DELAY);
+        f->now += DELAY;
+        lock_client(f, app, 1);
+}
+
+struct guesses {
+        struct fixture *f;
+        atomic_int locks;
+};
+
+static void *guess_secrets(void *arg)
+{
+        struct guesses *g = arg;
+        struct cd_lockout_subject app = client("app", "192.0.2.1");
+
+        for (int i = 0; i < 1000; i++)
+                if (cd_lockout_check(g->f->lockout, &app, NOON, NULL) == CD_OK)
+                        atomic_fetch_add(&g->locks, cd_lockout_count(g->f->lockout, &app, NOON));
+        return NULL;
+}
+
+static void of_many_threads_one_is_told_that_a_client_has_to_wait(void **state)
+{
+        struct guesses g = { .f = *state };
+        pthread_t threads[8];
+
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, guess_secrets, &g), 0);
+        for (size_t i = 0; i < CD_LEN(threads); i++)
+                pthread_join(threads[i], NULL);
+        assert_int_equal(g.locks, 1);
+        assert_waits(g.f, client("app", "192.0.2.1"), DELAY);
 }
 
 /* It ends behind one that began after it. */
@@ -497,7 +699,7 @@ static void lesson_31_no_lockout_without_randomness_or_memory(void **state)
         assert_status(cd_lockout_new(&rules, &fixed, &lockout, &err), CD_UNAVAILABLE);
         random_fails = false;
         assert_string_equal(err.reason, "the random source failed");
-        for (long n = 0; n < 4; n++) {
+        for (long n = 0; n < 5; n++) {
                 callocs_left = n;
                 cd_status status = cd_lockout_new(&rules, &fixed, &lockout, &err);
                 callocs_left = -1;
@@ -543,6 +745,15 @@ int main(void)
                 TEST(lesson_34_an_address_that_is_not_known_has_no_counter),
                 TEST(lesson_9_a_flood_of_made_up_names_evicts_no_account),
                 TEST(a_made_up_name_waits_like_an_account),
+                TEST(lesson_14_wrong_secrets_make_a_client_wait_at_that_address),
+                TEST(once_no_client_has_to_wait_any_more_none_is_looked_for),
+                TEST(a_wrong_secret_that_was_judged_too_late_counts_no_more),
+                TEST(a_client_counts_by_the_64_bits_of_ipv6_and_by_ipv4),
+                TEST(a_client_is_no_client_and_address_run_together),
+                TEST(without_an_address_the_clients_counter_holds),
+                TEST(lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait),
+                TEST(a_clock_that_is_set_back_locks_no_client_for_longer),
+                TEST(of_many_threads_one_is_told_that_a_client_has_to_wait),
                 TEST(a_try_that_takes_long_moves_no_later_failure_back),
                 TEST(a_try_that_waited_moves_no_later_failure_back),
                 TEST(lesson_14_fifty_tries_at_once_are_not_fifty_guesses),

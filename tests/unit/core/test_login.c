@@ -239,7 +239,7 @@ static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
 static void assert_wrong(struct fixture *f, cd_str name, cd_str password)
 {
         assert_status(log_in(f, name, password), CD_INVALID_GRANT);
-        assert_string_equal(f->err.reason, "unknown user or wrong password");
+        assert_string_equal(f->err.reason, "invalid username or password");
         assert_string_equal(f->err.field, "");
         assert_int_equal(f->err.retry_after, 0);
 }
@@ -395,6 +395,36 @@ static void failures_that_another_node_counted_lock_here_too(void **state)
         assert_int_equal(hashes, 0);
         f->now += 8;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+}
+
+/* SECURITY.md states this bound: a wrong password is counted in its node at once, in the store behind the answer. */
+static void two_nodes_judge_at_most_what_each_of_them_may(void **state)
+{
+        static const struct cd_lockout_rules rules = { TRIES, ADDRESS_TRIES, 2, 60 };
+        struct fixture *f = *state;
+        struct cd_lockout *nodes[3] = { f->lockout };
+
+        assert_status(cd_lockout_new(&rules, &cd_random_system, &nodes[1], NULL), CD_OK);
+        assert_status(cd_lockout_new(&rules, &cd_random_system, &nodes[2], NULL), CD_OK);
+        for (int i = 0; i < 2 * TRIES; i++) {
+                f->login.lockout = nodes[i % 2];
+                assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
+                f->stored.failures = 0; /* nothing of it can be read yet */
+        }
+        for (int i = 0; i < 2; i++) {
+                f->login.lockout = nodes[i];
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        }
+        assert_int_equal(hashes, 2 * TRIES);
+        f->stored.failures = 2 * TRIES;
+        f->stored.failed_at = f->now;
+        for (int i = 0; i < 3; i++) {
+                f->login.lockout = nodes[i];
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2 << TRIES);
+        }
+        assert_int_equal(hashes, 2 * TRIES);
+        cd_lockout_free(nodes[1]);
+        cd_lockout_free(nodes[2]);
 }
 
 static void lock_ana(struct fixture *f)
@@ -665,6 +695,7 @@ int main(void)
                 TEST(lesson_9_an_address_that_guesses_at_many_accounts_is_locked),
                 TEST(lesson_9_a_slow_store_shortens_no_delay),
                 TEST(failures_that_another_node_counted_lock_here_too),
+                TEST(two_nodes_judge_at_most_what_each_of_them_may),
                 TEST(a_new_password_opens_a_locked_account_at_once),
                 TEST(an_enabling_opens_a_locked_account_at_once),
                 TEST(lesson_9_another_change_of_the_user_opens_nothing),

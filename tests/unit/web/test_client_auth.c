@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/base64.h"
 #include "support/check.h"
 #include "web/client_auth.h"
@@ -88,8 +90,10 @@ static void the_scheme_is_compared_without_case(void **state)
 static void nothing_sent_is_no_client(void **state)
 {
         (void)state;
-        assert_refused(request(NULL, absent, absent), CD_INVALID_CLIENT, "no client credentials were sent");
-        assert_refused(request(NULL, CD_STR("app"), absent), CD_INVALID_CLIENT, "no client credentials were sent");
+        assert_refused(request(NULL, absent, absent), CD_INVALID_CLIENT,
+                       "no client credentials: send id and secret by Basic, or as client_id and client_secret");
+        assert_refused(request(NULL, CD_STR("app"), absent), CD_INVALID_CLIENT, "missing");
+        assert_refused(request(NULL, absent, CD_STR("secret")), CD_INVALID_CLIENT, "missing");
 }
 
 static void both_ways_at_once_are_refused(void **state)
@@ -110,15 +114,29 @@ static void the_same_id_in_the_form_is_fine(void **state)
         cd_arena_done(&f.arena);
 }
 
+/* One byte of base64 too many. */
+static const char *long_header(struct cd_arena *arena)
+{
+        char *text = cd_arena_alloc(arena, 6 + 4097 + 1);
+
+        assert_non_null(text);
+        memset(text, 'A', 6 + 4097);
+        memcpy(text, "Basic ", 6);
+        text[6 + 4097] = '\0';
+        return text;
+}
+
 static void bad_headers_are_refused_each_with_its_reason(void **state)
 {
         struct cd_arena arena;
 
         (void)state;
-        cd_arena_init(&arena, 1 << 12);
+        cd_arena_init(&arena, 1 << 14);
         assert_refused(request("Bearer abc", absent, absent), CD_INVALID_CLIENT, "the scheme must be Basic");
         assert_refused(request("", absent, absent), CD_INVALID_CLIENT, "the scheme must be Basic");
         assert_refused(request("Basic !!!!", absent, absent), CD_INVALID_CLIENT, "not base64");
+        assert_refused(request(long_header(&arena), absent, absent), CD_INVALID_CLIENT,
+                       "must be at most 4096 bytes of base64");
         assert_refused(request(basic(&arena, CD_STR("no colon")), absent, absent), CD_INVALID_CLIENT,
                        "no colon between id and secret");
         assert_refused(request(basic(&arena, CD_STR("a%zz:b")), absent, absent), CD_INVALID_CLIENT,

@@ -72,6 +72,19 @@ static void a_bad_request_names_the_field(void **state)
         assert_str(f->log.reason, "grant_type: missing");
 }
 
+static void lesson_28_what_was_sent_is_shown_to_its_sender_and_not_logged(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error err = { 0 };
+
+        (void)cd_fail(&err, CD_INVALID_SCOPE, "unknown scope");
+        err.quoted = CD_STR("reports\".write");
+        cd_web_send_oauth_error(&f->req, &f->res, &err);
+        assert_str(f->res.body,
+                   "{\"error\":\"invalid_scope\",\"error_description\":\"unknown scope 'reports'.write'\"}");
+        assert_str(f->log.reason, "unknown scope");
+}
+
 static void a_bad_client_is_asked_for_basic(void **state)
 {
         struct fixture *f = *state;
@@ -125,6 +138,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_lockout_is_429_and_says_when_to_try_again),
                 TEST(a_bad_request_names_the_field),
+                TEST(lesson_28_what_was_sent_is_shown_to_its_sender_and_not_logged),
                 TEST(a_bad_client_is_asked_for_basic),
                 TEST(a_coded_form_is_told_which_coding_would_do),
                 TEST(a_description_keeps_to_the_characters_of_rfc_6749),

@@ -1,0 +1,87 @@
+#include "core/authenticate.h"
+
+#include "core/lockout.h"
+
+static struct cd_lockout *lockout_of(const struct cd_core *core)
+{
+        return core->login ? core->login->lockout : NULL;
+}
+
+/* *ret_known is NULL for an id that no client has. */
+static struct cd_lockout_subject subject_of(const struct cd_core *core, const struct cd_client_credentials *sent,
+                                            const struct cd_client **ret_known)
+{
+        *ret_known = cd_clients_find(core->clients, sent->id);
+        return (struct cd_lockout_subject){
+                .kind = CD_LOCKOUT_CLIENT,
+                .key = sent->address,
+                .client = *ret_known ? (*ret_known)->lockout_key : CD_STR(""),
+        };
+}
+
+static void audit_locked(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *known,
+                         cd_str address, cd_time now)
+{
+        cd_str subject = known ? cd_arena_printf(arena, "client:%.*s", CD_STR_ARG(known->id)) : CD_STR("");
+        const struct cd_audit_event event = {
+                .at = now,
+                .action = CD_STR("client.locked"),
+                .actor = CD_STR("cardea"),
+                .subject = subject.ptr ? subject : CD_STR(""),
+                .address = address,
+                .detail = known ? CD_STR("too many wrong secrets from the address")
+                                : CD_STR("too many unknown client ids from the address"),
+        };
+
+        (void)core->store->audit->add_later(core->store, &event, NULL);
+}
+
+static cd_status check_lockout(const struct cd_core *core, const struct cd_client_credentials *sent,
+                               struct cd_error *reterr)
+{
+        const struct cd_client *known;
+        struct cd_lockout_subject subject = subject_of(core, sent, &known);
+        cd_time now;
+
+        cd_status status = cd_core_now(core, &now, reterr);
+        return status == CD_OK ? cd_lockout_check(lockout_of(core), &subject, now, reterr) : status;
+}
+
+/* CD_OK, or CD_UNAVAILABLE where the clock fails: what cannot be counted gets no answer. */
+static cd_status count_wrong(const struct cd_core *core, struct cd_arena *arena,
+                             const struct cd_client_credentials *sent, struct cd_error *reterr)
+{
+        const struct cd_client *known;
+        struct cd_lockout_subject subject = subject_of(core, sent, &known);
+        cd_time now;
+
+        cd_status status = cd_core_now(core, &now, reterr);
+        if (status != CD_OK)
+                return status;
+        if (cd_lockout_count(lockout_of(core), &subject, now))
+                audit_locked(core, arena, known, sent->address, now);
+        return CD_OK;
+}
+
+cd_status cd_authenticate_client_uncounted(const struct cd_core *core, const struct cd_client_credentials *sent,
+                                           const struct cd_client **ret, struct cd_error *reterr)
+{
+        struct cd_lockout *lockout = lockout_of(core);
+
+        cd_status status = lockout && cd_lockout_locks_clients(lockout) ? check_lockout(core, sent, reterr) : CD_OK;
+        if (status != CD_OK)
+                return status;
+        return cd_clients_authenticate(core->clients, sent->id, sent->secret, ret, reterr);
+}
+
+cd_status cd_authenticate_client(const struct cd_core *core, struct cd_arena *arena,
+                                 const struct cd_client_credentials *sent, const struct cd_client **ret,
+                                 struct cd_error *reterr)
+{
+        cd_status status = cd_authenticate_client_uncounted(core, sent, ret, reterr);
+
+        if (status != CD_INVALID_CLIENT || !lockout_of(core))
+                return status;
+        cd_status counted = count_wrong(core, arena, sent, reterr);
+        return counted == CD_OK ? status : counted;
+}

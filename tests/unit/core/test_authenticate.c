@@ -1,0 +1,206 @@
+/* Wrong client secrets lead to waiting, at every endpoint that takes one (RFC 6749 §2.3.1). */
+#include "core/authenticate.h"
+
+#include <stdio.h>
+
+#include "core/lockout.h"
+#include "unit/core/fixture.h"
+
+enum {
+        TRIES = 3, /* of the fixture, and so are these */
+        DELAY = 10,
+};
+
+static cd_status authenticate(struct fixture *f, const char *id, const char *secret, const char *from,
+                              struct cd_error *reterr)
+{
+        const struct cd_client_credentials sent = { cd_str_from_c(id), cd_str_from_c(secret), cd_str_from_c(from) };
+        const struct cd_client *client;
+
+        cd_status status = cd_authenticate_client(&f->core, &f->arena, &sent, &client, reterr);
+        if (status == CD_OK)
+                assert_str(client->id, id);
+        return status;
+}
+
+static void fail_times(struct fixture *f, const char *id, const char *from, int times)
+{
+        while (times--)
+                assert_status(authenticate(f, id, "a guess", from, NULL), CD_INVALID_CLIENT);
+}
+
+static void lesson_14_beyond_the_limit_no_secret_is_judged(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error err = { 0 };
+
+        fail_times(f, "app-a", "192.0.2.1", TRIES - 1);
+        assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
+        fail_times(f, "app-a", "192.0.2.1", 1);
+        for (int i = 0; i < 2; i++) {
+                assert_status(authenticate(f, "app-a", i ? "secret-a" : "a guess", "192.0.2.1", &err), CD_THROTTLED);
+                assert_int_equal(err.retry_after, DELAY);
+                assert_string_equal(err.reason, "too many wrong client secrets; the next one counts in 10 s");
+        }
+        assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.2", NULL), CD_OK);
+        assert_status(authenticate(f, "app-b", "secret-b", "192.0.2.1", NULL), CD_OK);
+        f->clock.now += DELAY;
+        assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
+}
+
+static void lesson_14_wrong_secrets_of_every_endpoint_are_counted_together(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_query query = { .token = fixture_token(f), .client_id = CD_STR("app-a") };
+        struct cd_token_request ask = fixture_ask();
+        struct cd_introspection looked;
+        struct cd_tokens tokens;
+
+        query.client_secret = ask.client_secret = CD_STR("a guess");
+        query.address = ask.address = CD_STR("192.0.2.1");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_INVALID_CLIENT);
+        query.client_secret = ask.client_secret = CD_STR("secret-a");
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
+        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_THROTTLED);
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_THROTTLED);
+        query.address = CD_STR("192.0.2.2");
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_OK);
+}
+
+static void lesson_9_unknown_ids_of_an_address_are_counted_as_one(void **state)
+{
+        struct fixture *f = *state;
+        char id[32];
+
+        for (int i = 0; i < TRIES; i++) {
+                snprintf(id, sizeof(id), "nobody%d", i);
+                fail_times(f, id, "192.0.2.1", 1);
+        }
+        assert_status(authenticate(f, "another", "a guess", "192.0.2.1", NULL), CD_THROTTLED);
+        assert_status(authenticate(f, "", "", "192.0.2.1", NULL), CD_THROTTLED);
+        assert_status(authenticate(f, "another", "a guess", "192.0.2.2", NULL), CD_INVALID_CLIENT);
+        assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
+}
+
+static void lesson_10_an_unknown_id_waits_as_a_client_does(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error known = { 0 }, unknown = { 0 };
+
+        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        fail_times(f, "nobody", "192.0.2.1", TRIES);
+        assert_status(authenticate(f, "app-a", "a guess", "192.0.2.1", &known), CD_THROTTLED);
+        assert_status(authenticate(f, "nobody", "a guess", "192.0.2.1", &unknown), CD_THROTTLED);
+        assert_string_equal(known.reason, unknown.reason);
+        assert_int_equal(known.retry_after, unknown.retry_after);
+}
+
+static void assert_event(struct cd_audit_event event, const char *subject, const char *detail)
+{
+        assert_str(event.action, "client.locked");
+        assert_str(event.actor, "cardea");
+        assert_str(event.subject, subject);
+        assert_str(event.address, "192.0.2.1");
+        assert_str(event.detail, detail);
+        assert_int_equal(event.at, NOON);
+}
+
+static void that_a_client_has_to_wait_is_in_the_audit_once(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->core.store;
+        struct cd_audit_events events;
+
+        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        fail_times(f, "a-secret-in-the-wrong-place", "192.0.2.1", TRIES);
+        for (int i = 0; i < 5; i++) {
+                assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_THROTTLED);
+                assert_status(authenticate(f, "nobody", "a guess", "192.0.2.1", NULL), CD_THROTTLED);
+        }
+        assert_status(store->audit->list(store, &f->arena, 0, 10, &events, NULL), CD_OK);
+        assert_int_equal(events.count, 2);
+        assert_event(events.items[0], "client:app-a", "too many wrong secrets from the address");
+        assert_event(events.items[1], "", "too many unknown client ids from the address");
+}
+
+static void a_new_secret_opens_a_locked_client(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_client_spec spec = { .id = CD_STR("app-a"), .secret = CD_STR("a new one") };
+        struct cd_clients *clients;
+
+        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        assert_status(cd_clients_new(&spec, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
+        f->core.clients = clients;
+        assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_OK);
+        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_THROTTLED);
+        f->core.clients = f->clients;
+        cd_clients_free(clients);
+}
+
+/* Another one asks whether a password is to be hashed, before the token is. */
+static void a_secret_that_is_asked_about_twice_counts_once(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+        struct cd_tokens tokens;
+
+        f->core.accepts_any_user = false;
+        ask.grant_type = CD_STR("password");
+        ask.client_secret = CD_STR("a guess");
+        for (int i = 0; i < TRIES; i++) {
+                assert_false(cd_token_wants_login(&f->core, &ask));
+                assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
+        }
+        ask.client_secret = CD_STR("secret-a");
+        assert_false(cd_token_wants_login(&f->core, &ask));
+        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
+}
+
+static void right_secrets_count_nothing(void **state)
+{
+        struct fixture *f = *state;
+
+        for (int i = 0; i < 10 * TRIES; i++)
+                assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
+        fail_times(f, "app-a", "192.0.2.1", TRIES - 1);
+        assert_false(cd_lockout_locks_clients(f->login.lockout));
+        for (int i = 0; i < 10 * TRIES; i++)
+                assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
+        fail_times(f, "app-a", "192.0.2.1", 1); /* nor do they pay for guesses */
+        assert_true(cd_lockout_locks_clients(f->login.lockout));
+}
+
+static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_error err;
+
+        f->clock.now = -1;
+        assert_status(authenticate(f, "app-a", "a guess", "192.0.2.1", &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the clock failed");
+        f->clock.now = NOON;
+        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        f->clock.now = -1;
+        assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", &err), CD_UNAVAILABLE);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(lesson_14_beyond_the_limit_no_secret_is_judged),
+                TEST(lesson_14_wrong_secrets_of_every_endpoint_are_counted_together),
+                TEST(lesson_9_unknown_ids_of_an_address_are_counted_as_one),
+                TEST(lesson_10_an_unknown_id_waits_as_a_client_does),
+                TEST(that_a_client_has_to_wait_is_in_the_audit_once),
+                TEST(a_new_secret_opens_a_locked_client),
+                TEST(a_secret_that_is_asked_about_twice_counts_once),
+                TEST(right_secrets_count_nothing),
+                TEST(lesson_31_without_a_clock_no_wrong_secret_is_answered),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
