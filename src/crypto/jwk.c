@@ -41,6 +41,8 @@ enum cd_alg cd_alg_from_name(cd_str name)
         for (size_t i = CD_ALG_NONE + 1; i < CD_LEN(alg_names); i++)
                 if (cd_str_eq(name, alg_names[i]))
                         return (enum cd_alg)i;
+        if (cd_str_eq(name, CD_STR("Ed25519")))
+                return CD_ALG_EDDSA;
         return CD_ALG_NONE;
 }
 

@@ -13,7 +13,8 @@ enum cd_alg {
 
 /* "ES256" and so on. Static storage. */
 cd_str cd_alg_name(enum cd_alg alg);
-enum cd_alg cd_alg_from_name(cd_str name); /* CD_ALG_NONE where unknown */
+/* CD_ALG_NONE where unknown. "Ed25519" is CD_ALG_EDDSA too (RFC 9864 §2.2). */
+enum cd_alg cd_alg_from_name(cd_str name);
 
 struct cd_jwk;
 struct cd_json;

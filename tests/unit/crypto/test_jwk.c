@@ -118,6 +118,10 @@ static void a_key_is_imported_only_for_signatures_of_its_alg(void **state)
         }
         assert_ok(import(f, EC ",\"use\":\"sig\",\"alg\":\"ES256\",\"key_ops\":[\"verify\"]}", &jwk));
         cd_jwk_unref(jwk);
+        assert_refused(refused_import(f, EC ",\"alg\":\"Ed25519\"}"), CD_INVALID_REQUEST, "alg does not fit the key");
+        assert_ok(import(f, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X "\",\"alg\":\"Ed25519\"}", &jwk));
+        assert_int_equal(cd_jwk_alg(jwk), CD_ALG_EDDSA);
+        cd_jwk_unref(jwk);
 }
 
 static void keys_of_other_types_curves_and_sizes_are_refused(void **state)
@@ -352,6 +356,7 @@ static void algs_have_names(void **state)
         (void)state;
         for (enum cd_alg alg = CD_ALG_ES256; alg <= CD_ALG_EDDSA; alg++)
                 assert_int_equal(cd_alg_from_name(cd_alg_name(alg)), alg);
+        assert_int_equal(cd_alg_from_name(CD_STR("Ed25519")), CD_ALG_EDDSA); /* RFC 9864 §2.2 */
         assert_int_equal(cd_alg_from_name(CD_STR("none")), CD_ALG_NONE);
         assert_int_equal(cd_alg_from_name(CD_STR("HS256")), CD_ALG_NONE);
 }
