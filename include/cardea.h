@@ -55,9 +55,9 @@ typedef struct cardea_error {
 enum cardea_flags {
         CARDEA_ALLOW_HTTP = 1, /* http:// also for other hosts: whoever sits between can then put in keys of his own */
         CARDEA_EAGER = 2,      /* begin to fetch the keys at once, in a thread, instead of at the first token */
-        CARDEA_ALLOW_NO_TYP =
-                4 /* a token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are
-                                   required. Nothing then tells an access token from an ID token but its audience. */
+        /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing then tells an access
+         * token from an ID token but its audience. */
+        CARDEA_ALLOW_NO_TYP = 4
 };
 
 /* Strings are copied. What is 0 or NULL has its default. */
