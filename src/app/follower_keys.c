@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
-
 enum {
         ROWS_CEILING = 16 * 1024 * 1024, /* bytes of all rows */
         NEEDED_MAX = 2,                  /* algs that sign */
@@ -162,23 +160,6 @@ struct builder {
         struct cd_jwk *signing[NEEDED_MAX]; /* borrowed from `opened` */
 };
 
-static cd_status read_public(const struct cd_key_record *row, struct cd_jwk **ret, struct cd_error *reterr)
-{
-        const struct cd_json *object;
-        struct cd_arena arena;
-        struct cd_error why = { 0 };
-
-        cd_arena_init(&arena, 256 * 1024);
-        cd_status status = cd_json_parse(&arena, row->public_jwk, CD_JSON_UNIQUE_NAMES, &object, &why);
-        if (status == CD_OK)
-                status = cd_jwk_from_json(&arena, object, ret, &why);
-        cd_arena_done(&arena);
-        if (status == CD_OK || status == CD_NO_MEMORY)
-                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a key");
-        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "the public part of key %.*s is damaged: %s",
-                        CD_STR_ARG(row->kid), why.reason);
-}
-
 /* The one that the last picture had, or a fresh one. */
 static cd_status open_key(const struct builder *b, const struct cd_key_record *row, bool signs, struct cd_jwk **ret,
                           struct cd_error *reterr)
@@ -190,7 +171,8 @@ static cd_status open_key(const struct builder *b, const struct cd_key_record *r
                         return CD_OK;
                 }
         }
-        return signs ? cd_keyring_unseal(b->keys->options.master, row, ret, reterr) : read_public(row, ret, reterr);
+        return signs ? cd_keyring_unseal(b->keys->options.master, row, ret, reterr)
+                     : cd_keyring_read_public(row, ret, reterr);
 }
 
 /* The index of the alg that this key signs for now, or NEEDED_MAX. */

@@ -42,6 +42,10 @@ void cd_jwk_write_public(const struct cd_jwk *jwk, struct cd_buf *buf);
 /* The private key as PKCS#8 PEM, into the arena. CD_INVALID_REQUEST where it is public. */
 cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
 
+/* The public part as SubjectPublicKeyInfo PEM (RFC 7468 §13), into the arena. */
+cd_status cd_jwk_write_public_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret,
+                                  struct cd_error *reterr);
+
 /* A set of keys (RFC 7517 §5). Holds a reference to each. Immutable once filled. */
 struct cd_jwks {
         struct cd_jwk **keys;

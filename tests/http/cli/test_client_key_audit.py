@@ -6,7 +6,9 @@ import ssl
 import subprocess
 import urllib.request
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from .administration import DEADLINE, Installation, within
 from .commands import CARDEA
@@ -149,7 +151,9 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["key", "rotate", "--alg", "EdDSA"], 3, ""),
     (["key", "retire"], 2, "name a key: cardea key retire KID"),
     (["key", "retire", "nothing"], 3, ""),
-    (["key", "export", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "--kid", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "--pem", "--kid", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "nothing"], 2, '"nothing" is one argument too many'),
     (["audit", "tail", "-n", "many"], 2, '--lines must be a number from 0 to 100000, not "many"'),
     (["audit", "tial"], 2, 'unknown action "tial"; did you mean "tail"?'),
 ])
@@ -176,7 +180,19 @@ def test_a_rotated_key_is_published_within_a_second_and_signs_later(served):
     exported = json.loads(served.run("key", "export", check=0).stdout)["keys"]
     assert sorted(key["kid"] for key in exported) == sorted(jwks(served))
     assert all("d" not in key for key in exported)
-    assert json.loads(served.run("key", "export", "--", kid, check=0).stdout)["keys"][0]["kid"] == kid
+    assert [key["kid"] for key in json.loads(served.run("key", "export", "--kid", kid, check=0).stdout)["keys"]] == [kid]
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_a_key_exported_as_pem_is_the_published_one_and_one_only(served, alg):
+    kid = next(row["kid"] for row in served.rows("key", "list") if (row["alg"], row["state"]) == (alg, "signing"))
+    pem = served.run("key", "export", "--pem", "--kid=" + kid, check=0).stdout
+    assert pem.startswith("-----BEGIN PUBLIC KEY-----\n") and pem.count("-----BEGIN") == 1
+    published = next(key for key in json.loads(served.run("key", "export").stdout)["keys"] if key["kid"] == kid)
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert jwt.PyJWK(published).key.public_bytes(*form).decode() == pem
+    many = served.run("key", "export", "--pem")
+    assert (many.returncode, many.stdout) == (2, "") and "name it by --kid" in many.stderr and kid in many.stderr
 
 
 def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):

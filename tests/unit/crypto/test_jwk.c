@@ -301,6 +301,10 @@ static void sec1_pkcs1_and_public_pem_are_read(void **state)
                 cd_str pem;
                 assert_refused(cd_jwk_write_pem(copy, &f->arena, &pem, &f->err), CD_INVALID_REQUEST,
                                "the key is public");
+                assert_ok(cd_jwk_write_public_pem(copy, &f->arena, &pem, &f->err));
+                assert_str(pem, pem_by(f, keys[i]->pkey, PEM_write_bio_PUBKEY).ptr);
+                assert_ok(cd_jwk_write_public_pem(keys[i], &f->arena, &pem, &f->err)); /* of a private one no more */
+                assert_str(pem, pem_by(f, keys[i]->pkey, PEM_write_bio_PUBKEY).ptr);
                 cd_jwk_unref(copy);
         }
         /* As `openssl ecparam -genkey` writes it. */
