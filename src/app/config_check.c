@@ -304,6 +304,19 @@ static void check_introspect(const struct cd_config *config, const struct cd_con
         }
 }
 
+/* Without a store only one key is the operator's: that of tokens.alg. */
+static void check_client_alg(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
+                             struct cd_report *report)
+{
+        enum cd_alg alg = cd_alg_from_name(client->alg);
+
+        if (alg != CD_ALG_NONE && alg != cd_config_alg(config) && client->grant_types.count &&
+            !cd_config_is_durable(config))
+                WARN(report, cd_arena_printf(report->arena, "%.*s.alg", CD_STR_ARG(path)),
+                     "write store: sqlite:cardea.db and a master_key",
+                     "is not tokens.alg: a fresh key is made at each start, and tokens of the last one are refused");
+}
+
 static void check_client(const struct cd_config *config, size_t index, struct cd_map *ids,
                          const struct cd_map *audiences, struct cd_report *report)
 {
@@ -318,6 +331,7 @@ static void check_client(const struct cd_config *config, size_t index, struct cd
         check_grants(config, client, path, report);
         check_client_scopes(config, client, path, report);
         check_introspect(config, client, path, audiences, report);
+        check_client_alg(config, client, path, report);
         if (!client->grant_types.count && !client->introspect.count)
                 WARN(report, path, "give it grant_types or introspect", "may do nothing");
         if (report->errors == before)

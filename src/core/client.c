@@ -49,6 +49,7 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
         client->id = cd_arena_copy(&clients->arena, spec->id);
         client->audience = cd_arena_copy(&clients->arena, spec->audience);
         client->grants = spec->grants;
+        client->alg = spec->alg;
         client->created_at = spec->created_at;
         if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
             !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||

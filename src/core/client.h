@@ -4,6 +4,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/ports.h"
+#include "crypto/jwk.h"
 
 /* Grants that a client may be given; bits of cd_client_spec.grants. */
 enum cd_grant {
@@ -21,6 +22,7 @@ struct cd_client_spec {
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
         struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
+        enum cd_alg alg;           /* of its tokens; CD_ALG_NONE: that of the setting tokens.alg */
         cd_time created_at;        /* 0: it was always there, as those of a configuration */
 };
 
@@ -30,6 +32,7 @@ struct cd_client {
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
+        enum cd_alg alg; /* see struct cd_client_spec */
         cd_time created_at;
 };
 

@@ -104,6 +104,7 @@ struct cd_client_record {
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
+        cd_str alg; /* of its tokens, "RS256"; empty: that of the setting tokens.alg */
         cd_time created_at, changed_at;
 };
 

@@ -11,6 +11,10 @@ enum cd_alg {
         CD_ALG_EDDSA, /* RFC 8037, Ed25519 only */
 };
 
+enum {
+        CD_ALG_COUNT = CD_ALG_EDDSA + 1, /* of an array that is indexed by enum cd_alg */
+};
+
 /* "ES256" and so on. Static storage. */
 cd_str cd_alg_name(enum cd_alg alg);
 /* CD_ALG_NONE where unknown. "Ed25519" is CD_ALG_EDDSA too (RFC 9864 §2.2). */

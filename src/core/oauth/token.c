@@ -69,8 +69,12 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
         cd_status status = date_token(core, client, &issued_at, reterr);
         if (status != CD_OK)
                 return status;
+        const struct cd_jwk *key = client->alg == CD_ALG_NONE ? core->signing_key : core->by_alg[client->alg];
+        if (!key)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
+                                CD_STR_ARG(cd_alg_name(client->alg)));
         const struct cd_mint mint = {
-                .key = core->signing_key,
+                .key = key,
                 .lifetime = core->token_lifetime,
                 .issued_at = issued_at,
                 .audience = client->audience,

@@ -4,8 +4,9 @@
 
 const struct cd_row_kind cd_memory_client_kind = {
         .size = sizeof(struct cd_client_record),
-        .strings = { offsetof(struct cd_client_record, id), offsetof(struct cd_client_record, audience) },
-        .string_count = 2,
+        .strings = { offsetof(struct cd_client_record, id), offsetof(struct cd_client_record, audience),
+                     offsetof(struct cd_client_record, alg) },
+        .string_count = 3,
         .lists = { offsetof(struct cd_client_record, scopes), offsetof(struct cd_client_record, introspect) },
         .list_count = 2,
 };

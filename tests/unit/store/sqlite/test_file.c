@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "place.h"
+#include "store/sqlite/migrations.h"
 
 static unsigned mode_of(const char *path)
 {
@@ -202,7 +203,7 @@ static void a_schema_of_a_later_version_is_refused_with_both_numbers(void **stat
         store->free(store);
         run_sql(place->path, "INSERT INTO schema_migrations VALUES (7, 'later', 0)");
         check_refused(place, CD_INVALID_REQUEST,
-                      "the schema of the store is version 7, and this program knows versions up to 1");
+                      "the schema of the store is version 7, and this program knows versions up to 2");
 }
 
 static void a_store_that_must_be_current_is_not_migrated(void **state)
@@ -215,17 +216,39 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
 
         write_file(place->path, "", 0600);
         assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
-        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 1: run "
+        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 2: run "
                                                  "cardea migrate");
         options.must_be_current = false;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
         assert_int_equal(opened.schema_from, 0);
-        assert_int_equal(opened.schema_to, 1);
+        assert_int_equal(opened.schema_to, 2);
         opened.store->free(opened.store);
         options.must_be_current = true;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
-        assert_int_equal(opened.schema_from, 1);
+        assert_int_equal(opened.schema_from, 2);
         opened.store->free(opened.store);
+}
+
+static void a_store_of_the_first_schema_keeps_its_clients(void **state)
+{
+        struct place *place = *state;
+        struct cd_client_records clients;
+        struct cd_arena arena;
+
+        write_file(place->path, "", 0600);
+        run_sql(place->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                             " applied_at BIGINT NOT NULL); INSERT INTO schema_migrations VALUES (1, 'first', 0)");
+        run_sql(place->path, cd_sqlite_migrations[0].text.ptr);
+        run_sql(place->path, "INSERT INTO clients (id, secret, grants, scopes, audience, introspect, created_at,"
+                             " changed_at) VALUES ('old', zeroblob(32), 1, '[]', '', '[]', 1, 1)");
+        struct cd_store *store = open_store(place);
+        cd_arena_init(&arena, 1 << 20);
+        assert_status(store->clients->list(store, &arena, &clients, &place->error), CD_OK);
+        assert_int_equal(clients.count, 1);
+        assert_true(cd_str_eq(clients.items[0].id, CD_STR("old")));
+        assert_int_equal(clients.items[0].alg.len, 0);
+        cd_arena_done(&arena);
+        store->free(store);
 }
 
 /* Runs `body` as somebody who is not root, since root may write everything. Returns what it exited with. */
@@ -307,6 +330,7 @@ int main(void)
                 IN_A_PLACE(the_database_of_another_program_is_left_alone),
                 IN_A_PLACE(a_schema_of_a_later_version_is_refused_with_both_numbers),
                 IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
+                IN_A_PLACE(a_store_of_the_first_schema_keeps_its_clients),
                 IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
                 IN_A_PLACE(names_that_mean_something_to_sqlite_are_files),
         };
