@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 
+import jwt
 import pytest
 
 from .administration import PASSWORD, Installation, at_terminal, exit_code, within
@@ -136,6 +137,21 @@ def test_a_wrong_master_key_is_refused(tmp_path):
     done = made.run("user", "list")
     assert done.returncode == 2 and "master_key" in done.stderr
     assert (other.folder / "master.key").read_text().strip() not in done.stderr
+
+
+def test_the_claim_scope_is_checked_and_is_the_scope_of_the_token(watched):
+    watched.run("user", "add", "scoped", "--grant", "scope=read write", "--grant", "role=editor", "--password-file", "-",
+                stdin=PASSWORD, check=0)
+    token = watched.login("scoped")[1]["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["scope"], claims["role"], claims["sub"]) == ("read write", "editor", "scoped")
+    said = watched.request("/oauth/introspect", "watch", watched.watch_secret, b"token=" + token.encode())[1]
+    assert (said["active"], said["scope"], said["username"], said["role"]) == (True, "read write", "scoped", "editor")
+    refused = watched.run("user", "grant", "scoped", "scope=read admin", check=2)
+    assert 'scope: "admin" does not exist; add it to the setting "scopes" first' in refused.stderr
+    watched.run("user", "grant", "scoped", "scope=[\"read\"]", check=2)
+    watched.run("user", "grant", "scoped", "scope=read", check=0)
+    assert jwt.decode(watched.login("scoped")[1]["token"], options={"verify_signature": False})["scope"] == "read"
 
 
 def test_a_password_file_that_others_can_read_is_refused(auth, tmp_path):
