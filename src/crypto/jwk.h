@@ -28,10 +28,11 @@ cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error 
 /* An RSA key of 2048, 3072 or 4096 bits; any other number is CD_INVALID_REQUEST. */
 cd_status cd_jwk_generate_rsa(unsigned bits, struct cd_jwk **ret, struct cd_error *reterr);
 /* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key; an RSA
- * key of under 2048 bits or another curve is CD_INVALID_REQUEST. Encrypted PEM is refused, never asked for. */
+ * key of under 2048 bits or with the ROCA weakness, or another curve, is CD_INVALID_REQUEST. Encrypted PEM is refused, never asked for. */
 cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *reterr);
 /* One JWK object: EC P-256, RSA, OKP Ed25519, public or private. Refused: symmetric keys, "use" other than "sig", "key_ops"
- * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length. */
+ * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length,
+ * RSA keys with the ROCA weakness. */
 cd_status cd_jwk_from_json(struct cd_arena *arena, const struct cd_json *object, struct cd_jwk **ret,
                            struct cd_error *reterr);
 struct cd_jwk *cd_jwk_ref(struct cd_jwk *jwk);

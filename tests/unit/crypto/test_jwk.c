@@ -233,6 +233,36 @@ static void an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent(void **st
                        CD_INVALID_REQUEST, "RSA of more than two primes");
 }
 
+static void check_odd_entry(struct fixture *f, const char *odd, const char *reason);
+
+/* A modulus as the flawed library made them: both primes are k * M + (65537^a mod M), M the product of the first primes. */
+#define ROCA_N                                                                                                         \
+        "2wQgmWRgyN7mCTb_4vSXyBVVipIAEbBoPlGfd1754jsXm5ISPCs5lEgvF16saAC4VkJZF0yYlgTf2m2lMBKwwAnNg3"                   \
+        "PL-46_jss0aMsPjrVuyUmFrn5KCW1BPltCtE08x72Hcw6HncfQNt4ctsihCfiGs9K4wp2dYbo0kvt24eIYYFud1xTi"                   \
+        "dMKdN6wXD8wcpJm_US_Vh2_7ewP97QXK2rkBlSdK0p6LUfAlCJpR4v5E90DHSoKRMOr_UkxprYIfBWg3vUs9aADEmQ"                   \
+        "YDEU7KtjBreHW0gx_SAd0rmAi-RneLzU2ivTnA6zxa7sI5_QNP5nHh_Ks6RZ3ZX14O9cbr-Q"
+
+static void an_rsa_key_with_the_roca_weakness_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        const char *reason = "the RSA key has the ROCA weakness (CVE-2017-15361); make a new key";
+        struct cd_jwk *jwk;
+        char n[256];
+
+        assert_refused(refused_import(f, "{\"kty\":\"RSA\",\"n\":\"" ROCA_N "\",\"e\":\"AQAB\"}"), CD_INVALID_REQUEST,
+                       reason);
+        check_odd_entry(f, "{\"kty\":\"RSA\",\"n\":\"" ROCA_N "\",\"e\":\"AQAB\"}", reason);
+        /* Of another form modulo any one of these primes, it is not of that library. */
+        cd_str bytes;
+        assert_ok(cd_base64url_decode_arena(&f->arena, CD_STR(ROCA_N), &bytes));
+        memcpy(n, bytes.ptr, sizeof(n));
+        n[255] = (char)(n[255] + 2);
+        cd_str text = encode(f, cd_str_of(n, sizeof(n)));
+        text = cd_arena_printf(&f->arena, "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"AQAB\"}", CD_STR_ARG(text));
+        assert_ok(import(f, text.ptr, &jwk));
+        cd_jwk_unref(jwk);
+}
+
 static void a_private_key_survives_pem(void **state)
 {
         struct fixture *f = *state;
@@ -557,6 +587,7 @@ int main(void)
                 cmocka_unit_test(coordinates_are_exactly_32_bytes_in_canonical_base64url),
                 cmocka_unit_test(private_and_public_part_must_belong_together),
                 cmocka_unit_test(an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent),
+                cmocka_unit_test(an_rsa_key_with_the_roca_weakness_is_refused),
                 cmocka_unit_test(a_private_key_survives_pem),
                 cmocka_unit_test(sec1_pkcs1_and_public_pem_are_read),
                 cmocka_unit_test(pem_that_is_no_key_of_ours_is_refused),
