@@ -297,6 +297,22 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
     auth.run("user", "show", "seven", check=0)
 
 
+@pytest.mark.parametrize("options", [[], ["--update"], ["--dry-run"], ["--dry-run", "--update"]])
+def test_names_that_differ_by_case_are_reported_with_both(tmp_path, options):
+    made = Installation(tmp_path / "auth")
+    made.run("user", "import", "-", stdin=blake2b("old", "x"), check=0)
+    lines = [blake2b("Ana", "a"), blake2b("bo", "b"), blake2b("ana", "c"), blake2b("ANA", "d"), blake2b("OLD", "e")]
+    done = made.run("user", "import", "-", *options, stdin="\n".join(lines), check=5)
+    said = dict(re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M))
+    both = 'name: "{}" and "Ana" of line 1 are one name: case does not count'
+    want = {"3": both.format("ana"), "4": both.format("ANA")}
+    if "--update" not in options:
+        want["5"] = 'name: "OLD" is user "old", who exists already'
+    assert said == want
+    counts = (2, 1, 2) if "--update" in options else (2, 0, 3)
+    assert re.findall(r"\d+", done.stdout) == list(map(str, counts))
+
+
 def test_update_replaces_those_who_are_there(auth):
     auth.add_user("upd", PASSWORD, "--grant", "role=editor")
     line = json.loads(next(row for row in auth.run("user", "export").stdout.splitlines() if '"upd"' in row))
