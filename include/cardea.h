@@ -16,9 +16,9 @@
  *              cardea_claims_free(claims);
  *      }
  *
- * A token passes only if its signature, its `alg` against the key, its `typ`, `iss`, `aud`, `exp` and `nbf` all do; none of these
- * checks can be left out (CARDEA_ALLOW_NO_TYP is for issuers that write no `typ`). ES256, RS256 and EdDSA (also called Ed25519) are known.
- * Nothing that a token says is ever fetched.
+ * A token passes only if its signature, its `alg` against the key, its `typ`, `iss`, `aud`, `exp` and `nbf` all do;
+ * none of these checks can be left out (CARDEA_ALLOW_NO_TYP is for issuers that write no `typ`). ES256, RS256 and EdDSA
+ * (also called Ed25519) are known. Nothing that a token says is ever fetched.
  *
  * A verifier is made once and shared by all threads. It fetches the keys when they are first needed, again when they are old, and
  * when a token names a key that it does not know, but not more often than `refresh_gap_ms`; while they cannot be fetched it goes on
@@ -55,8 +55,8 @@ typedef struct cardea_error {
 enum cardea_flags {
         CARDEA_ALLOW_HTTP = 1, /* http:// also for other hosts: whoever sits between can then put in keys of his own */
         CARDEA_EAGER = 2,      /* begin to fetch the keys at once, in a thread, instead of at the first token */
-        /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing then tells an access
-         * token from an ID token but its audience. */
+        /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing
+         * then tells an access token from an ID token but its audience. */
         CARDEA_ALLOW_NO_TYP = 4
 };
 

@@ -62,7 +62,8 @@ struct cd_config {
 
 extern const struct cd_table cd_config_table; /* "config" */
 
-/* Writes the defaults that are the value of another setting: a client's audience is the issuer, its alg tokens.alg. After the decoding. */
+/* Writes the defaults that are the value of another setting: a client's audience is the issuer, its alg tokens.alg.
+ * After the decoding. */
 void cd_config_complete(struct cd_config *config);
 /* The algorithm that tokens.alg names. */
 enum cd_alg cd_config_alg(const struct cd_config *config);

@@ -321,8 +321,8 @@ static void check_client_alg(const struct cd_config *config, const struct cd_con
                      "is not tokens.alg: a fresh key is made at each start, and tokens of the last one are refused");
 }
 
-/* RFC 6749 §2.3.1: id and secret are form-encoded before they become Basic's, which many clients do not do. These characters then mean
- * something else; the rest arrives as it is. */
+/* RFC 6749 §2.3.1: id and secret are form-encoded before they become Basic's, which many clients do not do. These
+ * characters then mean something else; the rest arrives as it is. */
 static void check_basic(cd_str path, const char *name, cd_str value, cd_str odd, struct cd_report *report)
 {
         if (first_of(value, odd) < value.len)

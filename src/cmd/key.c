@@ -242,7 +242,8 @@ static int print_jwks(const struct cd_key_records *keys)
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-/* A program that reads PEM takes one key of a file, so that there is one: of several the first would be as good as random. */
+/* A program that reads PEM takes one key of a file, so that there is one: of several the first would be as good as
+ * random. */
 static int print_pem(struct cd_work *work, const struct cd_key_records *keys)
 {
         struct cd_error err = { 0 };

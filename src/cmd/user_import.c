@@ -63,7 +63,8 @@ static cd_status refuse_existing(struct import *import, size_t i)
         return CD_OK;
 }
 
-/* Of two names that differ by case alone the second is refused, with --update too: it is hardly meant to replace the first. */
+/* Of two names that differ by case alone the second is refused, with --update too: it is hardly meant to replace the
+ * first. */
 static cd_status note_name(struct import *import, cd_str name, cd_str written, size_t line, bool *ret_is_other,
                            struct cd_error *reterr)
 {

@@ -12,16 +12,16 @@ enum {
         CD_USER_GRANTS_TEXT_MAX = 64 * 1024, /* bytes of a text that is read, white space and all */
 };
 
-/* The claims that a token or the answer to an introspection gives a meaning of its own (RFC 7519 §4.1, RFC 7662 §2.2, RFC 7800,
- * RFC 8417, RFC 8693, RFC 9068 §2.2, OpenID Connect Core §2): no user's grant may say them. Compared without case. What RFC 9068
- * §2.2.3 has for this purpose ("roles", "groups", "entitlements") is free. "scope" is reserved too, and the one that a user may have: see
- * below. */
+/* The claims that a token or the answer to an introspection gives a meaning of its own (RFC 7519 §4.1, RFC 7662
+ * §2.2, RFC 7800, RFC 8417, RFC 8693, RFC 9068 §2.2, OpenID Connect Core §2): no user's grant may say them. Compared
+ * without case. What RFC 9068 §2.2.3 has for this purpose ("roles", "groups", "entitlements") is free. "scope" is
+ * reserved too, and the one that a user may have: see below. */
 bool cd_user_grants_is_reserved(cd_str name);
 
-/* The stored form of a JSON object. A member that is null is left out. CD_INVALID_REQUEST: not a JSON object with unique names; a name
- * that is empty, long, reserved or has control characters (`field` is the name); nested too deep; a number beyond a double; a "scope"
- * that is not a string of scopes with one space between (RFC 6749 §3.3), each of them in `scopes`, which are all that exist;
- * CD_TOO_LARGE; CD_NO_MEMORY. */
+/* The stored form of a JSON object. A member that is null is left out. CD_INVALID_REQUEST: not a JSON object with
+ * unique names; a name that is empty, long, reserved or has control characters (`field` is the name); nested too
+ * deep; a number beyond a double; a "scope" that is not a string of scopes with one space between (RFC 6749 §3.3),
+ * each of them in `scopes`, which are all that exist; CD_TOO_LARGE; CD_NO_MEMORY. */
 cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret,
                                    struct cd_error *reterr);
 
@@ -31,7 +31,8 @@ cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, struct c
 cd_status cd_user_grants_assign(struct cd_arena *arena, cd_str grants, struct cd_strs assignments,
                                 struct cd_strs scopes, cd_str *ret, struct cd_error *reterr);
 
-/* What a token says of stored grants: *ret_scope, those of its "scope" that exist still (it was checked when it was written, but `scopes` may
- * have changed), and *ret_extra, the object without it. Both in the arena. As cd_user_grants_canonical. */
+/* What a token says of stored grants: *ret_scope, those of its "scope" that exist still (it was checked when it was
+ * written, but `scopes` may have changed), and *ret_extra, the object without it. Both in the arena. As
+ * cd_user_grants_canonical. */
 cd_status cd_user_grants_split(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret_extra,
                                cd_str *ret_scope, struct cd_error *reterr);

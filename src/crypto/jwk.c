@@ -82,8 +82,9 @@ static unsigned remainder_of(const unsigned char *number, size_t len, unsigned d
         return rest;
 }
 
-/* Whether the modulus is a power of 65537 by each of the small primes, as those of one smart card library are, whose keys can be factored
- * (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 4). Of other keys, one in 2^27 looks so. */
+/* Whether the modulus is a power of 65537 by each of the small primes, as those of one smart card library are, whose
+ * keys can be factored (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 4). Of other keys, one in
+ * 2^27 looks so. */
 static bool has_roca_weakness(const unsigned char *modulus, size_t len)
 {
         static const unsigned char primes[] = { 3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,

@@ -31,7 +31,8 @@ cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error 
         return CD_OK;
 }
 
-/* One entry of a set. Names must be unique in it (RFC 7517 §4), which is judged here: in the set as a whole it would cost all of them. */
+/* One entry of a set. Names must be unique in it (RFC 7517 §4), which is judged here: in the set as a whole it would
+ * cost all of them. */
 static cd_status add_entry(struct cd_arena *arena, const struct cd_json *entry, struct cd_jwks *jwks,
                            struct cd_error *reterr)
 {

@@ -140,7 +140,7 @@ static cd_status read_audience(const struct cd_json *member, const struct cd_jwt
         return CD_OK;
 }
 
-/* NumericDate (RFC 7519 §2): seconds, with a fraction or without. No exponent: a date needs none, and 1e400 is none. */
+/* NumericDate (RFC 7519 §2): seconds, perhaps with a fraction. No exponent: no date needs one, and 1e400 is none. */
 static cd_status read_time(const struct cd_json *member, enum claim claim, cd_time *ret, struct cd_error *reterr)
 {
         cd_str text = member->text;

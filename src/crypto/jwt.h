@@ -28,9 +28,10 @@ struct cd_jwt_expect {
         bool is_foreign;
 };
 
-/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in the arena.
- * A claim of the wrong type, a time that is not digits with or without a fraction (1e400, "1"), or a name given twice is
- * CD_INVALID_TOKEN. A fraction (RFC 7519 §2) makes no token live longer: exp and iat are rounded down, nbf up. */
+/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in
+ * the arena. A claim of the wrong type, a time that is not digits with or without a fraction (1e400, "1"), or a name
+ * given twice is CD_INVALID_TOKEN. A fraction (RFC 7519 §2) makes no token live longer: exp and iat are rounded
+ * down, nbf up. */
 cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
                         const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */

@@ -235,7 +235,8 @@ static void an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent(void **st
 
 static void check_odd_entry(struct fixture *f, const char *odd, const char *reason);
 
-/* A modulus as the flawed library made them: both primes are k * M + (65537^a mod M), M the product of the first primes. */
+/* A modulus as the flawed library made them: both primes are k * M + (65537^a mod M), M the product of the first
+ * primes. */
 #define ROCA_N                                                                                                         \
         "2wQgmWRgyN7mCTb_4vSXyBVVipIAEbBoPlGfd1754jsXm5ISPCs5lEgvF16saAC4VkJZF0yYlgTf2m2lMBKwwAnNg3"                   \
         "PL-46_jss0aMsPjrVuyUmFrn5KCW1BPltCtE08x72Hcw6HncfQNt4ctsihCfiGs9K4wp2dYbo0kvt24eIYYFud1xTi"                   \
