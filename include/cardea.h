@@ -16,8 +16,9 @@
  *              cardea_claims_free(claims);
  *      }
  *
- * A token passes only if its signature, its `alg` against the key, its `typ`, `iss`, `aud`, `exp` and `nbf` all do; none of these
- * checks can be left out. ES256, RS256 and EdDSA (Ed25519) are known. Nothing that a token says is ever fetched.
+ * A token passes only if its signature, its `alg` against the key, its `typ`, `iss`, `aud`, `exp` and `nbf` all do;
+ * none of these checks can be left out (CARDEA_ALLOW_NO_TYP is for issuers that write no `typ`). ES256, RS256 and EdDSA
+ * (also called Ed25519) are known. Nothing that a token says is ever fetched.
  *
  * A verifier is made once and shared by all threads. It fetches the keys when they are first needed, again when they are old, and
  * when a token names a key that it does not know, but not more often than `refresh_gap_ms`; while they cannot be fetched it goes on
@@ -53,7 +54,10 @@ typedef struct cardea_error {
 
 enum cardea_flags {
         CARDEA_ALLOW_HTTP = 1, /* http:// also for other hosts: whoever sits between can then put in keys of his own */
-        CARDEA_EAGER = 2       /* begin to fetch the keys at once, in a thread, instead of at the first token */
+        CARDEA_EAGER = 2,      /* begin to fetch the keys at once, in a thread, instead of at the first token */
+        /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing
+         * then tells an access token from an ID token but its audience. */
+        CARDEA_ALLOW_NO_TYP = 4
 };
 
 /* Strings are copied. What is 0 or NULL has its default. */
@@ -104,7 +108,7 @@ void cardea_claims_free(cardea_claims *claims); /* NULL is fine */
 const char *cardea_claims_issuer(const cardea_claims *claims);
 const char *cardea_claims_subject(const cardea_claims *claims);
 const char *cardea_claims_audience(const cardea_claims *claims);
-/* `exp`, seconds since 1970. */
+/* `exp`, seconds since 1970, without its fraction. */
 int64_t cardea_claims_expires_at(const cardea_claims *claims);
 /* 1 where `scope` is one of the words of the claim `scope` (RFC 6749 section 3.3), else 0. */
 int cardea_claims_has_scope(const cardea_claims *claims, const char *scope);

@@ -61,6 +61,14 @@ static const struct cd_field lockout_fields[] = {
 static const struct cd_table lockout_table = { "lockout", lockout_fields, CD_LEN(lockout_fields),
                                                sizeof(struct cd_config_lockout), true };
 
+static const char *check_alg(cd_str name)
+{
+        for (size_t i = 0; algs[i]; i++)
+                if (cd_str_eq_c(name, algs[i]))
+                        return NULL;
+        return "must be ES256, RS256 or EdDSA";
+}
+
 static const struct cd_field client_fields[] = {
         FIELD(struct cd_config_client, id, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 256,
               .help = "the client's name"),
@@ -73,6 +81,8 @@ static const struct cd_field client_fields[] = {
         FIELD(struct cd_config_client, audience, STRING, .max = CD_CLIENT_AUDIENCE_MAX,
               .help = "\"aud\" of its tokens; default: the issuer"),
         FIELD(struct cd_config_client, introspect, STRINGS, .help = "audiences whose tokens it may introspect"),
+        FIELD(struct cd_config_client, alg, STRING, .max = 16, .check = check_alg,
+              .help = "how its tokens are signed: ES256, RS256, EdDSA; default: tokens.alg"),
 };
 static const struct cd_table client_table = { "client", client_fields, CD_LEN(client_fields),
                                               sizeof(struct cd_config_client), true };
@@ -112,9 +122,12 @@ void cd_config_complete(struct cd_config *config)
         struct cd_config_client *clients = config->clients.items;
 
         cd_service_complete(&config->service);
-        for (size_t i = 0; i < config->clients.count; i++)
+        for (size_t i = 0; i < config->clients.count; i++) {
                 if (!clients[i].audience.len)
                         clients[i].audience = config->issuer;
+                if (!clients[i].alg.len)
+                        clients[i].alg = cd_alg_name(cd_config_alg(config));
+        }
 }
 
 enum cd_alg cd_config_alg(const struct cd_config *config)

@@ -9,6 +9,7 @@ struct cd_config_client {
         struct cd_strs scopes;
         cd_str audience; /* empty: the issuer, see cd_config_complete */
         struct cd_strs introspect;
+        cd_str alg; /* of its tokens; empty: tokens.alg, see cd_config_complete */
 };
 
 /* Values of accept_any_user. */
@@ -61,7 +62,8 @@ struct cd_config {
 
 extern const struct cd_table cd_config_table; /* "config" */
 
-/* Writes the defaults that are the value of another setting: a client's audience is the issuer. After the decoding. */
+/* Writes the defaults that are the value of another setting: a client's audience is the issuer, its alg tokens.alg.
+ * After the decoding. */
 void cd_config_complete(struct cd_config *config);
 /* The algorithm that tokens.alg names. */
 enum cd_alg cd_config_alg(const struct cd_config *config);

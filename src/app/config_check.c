@@ -13,6 +13,7 @@
 
 enum {
         SCOPES_MAX = 32 * 1024, /* bytes of all scopes in the metadata: half of the document */
+        SECRET_MIN = 16, /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
 };
 
 static bool contains(struct cd_strs list, cd_str item)
@@ -320,6 +321,39 @@ static void check_introspect(const struct cd_config *config, const struct cd_con
         }
 }
 
+/* Without a store only one key is the operator's: that of tokens.alg. */
+static void check_client_alg(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
+                             struct cd_report *report)
+{
+        enum cd_alg alg = cd_alg_from_name(client->alg);
+
+        if (alg != CD_ALG_NONE && alg != cd_config_alg(config) && client->grant_types.count &&
+            !cd_config_is_durable(config))
+                WARN(report, cd_arena_printf(report->arena, "%.*s.alg", CD_STR_ARG(path)),
+                     "write store: sqlite:cardea.db and a master_key",
+                     "is not tokens.alg: a fresh key is made at each start, and tokens of the last one are refused");
+}
+
+/* RFC 6749 §2.3.1: id and secret are form-encoded before they become Basic's, which many clients do not do. These
+ * characters then mean something else; the rest arrives as it is. */
+static void check_basic(cd_str path, const char *name, cd_str value, cd_str odd, struct cd_report *report)
+{
+        if (first_of(value, odd) < value.len)
+                WARN(report, cd_arena_printf(report->arena, "%.*s.%s", CD_STR_ARG(path), name),
+                     "use letters, digits, - . _ ~",
+                     "has a character that HTTP Basic needs encoded (RFC 6749 section 2.3.1), and many clients send as "
+                     "it is");
+}
+
+static void check_credentials(const struct cd_config_client *client, cd_str path, struct cd_report *report)
+{
+        check_basic(path, "id", client->id, CD_STR("%+:"), report);
+        check_basic(path, "secret", client->secret, CD_STR("%+"), report);
+        if (client->secret.len && client->secret.len < SECRET_MIN)
+                WARN(report, cd_arena_printf(report->arena, "%.*s.secret", CD_STR_ARG(path)),
+                     "take a random one, as of: openssl rand -hex 32", "is shorter than 16 bytes and can be guessed");
+}
+
 static void check_client(const struct cd_config *config, size_t index, struct cd_map *ids,
                          const struct cd_map *audiences, struct cd_report *report)
 {
@@ -334,6 +368,8 @@ static void check_client(const struct cd_config *config, size_t index, struct cd
         check_grants(config, client, path, report);
         check_client_scopes(config, client, path, report);
         check_introspect(config, client, path, audiences, report);
+        check_client_alg(config, client, path, report);
+        check_credentials(client, path, report);
         if (!client->grant_types.count && !client->introspect.count)
                 WARN(report, path, "give it grant_types or introspect", "may do nothing");
         if (report->errors == before)

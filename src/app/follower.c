@@ -60,6 +60,7 @@ static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd
                 .audience = record->audience.len ? record->audience : core->issuer,
                 .introspect = record->introspect,
                 .generation = record->generation,
+                .alg = cd_alg_from_name(record->alg),
         };
 }
 
@@ -99,6 +100,17 @@ static cd_status merge_clients(struct cd_follower *f, const struct cd_client_rec
         return status;
 }
 
+/* Those that clients have of their own, as bits 1 << enum cd_alg. */
+static unsigned algs_of(const struct cd_client_spec *specs, size_t count)
+{
+        unsigned algs = 0;
+
+        for (size_t i = 0; i < count; i++)
+                if (specs[i].alg != CD_ALG_NONE)
+                        algs |= 1u << specs[i].alg;
+        return algs;
+}
+
 static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
 {
         struct cd_client_records records;
@@ -122,6 +134,7 @@ static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
         f->client_arena = arena;
         f->client_specs = specs;
         f->client_count = count;
+        cd_follower_keys_need(f->keys, algs_of(specs, count));
         f->is_dirty = true;
         return CD_OK;
 }
@@ -180,7 +193,7 @@ static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reter
                 .keys = picture.keys,
                 .key_count = picture.count,
                 .signing = picture.signing,
-                .grant = picture.grant,
+                .alg = f->options.alg,
         };
         status = cd_snapshot_new(&parts, &snapshot, reterr);
         if (status != CD_OK)

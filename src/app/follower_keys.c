@@ -2,12 +2,9 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
-
 enum {
         ROWS_CEILING = 16 * 1024 * 1024, /* bytes of all rows */
-        NEEDED_MAX = 2,                  /* algs that sign */
-        LOAD_TRIES = 3,                  /* a row for each that is missing, and the last look */
+        LOAD_TRIES = CD_ALG_COUNT,       /* a row for each alg that is missing, and the last look */
 };
 
 struct cd_follower_keys {
@@ -16,8 +13,9 @@ struct cd_follower_keys {
         struct cd_key_records rows;
         struct cd_jwk **opened; /* the last picture's keys */
         size_t opened_count;
-        cd_time next_change;                /* of the last picture; 0: never */
-        struct cd_jwk *signing[NEEDED_MAX]; /* of the last picture, as `needed` numbers them; references */
+        cd_time next_change;                  /* of the last picture; 0: never */
+        struct cd_jwk *signing[CD_ALG_COUNT]; /* of the last picture; references */
+        unsigned needed;                      /* algs that sign here, as bits 1 << enum cd_alg */
 };
 
 struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options)
@@ -27,6 +25,7 @@ struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_opti
         if (!keys)
                 return NULL;
         keys->options = *options;
+        cd_follower_keys_need(keys, 0);
         cd_arena_init(&keys->arena, ROWS_CEILING);
         return keys;
 }
@@ -43,18 +42,20 @@ void cd_follower_keys_free(struct cd_follower_keys *keys)
         if (!keys)
                 return;
         unref_all(keys->opened, keys->opened_count);
-        for (size_t i = 0; i < NEEDED_MAX; i++)
+        for (size_t i = 0; i < CD_ALG_COUNT; i++)
                 cd_jwk_unref(keys->signing[i]);
         cd_arena_done(&keys->arena);
         free(keys);
 }
 
-/* The algs that sign here: first that of the clients' tokens, then that of the grants. CD_ALG_NONE: no further. */
-static enum cd_alg needed(const struct cd_follower_keys *keys, size_t index)
+void cd_follower_keys_need(struct cd_follower_keys *keys, unsigned algs)
 {
-        if (index == 0)
-                return keys->options.alg;
-        return index == 1 && keys->options.has_grant && keys->options.alg != CD_ALG_RS256 ? CD_ALG_RS256 : CD_ALG_NONE;
+        keys->needed = 1u << keys->options.alg | (keys->options.has_grant ? 1u << CD_ALG_RS256 : 0) | algs;
+}
+
+static bool is_needed(const struct cd_follower_keys *keys, enum cd_alg alg)
+{
+        return alg != CD_ALG_NONE && keys->needed & 1u << alg;
 }
 
 static bool is_fixed(const struct cd_follower_keys *keys, enum cd_alg alg)
@@ -74,16 +75,26 @@ static bool lacks(const struct cd_follower_keys *keys, enum cd_alg alg, cd_time 
 {
         cd_str name = cd_alg_name(alg);
 
-        if (alg == CD_ALG_NONE || is_fixed(keys, alg))
+        if (!is_needed(keys, alg) || is_fixed(keys, alg))
                 return false;
         if (!cd_key_signing(&keys->rows, name, now))
                 return true;
         return !cd_key_signing(&keys->rows, name, now + keys->options.token_lifetime) && !has_open_key(keys, name);
 }
 
+/* The first alg that lacks a key, or CD_ALG_NONE. */
+static enum cd_alg find_lack(const struct cd_follower_keys *keys, cd_time now)
+{
+        enum cd_alg alg = CD_ALG_NONE + 1;
+
+        while (alg <= CD_ALG_EDDSA && !lacks(keys, alg, now))
+                alg++;
+        return alg <= CD_ALG_EDDSA ? alg : CD_ALG_NONE;
+}
+
 bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now)
 {
-        return lacks(keys, needed(keys, 0), now) || lacks(keys, needed(keys, 1), now);
+        return find_lack(keys, now) != CD_ALG_NONE;
 }
 
 static cd_status read_rows(struct cd_follower_keys *keys, struct cd_error *reterr)
@@ -142,9 +153,9 @@ cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, stru
 {
         for (size_t i = 0; i < LOAD_TRIES; i++) {
                 cd_status status = read_rows(keys, reterr);
-                if (status != CD_OK || !cd_follower_keys_lack(keys, now))
+                enum cd_alg alg = status == CD_OK ? find_lack(keys, now) : CD_ALG_NONE;
+                if (alg == CD_ALG_NONE)
                         return status;
-                enum cd_alg alg = lacks(keys, needed(keys, 0), now) ? needed(keys, 0) : needed(keys, 1);
                 status = make_missing(keys, alg, now, reterr);
                 if (status != CD_OK)
                         return status;
@@ -159,25 +170,8 @@ struct builder {
         cd_time now;
         struct cd_jwk **opened;
         size_t count;
-        struct cd_jwk *signing[NEEDED_MAX]; /* borrowed from `opened` */
+        struct cd_jwk *signing[CD_ALG_COUNT]; /* borrowed from `opened` */
 };
-
-static cd_status read_public(const struct cd_key_record *row, struct cd_jwk **ret, struct cd_error *reterr)
-{
-        const struct cd_json *object;
-        struct cd_arena arena;
-        struct cd_error why = { 0 };
-
-        cd_arena_init(&arena, 256 * 1024);
-        cd_status status = cd_json_parse(&arena, row->public_jwk, CD_JSON_UNIQUE_NAMES, &object, &why);
-        if (status == CD_OK)
-                status = cd_jwk_from_json(&arena, object, ret, &why);
-        cd_arena_done(&arena);
-        if (status == CD_OK || status == CD_NO_MEMORY)
-                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a key");
-        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "the public part of key %.*s is damaged: %s",
-                        CD_STR_ARG(row->kid), why.reason);
-}
 
 /* The one that the last picture had, or a fresh one. */
 static cd_status open_key(const struct builder *b, const struct cd_key_record *row, bool signs, struct cd_jwk **ret,
@@ -190,35 +184,31 @@ static cd_status open_key(const struct builder *b, const struct cd_key_record *r
                         return CD_OK;
                 }
         }
-        return signs ? cd_keyring_unseal(b->keys->options.master, row, ret, reterr) : read_public(row, ret, reterr);
+        return signs ? cd_keyring_unseal(b->keys->options.master, row, ret, reterr)
+                     : cd_keyring_read_public(row, ret, reterr);
 }
 
-/* The index of the alg that this key signs for now, or NEEDED_MAX. */
-static size_t signs_for(const struct builder *b, const struct cd_key_record *row)
+static bool signs_now(const struct builder *b, const struct cd_key_record *row, enum cd_alg alg)
 {
-        for (size_t i = 0; i < NEEDED_MAX; i++) {
-                enum cd_alg alg = needed(b->keys, i);
-                if (alg != CD_ALG_NONE && !is_fixed(b->keys, alg) &&
-                    cd_key_signing(&b->keys->rows, cd_alg_name(alg), b->now) == row)
-                        return i;
-        }
-        return NEEDED_MAX;
+        return is_needed(b->keys, alg) && !is_fixed(b->keys, alg) &&
+               cd_key_signing(&b->keys->rows, row->alg, b->now) == row;
 }
 
 static cd_status add_row(struct builder *b, const struct cd_key_record *row, struct cd_error *reterr)
 {
         const struct cd_jwk *fixed = b->keys->options.fixed;
+        enum cd_alg alg = cd_alg_from_name(row->alg);
         struct cd_jwk *jwk;
 
         if (!cd_key_is_published(row, b->now) || (fixed && cd_str_eq(cd_jwk_kid(fixed), row->kid)))
                 return CD_OK;
-        size_t index = signs_for(b, row);
-        cd_status status = open_key(b, row, index < NEEDED_MAX, &jwk, reterr);
+        bool signs = signs_now(b, row, alg);
+        cd_status status = open_key(b, row, signs, &jwk, reterr);
         if (status != CD_OK)
                 return status;
         b->opened[b->count++] = jwk;
-        if (index < NEEDED_MAX)
-                b->signing[index] = jwk;
+        if (signs)
+                b->signing[alg] = jwk;
         return CD_OK;
 }
 
@@ -229,20 +219,19 @@ static cd_status build(struct builder *b, struct cd_error *reterr)
         b->opened = calloc(b->keys->rows.count + 1, sizeof(struct cd_jwk *));
         if (!b->opened)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
-        if (fixed)
+        if (fixed) {
                 b->opened[b->count++] = cd_jwk_ref(fixed);
-        for (size_t i = 0; i < NEEDED_MAX; i++)
-                if (is_fixed(b->keys, needed(b->keys, i)))
-                        b->signing[i] = fixed;
+                b->signing[cd_jwk_alg(fixed)] = fixed;
+        }
         for (size_t i = 0; i < b->keys->rows.count; i++) {
                 cd_status status = add_row(b, &b->keys->rows.items[i], reterr);
                 if (status != CD_OK)
                         return status;
         }
-        for (size_t i = 0; i < NEEDED_MAX; i++)
-                if (needed(b->keys, i) != CD_ALG_NONE && !b->signing[i])
+        for (enum cd_alg alg = CD_ALG_NONE + 1; alg <= CD_ALG_EDDSA; alg++)
+                if (is_needed(b->keys, alg) && !b->signing[alg])
                         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
-                                        CD_STR_ARG(cd_alg_name(needed(b->keys, i))));
+                                        CD_STR_ARG(cd_alg_name(alg)));
         return CD_OK;
 }
 
@@ -271,7 +260,7 @@ static void log_changes(const struct builder *b)
         if (!keys->opened)
                 return;
         log_missing_in(log, "key_published", b->opened, b->count, keys->opened, keys->opened_count);
-        for (size_t i = 0; i < NEEDED_MAX; i++)
+        for (size_t i = 0; i < CD_ALG_COUNT; i++)
                 if (b->signing[i] &&
                     (!keys->signing[i] || !cd_str_eq(cd_jwk_kid(b->signing[i]), cd_jwk_kid(keys->signing[i]))))
                         log_key(log, "key_signing", cd_jwk_kid(b->signing[i]), cd_alg_name(cd_jwk_alg(b->signing[i])));
@@ -292,7 +281,7 @@ cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, s
         unref_all(keys->opened, keys->opened_count);
         keys->opened = b.opened;
         keys->opened_count = b.count;
-        for (size_t i = 0; i < NEEDED_MAX; i++) {
+        for (size_t i = 0; i < CD_ALG_COUNT; i++) {
                 cd_jwk_unref(keys->signing[i]);
                 keys->signing[i] = b.signing[i] ? cd_jwk_ref(b.signing[i]) : NULL;
         }
@@ -300,10 +289,7 @@ cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, s
         *ret = (struct cd_follower_picture){
                 .keys = keys->opened,
                 .count = keys->opened_count,
-                .signing = keys->signing[0],
-                .grant = !keys->options.has_grant            ? NULL
-                         : keys->options.alg == CD_ALG_RS256 ? keys->signing[0]
-                                                             : keys->signing[1],
+                .signing = keys->signing,
         };
         return CD_OK;
 }

@@ -6,7 +6,7 @@
 struct cd_follower_keys_options {
         struct cd_store *store;
         const struct cd_master_key *master;
-        enum cd_alg alg;        /* of the tokens of clients */
+        enum cd_alg alg;        /* of the tokens of clients without an alg of their own */
         bool has_grant;         /* RS256 is needed too */
         int64_t token_lifetime; /* seconds; the longest */
         struct cd_jwk *fixed;   /* signs in place of the store's keys of its alg; NULL: none */
@@ -19,6 +19,8 @@ struct cd_follower_keys;
 struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options);
 void cd_follower_keys_free(struct cd_follower_keys *keys); /* NULL is fine */
 
+/* Algs that clients have of their own, as bits 1 << enum cd_alg; they take the place of those of before. */
+void cd_follower_keys_need(struct cd_follower_keys *keys, unsigned algs);
 /* Whether an alg that is needed has no key that will sign for as long as a token lives. */
 bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now);
 /* Reads the rows, and makes the keys that are missing. */
@@ -28,7 +30,7 @@ cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, stru
 struct cd_follower_picture {
         struct cd_jwk *const *keys; /* all that are published; valid until the next picture */
         size_t count;
-        struct cd_jwk *signing, *grant; /* grant NULL: there is none */
+        struct cd_jwk *const *signing; /* by enum cd_alg; NULL where that alg is not needed. Valid as long */
 };
 /* Logs what differs from the picture before. CD_INVALID_REQUEST where a key cannot be opened; the picture before stays then. */
 cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, struct cd_follower_picture *ret,

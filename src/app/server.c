@@ -47,6 +47,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
                         .scopes = from[i].scopes,
                         .audience = from[i].audience,
                         .introspect = from[i].introspect,
+                        .alg = cd_alg_from_name(from[i].alg),
                 };
         }
         if (status == CD_OK)

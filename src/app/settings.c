@@ -1,6 +1,8 @@
 #include "app/settings.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/interpolate.h"
 #include "app/yaml.h"
@@ -10,7 +12,8 @@ struct place {
         struct cd_report *report;
         struct cd_arena *scratch; /* wiped at the end: of a secret, one copy stays */
         cd_str folder;
-        cd_str path; /* dotted; empty at the root */
+        cd_str path;        /* dotted; empty at the root */
+        bool *is_file_open; /* every user of the machine may read the file, and that was not said yet */
 };
 
 /* The same file, at another path. */
@@ -76,6 +79,25 @@ static void judge_value(const struct place *at, const struct cd_field *field, co
                                 "what was put in holds \"${\" itself, which is not expanded again");
 }
 
+/* A secret, or a text that holds one (the password of a URL). */
+static bool holds_secret(struct cd_arena *arena, const struct cd_field *field, cd_str value)
+{
+        return value.len &&
+               (field->type == CD_FIELD_SECRET || (field->show && !cd_str_eq(field->show(arena, value), value)));
+}
+
+/* Said of the first such setting only. */
+static void judge_inline(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
+{
+        if (!*at->is_file_open || value->from.len || !holds_secret(at->report->arena, field, value->text))
+                return;
+        *at->is_file_open = false;
+        cd_str fix = cd_arena_printf(at->report->arena, "chmod o= %.*s, or keep it in another file: ${file:PATH}",
+                                     CD_STR_ARG(at->report->file_name));
+        cd_report_about(at->report, CD_FINDING_WARNING, at->path, fix.ptr,
+                        "is a secret in a file that every user of this machine can read");
+}
+
 /* What the node stands for, out of the scratch memory. */
 static cd_status resolve(const struct place *at, const struct cd_yaml_node *node, struct cd_interpolated *ret,
                          struct cd_error *reterr)
@@ -117,6 +139,7 @@ static void bind_scalar(const struct place *at, const struct cd_field *field, co
                 return;
         }
         judge_value(at, field, &value);
+        judge_inline(at, field, &value);
 }
 
 #define LIST_OF_TEXTS "write [\"a\", \"b\"], or one \"- a\" on each line"
@@ -303,10 +326,24 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
         return cd_fail(reterr, err->status, err->reason);
 }
 
+/* Group and owner are whoever the operator means to read it. */
+static bool strangers_may_read(cd_str file_name)
+{
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (!file_name.len || file_name.len >= sizeof(path))
+                return false;
+        memcpy(path, file_name.ptr, file_name.len);
+        path[file_name.len] = '\0';
+        return stat(path, &st) == 0 && st.st_mode & S_IROTH;
+}
+
 static cd_status decode(struct cd_report *report, struct cd_arena *scratch, cd_str text, const struct cd_table *table,
                         void *ret, struct cd_error *reterr)
 {
-        struct place at = { report, scratch, folder_of(report->file_name), CD_STR("") };
+        bool is_file_open = strangers_may_read(report->file_name);
+        struct place at = { report, scratch, folder_of(report->file_name), CD_STR(""), &is_file_open };
         const struct cd_yaml_node *root = NULL;
         struct cd_error err;
 

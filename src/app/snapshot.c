@@ -10,7 +10,6 @@ struct cd_snapshot {
         struct cd_web web; /* first, so that one pointer is both */
         struct cd_core core;
         struct cd_jwks keys;
-        struct cd_jwk *signing, *grant;
         struct cd_clients *clients;
         struct cd_arena arena;
 };
@@ -23,8 +22,6 @@ void cd_snapshot_free(void *arg)
                 return;
         cd_clients_free(snapshot->clients);
         cd_jwks_done(&snapshot->keys);
-        cd_jwk_unref(snapshot->signing);
-        cd_jwk_unref(snapshot->grant);
         cd_arena_done(&snapshot->arena);
         free(snapshot);
 }
@@ -40,13 +37,14 @@ static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_par
                                         &snapshot->clients, reterr);
         if (status != CD_OK)
                 return status;
-        snapshot->signing = cd_jwk_ref(parts->signing);
-        snapshot->grant = parts->grant ? cd_jwk_ref(parts->grant) : NULL;
         snapshot->core = *parts->common;
         snapshot->core.keys = &snapshot->keys;
         snapshot->core.clients = snapshot->clients;
-        snapshot->core.signing_key = snapshot->signing;
-        snapshot->core.grant.key = snapshot->grant;
+        /* `keys` has the references. */
+        for (size_t i = 0; i < CD_ALG_COUNT; i++)
+                snapshot->core.by_alg[i] = parts->signing[i];
+        snapshot->core.signing_key = parts->signing[parts->alg];
+        snapshot->core.grant.key = parts->signing[CD_ALG_RS256];
         return cd_web_init(&snapshot->web, &snapshot->core, parts->realm, &snapshot->arena, reterr);
 }
 

@@ -11,7 +11,8 @@ struct cd_snapshot_parts {
         cd_str mac_key;             /* of clients given by the MAC of their secret */
         struct cd_jwk *const *keys; /* all that are published */
         size_t key_count;
-        struct cd_jwk *signing, *grant; /* private ones of them; grant NULL: there is no /grant */
+        struct cd_jwk *const *signing; /* private ones of them, by enum cd_alg; NULL where no token is signed so */
+        enum cd_alg alg;               /* of the tokens of clients without an alg of their own */
 };
 
 /* What the handlers see of it, struct cd_web, has its address. */

@@ -77,7 +77,7 @@ static int say_result(const struct cd_work *work, const char *id, const char *wh
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
 struct add_ask {
-        const char *config, *id, *audience;
+        const char *config, *id, *audience, *alg;
         struct cd_words grants, scopes, introspect;
         bool json;
 };
@@ -90,6 +90,7 @@ static int add_client(struct cd_work *work, const struct add_ask *ask)
                 .scopes = cd_work_strs(work, &ask->scopes),
                 .audience = cd_str_from_c(ask->audience),
                 .introspect = cd_work_strs(work, &ask->introspect),
+                .alg = cd_str_from_c(ask->alg),
         };
         struct showing showing = { .json = ask->json };
         struct cd_error err = { 0 };
@@ -110,6 +111,7 @@ static int run_add(int argc, char **argv)
                 { .name = "--scope", .letter = 's', .values = &ask.scopes },
                 { .name = "--audience", .letter = 'a', .value = &ask.audience },
                 { .name = "--introspect", .letter = 'i', .values = &ask.introspect },
+                { .name = "--alg", .value = &ask.alg },
                 { .name = "--json", .flag = &ask.json },
                 { 0 },
         };
@@ -130,7 +132,7 @@ static const struct cd_command client_add = {
         .name = "add",
         .summary = "add a client; prints its secret, once",
         .help = "Usage: cardea client add ID --config FILE [--grant-type TYPE]... [--scope SCOPE]... [--audience URL]\n"
-                "                         [--introspect URL]... [--json]\n"
+                "                         [--introspect URL]... [--alg ALG] [--json]\n"
                 "\n"
                 "Adds an OAuth client and prints its new secret of 256 random bits on standard output. Only a keyed "
                 "hash "
@@ -143,6 +145,9 @@ static const struct cd_command client_add = {
                 "                            must stand in the setting scopes\n"
                 "  -a, --audience URL        \"aud\" of its tokens; the issuer if not given\n"
                 "  -i, --introspect URL      an audience whose tokens it may introspect; any number of them\n"
+                "      --alg ALG             how its tokens are signed: ES256, RS256 or EdDSA; as tokens.alg says if "
+                "not "
+                "given\n"
                 "      --json                id and secret as a JSON object\n"
                 "\n"
                 "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is wrong, "

@@ -10,7 +10,8 @@ enum {
         JSON_MAX = 1024 * 1024, /* bytes of one client */
 };
 
-static const char *const columns[] = { "ID", "FROM", "GRANT TYPES", "SCOPES", "AUDIENCE", "INTROSPECTS", "CHANGED" };
+static const char *const columns[] = { "ID",       "FROM",        "GRANT TYPES", "SCOPES",
+                                       "AUDIENCE", "INTROSPECTS", "ALG",         "CHANGED" };
 
 struct listed {
         const struct cd_client_record *record;
@@ -45,6 +46,7 @@ static bool print_json(struct cd_arena *arena, const struct listed *client)
         cd_json_add_strs(&buf, "scopes", &r->scopes);
         cd_json_add_str(&buf, "audience", r->audience);
         cd_json_add_strs(&buf, "introspect", &r->introspect);
+        cd_json_add_str(&buf, "alg", r->alg);
         cd_json_add_time(&buf, "created_at", r->created_at);
         cd_json_add_time(&buf, "changed_at", r->changed_at);
         return cd_json_end(&buf);
@@ -61,6 +63,7 @@ static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct
                 cd_list_text(arena, &r->scopes),
                 r->audience,
                 cd_list_text(arena, &r->introspect),
+                r->alg,
                 cd_time_text(arena, r->changed_at),
         };
 
@@ -83,6 +86,7 @@ static cd_status read_configured(struct cd_work *work, struct cd_client_records 
                         .scopes = clients[i].scopes,
                         .audience = clients[i].audience.len ? clients[i].audience : work->admin.config.issuer,
                         .introspect = clients[i].introspect,
+                        .alg = clients[i].alg,
                 };
         *ret = (struct cd_client_records){ records, count };
         return CD_OK;
@@ -106,6 +110,12 @@ static cd_status read_clients(struct cd_work *work, struct listed **ret, size_t 
                 all[count++] = (struct listed){ &configured.items[i], true };
         for (size_t i = 0; i < stored.count; i++)
                 all[count++] = (struct listed){ &stored.items[i], false };
+        for (size_t i = 0; i < configured.count + stored.count; i++) {
+                struct cd_client_record *record =
+                        i < configured.count ? &configured.items[i] : &stored.items[i - configured.count];
+                if (!record->alg.len)
+                        record->alg = cd_alg_name(cd_config_alg(&work->admin.config));
+        }
         *ret = all;
         *ret_count = count;
         return CD_OK;

@@ -203,60 +203,114 @@ static const struct cd_command key_list = {
         .run = run_list,
 };
 
-/* What the server publishes now, as GET /jwks does. */
-static int export_keys(struct cd_work *work, const char *kid)
+/* The keys that are published now, or the one of that kid, in the order of the list. */
+static cd_status read_exported(struct cd_work *work, const char *kid, struct cd_key_records *ret,
+                               struct cd_error *reterr)
 {
-        struct cd_key_records keys;
         struct cd_keyring ring;
-        struct cd_error err = { 0 };
-        struct cd_buf buf;
         size_t count = 0;
 
-        if (cd_admin_keyring(&work->admin, &ring, &err) != CD_OK ||
-            work->by.store->keys->list(work->by.store, &work->arena, &keys, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        cd_status status = cd_admin_keyring(&work->admin, &ring, reterr);
+        if (status == CD_OK)
+                status = work->by.store->keys->list(work->by.store, &work->arena, ret, reterr);
+        if (status != CD_OK)
+                return status;
+        for (size_t i = 0; i < ret->count; i++)
+                if (kid ? cd_str_eq_c(ret->items[i].kid, kid) : cd_key_is_published(&ret->items[i], ring.now))
+                        ret->items[count++] = ret->items[i];
+        ret->count = count;
+        if (kid && !count)
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR(""), "there is no key \"%s\"", kid);
+        return CD_OK;
+}
+
+/* What the server publishes now, as GET /.well-known/jwks.json does. */
+static int print_jwks(const struct cd_key_records *keys)
+{
+        struct cd_buf buf;
+
         cd_buf_init(&buf, NULL, JSON_MAX);
         cd_buf_add(&buf, CD_STR("{\"keys\":["));
-        for (size_t i = 0; i < keys.count; i++) {
-                if (kid ? !cd_str_eq_c(keys.items[i].kid, kid) : !cd_key_is_published(&keys.items[i], ring.now))
-                        continue;
-                if (count++)
+        for (size_t i = 0; i < keys->count; i++) {
+                if (i)
                         cd_buf_add_char(&buf, ',');
-                cd_buf_add(&buf, keys.items[i].public_jwk);
+                cd_buf_add(&buf, keys->items[i].public_jwk);
         }
         cd_buf_add(&buf, CD_STR("]}\n"));
-        if (kid && !count) {
-                cd_buf_done(&buf);
-                fprintf(stderr, "cardea %s: there is no key \"%s\"\n", work->command, kid);
-                return CD_EXIT_NOT_FOUND;
-        }
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+/* A program that reads PEM takes one key of a file, so that there is one: of several the first would be as good as
+ * random. */
+static int print_pem(struct cd_work *work, const struct cd_key_records *keys)
+{
+        struct cd_error err = { 0 };
+        struct cd_jwk *jwk;
+        struct cd_buf buf;
+        cd_str pem;
+
+        if (keys->count != 1) {
+                fprintf(stderr, "cardea %s: %zu keys are published, and PEM holds one; name it by --kid:\n",
+                        work->command, keys->count);
+                for (size_t i = 0; i < keys->count; i++)
+                        fprintf(stderr, "  %.*s  %.*s\n", CD_STR_ARG(keys->items[i].kid),
+                                CD_STR_ARG(keys->items[i].alg));
+                return CD_EXIT_USAGE;
+        }
+        cd_status status = cd_keyring_read_public(&keys->items[0], &jwk, &err);
+        if (status != CD_OK)
+                return cd_work_fail(work->command, &err);
+        status = cd_jwk_write_public_pem(jwk, &work->arena, &pem, &err);
+        cd_jwk_unref(jwk);
+        if (status != CD_OK)
+                return cd_work_fail(work->command, &err);
+        cd_buf_init(&buf, NULL, JSON_MAX);
+        cd_buf_add(&buf, pem);
+        return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int export_keys(struct cd_work *work, const char *kid, bool as_pem)
+{
+        struct cd_key_records keys;
+        struct cd_error err = { 0 };
+
+        if (read_exported(work, kid, &keys, &err) != CD_OK)
+                return cd_work_fail(work->command, &err);
+        return as_pem ? print_pem(work, &keys) : print_jwks(&keys);
 }
 
 static int run_export(int argc, char **argv)
 {
-        const char *config = NULL, *kid;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+        const char *config = NULL, *kid = NULL;
+        bool as_pem = false;
+        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
+                                             { .name = "--kid", .value = &kid },
+                                             { .name = "--pem", .flag = &as_pem },
+                                             { 0 } };
         struct cd_work work;
 
-        if (!cd_options_parse(argc, argv, options, &kid, 1))
+        if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         int code = cd_work_open(&work, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = export_keys(&work, kid);
+                code = export_keys(&work, kid, as_pem);
         cd_work_close(&work);
         return code;
 }
 
 static const struct cd_command key_export = {
         .name = "export",
-        .summary = "write the public keys as a JWKS",
-        .help = "Usage: cardea key export [KID] --config FILE\n"
+        .summary = "write the public keys as a JWKS, or one as PEM",
+        .help = "Usage: cardea key export --config FILE [--kid KID] [--pem]\n"
                 "\n"
                 "Writes the public keys that are published now, or the one named, as a JSON Web Key Set: for verifiers "
                 "that cannot\n"
                 "fetch it. No private key leaves the store.\n"
-                "\n" CONFIG_HELP "\n"
+                "\n" CONFIG_HELP "      --kid KID             this key alone\n"
+                "      --pem                 one key as PEM (SubjectPublicKeyInfo), for verifiers that read no JWKS; "
+                "where several are\n"
+                "                            published, name one\n"
+                "\n"
                 "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
                 "is "
                 "no such key.\n",

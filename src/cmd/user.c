@@ -62,7 +62,7 @@ static cd_status try_add(struct cd_work *work, const struct ask *ask, struct cd_
         struct cd_user found;
 
         cd_status status =
-                cd_user_grants_assign(&work->arena, CD_STR(""), grants.items, grants.count, &order.grants, &why);
+                cd_user_grants_assign(&work->arena, CD_STR(""), grants, work->by.scopes, &order.grants, &why);
         if (status != CD_OK)
                 return cd_failf(reterr, status, CD_STR("grant"), "%s%s%s", why.field, why.field[0] ? ": " : "",
                                 why.reason);

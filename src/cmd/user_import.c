@@ -19,6 +19,12 @@ enum {
 
 /* --- import ------------------------------------------------------------------------------------------------------- */
 
+/* A name of the list, as it was written first. */
+struct seen {
+        cd_str written;
+        size_t line;
+};
+
 struct import {
         struct cd_work *work;
         const char *file_name;
@@ -26,10 +32,11 @@ struct import {
         bool update, dry_run;
         struct cd_arena arena; /* of the batch */
         struct cd_user *users; /* BATCH of them */
+        cd_str *written;       /* the name of each, as it stands in the list */
         size_t *lines;         /* where each stands */
         size_t count;
         struct cd_arena names_arena;
-        struct cd_map *names; /* dry run: what the lines before would have added */
+        struct cd_map *names; /* of the lines before, to struct seen */
         size_t added, updated, refused;
 };
 
@@ -38,6 +45,48 @@ static void refuse(struct import *import, size_t line, const struct cd_error *er
         import->refused++;
         fprintf(stderr, "cardea %s: %s:%zu: %s%s%s\n", import->work->command, import->file_name, line, error->field,
                 error->field[0] ? ": " : "", error->reason);
+}
+
+static cd_status refuse_existing(struct import *import, size_t i)
+{
+        cd_str name = import->users[i].name, written = import->written[i];
+        struct cd_error err = { 0 };
+
+        cd_status ignored =
+                cd_str_eq(written, name)
+                        ? cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name))
+                        : cd_failf(&err, CD_EXISTS, CD_STR("name"), "\"%.*s\" is user \"%.*s\", who exists already",
+                                   CD_STR_ARG(written), CD_STR_ARG(name));
+        (void)ignored;
+        refuse(import, import->lines[i], &err);
+        return CD_OK;
+}
+
+/* Of two names that differ by case alone the second is refused, with --update too: it is hardly meant to replace the
+ * first. */
+static cd_status note_name(struct import *import, cd_str name, cd_str written, size_t line, bool *ret_is_other,
+                           struct cd_error *reterr)
+{
+        struct seen *seen = cd_map_find(import->names, name);
+        struct cd_error err = { 0 };
+
+        *ret_is_other = seen && !cd_str_eq(seen->written, written);
+        if (*ret_is_other) {
+                cd_status ignored = cd_failf(&err, CD_EXISTS, CD_STR("name"),
+                                             "\"%.*s\" and \"%.*s\" of line %zu are one name: case does not count",
+                                             CD_STR_ARG(written), CD_STR_ARG(seen->written), seen->line);
+                (void)ignored;
+                refuse(import, line, &err);
+        }
+        if (seen)
+                return CD_OK;
+        seen = CD_NEW(&import->names_arena, struct seen);
+        name = cd_arena_copy(&import->names_arena, name);
+        if (seen)
+                *seen = (struct seen){ cd_arena_copy(&import->names_arena, written), line };
+        if (!seen || !name.ptr || !seen->written.ptr || cd_map_add(import->names, name, seen) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
+        return CD_OK;
 }
 
 /* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
@@ -63,11 +112,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
         if (status != CD_EXISTS && status != CD_NOT_FOUND)
                 return cd_failf(reterr, status, CD_STR(""), "%s:%zu: %s", import->file_name, import->lines[i],
                                 err.reason);
-        cd_status ignored = cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
-                                     CD_STR_ARG(import->users[i].name));
-        (void)ignored;
-        refuse(import, import->lines[i], &err);
-        return CD_OK;
+        return refuse_existing(import, i);
 }
 
 /* What adding would say. */
@@ -75,25 +120,17 @@ static cd_status try_user(struct import *import, size_t i, struct cd_error *rete
 {
         struct cd_store *store = import->work->by.store;
         cd_str name = import->users[i].name;
-        struct cd_error err = { 0 };
+        const struct seen *seen = cd_map_find(import->names, name);
         struct cd_user found;
 
         cd_status status = store->users->find(store, &import->arena, name, &found, reterr);
         if (status != CD_OK && status != CD_NOT_FOUND)
                 return status;
-        bool exists = status == CD_OK || cd_map_find(import->names, name);
-        if (exists && !import->update) {
-                status = cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name));
-                refuse(import, import->lines[i], &err);
-                return CD_OK;
-        }
+        bool exists = status == CD_OK || seen->line != import->lines[i];
+        if (exists && !import->update)
+                return refuse_existing(import, i);
         import->added += !exists;
         import->updated += exists;
-        if (exists)
-                return CD_OK;
-        name = cd_arena_copy(&import->names_arena, name);
-        if (!name.ptr || cd_map_add(import->names, name, import) != CD_OK)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
         return CD_OK;
 }
 
@@ -137,6 +174,11 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
                 refuse(import, number, &err);
                 return CD_OK;
         }
+        bool is_other;
+        status = note_name(import, import->users[import->count].name, order.name, number, &is_other, reterr);
+        if (status != CD_OK || is_other)
+                return status;
+        import->written[import->count] = order.name;
         import->lines[import->count++] = number;
         return import->count == BATCH ? flush(import, reterr) : CD_OK;
 }
@@ -177,9 +219,10 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         cd_arena_init(&import->arena, BATCH_MEMORY);
         cd_arena_init(&import->names_arena, NAMES_MEMORY);
         import->users = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->users));
+        import->written = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->written));
         import->lines = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->lines));
         import->names = cd_map_new();
-        cd_status status = import->users && import->lines && import->names
+        cd_status status = import->users && import->written && import->lines && import->names
                                    ? cd_work_know_clients(import->work, reterr)
                                    : cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)

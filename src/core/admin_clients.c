@@ -100,6 +100,14 @@ static cd_status check_audience(cd_str audience, const char *field, struct cd_er
                 "must be 1 to 1024 visible ASCII characters without spaces, such as https://api.example.org");
 }
 
+static cd_status check_alg(cd_str alg, struct cd_error *reterr)
+{
+        if (!alg.len || cd_str_eq(cd_alg_name(cd_alg_from_name(alg)), alg))
+                return CD_OK;
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("alg"), "must be ES256, RS256 or EdDSA, not \"%.*s\"",
+                        CD_STR_ARG(cd_str_slice(alg, 0, 100)));
+}
+
 /* The list without what stands in it twice. */
 static cd_status each_once(struct cd_arena *arena, struct cd_strs from, struct cd_strs *ret, struct cd_error *reterr)
 {
@@ -120,6 +128,7 @@ static cd_status make_record(const struct cd_operator *by, struct cd_arena *aren
 {
         ret->id = order->id;
         ret->audience = order->audience.len ? order->audience : by->default_audience;
+        ret->alg = order->alg;
         cd_status status = check_id(order->id, reterr);
         if (status == CD_OK)
                 status = read_grants(order->grants, &ret->grants, reterr);
@@ -127,6 +136,8 @@ static cd_status make_record(const struct cd_operator *by, struct cd_arena *aren
                 status = check_scopes(by, order->scopes, reterr);
         if (status == CD_OK)
                 status = check_audience(ret->audience, "audience", reterr);
+        if (status == CD_OK)
+                status = check_alg(order->alg, reterr);
         for (size_t i = 0; i < order->introspect.count && status == CD_OK; i++)
                 status = check_audience(order->introspect.items[i], "introspect", reterr);
         if (status == CD_OK && !ret->grants && !order->introspect.count)

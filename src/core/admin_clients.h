@@ -13,11 +13,13 @@ struct cd_client_order {
         struct cd_strs scopes;
         cd_str audience; /* empty: the default */
         struct cd_strs introspect;
+        cd_str alg; /* of its tokens, "RS256"; empty: that of the setting tokens.alg */
 };
 
-/* Adds the client. *ret_secret, in the arena, is the only copy of its secret there will ever be: the store gets its MAC.
- * CD_INVALID_REQUEST with the field at fault ("id", "grant-type", "scope", "audience", "introspect"); CD_EXISTS, also where the
- * configuration has one of that id, or a user has it as the name; CD_UNAVAILABLE, also where the random source fails. */
+/* Adds the client. *ret_secret, in the arena, is the only copy of its secret there will ever be: the store gets its
+ * MAC. CD_INVALID_REQUEST with the field at fault ("id", "grant-type", "scope", "audience", "introspect", "alg");
+ * CD_EXISTS, also where the configuration has one of that id, or a user has it as the name; CD_UNAVAILABLE, also
+ * where the random source fails. */
 cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
                               cd_str *ret_secret, struct cd_error *reterr);
 /* A new secret in the old one's place, which is wrong from now on. CD_NOT_FOUND, also for a client of the configuration: the reason says

@@ -56,11 +56,12 @@ static cd_status fail_grants(const struct cd_error *why, struct cd_error *reterr
                         why->reason);
 }
 
-static cd_status canonical_grants(struct cd_arena *arena, cd_str grants, cd_str *ret, struct cd_error *reterr)
+static cd_status canonical_grants(const struct cd_operator *by, struct cd_arena *arena, cd_str grants, cd_str *ret,
+                                  struct cd_error *reterr)
 {
         struct cd_error why = { 0 };
 
-        if (cd_user_grants_canonical(arena, grants.len ? grants : CD_STR("{}"), ret, &why) != CD_OK)
+        if (cd_user_grants_canonical(arena, grants.len ? grants : CD_STR("{}"), by->scopes, ret, &why) != CD_OK)
                 return fail_grants(&why, reterr);
         return CD_OK;
 }
@@ -93,7 +94,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         if (status == CD_OK)
                 status = check_no_client(by, user.name, reterr);
         if (status == CD_OK)
-                status = canonical_grants(arena, order->grants, &user.grants, reterr);
+                status = canonical_grants(by, arena, order->grants, &user.grants, reterr);
         if (status == CD_OK)
                 status = order->password.ptr ? check_password(order->password, reterr)
                                              : check_stored(order->stored, reterr);
@@ -229,8 +230,8 @@ static cd_status grant_once(const struct cd_operator *by, struct cd_arena *arena
         if (status != CD_OK)
                 return status;
         change.if_grants = user.grants;
-        if (cd_user_grants_assign(arena, ask->replace ? CD_STR("") : user.grants, ask->assignments.items,
-                                  ask->assignments.count, &change.grants, &why) != CD_OK)
+        if (cd_user_grants_assign(arena, ask->replace ? CD_STR("") : user.grants, ask->assignments, by->scopes,
+                                  &change.grants, &why) != CD_OK)
                 return fail_grants(&why, reterr);
         status = cd_operator_event(by, arena, "user.grant", name, &event, reterr);
         if (status != CD_OK)

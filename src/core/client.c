@@ -64,6 +64,7 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
         client->audience = cd_arena_copy(&clients->arena, spec->audience);
         client->grants = spec->grants;
         client->generation = spec->generation;
+        client->alg = spec->alg;
         if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
             !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||
             (!spec->secret_mac && cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK))

@@ -4,6 +4,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/ports.h"
+#include "crypto/jwk.h"
 
 /* Grants that a client may be given; bits of cd_client_spec.grants. */
 enum cd_grant {
@@ -26,6 +27,7 @@ struct cd_client_spec {
         cd_str audience;           /* "aud" of its tokens */
         struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
         int64_t generation;        /* see struct cd_client_record; 0: of a configuration */
+        enum cd_alg alg;           /* of its tokens; CD_ALG_NONE: that of the setting tokens.alg */
 };
 
 struct cd_client {
@@ -35,7 +37,7 @@ struct cd_client {
         cd_str audience;
         struct cd_strs introspect;
         int64_t generation;
-        cd_time created_at;
+        enum cd_alg alg; /* see struct cd_client_spec */
         cd_str lockout_key; /* for CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new one starts unlocked */
 };
 

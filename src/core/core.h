@@ -27,8 +27,9 @@ struct cd_core {
         int64_t token_lifetime; /* seconds */
         struct cd_strs scopes;  /* all that exist here */
         struct cd_core_grant grant;
-        const struct cd_jwk *signing_key;
-        const struct cd_jwks *keys; /* what verifies; has the signing keys' public parts too */
+        const struct cd_jwk *signing_key;          /* for clients without an alg of their own */
+        const struct cd_jwk *by_alg[CD_ALG_COUNT]; /* for the others; NULL where no client has that alg */
+        const struct cd_jwks *keys;                /* what verifies; has the signing keys' public parts too */
         const struct cd_clients *clients;
         struct cd_token_memo *memo; /* tokens whose signature this process made or checked before */
         struct cd_revoked *revoked;

@@ -1,10 +1,12 @@
 #include "core/keyring.h"
 
 #include "base/base64.h"
+#include "base/json.h"
 #include "base/secret.h"
 
 enum {
-        ROTATE_TRIES = 8, /* where others change the keys at the same time */
+        PUBLIC_CEILING = 256 * 1024, /* bytes, to read one public key */
+        ROTATE_TRIES = 8,            /* where others change the keys at the same time */
 };
 
 static bool is_over(const struct cd_key_record *key, cd_time now)
@@ -345,4 +347,21 @@ cd_status cd_keyring_unseal(const struct cd_master_key *master, const struct cd_
         cd_jwk_unref(jwk);
         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "key %.*s is another one than its row says",
                         CD_STR_ARG(record->kid));
+}
+
+cd_status cd_keyring_read_public(const struct cd_key_record *record, struct cd_jwk **ret, struct cd_error *reterr)
+{
+        const struct cd_json *object;
+        struct cd_arena arena;
+        struct cd_error why = { 0 };
+
+        cd_arena_init(&arena, PUBLIC_CEILING);
+        cd_status status = cd_json_parse(&arena, record->public_jwk, CD_JSON_UNIQUE_NAMES, &object, &why);
+        if (status == CD_OK)
+                status = cd_jwk_from_json(&arena, object, ret, &why);
+        cd_arena_done(&arena);
+        if (status == CD_OK || status == CD_NO_MEMORY)
+                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a key");
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "the public part of key %.*s is damaged: %s",
+                        CD_STR_ARG(record->kid), why.reason);
 }

@@ -61,6 +61,9 @@ cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *aren
  * Audit: "key.retire". */
 cd_status cd_keyring_retire(const struct cd_keyring *ring, struct cd_arena *arena, cd_str kid, struct cd_error *reterr);
 /* Its private key, a reference of the caller's. CD_INVALID_REQUEST where it was sealed under another master key, or is another key than the
- * row says. Exporting needs none: record->public_jwk is what is published. */
+ * row says. */
 cd_status cd_keyring_unseal(const struct cd_master_key *master, const struct cd_key_record *record, struct cd_jwk **ret,
                             struct cd_error *reterr);
+/* Its public key, a reference of the caller's. CD_INVALID_REQUEST where record->public_jwk, which is what is
+ * published, is damaged. */
+cd_status cd_keyring_read_public(const struct cd_key_record *record, struct cd_jwk **ret, struct cd_error *reterr);

@@ -18,7 +18,7 @@ struct cd_operator {
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key that the master key gives for them */
-        struct cd_strs scopes;         /* all that exist */
+        struct cd_strs scopes;         /* all that exist; for users too */
         struct cd_strs configured;     /* ids that are no longer free, nor as names: those of the configuration */
         cd_str default_audience;       /* of a client that is given none */
         /* Shows a new secret before it counts: where that fails, so does the call, and nothing is changed (LESSONS 38).

@@ -119,6 +119,7 @@ struct cd_client_record {
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
+        cd_str alg; /* of its tokens, "RS256"; empty: that of the setting tokens.alg */
         cd_time created_at, changed_at;
         /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens carry it, so those of
          * a client that was removed stay dead where another one is given its id. */

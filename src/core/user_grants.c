@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "core/oauth/scope.h"
 
 struct grant {
         cd_str name;
@@ -16,6 +17,8 @@ struct grants {
         struct grant *items;
         size_t count;
 };
+
+static const cd_str scope_name = CD_STR_INIT("scope");
 
 bool cd_user_grants_is_reserved(cd_str name)
 {
@@ -50,7 +53,7 @@ static cd_status check_name(cd_str name, struct cd_error *reterr)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is not UTF-8");
         if (cd_str_has_control(name))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name has a control character in it");
-        if (cd_user_grants_is_reserved(name))
+        if (cd_user_grants_is_reserved(name) && !cd_str_eq(name, scope_name))
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "tokens give this name a meaning of their own");
         return CD_OK;
 }
@@ -82,6 +85,47 @@ static cd_status check_value(const struct cd_json *node, cd_str name, unsigned d
         return status;
 }
 
+static bool exists(struct cd_strs scopes, cd_str word)
+{
+        size_t i = 0;
+
+        while (i < scopes.count && !cd_str_eq(scopes.items[i], word))
+                i++;
+        return i < scopes.count;
+}
+
+/* Between two spaces too many, and in an empty text, stands an empty word, which is no scope. */
+static cd_status check_scope(const struct cd_json *value, struct cd_strs scopes, struct cd_error *reterr)
+{
+        cd_str rest = value->text, word;
+
+        if (value->type != CD_JSON_STRING)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, scope_name, "must be a string");
+        while (cd_str_take_until(&rest, ' ', &word)) {
+                if (!cd_scope_token_is_valid(word))
+                        return cd_fail_field(reterr, CD_INVALID_REQUEST, scope_name,
+                                             "must be scopes with one space between them");
+                if (!exists(scopes, word))
+                        return cd_failf(reterr, CD_INVALID_REQUEST, scope_name,
+                                        "\"%.*s\" does not exist; add it to the setting \"scopes\" first",
+                                        CD_STR_ARG(cd_str_slice(word, 0, 100)));
+        }
+        return CD_OK;
+}
+
+static const struct grant *find(const struct grants *grants, cd_str name)
+{
+        for (size_t i = 0; i < grants->count; i++)
+                if (cd_str_eq(grants->items[i].name, name))
+                        return &grants->items[i];
+        return NULL;
+}
+
+static bool is_there(const struct grant *grant)
+{
+        return grant && grant->value && grant->value->type != CD_JSON_NULL;
+}
+
 static cd_status write_grants(const struct grants *grants, struct cd_buf *buf, struct cd_error *reterr)
 {
         bool is_first = true;
@@ -89,7 +133,7 @@ static cd_status write_grants(const struct grants *grants, struct cd_buf *buf, s
         cd_buf_add_char(buf, '{');
         for (size_t i = 0; i < grants->count; i++) {
                 const struct grant *grant = &grants->items[i];
-                if (!grant->value || grant->value->type == CD_JSON_NULL)
+                if (!is_there(grant))
                         continue;
                 cd_status status = check_name(grant->name, reterr);
                 if (status == CD_OK)
@@ -157,14 +201,56 @@ static cd_status read_grants(struct cd_arena *arena, cd_str text, size_t more, s
         return CD_OK;
 }
 
-cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, cd_str *ret, struct cd_error *reterr)
+static cd_status check_and_finish(struct cd_arena *arena, const struct grants *grants, struct cd_strs scopes,
+                                  cd_str *ret, struct cd_error *reterr)
+{
+        const struct grant *scope = find(grants, scope_name);
+        cd_status status = is_there(scope) ? check_scope(scope->value, scopes, reterr) : CD_OK;
+
+        return status == CD_OK ? finish(arena, grants, ret, reterr) : status;
+}
+
+cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret,
+                                   struct cd_error *reterr)
 {
         struct grants grants;
 
         if (text.len == 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the grants are not a JSON object");
         cd_status status = read_grants(arena, text, 0, &grants, reterr);
-        return status == CD_OK ? finish(arena, &grants, ret, reterr) : status;
+        return status == CD_OK ? check_and_finish(arena, &grants, scopes, ret, reterr) : status;
+}
+
+cd_status cd_user_grants_split(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret_extra,
+                               cd_str *ret_scope, struct cd_error *reterr)
+{
+        struct grants grants;
+        struct cd_buf buf;
+        cd_str word, rest = { NULL, 0 };
+
+        cd_status status = read_grants(arena, text, 0, &grants, reterr);
+        if (status != CD_OK)
+                return status;
+        for (size_t i = 0; i < grants.count; i++) {
+                struct grant *grant = &grants.items[i];
+                if (!cd_str_eq(grant->name, scope_name))
+                        continue;
+                if (is_there(grant) && grant->value->type != CD_JSON_STRING)
+                        return cd_fail_field(reterr, CD_INVALID_REQUEST, scope_name, "must be a string");
+                rest = is_there(grant) ? grant->value->text : rest;
+                grant->value = NULL;
+        }
+        cd_buf_init(&buf, arena, CD_USER_GRANTS_MAX);
+        while (cd_str_take_word(&rest, &word)) {
+                if (!exists(scopes, word))
+                        continue;
+                if (buf.len)
+                        cd_buf_add_char(&buf, ' ');
+                cd_buf_add(&buf, word);
+        }
+        if (cd_buf_view(&buf, ret_scope) != CD_OK)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        return finish(arena, &grants, ret_extra, reterr);
 }
 
 static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, const struct cd_json **ret,
@@ -213,13 +299,13 @@ static cd_status assign(struct cd_arena *arena, struct grants *grants, cd_str as
         return status;
 }
 
-cd_status cd_user_grants_assign(struct cd_arena *arena, cd_str grants, const cd_str *assignments, size_t count,
-                                cd_str *ret, struct cd_error *reterr)
+cd_status cd_user_grants_assign(struct cd_arena *arena, cd_str grants, struct cd_strs assignments,
+                                struct cd_strs scopes, cd_str *ret, struct cd_error *reterr)
 {
         struct grants list;
 
-        cd_status status = read_grants(arena, grants, count, &list, reterr);
-        for (size_t i = 0; i < count && status == CD_OK; i++)
-                status = assign(arena, &list, assignments[i], reterr);
-        return status == CD_OK ? finish(arena, &list, ret, reterr) : status;
+        cd_status status = read_grants(arena, grants, assignments.count, &list, reterr);
+        for (size_t i = 0; i < assignments.count && status == CD_OK; i++)
+                status = assign(arena, &list, assignments.items[i], reterr);
+        return status == CD_OK ? check_and_finish(arena, &list, scopes, ret, reterr) : status;
 }

@@ -41,6 +41,8 @@ enum cd_alg cd_alg_from_name(cd_str name)
         for (size_t i = CD_ALG_NONE + 1; i < CD_LEN(alg_names); i++)
                 if (cd_str_eq(name, alg_names[i]))
                         return (enum cd_alg)i;
+        if (cd_str_eq(name, CD_STR("Ed25519")))
+                return CD_ALG_EDDSA;
         return CD_ALG_NONE;
 }
 
@@ -71,6 +73,35 @@ static cd_status read_ec(EVP_PKEY *pkey, struct numbers *ret, struct cd_error *r
         return CD_OK;
 }
 
+static unsigned remainder_of(const unsigned char *number, size_t len, unsigned divisor)
+{
+        unsigned rest = 0;
+
+        for (size_t i = 0; i < len; i++)
+                rest = (rest << 8 | number[i]) % divisor;
+        return rest;
+}
+
+/* Whether the modulus is a power of 65537 by each of the small primes, as those of one smart card library are, whose
+ * keys can be factored (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 4). Of other keys, one in
+ * 2^27 looks so. */
+static bool has_roca_weakness(const unsigned char *modulus, size_t len)
+{
+        static const unsigned char primes[] = { 3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                                47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+                                                107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
+
+        for (size_t i = 0; i < CD_LEN(primes); i++) {
+                unsigned rest = remainder_of(modulus, len, primes[i]), power = 1;
+                do
+                        power = power * (65537 % primes[i]) % primes[i];
+                while (power != 1 && power != rest);
+                if (power != rest)
+                        return false;
+        }
+        return true;
+}
+
 static cd_status read_rsa(EVP_PKEY *pkey, struct numbers *ret, struct cd_error *reterr)
 {
         int bits = EVP_PKEY_get_bits(pkey);
@@ -80,6 +111,9 @@ static cd_status read_rsa(EVP_PKEY *pkey, struct numbers *ret, struct cd_error *
         if (!get_number(pkey, OSSL_PKEY_PARAM_RSA_N, ret->first, sizeof(ret->first), 0, &ret->first_len) ||
             !(ret->first[ret->first_len - 1] & 1))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the modulus is even");
+        if (has_roca_weakness(ret->first, ret->first_len))
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "the RSA key has the ROCA weakness (CVE-2017-15361); make a new key");
         if (!get_number(pkey, OSSL_PKEY_PARAM_RSA_E, ret->second, RSA_EXPONENT_MAX, 0, &ret->second_len) ||
             ret->second_len == 0 || !(ret->second[ret->second_len - 1] & 1) ||
             (ret->second_len == 1 && ret->second[0] < 3))

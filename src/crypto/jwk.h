@@ -11,9 +11,14 @@ enum cd_alg {
         CD_ALG_EDDSA, /* RFC 8037, Ed25519 only */
 };
 
+enum {
+        CD_ALG_COUNT = CD_ALG_EDDSA + 1, /* of an array that is indexed by enum cd_alg */
+};
+
 /* "ES256" and so on. Static storage. */
 cd_str cd_alg_name(enum cd_alg alg);
-enum cd_alg cd_alg_from_name(cd_str name); /* CD_ALG_NONE where unknown */
+/* CD_ALG_NONE where unknown. "Ed25519" is CD_ALG_EDDSA too (RFC 9864 §2.2). */
+enum cd_alg cd_alg_from_name(cd_str name);
 
 struct cd_jwk;
 struct cd_json;
@@ -22,11 +27,13 @@ struct cd_json;
 cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error *reterr);
 /* An RSA key of 2048, 3072 or 4096 bits; any other number is CD_INVALID_REQUEST. */
 cd_status cd_jwk_generate_rsa(unsigned bits, struct cd_jwk **ret, struct cd_error *reterr);
-/* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key; an RSA
- * key of under 2048 bits or another curve is CD_INVALID_REQUEST. Encrypted PEM is refused, never asked for. */
+/* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key;
+ * an RSA key of under 2048 bits or with the ROCA weakness, or another curve, is CD_INVALID_REQUEST. Encrypted PEM is
+ * refused, never asked for. */
 cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *reterr);
 /* One JWK object: EC P-256, RSA, OKP Ed25519, public or private. Refused: symmetric keys, "use" other than "sig", "key_ops"
- * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length. */
+ * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length,
+ * RSA keys with the ROCA weakness. */
 cd_status cd_jwk_from_json(struct cd_arena *arena, const struct cd_json *object, struct cd_jwk **ret,
                            struct cd_error *reterr);
 struct cd_jwk *cd_jwk_ref(struct cd_jwk *jwk);
@@ -41,16 +48,26 @@ void cd_jwk_write_public(const struct cd_jwk *jwk, struct cd_buf *buf);
 /* The private key as PKCS#8 PEM, into the arena. CD_INVALID_REQUEST where it is public. */
 cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
 
+/* The public part as SubjectPublicKeyInfo PEM (RFC 7468 §13), into the arena. */
+cd_status cd_jwk_write_public_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret,
+                                  struct cd_error *reterr);
+
 /* A set of keys (RFC 7517 §5). Holds a reference to each. Immutable once filled. */
 struct cd_jwks {
         struct cd_jwk **keys;
         size_t count;
+        size_t skipped; /* entries of the text that were not usable */
 };
 
 void cd_jwks_done(struct cd_jwks *jwks);
-/* Takes a reference of its own. CD_INVALID_REQUEST where the kid is there already. */
+/* Takes a reference of its own. CD_INVALID_REQUEST where a key of that kid and alg is there already; keys of
+ * different algs may share a kid (RFC 7517 §4.5). */
 cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr);
-/* {"keys":[…]}; keys of unknown type, curve or use are skipped as RFC 7517 §5 says; two with one kid, or a symmetric key
- * among them, refuse the whole set. */
+/* {"keys":[…]} as others publish it: at most 256 KB and 100 entries. An entry that cannot be used (of unknown type,
+ * curve or use, malformed, symmetric, with a name given twice, or with the kid and alg of an earlier one) is skipped
+ * and costs no other (RFC 7517 §5, LESSONS 36). CD_NOT_FOUND where no entry is usable, with the reason of the first;
+ * CD_MALFORMED, CD_INVALID_REQUEST, CD_TOO_LARGE of the set as a whole; CD_NO_MEMORY. Where memory is out libcrypto
+ * may take a good key for a bad one, so a set with `skipped` entries is worth another look later, also where the
+ * text is the same. */
 cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
 void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf);

@@ -240,7 +240,7 @@ static cd_status check_purpose(const struct cd_json *object, enum cd_alg alg, st
                 return status;
         if (use.ptr && !cd_str_eq(use, CD_STR("sig")))
                 return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("use"), "use is not sig");
-        if (name.ptr && !cd_str_eq(name, cd_alg_name(alg)))
+        if (name.ptr && cd_alg_from_name(name) != alg)
                 return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("alg"), "alg does not fit the key");
         return check_key_ops(object, reterr);
 }

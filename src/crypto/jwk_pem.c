@@ -96,15 +96,19 @@ cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *rete
         return cd_fail(reterr, CD_INVALID_REQUEST, "no key in the PEM");
 }
 
-cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+static int write_private(BIO *bio, const EVP_PKEY *pkey)
 {
-        char *text = NULL;
+        return PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL);
+}
 
-        if (!jwk->is_private)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the key is public");
+static cd_status write_pem(const struct cd_jwk *jwk, int (*write)(BIO *, const EVP_PKEY *), struct cd_arena *arena,
+                           cd_str *ret, struct cd_error *reterr)
+{
         BIO *bio = BIO_new(BIO_s_mem()); /* wiped when freed */
         cd_str copy = { NULL, 0 };
-        if (bio && PEM_write_bio_PKCS8PrivateKey(bio, jwk->pkey, NULL, NULL, 0, NULL, NULL) == 1) {
+        char *text = NULL;
+
+        if (bio && write(bio, jwk->pkey) == 1) {
                 long len = BIO_get_mem_data(bio, &text);
                 copy = cd_arena_copy(arena, cd_str_of(text, (size_t)len));
         }
@@ -115,4 +119,17 @@ cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_
         }
         *ret = copy;
         return CD_OK;
+}
+
+cd_status cd_jwk_write_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+{
+        if (!jwk->is_private)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the key is public");
+        return write_pem(jwk, write_private, arena, ret, reterr);
+}
+
+cd_status cd_jwk_write_public_pem(const struct cd_jwk *jwk, struct cd_arena *arena, cd_str *ret,
+                                  struct cd_error *reterr)
+{
+        return write_pem(jwk, PEM_write_bio_PUBKEY, arena, ret, reterr);
 }

@@ -18,10 +18,11 @@ struct cd_jws {
 cd_status cd_jws_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str typ, cd_str payload, cd_str *ret,
                       struct cd_error *reterr);
 
-/* Every one of these is CD_INVALID_TOKEN (LESSONS 17, 18): not three canonical base64url parts; a header that is not a JSON object
- * with unique names; alg unknown, none, or other than the key's; jwk, jku, x5u, x5c, x5t, crit, zip, b64 or cty "JWT" in the
- * header; no key of that kid (a token without kid passes only where the set has exactly one key of that alg); a signature
- * of the wrong length, in DER, with r or s zero or out of range, or that does not match. Nothing is ever fetched. */
+/* Every one of these is CD_INVALID_TOKEN (LESSONS 17, 18): not three canonical base64url parts; a header that is not
+ * a JSON object with unique names; alg unknown, none, or other than the key's; jwk, x5u, x5c, crit, zip, b64 or cty
+ * "JWT" in the header (jku, x5t and x5t#S256 are ignored); no key of that kid (a token without kid passes only where
+ * the set has exactly one key of that alg); a signature of the wrong length, in DER, with r or s zero or out of
+ * range, or that does not match. Nothing is ever fetched. */
 cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
                         struct cd_error *reterr);
 /* The same parse and the same refusals, the key's included, without looking at the signature: for a token that is recognised by

@@ -17,8 +17,9 @@ cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
                       cd_str *ret, struct cd_error *reterr);
 
 struct cd_jwt_expect {
-        cd_str typ; /* required; compared without case, "application/" in front is allowed (RFC 9068 §4) */
-        cd_str iss; /* required, exact */
+        cd_str typ;         /* required; compared without case, "application/" in front is allowed (RFC 9068 §4) */
+        bool allows_no_typ; /* a token without typ in its header passes too; it is then no access token of RFC 9068 */
+        cd_str iss;         /* required, exact */
         cd_str aud; /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
         cd_time now;
         cd_time leeway; /* seconds that exp and nbf may be missed by, for clocks that differ (RFC 7519 §4.1.4) */
@@ -27,8 +28,10 @@ struct cd_jwt_expect {
         bool is_foreign;
 };
 
-/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in the arena.
- * A claim of the wrong type, a number that is not an integer (1e400, "1", 1.5), or a name given twice is CD_INVALID_TOKEN. */
+/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in
+ * the arena. A claim of the wrong type, a time that is not digits with or without a fraction (1e400, "1"), or a name
+ * given twice is CD_INVALID_TOKEN. A fraction (RFC 7519 §2) makes no token live longer: exp and iat are rounded
+ * down, nbf up. */
 cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
                         const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */

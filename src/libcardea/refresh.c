@@ -30,25 +30,22 @@ void cd_refresher_done(struct cd_refresher *refresher)
         pthread_mutex_destroy(&refresher->lock);
 }
 
-/* An empty set is no answer: it is far more often a fault than a wish, and the keys of before are better than none. */
+/* A set without a usable key is no answer: it is far more often a fault than a wish, and the earlier keys are better
+ * than none. */
 static cd_status parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
 {
-        cd_status status = cd_jwks_parse(arena, text, ret, reterr);
+        struct cd_error why;
+        cd_status status = cd_jwks_parse(arena, text, ret, &why);
+
+        if (status == CD_OK)
+                return CD_OK;
         if (status == CD_NO_MEMORY)
-                return status;
-        if (status != CD_OK) {
-                struct cd_error why = *reterr;
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "what was fetched is no set of keys: %s",
-                                why.reason);
-        }
-        if (ret->count == 0) {
-                cd_jwks_done(ret);
-                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the set has no key that is supported");
-        }
-        return CD_OK;
+                return cd_fail(reterr, status, why.reason);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the key set cannot be used: %.340s", why.reason);
 }
 
-/* The same text is the same keys: then those in use stay, and with them what was set up for them. */
+/* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry
+ * was skipped: that may have been for want of memory, so such a text is judged anew each time. */
 static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd_str text, struct cd_error *reterr)
 {
         struct cd_refresher *refresher = &verifier->refresher;
@@ -63,10 +60,11 @@ static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd
         status = parse(arena, text, &keys, reterr);
         if (status != CD_OK)
                 return status;
+        bool is_whole = keys.skipped == 0;
         if (cd_keyring_publish(&verifier->keyring, &keys) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a set of keys");
         memcpy(refresher->digest, digest, sizeof(digest));
-        refresher->has_digest = true;
+        refresher->has_digest = is_whole;
         return CD_OK;
 }
 
@@ -80,7 +78,7 @@ static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
         cd_status status = verifier->ports.read(verifier->source, &arena, &text, reterr);
         if (status == CD_OK && text.ptr) {
                 status = take_over(verifier, &arena, text, reterr);
-                if (status == CD_OK)
+                if (status == CD_OK && verifier->refresher.has_digest)
                         verifier->ports.keep(verifier->source);
         }
         cd_arena_done(&arena);

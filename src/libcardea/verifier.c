@@ -74,7 +74,7 @@ static cd_status check_strings(const cardea_options *options, struct cd_error *r
 /* A copy with what a caller of a later or an earlier version does not know or does not have. */
 static cd_status read_options(const cardea_options *options, cardea_options *ret, struct cd_error *reterr)
 {
-        const unsigned known = CARDEA_ALLOW_HTTP | CARDEA_EAGER;
+        const unsigned known = CARDEA_ALLOW_HTTP | CARDEA_EAGER | CARDEA_ALLOW_NO_TYP;
 
         if (!options || options->size == 0 || options->size > sizeof(*options))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the options were made for another version of the library");
@@ -102,6 +102,7 @@ static cd_status fill(cardea_verifier *verifier, const cardea_options *options, 
                 .aud = cd_arena_copy(&verifier->arena, cd_str_from_c(options->audience)),
                 .leeway = options->leeway_s,
                 .is_foreign = true,
+                .allows_no_typ = options->flags & CARDEA_ALLOW_NO_TYP,
         };
         if (!verifier->expect.typ.ptr || !verifier->expect.iss.ptr || !verifier->expect.aud.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a verifier");

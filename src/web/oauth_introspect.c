@@ -65,6 +65,8 @@ static cd_status encode_active(struct cd_arena *arena, const struct cd_claims *c
                 add_member(&buf, CD_STR(",\"scope\":"), claims->scope);
         add_member(&buf, CD_STR(",\"client_id\":"), claims->client_id);
         add_member(&buf, CD_STR(",\"sub\":"), claims->sub);
+        if (!cd_str_eq(claims->sub, claims->client_id)) /* a user's, not the client's own */
+                add_member(&buf, CD_STR(",\"username\":"), claims->sub);
         add_member(&buf, CD_STR(",\"aud\":"), claims->aud);
         add_member(&buf, CD_STR(",\"iss\":"), claims->iss);
         add_member(&buf, CD_STR(",\"jti\":"), claims->jti);

@@ -13,6 +13,7 @@ static struct cd_client_record some_client(const char *id)
                 .scopes = { two_scopes, 2 },
                 .audience = CD_STR("https://api.example"),
                 .introspect = { one_audience, 1 },
+                .alg = CD_STR("RS256"),
                 .created_at = 100,
                 .changed_at = 101,
         };
@@ -56,6 +57,7 @@ static void a_client_is_listed_with_every_field_as_given(void **state)
         assert_str(client.audience, "https://api.example");
         assert_int_equal(client.introspect.count, 1);
         assert_str(client.introspect.items[0], "https://api.example/\"\xe2\x82\xac\"");
+        assert_str(client.alg, "RS256");
         assert_int_equal(client.created_at, 100);
         assert_int_equal(client.changed_at, 101);
         assert_int_equal(client.generation, get_versions(s).clients);
@@ -67,12 +69,13 @@ static void a_client_without_lists_has_none(void **state)
         struct cd_client_record given = some_client("app");
 
         given.scopes = given.introspect = (struct cd_strs){ 0 };
-        given.audience = CD_STR("");
+        given.audience = given.alg = CD_STR("");
         assert_status(s->store->clients->add(s->store, &given, NULL, &s->error), CD_OK);
         struct cd_client_record client = list(s).items[0];
         assert_int_equal(client.scopes.count, 0);
         assert_int_equal(client.introspect.count, 0);
         assert_str(client.audience, "");
+        assert_str(client.alg, "");
         assert_int_equal(count_events(s), 0);
 }
 

@@ -27,18 +27,24 @@ static void try_name(struct cd_arena *arena, cd_str text)
         must(cd_user_name_canonical(arena, name, &again, NULL) == CD_OK && cd_str_eq(name, again));
 }
 
+static const cd_str scope_items[] = { CD_STR_INIT("read"), CD_STR_INIT("a") };
+static const struct cd_strs scopes = { scope_items, CD_LEN(scope_items) };
+
 /* What is stored says no registered claim, is no longer than it may be, and stays as it is when it is read again. */
 static void check_stored(struct cd_arena *arena, cd_str stored)
 {
         const struct cd_json *object;
-        cd_str again;
+        cd_str again, extra, scope;
 
         must(stored.len <= CD_USER_GRANTS_MAX && cd_str_is_utf8(stored));
         must(cd_json_parse(arena, stored, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK);
         must(object->type == CD_JSON_OBJECT);
         for (const struct cd_json *m = object->child; m; m = m->next)
-                must(m->type != CD_JSON_NULL && !cd_user_grants_is_reserved(m->name));
-        must(cd_user_grants_canonical(arena, stored, &again, NULL) == CD_OK && cd_str_eq(stored, again));
+                must(m->type != CD_JSON_NULL &&
+                     (cd_str_eq(m->name, CD_STR("scope")) || !cd_user_grants_is_reserved(m->name)));
+        must(cd_user_grants_split(arena, stored, scopes, &extra, &scope, NULL) == CD_OK &&
+             extra.len + scope.len <= stored.len + 2);
+        must(cd_user_grants_canonical(arena, stored, scopes, &again, NULL) == CD_OK && cd_str_eq(stored, again));
 }
 
 static void try_grants(struct cd_arena *arena, cd_str text)
@@ -46,7 +52,7 @@ static void try_grants(struct cd_arena *arena, cd_str text)
         struct cd_error err = { 0 };
         cd_str stored;
 
-        if (cd_user_grants_canonical(arena, text, &stored, &err) == CD_OK)
+        if (cd_user_grants_canonical(arena, text, scopes, &stored, &err) == CD_OK)
                 check_stored(arena, stored);
         else
                 must(err.reason[0]);
@@ -61,7 +67,7 @@ static void try_assignments(struct cd_arena *arena, cd_str text)
         cd_str_take_until(&text, '\n', &grants);
         while (count < CD_LEN(list) && cd_str_take_until(&text, '\n', &list[count]))
                 count++;
-        if (cd_user_grants_assign(arena, grants, list, count, &stored, &err) == CD_OK)
+        if (cd_user_grants_assign(arena, grants, (struct cd_strs){ list, count }, scopes, &stored, &err) == CD_OK)
                 check_stored(arena, stored);
         else
                 must(err.reason[0]);

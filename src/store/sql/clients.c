@@ -3,7 +3,7 @@
 #include "store/sql/kinds.h"
 #include "store/sql/rows.h"
 
-#define CLIENT_COLUMNS "id, secret, grants, scopes, audience, introspect, created_at, changed_at, generation"
+#define CLIENT_COLUMNS "id, secret, grants, scopes, audience, introspect, alg, created_at, changed_at, generation"
 
 enum {
         ADD_ARENA = 16 << 20, /* bytes, for the lists of one client */
@@ -27,6 +27,7 @@ static cd_status take_client(void *arg, const struct cd_sql_value *columns, stru
         client->scopes = cd_sql_read_strings(&reader);
         client->audience = cd_sql_read_text(&reader);
         client->introspect = cd_sql_read_strings(&reader);
+        client->alg = cd_sql_read_text(&reader);
         client->created_at = cd_sql_read_integer(&reader);
         client->changed_at = cd_sql_read_integer(&reader);
         client->generation = cd_sql_read_integer(&reader);
@@ -35,7 +36,8 @@ static cd_status take_client(void *arg, const struct cd_sql_value *columns, stru
 
 static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", 0, 9 };
+        static const struct cd_sql_statement statement = { "SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", 0,
+                                                           10 };
         struct cd_sql_list *list = arg;
 
         list->count = 0;
@@ -62,9 +64,9 @@ struct adding {
 static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "INSERT INTO clients (" CLIENT_COLUMNS
-                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                                                            " ON CONFLICT (id) DO NOTHING",
-                                                           9, 0 };
+                                                           10, 0 };
         const struct adding *adding = arg;
         const struct cd_client_record *client = adding->client;
         int64_t generation, changed = 0;
@@ -79,6 +81,7 @@ static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_e
                 cd_sql_text(adding->scopes),
                 cd_sql_text(client->audience),
                 cd_sql_text(adding->introspect),
+                cd_sql_text(client->alg),
                 cd_sql_integer(client->created_at),
                 cd_sql_integer(client->changed_at),
                 cd_sql_integer(generation),

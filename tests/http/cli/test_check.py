@@ -1,11 +1,15 @@
 """cardea check: every finding, with setting, position, source and fix."""
 import json
+import math
 import os
 import re
+import secrets
 import socket
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .commands import listen_somewhere, run
 
@@ -31,14 +35,14 @@ def make_key(folder, mode=0o600):
 
 def test_a_good_file_has_only_ok_lines(config, tmp_path):
     make_key(tmp_path)
-    got = run("check", "--config", config(GOOD), env={"CD_SECRET": "hush-hush"})
+    got = run("check", "--config", config(GOOD), env={"CD_SECRET": "hush-hush-hush-hush"})
     assert got.returncode == 0, got.stdout
     lines = got.stdout.splitlines()
     assert lines[-1] == "0 errors, 0 warnings"
     assert all(line.startswith("ok    ") for line in lines[:-1])
     assert any("listen[0]: 127.0.0.1:0 can be listened on" in line for line in lines)
     assert any("signing_key: ES256, kid " in line and "(from file signing.pem)" in line for line in lines)
-    assert "hush-hush" not in got.stdout + got.stderr
+    assert "hush-hush-hush-hush" not in got.stdout + got.stderr
 
 
 def test_every_mistake_is_one_line_with_position_and_fix(config):
@@ -57,11 +61,36 @@ def test_every_mistake_is_one_line_with_position_and_fix(config):
 
 def test_a_secret_file_that_others_can_read_is_refused(config, tmp_path):
     make_key(tmp_path, 0o644)
-    got = run("check", f"--config={config(GOOD)}", env={"CD_SECRET": "s"})
+    got = run("check", f"--config={config(GOOD)}", env={"CD_SECRET": "a secret of the client"})
     assert got.returncode == 2
     assert (f"signing_key: holds a secret from a file that other users of this machine can read (from file signing.pem); "
             f"chmod 600 {tmp_path}/signing.pem") in got.stdout
     assert got.stdout.splitlines()[-1] == "1 error, 0 warnings"
+
+
+def roca_prime():
+    """As the flawed library made them (CVE-2017-15361)."""
+    small = [p for p in range(2, 168) if all(p % q for q in range(2, p))]
+    product = math.prod(small)
+    while True:
+        p = secrets.randbits(1025 - product.bit_length()) * product + pow(65537, secrets.randbits(60), product)
+        if p.bit_length() == 1024 and p >> 1022 == 3 and (p - 1) % 65537 and all(pow(a, p - 1, p) == 1 for a in (2, 3, 5, 7)):
+            return p
+
+
+def test_a_signing_key_that_can_be_factored_is_refused(config, tmp_path):
+    p, q = roca_prime(), roca_prime()
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    key = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(65537, p * q))
+    pem = key.private_key().private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                          serialization.NoEncryption())
+    (tmp_path / "signing.pem").write_bytes(pem)
+    (tmp_path / "signing.pem").chmod(0o600)
+    path = config("tokens: { alg: RS256 }\nsigning_key: ${file:signing.pem}\n")
+    for command in ("check", "serve"):
+        got = run(command, "--config", path)
+        assert got.returncode == 2
+        assert "signing_key: does not parse: the RSA key has the ROCA weakness (CVE-2017-15361)" in got.stdout + got.stderr
 
 
 def test_a_taken_port_is_a_warning_and_a_foreign_address_an_error(config):

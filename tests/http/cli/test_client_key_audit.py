@@ -6,7 +6,9 @@ import ssl
 import subprocess
 import urllib.request
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from .administration import DEADLINE, Installation, within
 from .commands import CARDEA
@@ -76,6 +78,20 @@ def test_a_running_server_sees_a_new_client_a_new_secret_and_its_end(served):
     assert within(SECOND, lambda: not gets_token(served, "job", new["secret"]))
 
 
+@pytest.mark.parametrize("alg", ["RS256", "EdDSA"])
+def test_a_clients_tokens_are_signed_with_its_own_alg(served, alg):
+    secret = add_client(served, "own" + alg, "--grant-type", "client_credentials", "--alg", alg, "--introspect",
+                        f"https://localhost:{served.port}")
+    assert within(SECOND, lambda: gets_token(served, "own" + alg, secret))
+    token = served.client_token("own" + alg, secret)[1]["access_token"]
+    header = jwt.get_unverified_header(token)
+    assert header["alg"] == alg and header["kid"] in jwks(served)
+    assert served.request("/oauth/introspect", "own" + alg, secret, b"token=" + token.encode())[1]["active"]
+    assert served.rows("client", "show", "own" + alg)[0]["alg"] == alg
+    assert served.rows("client", "show", "filed")[0]["alg"] == "ES256"
+    assert jwt.get_unverified_header(served.client_token("filed", "filed-secret")[1]["access_token"])["alg"] == "ES256"
+
+
 def test_a_removed_clients_tokens_stay_dead_where_its_id_is_given_again(served):
     api = "https://again.example.org"
     watch = add_client(served, "watch", "--introspect", api)
@@ -136,6 +152,8 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["client", "add", "x"], 2, "grant-type: the client may do nothing"),
     (["client", "add", "x", "--grant-type", "pasword"], 2, 'grant-type: unknown grant "pasword"; did you mean "password"?'),
     (["client", "add", "x", "--grant-type", "password", "--scope", "admin"], 2, 'scope: "admin" does not exist'),
+    (["client", "add", "x", "--grant-type", "password", "--alg", "HS256"], 2,
+     'alg: must be ES256, RS256 or EdDSA, not "HS256"'),
     (["client", "add", "a b", "--grant-type", "password"], 2, "id: must be 1 to 256 visible ASCII"),
     (["client", "add", "filed", "--grant-type", "password"], 4, 'id: client "filed" is in the configuration'),
     (["client", "add", "twice", "--grant-type", "password"], 4, 'id: client "twice" exists already'),
@@ -148,10 +166,11 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["key", "generate", "--alg", "HS256"], 2, '--alg must be ES256, RS256 or EdDSA, not "HS256"'),
     (["key", "generate", "--bits", "1024"], 2, '--bits must be 2048 or 3072, not "1024"'),
     (["key", "generate", "--alg", "EdDSA", "--bits", "2048"], 2, "--bits is for RS256 only"),
-    (["key", "rotate", "--alg", "EdDSA"], 3, ""),
     (["key", "retire"], 2, "name a key: cardea key retire KID"),
     (["key", "retire", "nothing"], 3, ""),
-    (["key", "export", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "--kid", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "--pem", "--kid", "nothing"], 3, 'there is no key "nothing"'),
+    (["key", "export", "nothing"], 2, '"nothing" is one argument too many'),
     (["audit", "tail", "-n", "many"], 2, '--lines must be a number from 0 to 100000, not "many"'),
     (["audit", "tial"], 2, 'unknown action "tial"; did you mean "tail"?'),
 ])
@@ -178,7 +197,19 @@ def test_a_rotated_key_is_published_within_a_second_and_signs_later(served):
     exported = json.loads(served.run("key", "export", check=0).stdout)["keys"]
     assert sorted(key["kid"] for key in exported) == sorted(jwks(served))
     assert all("d" not in key for key in exported)
-    assert json.loads(served.run("key", "export", "--", kid, check=0).stdout)["keys"][0]["kid"] == kid
+    assert [key["kid"] for key in json.loads(served.run("key", "export", "--kid", kid, check=0).stdout)["keys"]] == [kid]
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_a_key_exported_as_pem_is_the_published_one_and_one_only(served, alg):
+    kid = next(row["kid"] for row in served.rows("key", "list") if (row["alg"], row["state"]) == (alg, "signing"))
+    pem = served.run("key", "export", "--pem", "--kid=" + kid, check=0).stdout
+    assert pem.startswith("-----BEGIN PUBLIC KEY-----\n") and pem.count("-----BEGIN") == 1
+    published = next(key for key in json.loads(served.run("key", "export").stdout)["keys"] if key["kid"] == kid)
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert jwt.PyJWK(published).key.public_bytes(*form).decode() == pem
+    many = served.run("key", "export", "--pem")
+    assert (many.returncode, many.stdout) == (2, "") and "name it by --kid" in many.stderr and kid in many.stderr
 
 
 def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
@@ -190,8 +221,10 @@ def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
     assert within(SECOND, lambda: old not in jwks(served))
 
 
-def test_a_first_key_of_another_algorithm(served):
-    assert served.run("key", "generate", "--alg", "EdDSA", check=0).stdout.startswith("EdDSA key ")
+def test_a_first_key_of_another_algorithm(tmp_path):
+    made = Installation(tmp_path / "auth")
+    assert made.run("key", "rotate", "--alg", "EdDSA").returncode == 3
+    assert made.run("key", "generate", "--alg", "EdDSA", check=0).stdout.startswith("EdDSA key ")
 
 
 # --- audit, migrate -------------------------------------------------------------------------------------------------

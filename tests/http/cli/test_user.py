@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 
+import jwt
 import pytest
 
 from .administration import PASSWORD, Installation, at_terminal, exit_code, within
@@ -136,6 +137,21 @@ def test_a_wrong_master_key_is_refused(tmp_path):
     done = made.run("user", "list")
     assert done.returncode == 2 and "master_key" in done.stderr
     assert (other.folder / "master.key").read_text().strip() not in done.stderr
+
+
+def test_the_claim_scope_is_checked_and_is_the_scope_of_the_token(watched):
+    watched.run("user", "add", "scoped", "--grant", "scope=read write", "--grant", "role=editor", "--password-file", "-",
+                stdin=PASSWORD, check=0)
+    token = watched.login("scoped")[1]["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["scope"], claims["role"], claims["sub"]) == ("read write", "editor", "scoped")
+    said = watched.request("/oauth/introspect", "watch", watched.watch_secret, b"token=" + token.encode())[1]
+    assert (said["active"], said["scope"], said["username"], said["role"]) == (True, "read write", "scoped", "editor")
+    refused = watched.run("user", "grant", "scoped", "scope=read admin", check=2)
+    assert 'scope: "admin" does not exist; add it to the setting "scopes" first' in refused.stderr
+    watched.run("user", "grant", "scoped", "scope=[\"read\"]", check=2)
+    watched.run("user", "grant", "scoped", "scope=read", check=0)
+    assert jwt.decode(watched.login("scoped")[1]["token"], options={"verify_signature": False})["scope"] == "read"
 
 
 def test_a_password_file_that_others_can_read_is_refused(auth, tmp_path):
@@ -279,6 +295,22 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
     assert reasons["7"].startswith("hash: ") and "nonsense" not in done.stderr
     assert reasons["9"].startswith("grants.sub: ")
     auth.run("user", "show", "seven", check=0)
+
+
+@pytest.mark.parametrize("options", [[], ["--update"], ["--dry-run"], ["--dry-run", "--update"]])
+def test_names_that_differ_by_case_are_reported_with_both(tmp_path, options):
+    made = Installation(tmp_path / "auth")
+    made.run("user", "import", "-", stdin=blake2b("old", "x"), check=0)
+    lines = [blake2b("Ana", "a"), blake2b("bo", "b"), blake2b("ana", "c"), blake2b("ANA", "d"), blake2b("OLD", "e")]
+    done = made.run("user", "import", "-", *options, stdin="\n".join(lines), check=5)
+    said = dict(re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M))
+    both = 'name: "{}" and "Ana" of line 1 are one name: case does not count'
+    want = {"3": both.format("ana"), "4": both.format("ANA")}
+    if "--update" not in options:
+        want["5"] = 'name: "OLD" is user "old", who exists already'
+    assert said == want
+    counts = (2, 1, 2) if "--update" in options else (2, 0, 3)
+    assert re.findall(r"\d+", done.stdout) == list(map(str, counts))
 
 
 def test_update_replaces_those_who_are_there(auth):

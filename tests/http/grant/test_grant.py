@@ -70,7 +70,7 @@ def test_the_token_introspects_as_what_it_says(server):
     said = server.introspect(token)
     claims = server.verify(token)
     assert claims["role"] == "editor" and claims["projects"] == ["a", "b"]
-    assert said == {"active": True, "token_type": "Bearer", **claims}
+    assert said == {"active": True, "token_type": "Bearer", "username": "ana", **claims}
 
 
 def test_a_token_of_the_password_grant_is_the_same_user(server):

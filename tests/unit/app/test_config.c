@@ -283,6 +283,70 @@ static void one_client_more_is_refused(void **state)
         assert_string_equal(err.reason, "f.yaml:3:3: clients: has too many items (at most 4000)");
 }
 
+/* Whether the client gets this warning; NULL: none at all. */
+static bool warns(struct fixture *f, const char *client, const char *finding)
+{
+        cd_str text = cd_arena_printf(&f->arena, "clients: [{ introspect: ['http://localhost:5001'], %s }]\n", client);
+        size_t count = 0, fitting = 0;
+
+        check(f, text.ptr);
+        assert_int_equal(f->report.errors, 0);
+        for (const struct cd_finding *at = f->report.findings; at; at = at->next) {
+                cd_str said = cd_arena_copy(&f->arena, cd_finding_text(&f->report, at));
+                bool is_it = at->level == CD_FINDING_WARNING && strstr(said.ptr, "clients[0]");
+                count += is_it;
+                fitting += is_it && finding && strstr(said.ptr, finding);
+        }
+        return finding ? fitting == 1 && count == 1 : count == 0;
+}
+
+static void credentials_that_basic_needs_encoded_are_a_warning(void **state)
+{
+        struct fixture *f = *state;
+
+#define ENCODED                                                                                                        \
+        "has a character that HTTP Basic needs encoded (RFC 6749 section 2.3.1), and many clients send as it is; "     \
+        "use letters, digits, - . _ ~"
+        assert_true(warns(f, "secret: 0123456789abcde+, id: a", ": clients[0].secret: " ENCODED));
+        assert_true(warns(f, "secret: 0123456789abcde%, id: a", ": clients[0].secret: " ENCODED));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: a+b", ": clients[0].id: " ENCODED));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: a%b", ": clients[0].id: " ENCODED));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: 'a:b'", ": clients[0].id: " ENCODED));
+        assert_true(warns(f, "secret: 'a:b/c=d&e f-._~ü', id: https://a/b?c=d", ": clients[0].id: " ENCODED));
+        assert_true(warns(f, "secret: 'a:b/c=d&e f-._~ü', id: 'a/b=c d-._~ü'", NULL));
+#undef ENCODED
+}
+
+static void a_secret_that_can_be_guessed_is_a_warning(void **state)
+{
+        struct fixture *f = *state;
+        const char *finding = ": clients[0].secret: is shorter than 16 bytes and can be guessed; take a random "
+                              "one, as of: openssl rand -hex 32";
+
+        assert_true(warns(f, "secret: a, id: a", finding));
+        assert_true(warns(f, "secret: 0123456789abcde, id: a", finding));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: a", NULL));
+}
+
+static void without_a_store_an_alg_of_its_own_is_a_key_of_each_start(void **state)
+{
+        struct fixture *f = *state;
+        const char *finding = ": clients[0].alg: is not tokens.alg: a fresh key is made at each start, and "
+                              "tokens of the last "
+                              "one are refused; write store: sqlite:cardea.db and a master_key";
+
+        assert_true(
+                warns(f, "secret: 0123456789abcdef, id: a, grant_types: [client_credentials], alg: RS256", finding));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: a, grant_types: [client_credentials], alg: ES256", NULL));
+        assert_true(warns(f, "secret: 0123456789abcdef, id: a, alg: RS256", NULL)); /* it gets no tokens */
+        struct cd_error err;
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        assert_int_equal(cd_settings_decode(&f->report, CD_STR("clients: [{ id: a, secret: b, alg: HS256 }]\n"),
+                                            &cd_config_table, &f->config, &err),
+                         CD_INVALID_REQUEST);
+        assert_string_equal(err.reason, "f.yaml:1:36: clients[0].alg: must be ES256, RS256 or EdDSA");
+}
+
 static void an_audience_that_nobody_has_is_a_warning(void **state)
 {
         struct fixture *f = *state;
@@ -430,6 +494,9 @@ int main(void)
                 TEST(an_audience_that_nobody_has_is_a_warning),
                 TEST(the_audience_of_user_tokens_is_one_that_somebody_has),
                 TEST(where_a_store_may_have_clients_no_audience_is_a_warning),
+                TEST(credentials_that_basic_needs_encoded_are_a_warning),
+                TEST(a_secret_that_can_be_guessed_is_a_warning),
+                TEST(without_a_store_an_alg_of_its_own_is_a_key_of_each_start),
                 TEST(a_lifetime_is_whole_seconds),
                 TEST(a_store_needs_a_master_key_that_is_one),
                 TEST(what_is_no_store_is_refused),

@@ -221,6 +221,49 @@ static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
         assert_ptr_equal(core(f)->grant.key, core(f)->signing_key);
 }
 
+/* How the token that this client gets is signed. */
+static enum cd_alg alg_of(struct fixture *f)
+{
+        struct cd_jws jws;
+
+        assert_status(cd_jws_verify(&f->arena, core(f)->keys, issue(f), &jws, NULL), CD_OK);
+        return jws.alg;
+}
+
+static void a_clients_alg_signs_its_tokens(void **state)
+{
+        struct fixture *f = *state;
+
+        f->file_client.alg = CD_ALG_EDDSA;
+        begin(f);
+        assert_int_equal(core(f)->keys->count, 2);
+        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
+        assert_int_equal(alg_of(f), CD_ALG_EDDSA);
+        assert_true(is_active(f, issue(f)));
+}
+
+static void a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_client_record client = { .id = CD_STR("old-phone"),
+                                                 .grants = CD_GRANT_CLIENT_CREDENTIALS,
+                                                 .alg = CD_STR("RS256") };
+        const struct cd_audit_event event = { .at = NOON, .action = CD_STR("x"), .actor = CD_STR("x") };
+
+        begin(f);
+        assert_null(core(f)->by_alg[CD_ALG_RS256]);
+        assert_status(f->common.store->clients->add(f->common.store, &client, NULL, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_non_null(core(f)->by_alg[CD_ALG_RS256]);
+        assert_true(cd_jwk_is_private(core(f)->by_alg[CD_ALG_RS256]));
+        assert_int_equal(core(f)->keys->count, 2);
+        assert_int_equal(alg_of(f), CD_ALG_ES256); /* the others go on as before */
+        assert_status(f->common.store->clients->remove(f->common.store, client.id, &event, NULL), CD_OK);
+        assert_true(cd_follower_step(f->follower));
+        assert_null(core(f)->by_alg[CD_ALG_RS256]); /* sealed again */
+        assert_int_equal(core(f)->keys->count, 2);  /* and what it signed still verifies */
+}
+
 static void a_key_of_the_configuration_signs_in_place_of_the_stores(void **state)
 {
         struct fixture *f = *state;
@@ -626,6 +669,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_store_without_keys_gets_those_that_are_needed),
                 TEST(one_rsa_key_does_for_both_kinds_of_tokens),
+                TEST(a_clients_alg_signs_its_tokens),
+                TEST(a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client),
                 TEST(a_node_whose_clock_is_behind_signs_with_the_first_key_too),
                 TEST(a_key_of_the_configuration_signs_in_place_of_the_stores),
                 TEST(another_master_key_does_not_open_the_keys),

@@ -494,6 +494,43 @@ static void the_source_of_each_setting_is_remembered(void **state)
         ASSERT_STR(source->from, "env CD_TEST_A, file s");
 }
 
+static void a_secret_in_a_file_that_every_user_can_read_is_a_warning(void **state)
+{
+        static const struct {
+                const char *text;
+                mode_t mode;
+                size_t warnings;
+        } cases[] = {
+                { "key: k\nusers: [{ name: a, secret: b }]\n", 0644, 1 }, /* said once */
+                { "key: k\n", 0604, 1 },
+                { "key: k\n", 0640, 0 }, /* its group is whoever the operator means */
+                { "key: k\n", 0600, 0 },
+                { "key: ${env:CD_TEST_A}\n", 0644, 0 },
+                { "key: ''\n", 0644, 0 },
+                { "greeting: hi\n", 0644, 0 },
+        };
+        struct fixture *f = *state;
+        struct cd_error err;
+        char path[128];
+
+        setenv("CD_TEST_A", "x", 1);
+        snprintf(path, sizeof(path), "%s/s", f->folder);
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                put_file(f, cases[i].text, strlen(cases[i].text), cases[i].mode);
+                cd_report_init(&f->report, &f->arena, cd_str_from_c(path));
+                assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_OK);
+                assert_int_equal(f->report.warnings, cases[i].warnings);
+        }
+        put_file(f, "key: k\n", 7, 0644);
+        cd_report_init(&f->report, &f->arena, cd_str_from_c(path));
+        assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_OK);
+        cd_str want = cd_arena_printf(&f->arena,
+                                      "%s:1:6: key: is a secret in a file that every user of this machine can read; "
+                                      "chmod o= %s, or keep it in another file: ${file:PATH}",
+                                      path, path);
+        ASSERT_STR(cd_finding_text(&f->report, f->report.findings), want.ptr);
+}
+
 static void a_file_that_is_not_there_is_named(void **state)
 {
         struct fixture *f = *state;
@@ -719,6 +756,7 @@ int main(void)
                 TEST(every_mistake_is_found_in_one_run),
                 TEST(the_source_of_each_setting_is_remembered),
                 TEST(a_file_that_is_not_there_is_named),
+                TEST(a_secret_in_a_file_that_every_user_can_read_is_a_warning),
                 TEST(listen_addresses_and_networks_are_checked),
                 TEST(unix_sockets_and_sockets_of_systemd_have_their_own_forms),
                 TEST(an_item_of_listen_is_a_text_or_has_settings_of_its_own),

@@ -1,5 +1,7 @@
 #include "core/grant.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "crypto/jwt.h"
 #include "unit/core/fixture.h"
@@ -45,6 +47,20 @@ static void a_token_says_who_for_whom_and_what_the_user_may_do(void **state)
         assert_str(cd_json_find(jwt.object, CD_STR("role"))->text, "editor");
         assert_int_equal(cd_json_find(jwt.object, CD_STR("projects"))->count, 2);
         assert_null(cd_json_find(jwt.object, CD_STR("scope")));
+}
+
+static void a_users_scope_is_the_scope_of_the_token(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_grant_request ask = ask_as(f, "ana", "right");
+        struct cd_grant_token token;
+        struct cd_jws jws;
+
+        fixture_add_user(f, "ana", "right", "{\"scope\":\"read gone\",\"role\":\"editor\"}");
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_status(cd_jws_verify(&f->arena, &f->keys, token.token, &jws, NULL), CD_OK);
+        cd_str payload = cd_arena_copy(&f->arena, jws.payload);
+        assert_non_null(strstr(payload.ptr, "\"scope\":\"read\",\"role\":\"editor\"}"));
 }
 
 static void a_user_without_grants_gets_a_token_without_them(void **state)
@@ -259,6 +275,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_token_says_who_for_whom_and_what_the_user_may_do),
                 TEST(a_user_without_grants_gets_a_token_without_them),
+                TEST(a_users_scope_is_the_scope_of_the_token),
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
                 TEST(lesson_17_a_user_with_the_name_of_a_client_gets_no_token),
                 TEST(lesson_10_unknown_wrong_and_disabled_look_the_same),

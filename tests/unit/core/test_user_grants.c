@@ -8,21 +8,23 @@
 
 static struct cd_arena arena;
 static struct cd_error err;
+static const cd_str scope_items[] = { CD_STR_INIT("read"), CD_STR_INIT("write") };
+static const struct cd_strs scopes = { scope_items, 2 };
 
 static void assert_canonical(const char *text, const char *expected)
 {
         cd_str ret = { NULL, 0 };
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_OK);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
         assert_str(ret, expected);
         /* What is canonical stays as it is. */
-        assert_status(cd_user_grants_canonical(&arena, ret, &ret, &err), CD_OK);
+        assert_status(cd_user_grants_canonical(&arena, ret, scopes, &ret, &err), CD_OK);
         assert_str(ret, expected);
 }
 
 static void assert_refused(const char *text, const char *field, const char *reason)
 {
         cd_str ret;
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_INVALID_REQUEST);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, field);
         assert_string_equal(err.reason, reason);
 }
@@ -30,14 +32,17 @@ static void assert_refused(const char *text, const char *field, const char *reas
 static void assert_assigned(const char *grants, const char *assignment, const char *expected)
 {
         cd_str ret = { NULL, 0 }, list[] = { cd_str_from_c(assignment) };
-        assert_status(cd_user_grants_assign(&arena, cd_str_from_c(grants), list, 1, &ret, &err), CD_OK);
+        assert_status(
+                cd_user_grants_assign(&arena, cd_str_from_c(grants), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
+                CD_OK);
         assert_str(ret, expected);
 }
 
 static void assert_not_assigned(const char *assignment, const char *field, const char *reason)
 {
         cd_str ret, list[] = { cd_str_from_c(assignment) };
-        assert_status(cd_user_grants_assign(&arena, CD_STR("{}"), list, 1, &ret, &err), CD_INVALID_REQUEST);
+        assert_status(cd_user_grants_assign(&arena, CD_STR("{}"), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
+                      CD_INVALID_REQUEST);
         assert_string_equal(err.field, field);
         assert_string_equal(err.reason, reason);
 }
@@ -73,7 +78,7 @@ static void only_a_json_object_with_unique_names_is_taken(void **state)
 static void a_grant_cannot_overwrite_a_registered_claim(void **state)
 {
         static const char *const names[] = { "iss",       "sub",   "aud",     "exp", "nbf",   "iat",       "jti",
-                                             "client_id", "scope", "cnf",     "act", "nonce", "auth_time", "acr",
+                                             "client_id", "Scope", "cnf",     "act", "nonce", "auth_time", "acr",
                                              "amr",       "sid",   "may_act", "typ", "azp",   "events" };
 
         (void)state;
@@ -89,6 +94,56 @@ static void a_grant_cannot_overwrite_a_registered_claim(void **state)
                          "{\"roles\":1,\"groups\":2,\"entitlements\":3,\"subs\":{\"sub\":1}}");
 }
 
+static void a_scope_is_of_those_that_exist(void **state)
+{
+        const char *spaces = "must be scopes with one space between them";
+        cd_str grants;
+
+        (void)state;
+        assert_canonical("{\"a\":1,\"scope\":\"write read\"}", "{\"a\":1,\"scope\":\"write read\"}");
+        assert_canonical("{\"scope\":null}", "{}");
+        assert_assigned("{}", "scope=read", "{\"scope\":\"read\"}");
+        assert_assigned("{\"scope\":\"read\"}", "scope=null", "{}");
+        assert_refused("{\"scope\":\"read admin\"}", "scope",
+                       "\"admin\" does not exist; add it to the setting \"scopes\" first");
+        assert_not_assigned("scope=admin", "scope", "\"admin\" does not exist; add it to the setting \"scopes\" first");
+        assert_refused("{\"scope\":[\"read\"]}", "scope", "must be a string");
+        assert_not_assigned("scope=7", "scope", "must be a string");
+        assert_refused("{\"scope\":\"\"}", "scope", spaces);
+        assert_refused("{\"scope\":\"read  write\"}", "scope", spaces);
+        assert_refused("{\"scope\":\" read\"}", "scope", spaces);
+        assert_refused("{\"scope\":\"read\\u0000\"}", "scope", spaces);
+        assert_status(
+                cd_user_grants_canonical(&arena, CD_STR("{\"scope\":\"read\"}"), (struct cd_strs){ 0 }, &grants, &err),
+                CD_INVALID_REQUEST);
+}
+
+static void a_token_says_those_of_a_users_scopes_that_exist_still(void **state)
+{
+        static const struct {
+                const char *grants, *extra, *scope;
+        } cases[] = {
+                { "", "{}", "" },
+                { "{\"a\":1}", "{\"a\":1}", "" },
+                { "{\"a\":1,\"scope\":\"read gone write\",\"b\":2}", "{\"a\":1,\"b\":2}", "read write" },
+                { "{\"scope\":\"gone\"}", "{}", "" },
+        };
+        cd_str extra, scope;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_status(
+                        cd_user_grants_split(&arena, cd_str_from_c(cases[i].grants), scopes, &extra, &scope, &err),
+                        CD_OK);
+                assert_str(extra, cases[i].extra);
+                assert_str(scope, cases[i].scope);
+        }
+        assert_status(cd_user_grants_split(&arena, CD_STR("{\"scope\":7}"), scopes, &extra, &scope, &err),
+                      CD_INVALID_REQUEST);
+        assert_status(cd_user_grants_split(&arena, CD_STR("{\"sub\":\"x\"}"), scopes, &extra, &scope, &err),
+                      CD_INVALID_REQUEST);
+}
+
 static void a_name_of_a_grant_is_short_and_printable(void **state)
 {
         char text[CD_USER_GRANTS_NAME_MAX + 8] = "{\"";
@@ -97,7 +152,7 @@ static void a_name_of_a_grant_is_short_and_printable(void **state)
         (void)state;
         memset(text + 2, 'a', CD_USER_GRANTS_NAME_MAX);
         strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "\":1}");
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), &ret, &err), CD_OK);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
         strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "a\":1}");
         assert_refused(text, "", "a grant's name is longer than 64 bytes");
         assert_refused("{\"\":1}", "", "a grant's name is empty");
@@ -114,10 +169,10 @@ static void grants_are_bounded_in_bytes_depth_and_numbers(void **state)
         int head = sprintf(text, "{\"a\":\"");
         memset(text + head, 'x', sizeof(text) - (size_t)head);
         memcpy(text + CD_USER_GRANTS_MAX - 2, "\"}", 3);
-        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX), &ret, &err), CD_OK);
+        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX), scopes, &ret, &err), CD_OK);
         assert_int_equal(ret.len, CD_USER_GRANTS_MAX);
         memcpy(text + CD_USER_GRANTS_MAX - 2, "x\"}", 4);
-        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX + 1), &ret, &err),
+        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX + 1), scopes, &ret, &err),
                       CD_TOO_LARGE);
         assert_string_equal(err.reason, "the grants take more than 4096 bytes");
 
@@ -127,7 +182,7 @@ static void grants_are_bounded_in_bytes_depth_and_numbers(void **state)
         assert_canonical("{\"a\":1e300}", "{\"a\":1e300}");
 
         huge = cd_str_of(calloc(1, CD_USER_GRANTS_TEXT_MAX + 1), CD_USER_GRANTS_TEXT_MAX + 1);
-        assert_status(cd_user_grants_canonical(&arena, huge, &ret, &err), CD_TOO_LARGE);
+        assert_status(cd_user_grants_canonical(&arena, huge, scopes, &ret, &err), CD_TOO_LARGE);
         assert_string_equal(err.reason, "the text of the grants is too long");
         free((void *)(uintptr_t)huge.ptr);
 }
@@ -160,7 +215,9 @@ static void the_last_of_several_assignments_counts(void **state)
         cd_str ret, list[] = { CD_STR("a=1"), CD_STR("b=2"), CD_STR("a=null"), CD_STR("a=3"), CD_STR("b=null") };
 
         (void)state;
-        assert_status(cd_user_grants_assign(&arena, CD_STR(""), list, CD_LEN(list), &ret, NULL), CD_OK);
+        assert_status(
+                cd_user_grants_assign(&arena, CD_STR(""), (struct cd_strs){ list, CD_LEN(list) }, scopes, &ret, NULL),
+                CD_OK);
         assert_str(ret, "{\"a\":3}");
 }
 
@@ -185,7 +242,8 @@ static void lesson_31_grants_survive_without_memory(void **state)
         for (size_t ceiling = 0;; ceiling += 16) {
                 struct cd_arena small;
                 cd_arena_init(&small, ceiling);
-                cd_status status = cd_user_grants_assign(&small, CD_STR("{\"b\":\"\\n\"}"), list, 2, &ret, &err);
+                cd_status status = cd_user_grants_assign(&small, CD_STR("{\"b\":\"\\n\"}"), (struct cd_strs){ list, 2 },
+                                                         scopes, &ret, &err);
                 cd_arena_done(&small);
                 if (status == CD_OK)
                         break;
@@ -203,6 +261,8 @@ int main(void)
                 cmocka_unit_test(a_grant_of_null_is_none),
                 cmocka_unit_test(only_a_json_object_with_unique_names_is_taken),
                 cmocka_unit_test(a_grant_cannot_overwrite_a_registered_claim),
+                cmocka_unit_test(a_scope_is_of_those_that_exist),
+                cmocka_unit_test(a_token_says_those_of_a_users_scopes_that_exist_still),
                 cmocka_unit_test(a_name_of_a_grant_is_short_and_printable),
                 cmocka_unit_test(grants_are_bounded_in_bytes_depth_and_numbers),
                 cmocka_unit_test(an_assigned_value_is_json_or_else_a_string),

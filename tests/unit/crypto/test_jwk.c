@@ -118,6 +118,10 @@ static void a_key_is_imported_only_for_signatures_of_its_alg(void **state)
         }
         assert_ok(import(f, EC ",\"use\":\"sig\",\"alg\":\"ES256\",\"key_ops\":[\"verify\"]}", &jwk));
         cd_jwk_unref(jwk);
+        assert_refused(refused_import(f, EC ",\"alg\":\"Ed25519\"}"), CD_INVALID_REQUEST, "alg does not fit the key");
+        assert_ok(import(f, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X "\",\"alg\":\"Ed25519\"}", &jwk));
+        assert_int_equal(cd_jwk_alg(jwk), CD_ALG_EDDSA);
+        cd_jwk_unref(jwk);
 }
 
 static void keys_of_other_types_curves_and_sizes_are_refused(void **state)
@@ -229,6 +233,37 @@ static void an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent(void **st
                        CD_INVALID_REQUEST, "RSA of more than two primes");
 }
 
+static void check_odd_entry(struct fixture *f, const char *odd, const char *reason);
+
+/* A modulus as the flawed library made them: both primes are k * M + (65537^a mod M), M the product of the first
+ * primes. */
+#define ROCA_N                                                                                                         \
+        "2wQgmWRgyN7mCTb_4vSXyBVVipIAEbBoPlGfd1754jsXm5ISPCs5lEgvF16saAC4VkJZF0yYlgTf2m2lMBKwwAnNg3"                   \
+        "PL-46_jss0aMsPjrVuyUmFrn5KCW1BPltCtE08x72Hcw6HncfQNt4ctsihCfiGs9K4wp2dYbo0kvt24eIYYFud1xTi"                   \
+        "dMKdN6wXD8wcpJm_US_Vh2_7ewP97QXK2rkBlSdK0p6LUfAlCJpR4v5E90DHSoKRMOr_UkxprYIfBWg3vUs9aADEmQ"                   \
+        "YDEU7KtjBreHW0gx_SAd0rmAi-RneLzU2ivTnA6zxa7sI5_QNP5nHh_Ks6RZ3ZX14O9cbr-Q"
+
+static void an_rsa_key_with_the_roca_weakness_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        const char *reason = "the RSA key has the ROCA weakness (CVE-2017-15361); make a new key";
+        struct cd_jwk *jwk;
+        char n[256];
+
+        assert_refused(refused_import(f, "{\"kty\":\"RSA\",\"n\":\"" ROCA_N "\",\"e\":\"AQAB\"}"), CD_INVALID_REQUEST,
+                       reason);
+        check_odd_entry(f, "{\"kty\":\"RSA\",\"n\":\"" ROCA_N "\",\"e\":\"AQAB\"}", reason);
+        /* Of another form modulo any one of these primes, it is not of that library. */
+        cd_str bytes;
+        assert_ok(cd_base64url_decode_arena(&f->arena, CD_STR(ROCA_N), &bytes));
+        memcpy(n, bytes.ptr, sizeof(n));
+        n[255] = (char)(n[255] + 2);
+        cd_str text = encode(f, cd_str_of(n, sizeof(n)));
+        text = cd_arena_printf(&f->arena, "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"AQAB\"}", CD_STR_ARG(text));
+        assert_ok(import(f, text.ptr, &jwk));
+        cd_jwk_unref(jwk);
+}
+
 static void a_private_key_survives_pem(void **state)
 {
         struct fixture *f = *state;
@@ -297,6 +332,10 @@ static void sec1_pkcs1_and_public_pem_are_read(void **state)
                 cd_str pem;
                 assert_refused(cd_jwk_write_pem(copy, &f->arena, &pem, &f->err), CD_INVALID_REQUEST,
                                "the key is public");
+                assert_ok(cd_jwk_write_public_pem(copy, &f->arena, &pem, &f->err));
+                assert_str(pem, pem_by(f, keys[i]->pkey, PEM_write_bio_PUBKEY).ptr);
+                assert_ok(cd_jwk_write_public_pem(keys[i], &f->arena, &pem, &f->err)); /* of a private one no more */
+                assert_str(pem, pem_by(f, keys[i]->pkey, PEM_write_bio_PUBKEY).ptr);
                 cd_jwk_unref(copy);
         }
         /* As `openssl ecparam -genkey` writes it. */
@@ -352,6 +391,7 @@ static void algs_have_names(void **state)
         (void)state;
         for (enum cd_alg alg = CD_ALG_ES256; alg <= CD_ALG_EDDSA; alg++)
                 assert_int_equal(cd_alg_from_name(cd_alg_name(alg)), alg);
+        assert_int_equal(cd_alg_from_name(CD_STR("Ed25519")), CD_ALG_EDDSA); /* RFC 9864 §2.2 */
         assert_int_equal(cd_alg_from_name(CD_STR("none")), CD_ALG_NONE);
         assert_int_equal(cd_alg_from_name(CD_STR("HS256")), CD_ALG_NONE);
 }
@@ -377,31 +417,111 @@ static void a_set_skips_keys_that_are_not_for_us(void **state)
                             ",\"alg\":\"ECDH-ES\"},{\"kty\":\"RSA\",\"n\":\"xw\",\"e\":\"Aw\"}," EC "}],\"more\":1}",
                             &count));
         assert_int_equal(count, 1);
-        assert_ok(parse_set(f, "{\"keys\":[]}", &count));
-        assert_int_equal(count, 0);
 }
 
-static void a_set_with_one_kid_twice_a_symmetric_or_a_broken_key_is_refused(void **state)
+#define OKP "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X "\""
+
+/* An RSA key whose modulus has that many bytes. */
+static cd_str rsa_of(struct fixture *f, size_t bytes, char first)
+{
+        char *n = cd_arena_alloc(&f->arena, bytes);
+
+        memset(n, 0x55, bytes);
+        n[0] = first;
+        cd_str text = encode(f, cd_str_of(n, bytes));
+        return cd_arena_printf(&f->arena, "{\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"AQAB\"}", CD_STR_ARG(text));
+}
+
+/* Whatever stands where, the good key alone is in the set; and alone, the odd entry is named as the reason. */
+static void check_odd_entry(struct fixture *f, const char *odd, const char *reason)
+{
+        static const char good[] = EC ",\"kid\":\"good\"}";
+        const char *orders[][2] = { { odd, good }, { good, odd } };
+        size_t count;
+
+        for (size_t i = 0; i < CD_LEN(orders); i++) {
+                cd_str text = cd_arena_printf(&f->arena, "{\"keys\":[%s,%s]}", orders[i][0], orders[i][1]);
+                struct cd_jwks set = { 0 };
+                assert_ok(cd_jwks_parse(&f->arena, text, &set, &f->err));
+                assert_int_equal(set.count, 1);
+                assert_str(cd_jwk_kid(set.keys[0]), "good");
+                cd_jwks_done(&set);
+        }
+        cd_str alone = cd_arena_printf(&f->arena, "{\"keys\":[%s,7]}", odd);
+        cd_str want = cd_arena_printf(&f->arena, "the set has no usable key; the first entry: %s", reason);
+        assert_refused(parse_set(f, alone.ptr, &count), CD_NOT_FOUND, want.ptr);
+}
+
+static void lesson_36_an_odd_entry_costs_that_entry_only(void **state)
+{
+        static const struct {
+                const char *entry, *reason;
+        } cases[] = {
+                { "7", "the key is not an object" },
+                { "null", "the key is not an object" },
+                { "[]", "the key is not an object" },
+                { "\"{}\"", "the key is not an object" },
+                { "{}", "kty is missing or not a string" },
+                { "{\"kty\":7}", "kty is missing or not a string" },
+                { "{\"kty\":\"AKP\"}", "kty is not EC, RSA or OKP" },
+                { "{\"kty\":\"oct\",\"k\":\"AAAA\"}", "the key is symmetric" },
+                { "{\"kty\":\"EC\",\"crv\":\"P-521\"}", "crv is not one that is supported" },
+                { "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\"}", "x has the wrong length" },
+                { "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_Y "\",\"y\":\"" EC_X "\"}",
+                  "the point is not on the curve" },
+                { "{\"kty\":\"RSA\",\"n\":[1],\"e\":\"AQAB\"}", "n is missing or not a string" },
+                { "{\"kty\":\"RSA\",\"n\":\"" RFC7638_N "\",\"e\":65537}", "e is missing or not a string" },
+                { EC ",\"use\":7}", "use is missing or not a string" },
+                { EC ",\"use\":null}", "use is missing or not a string" },
+                { EC ",\"use\":\"enc\"}", "use is not sig" },
+                { EC ",\"alg\":\"ES512\"}", "alg does not fit the key" },
+                { EC ",\"key_ops\":{}}", "key_ops is not an array" },
+                { EC ",\"kid\":7}", "kid is missing or not a string" },
+                { EC ",\"kid\":\"\"}", "kid is empty" },
+                { EC ",\"kid\":\"a\",\"kid\":\"b\"}", "duplicate member name in the object at byte 0" },
+                { EC ",\"kid\":\"a\",\"x\":{\"y\":1,\"y\":2}}", "duplicate member name in the object at byte 140" },
+                { EC ",\"d\":\"" EC_X "\"}", "the private and the public part do not belong together" },
+        };
+        struct fixture *f = *state;
+        char kid[258] = "";
+
+        for (size_t i = 0; i < CD_LEN(cases); i++)
+                check_odd_entry(f, cases[i].entry, cases[i].reason);
+        check_odd_entry(f, rsa_of(f, 257, 0).ptr, "n has a leading zero");
+        check_odd_entry(f, rsa_of(f, 255, 0x55).ptr, "an RSA key needs 2048 to 4096 bits");
+        check_odd_entry(f, rsa_of(f, 1024, 0x55).ptr, "an RSA key needs 2048 to 4096 bits");
+        check_odd_entry(f, rsa_of(f, 65536, 0x55).ptr, "n has the wrong length");
+        memset(kid, 'k', 257);
+        check_odd_entry(f, cd_arena_printf(&f->arena, EC ",\"kid\":\"%s\"}", kid).ptr, "kid is longer than 256 bytes");
+}
+
+static void lesson_36_of_two_keys_with_one_kid_and_alg_the_first_counts(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwks set = { 0 };
+
+        cd_str other = cd_arena_copy(&f->arena, cd_str_from_c(public_of(f, f->es256)));
+        cd_str text = cd_arena_printf(&f->arena, "{\"keys\":[%.*s," EC ",\"kid\":\"%.*s\"}," OKP ",\"kid\":\"%.*s\"}]}",
+                                      CD_STR_ARG(other), CD_STR_ARG(f->es256->kid), CD_STR_ARG(f->es256->kid));
+        assert_ok(cd_jwks_parse(&f->arena, text, &set, &f->err));
+        assert_int_equal(set.count, 2); /* of another alg it may have the same kid: RFC 7517 §4.5 */
+        assert_string_equal(public_of(f, set.keys[0]), public_of(f, f->es256));
+        assert_int_equal(cd_jwk_alg(set.keys[1]), CD_ALG_EDDSA);
+        cd_jwks_done(&set);
+}
+
+static void what_is_no_set_at_all_is_refused(void **state)
 {
         struct fixture *f = *state;
         size_t count;
 
-        assert_refused(parse_set(f, "{\"keys\":[" EC "}," EC "}]}", &count), CD_INVALID_REQUEST,
-                       "two keys have one kid");
-        assert_refused(parse_set(f,
-                                 "{\"keys\":[" EC
-                                 ",\"kid\":\"a\"},{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC8037_X
-                                 "\",\"kid\":\"a\"}]}",
-                                 &count),
-                       CD_INVALID_REQUEST, "two keys have one kid");
-        assert_refused(parse_set(f, "{\"keys\":[" EC "},{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", &count),
-                       CD_INVALID_REQUEST, "the key is symmetric");
-        assert_refused(parse_set(f, "{\"keys\":[" EC "},{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\"}]}", &count),
-                       CD_INVALID_REQUEST, "x has the wrong length");
-        assert_refused(parse_set(f, "{\"keys\":[7]}", &count), CD_INVALID_REQUEST, "the key is not an object");
+        assert_refused(parse_set(f, "{\"keys\":[]}", &count), CD_NOT_FOUND, "the set has no keys");
         assert_refused(parse_set(f, "{\"keys\":{}}", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
         assert_refused(parse_set(f, EC "}", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
-        assert_int_equal(parse_set(f, "{\"keys\":[],\"keys\":[]}", &count), CD_MALFORMED);
+        assert_refused(parse_set(f, "[]", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
+        assert_refused(parse_set(f, "{\"keys\":[" EC "}],\"x\":1,\"keys\":[]}", &count), CD_MALFORMED,
+                       "keys is given twice");
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "},]}", &count), CD_MALFORMED);
 }
 
 static void a_set_is_bounded(void **state)
@@ -413,8 +533,17 @@ static void a_set_is_bounded(void **state)
 
         cd_buf_init(&buf, NULL, 1 << 20);
         cd_buf_add(&buf, CD_STR("{\"keys\":["));
-        for (int i = 0; i < 101; i++)
-                cd_buf_add(&buf, i ? CD_STR(",{\"kty\":\"AKP\"}") : CD_STR("{\"kty\":\"AKP\"}"));
+        cd_buf_add(&buf, CD_STR(EC "}"));
+        for (int i = 0; i < 99; i++)
+                cd_buf_add(&buf, CD_STR(",{\"kty\":\"AKP\"}"));
+        size_t len = buf.len;
+        cd_buf_add(&buf, CD_STR("]}"));
+        cd_buf_add_char(&buf, '\0');
+        assert_ok(cd_buf_view(&buf, &text));
+        assert_ok(parse_set(f, text.ptr, &count));
+        assert_int_equal(count, 1);
+        buf.len = len;
+        cd_buf_add(&buf, CD_STR(",{\"kty\":\"AKP\"}"));
         cd_buf_add(&buf, CD_STR("]}"));
         cd_buf_add_char(&buf, '\0');
         assert_ok(cd_buf_view(&buf, &text));
@@ -439,7 +568,7 @@ static void a_set_finds_by_kid_and_alg_and_holds_its_keys(void **state)
         cd_jwk_unref(jwk); /* the set has a reference of its own */
         assert_int_equal(set.count, 1);
         assert_ptr_equal(set.keys[0], jwk);
-        assert_refused(cd_jwks_add(&set, jwk, &f->err), CD_INVALID_REQUEST, "two keys have one kid");
+        assert_refused(cd_jwks_add(&set, jwk, &f->err), CD_INVALID_REQUEST, "another key of that alg has the same kid");
         struct cd_jwk *ref = cd_jwk_ref(jwk);
         cd_jwks_done(&set);
         assert_int_equal(set.count, 0);
@@ -459,12 +588,15 @@ int main(void)
                 cmocka_unit_test(coordinates_are_exactly_32_bytes_in_canonical_base64url),
                 cmocka_unit_test(private_and_public_part_must_belong_together),
                 cmocka_unit_test(an_rsa_key_has_2048_to_4096_bits_and_an_odd_small_exponent),
+                cmocka_unit_test(an_rsa_key_with_the_roca_weakness_is_refused),
                 cmocka_unit_test(a_private_key_survives_pem),
                 cmocka_unit_test(sec1_pkcs1_and_public_pem_are_read),
                 cmocka_unit_test(pem_that_is_no_key_of_ours_is_refused),
                 cmocka_unit_test(algs_have_names),
                 cmocka_unit_test(a_set_skips_keys_that_are_not_for_us),
-                cmocka_unit_test(a_set_with_one_kid_twice_a_symmetric_or_a_broken_key_is_refused),
+                cmocka_unit_test(lesson_36_an_odd_entry_costs_that_entry_only),
+                cmocka_unit_test(lesson_36_of_two_keys_with_one_kid_and_alg_the_first_counts),
+                cmocka_unit_test(what_is_no_set_at_all_is_refused),
                 cmocka_unit_test(a_set_is_bounded),
                 cmocka_unit_test(a_set_finds_by_kid_and_alg_and_holds_its_keys),
         };

@@ -146,8 +146,9 @@ static void lesson_18_a_header_that_is_not_an_object_with_unique_names_is_refuse
 static void lesson_18_alg_none_and_unknown_algs_are_refused(void **state)
 {
         struct fixture *f = *state;
-        static const char *const algs[] = { "none",  "None",  "NONE",  "nOnE",  "",       "HS256",       "HS512",
-                                            "es256", "ES512", "PS256", "RS512", "ES256 ", "ES256\\u0000" };
+        static const char *const algs[] = { "none",  "None",   "NONE",         "nOnE",  "",
+                                            "HS256", "HS512",  "es256",        "ES512", "PS256",
+                                            "RS512", "ES256 ", "ES256\\u0000", "Ed448", "ed25519" };
 
         for (size_t i = 0; i < CD_LEN(algs); i++) {
                 cd_str header = cd_arena_printf(&f->arena, "{\"alg\":\"%s\",\"kid\":\"%.*s\"}", algs[i],
@@ -187,17 +188,19 @@ static void lesson_18_header_members_that_bring_keys_or_change_the_rules_are_ref
         static const struct {
                 const char *member, *reason;
         } cases[] = {
+                /* A key, or a chain of certificates, that the token brings along: whoever uses it lets the sender
+                 * choose the key. */
                 { ",\"jwk\":{\"kty\":\"EC\"}", "jwk in the header is refused" },
-                { ",\"jku\":\"http://127.0.0.1:1/\"", "jku in the header is refused" },
-                { ",\"x5u\":\"http://127.0.0.1:1/\"", "x5u in the header is refused" },
+                { ",\"\\u006awk\":null", "jwk in the header is refused" },
                 { ",\"x5c\":[]", "x5c in the header is refused" },
-                { ",\"x5t\":\"\"", "x5t in the header is refused" },
-                { ",\"x5t#S256\":\"\"", "x5t#S256 in the header is refused" },
+                { ",\"x5u\":\"http://127.0.0.1:1/\"", "x5u in the header is refused" },
+                /* Extensions that must be understood; there is none that we do (RFC 7515 §4.1.11). */
                 { ",\"crit\":[\"exp\"]", "crit in the header is refused" },
                 { ",\"crit\":[]", "crit in the header is refused" },
+                /* They change what the signature covers: RFC 7516 §4.1.3, RFC 7797 §3. */
                 { ",\"zip\":\"DEF\"", "zip in the header is refused" },
                 { ",\"b64\":true", "b64 in the header is refused" },
-                { ",\"\\u006awk\":null", "jwk in the header is refused" },
+                /* The payload is no set of claims but another token (RFC 7519 §5.2). */
                 { ",\"cty\":\"JWT\"", "a token within a token" },
                 { ",\"cty\":\"jwt\"", "a token within a token" },
                 { ",\"cty\":\"application/JWT\"", "a token within a token" },
@@ -210,6 +213,32 @@ static void lesson_18_header_members_that_bring_keys_or_change_the_rules_are_ref
         /* The same header without any of them, and one that means nothing to us, pass. */
         assert_ok(verify(f, forge(f, f->es256, header_with(f, ""), payload)));
         assert_ok(verify(f, forge(f, f->es256, header_with(f, ",\"cty\":\"text/plain\",\"iss\":\"x\""), payload)));
+}
+
+/* Issuers send them with every token: where the keys are, which are known already, and digests of certificates,
+ * which nobody needs where the kid names the key. They bring nothing along, and are not even read. */
+static void lesson_18_header_members_that_only_point_elsewhere_are_ignored(void **state)
+{
+        static const char *const members[] = { ",\"jku\":\"http://127.0.0.1:1/\"", ",\"jku\":7", ",\"x5t\":\"AAAA\"",
+                                               ",\"x5t#S256\":\"\"" };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < CD_LEN(members); i++) {
+                assert_ok(verify(f, forge(f, f->es256, header_with(f, members[i]), payload)));
+                /* The key is still that of the kid: signed by another, it does not pass for what it points to. */
+                assert_refused(verify(f, forge(f, f->eddsa, header_with(f, members[i]), payload)), CD_INVALID_TOKEN,
+                               "signature does not match");
+        }
+}
+
+static void ed25519_is_another_name_of_eddsa(void **state)
+{
+        struct fixture *f = *state;
+        cd_str header = cd_arena_printf(&f->arena, "{\"alg\":\"Ed25519\",\"kid\":\"%.*s\"}", CD_STR_ARG(f->eddsa->kid));
+        cd_str es256 = cd_arena_printf(&f->arena, "{\"alg\":\"Ed25519\",\"kid\":\"%.*s\"}", CD_STR_ARG(f->es256->kid));
+
+        assert_ok(verify(f, forge(f, f->eddsa, header, payload))); /* RFC 9864 §2.2 */
+        assert_refused(verify(f, forge(f, f->es256, es256, payload)), CD_INVALID_TOKEN, "alg is not that of the key");
 }
 
 static void typ_and_kid_must_be_strings(void **state)
@@ -422,6 +451,8 @@ int main(void)
                 cmocka_unit_test(lesson_18_alg_none_and_unknown_algs_are_refused),
                 cmocka_unit_test(lesson_18_an_alg_other_than_the_keys_is_refused),
                 cmocka_unit_test(lesson_18_header_members_that_bring_keys_or_change_the_rules_are_refused),
+                cmocka_unit_test(lesson_18_header_members_that_only_point_elsewhere_are_ignored),
+                cmocka_unit_test(ed25519_is_another_name_of_eddsa),
                 cmocka_unit_test(typ_and_kid_must_be_strings),
                 cmocka_unit_test(a_kid_that_no_key_has_is_refused),
                 cmocka_unit_test(a_token_without_kid_passes_only_with_exactly_one_key_of_its_alg),

@@ -200,6 +200,34 @@ static void lesson_17_typ_is_checked(void **state)
         assert_refused(read(f, sign(f, &good), &want), CD_INVALID_TOKEN, "the token is of another typ");
 }
 
+static void lesson_17_a_token_without_typ_passes_only_where_the_caller_allows_it(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwt_expect want = expect;
+        cd_str without = cd_arena_printf(&f->arena, "{\"alg\":\"ES256\",\"kid\":\"%.*s\"}", CD_STR_ARG(f->es256->kid));
+        cd_str empty = cd_arena_printf(&f->arena, "{\"typ\":\"\",\"alg\":\"ES256\",\"kid\":\"%.*s\"}",
+                                       CD_STR_ARG(f->es256->kid));
+        cd_str other = cd_arena_printf(&f->arena, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"kid\":\"%.*s\"}",
+                                       CD_STR_ARG(f->es256->kid));
+        cd_str payload = CD_STR("{\"iss\":\"http://localhost:5001\",\"aud\":\"http://localhost:5002\",\"exp\":1300}");
+        cd_str wrong = CD_STR("{\"iss\":\"http://localhost:5001\",\"aud\":\"http://localhost:5003\",\"exp\":1300}");
+        const char *reason = "the token is of another typ";
+
+        want.is_foreign = true;
+        assert_refused(read(f, forge(f, f->es256, without, payload), &want), CD_INVALID_TOKEN, reason);
+        want.allows_no_typ = true;
+        assert_ok(read(f, forge(f, f->es256, without, payload), &want));
+        assert_refused(read(f, forge(f, f->es256, empty, payload), &want), CD_INVALID_TOKEN, reason);
+        assert_refused(read(f, forge(f, f->es256, other, payload), &want), CD_INVALID_TOKEN, reason);
+        assert_refused(read(f, forge(f, f->es256, without, wrong), &want), CD_INVALID_TOKEN,
+                       "the token is for another audience");
+        /* One with the typ is held to all that the typ requires, as ever. */
+        assert_refused(read(f, with_payload(f, payload.ptr), &want), CD_INVALID_TOKEN, "iat is missing");
+        assert_ok(read(f, sign(f, &good), &want));
+        want.typ = CD_STR(""); /* an expectation that was forgotten lets nothing pass all the same */
+        assert_refused(read(f, forge(f, f->es256, without, payload), &want), CD_INVALID_TOKEN, reason);
+}
+
 static void lesson_17_iss_is_checked(void **state)
 {
         struct fixture *f = *state;
@@ -330,23 +358,56 @@ static void lesson_17_nbf_is_checked(void **state)
         assert_ok(read(f, sign(f, &claims), &want));
 }
 
-static void lesson_18_times_that_are_not_integers_are_refused(void **state)
+static void lesson_18_times_that_are_no_plain_numbers_are_refused(void **state)
 {
         struct fixture *f = *state;
         static const char *const names[] = { "exp", "iat", "nbf" };
-        static const char *const values[] = { "1e400", "\"1300\"", "1300.5", "1300.0", "1.3e3",
-                                              "null",  "true",     "[1300]", "{}",     "99999999999999999999" };
-        static const char *const outside[] = { "-1", "253402300800", "9223372036854775807" };
+        static const char *const values[] = {
+                "1e400", "\"1300\"", "1.3e3", "1.3E+3", "13e2", "null", "true", "[1300]", "{}",
+        };
+        static const char *const outside[] = { "-1",
+                                               "-0.5",
+                                               "253402300800",
+                                               "253402300800.0",
+                                               "9223372036854775807",
+                                               "99999999999999999999",
+                                               "99999999999999999999.5" };
 
         for (size_t n = 0; n < CD_LEN(names); n++) {
                 char reason[64];
-                snprintf(reason, sizeof(reason), "%s is not an integer", names[n]);
+                snprintf(reason, sizeof(reason), "%s is not a number of seconds", names[n]);
                 for (size_t i = 0; i < CD_LEN(values); i++)
                         assert_refused(read(f, with_claim(f, names[n], values[i]), &expect), CD_INVALID_TOKEN, reason);
                 snprintf(reason, sizeof(reason), "%s is out of range", names[n]);
                 for (size_t i = 0; i < CD_LEN(outside); i++)
                         assert_refused(read(f, with_claim(f, names[n], outside[i]), &expect), CD_INVALID_TOKEN, reason);
         }
+}
+
+/* NumericDate may have a fraction (RFC 7519 §2). The clock counts whole seconds, so exp is rounded down and nbf up. */
+static void times_with_a_fraction_are_read_so_that_the_token_lives_no_longer(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwt_expect want = expect;
+        struct cd_jwt jwt;
+
+        assert_ok(cd_jwt_verify_whole(&f->arena, &f->keys, with_claim(f, "exp", "1300.9"), &expect, &jwt, NULL));
+        assert_int_equal(jwt.claims.exp, 1300);
+        want.now = 1299;
+        assert_ok(read(f, with_claim(f, "exp", "1300.0000000000000000000000000000001"), &want));
+        want.now = 1300;
+        assert_refused(read(f, with_claim(f, "exp", "1300.9"), &want), CD_INVALID_TOKEN, "the token is expired");
+        assert_ok(read(f, with_claim(f, "exp", "1301.0"), &want));
+
+        assert_ok(cd_jwt_verify_whole(&f->arena, &f->keys, with_claim(f, "iat", "1000.9"), &expect, &jwt, NULL));
+        assert_int_equal(jwt.claims.iat, 1000);
+        want.now = 1100;
+        assert_ok(read(f, with_claim(f, "nbf", "1099.001"), &want));
+        assert_ok(read(f, with_claim(f, "nbf", "1100.000"), &want));
+        assert_refused(read(f, with_claim(f, "nbf", "1100.001"), &want), CD_INVALID_TOKEN,
+                       "the token is not yet valid");
+        assert_ok(read(f, with_claim(f, "exp", "253402300799.9"), &want));
+        assert_refused(read(f, with_claim(f, "nbf", "253402300799.9"), &want), CD_INVALID_TOKEN, "nbf is out of range");
 }
 
 /* From the epoch to the end of the year 9999, both included. */
@@ -502,6 +563,7 @@ int main(void)
                 cmocka_unit_test(lesson_17_the_signature_is_checked),
                 cmocka_unit_test(lesson_17_alg_is_checked_against_the_key),
                 cmocka_unit_test(lesson_17_typ_is_checked),
+                cmocka_unit_test(lesson_17_a_token_without_typ_passes_only_where_the_caller_allows_it),
                 cmocka_unit_test(lesson_17_iss_is_checked),
                 cmocka_unit_test(lesson_17_aud_is_checked),
                 cmocka_unit_test(of_the_audiences_of_a_foreign_token_one_must_be_ours),
@@ -512,7 +574,8 @@ int main(void)
                 cmocka_unit_test(the_whole_payload_is_there_as_it_was_signed),
                 cmocka_unit_test(lesson_17_exp_is_checked),
                 cmocka_unit_test(lesson_17_nbf_is_checked),
-                cmocka_unit_test(lesson_18_times_that_are_not_integers_are_refused),
+                cmocka_unit_test(lesson_18_times_that_are_no_plain_numbers_are_refused),
+                cmocka_unit_test(times_with_a_fraction_are_read_so_that_the_token_lives_no_longer),
                 cmocka_unit_test(a_required_claim_that_is_missing_or_empty_is_refused_by_name),
                 cmocka_unit_test(a_claim_of_the_wrong_type_is_refused_by_name),
                 cmocka_unit_test(lesson_18_a_claim_given_twice_is_refused),

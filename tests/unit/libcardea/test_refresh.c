@@ -191,6 +191,53 @@ static void the_same_text_leaves_the_keys_as_they_are(void **state)
         assert_ptr_equal(atomic_load(&f->verifier->keyring.current), set);
 }
 
+/* A good key with something beside it. */
+static const char *set_with(struct fixture *f, const char *odd)
+{
+        return cd_arena_printf(&f->arena, "{\"keys\":[%s,%.*s", odd, (int)f->jwks_next.len - 9, f->jwks_next.ptr + 9)
+                .ptr;
+}
+
+static void lesson_36_an_odd_entry_hides_no_rotation(void **state)
+{
+        static const char *const odd[] = { "7", "{\"kty\":7}", "{\"kty\":\"oct\",\"k\":\"AAAA\"}", "{}" };
+        struct fixture *f = *state;
+
+        start(f);
+        assert_code(verify(f, token_of(f, f->es256)), CARDEA_OK);
+        for (size_t i = 0; i < CD_LEN(odd); i++) {
+                fake_source.text = set_with(f, odd[i]);
+                pass_ms(GAP_MS);
+                assert_code(cardea_refresh(f->verifier, &f->err), CARDEA_OK);
+                assert_code(verify_cached(f, token_of(f, f->next)), CARDEA_OK);
+        }
+        fake_source.text = "{\"keys\":[{\"kty\":7}]}";
+        pass_ms(GAP_MS);
+        assert_refused(
+                cardea_refresh(f->verifier, &f->err), CARDEA_UNAVAILABLE,
+                "the key set cannot be used: the set has no usable key; the first entry: kty is missing or not a "
+                "string");
+        assert_code(verify_cached(f, token_of(f, f->next)), CARDEA_OK);
+}
+
+/* An entry may have been skipped because libcrypto had no memory. */
+static void a_set_with_a_skipped_entry_is_judged_anew_each_time(void **state)
+{
+        struct fixture *f = *state;
+
+        fake_source.text = set_with(f, "{\"kty\":\"new\"}");
+        start(f);
+        assert_code(verify(f, token_of(f, f->next)), CARDEA_OK);
+        const struct cd_keyset *set = atomic_load(&f->verifier->keyring.current);
+        struct cd_keyring_loan loan; /* so that the next set has another address */
+        assert_true(cd_keyring_borrow(&f->verifier->keyring, &loan));
+        pass_ms(GAP_MS);
+        assert_code(cardea_refresh(f->verifier, NULL), CARDEA_OK);
+        assert_ptr_not_equal(atomic_load(&f->verifier->keyring.current), set);
+        cd_keyring_give_back(&f->verifier->keyring, &loan);
+        assert_int_equal(fake_source.keeps, 0); /* and a file is read again */
+}
+
 static void eager_fetches_before_the_first_token(void **state)
 {
         struct fixture *f = *state;
@@ -273,6 +320,8 @@ int main(void)
                 TEST(an_unknown_kid_is_refused_also_while_the_server_is_down),
                 TEST(what_may_not_wait_says_when_it_would_have_to),
                 TEST(the_same_text_leaves_the_keys_as_they_are),
+                TEST(lesson_36_an_odd_entry_hides_no_rotation),
+                TEST(a_set_with_a_skipped_entry_is_judged_anew_each_time),
                 TEST(eager_fetches_before_the_first_token),
                 TEST(a_verifier_is_freed_while_it_fetches),
                 TEST(callers_at_the_same_time_share_one_fetch),

@@ -200,10 +200,14 @@ static void a_schema_of_a_later_version_is_refused_with_both_numbers(void **stat
         struct place *place = *state;
         struct cd_store *store = open_store(place);
 
+        char expected[128];
+
         store->free(store);
-        run_sql(place->path, "INSERT INTO schema_migrations VALUES (7, 'later', 0)");
-        check_refused(place, CD_INVALID_REQUEST,
-                      "the schema of the store is version 7, and this program knows versions up to 2");
+        run_sql(place->path, "INSERT INTO schema_migrations VALUES (77, 'later', 0)");
+        snprintf(expected, sizeof(expected),
+                 "the schema of the store is version 77, and this program knows versions up to %zu",
+                 cd_sqlite_migration_count);
+        check_refused(place, CD_INVALID_REQUEST, expected);
 }
 
 static void a_store_that_must_be_current_is_not_migrated(void **state)
@@ -213,15 +217,18 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
                                             .folder = cd_str_from_c(place->folder),
                                             .must_be_current = true };
         struct cd_store_opened opened;
+        char expected[128];
 
         write_file(place->path, "", 0600);
         assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
-        assert_string_equal(place->error.reason, "the schema of the store is version 0, and this program needs 2: run "
-                                                 "cardea migrate");
+        snprintf(expected, sizeof(expected),
+                 "the schema of the store is version 0, and this program needs %zu: run cardea migrate",
+                 cd_sqlite_migration_count);
+        assert_string_equal(place->error.reason, expected);
         options.must_be_current = false;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
         assert_int_equal(opened.schema_from, 0);
-        assert_int_equal(opened.schema_to, 2);
+        assert_int_equal(opened.schema_to, cd_sqlite_migration_count);
         opened.store->free(opened.store);
         options.must_be_current = true;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
@@ -258,6 +265,28 @@ static void a_store_without_generations_gets_them(void **state)
         assert_str(revocations.items[0].user, "ana");
         assert_str(revocations.items[1].jti, "x");
         assert_str(revocations.items[1].client_id, "");
+        store->free(store);
+}
+
+static void a_store_of_the_first_schema_keeps_its_clients(void **state)
+{
+        struct place *place = *state;
+        struct cd_client_records clients;
+        struct cd_arena arena;
+
+        write_file(place->path, "", 0600);
+        run_sql(place->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                             " applied_at BIGINT NOT NULL); INSERT INTO schema_migrations VALUES (1, 'first', 0)");
+        run_sql(place->path, cd_sqlite_migrations[0].text.ptr);
+        run_sql(place->path, "INSERT INTO clients (id, secret, grants, scopes, audience, introspect, created_at,"
+                             " changed_at) VALUES ('old', zeroblob(32), 1, '[]', '', '[]', 1, 1)");
+        struct cd_store *store = open_store(place);
+        cd_arena_init(&arena, 1 << 20);
+        assert_status(store->clients->list(store, &arena, &clients, &place->error), CD_OK);
+        assert_int_equal(clients.count, 1);
+        assert_true(cd_str_eq(clients.items[0].id, CD_STR("old")));
+        assert_int_equal(clients.items[0].alg.len, 0);
+        cd_arena_done(&arena);
         store->free(store);
 }
 
@@ -424,6 +453,7 @@ int main(void)
                 IN_A_PLACE(a_schema_of_a_later_version_is_refused_with_both_numbers),
                 IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
                 IN_A_PLACE(a_store_without_generations_gets_them),
+                IN_A_PLACE(a_store_of_the_first_schema_keeps_its_clients),
                 IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
                 IN_A_PLACE(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
                 IN_A_PLACE(a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to),
