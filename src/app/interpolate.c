@@ -146,7 +146,8 @@ static cd_status resolve_credential(struct cd_arena *arena, cd_str name, cd_str 
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         if (!folder || !*folder)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "credential %.*s is not there: systemd gave this process none (LoadCredential=)",
+                                "credential %.*s is not there, since systemd gave this process none (LoadCredential=); "
+                                "outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it",
                                 CD_STR_ARG(name));
         cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
         if (!path.ptr)

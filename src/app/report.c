@@ -92,7 +92,7 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
         report->last = copy;
 }
 
-static bool has_error(const struct cd_report *report, cd_str setting)
+bool cd_report_has_error(const struct cd_report *report, cd_str setting)
 {
         for (const struct cd_finding *f = report->errors ? report->findings : NULL; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR && cd_str_eq(f->setting, setting))
@@ -107,7 +107,7 @@ void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_s
         char what[384];
         va_list args;
 
-        if (level != CD_FINDING_ERROR && has_error(report, setting))
+        if (cd_report_has_error(report, setting)) /* what follows from it would only hide it */
                 return;
         va_start(args, format);
         vsnprintf(what, sizeof(what), format, args);

@@ -110,8 +110,9 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
 {
         const struct cd_service_tls *tls = &settings->tls;
         bool asks = tls->client_certificate != CD_TLS_CLIENT_NONE;
+        bool has_certificate = tls->certificate.len || cd_report_has_error(report, CD_STR("tls.certificate"));
 
-        if (!tls->certificate.len && (tls->key.len || tls->client_ca.len || asks))
+        if (!has_certificate && (tls->key.len || tls->client_ca.len || asks))
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
                                 "name a PEM file; \"cardea cert self-signed\" makes one", "is missing");
         if (tls->certificate.len && !tls->key.len)
@@ -125,7 +126,7 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),
                                 "set tls.client_certificate to request or require",
                                 "is for nothing: no client is asked for a certificate");
-        if (settings->redirect_listen.count && !tls->certificate.len)
+        if (settings->redirect_listen.count && !has_certificate)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("redirect_listen"), "set tls, or use listen",
                                 "redirects to https, which nothing here speaks");
 }
@@ -157,7 +158,8 @@ void cd_service_tls_check_files(const struct cd_service_settings *settings, stru
         const struct cd_service_tls *tls = &settings->tls;
         bool lacks_ca = tls->client_certificate != CD_TLS_CLIENT_NONE && !tls->client_ca.len;
 
-        if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca) /* which has been said */
+        if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca ||
+            cd_report_has_error(report, CD_STR("tls.key"))) /* which has been said */
                 return;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         if (cd_service_tls_read(tls, now, &scratch, &options, &validity, &err) == CD_OK)

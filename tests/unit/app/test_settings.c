@@ -368,7 +368,9 @@ static void a_credential_is_a_file_that_systemd_gave(void **state)
 
         unsetenv("CREDENTIALS_DIRECTORY");
         refuses(f, "key: ${credential:s}\n",
-                ":1:6: key: credential s is not there: systemd gave this process none (LoadCredential=)");
+                ":1:6: key: credential s is not there, since systemd gave this process none (LoadCredential=); outside "
+                "of its "
+                "unit, set CREDENTIALS_DIRECTORY to the folder that has it");
         setenv("CREDENTIALS_DIRECTORY", f->folder, 1);
         refuses(f, "key: ${credential:s}\n", ":1:6: key: file %s/s does not exist");
         refuses(f, "key: ${credential:../s}\n", ":1:6: key: \"../s\" is not a name of a credential");
