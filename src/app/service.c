@@ -235,10 +235,7 @@ static int usage(const struct cd_service *service, FILE *to, int code)
 
 static int finish_output(const struct cd_service *service, int code)
 {
-        if (fflush(stdout) == 0)
-                return code;
-        fprintf(stderr, "%s: standard output cannot be written: %s\n", service->name, strerror(errno));
-        return CD_EXIT_FAILED;
+        return cd_finish_output(service->name) ? code : CD_EXIT_FAILED;
 }
 
 int cd_service_main(const struct cd_service *service, int argc, char **argv)

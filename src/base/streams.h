@@ -7,3 +7,9 @@
  * written (EBADF), so that a command whose result nobody gets fails; what goes to standard error is thrown away. False,
  * with errno: /dev/null cannot be opened. */
 bool cd_open_standard_streams(void);
+
+/* Flushes standard output. 0, or the errno of the first write to it that failed since the start. */
+int cd_output_error(void);
+/* The last thing of a program: flushes standard output. False, said on standard error, where not everything that was printed could be
+ * written: a full disk or a closed stream is a failure, not a silent success. */
+bool cd_finish_output(const char *program);

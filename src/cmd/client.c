@@ -71,7 +71,7 @@ static int say_result(const struct cd_work *work, const char *id, const char *wh
         }
         int code = cd_work_fail(work->command, err);
         if (showing->is_shown)
-                fprintf(stderr, "cardea %s: do not use the secret that was printed\n", work->command);
+                fprintf(stderr, "cardea %s: the secret that was printed is void\n", work->command);
         return code;
 }
 

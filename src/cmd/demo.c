@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/demo_child.h"
 #include "cmd/demo_files.h"
@@ -105,7 +106,8 @@ static void announce_grants(const struct demo *demo)
                certificate, demo->base + 5, files->programs[DEMO_GRANTS], files->configs[DEMO_GRANTS]);
 }
 
-static void announce(struct demo *demo)
+/* False: nobody can read it, the passwords included. */
+static bool announce(struct demo *demo)
 {
         printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
         for (size_t i = 0; i < DEMO_COUNT; i++)
@@ -117,8 +119,8 @@ static void announce(struct demo *demo)
         printf("\nThe logs of all are on standard error, a JSON line for each event; one request_id is on every line "
                "of a\n"
                "user's call. Ctrl-C stops everything.\n");
-        fflush(stdout);
         demo->announced = true;
+        return cd_output_error() == 0;
 }
 
 static bool all_ready(const struct demo *demo)
@@ -174,8 +176,8 @@ static int watch(struct demo *demo, int signals)
                                 return CD_EXIT_OK;
                 if (!all_live(demo) || is_late(demo))
                         return CD_EXIT_FAILED;
-                if (!demo->announced && all_ready(demo))
-                        announce(demo);
+                if (!demo->announced && all_ready(demo) && !announce(demo))
+                        return CD_EXIT_FAILED;
         }
 }
 

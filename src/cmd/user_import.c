@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/user.h"
 #include "cmd/work.h"
@@ -327,7 +328,7 @@ static int run_export(int argc, char **argv)
                 return CD_EXIT_USAGE;
         cd_arena_init(&arena, BATCH_MEMORY);
         int code = cd_work_open(&work, argv[0], config);
-        while (code == CD_EXIT_OK && count == BATCH && !ferror(stdout))
+        while (code == CD_EXIT_OK && count == BATCH && !cd_output_error())
                 if (export_page(&work, &arena, after, &count, &err) != CD_OK)
                         code = cd_work_fail(argv[0], &err);
         cd_arena_done(&arena);
