@@ -44,7 +44,7 @@ static void print_errors(const struct cd_service *service, const struct cd_repor
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        fprintf(stderr, "%s: %.*s\n", service->name, CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_print_line(stderr, "%s: %.*s", service->name, CD_STR_ARG(cd_finding_text(report, f)));
 }
 
 static void log_warnings(struct cd_log *log, const struct cd_report *report)
@@ -64,7 +64,7 @@ static void log_warnings(struct cd_log *log, const struct cd_report *report)
 
 static int fail_start(const struct cd_service *service, const struct cd_error *err)
 {
-        fprintf(stderr, "%s: %s\n", service->name, err->reason);
+        cd_print_line(stderr, "%s: %s", service->name, err->reason);
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
@@ -243,7 +243,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
         const char *config = NULL;
 
         if (!cd_open_standard_streams()) {
-                fprintf(stderr, "%s: /dev/null cannot be opened: %s\n", service->name, strerror(errno));
+                cd_print_line(stderr, "%s: /dev/null cannot be opened: %s", service->name, strerror(errno));
                 return CD_EXIT_FAILED;
         }
         for (int i = 1; i < argc; i++) {
@@ -251,7 +251,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
                 if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
                         return finish_output(service, usage(service, stdout, CD_EXIT_OK));
                 if (!strcmp(argv[i], "--version")) {
-                        printf("%s %s\n", service->name, CD_VERSION);
+                        cd_print_line(stdout, "%s %s", service->name, CD_VERSION);
                         return finish_output(service, CD_EXIT_OK);
                 }
                 if (takes_value && i + 1 < argc) {
@@ -259,8 +259,8 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
                 } else if (!strncmp(argv[i], "--config=", 9)) {
                         config = argv[i] + 9;
                 } else {
-                        fprintf(stderr, "%s: %s \"%s\"\n", service->name,
-                                takes_value ? "a file name is missing after" : "unknown argument", argv[i]);
+                        cd_print_line(stderr, "%s: %s \"%s\"", service->name,
+                                      takes_value ? "a file name is missing after" : "unknown argument", argv[i]);
                         return usage(service, stderr, CD_EXIT_USAGE);
                 }
         }

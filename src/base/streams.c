@@ -2,9 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/str.h"
+
+enum {
+        LINE_MAX_BYTES = 8192,
+};
 
 /* Of the first write to standard output that failed; stdio forgets it, and throws away what it could not write. */
 static int first_error;
@@ -50,6 +57,19 @@ bool cd_open_standard_streams(void)
                         return false;
         keep_output_error();
         return true;
+}
+
+void cd_print_line(FILE *to, const char *format, ...)
+{
+        char text[LINE_MAX_BYTES], safe[4 * sizeof(text) + 1];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        size_t len = cd_str_write_safe(cd_str_from_c(text), safe, sizeof(safe) - 1);
+        safe[len] = '\n';
+        fwrite(safe, 1, len + 1, to);
 }
 
 int cd_output_error(void)

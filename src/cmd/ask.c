@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "cmd/sheet.h"
 #include "crypto/password.h"
 
 enum {
@@ -181,7 +182,7 @@ cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, 
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "there is no terminal to ask for the password on; give --password-file FILE, or - for "
                                "standard input");
-        return ask_twice(arena, tty, who, ret, reterr);
+        return ask_twice(arena, tty, cd_safe_text(arena, who), ret, reterr);
 }
 
 cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)

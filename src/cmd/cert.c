@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/file.h"
 #include "crypto/certificate.h"
@@ -79,7 +80,7 @@ static int fail(const struct cd_error *err)
 {
         bool is_usage = err->status == CD_INVALID_REQUEST;
 
-        fprintf(stderr, "cardea cert: %s\n", err->reason);
+        cd_print_line(stderr, "cardea cert: %s", err->reason);
         return is_usage ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 

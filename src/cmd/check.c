@@ -4,6 +4,7 @@
 
 #include "app/backing.h"
 #include "app/server.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 
 static const char *fix_for(cd_str address, int error)
@@ -55,9 +56,9 @@ static void print_findings(const struct cd_report *report)
         };
 
         for (const struct cd_finding *f = report->findings; f; f = f->next)
-                printf("%s %.*s\n", levels[f->level], CD_STR_ARG(cd_finding_text(report, f)));
-        printf("%zu error%s, %zu warning%s\n", report->errors, report->errors == 1 ? "" : "s", report->warnings,
-               report->warnings == 1 ? "" : "s");
+                cd_print_line(stdout, "%s %.*s", levels[f->level], CD_STR_ARG(cd_finding_text(report, f)));
+        cd_print_line(stdout, "%zu error%s, %zu warning%s", report->errors, report->errors == 1 ? "" : "s",
+                      report->warnings, report->warnings == 1 ? "" : "s");
 }
 
 static int check_file(struct cd_arena *arena, const char *path)
@@ -75,7 +76,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         }
         print_findings(&report);
         if (status != CD_OK && !report.errors) {
-                fprintf(stderr, "cardea check: %s\n", err.reason);
+                cd_print_line(stderr, "cardea check: %s", err.reason);
                 return CD_EXIT_FAILED;
         }
         return report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;

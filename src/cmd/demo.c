@@ -57,8 +57,8 @@ static bool ports_are_free(const struct demo *demo)
                 if (!error)
                         continue;
                 free = false;
-                fprintf(stderr, "cardea demo: port %u, for the %s, %s\n", child->port, child->name,
-                        error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
+                cd_print_line(stderr, "cardea demo: port %u, for the %s, %s", child->port, child->name,
+                              error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
         }
         return free;
 }
@@ -69,7 +69,8 @@ static bool start_all(struct demo *demo)
         for (size_t i = 0; i < DEMO_COUNT; i++) {
                 if (demo_child_start(&demo->children[i]))
                         continue;
-                fprintf(stderr, "cardea demo: the %s does not start: %s\n", demo->children[i].name, strerror(errno));
+                cd_print_line(stderr, "cardea demo: the %s does not start: %s", demo->children[i].name,
+                              strerror(errno));
                 return false;
         }
         return true;
@@ -141,8 +142,8 @@ static bool all_live(struct demo *demo)
                         continue;
                 demo_child_pump(child);
                 demo_child_describe_end(child, how, sizeof(how));
-                fprintf(stderr, "cardea demo: the %s %s; its last line: %.*s\n", child->name, how,
-                        child->len ? (int)child->len : 6, child->len ? child->line : "(none)");
+                cd_print_line(stderr, "cardea demo: the %s %s; its last line: %.*s", child->name, how,
+                              child->len ? (int)child->len : 6, child->len ? child->line : "(none)");
                 return false;
         }
         return true;
@@ -154,8 +155,8 @@ static bool is_late(const struct demo *demo)
                 return false;
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 if (!demo->children[i].ready)
-                        fprintf(stderr, "cardea demo: the %s does not get ready on port %u\n", demo->children[i].name,
-                                demo->children[i].port);
+                        cd_print_line(stderr, "cardea demo: the %s does not get ready on port %u",
+                                      demo->children[i].name, demo->children[i].port);
         return true;
 }
 
@@ -197,7 +198,7 @@ static int run_demo(struct demo *demo)
         signal(SIGPIPE, SIG_IGN);
         int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signals < 0) {
-                fprintf(stderr, "cardea demo: %s\n", strerror(errno));
+                cd_print_line(stderr, "cardea demo: %s", strerror(errno));
                 return CD_EXIT_FAILED;
         }
         int code = start_all(demo) ? watch(demo, signals) : CD_EXIT_FAILED;

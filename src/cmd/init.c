@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/administration.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/init.h"
 #include "cmd/work.h"
@@ -193,17 +194,24 @@ static void announce(struct init *init)
 {
         cd_str dir = quoted(&init->arena, init->dir);
 
-        printf("%s has a configuration, a certificate, a master key%s and the first keys. Try:\n\n", init->dir,
-               sqlite_path(init) ? ", a database" : "");
-        printf("  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'\n",
-               CD_STR_ARG(dir));
-        printf("  cardea serve --config %.*s/cardea.yaml\n", CD_STR_ARG(dir));
-        printf("  curl --cacert %.*s/cert.pem -u ana https://localhost:%u/grant\n", CD_STR_ARG(dir), init->port);
-        printf("  grant-resource --config %.*s/resource.yaml\n", CD_STR_ARG(dir));
-        printf("  curl --cacert %.*s/cert.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/\n\n",
-               CD_STR_ARG(dir), init->port + 1);
-        printf("Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.\n",
-               CD_STR_ARG(dir));
+        cd_print_line(stdout,
+                      "%s has a configuration, a certificate, a master key%s and the first keys. Try:", init->dir,
+                      sqlite_path(init) ? ", a database" : "");
+        putchar('\n');
+        cd_print_line(
+                stdout,
+                "  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'",
+                CD_STR_ARG(dir));
+        cd_print_line(stdout, "  cardea serve --config %.*s/cardea.yaml", CD_STR_ARG(dir));
+        cd_print_line(stdout, "  curl --cacert %.*s/cert.pem -u ana https://localhost:%u/grant", CD_STR_ARG(dir),
+                      init->port);
+        cd_print_line(stdout, "  grant-resource --config %.*s/resource.yaml", CD_STR_ARG(dir));
+        cd_print_line(stdout, "  curl --cacert %.*s/cert.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/",
+                      CD_STR_ARG(dir), init->port + 1);
+        putchar('\n');
+        cd_print_line(stdout,
+                      "Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.",
+                      CD_STR_ARG(dir));
 }
 
 static int make_installation(struct init *init)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/work.h"
 
@@ -59,8 +60,8 @@ static int make_key(struct cd_work *work, const struct make_ask *ask)
                 return cd_work_fail(work->command, &err);
         if (order.at_once) /* the next command finds it signing */
                 cd_work_outlast(work, key.sign_from - 1);
-        printf("%.*s key %.*s generated; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid),
-               CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
+        cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),
+                      CD_STR_ARG(key.kid), CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
         return CD_EXIT_OK;
 }
 
@@ -229,7 +230,7 @@ static int export_keys(struct cd_work *work, const char *kid)
         cd_buf_add(&buf, CD_STR("]}\n"));
         if (kid && !count) {
                 cd_buf_done(&buf);
-                fprintf(stderr, "cardea %s: there is no key \"%s\"\n", work->command, kid);
+                cd_print_line(stderr, "cardea %s: there is no key \"%s\"", work->command, kid);
                 return CD_EXIT_NOT_FOUND;
         }
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
@@ -277,7 +278,7 @@ static int retire_key(struct cd_work *work, const char *kid)
                 status = cd_keyring_retire(&ring, &work->arena, cd_str_from_c(kid), &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("key %s retired; its tokens are dead\n", kid);
+        cd_print_line(stdout, "key %s retired; its tokens are dead", kid);
         return CD_EXIT_OK;
 }
 

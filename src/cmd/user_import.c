@@ -38,8 +38,8 @@ struct import {
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
 {
         import->refused++;
-        fprintf(stderr, "cardea %s: %s:%zu: %s%s%s\n", import->work->command, import->file_name, line, error->field,
-                error->field[0] ? ": " : "", error->reason);
+        cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->work->command, import->file_name, line, error->field,
+                      error->field[0] ? ": " : "", error->reason);
 }
 
 /* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
@@ -199,9 +199,9 @@ static int report(const struct import *import, cd_status status, const struct cd
 
         if (import->cut_at)
                 cd_work_outlast(import->work, import->cut_at);
-        printf("%zu user%s %s, %zu updated, %zu refused%s\n", import->added, import->added == 1 ? "" : "s",
-               import->dry_run ? "would be added" : "added", import->updated, import->refused,
-               import->dry_run ? "; nothing was written" : "");
+        cd_print_line(stdout, "%zu user%s %s, %zu updated, %zu refused%s", import->added, import->added == 1 ? "" : "s",
+                      import->dry_run ? "would be added" : "added", import->updated, import->refused,
+                      import->dry_run ? "; nothing was written" : "");
         return code == CD_EXIT_OK && import->refused ? CD_EXIT_REFUSED : code;
 }
 

@@ -226,7 +226,7 @@ static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
         refuses(f, "users:\n  - name: a\n    secrt: b\n",
                 ":3:5: unknown setting \"users[0].secrt\"; did you mean \"users[0].secret\"?");
         refuses(f, "zebra: x\n", ":1:1: unknown setting \"zebra\"");
-        refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"?[31m\"");
+        refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"\\x1b[31m\"");
 }
 
 static void lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it(void **state)
