@@ -43,14 +43,13 @@ static cd_status fail_setting(struct cd_error *reterr, const char *name, const s
 }
 
 /* Nothing where the path is empty. */
-static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret, bool *ret_readable,
-                           struct cd_error *reterr)
+static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret,
+                           struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
         struct cd_error err;
 
         *ret = CD_STR("");
-        *ret_readable = false;
-        if (path.len == 0 || cd_read_file(arena, path, FILE_MAX, ret, ret_readable, &err) == CD_OK)
+        if (path.len == 0 || cd_read_file(arena, path, FILE_MAX, ret, ret_file, &err) == CD_OK)
                 return CD_OK;
         return fail_setting(reterr, name, &err);
 }
@@ -58,17 +57,17 @@ static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena
 static cd_status read_files(const struct cd_service_tls *tls, struct cd_arena *arena, struct cd_tls_options *ret,
                             struct cd_error *reterr)
 {
-        bool readable;
-        cd_status status = read_file("certificate", tls->certificate, arena, &ret->certificate, &readable, reterr);
+        struct cd_secret_file key = { 0 };
+        cd_status status = read_file("certificate", tls->certificate, arena, &ret->certificate, NULL, reterr);
 
         if (status == CD_OK)
-                status = read_file("client_ca", tls->client_ca, arena, &ret->client_ca, &readable, reterr);
+                status = read_file("client_ca", tls->client_ca, arena, &ret->client_ca, NULL, reterr);
         if (status == CD_OK)
-                status = read_file("key", tls->key, arena, &ret->key, &readable, reterr);
-        if (status == CD_OK && readable)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.key"),
-                                "file %.*s can be read by group or others; chmod 600 %.*s", CD_STR_ARG(tls->key),
-                                CD_STR_ARG(tls->key));
+                status = read_file("key", tls->key, arena, &ret->key, &key, reterr);
+        const char *fault = cd_secret_file_fault(&key);
+        if (status == CD_OK && fault)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.key"), "is in a file that %s; %.*s", fault,
+                                CD_STR_ARG(cd_secret_file_fix(&key, arena, tls->key)));
         ret->client_certificate = (enum cd_tls_client_certificate)tls->client_certificate;
         return status;
 }

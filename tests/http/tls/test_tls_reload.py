@@ -76,8 +76,8 @@ def spoil_certificate(folder, _):
 
 
 def spoil_rights(folder, _):
-    os.chmod(folder / "key.pem", 0o640)
-    return "tls.key", f"file {folder}/key.pem can be read by group or others; chmod 600 {folder}/key.pem"
+    os.chmod(folder / "key.pem", 0o644)
+    return "tls.key", f"is in a file that other users of this machine can read; chmod 600 {folder}/key.pem"
 
 
 def spoil_presence(folder, _):

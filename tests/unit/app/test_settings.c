@@ -352,7 +352,7 @@ static void a_secret_file_that_others_can_read_is_refused(void **state)
         struct fixture *f = *state;
         char want[256];
 
-        put_file(f, "secret\n", 7, 0640);
+        put_file(f, "secret\n", 7, 0644);
         snprintf(want, sizeof(want),
                  ":1:6: key: holds a secret from a file that other users of this machine can read (from file s); "
                  "chmod 600 %s/s",
