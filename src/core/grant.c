@@ -54,7 +54,7 @@ cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, con
         cd_time issued_at;
 
         if (!core->grant.audience.len)
-                return cd_fail(reterr, CD_NOT_FOUND, "there are no grants here");
+                return cd_fail(reterr, CD_NOT_FOUND, "no audience is set for users' tokens");
         cd_status status = cd_token_login(core, arena, &attempt, &user, &issued_at, reterr);
         return status == CD_OK ? mint(core, arena, &user, issued_at, ret, reterr) : status;
 }

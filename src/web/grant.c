@@ -136,7 +136,7 @@ void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_r
         struct cd_error err = { 0 };
 
         if (!web->core->grant.audience.len)
-                (void)cd_fail(&err, CD_NOT_FOUND, "there are no grants here");
+                (void)cd_fail(&err, CD_NOT_FOUND, "grant.audience is not set, so nobody can log in here");
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {

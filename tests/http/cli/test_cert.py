@@ -122,7 +122,7 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
     make(tmp_path)
     make(tmp_path / "other")
     for tls, more, wanted in [
-        ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate"),
+        ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate of \"CN=localhost\"; both"),
         ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: holds no certificate"),
         ("{ certificate: cert.pem, key: cert.pem }", "", "tls.key: "),
         ("{ certificate: cert.pem }", "", "tls.key: is missing"),
@@ -136,6 +136,29 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
         done, lines = findings(tmp_path, tls, more)
         assert done.returncode == 2, tls
         assert [line for line in lines if line.startswith("error") and wanted in line], (tls, lines)
+
+
+def test_a_chain_that_begins_with_another_certificate_is_named_by_its_subject(tmp_path):
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=tmp_path, check=True, capture_output=True)
+
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-utf8", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/O=Käse/CN=The CA")
+    openssl("req", *new, "-keyout", "key.pem", "-out", "csr.pem", "-subj", "/CN=auth.example.org")
+    openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "leaf.pem")
+    leaf, root = (tmp_path / "leaf.pem").read_text(), (tmp_path / "ca.pem").read_text()
+    make(tmp_path / "other")
+    (tmp_path / "cert.pem").write_text(root + leaf)
+    done, lines = findings(tmp_path, BOTH)
+    assert done.returncode == 2 and len(lines) == 1
+    assert lines[0].endswith('tls.certificate: begins with the certificate of "CN=The CA,O=Käse", but the key is that of '
+                             '"CN=auth.example.org", number 2; put it first')
+    (tmp_path / "cert.pem").write_text((tmp_path / "other/cert.pem").read_text() + root + leaf)
+    assert "number 3; put it first" in findings(tmp_path, BOTH)[1][0]
+    (tmp_path / "cert.pem").write_text(root)
+    assert 'tls.key: is not the key of the certificate of "CN=The CA,O=Käse"; both must' in findings(tmp_path, BOTH)[1][0]
+    (tmp_path / "cert.pem").write_text(leaf + root)
+    assert findings(tmp_path, BOTH)[0].returncode == 0
 
 
 def test_a_client_ca_for_nothing_is_a_warning(tmp_path):

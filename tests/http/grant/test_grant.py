@@ -121,6 +121,8 @@ def test_a_server_without_an_audience_has_no_grant(install):
     home = install(grant={"lifetime": "5m"})
     home.add_user("ana", "ana's password")
     assert home.serve().grant(*ANA).status == 404
+    logged = home.servers[0].wait_event("request", path="/grant")
+    assert logged["reason"] == "grant.audience is not set, so nobody can log in here"
 
 
 def test_head_is_get_without_its_body_or_nothing_at_all(server):

@@ -67,7 +67,7 @@ def test_lesson_27_new_connections_see_another_certificate_and_open_ones_go_on(f
 
 def spoil_key(folder, another):
     replace(folder, another, "key.pem")
-    return "tls.key", "is not the key of the certificate"
+    return "tls.key", "is not the key of the certificate of \"CN=localhost\"; both must come from the same key pair"
 
 
 def spoil_certificate(folder, _):
