@@ -94,10 +94,11 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
         if (cd_tls_prove(&options, &validity, &err) != CD_OK)
                 return fail_setting(reterr, err.field, &err);
         if (now >= validity.not_after || now < validity.not_before)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
-                                "the certificate is good from %.*s to %.*s, which is not now",
-                                CD_STR_ARG(day_of(arena, validity.not_before)),
-                                CD_STR_ARG(day_of(arena, validity.not_after)));
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
+                        "the certificate is valid from %.*s until %.*s, which is not now; replace the files (cardea "
+                        "cert renew, where cardea made them)",
+                        CD_STR_ARG(day_of(arena, validity.not_before)), CD_STR_ARG(day_of(arena, validity.not_after)));
         *ret = options;
         *ret_validity = validity;
         return CD_OK;
@@ -113,7 +114,7 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
 
         if (!has_certificate && (tls->key.len || tls->client_ca.len || asks))
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
-                                "name a PEM file; \"cardea cert self-signed\" makes one", "is missing");
+                                "name a PEM file; \"cardea cert new\" makes one", "is missing");
         if (tls->certificate.len && !tls->key.len)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.key"),
                                 "name the PEM file of the certificate's private key", "is missing");
@@ -136,10 +137,12 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         cd_str until = day_of(report->arena, validity->not_after);
 
         if (days < CD_TLS_WARN_DAYS)
-                cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
-                                "replace the files; a running server takes them over by itself",
-                                "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
-                                CD_STR_ARG(until));
+                cd_report_about(
+                        report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
+                        "replace the files (cardea cert renew, where cardea made them); a running server takes them "
+                        "over by itself",
+                        "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
+                        CD_STR_ARG(until));
         else
                 cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "good until %.*s",
                                 CD_STR_ARG(until));

@@ -189,7 +189,7 @@ static bool make_grant_service(struct demo_files *files, unsigned base)
         files->users[0].name = "ana";
         files->users[1].name = "bo";
         snprintf(listen, sizeof(listen), "127.0.0.1:%u", base + 4);
-        return join(folder, files->folder, "grants") && join(files->certificate, folder, "cert.pem") &&
+        return join(folder, files->folder, "grants") && join(files->certificate, folder, "ca.pem") &&
                join(files->configs[DEMO_GRANTS], files->folder, services[DEMO_GRANTS].config) &&
                join(files->configs[DEMO_GRANT_RESOURCE], files->folder, services[DEMO_GRANT_RESOURCE].config) &&
                make_secret(files->users[0].password, DEMO_PASSWORD_LEN) &&

@@ -72,7 +72,7 @@ def test_a_configuration_with_odd_texts_is_judged_in_plain_text(tmp_path, text, 
 
 @pytest.mark.parametrize("args", [
     [EVIL], ["user", EVIL], ["help", EVIL], ["help", "user", EVIL], ["user", "list", f"--{EVIL}"], ["check", "--config", f"/nonexistent/{EVIL}"],
-    ["user", "list", "extra", EVIL], ["demo", "--port-base", EVIL], ["schema", EVIL], ["cert", "self-signed", "--name", EVIL],
+    ["user", "list", "extra", EVIL], ["demo", "--port-base", EVIL], ["schema", EVIL], ["cert", "new", EVIL], ["cert", "renew", "--dir", EVIL],
     ["init", "--dir", "/nonexistent/x", "--listen", EVIL], ["init", "--dir", f"/nonexistent/{EVIL}"]])
 def test_an_odd_argument_is_refused_in_plain_text(args):
     done = run(*args)

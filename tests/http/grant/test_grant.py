@@ -154,7 +154,7 @@ def test_what_init_made_serves_over_tls(install):
     home = install(tls={"certificate": "cert.pem", "key": "key.pem"})
     home.add_user("ana", "ana's password")
     home.serve()
-    answer = subprocess.run(["curl", "-sS", "--cacert", home.folder / "cert.pem", "-u", "ana:ana's password",
+    answer = subprocess.run(["curl", "-sS", "--cacert", home.folder / "ca.pem", "-u", "ana:ana's password",
                              f"https://localhost:{home.port}/grant"], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     body = json.loads(answer.stdout)

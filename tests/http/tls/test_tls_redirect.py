@@ -65,7 +65,7 @@ def test_nothing_is_served_there_and_the_connection_stays(server):
 
 
 def test_curl_follows(server):
-    done = curl("--cacert", server.folder / "cert.pem", "-L", "-d", "the body", f"http://localhost:{server.redirects[0]}/echo")
+    done = curl("--cacert", server.folder / "ca.pem", "-L", "-d", "the body", f"http://localhost:{server.redirects[0]}/echo")
     assert (done.returncode, done.stdout) == (0, "the body")
 
 
