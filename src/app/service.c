@@ -169,6 +169,18 @@ static int serve(struct running *r)
         return code;
 }
 
+/* Of a setting, where the configuration alone did not show it: said as a finding is. */
+static int fail_setting(struct running *r, const struct cd_error *err)
+{
+        cd_str setting = cd_str_from_c(err->field);
+
+        if (!setting.len)
+                return fail_start(r->service, err);
+        cd_report_about(&r->report, CD_FINDING_ERROR, setting, NULL, "%s", err->reason);
+        print_errors(r->service, &r->report);
+        return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
+}
+
 /* The configuration is proved. */
 static int start(struct running *r)
 {
@@ -188,7 +200,7 @@ static int start(struct running *r)
                 if (r->service->finish)
                         r->service->finish(r->app);
         } else {
-                code = fail_start(r->service, &err);
+                code = fail_setting(r, &err);
         }
         (void)cd_http_server_free(r->server); /* where it has never run */
         cd_log_free(r->log);

@@ -106,6 +106,17 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
 
 /* ---- checks ---- */
 
+/* Whether clients can be told a port; what systemd passes is not known before. */
+static bool has_port(const struct cd_service_settings *settings)
+{
+        const struct cd_http_listen *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->listen.count; i++)
+                if (!cd_str_has_prefix(listeners[i].address, CD_STR("unix:")))
+                        return true;
+        return false;
+}
+
 void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report)
 {
         const struct cd_service_tls *tls = &settings->tls;
@@ -126,6 +137,10 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),
                                 "set tls.client_certificate to request or require",
                                 "is for nothing: no client is asked for a certificate");
+        if (settings->redirect_listen.count && !has_port(settings))
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("redirect_listen"),
+                                "see to it that port 443 leads to this server, or add an address with a port to listen",
+                                "redirects to port 443, since no address of listen has a port");
         if (settings->redirect_listen.count && !has_certificate)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("redirect_listen"), "set tls, or use listen",
                                 "redirects to https, which nothing here speaks");

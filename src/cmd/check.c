@@ -6,19 +6,7 @@
 #include "app/server.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
-
-static const char *fix_for(cd_str address, int error)
-{
-        bool is_unix = cd_str_has_prefix(address, CD_STR("unix:"));
-
-        if (error == EADDRINUSE)
-                return is_unix ? "fine where it is this very service, else choose another path"
-                               : "fine where it is this very service, else choose another port";
-        if (is_unix)
-                return "choose a new path, in a folder that exists and that the service may write to";
-        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
-                               : "choose an address of this machine";
-}
+#include "net/listen.h"
 
 static void check_address(const char *name, size_t index, cd_str address, struct cd_report *report)
 {
@@ -29,14 +17,16 @@ static void check_address(const char *name, size_t index, cd_str address, struct
                                        "%.*s comes from systemd at the start and is not tried here",
                                        CD_STR_ARG(address));
         int error = cd_probe_listen(address);
+        const char *fix = cd_listen_fix(cd_str_has_prefix(address, CD_STR("unix:")), error);
         if (error == 0)
                 cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on", CD_STR_ARG(address));
         else if (error == EADDRINUSE)
-                cd_report_about(report, CD_FINDING_WARNING, setting, fix_for(address, error),
+                cd_report_about(report, CD_FINDING_WARNING, setting,
+                                cd_arena_printf(report->arena, "fine where it is this very service, else %s", fix).ptr,
                                 "something listens on %.*s already", CD_STR_ARG(address));
         else
-                cd_report_about(report, CD_FINDING_ERROR, setting, fix_for(address, error),
-                                "%.*s cannot be listened on: %s", CD_STR_ARG(address), strerror(error));
+                cd_report_about(report, CD_FINDING_ERROR, setting, fix, "%.*s cannot be listened on: %s",
+                                CD_STR_ARG(address), strerror(error));
 }
 
 static void check_addresses(const struct cd_service_settings *settings, struct cd_report *report)
