@@ -8,7 +8,7 @@ declare -gA _cardea_actions=(
         [user]="add list show passwd grant disable enable remove import export"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
-        [cert]="self-signed"
+        [cert]="new renew"
         [audit]="tail"
 )
 
@@ -38,7 +38,8 @@ declare -gA _cardea_options=(
         ["key rotate"]="--alg --bits --config --now"
         ["key retire"]="--config"
         ["key export"]="--config --kid --pem"
-        ["cert"]="--days --dir"
+        ["cert new"]="--ca-key --days --dir"
+        ["cert renew"]="--ca-key --days --dir"
         ["audit tail"]="--config --follow --json --lines"
         ["migrate"]="--check --config"
         ["demo"]="--port-base"

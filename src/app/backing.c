@@ -113,9 +113,6 @@ void cd_backing_check(const struct cd_config *config, struct cd_report *report)
         } else if (status == CD_NOT_FOUND) {
                 cd_report_about(report, CD_FINDING_WARNING, setting, "cardea serve makes what is missing", "%s",
                                 err.reason);
-        } else if (cd_str_eq(setting, CD_STR("master_key"))) {
-                cd_report_about(report, CD_FINDING_ERROR, setting,
-                                "give the one that was there when the store was made", "%s", err.reason);
         } else {
                 cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", err.reason);
         }

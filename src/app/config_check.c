@@ -139,6 +139,12 @@ static void check_lifetime(const struct cd_config *config, struct cd_report *rep
                 ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
 }
 
+/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that nobody could read. */
+static bool may_be_durable(const struct cd_config *config, const struct cd_report *report)
+{
+        return cd_config_is_durable(config) || cd_report_has_error(report, CD_STR("store"));
+}
+
 static void check_store(const struct cd_config *config, struct cd_report *report)
 {
         static const cd_str schemes[] = { CD_STR_INIT("sqlite:"), CD_STR_INIT("postgresql://"),
@@ -159,25 +165,22 @@ static void check_store(const struct cd_config *config, struct cd_report *report
 
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
-        static const char make[] =
-                "make one with: head -c 32 /dev/urandom | base64 > master.key; chmod 600 master.key; "
-                "then write master_key: ${file:master.key}";
+        /* Whoever reads this may have a store already: a new key would make all that is sealed in it unreadable. */
+        static const char restore[] = "restore the master key this store was created with; only a new store takes a "
+                                      "new one, which openssl rand -base64 32 prints";
         cd_str setting = CD_STR("master_key");
         struct cd_master_key *key;
         struct cd_error err;
 
         if (!cd_config_is_durable(config)) {
-                if (config->master_key.len)
+                if (config->master_key.len && !may_be_durable(config, report))
                         WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");
                 return;
         }
-        /* One that could not be read is a finding already. */
-        if (!config->master_key.len && !cd_report_find_source(report, setting))
-                return ERROR(report, setting, make, "is not set, and the store's keys are sealed with it");
         if (!config->master_key.len)
-                return;
+                return ERROR(report, setting, restore, "is not set, and the store's keys are sealed with it");
         if (cd_master_key_parse(config->master_key, &cd_random_system, &key, &err) != CD_OK)
-                return ERROR(report, setting, make, "%s", err.reason);
+                return ERROR(report, setting, restore, "%s", err.reason);
         cd_master_key_free(key);
 }
 
@@ -228,10 +231,12 @@ static void check_key(const struct cd_config *config, struct cd_report *report)
                               "is for servers without a store: the store has its own keys");
                 return;
         }
+        if (may_be_durable(config, report))
+                return;
         if (!config->signing_key.len)
                 return WARN(report, setting,
-                            "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
-                            "signing.pem",
+                            "write signing_key: ${file:PATH}; openssl genpkey -algorithm EC -pkeyopt "
+                            "ec_paramgen_curve:P-256 prints a new key",
                             "is not set: a fresh key is made at each start, and tokens of the last one are refused");
         if (cd_jwk_from_pem(config->signing_key, &key, &err) != CD_OK)
                 return ERROR(report, setting, "give a private key in PEM", "does not parse: %s", err.reason);
@@ -282,7 +287,7 @@ static void check_grants(const struct cd_config *config, const struct cd_config_
                                      : CD_STR("there are client_credentials and password");
                 ERROR(report, setting, fix.ptr, "unknown grant \"%.*s\"", CD_STR_ARG(cd_str_slice(name, 0, 100)));
         }
-        if (config->accept_any_user == CD_ANY_USER_NEVER && !cd_config_is_durable(config) &&
+        if (config->accept_any_user == CD_ANY_USER_NEVER && !may_be_durable(config, report) &&
             cd_config_grants(client) & CD_GRANT_PASSWORD)
                 WARN(report, cd_arena_printf(report->arena, "%.*s.grant_types", CD_STR_ARG(path)), "take the grant out",
                      "has the password grant, but there are no users");
@@ -389,7 +394,7 @@ static void check_clients(const struct cd_config *config, struct cd_report *repo
                 report->no_memory = true;
         for (size_t i = 0; !report->no_memory && i < config->clients.count; i++)
                 check_client(config, i, ids, audiences, report);
-        if (!config->clients.count && !cd_config_is_durable(config)) /* a store may have some */
+        if (!config->clients.count && !may_be_durable(config, report)) /* a store may have some */
                 WARN(report, CD_STR("clients"), "name at least one client", "names nobody: no token can be issued");
         cd_map_free(ids);
         cd_map_free(audiences);

@@ -51,7 +51,7 @@ static cd_status read_all(struct cd_arena *arena, int fd, cd_str path, size_t ma
         }
 }
 
-cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, bool *ret_readable_by_others,
+cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, struct cd_secret_file *ret_file,
                        struct cd_error *reterr)
 {
         cd_str name = cd_arena_copy(arena, path);
@@ -67,7 +67,8 @@ cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *
                 return fail_errno(reterr, path, errno);
         if (!S_ISREG(st.st_mode))
                 return fail_file(reterr, path, "is not a regular file");
-        *ret_readable_by_others = (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
+        if (ret_file && !cd_secret_file_look(fd, ret_file))
+                return fail_errno(reterr, path, errno);
         return read_all(arena, fd, path, max, ret, reterr);
 }
 
@@ -100,12 +101,12 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
 }
 
 /* The text of a file that holds one value. */
-static cd_status read_value(struct cd_arena *arena, cd_str path, cd_str *ret, bool *ret_readable_by_others,
+static cd_status read_value(struct cd_arena *arena, cd_str path, cd_str *ret, struct cd_secret_file *ret_file,
                             struct cd_error *reterr)
 {
         cd_str text;
 
-        cd_status status = cd_read_file(arena, path, CD_SECRET_FILE_MAX, &text, ret_readable_by_others, reterr);
+        cd_status status = cd_read_file(arena, path, CD_SECRET_FILE_MAX, &text, ret_file, reterr);
         if (status != CD_OK)
                 return status;
         if (cd_str_has_suffix(text, CD_STR("\r\n")))
@@ -123,15 +124,17 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
 {
         bool relative = folder.len && !cd_str_has_prefix(path, CD_STR("/"));
         cd_str full = relative ? cd_arena_printf(arena, "%.*s/%.*s", CD_STR_ARG(folder), CD_STR_ARG(path)) : path;
-        bool readable_by_others = false;
+        struct cd_secret_file file;
 
         if (!path.len)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "${file:} names no file");
         if (!full.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = read_value(arena, full, ret, &readable_by_others, reterr);
-        if (status == CD_OK && readable_by_others)
-                into->readable_file = full;
+        cd_status status = read_value(arena, full, ret, &file, reterr);
+        if (status == CD_OK && cd_secret_file_fault(&file)) {
+                into->unfit_file = full;
+                into->unfit = file;
+        }
         return status;
 }
 
@@ -139,19 +142,19 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
 static cd_status resolve_credential(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr)
 {
         const char *folder = getenv("CREDENTIALS_DIRECTORY");
-        bool readable_by_others;
 
         if (!name.len || cd_str_index(name, '/') < name.len)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not a name of a credential",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         if (!folder || !*folder)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "credential %.*s is not there: systemd gave this process none (LoadCredential=)",
+                                "credential %.*s is not there, since systemd gave this process none (LoadCredential=); "
+                                "outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it",
                                 CD_STR_ARG(name));
         cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        return read_value(arena, path, ret, &readable_by_others, reterr);
+        return read_value(arena, path, ret, NULL, reterr);
 }
 
 /* `inner` is what stands between "${" and "}". */
@@ -214,7 +217,7 @@ cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, st
 {
         struct cd_buf out;
 
-        *ret = (struct cd_interpolated){ .text = value, .from = CD_STR(""), .readable_file = CD_STR("") };
+        *ret = (struct cd_interpolated){ .text = value, .from = CD_STR(""), .unfit_file = CD_STR("") };
         if (!value.len || !memmem(value.ptr, value.len, "${", 2))
                 return CD_OK;
         /* Twenty references to the largest file; a value beyond that is a mistake. */

@@ -1,7 +1,6 @@
 #pragma once
 /* ${env:NAME}, ${file:PATH} and ${credential:NAME} inside a value, resolved once, when a configuration is loaded. */
-#include "base/arena.h"
-#include "base/status.h"
+#include "app/secret_file.h"
 
 enum {
         CD_SECRET_FILE_MAX = 64 * 1024
@@ -9,9 +8,10 @@ enum {
 
 struct cd_interpolated {
         cd_str text;
-        cd_str from;          /* "env NAME, file PATH, credential NAME" in order; empty where the value named none */
-        cd_str readable_file; /* the last file named that group or others can read; empty: none */
-        bool left_over;       /* what was put in holds "${" itself: it is not expanded again */
+        cd_str from;       /* "env NAME, file PATH, credential NAME" in order; empty where the value named none */
+        cd_str unfit_file; /* the last file named that may not hold a secret; empty: none */
+        struct cd_secret_file unfit;
+        bool left_over; /* what was put in holds "${" itself: it is not expanded again */
 };
 
 /* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder reaches anybody by accident (LESSONS
@@ -22,6 +22,7 @@ struct cd_interpolated {
 cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
                          struct cd_error *reterr);
 
-/* The whole regular file, at most `max` bytes, in the arena. Errors name the path. */
-cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, bool *ret_readable_by_others,
+/* The whole regular file, at most `max` bytes, in the arena. `ret_file` may be NULL: it is not asked whether it may hold a secret. Errors
+ * name the path. */
+cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, struct cd_secret_file *ret_file,
                        struct cd_error *reterr);

@@ -92,7 +92,7 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
         report->last = copy;
 }
 
-static bool has_error(const struct cd_report *report, cd_str setting)
+bool cd_report_has_error(const struct cd_report *report, cd_str setting)
 {
         for (const struct cd_finding *f = report->errors ? report->findings : NULL; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR && cd_str_eq(f->setting, setting))
@@ -107,7 +107,7 @@ void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_s
         char what[384];
         va_list args;
 
-        if (level != CD_FINDING_ERROR && has_error(report, setting))
+        if (cd_report_has_error(report, setting)) /* what follows from it would only hide it */
                 return;
         va_start(args, format);
         vsnprintf(what, sizeof(what), format, args);
@@ -141,11 +141,9 @@ cd_str cd_finding_text(const struct cd_report *report, const struct cd_finding *
                                       CD_STR_ARG(f->from), f->from.len ? ")" : "", f->fix.len ? "; " : "",
                                       CD_STR_ARG(f->fix));
 
-        /* A name in the file may hold control characters; none of them reaches a terminal. */
-        for (size_t i = 0; text.ptr && i < text.len; i++)
-                if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-                        ((char *)text.ptr)[i] = '?';
-        return text.ptr ? text : CD_STR("");
+        /* A name in the file may hold anything. */
+        char *safe = text.ptr ? cd_arena_alloc(arena, 4 * text.len + 1) : NULL;
+        return safe ? cd_str_of(safe, cd_str_write_safe(text, safe, 4 * text.len)) : CD_STR("");
 }
 
 cd_status cd_report_status(const struct cd_report *report, struct cd_error *reterr)

@@ -46,8 +46,10 @@ const struct cd_setting_source *cd_report_find_source(const struct cd_report *re
 
 /* Copies *finding, whose strings must live in the arena or be static. */
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
+/* Whether something is wrong with this setting itself: then its value is not known, and nothing follows from it. */
+bool cd_report_has_error(const struct cd_report *report, cd_str setting);
 /* A finding about a setting; the position is that of the setting or else of the nearest one around it. `fix` may be
- * NULL. */
+ * NULL. Left out where the setting has an error already. */
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 

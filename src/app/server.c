@@ -169,8 +169,7 @@ static cd_status open_backing(struct server *server, const struct cd_service_sta
 
         cd_status status = cd_backing_open(config, start->arena, &options, &server->backing, &err);
         if (status != CD_OK)
-                return cd_failf(reterr, status, cd_str_from_c(err.field), "%.*s: %s: %s",
-                                CD_STR_ARG(start->config_path), err.field[0] ? err.field : "store", err.reason);
+                return cd_failf(reterr, status, cd_str_from_c(err.field[0] ? err.field : "store"), "%s", err.reason);
         if (cd_master_key_derive(server->backing.master, CD_STR("client-secret"), server->mac_key) != CD_OK)
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))

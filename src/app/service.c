@@ -44,7 +44,7 @@ static void print_errors(const struct cd_service *service, const struct cd_repor
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        fprintf(stderr, "%s: %.*s\n", service->name, CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_print_line(stderr, "%s: %.*s", service->name, CD_STR_ARG(cd_finding_text(report, f)));
 }
 
 static void log_warnings(struct cd_log *log, const struct cd_report *report)
@@ -64,7 +64,7 @@ static void log_warnings(struct cd_log *log, const struct cd_report *report)
 
 static int fail_start(const struct cd_service *service, const struct cd_error *err)
 {
-        fprintf(stderr, "%s: %s\n", service->name, err->reason);
+        cd_print_line(stderr, "%s: %s", service->name, err->reason);
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
@@ -169,6 +169,18 @@ static int serve(struct running *r)
         return code;
 }
 
+/* Of a setting, where the configuration alone did not show it: said as a finding is. */
+static int fail_setting(struct running *r, const struct cd_error *err)
+{
+        cd_str setting = cd_str_from_c(err->field);
+
+        if (!setting.len)
+                return fail_start(r->service, err);
+        cd_report_about(&r->report, CD_FINDING_ERROR, setting, NULL, "%s", err->reason);
+        print_errors(r->service, &r->report);
+        return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
+}
+
 /* The configuration is proved. */
 static int start(struct running *r)
 {
@@ -188,7 +200,7 @@ static int start(struct running *r)
                 if (r->service->finish)
                         r->service->finish(r->app);
         } else {
-                code = fail_start(r->service, &err);
+                code = fail_setting(r, &err);
         }
         (void)cd_http_server_free(r->server); /* where it has never run */
         cd_log_free(r->log);
@@ -235,10 +247,7 @@ static int usage(const struct cd_service *service, FILE *to, int code)
 
 static int finish_output(const struct cd_service *service, int code)
 {
-        if (fflush(stdout) == 0)
-                return code;
-        fprintf(stderr, "%s: standard output cannot be written: %s\n", service->name, strerror(errno));
-        return CD_EXIT_FAILED;
+        return cd_finish_output(service->name) ? code : CD_EXIT_FAILED;
 }
 
 int cd_service_main(const struct cd_service *service, int argc, char **argv)
@@ -246,7 +255,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
         const char *config = NULL;
 
         if (!cd_open_standard_streams()) {
-                fprintf(stderr, "%s: /dev/null cannot be opened: %s\n", service->name, strerror(errno));
+                cd_print_line(stderr, "%s: /dev/null cannot be opened: %s", service->name, strerror(errno));
                 return CD_EXIT_FAILED;
         }
         for (int i = 1; i < argc; i++) {
@@ -254,7 +263,7 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
                 if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
                         return finish_output(service, usage(service, stdout, CD_EXIT_OK));
                 if (!strcmp(argv[i], "--version")) {
-                        printf("%s %s\n", service->name, CD_VERSION);
+                        cd_print_line(stdout, "%s %s", service->name, CD_VERSION);
                         return finish_output(service, CD_EXIT_OK);
                 }
                 if (takes_value && i + 1 < argc) {
@@ -262,8 +271,8 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv)
                 } else if (!strncmp(argv[i], "--config=", 9)) {
                         config = argv[i] + 9;
                 } else {
-                        fprintf(stderr, "%s: %s \"%s\"\n", service->name,
-                                takes_value ? "a file name is missing after" : "unknown argument", argv[i]);
+                        cd_print_line(stderr, "%s: %s \"%s\"", service->name,
+                                      takes_value ? "a file name is missing after" : "unknown argument", argv[i]);
                         return usage(service, stderr, CD_EXIT_USAGE);
                 }
         }

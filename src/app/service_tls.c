@@ -43,14 +43,13 @@ static cd_status fail_setting(struct cd_error *reterr, const char *name, const s
 }
 
 /* Nothing where the path is empty. */
-static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret, bool *ret_readable,
-                           struct cd_error *reterr)
+static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret,
+                           struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
         struct cd_error err;
 
         *ret = CD_STR("");
-        *ret_readable = false;
-        if (path.len == 0 || cd_read_file(arena, path, FILE_MAX, ret, ret_readable, &err) == CD_OK)
+        if (path.len == 0 || cd_read_file(arena, path, FILE_MAX, ret, ret_file, &err) == CD_OK)
                 return CD_OK;
         return fail_setting(reterr, name, &err);
 }
@@ -58,17 +57,17 @@ static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena
 static cd_status read_files(const struct cd_service_tls *tls, struct cd_arena *arena, struct cd_tls_options *ret,
                             struct cd_error *reterr)
 {
-        bool readable;
-        cd_status status = read_file("certificate", tls->certificate, arena, &ret->certificate, &readable, reterr);
+        struct cd_secret_file key = { 0 };
+        cd_status status = read_file("certificate", tls->certificate, arena, &ret->certificate, NULL, reterr);
 
         if (status == CD_OK)
-                status = read_file("client_ca", tls->client_ca, arena, &ret->client_ca, &readable, reterr);
+                status = read_file("client_ca", tls->client_ca, arena, &ret->client_ca, NULL, reterr);
         if (status == CD_OK)
-                status = read_file("key", tls->key, arena, &ret->key, &readable, reterr);
-        if (status == CD_OK && readable)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.key"),
-                                "file %.*s can be read by group or others; chmod 600 %.*s", CD_STR_ARG(tls->key),
-                                CD_STR_ARG(tls->key));
+                status = read_file("key", tls->key, arena, &ret->key, &key, reterr);
+        const char *fault = cd_secret_file_fault(&key);
+        if (status == CD_OK && fault)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.key"), "is in a file that %s; %.*s", fault,
+                                CD_STR_ARG(cd_secret_file_fix(&key, arena, tls->key)));
         ret->client_certificate = (enum cd_tls_client_certificate)tls->client_certificate;
         return status;
 }
@@ -95,10 +94,11 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
         if (cd_tls_prove(&options, &validity, &err) != CD_OK)
                 return fail_setting(reterr, err.field, &err);
         if (now >= validity.not_after || now < validity.not_before)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
-                                "the certificate is good from %.*s to %.*s, which is not now",
-                                CD_STR_ARG(day_of(arena, validity.not_before)),
-                                CD_STR_ARG(day_of(arena, validity.not_after)));
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
+                        "the certificate is valid from %.*s until %.*s, which is not now; replace the files (cardea "
+                        "cert renew, where cardea made them)",
+                        CD_STR_ARG(day_of(arena, validity.not_before)), CD_STR_ARG(day_of(arena, validity.not_after)));
         *ret = options;
         *ret_validity = validity;
         return CD_OK;
@@ -106,14 +106,26 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
 
 /* ---- checks ---- */
 
+/* Whether clients can be told a port; what systemd passes is not known before. */
+static bool has_port(const struct cd_service_settings *settings)
+{
+        const struct cd_http_listen *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->listen.count; i++)
+                if (!cd_str_has_prefix(listeners[i].address, CD_STR("unix:")))
+                        return true;
+        return false;
+}
+
 void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report)
 {
         const struct cd_service_tls *tls = &settings->tls;
         bool asks = tls->client_certificate != CD_TLS_CLIENT_NONE;
+        bool has_certificate = tls->certificate.len || cd_report_has_error(report, CD_STR("tls.certificate"));
 
-        if (!tls->certificate.len && (tls->key.len || tls->client_ca.len || asks))
+        if (!has_certificate && (tls->key.len || tls->client_ca.len || asks))
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
-                                "name a PEM file; \"cardea cert self-signed\" makes one", "is missing");
+                                "name a PEM file; \"cardea cert new\" makes one", "is missing");
         if (tls->certificate.len && !tls->key.len)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.key"),
                                 "name the PEM file of the certificate's private key", "is missing");
@@ -125,7 +137,11 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),
                                 "set tls.client_certificate to request or require",
                                 "is for nothing: no client is asked for a certificate");
-        if (settings->redirect_listen.count && !tls->certificate.len)
+        if (settings->redirect_listen.count && !has_port(settings))
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("redirect_listen"),
+                                "see to it that port 443 leads to this server, or add an address with a port to listen",
+                                "redirects to port 443, since no address of listen has a port");
+        if (settings->redirect_listen.count && !has_certificate)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("redirect_listen"), "set tls, or use listen",
                                 "redirects to https, which nothing here speaks");
 }
@@ -136,10 +152,12 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         cd_str until = day_of(report->arena, validity->not_after);
 
         if (days < CD_TLS_WARN_DAYS)
-                cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
-                                "replace the files; a running server takes them over by itself",
-                                "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
-                                CD_STR_ARG(until));
+                cd_report_about(
+                        report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
+                        "replace the files (cardea cert renew, where cardea made them); a running server takes them "
+                        "over by itself",
+                        "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
+                        CD_STR_ARG(until));
         else
                 cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "good until %.*s",
                                 CD_STR_ARG(until));
@@ -157,7 +175,8 @@ void cd_service_tls_check_files(const struct cd_service_settings *settings, stru
         const struct cd_service_tls *tls = &settings->tls;
         bool lacks_ca = tls->client_certificate != CD_TLS_CLIENT_NONE && !tls->client_ca.len;
 
-        if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca) /* which has been said */
+        if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca ||
+            cd_report_has_error(report, CD_STR("tls.key"))) /* which has been said */
                 return;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         if (cd_service_tls_read(tls, now, &scratch, &options, &validity, &err) == CD_OK)

@@ -69,10 +69,10 @@ static void bind_table(const struct place *at, const struct cd_table *table, con
 
 static void judge_value(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
-        if (value->readable_file.len && field->type == CD_FIELD_SECRET) {
-                cd_str fix = cd_arena_printf(at->report->arena, "chmod 600 %.*s", CD_STR_ARG(value->readable_file));
-                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr,
-                                "holds a secret from a file that other users of this machine can read");
+        if (value->unfit_file.len && field->type == CD_FIELD_SECRET) {
+                cd_str fix = cd_secret_file_fix(&value->unfit, at->report->arena, value->unfit_file);
+                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr, "holds a secret from a file that %s",
+                                cd_secret_file_fault(&value->unfit));
         }
         if (value->left_over)
                 cd_report_about(at->report, CD_FINDING_WARNING, at->path, NULL,
@@ -374,14 +374,13 @@ cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct
 cd_status cd_settings_load(struct cd_report *report, const struct cd_table *table, void *ret, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        bool readable_by_others;
         struct cd_error err;
         cd_str text = CD_STR("");
 
         cd_arena_init(&scratch, report->arena->ceiling);
         set_defaults(report, table, ret);
         if (report->file_name.len &&
-            cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, &readable_by_others, &err) != CD_OK)
+            cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, NULL, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
         return decode(report, &scratch, text, table, ret, reterr);
 }

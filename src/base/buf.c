@@ -118,28 +118,51 @@ static size_t plain_json_prefix(cd_str s)
 {
         size_t i = cd_str_json_plain(s), n;
 
-        while (i < s.len && (unsigned char)s.ptr[i] >= 0x80 && (n = cd_str_utf8_sequence(cd_str_slice(s, i, 4))) > 0) {
+        while (i < s.len && (unsigned char)s.ptr[i] >= 0x80 && (n = cd_str_safe_sequence(cd_str_slice(s, i, 4))) > 0) {
                 i += n;
                 i += cd_str_json_plain(cd_str_slice(s, i, s.len));
         }
         return i;
 }
 
-static void add_json_escape(struct cd_buf *buf, char c)
+static void add_hex16(struct cd_buf *buf, uint32_t unit)
 {
-        static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt", hex[] = "0123456789abcdef";
+        static const char hex[] = "0123456789abcdef";
 
-        if ((unsigned char)c >= 0x80) {
+        cd_buf_add(buf, cd_str_of((char[]){ '\\', 'u', hex[unit >> 12 & 15], hex[unit >> 8 & 15], hex[unit >> 4 & 15],
+                                            hex[unit & 15] },
+                                  6));
+}
+
+/* As \uXXXX, or two of them (RFC 8259 section 7). */
+static void add_json_code_point(struct cd_buf *buf, uint32_t c)
+{
+        if (c >= 0x10000) {
+                add_hex16(buf, 0xd800 + ((c - 0x10000) >> 10));
+                add_hex16(buf, 0xdc00 + ((c - 0x10000) & 0x3ff));
+        } else {
+                add_hex16(buf, c);
+        }
+}
+
+/* What s begins with, which does not stand for itself. Returns its bytes. */
+static size_t add_json_escape(struct cd_buf *buf, cd_str s)
+{
+        static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+        size_t size = cd_str_utf8_sequence(s);
+
+        if (size == 0) {
                 cd_buf_add(buf, CD_STR("\xef\xbf\xbd"));
-                return;
+                return 1;
         }
         for (size_t i = 0; i < sizeof(short_forms) - 1; i += 2) {
-                if (short_forms[i] == c) {
+                if (short_forms[i] == s.ptr[0]) {
                         cd_buf_add(buf, cd_str_of((char[]){ '\\', short_forms[i + 1] }, 2));
-                        return;
+                        return 1;
                 }
         }
-        cd_buf_add(buf, cd_str_of((char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6));
+        add_json_code_point(buf, cd_str_code_point(s));
+        return size;
 }
 
 void cd_buf_add_json(struct cd_buf *buf, cd_str s)
@@ -151,10 +174,16 @@ void cd_buf_add_json(struct cd_buf *buf, cd_str s)
                 s = cd_str_slice(s, plain, s.len);
                 if (s.len == 0)
                         break;
-                add_json_escape(buf, s.ptr[0]);
-                s = cd_str_slice(s, 1, s.len);
+                s = cd_str_slice(s, add_json_escape(buf, s), s.len);
         }
         cd_buf_add_char(buf, '"');
+}
+
+void cd_buf_add_safe(struct cd_buf *buf, cd_str s)
+{
+        char *to = cd_buf_reserve(buf, 4 * s.len);
+        if (to)
+                buf->len += cd_str_write_safe(s, to, 4 * s.len);
 }
 
 void cd_buf_add_base64url(struct cd_buf *buf, cd_str bytes)

@@ -26,8 +26,11 @@ void cd_buf_add_u64(struct cd_buf *buf, uint64_t value);
 void cd_buf_add_i64(struct cd_buf *buf, int64_t value);
 /* At most 511 bytes at a time; more fails. */
 void cd_buf_printf(struct cd_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A JSON string with its quotes (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD. */
+/* A JSON string with its quotes (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD, and what is unsafe on a terminal
+ * (cd_str_safe_sequence) its escape, \uXXXX; but DEL stays, which does nothing. */
 void cd_buf_add_json(struct cd_buf *buf, cd_str s);
+/* As cd_str_write_safe has it. */
+void cd_buf_add_safe(struct cd_buf *buf, cd_str s);
 /* base64url without padding (RFC 4648 §5, RFC 7515 §2). */
 void cd_buf_add_base64url(struct cd_buf *buf, cd_str bytes);
 

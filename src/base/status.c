@@ -14,23 +14,28 @@ cd_status cd_fail_field(struct cd_error *reterr, cd_status status, cd_str field,
         return cd_failf(reterr, status, field, "%s", reason);
 }
 
+/* Names and values from outside are in it, and it may be shown on a terminal. */
+static void write_safe(cd_str text, char *to, size_t size)
+{
+        to[cd_str_write_safe(text, to, size - 1)] = '\0';
+}
+
 cd_status cd_failf(struct cd_error *reterr, cd_status status, cd_str field, const char *format, ...)
 {
         if (!reterr)
                 return status;
 
+        char reason[sizeof(reterr->reason)];
         va_list args;
         va_start(args, format);
         reterr->status = status;
         reterr->retry_after = 0;
         reterr->summary = NULL;
         reterr->quoted = CD_STR("");
-        field = cd_str_slice(field, 0, sizeof(reterr->field) - 1);
-        if (field.len)
-                memcpy(reterr->field, field.ptr, field.len);
-        reterr->field[field.len] = '\0';
-        vsnprintf(reterr->reason, sizeof(reterr->reason), format, args);
+        vsnprintf(reason, sizeof(reason), format, args);
         va_end(args);
+        write_safe(field, reterr->field, sizeof(reterr->field));
+        write_safe(cd_str_from_c(reason), reterr->reason, sizeof(reterr->reason));
         return status;
 }
 

@@ -174,6 +174,54 @@ bool cd_str_is_utf8(cd_str s)
         return true;
 }
 
+uint32_t cd_str_code_point(cd_str s)
+{
+        const unsigned char *b = (const unsigned char *)s.ptr;
+
+        if (b[0] < 0x80)
+                return b[0];
+        if (b[0] < 0xe0)
+                return (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu);
+        if (b[0] < 0xf0)
+                return (b[0] & 0xfu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu);
+        return (b[0] & 0x7u) << 18 | (b[1] & 0x3fu) << 12 | (b[2] & 0x3fu) << 6 | (b[3] & 0x3fu);
+}
+
+size_t cd_str_safe_sequence(cd_str s)
+{
+        static const struct {
+                uint32_t first, last;
+        } unsafe[] = {
+                { 0, 0x1f },        { 0x7f, 0x9f },     { 0x61c, 0x61c },   { 0x200e, 0x200f },   { 0x2028, 0x202e },
+                { 0x2066, 0x2069 }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+        };
+        size_t size = cd_str_utf8_sequence(s);
+        uint32_t c = size ? cd_str_code_point(s) : 0;
+
+        for (size_t i = 0; i < CD_LEN(unsafe); i++)
+                if (c >= unsafe[i].first && c <= unsafe[i].last)
+                        return 0;
+        return size;
+}
+
+size_t cd_str_write_safe(cd_str text, char *to, size_t room)
+{
+        static const char hex[] = "0123456789abcdef";
+        size_t len = 0;
+
+        for (size_t i = 0; i < text.len;) {
+                size_t size = cd_str_safe_sequence(cd_str_slice(text, i, text.len));
+                unsigned char byte = (unsigned char)text.ptr[i];
+                if ((size ? size : 4) > room - len)
+                        break;
+                memcpy(to + len, size ? text.ptr + i : (char[]){ '\\', 'x', hex[byte >> 4], hex[byte & 15] },
+                       size ? size : 4);
+                len += size ? size : 4;
+                i += size ? size : 1;
+        }
+        return len;
+}
+
 /* Each term has the high bit of a byte set where it finds one; a borrow may add a false hit above a true one, never hide one. */
 static inline bool has_special(uint64_t word)
 {

@@ -10,7 +10,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/secret_file.h"
 #include "base/secret.h"
+#include "cmd/sheet.h"
 #include "crypto/password.h"
 
 enum {
@@ -99,16 +101,17 @@ static cd_status read_file(struct cd_arena *arena, const char *path, cd_str *ret
         bool is_stdin = !strcmp(path, "-");
         __attribute__((cleanup(close_fd))) int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
         char *text = cd_arena_alloc(arena, TEXT_MAX + 1);
-        struct stat st;
+        struct cd_secret_file about;
         size_t len = 0;
 
         if (!text)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a password");
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0 || !cd_secret_file_look(fd, &about))
                 return fail_errno(path, reterr);
-        if (!is_stdin && S_ISREG(st.st_mode) && st.st_mode & (S_IRGRP | S_IROTH))
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("password-file"),
-                                "other users of this machine can read %s; chmod 600 %s", path, path);
+        const char *fault = cd_secret_file_fault(&about);
+        if (!is_stdin && S_ISREG(about.mode) && fault)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("password-file"), "%s is a file that %s; %.*s", path,
+                                fault, CD_STR_ARG(cd_secret_file_fix(&about, arena, cd_str_from_c(path))));
         cd_status status = read_text(fd, text, TEXT_MAX + 1, &len, reterr);
         if (status != CD_OK)
                 return status;
@@ -181,7 +184,7 @@ cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, 
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "there is no terminal to ask for the password on; give --password-file FILE, or - for "
                                "standard input");
-        return ask_twice(arena, tty, who, ret, reterr);
+        return ask_twice(arena, tty, cd_safe_text(arena, who), ret, reterr);
 }
 
 cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)

@@ -1,6 +1,7 @@
 /* cardea audit tail: what happened. */
 #include <stdio.h>
 
+#include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/work.h"
 #include "core/audit_follow.h"
@@ -57,7 +58,7 @@ static bool print_events(const struct tail *tail, struct cd_arena *arena, const 
         }
         if (tail->json || !with_heading)
                 sheet.has_begun = true;
-        return cd_sheet_done(&sheet) && fine && fflush(stdout) == 0;
+        return cd_sheet_done(&sheet) && fine && cd_output_error() == 0;
 }
 
 /* Of the events those that were not shown yet, in their place. */
@@ -137,6 +138,8 @@ static int show_tail(const struct tail *tail)
                 return CD_EXIT_FAILED;
         if (tail->follow)
                 status = follow(tail, &arena, &last, &err);
+        if (cd_output_error()) /* which is said at the end of the program */
+                return CD_EXIT_FAILED;
         return status == CD_OK ? CD_EXIT_OK : cd_work_fail(tail->work->command, &err);
 }
 

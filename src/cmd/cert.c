@@ -1,13 +1,14 @@
-/* cardea cert self-signed: a certificate for a first start. */
-#include "cmd/cert.h"
-
+/* cardea cert: certificates for a first start, and new ones before they end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/interpolate.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/file.h"
 #include "crypto/certificate.h"
@@ -15,6 +16,22 @@
 enum {
         DAYS = 365,
         PATH_SIZE = 4096,
+        FILE_MAX = 256 * 1024, /* bytes of one that is read */
+        FILES = 3,
+};
+
+struct ask {
+        const char *days, *dir, *ca_key;
+        struct cd_certificate_spec spec;
+        struct cd_arena arena;
+};
+
+/* One of the set. Renewed, it is written beside its place first. */
+struct file {
+        const char *name;
+        cd_str text;
+        mode_t mode;
+        char path[PATH_SIZE], beside[PATH_SIZE];
 };
 
 /* ---- files ---- */
@@ -26,19 +43,43 @@ static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
-static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
+/* Closes fd. Where it fails, the file is gone. */
+static cd_status fill(int fd, const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
 {
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-        if (fd < 0)
-                return fail_file(reterr, path, errno);
         int error = cd_file_fill(fd, text, mode);
+
         if (close(fd) != 0 && !error)
                 error = errno;
         if (!error)
                 return CD_OK;
         unlink(path);
         return fail_file(reterr, path, error);
+}
+
+static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
+{
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        return fd < 0 ? fail_file(reterr, path, errno) : fill(fd, path, text, mode, reterr);
+}
+
+/* Whoever owns the one that is there owns this one too, so that the server can read it. */
+static cd_status write_beside(struct file *file, struct cd_error *reterr)
+{
+        struct stat before;
+
+        if (stat(file->path, &before) != 0)
+                return fail_file(reterr, file->path, errno);
+        int fd = mkostemp(file->beside, O_CLOEXEC);
+        if (fd < 0)
+                return fail_file(reterr, file->beside, errno);
+        if (fchown(fd, before.st_uid, before.st_gid) != 0) {
+                int error = errno;
+                close(fd);
+                unlink(file->beside);
+                return fail_file(reterr, file->path, error);
+        }
+        return fill(fd, file->beside, file->text, file->mode, reterr);
 }
 
 /* A name that lasts is a matter of the folder. */
@@ -52,104 +93,254 @@ static void sync_folder(const char *dir)
         close(fd);
 }
 
-cd_status cd_cert_write(const char *dir, cd_str certificate, cd_str key, struct cd_error *reterr)
+/* All of them or none. */
+static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr)
 {
-        char certificate_path[PATH_SIZE], key_path[PATH_SIZE];
         struct stat st;
+        size_t made = 0;
+        cd_status status = CD_OK;
 
-        if ((size_t)snprintf(certificate_path, PATH_SIZE, "%s/" CD_CERT_FILE, dir) >= PATH_SIZE ||
-            (size_t)snprintf(key_path, PATH_SIZE, "%s/" CD_KEY_FILE, dir) >= PATH_SIZE)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the folder's path is too long");
-        if (lstat(certificate_path, &st) == 0)
-                return fail_file(reterr, certificate_path, EEXIST);
-        cd_status status = write_new(key_path, key, 0600, reterr);
-        if (status != CD_OK)
-                return status;
-        status = write_new(certificate_path, certificate, 0644, reterr);
-        if (status != CD_OK)
-                unlink(key_path);
-        else
-                sync_folder(dir);
+        for (size_t i = 0; i < FILES; i++)
+                if (lstat(files[i].path, &st) == 0)
+                        return fail_file(reterr, files[i].path, EEXIST);
+        for (; made < FILES && status == CD_OK; made += status == CD_OK)
+                status = write_new(files[made].path, files[made].text, files[made].mode, reterr);
+        for (size_t i = 0; i < made && status != CD_OK; i++)
+                unlink(files[i].path);
         return status;
 }
 
-/* ---- the command ---- */
-
-static int fail(const struct cd_error *err)
+/* None is replaced before all are written. A server that reads between two renames sees files that do not fit, and tries again. */
+static cd_status replace_all(struct file files[FILES], struct cd_error *reterr)
 {
-        bool is_usage = err->status == CD_INVALID_REQUEST;
+        size_t made = 0, moved = 0;
+        cd_status status = CD_OK;
 
-        fprintf(stderr, "cardea cert: %s\n", err->reason);
-        return is_usage ? CD_EXIT_USAGE : CD_EXIT_FAILED;
+        for (; made < FILES && status == CD_OK; made += status == CD_OK)
+                status = write_beside(&files[made], reterr);
+        for (; moved < made && status == CD_OK; moved += status == CD_OK)
+                if (rename(files[moved].beside, files[moved].path) != 0)
+                        status = fail_file(reterr, files[moved].path, errno);
+        for (size_t i = moved; i < made; i++)
+                unlink(files[i].beside);
+        return status;
 }
 
-static int make(struct cd_certificate_spec *spec, const char *dir, struct cd_arena *arena)
+static cd_status write_set(const struct ask *ask, const struct cd_certificate_set *set, bool replaces,
+                           struct cd_error *reterr)
 {
-        cd_str certificate, key;
+        static const mode_t modes[FILES] = { 0600, 0644, 0644 };
+        static const char *const names[FILES] = { "key.pem", "cert.pem", "ca.pem" };
+        const cd_str texts[FILES] = { set->key, set->certificate, set->ca };
+        struct file files[FILES];
+
+        for (size_t i = 0; i < FILES; i++) {
+                files[i] = (struct file){ .name = names[i], .text = texts[i], .mode = modes[i] };
+                if ((size_t)snprintf(files[i].path, PATH_SIZE, "%s/%s", ask->dir, names[i]) >= PATH_SIZE ||
+                    (size_t)snprintf(files[i].beside, PATH_SIZE, "%s/%s.XXXXXX", ask->dir, names[i]) >= PATH_SIZE)
+                        return cd_fail(reterr, CD_UNAVAILABLE, "the folder's path is too long");
+        }
+        cd_status status = replaces ? replace_all(files, reterr) : write_all_new(files, reterr);
+        if (status == CD_OK)
+                sync_folder(ask->dir);
+        return status;
+}
+
+/* ---- the commands ---- */
+
+/* The authority's key where one was kept; nothing where there is none yet. */
+static cd_status read_ca_key(struct ask *ask, struct cd_error *reterr)
+{
+        struct cd_secret_file about;
+        struct stat st;
+
+        if (!ask->ca_key || (lstat(ask->ca_key, &st) != 0 && errno == ENOENT))
+                return CD_OK;
+        cd_str path = cd_str_from_c(ask->ca_key);
+        cd_status status = cd_read_file(&ask->arena, path, FILE_MAX, &ask->spec.ca_key, &about, reterr);
+        const char *fault = status == CD_OK ? cd_secret_file_fault(&about) : NULL;
+        if (fault)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s is a file that %s; %.*s", ask->ca_key,
+                                fault, CD_STR_ARG(cd_secret_file_fix(&about, &ask->arena, path)));
+        if (status == CD_OK && !ask->spec.ca_key.len)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s is empty", ask->ca_key);
+        return status;
+}
+
+static void announce(const struct ask *ask, bool has_new_ca)
+{
+        const struct cd_strs *names = &ask->spec.names;
+        struct cd_buf list;
+        cd_str text;
+
+        cd_buf_init(&list, NULL, CD_CERTIFICATE_NAMES_MAX * 256);
+        for (size_t i = 0; i < names->count; i++) {
+                cd_buf_add_char(&list, ' ');
+                cd_buf_add(&list, names->items[i]);
+        }
+        if (cd_buf_view(&list, &text) != CD_OK)
+                text = CD_STR("");
+        cd_print_line(stdout, "%s/ca.pem: the authority, which clients must trust%s", ask->dir,
+                      has_new_ca ? "" : "; those that trust the earlier one need no other");
+        cd_print_line(stdout, "%s/cert.pem: the certificate, for%.*s", ask->dir, CD_STR_ARG(text));
+        cd_print_line(stdout, "%s/key.pem: its private key", ask->dir);
+        if (ask->ca_key)
+                cd_print_line(stdout, "%s: the private key of the authority", ask->ca_key);
+        cd_buf_done(&list);
+}
+
+static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
+{
+        struct cd_certificate_set set;
+
+        cd_status status = read_ca_key(ask, reterr);
+        if (status == CD_OK)
+                status = cd_certificate_make(&ask->spec, &ask->arena, &set, reterr);
+        if (status != CD_OK)
+                return status;
+        bool has_new_ca = !ask->spec.ca_key.len, keeps_key = ask->ca_key && has_new_ca;
+        if (keeps_key)
+                status = write_new(ask->ca_key, set.ca_key, 0600, reterr);
+        if (status != CD_OK)
+                return status;
+        status = write_set(ask, &set, replaces, reterr);
+        if (status == CD_OK)
+                announce(ask, has_new_ca);
+        else if (keeps_key)
+                unlink(ask->ca_key);
+        return status;
+}
+
+/* The names of the certificate that is there. */
+static cd_status read_names(struct ask *ask, struct cd_error *reterr)
+{
+        cd_str path = cd_arena_printf(&ask->arena, "%s/cert.pem", ask->dir), pem;
+        struct cd_error why;
+
+        if (!path.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
+        cd_status status = cd_read_file(&ask->arena, path, FILE_MAX, &pem, NULL, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_certificate_read_names(pem, &ask->arena, &ask->spec.names, &why);
+        return status == CD_OK ? CD_OK : cd_failf(reterr, status, CD_STR(""), "%.*s %s", CD_STR_ARG(path), why.reason);
+}
+
+static bool take_days(const char *command, struct ask *ask)
+{
+        uint64_t number;
+
+        if (ask->days &&
+            (!cd_str_to_u64(cd_str_from_c(ask->days), &number) || number < 1 || number > CD_CERTIFICATE_DAYS_MAX)) {
+                cd_usage_error(command, "--days is a number from 1 to %d", CD_CERTIFICATE_DAYS_MAX);
+                return false;
+        }
+        ask->spec.days = ask->days ? (int64_t)number : DAYS;
+        ask->spec.now = cd_clock_system.now(&cd_clock_system);
+        return true;
+}
+
+static int end(const char *command, struct ask *ask, cd_status status, const struct cd_error *err)
+{
+        cd_arena_done(&ask->arena);
+        if (status == CD_OK)
+                return CD_EXIT_OK;
+        cd_print_line(stderr, "cardea %s: %s", command, err->reason);
+        return status == CD_INVALID_REQUEST || status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
+}
+
+#define OPTIONS(ask)                                                                                                   \
+        {                                                                                                              \
+                { .name = "--days", .value = &(ask).days }, { .name = "--dir", .value = &(ask).dir },                  \
+                        { .name = "--ca-key", .value = &(ask).ca_key },                                                \
+                {                                                                                                      \
+                        0                                                                                              \
+                }                                                                                                      \
+        }
+
+static int run_new(int argc, char **argv)
+{
+        const char *rest[CD_CERTIFICATE_NAMES_MAX];
+        cd_str names[CD_CERTIFICATE_NAMES_MAX];
+        struct ask ask = { .dir = "." };
+        const struct cd_option options[] = OPTIONS(ask);
+        struct cd_strs *to = &ask.spec.names;
         struct cd_error err;
         cd_status status = CD_OK;
 
-        if (!spec->names.count)
-                status = cd_certificate_names_of_host(arena, &spec->names, &err);
-        if (status == CD_OK)
-                status = cd_certificate_self_signed(spec, arena, &certificate, &key, &err);
-        if (status == CD_OK)
-                status = cd_cert_write(dir, certificate, key, &err);
-        if (status != CD_OK)
-                return fail(&err);
-        printf("%s/" CD_CERT_FILE ": for", dir);
-        for (size_t i = 0; i < spec->names.count; i++)
-                printf(" %.*s", CD_STR_ARG(spec->names.items[i]));
-        printf("\n%s/" CD_KEY_FILE ": its private key\n", dir);
-        return CD_EXIT_OK;
-}
-
-static int run(int argc, char **argv)
-{
-        const char *days = NULL, *dir = ".", *rest[CD_CERTIFICATE_NAMES_MAX + 1];
-        const struct cd_option options[] = { { .name = "--days", .value = &days },
-                                             { .name = "--dir", .value = &dir },
-                                             { 0 } };
-        struct cd_certificate_spec spec = { .now = cd_clock_system.now(&cd_clock_system), .days = DAYS };
-        cd_str names[CD_CERTIFICATE_NAMES_MAX];
-        struct cd_arena arena;
-        uint64_t number;
-
-        if (!cd_options_parse(argc, argv, options, rest, CD_LEN(rest)))
+        if (!cd_options_parse(argc, argv, options, rest, CD_LEN(rest)) || !take_days(argv[0], &ask))
                 return CD_EXIT_USAGE;
-        if (!rest[0] || strcmp(rest[0], "self-signed") != 0)
-                return cd_usage_error(argv[0], "say what to make: cardea cert self-signed [NAME...]");
-        if (days && (!cd_str_to_u64(cd_str_from_c(days), &number) || number < 1 || number > CD_CERTIFICATE_DAYS_MAX))
-                return cd_usage_error(argv[0], "--days is a number from 1 to %d", CD_CERTIFICATE_DAYS_MAX);
-        if (days)
-                spec.days = (int64_t)number;
-        for (spec.names.items = names; spec.names.count < CD_LEN(names) && rest[spec.names.count + 1];
-             spec.names.count++)
-                names[spec.names.count] = cd_str_from_c(rest[spec.names.count + 1]);
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = make(&spec, dir, &arena);
-        cd_arena_done(&arena);
-        return code;
+        for (to->items = names; to->count < CD_LEN(names) && rest[to->count]; to->count++)
+                names[to->count] = cd_str_from_c(rest[to->count]);
+        cd_arena_init(&ask.arena, CD_SERVICE_ARENA);
+        if (!to->count)
+                status = cd_certificate_names_of_host(&ask.arena, to, &err);
+        if (status == CD_OK)
+                status = make(&ask, false, &err);
+        return end(argv[0], &ask, status, &err);
 }
+
+static int run_renew(int argc, char **argv)
+{
+        struct ask ask = { .dir = "." };
+        const struct cd_option options[] = OPTIONS(ask);
+        struct cd_error err;
+
+        if (!cd_options_parse(argc, argv, options, NULL, 0) || !take_days(argv[0], &ask))
+                return CD_EXIT_USAGE;
+        cd_arena_init(&ask.arena, CD_SERVICE_ARENA);
+        cd_status status = read_names(&ask, &err);
+        if (status == CD_OK)
+                status = make(&ask, true, &err);
+        return end(argv[0], &ask, status, &err);
+}
+
+#define OPTIONS_HELP                                                                                                   \
+        "      --days N       how long both certificates are valid, 1 to 3650; 365 if not given\n"                     \
+        "      --dir DIR      where the files are; here if not given\n"                                                \
+        "      --ca-key FILE  keep the private key of the authority in FILE or, where FILE is there, sign with it.\n"  \
+        "                     Without it the key is forgotten, so nobody can sign another certificate in its name\n"
+
+static const struct cd_command cert_new = {
+        .name = "new",
+        .summary = "make an authority of its own and a server's certificate",
+        .help = "Usage: cardea cert new [NAME...] [--days N] [--dir DIR] [--ca-key FILE]\n"
+                "\n"
+                "Makes an authority (ca.pem), and a certificate (cert.pem) with its private key (key.pem, ECDSA P-256, "
+                "which only its\n"
+                "owner can read) for the server that is reached as NAME. Clients trust the server once they trust "
+                "ca.pem. Files that\n"
+                "are there already are never written over.\n"
+                "\n"
+                "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any: "
+                "localhost, 127.0.0.1,\n"
+                "                     ::1 and the name of this host\n" OPTIONS_HELP "\n"
+                "Exit codes: 0 written, 1 a file is there already or cannot be written, 2 the command line is wrong.\n",
+        .run = run_new,
+};
+
+static const struct cd_command cert_renew = {
+        .name = "renew",
+        .summary = "replace them with new ones for the same names",
+        .help = "Usage: cardea cert renew [--days N] [--dir DIR] [--ca-key FILE]\n"
+                "\n"
+                "Replaces ca.pem, cert.pem and key.pem, which \"cardea cert new\" or \"cardea init\" made, with new "
+                "ones "
+                "for the same\n"
+                "names and of the same owner. A certificate of another authority is left as it is. A running server "
+                "takes the new\n"
+                "ones over by itself. Clients need the new ca.pem, unless the authority has kept its key (--ca-key).\n"
+                "\n" OPTIONS_HELP "\n"
+                "Exit codes: 0 replaced, 1 a file cannot be written, 2 the command line is wrong, or cert.pem is of "
+                "another authority.\n",
+        .run = run_renew,
+};
+
+static const struct cd_command *const actions[] = { &cert_new, &cert_renew, NULL };
 
 const struct cd_command cd_cmd_cert = {
         .name = "cert",
-        .summary = "make a certificate that signs itself",
-        .help = "Usage: cardea cert self-signed [NAME...] [--days N] [--dir DIR]\n"
-                "\n"
-                "Makes a private key (ECDSA P-256) and a certificate of a server for the DNS names and addresses NAME, "
-                "and writes\n"
-                "DIR/key.pem, which only its owner can read, and DIR/cert.pem. Files that are there already are never "
-                "written over.\n"
-                "A client believes it once it is told to trust cert.pem.\n"
-                "\n"
-                "  NAME          \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any: "
-                "localhost, "
-                "127.0.0.1,\n"
-                "                ::1 and the name of this host\n"
-                "      --days N  how long it is good, 1 to 3650; 365 if not given\n"
-                "      --dir DIR where the files go; here if not given\n"
-                "\n"
-                "Exit codes: 0 written, 1 a file is there already or cannot be written, 2 wrong command line.\n",
-        .run = run,
+        .summary = "make and renew certificates for a first start",
+        .help = "",
+        .actions = actions,
 };

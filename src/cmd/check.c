@@ -4,20 +4,9 @@
 
 #include "app/backing.h"
 #include "app/server.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
-
-static const char *fix_for(cd_str address, int error)
-{
-        bool is_unix = cd_str_has_prefix(address, CD_STR("unix:"));
-
-        if (error == EADDRINUSE)
-                return is_unix ? "fine where it is this very service, else choose another path"
-                               : "fine where it is this very service, else choose another port";
-        if (is_unix)
-                return "choose a new path, in a folder that exists and that the service may write to";
-        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
-                               : "choose an address of this machine";
-}
+#include "net/listen.h"
 
 static void check_address(const char *name, size_t index, cd_str address, struct cd_report *report)
 {
@@ -28,14 +17,16 @@ static void check_address(const char *name, size_t index, cd_str address, struct
                                        "%.*s comes from systemd at the start and is not tried here",
                                        CD_STR_ARG(address));
         int error = cd_probe_listen(address);
+        const char *fix = cd_listen_fix(cd_str_has_prefix(address, CD_STR("unix:")), error);
         if (error == 0)
                 cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on", CD_STR_ARG(address));
         else if (error == EADDRINUSE)
-                cd_report_about(report, CD_FINDING_WARNING, setting, fix_for(address, error),
+                cd_report_about(report, CD_FINDING_WARNING, setting,
+                                cd_arena_printf(report->arena, "fine where it is this very service, else %s", fix).ptr,
                                 "something listens on %.*s already", CD_STR_ARG(address));
         else
-                cd_report_about(report, CD_FINDING_ERROR, setting, fix_for(address, error),
-                                "%.*s cannot be listened on: %s", CD_STR_ARG(address), strerror(error));
+                cd_report_about(report, CD_FINDING_ERROR, setting, fix, "%.*s cannot be listened on: %s",
+                                CD_STR_ARG(address), strerror(error));
 }
 
 static void check_addresses(const struct cd_service_settings *settings, struct cd_report *report)
@@ -55,9 +46,9 @@ static void print_findings(const struct cd_report *report)
         };
 
         for (const struct cd_finding *f = report->findings; f; f = f->next)
-                printf("%s %.*s\n", levels[f->level], CD_STR_ARG(cd_finding_text(report, f)));
-        printf("%zu error%s, %zu warning%s\n", report->errors, report->errors == 1 ? "" : "s", report->warnings,
-               report->warnings == 1 ? "" : "s");
+                cd_print_line(stdout, "%s %.*s", levels[f->level], CD_STR_ARG(cd_finding_text(report, f)));
+        cd_print_line(stdout, "%zu error%s, %zu warning%s", report->errors, report->errors == 1 ? "" : "s",
+                      report->warnings, report->warnings == 1 ? "" : "s");
 }
 
 static int check_file(struct cd_arena *arena, const char *path)
@@ -75,7 +66,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         }
         print_findings(&report);
         if (status != CD_OK && !report.errors) {
-                fprintf(stderr, "cardea check: %s\n", err.reason);
+                cd_print_line(stderr, "cardea check: %s", err.reason);
                 return CD_EXIT_FAILED;
         }
         return report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;

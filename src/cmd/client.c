@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/streams.h"
 #include "cmd/ask.h"
 #include "cmd/client.h"
 #include "cmd/file.h"
@@ -65,12 +66,12 @@ static int say_result(const struct cd_work *work, const char *id, const char *wh
         const struct showing *showing = work->by.show_arg;
 
         if (!err) {
-                fprintf(stderr, "client %s %s; its secret is shown this once\n", id, what);
+                cd_print_line(stderr, "client %s %s; its secret is shown this once", id, what);
                 return CD_EXIT_OK;
         }
         int code = cd_work_fail(work->command, err);
         if (showing->is_shown)
-                fprintf(stderr, "cardea %s: do not use the secret that was printed\n", work->command);
+                cd_print_line(stderr, "cardea %s: the secret that was printed is void", work->command);
         return code;
 }
 
@@ -217,7 +218,7 @@ static int remove_client(struct cd_work *work, const char *id, bool is_sure)
                 status = cd_admin_client_remove(&work->by, &work->arena, cd_str_from_c(id), &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("client %s removed\n", id);
+        cd_print_line(stdout, "client %s removed", id);
         return CD_EXIT_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/config_show.h"
 
@@ -13,7 +14,7 @@ static void print_errors(const struct cd_report *report)
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        fprintf(stderr, "cardea config: %.*s\n", CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_print_line(stderr, "cardea config: %.*s", CD_STR_ARG(cd_finding_text(report, f)));
 }
 
 static int show(struct cd_arena *arena, const char *path, bool json)

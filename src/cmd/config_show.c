@@ -188,11 +188,11 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
                 return;
         }
         cd_str from = origin(show, setting, source);
-        cd_buf_add(out, show->report->file_name);
+        cd_buf_add_safe(out, show->report->file_name);
         cd_buf_printf(out, ":%u:%u", source->line, source->column);
         if (from.len) {
                 cd_buf_add(out, CD_STR(" from "));
-                cd_buf_add(out, from);
+                cd_buf_add_safe(out, from);
         }
         cd_buf_add_char(out, '\n');
 }

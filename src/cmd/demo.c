@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/demo_child.h"
 #include "cmd/demo_files.h"
@@ -56,8 +57,8 @@ static bool ports_are_free(const struct demo *demo)
                 if (!error)
                         continue;
                 free = false;
-                fprintf(stderr, "cardea demo: port %u, for the %s, %s\n", child->port, child->name,
-                        error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
+                cd_print_line(stderr, "cardea demo: port %u, for the %s, %s", child->port, child->name,
+                              error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
         }
         return free;
 }
@@ -68,7 +69,8 @@ static bool start_all(struct demo *demo)
         for (size_t i = 0; i < DEMO_COUNT; i++) {
                 if (demo_child_start(&demo->children[i]))
                         continue;
-                fprintf(stderr, "cardea demo: the %s does not start: %s\n", demo->children[i].name, strerror(errno));
+                cd_print_line(stderr, "cardea demo: the %s does not start: %s", demo->children[i].name,
+                              strerror(errno));
                 return false;
         }
         return true;
@@ -105,7 +107,8 @@ static void announce_grants(const struct demo *demo)
                certificate, demo->base + 5, files->programs[DEMO_GRANTS], files->configs[DEMO_GRANTS]);
 }
 
-static void announce(struct demo *demo)
+/* False: nobody can read it, the passwords included. */
+static bool announce(struct demo *demo)
 {
         printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
         for (size_t i = 0; i < DEMO_COUNT; i++)
@@ -117,8 +120,8 @@ static void announce(struct demo *demo)
         printf("\nThe logs of all are on standard error, a JSON line for each event; one request_id is on every line "
                "of a\n"
                "user's call. Ctrl-C stops everything.\n");
-        fflush(stdout);
         demo->announced = true;
+        return cd_output_error() == 0;
 }
 
 static bool all_ready(const struct demo *demo)
@@ -139,8 +142,8 @@ static bool all_live(struct demo *demo)
                         continue;
                 demo_child_pump(child);
                 demo_child_describe_end(child, how, sizeof(how));
-                fprintf(stderr, "cardea demo: the %s %s; its last line: %.*s\n", child->name, how,
-                        child->len ? (int)child->len : 6, child->len ? child->line : "(none)");
+                cd_print_line(stderr, "cardea demo: the %s %s; its last line: %.*s", child->name, how,
+                              child->len ? (int)child->len : 6, child->len ? child->line : "(none)");
                 return false;
         }
         return true;
@@ -152,8 +155,8 @@ static bool is_late(const struct demo *demo)
                 return false;
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 if (!demo->children[i].ready)
-                        fprintf(stderr, "cardea demo: the %s does not get ready on port %u\n", demo->children[i].name,
-                                demo->children[i].port);
+                        cd_print_line(stderr, "cardea demo: the %s does not get ready on port %u",
+                                      demo->children[i].name, demo->children[i].port);
         return true;
 }
 
@@ -174,8 +177,8 @@ static int watch(struct demo *demo, int signals)
                                 return CD_EXIT_OK;
                 if (!all_live(demo) || is_late(demo))
                         return CD_EXIT_FAILED;
-                if (!demo->announced && all_ready(demo))
-                        announce(demo);
+                if (!demo->announced && all_ready(demo) && !announce(demo))
+                        return CD_EXIT_FAILED;
         }
 }
 
@@ -195,7 +198,7 @@ static int run_demo(struct demo *demo)
         signal(SIGPIPE, SIG_IGN);
         int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signals < 0) {
-                fprintf(stderr, "cardea demo: %s\n", strerror(errno));
+                cd_print_line(stderr, "cardea demo: %s", strerror(errno));
                 return CD_EXIT_FAILED;
         }
         int code = start_all(demo) ? watch(demo, signals) : CD_EXIT_FAILED;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/streams.h"
 #include "crypto/random.h"
 
 static const struct {
@@ -39,8 +40,8 @@ static bool find_program(struct demo_files *files, const char *bin, int which)
                 if (join(folder, bin, places[i]) && join(files->programs[which], folder, services[which].program) &&
                     access(files->programs[which], X_OK) == 0)
                         return true;
-        fprintf(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples\n",
-                services[which].program, bin, places[0], bin, places[1]);
+        cd_print_line(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples",
+                      services[which].program, bin, places[0], bin, places[1]);
         return false;
 }
 
@@ -50,7 +51,7 @@ bool demo_files_find(struct demo_files *files)
         ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
         if (n <= 0) {
-                fprintf(stderr, "cardea demo: cannot find its own program: %s\n", strerror(errno));
+                cd_print_line(stderr, "cardea demo: cannot find its own program: %s", strerror(errno));
                 return false;
         }
         own[n] = '\0';
@@ -188,7 +189,7 @@ static bool make_grant_service(struct demo_files *files, unsigned base)
         files->users[0].name = "ana";
         files->users[1].name = "bo";
         snprintf(listen, sizeof(listen), "127.0.0.1:%u", base + 4);
-        return join(folder, files->folder, "grants") && join(files->certificate, folder, "cert.pem") &&
+        return join(folder, files->folder, "grants") && join(files->certificate, folder, "ca.pem") &&
                join(files->configs[DEMO_GRANTS], files->folder, services[DEMO_GRANTS].config) &&
                join(files->configs[DEMO_GRANT_RESOURCE], files->folder, services[DEMO_GRANT_RESOURCE].config) &&
                make_secret(files->users[0].password, DEMO_PASSWORD_LEN) &&
@@ -203,19 +204,19 @@ bool demo_files_write(struct demo_files *files, unsigned base)
         char secret[33];
 
         if (!join(files->folder, tmp && *tmp ? tmp : "/tmp", "cardea-demo-XXXXXX") || !mkdtemp(files->folder)) {
-                fprintf(stderr, "cardea demo: no folder for the configuration: %s\n", strerror(errno));
+                cd_print_line(stderr, "cardea demo: no folder for the configuration: %s", strerror(errno));
                 files->folder[0] = '\0';
                 return false;
         }
         if (!make_secret(secret, 32) || !write_authorization(files, base, secret) ||
             !write_others(files, base, secret)) {
-                fprintf(stderr, "cardea demo: cannot write the configuration to %s: %s\n", files->folder,
-                        strerror(errno));
+                cd_print_line(stderr, "cardea demo: cannot write the configuration to %s: %s", files->folder,
+                              strerror(errno));
                 return false;
         }
         if (make_grant_service(files, base))
                 return true;
-        fprintf(stderr, "cardea demo: cannot set the grant service up in %s/grants\n", files->folder);
+        cd_print_line(stderr, "cardea demo: cannot set the grant service up in %s/grants", files->folder);
         return false;
 }
 

@@ -24,7 +24,7 @@ struct demo_files {
         char programs[DEMO_COUNT][DEMO_PATH_MAX];
         char folder[DEMO_PATH_MAX]; /* a private one, removed at the end; empty: not made yet */
         char configs[DEMO_COUNT][DEMO_PATH_MAX];
-        char certificate[DEMO_PATH_MAX]; /* of the grant service and of its resource service */
+        char certificate[DEMO_PATH_MAX]; /* of who signed those of the grant service and its resource service */
         struct demo_user users[DEMO_USERS];
 };
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/streams.h"
+
 static int write_all(int fd, cd_str text)
 {
         while (text.len) {
@@ -28,9 +30,10 @@ int cd_file_fill(int fd, cd_str text, mode_t mode)
 
 int cd_file_print(cd_str text)
 {
-        if (fflush(stdout) != 0)
-                return errno;
-        int error = write_all(STDOUT_FILENO, text);
+        int error = cd_output_error();
+
+        if (!error)
+                error = write_all(STDOUT_FILENO, text);
         if (error)
                 return error;
         /* A full disk may show here first. A pipe or a terminal has none (EINVAL). */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/administration.h"
+#include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/init.h"
 #include "cmd/work.h"
@@ -193,17 +194,24 @@ static void announce(struct init *init)
 {
         cd_str dir = quoted(&init->arena, init->dir);
 
-        printf("%s has a configuration, a certificate, a master key%s and the first keys. Try:\n\n", init->dir,
-               sqlite_path(init) ? ", a database" : "");
-        printf("  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'\n",
-               CD_STR_ARG(dir));
-        printf("  cardea serve --config %.*s/cardea.yaml\n", CD_STR_ARG(dir));
-        printf("  curl --cacert %.*s/cert.pem -u ana https://localhost:%u/grant\n", CD_STR_ARG(dir), init->port);
-        printf("  grant-resource --config %.*s/resource.yaml\n", CD_STR_ARG(dir));
-        printf("  curl --cacert %.*s/cert.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/\n\n",
-               CD_STR_ARG(dir), init->port + 1);
-        printf("Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.\n",
-               CD_STR_ARG(dir));
+        cd_print_line(stdout,
+                      "%s has a configuration, a certificate, a master key%s and the first keys. Try:", init->dir,
+                      sqlite_path(init) ? ", a database" : "");
+        putchar('\n');
+        cd_print_line(
+                stdout,
+                "  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'",
+                CD_STR_ARG(dir));
+        cd_print_line(stdout, "  cardea serve --config %.*s/cardea.yaml", CD_STR_ARG(dir));
+        cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -u ana https://localhost:%u/grant", CD_STR_ARG(dir),
+                      init->port);
+        cd_print_line(stdout, "  grant-resource --config %.*s/resource.yaml", CD_STR_ARG(dir));
+        cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/",
+                      CD_STR_ARG(dir), init->port + 1);
+        putchar('\n');
+        cd_print_line(stdout,
+                      "Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.",
+                      CD_STR_ARG(dir));
 }
 
 static int make_installation(struct init *init)
@@ -259,12 +267,11 @@ const struct cd_command cd_cmd_init = {
                 "Makes DIR, or fills it where it is empty, and says what to try next. Nobody but its owner can read "
                 "what is "
                 "in it:\n"
-                "cardea.yaml, the configuration; cert.pem and key.pem, a self-signed certificate for localhost and "
-                "this "
-                "host;\n"
-                "master.key, which seals the private keys in the store; cardea.db, the database with its first keys; "
-                "resource.yaml,\n"
-                "for the example of a resource service. Nothing is overwritten, and a failure leaves nothing behind.\n"
+                "cardea.yaml, the configuration; cert.pem and key.pem, a certificate for localhost and this host;\n"
+                "ca.pem, its authority, which clients must trust; master.key, which seals the private keys in the "
+                "store;\n"
+                "cardea.db, the database with its first keys; resource.yaml, for the example of a resource service.\n"
+                "Nothing is overwritten, and a failure leaves nothing behind.\n"
                 "\n"
                 "  -d, --dir DIR              the folder\n"
                 "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource "

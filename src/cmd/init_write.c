@@ -53,15 +53,19 @@ static cd_status list_names(struct init *init, struct cd_strs *ret, struct cd_er
 static cd_status write_certificate(struct init *init, struct cd_error *reterr)
 {
         struct cd_certificate_spec spec = { .now = cd_clock_system.now(&cd_clock_system), .days = CERTIFICATE_DAYS };
-        cd_str certificate, key;
+        struct cd_certificate_set set;
 
         cd_status status = list_names(init, &spec.names, reterr);
         if (status == CD_OK)
-                status = cd_certificate_self_signed(&spec, &init->arena, &certificate, &key, reterr);
+                status = cd_certificate_make(&spec, &init->arena, &set, reterr);
+        if (status != CD_OK)
+                return status;
+        /* The authority's key is forgotten: nobody can sign another certificate in its name. */
+        status = init_files_write(&init->files, "ca.pem", 0644, set.ca, reterr);
         if (status == CD_OK)
-                status = init_files_write(&init->files, "cert.pem", 0644, certificate, reterr);
+                status = init_files_write(&init->files, "cert.pem", 0644, set.certificate, reterr);
         if (status == CD_OK)
-                status = init_files_write(&init->files, "key.pem", 0600, key, reterr);
+                status = init_files_write(&init->files, "key.pem", 0600, set.key, reterr);
         return status;
 }
 
@@ -100,8 +104,9 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
         cd_buf_add(buf, CD_STR("]\n"));
         add_setting(buf, "issuer", cd_str_from_c(init->issuer),
                     "   # what clients call this server, and \"iss\" of tokens");
-        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }   # self-signed; a real one goes in their "
-                               "place\n"));
+        cd_buf_add(buf,
+                   CD_STR("tls: { certificate: cert.pem, key: key.pem }   # clients trust ca.pem; a real one goes in "
+                          "their place\n"));
         if (init->user)
                 add_setting(buf, "user", cd_str_from_c(init->user), "   # whom to become when started as root");
         cd_buf_add(buf, CD_STR("# Behind a load balancer that asks /readyz, how long it has to notice a stop:\n"
@@ -141,7 +146,7 @@ static void compose_resource(const struct init *init, struct cd_buf *buf)
         add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
         snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
         add_setting(buf, "audience", cd_str_from_c(url), "   # for whom they must be");
-        cd_buf_add(buf, CD_STR("ca: cert.pem   # what proves that server\n"));
+        cd_buf_add(buf, CD_STR("ca: ca.pem   # what proves that server\n"));
 }
 
 static cd_status write_text(struct init *init, const char *name, void (*compose)(const struct init *, struct cd_buf *),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/work.h"
 
@@ -57,8 +58,8 @@ static int make_key(struct cd_work *work, const struct make_ask *ask)
                 status = ask->make(&ring, &work->arena, &order, &key, &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("%.*s key %.*s generated; it signs from %.*s on\n", CD_STR_ARG(key.alg), CD_STR_ARG(key.kid),
-               CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
+        cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),
+                      CD_STR_ARG(key.kid), CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
         return CD_EXIT_OK;
 }
 
@@ -329,7 +330,7 @@ static int retire_key(struct cd_work *work, const char *kid)
                 status = cd_keyring_retire(&ring, &work->arena, cd_str_from_c(kid), &err);
         if (status != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("key %s retired; its tokens are dead\n", kid);
+        cd_print_line(stdout, "key %s retired; its tokens are dead", kid);
         return CD_EXIT_OK;
 }
 

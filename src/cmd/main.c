@@ -143,18 +143,6 @@ static int run_action(const struct cd_command *family, int argc, char **argv)
         return action->run(argc - 1, argv + 1);
 }
 
-/* A full disk or a closed standard output is a failure, not a silent success. */
-static int finish_output(int code)
-{
-        bool is_flushed = fflush(stdout) == 0;
-
-        if (is_flushed && !ferror(stdout))
-                return code;
-        fprintf(stderr, "cardea: standard output cannot be written%s%s\n", is_flushed ? "" : ": ",
-                is_flushed ? "" : strerror(errno));
-        return code == CD_EXIT_OK ? CD_EXIT_FAILED : code;
-}
-
 int main(int argc, char **argv)
 {
         if (!cd_open_standard_streams()) {
@@ -183,5 +171,7 @@ int main(int argc, char **argv)
                 code = run_action(command, argc - 1, argv + 1);
         else
                 code = command->run(argc - 1, argv + 1);
-        return finish_output(code);
+        if (cd_finish_output("cardea"))
+                return code;
+        return code == CD_EXIT_OK ? CD_EXIT_FAILED : code;
 }

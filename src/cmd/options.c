@@ -2,17 +2,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "cmd/cmd.h"
 
 int cd_usage_error(const char *command, const char *format, ...)
 {
+        char text[4096];
         va_list args;
 
-        fprintf(stderr, "cardea%s%s: ", *command ? " " : "", command);
         va_start(args, format);
-        vfprintf(stderr, format, args);
+        vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        fputc('\n', stderr);
+        cd_print_line(stderr, "cardea%s%s: %s", *command ? " " : "", command, text);
         return CD_EXIT_USAGE;
 }
 

@@ -11,48 +11,11 @@ enum {
         FACT_WIDTH = 12, /* of the name of a fact, in characters */
 };
 
-/* The character that a well-formed sequence of `size` bytes stands for. */
-static uint32_t decode(const char *at, size_t size)
-{
-        const unsigned char *b = (const unsigned char *)at;
-
-        switch (size) {
-        case 1:
-                return b[0];
-        case 2:
-                return (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu);
-        case 3:
-                return (b[0] & 0xfu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu);
-        default:
-                return (b[0] & 0x7u) << 18 | (b[1] & 0x3fu) << 12 | (b[2] & 0x3fu) << 6 | (b[3] & 0x3fu);
-        }
-}
-
-/* Neither a control character (C0, DEL, C1), nor a line end of Unicode's, nor one that sets the direction of writing. */
-static bool is_safe(uint32_t c)
-{
-        return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) && c != 0x200e && c != 0x200f && !(c >= 0x2028 && c <= 0x202e) &&
-               !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
-}
-
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text)
 {
-        struct cd_buf buf;
-        cd_str safe;
+        char *safe = cd_arena_alloc(arena, 4 * text.len + 1);
 
-        cd_buf_init(&buf, arena, 4 * text.len + 1);
-        for (size_t i = 0; i < text.len;) {
-                size_t size = cd_str_utf8_sequence(cd_str_slice(text, i, text.len));
-                if (size && is_safe(decode(text.ptr + i, size))) {
-                        cd_buf_add(&buf, cd_str_slice(text, i, size));
-                } else {
-                        size = size ? size : 1;
-                        for (size_t k = 0; k < size; k++)
-                                cd_buf_printf(&buf, "\\x%02x", (unsigned char)text.ptr[i + k]);
-                }
-                i += size;
-        }
-        return cd_buf_view(&buf, &safe) == CD_OK && safe.ptr ? safe : CD_STR("");
+        return safe ? cd_str_of(safe, cd_str_write_safe(text, safe, 4 * text.len)) : CD_STR("");
 }
 
 static size_t count_characters(cd_str text)

@@ -33,8 +33,7 @@ struct cd_sheet_fact {
 /* Prints "name  value" lines, the values made safe. The arena is for their texts. */
 void cd_sheet_facts(struct cd_arena *arena, const struct cd_sheet_fact *facts, size_t count);
 
-/* With what could move a terminal's cursor, colour it or turn its lines around as \xHH, and bytes that are not UTF-8 too. In the arena;
- * empty where memory is out. */
+/* Safe on a terminal (cd_str_write_safe), in the arena; empty where memory is out. */
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text);
 /* "2026-11-22T09:30:05Z", or "-" for 0. In the arena. */
 cd_str cd_time_text(struct cd_arena *arena, cd_time time);

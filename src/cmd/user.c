@@ -1,6 +1,7 @@
 /* cardea user: the actions that change one user. */
 #include <stdio.h>
 
+#include "base/streams.h"
 #include "cmd/ask.h"
 #include "cmd/user.h"
 #include "cmd/work.h"
@@ -17,7 +18,7 @@
 
 static int say_done(const struct cd_user_done *done, const char *what)
 {
-        printf("user %.*s %s\n", CD_STR_ARG(done->name), what);
+        cd_print_line(stdout, "user %.*s %s", CD_STR_ARG(done->name), what);
         return CD_EXIT_OK;
 }
 
@@ -84,7 +85,7 @@ static int add_user(struct cd_work *work, const struct ask *ask)
 
         if (cd_work_know_clients(work, &err) != CD_OK || try_add(work, ask, &done, &err) != CD_OK)
                 return cd_work_fail(work->command, &err);
-        printf("user %.*s added\n", CD_STR_ARG(done.name));
+        cd_print_line(stdout, "user %.*s added", CD_STR_ARG(done.name));
         return CD_EXIT_OK;
 }
 

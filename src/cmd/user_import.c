@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/user.h"
 #include "cmd/work.h"
@@ -43,8 +44,8 @@ struct import {
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
 {
         import->refused++;
-        fprintf(stderr, "cardea %s: %s:%zu: %s%s%s\n", import->work->command, import->file_name, line, error->field,
-                error->field[0] ? ": " : "", error->reason);
+        cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->work->command, import->file_name, line, error->field,
+                      error->field[0] ? ": " : "", error->reason);
 }
 
 static cd_status refuse_existing(struct import *import, size_t i)
@@ -237,9 +238,9 @@ static int report(const struct import *import, cd_status status, const struct cd
 {
         int code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(import->work->command, err);
 
-        printf("%zu user%s %s, %zu updated, %zu refused%s\n", import->added, import->added == 1 ? "" : "s",
-               import->dry_run ? "would be added" : "added", import->updated, import->refused,
-               import->dry_run ? "; nothing was written" : "");
+        cd_print_line(stdout, "%zu user%s %s, %zu updated, %zu refused%s", import->added, import->added == 1 ? "" : "s",
+                      import->dry_run ? "would be added" : "added", import->updated, import->refused,
+                      import->dry_run ? "; nothing was written" : "");
         return code == CD_EXIT_OK && import->refused ? CD_EXIT_REFUSED : code;
 }
 
@@ -366,7 +367,7 @@ static int run_export(int argc, char **argv)
                 return CD_EXIT_USAGE;
         cd_arena_init(&arena, BATCH_MEMORY);
         int code = cd_work_open(&work, argv[0], config);
-        while (code == CD_EXIT_OK && count == BATCH && !ferror(stdout))
+        while (code == CD_EXIT_OK && count == BATCH && !cd_output_error())
                 if (export_page(&work, &arena, after, &count, &err) != CD_OK)
                         code = cd_work_fail(argv[0], &err);
         cd_arena_done(&arena);

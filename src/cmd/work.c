@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/streams.h"
 #include "crypto/seal.h"
 
 enum {
@@ -30,7 +31,7 @@ static int exit_code(cd_status status)
 
 int cd_work_fail(const char *command, const struct cd_error *error)
 {
-        fprintf(stderr, "cardea %s: %s%s%s\n", command, error->field, error->field[0] ? ": " : "", error->reason);
+        cd_print_line(stderr, "cardea %s: %s%s%s", command, error->field, error->field[0] ? ": " : "", error->reason);
         return exit_code(error->status);
 }
 
@@ -44,7 +45,7 @@ int cd_work_fail_open(const char *command, const struct cd_admin *admin, const s
         }
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        fprintf(stderr, "cardea %s: %.*s\n", command, CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_print_line(stderr, "cardea %s: %.*s", command, CD_STR_ARG(cd_finding_text(report, f)));
         return CD_EXIT_USAGE;
 }
 

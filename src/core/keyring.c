@@ -87,7 +87,7 @@ cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error
                 ring->store->settle(ring->store, &arena, CD_STR("master_key"), cd_str_of(text, len), &there, reterr);
         if (status == CD_OK && !cd_secret_eq(there, cd_str_of(text, len)))
                 status = cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
-                                       "is not the one that this store was made with");
+                                       "is not the one that this store was created with; restore that one");
         cd_arena_done(&arena);
         return status;
 }

@@ -1,6 +1,7 @@
 #include "crypto/certificate.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -162,11 +163,11 @@ static bool set_alternative_names(X509 *x509, struct cd_strs texts)
         return X509_add1_ext_i2d(x509, NID_subject_alt_name, names, 0, 0) == 1;
 }
 
-static bool add_extension(X509 *x509, int nid, const char *value)
+static bool add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
 {
         X509V3_CTX context;
 
-        X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
+        X509V3_set_ctx(&context, issuer, x509, NULL, NULL, 0);
         X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
         bool ok = extension && X509_add_ext(x509, extension, -1) == 1;
         X509_EXTENSION_free(extension);
@@ -186,29 +187,54 @@ static bool set_serial(X509 *x509)
         return ok;
 }
 
-/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125 §6.4.4). */
 static bool set_subject(X509 *x509, cd_str name)
 {
-        cd_str shown = name.len > COMMON_NAME_MAX ? CD_STR("Cardea") : name;
-        X509_NAME *subject = X509_get_subject_name(x509);
-
-        return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC, (const unsigned char *)shown.ptr,
-                                          (int)shown.len, -1, 0) == 1 &&
-               X509_set_issuer_name(x509, subject) == 1;
+        return X509_NAME_add_entry_by_NID(X509_get_subject_name(x509), NID_commonName, MBSTRING_ASC,
+                                          (const unsigned char *)name.ptr, (int)name.len, -1, 0) == 1;
 }
 
-static bool fill(X509 *x509, const struct cd_certificate_spec *spec, EVP_PKEY *key)
+static bool begin(X509 *x509, const struct cd_certificate_spec *spec, EVP_PKEY *key)
 {
-        return X509_set_version(x509, X509_V3) == 1 && set_serial(x509) && set_subject(x509, spec->names.items[0]) &&
+        return X509_set_version(x509, X509_V3) == 1 && set_serial(x509) &&
                ASN1_TIME_set(X509_getm_notBefore(x509), spec->now - SKEW) &&
-               ASN1_TIME_set(X509_getm_notAfter(x509), spec->now + spec->days * DAY) &&
-               X509_set_pubkey(x509, key) == 1 && set_alternative_names(x509, spec->names) &&
-               add_extension(x509, NID_basic_constraints, "critical,CA:FALSE") &&
-               add_extension(x509, NID_key_usage, "critical,digitalSignature") &&
-               add_extension(x509, NID_ext_key_usage, "serverAuth") &&
-               add_extension(x509, NID_subject_key_identifier, "hash") &&
-               add_extension(x509, NID_authority_key_identifier, "keyid:always") &&
-               X509_sign(x509, key, EVP_sha256()) > 0;
+               ASN1_TIME_set(X509_getm_notAfter(x509), spec->now + spec->days * DAY) && X509_set_pubkey(x509, key) == 1;
+}
+
+/* Of the key, so that two authorities never have one name, and one that keeps its key has the same again. */
+static bool set_ca_subject(X509 *ca)
+{
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        char name[sizeof(CD_CERTIFICATE_CA_NAME) + 16];
+        unsigned size = 0;
+
+        if (X509_pubkey_digest(ca, EVP_sha256(), digest, &size) != 1)
+                return false;
+        snprintf(name, sizeof(name), CD_CERTIFICATE_CA_NAME " %02x%02x%02x%02x", digest[0], digest[1], digest[2],
+                 digest[3]);
+        return set_subject(ca, cd_str_from_c(name));
+}
+
+static bool fill_ca(X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *key)
+{
+        return begin(ca, spec, key) && set_ca_subject(ca) && X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1 &&
+               add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+               add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+               add_extension(ca, ca, NID_subject_key_identifier, "hash") && X509_sign(ca, key, EVP_sha256()) > 0;
+}
+
+/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125 §6.4.4). */
+static bool fill_leaf(X509 *leaf, X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *key, EVP_PKEY *ca_key)
+{
+        cd_str first = spec->names.items[0];
+
+        return begin(leaf, spec, key) && set_subject(leaf, first.len > COMMON_NAME_MAX ? CD_STR("Cardea") : first) &&
+               X509_set_issuer_name(leaf, X509_get_subject_name(ca)) == 1 && set_alternative_names(leaf, spec->names) &&
+               add_extension(leaf, ca, NID_basic_constraints, "critical,CA:FALSE") &&
+               add_extension(leaf, ca, NID_key_usage, "critical,digitalSignature") &&
+               add_extension(leaf, ca, NID_ext_key_usage, "serverAuth") &&
+               add_extension(leaf, ca, NID_subject_key_identifier, "hash") &&
+               add_extension(leaf, ca, NID_authority_key_identifier, "keyid:always") &&
+               X509_sign(leaf, ca_key, EVP_sha256()) > 0;
 }
 
 /* ---- as text ---- */
@@ -251,23 +277,107 @@ static void free_x509(X509 **x509)
         X509_free(*x509);
 }
 
-cd_status cd_certificate_self_signed(const struct cd_certificate_spec *spec, struct cd_arena *arena,
-                                     cd_str *ret_certificate, cd_str *ret_key, struct cd_error *reterr)
+static EVP_PKEY *new_key(void)
+{
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+}
+
+/* No password is asked for. */
+static EVP_PKEY *read_key(cd_str pem)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+
+        return bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"") : NULL;
+}
+
+static cd_status make_all(const struct cd_certificate_spec *spec, EVP_PKEY *ca_key, struct cd_arena *arena,
+                          struct cd_certificate_set *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_key))) EVP_PKEY *key = new_key();
+        __attribute__((cleanup(free_x509))) X509 *ca = X509_new();
+        __attribute__((cleanup(free_x509))) X509 *leaf = X509_new();
+
+        if (key && ca && leaf && fill_ca(ca, spec, ca_key) && fill_leaf(leaf, ca, spec, key, ca_key)) {
+                const struct cd_certificate_set set = {
+                        .ca = certificate_text(ca, arena),
+                        .ca_key = key_text(ca_key, arena),
+                        .certificate = certificate_text(leaf, arena),
+                        .key = key_text(key, arena),
+                };
+                if (set.ca.ptr && set.ca_key.ptr && set.certificate.ptr && set.key.ptr) {
+                        *ret = set;
+                        return CD_OK;
+                }
+        }
+        ERR_clear_error();
+        return cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+}
+
+cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
+                              struct cd_certificate_set *ret, struct cd_error *reterr)
 {
         cd_status status = check_spec(spec, reterr);
 
         if (status != CD_OK)
                 return status;
-        __attribute__((cleanup(free_key))) EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-        __attribute__((cleanup(free_x509))) X509 *x509 = X509_new();
-        bool made = key && x509 && fill(x509, spec, key);
-        cd_str certificate = made ? certificate_text(x509, arena) : (cd_str){ NULL, 0 };
-        cd_str secret = made ? key_text(key, arena) : (cd_str){ NULL, 0 };
-        if (!certificate.ptr || !secret.ptr) {
+        __attribute__((cleanup(free_key))) EVP_PKEY *ca_key = spec->ca_key.len ? read_key(spec->ca_key) : new_key();
+        if (spec->ca_key.len && (!ca_key || !EVP_PKEY_is_a(ca_key, "EC"))) {
                 ERR_clear_error();
-                return cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_key"),
+                                     "holds no private key of an elliptic curve in PEM");
         }
-        *ret_certificate = certificate;
-        *ret_key = secret;
-        return CD_OK;
+        return ca_key ? make_all(spec, ca_key, arena, ret, reterr)
+                      : cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+}
+
+/* ---- reading ---- */
+
+/* As it was written; an empty one where it is of another kind or no memory is left. */
+static cd_str alternative_name_text(const GENERAL_NAME *name, struct cd_arena *arena)
+{
+        int type;
+        const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
+        char text[INET6_ADDRSTRLEN];
+
+        if (type == GEN_DNS)
+                return cd_arena_copy(arena, cd_str_of((const char *)ASN1_STRING_get0_data(value),
+                                                      (size_t)ASN1_STRING_length(value)));
+        if (type != GEN_IPADD || (ASN1_STRING_length(value) != 4 && ASN1_STRING_length(value) != 16) ||
+            !inet_ntop(ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(value), text,
+                       sizeof(text)))
+                return CD_STR("");
+        return cd_arena_copy(arena, cd_str_from_c(text));
+}
+
+static bool is_by_us(const X509 *x509)
+{
+        char issuer[128] = "";
+
+        X509_NAME_get_text_by_NID(X509_get_issuer_name(x509), NID_commonName, issuer, sizeof(issuer));
+        return cd_str_has_prefix(cd_str_from_c(issuer), CD_STR(CD_CERTIFICATE_CA_NAME " "));
+}
+
+cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+        __attribute__((cleanup(free_x509))) X509 *x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, (void *)"") : NULL;
+        __attribute__((cleanup(free_names))) GENERAL_NAMES *names = NULL;
+
+        ERR_clear_error();
+        if (!x509)
+                return cd_fail(reterr, CD_MALFORMED, "holds no certificate");
+        if (!is_by_us(x509))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "was not made by cardea cert; renew it where it comes from");
+        names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+        int count = sk_GENERAL_NAME_num(names); /* -1 for none */
+        if (count < 1 || count > CD_CERTIFICATE_NAMES_MAX)
+                return cd_fail(reterr, CD_MALFORMED, "holds no names");
+        cd_str *texts = cd_arena_calloc(arena, (size_t)count, sizeof(*texts));
+        for (int i = 0; texts && i < count; i++) {
+                texts[i] = alternative_name_text(sk_GENERAL_NAME_value(names, i), arena);
+                if (!texts[i].len)
+                        return cd_fail(reterr, CD_MALFORMED, "holds a name that is neither a DNS name nor an address");
+        }
+        *ret = (struct cd_strs){ texts, texts ? (size_t)count : 0 };
+        return texts ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
 }

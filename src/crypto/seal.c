@@ -69,9 +69,7 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         if (!decode_key(without_line_end(text), key->bytes)) {
                 cd_master_key_free(key);
-                return cd_fail(reterr, CD_MALFORMED,
-                               "a master key is 32 bytes in base64, 44 characters; make one with "
-                               "openssl rand -base64 32");
+                return cd_fail(reterr, CD_MALFORMED, "is not a master key: 32 bytes in base64, 44 characters");
         }
         if (derive(key->bytes, CD_STR("seal"), key->sealing) != CD_OK) {
                 cd_master_key_free(key);

@@ -182,7 +182,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
 static void redirect(struct cd_exchange *x)
 {
         const struct cd_http_request *req = &x->req;
-        unsigned port = cd_http_server_port(x->loop->server, 0);
+        unsigned port = cd_http_server_https_port(x->loop->server);
         struct cd_buf buf;
         cd_str location;
 

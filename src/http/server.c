@@ -176,7 +176,10 @@ static cd_status listen_everywhere(struct cd_http_server *server, size_t index,
                 listener->is_unix = true;
                 status = cd_listen_open_unix(&wanted, &fd, &listener->file, reterr);
         } else {
+                socklen_t size = sizeof(listener->where.socket);
                 status = cd_listen_take_systemd(listener->where.name, &fd, &listener->is_unix, reterr);
+                if (status == CD_OK && !listener->is_unix) /* so that its port is known */
+                        getsockname(fd, (struct sockaddr *)&listener->where.socket, &size);
         }
         return status == CD_OK ? listen_shared(server, index, fd, reterr) : status;
 }
@@ -298,7 +301,7 @@ static void cap_connections(struct cd_http_server *server)
                 return;
         cd_log_begin(&event, server->log, CD_LOG_WARN, "connections_capped");
         cd_log_str(&event, "setting", CD_STR("limits.connections"));
-        cd_log_int(&event, "value", server->limits.connections);
+        cd_log_int(&event, "configured", server->limits.connections);
         cd_log_int(&event, "connections", most);
         cd_log_int(&event, "descriptors", have);
         cd_log_str(&event, "fix",
@@ -364,6 +367,16 @@ static cd_status allocate(struct cd_http_server *server, const struct cd_http_se
         return CD_OK;
 }
 
+/* Which of the listeners it was. */
+static void name_setting(const struct cd_http_server_options *options, size_t index, struct cd_error *reterr)
+{
+        bool redirects = index >= options->listen_count;
+
+        if (reterr)
+                snprintf(reterr->field, sizeof(reterr->field), redirects ? "redirect_listen[%zu]" : "listen[%zu]",
+                         redirects ? index - options->listen_count : index);
+}
+
 static cd_status set_up(struct cd_http_server *server, const struct cd_http_server_options *options,
                         struct cd_error *reterr)
 {
@@ -377,8 +390,11 @@ static cd_status set_up(struct cd_http_server *server, const struct cd_http_serv
                 status = init_loop(&server->loops[i], server, reterr);
                 server->loops_ready += status == CD_OK;
         }
-        for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
+        for (size_t i = 0; i < server->listener_count && status == CD_OK; i++) {
                 status = listen_everywhere(server, i, options, reterr);
+                if (status != CD_OK)
+                        name_setting(options, i, reterr);
+        }
         return status;
 }
 
@@ -411,6 +427,14 @@ void cd_http_server_set_app(struct cd_http_server *server, void *app)
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
 {
         server->log = log;
+}
+
+uint16_t cd_http_server_https_port(const struct cd_http_server *server)
+{
+        for (size_t i = 0; i < server->listener_count; i++)
+                if (server->listeners[i].kind == CD_HTTP_LISTENER_TLS && cd_http_server_port(server, i))
+                        return cd_http_server_port(server, i);
+        return 0;
 }
 
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
@@ -447,6 +471,28 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
         cd_log_end(&event);
 }
 
+/* systemd listens on it, so clients connect and wait for ever. */
+static void log_unused_sockets(const struct cd_http_server *server)
+{
+        struct cd_log_event event;
+        cd_str name, other;
+
+        for (size_t i = 0; cd_listen_passed(i, &name); i++) {
+                bool is_used = false;
+                for (size_t k = 0; k < server->listener_count; k++)
+                        is_used |= cd_str_eq(server->listeners[k].where.name, name);
+                for (size_t k = 0; k < i && is_used; k++) /* the first of a name is the one that is taken */
+                        is_used = cd_listen_passed(k, &other) && !cd_str_eq(other, name);
+                if (is_used)
+                        continue;
+                cd_log_begin(&event, server->log, CD_LOG_WARN, "systemd_socket_unused");
+                cd_log_str(&event, "name", name);
+                cd_log_str(&event, "fix",
+                           CD_STR("give it a FileDescriptorName= of its own and add systemd:NAME to listen"));
+                cd_log_end(&event);
+        }
+}
+
 cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *reterr)
 {
         cd_status status = CD_OK;
@@ -463,6 +509,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
         }
         for (size_t i = 0; i < server->listener_count && status == CD_OK; i++)
                 log_listening(server->log, &server->listeners[i]);
+        log_unused_sockets(server);
         if (status == CD_OK)
                 log_event(server->log, "ready");
         else

@@ -34,13 +34,27 @@ void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_
                  (unsigned)cd_socket_port(address));
 }
 
-static cd_status fail(const struct sockaddr_storage *address, const char *what, struct cd_error *reterr)
+const char *cd_listen_fix(bool is_unix, int error)
+{
+        if (error == EADDRINUSE)
+                return is_unix ? "choose another path, or stop what listens there"
+                               : "choose another port, or stop what listens there";
+        if (error == EMFILE || error == ENFILE)
+                return "raise the limit of open files (LimitNOFILE= in a unit, ulimit -n in a shell)";
+        if (is_unix)
+                return "choose a new path, in a folder that exists and that the service may write to";
+        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
+                               : "choose an address of this machine";
+}
+
+static cd_status fail(const struct sockaddr_storage *address, struct cd_error *reterr)
 {
         int error = errno;
         char text[CD_LISTEN_TEXT_MAX];
 
         cd_listen_format(address, text);
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s: %s: %s", text, what, strerror(error));
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s cannot be listened on: %s; %s", text,
+                        strerror(error), cd_listen_fix(false, error));
 }
 
 static cd_status open_socket(const struct sockaddr_storage *address, bool shared, bool ipv6_only, int *ret,
@@ -51,7 +65,7 @@ static cd_status open_socket(const struct sockaddr_storage *address, bool shared
         int on = 1, only = ipv6_only, fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
         if (fd < 0)
-                return fail(address, "socket", reterr);
+                return fail(address, reterr);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         if (shared)
                 setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -60,7 +74,7 @@ static cd_status open_socket(const struct sockaddr_storage *address, bool shared
         /* Connections inherit it, which saves each a system call. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (bind(fd, (const struct sockaddr *)address, size) != 0) {
-                cd_status status = fail(address, "bind", reterr);
+                cd_status status = fail(address, reterr);
                 close(fd);
                 return status;
         }
@@ -83,8 +97,10 @@ cd_status cd_listen_open(struct sockaddr_storage *address, bool shared, bool ipv
 
 static cd_status fail_path(cd_str path, const char *what, struct cd_error *reterr)
 {
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s: %s: %s", CD_STR_ARG(path), what,
-                        strerror(errno));
+        int error = errno;
+
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s cannot be listened on: %s: %s; %s",
+                        CD_STR_ARG(path), what, strerror(error), cd_listen_fix(true, error));
 }
 
 /* Whether the path is free: nothing is there, or a socket on which nobody answers, which is removed. */
@@ -191,22 +207,33 @@ void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file)
 /* ---- sockets of systemd ---- */
 
 enum {
-        FIRST_PASSED = 3 /* SD_LISTEN_FDS_START */
+        FIRST_PASSED = 3, /* SD_LISTEN_FDS_START */
+        PASSED_MAX = 1024,
 };
+
+bool cd_listen_passed(size_t index, cd_str *ret)
+{
+        const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+        cd_str names = cd_str_from_c(getenv("LISTEN_FDNAMES"));
+        uint64_t ours, most;
+
+        if (!pid || !count || !cd_str_to_u64(cd_str_from_c(pid), &ours) || ours != (uint64_t)getpid() ||
+            !cd_str_to_u64(cd_str_from_c(count), &most) || index >= most)
+                return false;
+        for (size_t i = 0; i <= index; i++)
+                if (!cd_str_take_until(&names, ':', ret) || !ret->len)
+                        *ret = CD_STR("unknown");
+        return true;
+}
 
 /* -1: there is none of that name. */
 static int find_passed(cd_str name)
 {
-        const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-        cd_str names = cd_str_from_c(getenv("LISTEN_FDNAMES")), each;
-        uint64_t ours, most;
+        cd_str each;
 
-        if (!pid || !count || !cd_str_to_u64(cd_str_from_c(pid), &ours) || ours != (uint64_t)getpid() ||
-            !cd_str_to_u64(cd_str_from_c(count), &most))
-                return -1;
-        for (int i = 0; (uint64_t)i < most && cd_str_take_until(&names, ':', &each); i++)
+        for (size_t i = 0; i < PASSED_MAX && cd_listen_passed(i, &each); i++)
                 if (cd_str_eq(each, name))
-                        return FIRST_PASSED + i;
+                        return FIRST_PASSED + (int)i;
         return -1;
 }
 
@@ -217,16 +244,16 @@ cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struc
         socklen_t size = sizeof(address), type_size = sizeof(type);
 
         if (passed < 0)
-                return cd_failf(
-                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                        "systemd:%.*s: systemd has passed no socket of this name; see FileDescriptorName= in the "
-                        "socket unit",
-                        CD_STR_ARG(name));
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                                "systemd:%.*s cannot be listened on: systemd has passed no socket of this name; set "
+                                "FileDescriptorName= in the socket unit",
+                                CD_STR_ARG(name));
         if (getsockopt(passed, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM ||
             getsockname(passed, (struct sockaddr *)&address, &size) != 0)
-                return cd_failf(
-                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                        "systemd:%.*s: is no stream socket; the socket unit needs ListenStream=", CD_STR_ARG(name));
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                                "systemd:%.*s cannot be listened on: it is no stream socket; use ListenStream= in the "
+                                "socket unit",
+                                CD_STR_ARG(name));
         int fd = fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED);
         if (fd < 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "systemd:%.*s: %s", CD_STR_ARG(name),

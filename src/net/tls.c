@@ -7,6 +7,7 @@
 enum {
         PEM_MAX = 256 * 1024,
         CHAIN_MAX = 16,
+        SUBJECT_MAX = 128,            /* bytes of a name in a message */
         CLIENT_CHAIN_MAX = 32 * 1024, /* bytes of what a client may show */
 };
 
@@ -72,6 +73,42 @@ static cd_status use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr
         return CD_OK;
 }
 
+/* "CN=localhost,O=Example", for people. */
+static void write_subject(const X509 *x509, char *to, size_t size)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new(BIO_s_mem());
+        int len = bio ? X509_NAME_print_ex(bio, X509_get_subject_name(x509), 0,
+                                           XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
+                      : -1;
+
+        len = len > 0 ? BIO_read(bio, to, (int)size - 1) : 0;
+        to[len > 0 ? len : 0] = '\0';
+}
+
+/* The key is not that of the certificate which clients are shown, the first one. A file with the chain in another order is the usual
+ * reason. */
+static cd_status fail_key(SSL_CTX *context, EVP_PKEY *key, struct cd_error *reterr)
+{
+        STACK_OF(X509) *chain = NULL;
+        char first[SUBJECT_MAX], own[SUBJECT_MAX];
+
+        write_subject(SSL_CTX_get0_certificate(context), first, sizeof(first));
+        SSL_CTX_get0_chain_certs(context, &chain);
+        for (int i = 0; i < sk_X509_num(chain); i++) {
+                if (X509_check_private_key(sk_X509_value(chain, i), key) != 1)
+                        continue;
+                write_subject(sk_X509_value(chain, i), own, sizeof(own));
+                ERR_clear_error();
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR("certificate"),
+                        "begins with the certificate of \"%s\", but the key is that of \"%s\", number %d; put it first",
+                        first, own, i + 2);
+        }
+        ERR_clear_error();
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("key"),
+                        "is not the key of the certificate of \"%s\"; both must come from the same key pair", first);
+}
+
 static int note_encrypted(char *to, int size, int is_writing, void *noted)
 {
         (void)to, (void)size, (void)is_writing;
@@ -92,13 +129,13 @@ static cd_status use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
                                          : "holds no private key in PEM");
         }
         /* Compared by hand, since SSL_CTX_use_PrivateKey drops a certificate that does not fit without a word. */
-        bool fits = X509_check_private_key(SSL_CTX_get0_certificate(context), key) == 1;
-        ERR_clear_error();
-        bool used = fits && SSL_CTX_use_PrivateKey(context, key) == 1;
+        cd_status status = CD_OK;
+        if (X509_check_private_key(SSL_CTX_get0_certificate(context), key) != 1)
+                status = fail_key(context, key, reterr);
+        else if (SSL_CTX_use_PrivateKey(context, key) != 1)
+                status = fail(reterr, "key", "cannot be used");
         EVP_PKEY_free(key);
-        if (!fits)
-                return fail(reterr, "key", "is not the key of the certificate");
-        return used ? CD_OK : fail(reterr, "key", "cannot be used");
+        return status;
 }
 
 /* ---- certificates of clients ---- */

@@ -284,10 +284,17 @@ def test_the_man_page_has_no_option_that_the_program_does_not_have(manual):
 
 
 def test_the_man_page_names_every_endpoint(manual):
-    routes = re.findall(r'ROUTE\(CD_HTTP_(\w+), "([^"]+)"', (ROOT / "src/web/routes.c").read_text())
-    assert len(routes) >= 7
-    for method, path in routes:
-        assert f"{method} {path}" in manual, path
+    routes = re.findall(r'ROUTE\(([^,"]+), "([^"]+)"', (ROOT / "src/web/routes.c").read_text())
+    known = {f"{method} {path}" for methods, path in routes for method in re.findall(r"CD_HTTP_(\w+)", methods)}
+    shown = re.search(r"ENDPOINTS (.*?) ENVIRONMENT", manual).group(1)
+    assert len(known) >= 7 and known == set(re.findall(r"\b[A-Z]{3,7} /[\w./-]*\w", shown))
+
+
+def test_the_man_page_names_every_variable_that_is_read(manual):
+    sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    known = set(re.findall(r'getenv\("(\w+)"\)', sources))
+    shown = re.search(r" ENVIRONMENT (.*?) FILES ", manual).group(1)
+    assert known and known | {"PGPASSFILE"} == set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", shown)) - {"NAME", "SQL"}
 
 
 def test_the_documents_name_no_command_that_does_not_exist():

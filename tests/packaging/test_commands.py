@@ -10,10 +10,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve() / "cardea"
 COMPLETION = ROOT / "packaging/completion/cardea.bash"
-FAMILIES = ["user", "client", "key", "audit"]
-PAGES = [*FAMILIES, "cert", "init", "migrate"]
+FAMILIES = ["user", "client", "key", "cert", "audit"]
+PAGES = [*FAMILIES, "init", "migrate"]
 # Commands with one action each, which they know by themselves.
-OWN_ACTIONS = {"config": ["show"], "cert": ["self-signed"]}
+OWN_ACTIONS = {"config": ["show"]}
 
 pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built")
 

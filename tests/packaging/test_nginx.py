@@ -75,7 +75,7 @@ clients:
         for wrong, right in ((r"listen \[::\]:\d+( ssl)?;", ""), (r"listen 80;", f"listen 127.0.0.1:{self.http};"),
                              (r"listen 443 ssl;", f"listen 127.0.0.1:{self.https} ssl;"),
                              (r"server 127\.0\.0\.1:8443;", f"server 127.0.0.1:{self.inner};"),
-                             (r"/etc/cardea/cert\.pem", str(self.own)),
+                             (r"/etc/cardea/ca\.pem", str(self.own)),
                              (r"/etc/ssl/certs/auth\.example\.org\.pem", str(self.outer)),
                              (r"/etc/ssl/private/auth\.example\.org\.key", str(self.outer_key))):
             text, count = re.subn(wrong, right, text)

@@ -56,3 +56,20 @@ def test_each_lesson_that_the_code_names_is_explained():
 def test_each_lesson_has_a_test_that_is_named_after_it():
     tests = "\n".join(path.read_text() for path in sources() if "tests" in path.parts)
     assert {number for number in LESSONS if not re.search(rf"\b(?:test_)?lesson_{number}_\w+\(", tests)} == set()
+
+
+# What writes over a file, or removes one: "> FILE", "-out FILE", "tee FILE", "rm FILE".
+DESTROYS = re.compile(r"(?:>|-out|\btee\b)\s*(\S+\.(?:key|pem|secret|db|url))\b|\brm\s+(?!old\.)(\S+)")
+
+
+def test_lesson_39_no_message_advises_to_write_over_a_file():
+    """A reader of an error has data already. What a page shows under `set -C` fails where the file is there."""
+    found = []
+    for path in sources():
+        if "tests" not in path.parts and path.suffix in (".c", ".h"):
+            found += [(path.name, text) for text in re.findall(r'"(?:[^"\\\n]|\\.)*"', path.read_text()) if DESTROYS.search(text)]
+    manuals = [*ROOT.glob("packaging/man/*"), *ROOT.glob("packaging/systemd/*")]
+    for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "SECURITY.md", *manuals]:
+        careful = re.sub(r"^\(\n.*?^set -C\b.*?^\)$|^\(umask 077 && set -C && [^\n]*", "", path.read_text(), flags=re.M | re.S)
+        found += [(path.name, match.group()) for match in DESTROYS.finditer(careful)]
+    assert found == []

@@ -47,7 +47,7 @@ class Installation:
         request = urllib.request.Request(f"https://localhost:{self.port}{path}", data=data)
         secret = base64.b64encode(f"{name}:{password}".encode()).decode()
         request.add_header("Authorization", f"Basic {secret}")
-        trust = ssl.create_default_context(cafile=self.folder / "cert.pem")
+        trust = ssl.create_default_context(cafile=self.folder / "ca.pem")
         try:
             with urllib.request.urlopen(request, timeout=DEADLINE, context=trust) as response:
                 return response.status, json.load(response)

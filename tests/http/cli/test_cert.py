@@ -1,7 +1,8 @@
-"""cardea cert self-signed, and what cardea check says of a certificate."""
+"""cardea cert, and what cardea check says of a certificate."""
 import calendar
 import os
 import re
+import ssl
 import stat
 import subprocess
 import time
@@ -14,7 +15,7 @@ from .commands import run
 
 def make(folder, *args):
     folder.mkdir(exist_ok=True)
-    return run("cert", "self-signed", *args, "--dir", folder)
+    return run("cert", "new", *args, "--dir", folder)
 
 
 def text_of(certificate):
@@ -29,8 +30,10 @@ def test_it_writes_a_certificate_for_the_names_and_a_key_for_nobody_else(tmp_pat
     finally:
         os.umask(old)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (f"{tmp_path}/cert.pem: for auth.example.org 192.0.2.1 2001:db8::1\n"
+    assert done.stdout == (f"{tmp_path}/ca.pem: the authority, which clients must trust\n"
+                           f"{tmp_path}/cert.pem: the certificate, for auth.example.org 192.0.2.1 2001:db8::1\n"
                            f"{tmp_path}/key.pem: its private key\n")
+    assert sorted(os.listdir(tmp_path)) == ["ca.pem", "cert.pem", "key.pem"]  # and no key of the authority
     assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
     assert stat.S_IMODE(os.stat(tmp_path / "cert.pem").st_mode) == 0o644
     text = text_of(tmp_path / "cert.pem")
@@ -47,12 +50,12 @@ def test_without_a_name_it_is_for_this_host(tmp_path):
     assert "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1" in text_of(tmp_path / "cert.pem")
 
 
-@pytest.mark.parametrize("there", ["cert.pem", "key.pem"])
+@pytest.mark.parametrize("there", ["ca.pem", "cert.pem", "key.pem"])
 def test_nothing_is_written_over(tmp_path, there):
     (tmp_path / there).write_text("mine")
     done = make(tmp_path, "localhost")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"cardea cert: {tmp_path}/{there} is there already; nothing is written over\n"
+    assert done.stderr == f"cardea cert new: {tmp_path}/{there} is there already; nothing is written over\n"
     assert os.listdir(tmp_path) == [there] and (tmp_path / there).read_text() == "mine"
 
 
@@ -63,18 +66,165 @@ def test_a_dangling_link_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("args, code, reason", [
-    ([], 2, "cardea cert: say what to make: cardea cert self-signed [NAME...]"),
-    (["signed"], 2, "cardea cert: say what to make: cardea cert self-signed [NAME...]"),
-    (["self-signed", "a b"], 2, 'cardea cert: "a b" is neither a DNS name nor an address'),
-    (["self-signed", "--days", "0"], 2, "cardea cert: --days is a number from 1 to 3650"),
-    (["self-signed", "--days", "x"], 2, "cardea cert: --days is a number from 1 to 3650"),
-    (["self-signed", *["a"] * 65], 2, 'cardea cert: "a" is one argument too many; see: cardea help cert'),
-    (["self-signed", "--dir", "/nonexistent"], 1, "cardea cert: /nonexistent/key.pem: No such file or directory"),
-], ids=range(7))
+    (["new", "a b"], 2, 'cardea cert new: "a b" is neither a DNS name nor an address'),
+    (["new", "--days", "0"], 2, "cardea cert new: --days is a number from 1 to 3650"),
+    (["renew", "--days", "x"], 2, "cardea cert renew: --days is a number from 1 to 3650"),
+    (["new", *["a"] * 65], 2, 'cardea cert new: "a" is one argument too many; see: cardea help cert new'),
+    (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/key.pem: No such file or directory"),
+    (["new", "--ca-key", "/nonexistent/ca.key"], 1, "cardea cert new: /nonexistent/ca.key: No such file or directory"),
+    (["new", "--ca-key", "/dev/null"], 2, "cardea cert new: file /dev/null is not a regular file"),
+    (["renew"], 2, "cardea cert renew: file ./cert.pem does not exist"),
+    (["self-signed"], 2, 'cardea cert: unknown action "self-signed"; see: cardea help cert'),
+], ids=range(9))
 def test_what_it_does_not_do(tmp_path, args, code, reason):
     done = run("cert", *args, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", reason + "\n")
     assert os.listdir(tmp_path) == []
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def verify(ca, certificate, *more):
+    """By the strictest rules that OpenSSL has."""
+    return subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-check_ss_sig", *more, "-CAfile", ca, certificate],
+                          capture_output=True, text=True)
+
+
+def validity(path):
+    return re.findall(r"Not (?:Before|After ?) ?: (.*)", text_of(path))
+
+
+def test_a_client_that_asks_for_a_real_authority_is_served(tmp_path):
+    """Erlang, and Python from 3.13 on, believe no root that is not a CA."""
+    make(tmp_path, "auth.example.org", "--days", "30")
+    assert verify(tmp_path / "ca.pem", tmp_path / "cert.pem", "-verify_hostname", "auth.example.org").returncode == 0
+    ca, leaf = text_of(tmp_path / "ca.pem"), text_of(tmp_path / "cert.pem")
+    assert "CA:TRUE, pathlen:0" in ca and "Certificate Sign, CRL Sign" in ca and "CA:FALSE" in leaf
+    subject = re.search(r"Subject: (CN = Cardea CA [0-9a-f]{8})\n", ca)[1]
+    assert f"Issuer: {subject}\n" in leaf and f"Issuer: {subject}\n" in ca
+    assert validity(tmp_path / "ca.pem") == validity(tmp_path / "cert.pem")
+    strict = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    shake_hands(strict, server, "auth.example.org")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(strict, server, "other.example.org")
+
+
+def shake_hands(client, server, name):
+    """In memory, as far as it goes."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(to_client, to_server, server_hostname=name)
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):
+        for side in (one, other):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+    assert one.version() and other.version()
+
+
+def test_renewing_replaces_authority_certificate_and_key_for_the_same_names(tmp_path):
+    names = ["auth.example.org", "*.example.org", "192.0.2.1", "2001:db8::1"]
+    make(tmp_path, *names, "--days", "1")
+    before = contents(tmp_path)
+    done = run("cert", "renew", "--dir", tmp_path, "--days", "90")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{tmp_path}/cert.pem: the certificate, for {' '.join(names)}\n" in done.stdout
+    after = contents(tmp_path)
+    assert set(after) == set(before) and all(after[name] != before[name] for name in after)
+    assert verify(tmp_path / "ca.pem", tmp_path / "cert.pem").returncode == 0
+    assert "DNS:auth.example.org, DNS:*.example.org, IP Address:192.0.2.1" in text_of(tmp_path / "cert.pem")
+    assert validity(tmp_path / "ca.pem") == validity(tmp_path / "cert.pem")
+    assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
+    done, _ = findings(tmp_path, BOTH)
+    assert done.returncode == 0
+
+
+def test_what_init_made_is_renewed_too(tmp_path):
+    assert run("init", "--dir", tmp_path / "auth").returncode == 0
+    done = run("cert", "renew", "--dir", tmp_path / "auth")
+    assert done.returncode == 0 and "for localhost 127.0.0.1 ::1" in done.stdout
+
+
+def test_an_authority_that_keeps_its_key_stays_trusted(tmp_path):
+    key = tmp_path / "kept" / "ca.key"
+    key.parent.mkdir()
+    (tmp_path / "a").mkdir()
+    first = run("cert", "new", "localhost", "--dir", tmp_path / "a", "--ca-key", key)
+    assert first.returncode == 0 and f"{key}: the private key of the authority\n" in first.stdout
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    trusted, kept = tmp_path / "trusted.pem", key.read_bytes()
+    trusted.write_bytes((tmp_path / "a/ca.pem").read_bytes())
+    again = run("cert", "renew", "--dir", tmp_path / "a", "--ca-key", key)
+    assert again.returncode == 0 and "those that trust the earlier one need no other" in again.stdout
+    other = make(tmp_path / "b", "other.example.org", "--ca-key", str(key))
+    assert other.returncode == 0 and key.read_bytes() == kept
+    for folder in ("a", "b"):
+        assert verify(trusted, tmp_path / folder / "cert.pem").returncode == 0
+        assert verify(tmp_path / folder / "ca.pem", tmp_path / folder / "cert.pem").returncode == 0
+    run("cert", "renew", "--dir", tmp_path / "a")
+    assert verify(trusted, tmp_path / "a/cert.pem").returncode != 0
+
+
+@pytest.mark.parametrize("text, mode, reason", [
+    ("no key", 0o600, "holds no private key of an elliptic curve in PEM"), ("", 0o600, "is empty"),
+    ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0o600, "holds no private key of an elliptic curve in PEM"),
+    (None, 0o644, "is a file that other users of this machine can read; chmod 600 ")])
+def test_a_key_of_an_authority_that_is_none_is_refused_and_stays(tmp_path, text, mode, reason):
+    key = tmp_path / "ca.key"
+    if text is None:
+        run("cert", "new", "--dir", tmp_path, "--ca-key", key)
+        for name in ("ca.pem", "cert.pem", "key.pem"):
+            (tmp_path / name).unlink()
+    else:
+        key.write_text(text)
+    key.chmod(mode)
+    before = key.read_text()
+    done = make(tmp_path, "--ca-key", str(key))
+    assert done.returncode == 2 and reason in done.stderr
+    assert os.listdir(tmp_path) == ["ca.key"] and key.read_text() == before
+
+
+def test_a_new_key_of_an_authority_goes_again_where_the_rest_fails(tmp_path):
+    (tmp_path / "cert.pem").write_text("mine")
+    assert make(tmp_path, "--ca-key", str(tmp_path / "ca.key")).returncode == 1
+    assert os.listdir(tmp_path) == ["cert.pem"]
+
+
+def test_lesson_39_a_certificate_of_another_authority_is_not_replaced(tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem",
+                    "-out", "cert.pem", "-subj", "/CN=auth.example.org", "-addext", "subjectAltName=DNS:auth.example.org"],
+                   cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "ca.pem").write_text("mine")
+    before = contents(tmp_path)
+    done = run("cert", "renew", "--dir", tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, f"cardea cert renew: {tmp_path}/cert.pem was not made by cardea cert; renew it where it comes from\n")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("missing", ["ca.pem", "key.pem"])
+def test_nothing_is_replaced_where_not_all_can_be(tmp_path, missing):
+    make(tmp_path)
+    (tmp_path / missing).unlink()
+    before = contents(tmp_path)
+    done = run("cert", "renew", "--dir", tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"cardea cert renew: {tmp_path}/{missing}: No such file or directory\n")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_the_owner_keeps_the_files(tmp_path):
+    make(tmp_path)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        os.chown(tmp_path / name, 65534, 65534)
+    assert run("cert", "renew", "--dir", tmp_path).returncode == 0
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.iterdir()} == {(65534, 65534)}
 
 
 # --- what cardea check says of it -------------------------------------------------------------------------------------
@@ -108,12 +258,12 @@ def test_a_certificate_that_is_nearly_over_is_a_warning(tmp_path, days, level):
 
 def test_a_key_that_others_can_read_is_refused_with_the_fix(tmp_path):
     make(tmp_path)
-    for mode in (0o640, 0o604):
+    for mode in (0o644, 0o604):
         os.chmod(tmp_path / "key.pem", mode)
         done, lines = findings(tmp_path, BOTH)
         assert done.returncode == 2
         key = tmp_path / "key.pem"
-        assert lines == [f"error {tmp_path}/c.yaml:2:36: tls.key: file {key} can be read by group or others; chmod 600 {key}"]
+        assert lines == [f"error {tmp_path}/c.yaml:2:36: tls.key: is in a file that other users of this machine can read; chmod 600 {key}"]
         served = run("serve", "--config", tmp_path / "c.yaml")
         assert (served.returncode, "tls.key: " in served.stderr) == (2, True)
 
@@ -122,7 +272,7 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
     make(tmp_path)
     make(tmp_path / "other")
     for tls, more, wanted in [
-        ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate"),
+        ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate of \"CN=localhost\"; both"),
         ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: holds no certificate"),
         ("{ certificate: cert.pem, key: cert.pem }", "", "tls.key: "),
         ("{ certificate: cert.pem }", "", "tls.key: is missing"),
@@ -136,6 +286,29 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
         done, lines = findings(tmp_path, tls, more)
         assert done.returncode == 2, tls
         assert [line for line in lines if line.startswith("error") and wanted in line], (tls, lines)
+
+
+def test_a_chain_that_begins_with_another_certificate_is_named_by_its_subject(tmp_path):
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=tmp_path, check=True, capture_output=True)
+
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-utf8", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/O=Käse/CN=The CA")
+    openssl("req", *new, "-keyout", "key.pem", "-out", "csr.pem", "-subj", "/CN=auth.example.org")
+    openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "leaf.pem")
+    leaf, root = (tmp_path / "leaf.pem").read_text(), (tmp_path / "ca.pem").read_text()
+    make(tmp_path / "other")
+    (tmp_path / "cert.pem").write_text(root + leaf)
+    done, lines = findings(tmp_path, BOTH)
+    assert done.returncode == 2 and len(lines) == 1
+    assert lines[0].endswith('tls.certificate: begins with the certificate of "CN=The CA,O=Käse", but the key is that of '
+                             '"CN=auth.example.org", number 2; put it first')
+    (tmp_path / "cert.pem").write_text((tmp_path / "other/cert.pem").read_text() + root + leaf)
+    assert "number 3; put it first" in findings(tmp_path, BOTH)[1][0]
+    (tmp_path / "cert.pem").write_text(root)
+    assert 'tls.key: is not the key of the certificate of "CN=The CA,O=Käse"; both must' in findings(tmp_path, BOTH)[1][0]
+    (tmp_path / "cert.pem").write_text(leaf + root)
+    assert findings(tmp_path, BOTH)[0].returncode == 0
 
 
 def test_a_client_ca_for_nothing_is_a_warning(tmp_path):

@@ -123,7 +123,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
     assert lines == [
         f"ok    listen[0]: unix:{tmp_path}/new can be listened on",
         f"warn  listen[1]: something listens on unix:{tmp_path}/live already; fine where it is this very service, else "
-        "choose another path",
+        "choose another path, or stop what listens there",
         f"ok    listen[2]: unix:{tmp_path}/left can be listened on",
         f"error listen[3]: unix:{tmp_path}/file cannot be listened on: File exists; {new_path}",
         f"error listen[4]: unix:{tmp_path}/none/s cannot be listened on: No such file or directory; {new_path}",

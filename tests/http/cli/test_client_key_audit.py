@@ -57,7 +57,7 @@ def gets_token(made, client, secret):
 
 
 def jwks(made):
-    trust = ssl.create_default_context(cafile=made.folder / "cert.pem")
+    trust = ssl.create_default_context(cafile=made.folder / "ca.pem")
     with urllib.request.urlopen(f"https://localhost:{made.port}/.well-known/jwks.json", timeout=DEADLINE,
                                 context=trust) as response:
         return [key["kid"] for key in json.load(response)["keys"]]

@@ -13,7 +13,7 @@ import pytest
 from .administration import Installation
 from .commands import CARDEA, run
 
-MADE = {"cardea.yaml", "resource.yaml", "master.key", "cert.pem", "key.pem", "cardea.db"}
+MADE = {"cardea.yaml", "resource.yaml", "master.key", "ca.pem", "cert.pem", "key.pem", "cardea.db"}
 
 
 def mode(path):
@@ -30,7 +30,7 @@ def test_nobody_else_can_read_what_it_makes_whatever_the_umask(tmp_path, umask):
     assert {p.name for p in made.folder.iterdir()} == MADE
     assert mode(made.folder) == 0o700
     for path in made.folder.iterdir():
-        assert mode(path) == (0o644 if path.name == "cert.pem" else 0o600), path
+        assert mode(path) == (0o644 if path.name in ("ca.pem", "cert.pem") else 0o600), path
 
 
 def test_check_has_nothing_against_what_it_makes(tmp_path):
@@ -46,7 +46,7 @@ def test_it_says_what_to_try_with_the_real_names(tmp_path):
     made = Installation(tmp_path / "a folder")
     said = made.made.stdout
     for line in (f"cardea serve --config '{made.folder}'/cardea.yaml",
-                 f"curl --cacert '{made.folder}'/cert.pem -u ana https://localhost:{made.port}/grant",
+                 f"curl --cacert '{made.folder}'/ca.pem -u ana https://localhost:{made.port}/grant",
                  f"grant-resource --config '{made.folder}'/resource.yaml",
                  f"https://localhost:{made.port + 1}/"):
         assert line in said, line
@@ -180,7 +180,7 @@ def test_the_issue_as_it_is_written(tmp_path, start):
              stdin="hush\n", check=0)
     server = start("serve", "--config", made.config)
     server.wait_event("ready")
-    curl = [shutil.which("curl"), "-sS", "--cacert", made.folder / "cert.pem", "-w", "\n%{http_code}"]
+    curl = [shutil.which("curl"), "-sS", "--cacert", made.folder / "ca.pem", "-w", "\n%{http_code}"]
     got = subprocess.run([*curl, "-u", "ana:hush", f"https://localhost:{made.port}/grant"], capture_output=True, text=True,
                          timeout=30)
     body, code = got.stdout.rsplit("\n", 1)

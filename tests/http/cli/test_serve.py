@@ -1,4 +1,5 @@
 """cardea serve: what it needs to start, what it says when it does not, how it ends."""
+import http.client
 import json
 import os
 import signal
@@ -134,3 +135,55 @@ def test_secrets_of_the_configuration_do_not_stay_in_memory(start, config, tmp_p
     assert b"a-client-with-a-name" in memory  # it was looked at
     assert b"in-the-yaml-5e0c" not in memory
     assert b"from-a-file-7d1f" not in memory
+
+
+@pytest.mark.parametrize("text, position, setting, address", [
+    ('listen: ["127.0.0.1:0", "127.0.0.1:PORT"]\n', ":1:25", "listen[1]", "127.0.0.1:PORT"),
+    ('listen:\n  - { address: "127.0.0.1:PORT" }\n', ":2:5", "listen[0]", "127.0.0.1:PORT"),
+    ('redirect_listen: ["127.0.0.1:PORT"]\nlisten: ["127.0.0.1:0"]\ntls: { certificate: cert.pem, key: key.pem }\n', ":1:19",
+     "redirect_listen[0]", "127.0.0.1:PORT")])
+def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_fix(config, tmp_path, text, position, setting, address):
+    assert run("cert", "new", "--dir", tmp_path).returncode == 0
+    with listen_somewhere() as taken:
+        port = str(taken.getsockname()[1])
+        path = config(text.replace("PORT", port))
+        done = run("serve", "--config", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (f"cardea: {path}{position}: {setting}: {address.replace('PORT', port)} cannot be listened on: "
+                           "Address already in use; choose another port, or stop what listens there\n")
+
+
+@pytest.mark.parametrize("address, why", [
+    ("192.0.2.1:0", "192.0.2.1:0 cannot be listened on: Cannot assign requested address; choose an address of this machine"),
+    ("unix:/nonexistent/s", "unix:/nonexistent/s cannot be listened on: bind: No such file or directory; choose a new path, in a folder "
+                            "that exists and that the service may write to"),
+    ("unix:/etc/passwd", "unix:/etc/passwd cannot be listened on: there is a file that is no socket: File exists; choose a new path, "
+                         "in a folder that exists and that the service may write to"),
+    ("systemd:http", "systemd:http cannot be listened on: systemd has passed no socket of this name; set FileDescriptorName= in the "
+                     "socket unit")])
+def test_each_kind_of_address_has_its_fix(config, address, why):
+    path = config(f'listen: ["{address}"]\n')
+    done = run("serve", "--config", path)
+    assert (done.returncode, done.stderr) == (1, f"cardea: {path}:1:10: listen[0]: {why}\n")
+
+
+def test_a_store_that_does_not_open_is_named_with_its_position(config, tmp_path):
+    key = tmp_path / "master.key"
+    key.write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+    key.chmod(0o600)
+    path = config('listen: ["127.0.0.1:0"]\nstore: sqlite:/nonexistent/x.db\nmaster_key: ${file:master.key}\n')
+    done = run("serve", "--config", path)
+    assert done.returncode == 2
+    assert f"cardea: {path}:2:8: store: the folder of the database, /nonexistent: No such file or directory\n" in done.stderr
+
+
+def test_a_redirect_names_the_port_of_the_first_listener_that_has_one(start, config, tmp_path):
+    assert run("cert", "new", "--dir", tmp_path).returncode == 0
+    program = start("serve", "--config", config(f'listen: ["unix:{tmp_path}/s", "127.0.0.1:0"]\nredirect_listen: ["127.0.0.1:0"]\n'
+                                                "tls: { certificate: cert.pem, key: key.pem }\n"))
+    _, secure, plain = [program.wait_event("listening")["address"] for _ in range(3)]
+    connection = http.client.HTTPConnection(plain, timeout=30)
+    connection.request("GET", "/a", headers={"Host": "auth.example.org"})
+    assert connection.getresponse().headers["Location"] == f"https://auth.example.org:{secure.rsplit(':', 1)[1]}/a"
+    connection.close()
+    assert program.end() == 0

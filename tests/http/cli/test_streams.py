@@ -109,11 +109,55 @@ def test_lesson_38_an_example_without_standard_streams_serves_and_stops(tmp_path
     service.communicate()
 
 
-@pytest.mark.parametrize("command", [["version"], ["help"], ["key", "list"]], ids=" ".join)
-def test_lesson_38_full_standard_output_is_said(made, command):
-    args = command + (["--config", made.config] if command[0] == "key" else [])
-    code, _, err = run(*args, redirect=">/dev/full")
-    assert (code, err) == (1, "cardea: standard output cannot be written: No space left on device\n")
+FULL = "standard output cannot be written: No space left on device\n"
+
+
+@pytest.fixture(scope="module")
+def crowded(made):
+    """Lists that are longer than what stdio keeps before it writes, so that the last write is not the one that fails."""
+    people = "".join(f"crowd-{n}:$2y$05$abcdefghijklmnopqrstuuPNe4q3bVJ/9j9L4nWLkwsPRq3mGhSTe\n" for n in range(200))
+    made.run("user", "import", "-", stdin=people, check=0)
+    return made
+
+
+@pytest.mark.parametrize("command", [
+    "version", "--version", "--help", "-h", "help", "help key", "user --help", "serve --help", "audit tail --help", "schema",
+    "check", "config show", "config show --json", "user list", "user list --json", "user show crowd-1", "user export",
+    "user disable crowd-1", "user import --dry-run /dev/null", "client list", "key list", "key export", "audit tail",
+    "audit tail -n 1000", "audit tail -n 1000 --json", "audit tail --follow", "migrate"])
+def test_lesson_38_full_standard_output_is_said(crowded, command):
+    args = command.split()
+    is_plain = args[0] in ("version", "help", "schema") or args[-1] in ("--help", "-h", "--version")
+    code, _, err = run(*args, *([] if is_plain else ["--config", crowded.config]), redirect=">/dev/full")
+    assert (code, err) == (1, f"cardea: {FULL}")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+@pytest.mark.parametrize("name", SERVICES)
+def test_lesson_38_an_example_says_that_standard_output_is_full(name, option):
+    process = begin(BUILD / SERVICES[name][0], option, redirect=">/dev/full")
+    assert (process.communicate(timeout=DEADLINE)[1], process.returncode) == (f"{name}: {FULL}", 1)
+
+
+def test_lesson_38_a_demo_whose_passwords_nobody_sees_ends(tmp_path):
+    base = find_ports(5) - 1
+    demo = begin("env", f"TMPDIR={tmp_path}", CARDEA, "demo", "--port-base", base, redirect=">/dev/full")
+    _, err = demo.communicate(timeout=DEADLINE)
+    assert demo.returncode == 1 and err.endswith(f"cardea: {FULL}")
+    assert not any(is_listening(base + n) for n in range(1, 6)) and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command, event", [("add late -g client_credentials", "INSERT"), ("secret late", "UPDATE")])
+def test_lesson_38_a_secret_that_was_printed_for_nothing_is_called_void(tmp_path, command, event):
+    """The store fails after standard output did not."""
+    home = Installation(tmp_path / "auth")
+    if event == "UPDATE":
+        home.run("client", "add", "late", "--grant-type", "client_credentials", check=0)
+    with sqlite3.connect(home.folder / "cardea.db") as database:
+        database.execute(f"CREATE TRIGGER fails BEFORE {event} ON clients BEGIN SELECT RAISE(ABORT, 'no'); END")
+    done = home.run("client", *command.split(), check=1)
+    assert len(done.stdout.strip()) == 43
+    assert done.stderr.endswith(f"cardea client {command.split()[0]}: the secret that was printed is void\n")
 
 
 @pytest.mark.parametrize("redirect,why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])

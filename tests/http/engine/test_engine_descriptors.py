@@ -53,7 +53,7 @@ def test_a_burst_of_idle_connections_stops_nothing(descriptors, count):
     with Server(descriptors=descriptors) as server:
         capped = server.wait_for_event("connections_capped")
         assert capped["descriptors"] == descriptors and 0 < capped["connections"] < descriptors
-        assert capped["setting"] == "limits.connections" and "fix" in capped
+        assert capped["setting"] == "limits.connections" and capped["configured"] == 20000 and "fix" in capped
         with server.connect() as sock:
             assert is_served(server, sock)
             for episode in range(2):

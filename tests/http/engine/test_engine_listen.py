@@ -1,4 +1,6 @@
 """Unix sockets, sockets of systemd, and the PROXY protocol."""
+import itertools
+import json
 import os
 import socket
 import ssl
@@ -56,7 +58,7 @@ def test_a_stale_socket_is_replaced(path):
 def test_a_socket_on_which_somebody_answers_and_a_file_are_left_alone(path, tmp_path):
     with Server("listen", "127.0.0.1:0", "listen", f"unix:{path}"):
         ended = subprocess.run([BINARY, "listen", f"unix:{path}"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
-        assert ended.returncode == 1 and f"unix:{path}: somebody answers there" in ended.stderr
+        assert ended.returncode == 1 and f"unix:{path} cannot be listened on: somebody answers there: Address already in use; choose another path" in ended.stderr
         assert ask_unix(path, get("/inline?a")).body == b"a"
     file = tmp_path / "file"
     file.write_text("precious")
@@ -73,11 +75,11 @@ def test_a_socket_that_is_not_ours_any_more_stays(path):
     assert path.exists()
 
 
-def started_by_systemd(*arguments, names="http", sock=None):
+def started_by_systemd(*arguments, names="http", sock=None, count=1):
     """As systemd starts a service with a socket: descriptor 3, and three variables."""
     command = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", str(BINARY), *arguments]
-    environment = {**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": names}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=lambda: os.dup2(sock.fileno(), 3),
+    environment = {**os.environ, "LISTEN_FDS": str(count), "LISTEN_FDNAMES": names}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=lambda: [os.dup2(sock.fileno(), 3 + n) for n in range(count)],
                             close_fds=False)
 
 
@@ -96,9 +98,26 @@ def test_a_socket_of_systemd_is_taken_over(threads):
             process.stderr.close()
 
 
+@pytest.mark.parametrize("names, listen, unused", [
+    ("http", "systemd:http", []), ("http", "127.0.0.1:0", ["http"]), ("", "127.0.0.1:0", ["unknown"]), ("", "systemd:unknown", []),
+    ("http:http", "systemd:http", ["http"]), ("http:cardea.socket", "systemd:http", ["cardea.socket"]), ("a:", "systemd:a", ["unknown"])])
+def test_a_socket_of_systemd_that_nobody_listens_on_is_named(names, listen, unused):
+    """Its clients connect, since systemd listens, and would wait for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        process = started_by_systemd("listen", listen, names=names, sock=sock, count=names.count(":") + 1)
+        lines = iter(process.stderr.readline, b"")
+        said = list(itertools.takewhile(lambda event: event["event"] != "ready", map(json.loads, lines)))
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        process.stderr.close()
+    warnings = [event for event in said if event["event"] == "systemd_socket_unused"]
+    assert [(event["level"], event["name"]) for event in warnings] == [("warn", name) for name in unused]
+    assert all("systemd:NAME" in event["fix"] for event in warnings)
+
+
 def test_a_socket_that_systemd_has_not_passed_is_named():
     ended = subprocess.run([BINARY, "listen", "systemd:web"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
-    assert ended.returncode == 1 and "systemd:web: systemd has passed no socket of this name" in ended.stderr
+    assert ended.returncode == 1 and "systemd:web cannot be listened on: systemd has passed no socket of this name" in ended.stderr
 
 
 def v2_header(command=1, family=0x11, address=socket.inet_aton("203.0.113.7") + socket.inet_aton("10.0.0.1")):

@@ -2,6 +2,7 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import select
 import sqlite3
@@ -296,6 +297,36 @@ def test_another_master_key_is_refused_by_every_command_and_named(install):
                               text=True, timeout=PATIENCE)
         assert done.returncode == 2, done
         assert "master_key" in done.stdout + done.stderr and "is not the one" in done.stdout + done.stderr
+
+
+def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(install):
+    """A new key makes every key and every client that the database holds useless."""
+    home = install()
+    text, key = home.config_file.read_text(), (home.folder / "master.key").read_text()
+    unset = "is not set, and the store's keys are sealed with it"
+    outside = "credential master.key is not there, since systemd gave this process none"
+    for config, value, reason, advice in (
+            (json.dumps({k: v for k, v in home.config.items() if k != "master_key"}), key, unset, "; restore the master key this store was created with"),
+            (text, key[:20], "is not a master key", "; restore the master key this store was created with"),
+            (text, "", "is empty", ""),
+            (text, base64.b64encode(bytes(32)).decode(), "is not the one that this store was created with",
+             "; restore that one"),
+            (text.replace("${file:master.key}", "${credential:master.key}"), key, outside,
+             "; outside of its unit, set CREDENTIALS_DIRECTORY")):
+        home.config_file.write_text(config)
+        (home.folder / "master.key").write_text(value)
+        for command in (["serve"], ["check"], ["user", "list"], ["key", "list"], ["migrate"]):
+            done = subprocess.run([PROGRAMS["cardea"], *command, "--config", home.config_file], capture_output=True,
+                                  text=True, timeout=PATIENCE)
+            said = [line for line in (done.stdout + done.stderr).splitlines() if "master_key: " in line]
+            assert done.returncode == 2 and len(said) == 1, done
+            assert reason in said[0] and advice in said[0] and ">" not in said[0], said
+    home.config_file.write_text(text)
+    (home.folder / "master.key").write_text(key)
+    environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(home.folder)}
+    home.config_file.write_text(text.replace("${file:master.key}", "${credential:master.key}"))
+    subprocess.run([PROGRAMS["cardea"], "user", "list", "--config", home.config_file], check=True, env=environment,
+                   timeout=PATIENCE, capture_output=True)
 
 
 def test_the_database_and_the_keys_are_their_owners_alone(install):

@@ -121,6 +121,8 @@ def test_a_server_without_an_audience_has_no_grant(install):
     home = install(grant={"lifetime": "5m"})
     home.add_user("ana", "ana's password")
     assert home.serve().grant(*ANA).status == 404
+    logged = home.servers[0].wait_event("request", path="/grant")
+    assert logged["reason"] == "grant.audience is not set, so nobody can log in here"
 
 
 def test_head_is_get_without_its_body_or_nothing_at_all(server):
@@ -152,7 +154,7 @@ def test_what_init_made_serves_over_tls(install):
     home = install(tls={"certificate": "cert.pem", "key": "key.pem"})
     home.add_user("ana", "ana's password")
     home.serve()
-    answer = subprocess.run(["curl", "-sS", "--cacert", home.folder / "cert.pem", "-u", "ana:ana's password",
+    answer = subprocess.run(["curl", "-sS", "--cacert", home.folder / "ca.pem", "-u", "ana:ana's password",
                              f"https://localhost:{home.port}/grant"], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     body = json.loads(answer.stdout)

@@ -16,7 +16,7 @@ CARDEA = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "cardea"
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
-    subprocess.run([CARDEA, "cert", "self-signed", "localhost", "127.0.0.1", "--dir", folder], check=True, capture_output=True)
+    subprocess.run([CARDEA, "cert", "new", "localhost", "127.0.0.1", "--dir", folder], check=True, capture_output=True)
     return folder
 
 
@@ -54,7 +54,7 @@ def test_curl_that_would_upgrade_is_answered_in_http_1(server):
 
 
 def test_curl_over_tls(secure, pair):
-    url, trust = f"https://localhost:{secure.port}", ["--cacert", pair / "cert.pem"]
+    url, trust = f"https://localhost:{secure.port}", ["--cacert", pair / "ca.pem"]
     assert curl(*trust, "--http2", f"{url}/inline?curl") == ("2", "200", "curl")
     assert curl(*trust, "--http1.1", f"{url}/inline?curl") == ("1.1", "200", "curl")
     assert curl(*trust, "--http2", "-d", "@-", f"{url}/echo", data_=b"x" * 60000) == ("2", "200", "x" * 60000)
@@ -65,13 +65,13 @@ def test_curl_over_tls(secure, pair):
 
 def test_curl_downloads_much_over_tls(secure, pair, tmp_path):
     got = tmp_path / "got"
-    code, _, err = run("curl", "-sS", "--http2", "--cacert", pair / "cert.pem", "-o", got, f"https://localhost:{secure.port}/source?50000000")
+    code, _, err = run("curl", "-sS", "--http2", "--cacert", pair / "ca.pem", "-o", got, f"https://localhost:{secure.port}/source?50000000")
     assert code == 0 and got.stat().st_size == 50000000, err
 
 
 def test_http2_may_be_switched_off(pair):
     with Server("certificate", pair / "cert.pem", "key", pair / "key.pem", "http2", 0, "listen", "127.0.0.1:0") as server:
-        done = curl("--cacert", pair / "cert.pem", "--http2", f"https://localhost:{server.port}/inline?curl")
+        done = curl("--cacert", pair / "ca.pem", "--http2", f"https://localhost:{server.port}/inline?curl")
         assert done == ("1.1", "200", "curl")
 
 

@@ -1,12 +1,12 @@
 import pytest
 
-from tls import Authority, TlsServer, self_signed
+from tls import Authority, TlsServer, make_pair
 
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory):
-    """A folder with cert.pem and key.pem for localhost."""
-    return self_signed(tmp_path_factory.mktemp("pair"))
+    """A folder with cert.pem, key.pem and ca.pem for localhost."""
+    return make_pair(tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="session")

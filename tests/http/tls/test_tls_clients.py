@@ -55,7 +55,7 @@ def test_without_one_request_serves_and_require_does_not(pair, authority):
     with TlsServer(pair, "client_ca", authority.file, "client_certificate", REQUIRE) as server:
         assert is_refused(server, trusting(pair))
         assert server.wait_for_event("tls_failed")["reason"] == "peer did not return a certificate"
-        done = curl("--cacert", pair / "cert.pem", f"https://localhost:{server.port}/show")
+        done = curl("--cacert", pair / "ca.pem", f"https://localhost:{server.port}/show")
         assert done.returncode != 0 and "certificate required" in done.stderr
 
 

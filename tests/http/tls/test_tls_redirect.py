@@ -1,9 +1,10 @@
 """The listener that only sends to https."""
 import socket
+import subprocess
 
 import pytest
 
-from tls import Reader, TlsServer, curl, get, post
+from tls import CARDEA, Reader, TlsServer, curl, get, post
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_nothing_is_served_there_and_the_connection_stays(server):
 
 
 def test_curl_follows(server):
-    done = curl("--cacert", server.folder / "cert.pem", "-L", "-d", "the body", f"http://localhost:{server.redirects[0]}/echo")
+    done = curl("--cacert", server.folder / "ca.pem", "-L", "-d", "the body", f"http://localhost:{server.redirects[0]}/echo")
     assert (done.returncode, done.stdout) == (0, "the body")
 
 
@@ -89,3 +90,11 @@ def test_lesson_2_a_query_that_others_could_read_differently_is_sent_nowhere(ser
         answer = reader.answer()
         assert (answer.status, answer.headers["connection"]) == (400, "close") and "location" not in answer.headers
         assert reader.is_closed()
+
+
+def test_behind_unix_sockets_alone_it_is_443_and_check_says_so(pair, tmp_path):
+    (tmp_path / "c.yaml").write_text(f'listen: ["unix:{tmp_path}/s"]\nredirect_listen: ["127.0.0.1:0"]\n'
+                                     f"tls: {{ certificate: {pair}/cert.pem, key: {pair}/key.pem }}\n")
+    done = subprocess.run([CARDEA, "check", "--config", tmp_path / "c.yaml"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "redirect_listen: redirects to port 443, since no address of listen has a port; see to it that" in done.stdout

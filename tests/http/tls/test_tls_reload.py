@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from tls import CARDEA, Authority, Reader, Server, TlsServer, get, openssl, self_signed, trusting, wait_until
+from tls import CARDEA, Authority, Reader, Server, TlsServer, get, openssl, make_pair, trusting, wait_until
 
 
 class Cardea(TlsServer):
@@ -32,19 +32,19 @@ class Cardea(TlsServer):
 
 def replace(folder, by, *names):
     """As a careful person does: another file takes the name in one step."""
-    for name in names or ("cert.pem", "key.pem"):
+    for name in names or ("ca.pem", "cert.pem", "key.pem"):
         shutil.copy(by / name, folder / (name + ".new"))
         os.rename(folder / (name + ".new"), folder / name)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return self_signed(tmp_path / "served")
+    return make_pair(tmp_path / "served")
 
 
 @pytest.fixture
 def another(tmp_path):
-    return self_signed(tmp_path / "another")
+    return make_pair(tmp_path / "another")
 
 
 @pytest.mark.parametrize("by_signal", [True, False], ids=["SIGHUP", "change"])
@@ -67,7 +67,7 @@ def test_lesson_27_new_connections_see_another_certificate_and_open_ones_go_on(f
 
 def spoil_key(folder, another):
     replace(folder, another, "key.pem")
-    return "tls.key", "is not the key of the certificate"
+    return "tls.key", "is not the key of the certificate of \"CN=localhost\"; both must come from the same key pair"
 
 
 def spoil_certificate(folder, _):
@@ -76,8 +76,8 @@ def spoil_certificate(folder, _):
 
 
 def spoil_rights(folder, _):
-    os.chmod(folder / "key.pem", 0o640)
-    return "tls.key", f"file {folder}/key.pem can be read by group or others; chmod 600 {folder}/key.pem"
+    os.chmod(folder / "key.pem", 0o644)
+    return "tls.key", f"is in a file that other users of this machine can read; chmod 600 {folder}/key.pem"
 
 
 def spoil_presence(folder, _):
@@ -134,8 +134,8 @@ def test_nothing_is_reloaded_while_nothing_changes(folder):
 
 def test_sessions_are_resumed_beyond_a_reload_unless_other_clients_are_believed(folder, tmp_path):
     one, two = Authority(tmp_path / "one", "One"), Authority(tmp_path / "two", "Two")
-    shutil.copy(one.file, folder / "ca.pem")
-    with Cardea(folder, client_ca="ca.pem", client_certificate="request") as server:
+    shutil.copy(one.file, folder / "clients.pem")
+    with Cardea(folder, client_ca="clients.pem", client_certificate="request") as server:
         context = trusting(folder, *one.client("ana", "/CN=Ana"))
 
         def visit(session):
@@ -148,7 +148,7 @@ def test_sessions_are_resumed_beyond_a_reload_unless_other_clients_are_believed(
         server.wait_for_event("reloaded")
         reused, session = visit(session)
         assert reused
-        shutil.copy(two.file, folder / "ca.pem")
+        shutil.copy(two.file, folder / "clients.pem")
         server.hang_up()
         server.wait_for_event("reloaded", count=2)
         with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
@@ -156,10 +156,10 @@ def test_sessions_are_resumed_beyond_a_reload_unless_other_clients_are_believed(
 
 
 def test_no_request_fails_while_certificates_change_under_load(folder, tmp_path):
-    pairs = [self_signed(tmp_path / str(i)) for i in range(2)]
+    pairs = [make_pair(tmp_path / str(i)) for i in range(2)]
     bundle = tmp_path / "bundle"
     bundle.mkdir()
-    (bundle / "cert.pem").write_text("".join((p / "cert.pem").read_text() for p in [folder, *pairs]))
+    (bundle / "ca.pem").write_text("".join((p / "ca.pem").read_text() for p in [folder, *pairs]))
     failures, counts, stop = [], [0, 0], threading.Event()
 
     def keep_alive(server):

@@ -22,7 +22,7 @@ CAME_TOO_LATE = "check failed because of connect problem"
 
 def find(pair, server, checks, found):  # a file that is not there yet
     subprocess.run(["testssl", checks, "--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--ip", "127.0.0.1",
-                    "--add-ca", pair / "cert.pem", "--jsonfile", found, f"https://localhost:{server.port}"],
+                    "--add-ca", pair / "ca.pem", "--jsonfile", found, f"https://localhost:{server.port}"],
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=600,
                    env={**os.environ, "TERM": "dumb"})
     return {f["id"]: f for f in json.loads(found.read_text())}

@@ -17,10 +17,10 @@ def openssl(*arguments, **options):
     return subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=PATIENCE, **options)
 
 
-def self_signed(folder, *names):
-    """folder/cert.pem and key.pem, made by cardea itself."""
+def make_pair(folder, *names):
+    """folder/cert.pem, key.pem and ca.pem, made by cardea itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([CARDEA, "cert", "self-signed", *(names or ("localhost", "127.0.0.1")), "--dir", folder], check=True,
+    subprocess.run([CARDEA, "cert", "new", *(names or ("localhost", "127.0.0.1")), "--dir", folder], check=True,
                    capture_output=True, timeout=PATIENCE)
     return folder
 
@@ -63,8 +63,8 @@ class TlsServer(Server):
 
 
 def trusting(folder, *client):
-    """A client's context that believes folder/cert.pem and may show (certificate, key)."""
-    context = ssl.create_default_context(cafile=folder / "cert.pem")
+    """A client's context that believes folder/ca.pem and may show (certificate, key)."""
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
     if client:
         context.load_cert_chain(*client)
     return context

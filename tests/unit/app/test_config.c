@@ -46,6 +46,24 @@ static void check(struct fixture *f, const char *text)
         cd_config_check(&f->config, &f->report);
 }
 
+/* Of settings that need not be readable. */
+static void check_whatever(struct fixture *f, const char *text)
+{
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        (void)cd_settings_decode(&f->report, cd_str_from_c(text), &cd_config_table, &f->config, NULL);
+        cd_config_check(&f->config, &f->report);
+}
+
+static bool mentions(const struct fixture *f, const char *text)
+{
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next) {
+                cd_str all = cd_finding_text(&f->report, finding);
+                if (memmem(all.ptr, all.len, text, strlen(text)))
+                        return true;
+        }
+        return false;
+}
+
 static bool found(struct fixture *f, enum cd_finding_level level, const char *text)
 {
         for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
@@ -88,8 +106,8 @@ static void without_a_file_the_server_is_safe_and_says_what_is_missing(void **st
         assert_true(
                 found(f, CD_FINDING_WARNING,
                       "f.yaml: signing_key: is not set: a fresh key is made at each start, and tokens of the last one "
-                      "are refused; make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
-                      "signing.pem"));
+                      "are refused; write signing_key: ${file:PATH}; openssl genpkey -algorithm EC -pkeyopt "
+                      "ec_paramgen_curve:P-256 prints a new key"));
 }
 
 static void an_issuer_is_a_url_that_can_be_compared(void **state)
@@ -426,20 +444,41 @@ static void a_signing_key_parses_and_fits_the_algorithm(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
-#define MASTER     "master_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+#define RESTORE                                                                                                        \
+        "restore the master key this store was created with; only a new store takes a new one, which openssl rand "    \
+        "-base64 32 prints"
+#define MASTER "master_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 
 static void a_store_needs_a_master_key_that_is_one(void **state)
 {
-        static const char fix[] =
-                "make one with: head -c 32 /dev/urandom | base64 > master.key; chmod 600 master.key; then "
-                "write master_key: ${file:master.key}";
-        char finding[400];
-
-        snprintf(finding, sizeof(finding),
-                 "f.yaml: master_key: is not set, and the store's keys are sealed with it; %s", fix);
-        refuses(*state, "store: sqlite:x.db\n", finding);
+        refuses(*state, "store: sqlite:x.db\n",
+                "f.yaml: master_key: is not set, and the store's keys are sealed with it; " RESTORE);
+        refuses(*state, "store: sqlite:x.db\nmaster_key: AAAAAAAAAAAAAAA=\n",
+                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; " RESTORE);
         check(*state, "store: sqlite:x.db\n" MASTER);
         assert_int_equal(((struct fixture *)*state)->report.errors, 0);
+}
+
+/* What follows from a value that nobody has would only hide the reason. */
+static void lesson_39_of_a_value_that_did_not_resolve_only_that_is_said(void **state)
+{
+        struct fixture *f = *state;
+
+        check_whatever(f, "store: sqlite:x.db\nmaster_key: ${credential:master.key}\n");
+        assert_true(found(
+                f, CD_FINDING_ERROR,
+                "f.yaml:2:13: master_key: credential master.key is not there, since systemd gave this process none "
+                "(LoadCredential=); outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it"));
+        assert_int_equal(f->report.errors, 1);
+        check_whatever(f, "store: sqlite:x.db\nmaster_key: ${file:/nonexistent/master.key}\n");
+        assert_true(found(f, CD_FINDING_ERROR, "f.yaml:2:13: master_key: file /nonexistent/master.key does not exist"));
+        assert_int_equal(f->report.errors, 1);
+        check_whatever(f, "store: ${file:/nonexistent/store}\n" MASTER);
+        assert_int_equal(f->report.errors, 1);
+        assert_false(mentions(f, "is not used without a store"));
+        assert_false(mentions(f, "users, clients and keys are in memory"));
+        assert_false(mentions(f, "signing_key"));
+        assert_false(mentions(f, "no token can be issued"));
 }
 
 static void what_is_no_store_is_refused(void **state)
@@ -499,6 +538,7 @@ int main(void)
                 TEST(without_a_store_an_alg_of_its_own_is_a_key_of_each_start),
                 TEST(a_lifetime_is_whole_seconds),
                 TEST(a_store_needs_a_master_key_that_is_one),
+                TEST(lesson_39_of_a_value_that_did_not_resolve_only_that_is_said),
                 TEST(what_is_no_store_is_refused),
                 TEST(a_store_has_its_own_keys),
                 TEST(the_grant_and_a_client_are_told_apart),

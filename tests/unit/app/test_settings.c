@@ -226,7 +226,7 @@ static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
         refuses(f, "users:\n  - name: a\n    secrt: b\n",
                 ":3:5: unknown setting \"users[0].secrt\"; did you mean \"users[0].secret\"?");
         refuses(f, "zebra: x\n", ":1:1: unknown setting \"zebra\"");
-        refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"?[31m\"");
+        refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"\\x1b[31m\"");
 }
 
 static void lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it(void **state)
@@ -352,7 +352,7 @@ static void a_secret_file_that_others_can_read_is_refused(void **state)
         struct fixture *f = *state;
         char want[256];
 
-        put_file(f, "secret\n", 7, 0640);
+        put_file(f, "secret\n", 7, 0644);
         snprintf(want, sizeof(want),
                  ":1:6: key: holds a secret from a file that other users of this machine can read (from file s); "
                  "chmod 600 %s/s",
@@ -368,7 +368,9 @@ static void a_credential_is_a_file_that_systemd_gave(void **state)
 
         unsetenv("CREDENTIALS_DIRECTORY");
         refuses(f, "key: ${credential:s}\n",
-                ":1:6: key: credential s is not there: systemd gave this process none (LoadCredential=)");
+                ":1:6: key: credential s is not there, since systemd gave this process none (LoadCredential=); outside "
+                "of its "
+                "unit, set CREDENTIALS_DIRECTORY to the folder that has it");
         setenv("CREDENTIALS_DIRECTORY", f->folder, 1);
         refuses(f, "key: ${credential:s}\n", ":1:6: key: file %s/s does not exist");
         refuses(f, "key: ${credential:../s}\n", ":1:6: key: \"../s\" is not a name of a credential");

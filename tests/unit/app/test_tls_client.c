@@ -49,7 +49,10 @@ static void make_pair(struct fixture *f, struct cd_tls_options *ret)
                                                   .now = cd_clock_system.now(&cd_clock_system),
                                                   .days = 1 };
 
-        assert_status(cd_certificate_self_signed(&spec, &f->arena, &ret->certificate, &ret->key, &f->err), CD_OK);
+        struct cd_certificate_set set;
+
+        assert_status(cd_certificate_make(&spec, &f->arena, &set, &f->err), CD_OK);
+        *ret = (struct cd_tls_options){ .certificate = set.certificate, .key = set.key, .client_ca = set.ca };
 }
 
 static int setup(void **state)
@@ -73,8 +76,8 @@ static int setup(void **state)
         make_pair(f, &other);
         snprintf(f->ca_file, sizeof(f->ca_file), "/tmp/cardea-test-XXXXXX");
         snprintf(f->other_ca_file, sizeof(f->other_ca_file), "/tmp/cardea-test-XXXXXX");
-        write_file(f->ca_file, tls.certificate);
-        write_file(f->other_ca_file, other.certificate);
+        write_file(f->ca_file, tls.client_ca);
+        write_file(f->other_ca_file, other.client_ca);
         assert_status(cd_http_server_new(&options, &f->server, &f->err), CD_OK);
         assert_int_equal(pthread_create(&f->thread, NULL, run_server, f->server), 0);
         *state = f;
@@ -146,7 +149,7 @@ static void another_certificate_is_taken_over_while_the_server_runs(void **state
 
         make_pair(f, &renewed);
         broken = renewed;
-        write_file(ca_file, renewed.certificate);
+        write_file(ca_file, renewed.client_ca);
         assert_status(get(f, "localhost", ca_file), CD_UNAVAILABLE);
         broken.key = CD_STR("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
         assert_status(cd_http_server_renew_tls(f->server, &broken, &f->err), CD_INVALID_REQUEST);

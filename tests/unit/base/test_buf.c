@@ -109,6 +109,17 @@ static void json_escapes_what_json_must(void **state)
         cd_buf_done(&buf);
 }
 
+static void json_escapes_what_could_deceive_on_a_terminal(void **state)
+{
+        struct cd_buf buf;
+
+        (void)state;
+        cd_buf_init(&buf, NULL, 1000);
+        cd_buf_add_json(&buf, CD_STR("\xc2\x9b\xd8\x9c\xe2\x80\xae\xf3\xa0\x81\x81\xc3\xa9"));
+        assert_str(view(&buf), "\"\\u009b\\u061c\\u202e\\udb40\\udc41\xc3\xa9\"");
+        cd_buf_done(&buf);
+}
+
 static void json_replaces_what_is_not_utf8(void **state)
 {
         struct cd_buf buf;
@@ -133,6 +144,7 @@ int main(void)
                 cmocka_unit_test(fixed_memory_is_filled_to_its_end_and_not_beyond),
                 cmocka_unit_test(growing_wipes_what_it_leaves_behind),
                 cmocka_unit_test(json_escapes_what_json_must),
+                cmocka_unit_test(json_escapes_what_could_deceive_on_a_terminal),
                 cmocka_unit_test(json_replaces_what_is_not_utf8),
         };
         return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

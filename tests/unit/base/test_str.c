@@ -168,6 +168,53 @@ static void control_characters_are_c0_and_del(void **state)
         assert_false(cd_str_has_control(CD_STR("\xc2\x80")));
 }
 
+/* Each with what it is shown as; the last one that is safe and the first one that is not, on both sides. */
+static void what_could_deceive_on_a_terminal_is_shown_by_its_bytes(void **state)
+{
+        static const struct {
+                const char *text, *shown;
+        } cases[] = {
+                { "ana", "ana" },
+                { "a\x1b[31mb", "a\\x1b[31mb" },
+                { "a\nb\tc", "a\\x0ab\\x09c" },
+                { "~\x7f\xc2\x80\xc2\x9f\xc2\xa0", "~\\x7f\\xc2\\x80\\xc2\\x9f\xc2\xa0" },
+                { "\xd8\x9b\xd8\x9c\xd8\x9d", "\xd8\x9b\\xd8\\x9c\xd8\x9d" }, /* U+061C */
+                { "\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90",
+                  "\xe2\x80\x8d\\xe2\\x80\\x8e\\xe2\\x80\\x8f\xe2\x80\x90" }, /* U+200E, U+200F */
+                { "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xae\xe2\x80\xaf",
+                  "\xe2\x80\xa7\\xe2\\x80\\xa8\\xe2\\x80\\xae\xe2\x80\xaf" }, /* U+2028 to U+202E */
+                { "\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa",
+                  "\xe2\x81\xa5\\xe2\\x81\\xa6\\xe2\\x81\\xa9\xe2\x81\xaa" },                   /* U+2066 to U+2069 */
+                { "\xef\xbb\xbf", "\\xef\\xbb\\xbf" },                                          /* U+FEFF */
+                { "\xf3\xa0\x80\xa0\xf3\xa0\x82\x80", "\\xf3\\xa0\\x80\\xa0\xf3\xa0\x82\x80" }, /* U+E0020, U+E0080 */
+                { "\xe2\x82\xac\xf0\x9f\x98\x80\xe7\x8c\xab", "\xe2\x82\xac\xf0\x9f\x98\x80\xe7\x8c\xab" },
+                { "\xff\xe2\x82", "\\xff\\xe2\\x82" }, /* no UTF-8 */
+        };
+        char shown[128];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                shown[cd_str_write_safe(cd_str_from_c(cases[i].text), shown, sizeof(shown) - 1)] = '\0';
+                assert_string_equal(shown, cases[i].shown);
+                char again[sizeof(shown)];
+                again[cd_str_write_safe(cd_str_from_c(shown), again, sizeof(again) - 1)] = '\0';
+                assert_string_equal(again, shown);
+        }
+}
+
+static void a_safe_text_is_cut_between_characters(void **state)
+{
+        char shown[8];
+
+        (void)state;
+        assert_int_equal(cd_str_write_safe(CD_STR("ab\xe2\x82\xac"), shown, 5), 5);
+        assert_int_equal(cd_str_write_safe(CD_STR("ab\xe2\x82\xac"), shown, 4), 2);
+        assert_int_equal(cd_str_write_safe(CD_STR("ab\x1b"), shown, 6), 6);
+        assert_int_equal(cd_str_write_safe(CD_STR("ab\x1b"), shown, 5), 2);
+        assert_int_equal(cd_str_write_safe(CD_STR("ab"), shown, 0), 0);
+        assert_int_equal(cd_str_write_safe(CD_STR(""), shown, 0), 0);
+}
+
 static void distance_counts_edits(void **state)
 {
         char longest[65];
@@ -194,6 +241,8 @@ int main(void)
                 cmocka_unit_test(signed_numbers_reach_both_ends),
                 cmocka_unit_test(utf8_is_judged_at_every_border),
                 cmocka_unit_test(control_characters_are_c0_and_del),
+                cmocka_unit_test(what_could_deceive_on_a_terminal_is_shown_by_its_bytes),
+                cmocka_unit_test(a_safe_text_is_cut_between_characters),
                 cmocka_unit_test(distance_counts_edits),
         };
         return cmocka_run_group_tests_name("str", tests, NULL, NULL);

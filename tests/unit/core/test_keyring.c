@@ -400,7 +400,7 @@ static void another_master_key_is_noticed(void **state)
         other.master = make_master(r->core);
         assert_status(cd_keyring_check_master(&other, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "master_key");
-        assert_string_equal(err.reason, "is not the one that this store was made with");
+        assert_string_equal(err.reason, "is not the one that this store was created with; restore that one");
         cd_master_key_free((struct cd_master_key *)other.master);
 }
 

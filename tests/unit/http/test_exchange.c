@@ -270,20 +270,32 @@ static void a_body_in_get_or_head_is_refused_where_no_handler_streams(void **sta
 
 static void a_listener_may_send_everybody_to_tls(void **state)
 {
+        struct cd_http_listener all[] = { { .kind = CD_HTTP_LISTENER_TLS, .is_unix = true },
+                                          { .kind = CD_HTTP_LISTENER_TLS },
+                                          { .kind = CD_HTTP_LISTENER_REDIRECT } };
+        struct sockaddr_storage *secure = &all[1].where.socket, *plain = &all[2].where.socket;
+
         (void)state;
         f.listener.kind = CD_HTTP_LISTENER_REDIRECT;
-        f.listener.where.socket.ss_family = AF_INET;
-        cd_socket_set_port(&f.listener.where.socket, 8443);
+        f.server.listeners = all;
+        f.server.listener_count = CD_LEN(all);
+        secure->ss_family = plain->ss_family = AF_INET;
+        cd_socket_set_port(secure, 8443);
+        cd_socket_set_port(plain, 8080);
         send_text("POST /a?b=c HTTP/1.1\r\nHost: A.test:80\r\nContent-Length: 1\r\n\r\nx");
         struct answer answer = client_answer(&c, false);
         assert_int_equal(answer.status, 308);
         assert_str(answer_header(&answer, "Location"), "https://a.test:8443/a?b=c");
-        cd_socket_set_port(&f.listener.where.socket, 443);
-        send_get("/a/../b");
-        answer = client_answer(&c, false);
-        assert_str(answer_header(&answer, "Location"), "https://a/b");
+        for (int i = 0; i < 2; i++) { /* 443, and none at all */
+                cd_socket_set_port(secure, i ? 0 : 443);
+                send_get("/a/../b");
+                answer = client_answer(&c, false);
+                assert_str(answer_header(&answer, "Location"), "https://a/b");
+        }
         send_text("GET / HTTP/1.0\r\n\r\n");
         expect(400, "{\"error\":\"bad_request\"}");
+        f.server.listeners = &f.listener;
+        f.server.listener_count = 1;
 }
 
 /* ---- whom to believe ---- */

@@ -109,7 +109,8 @@ static void a_description_keeps_to_the_characters_of_rfc_6749(void **state)
         struct fixture *f = *state;
 
         send(f, CD_INVALID_SCOPE, "scope", "a\"b\\c\xc3\xa9\n");
-        assert_str(f->res.body, "{\"error\":\"invalid_scope\",\"error_description\":\"scope: a'b'c???\"}");
+        assert_str(f->res.body, "{\"error\":\"invalid_scope\",\"error_description\":\"scope: a'b'c?"
+                                "?'x0a\"}");
 }
 
 static void lesson_29_our_own_faults_tell_the_client_nothing(void **state)

@@ -232,7 +232,7 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
         opened.store->free(opened.store);
         options.must_be_current = true;
         assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
-        assert_int_equal(opened.schema_from, 2);
+        assert_int_equal(opened.schema_from, cd_sqlite_migration_count);
         opened.store->free(opened.store);
 }
 

@@ -1,0 +1,91 @@
+"""What came from outside never reaches a terminal raw: not in tables, errors or logs, and JSON stays JSON."""
+import json
+import unicodedata
+
+import pytest
+
+from .administration import Installation
+from .commands import run
+
+EVIL = "\x1b[31m\x9b2J\u061c\u202e\u2066\u2028\ufeff\U000e0041\r\n"
+LINE = json.dumps  # of JSON Lines: all of it escaped
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return Installation(tmp_path_factory.mktemp("terminal") / "auth")
+
+
+def assert_safe(text):
+    """Nothing but what can be seen, and the ends of lines."""
+    bad = {c for c in text if c != "\n" and (unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") or c == "\ufffd")}
+    assert bad == set(), (bad, text)
+
+
+def said(done):
+    assert_safe(done.stdout + done.stderr)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", [
+    LINE({"name": "eve", EVIL: 1}), LINE({"name": EVIL, "hash": "x"}), LINE({"name": "eve", "hash": EVIL}),
+    LINE({"name": "eve", "hash": {EVIL: 1}}), LINE({"name": "eve", "hash": "$2y$05$abcdefghijklmnopqrstuu", "grants": {EVIL: 1}}),
+    f"eve{EVIL.strip()}:hash", f"eve:{EVIL.strip()}", "\x1b]0;title\x07", '{"\x1b":'])
+def test_an_import_file_with_odd_names_is_refused_in_plain_text(home, tmp_path, line):
+    path = tmp_path / f"people{EVIL.strip()}"
+    path.write_text(line + "\n", encoding="utf-8", errors="surrogatepass")
+    done = home.run("user", "import", path, check=5)
+    assert "\\x1b" in said(done) and len(done.stderr.splitlines()) == 1
+
+
+def test_claims_are_shown_and_exported_in_plain_text(home):
+    claim = json.dumps({"note": EVIL})
+    home.run("user", "import", "-", check=0, stdin=json.dumps(
+        {"name": "ana", "algorithm": "blake2b", "hash": "00" * 32, "salt": "00" * 16, "grants": {"note": EVIL}}) + "\n")
+    for command in (["user", "list"], ["user", "show", "ana"], ["audit", "tail"]):
+        said(home.run(*command, check=0))
+        for line in said(home.run(*command, "--json", check=0)).splitlines():
+            json.loads(line)
+    shown = json.loads(home.run("user", "show", "ana", "--json", check=0).stdout)
+    exported = json.loads(said(home.run("user", "export", check=0)))
+    assert shown["grants"] == exported["grants"] == json.loads(claim)
+
+
+@pytest.mark.parametrize("text", [
+    f'"{{}}": 1\n', f"{{}}: 1\n", 'issuer: "{}"\n', 'store: "sqlite:{}"\n', 'master_key: "${{file:{}}}"\n', 'listen: ["{}"]\n',
+    'signing_key: "${{env:{}}}"\n', 'signing_key: "${{credential:{}}}"\n', 'scopes: ["{}"]\n', 'user: "{}"\n', "issuer: [{}\n",
+    'tls: {{ certificate: "{}", key: "{}" }}\n', 'clients: [{{ id: "{}", secret: x, grant_types: ["{}"], introspect: ["{}"] }}]\n',
+    'listen: [{{ address: "unix:/nonexistent/x", group: "{}" }}]\n', 'tokens: {{ alg: "{}" }}\n', 'trusted_proxies: ["{}"]\n'])
+@pytest.mark.parametrize("form", ["raw", "escaped"])
+def test_a_configuration_with_odd_texts_is_judged_in_plain_text(tmp_path, text, form):
+    evil = EVIL.strip() if form == "raw" else json.dumps(EVIL)[1:-1].replace("\\udb40\\udc41", "\\U000e0041")
+    path = tmp_path / f"c{EVIL.strip()}.yaml"
+    path.write_text(text.replace("{}", evil) if "{{" not in text else text.replace("{{", "{").replace("}}", "}").replace("{}", evil),
+                    encoding="utf-8")
+    for command in (["check"], ["config", "show"], ["config", "show", "--json"], ["user", "list"]):
+        done = run(*command, "--config", path)
+        assert done.returncode in (0, 2)
+        said(done)
+        if command[-1] == "--json" and done.returncode == 0:
+            json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("args", [
+    [EVIL], ["user", EVIL], ["help", EVIL], ["help", "user", EVIL], ["user", "list", f"--{EVIL}"], ["check", "--config", f"/nonexistent/{EVIL}"],
+    ["user", "list", "extra", EVIL], ["demo", "--port-base", EVIL], ["schema", EVIL], ["cert", "new", EVIL], ["cert", "renew", "--dir", EVIL],
+    ["init", "--dir", "/nonexistent/x", "--listen", EVIL], ["init", "--dir", f"/nonexistent/{EVIL}"]])
+def test_an_odd_argument_is_refused_in_plain_text(args):
+    done = run(*args)
+    assert done.returncode != 0
+    said(done)
+
+
+@pytest.mark.parametrize("args", [
+    ["user", "show", EVIL], ["user", "disable", EVIL], ["user", "grant", "ana", f"{EVIL}=1"], ["client", "show", EVIL],
+    ["client", "add", EVIL, "-g", "client_credentials"], ["client", "add", "x", "-g", EVIL], ["client", "add", "x", "-s", EVIL],
+    ["client", "add", "x", "-i", EVIL], ["client", "remove", EVIL, "--yes"], ["key", "export", EVIL], ["key", "retire", EVIL],
+    ["key", "rotate", "--alg", EVIL], ["audit", "tail", "-n", EVIL], ["user", "import", EVIL], ["user", "add", "x", "--password-file", EVIL]])
+def test_an_odd_name_is_refused_in_plain_text(home, args):
+    done = home.run(*args)
+    assert done.returncode != 0 or args[-1] == EVIL
+    said(done)
