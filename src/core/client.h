@@ -35,7 +35,8 @@ struct cd_client {
         cd_str audience;
         struct cd_strs introspect;
         cd_time created_at;
-        cd_str lockout_key; /* for CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new one starts unlocked */
+        /* For CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new secret starts unlocked. */
+        cd_str lockout_key;
 };
 
 struct cd_clients;
