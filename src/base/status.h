@@ -35,8 +35,8 @@ struct cd_error {
         char field[64]; /* the parameter, member or setting at fault; empty where there is none */
         /* for the log and, where the status is a client's fault, for the client; never holds a secret */
         char reason[384];
-        /* What the client sent and the reason is about: shown to that client behind the reason, never logged, since it may be a secret
-         * in the wrong place (LESSONS 28). Lives as long as the request; set behind cd_fail. */
+        /* What the client sent and the reason is about: shown to that client after the reason, never logged, since it
+         * may be a secret in the wrong place (LESSONS 28). Lives as long as the request; set after cd_fail. */
         cd_str quoted;
         int64_t retry_after; /* seconds; CD_THROTTLED and where known CD_UNAVAILABLE; else 0 */
         const char *

@@ -38,7 +38,8 @@ struct cd_client {
         struct cd_strs introspect;
         int64_t generation;
         enum cd_alg alg; /* see struct cd_client_spec */
-        cd_str lockout_key; /* for CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new one starts unlocked */
+        /* For CD_LOCKOUT_CLIENT: the id and what is kept of the secret, so that a new secret starts unlocked. */
+        cd_str lockout_key;
 };
 
 struct cd_clients;

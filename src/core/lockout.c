@@ -371,8 +371,8 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
         return atomic_load_explicit(&lockout->clients_locked_until, memory_order_relaxed) != 0;
 }
 
-/* Counts, and returns for how many seconds the client now has to wait. Where another thread has made it wait meanwhile, this secret was
- * judged a moment too late to count. */
+/* Counts, and returns for how many seconds the client now has to wait. Where another thread has made it wait meanwhile,
+ * this secret was judged a moment too late to count. */
 static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, cd_time now)
 {
         int64_t tries = lockout->tables[CD_LOCKOUT_CLIENT].tries;

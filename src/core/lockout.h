@@ -1,18 +1,21 @@
 #pragma once
-/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try wait: `delay`
- * seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB: 131,072 accounts, 32,768 made-up
- * names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill. A new one takes the place of the one with the
- * fewest failures among eight; made-up names have a table of their own, so that a flood of them cannot push out an account.
+/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try
+ * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB: 131,072
+ * accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill. A new one
+ * takes the place of the one with the fewest failures among eight; made-up names have a table of their own, so that a
+ * flood of them cannot push out an account.
  *
- * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as many go on
- * as there are wrong tries left, the others wait until one of those has ended. Otherwise fifty at once were fifty guesses.
+ * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as
+ * many go on as there are wrong tries left, the others wait until one of those has ended. Otherwise fifty at once were
+ * fifty guesses.
  *
- * For every max_delay without a wrong try one failure is forgotten, so that in the long run there is one guess a max_delay, whatever
- * the pauses.
+ * For every max_delay without a wrong try one failure is forgotten, so that in the long run there is one guess a
+ * max_delay, whatever the pauses.
  *
- * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences, since they are judged
- * in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits. A client that has to wait at an address keeps
- * its slot; where all eight are kept, another one is not counted until one of them is free. Thread-safe. */
+ * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
+ * since they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits. A
+ * client that has to wait at an address keeps its slot; where all eight are kept, another one is not counted until one of
+ * them is free. Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
 #include "crypto/random.h"
@@ -27,7 +30,7 @@ enum {
 /* What is below its least is taken for that: 1 try, 1 second, `delay`. */
 struct cd_lockout_rules {
         int64_t account_tries,
-                address_tries; /* wrong ones in a row before the first delay; made-up names and clients are as accounts */
+                address_tries;    /* wrong ones in a row before the first delay; made-up names, clients: as accounts */
         cd_time delay, max_delay; /* seconds */
 };
 
@@ -67,14 +70,15 @@ void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
 /* Seconds without a wrong try after which one is forgotten. */
 int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
 
-/* CD_OK: the try goes on (not of a CD_LOCKOUT_CLIENT), and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it does not, and
- * reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so since the last wrong
- * try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of the same subject. */
+/* CD_OK: the try goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it
+ * does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so
+ * since the last wrong try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of
+ * the same subject. Not for a CD_LOCKOUT_CLIENT. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
 /* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt:
- * the same error. CD_OK says nothing. Memory only: counts nothing, and waits for no attempt. For a CD_LOCKOUT_CLIENT it is the whole
- * question: CD_OK means that the secret may be judged. */
+ * the same error. CD_OK says nothing. Memory only: counts nothing, and waits for no attempt. For a CD_LOCKOUT_CLIENT it
+ * is the whole question: CD_OK means that the secret may be judged. */
 cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            struct cd_error *reterr);
 /* True where a right password ended wrong ones of which this process knows; the store may not have counted them yet. */
@@ -83,6 +87,6 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
 
 /* Whether any client may have to wait; one atomic load. False: cd_lockout_check would refuse none. */
 bool cd_lockout_locks_clients(const struct cd_lockout *lockout);
-/* Counts a wrong secret of a CD_LOCKOUT_CLIENT. True where the client has to wait from now on, for the audit: once for each secret that was
- * judged, not for each that is refused. A right secret counts nothing, as it empties no address's counter. */
+/* Counts a wrong secret of a CD_LOCKOUT_CLIENT. True where the client has to wait from now on, for the audit: once for
+ * each secret that was judged, not for each that is refused. A right secret empties no counter. */
 bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now);

@@ -5,8 +5,9 @@
 #include "base/status.h"
 
 enum {
-        /* Bytes of a granted scope, and so of all scopes of a client with a space between two: it may ask for all of them, and gets them when
-         * it asks for nothing. With the longest of everything else a token stays below CD_JWS_MAX. */
+        /* Bytes of a granted scope, and so of all scopes of a client with a space between two: it may ask for all of
+         * them, and gets them when it asks for nothing. With the longest of everything else a token stays below
+         * CD_JWS_MAX. */
         CD_SCOPE_MAX = 4096,
 };
 
