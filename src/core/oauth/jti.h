@@ -12,11 +12,11 @@ struct cd_generations {
 };
 
 enum {
-        CD_JTI_MAX = 22 + 2 * 20, /* bytes */
+        CD_JTI_MAX = 22 + 2 * 19, /* bytes */
 };
 
 /* In the arena. CD_UNAVAILABLE where the random source fails; CD_NO_MEMORY. */
 cd_status cd_jti_make(struct cd_arena *arena, const struct cd_random *random, struct cd_generations generations,
                       cd_str *ret, struct cd_error *reterr);
-/* Both are 0 where the id names none, as tokens of a former version do. False: no version of this program has written it. */
+/* Both are 0 where the id names none, as those of a former version, or of another program with the same key. False: they cannot be read. */
 bool cd_jti_read(cd_str jti, struct cd_generations *ret);
