@@ -1,6 +1,6 @@
 #pragma once
-/* By which time things are deleted for good. A wall clock that jumps ahead for a moment (a bad time server, a battery that is empty) must not take
- * revocations and the audit with it, so a jump is believed only when it has lasted. */
+/* The time by which expired rows are deleted. A wall clock that jumps ahead for a moment (a bad time server) must not delete revocations
+ * and the audit, so a jump counts only once it has lasted. */
 #include "base/clock.h"
 #include "core/ports.h"
 

@@ -76,8 +76,8 @@ struct cd_user_change {
 enum {
         CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer life of a token */
         CD_CLOCKS_DIFFER_MAX = 60,         /* seconds between the clocks of nodes and of machines where commands run */
-        /* Seconds that the revocation of a user's tokens is kept. It must not follow from a setting: whoever revokes does not know
-         * under which settings the tokens were issued. */
+        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it: a command does not
+         * know under which settings the tokens were issued. */
         CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
@@ -121,7 +121,7 @@ struct cd_client_record {
         struct cd_strs introspect;
         cd_time created_at, changed_at;
         /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens carry it, so those of
-         * a client that was removed stay dead where another one is given its id. */
+         * a removed client stay inactive when another client gets its id. */
         int64_t generation;
 };
 

@@ -9,8 +9,8 @@ struct cd_revoked;
 struct cd_revoked *cd_revoked_new(size_t capacity);
 void cd_revoked_free(struct cd_revoked *revoked); /* NULL is fine */
 
-/* No further revocation should be taken from that client: it has as many as there is room left, so that one that revokes without end takes
- * half of the room, and stops nobody else. None is ever dropped to make room. Those of users do not count, and what others have written
+/* No further revocation should be taken from that client: it has as many as there is room left, so a client that revokes without end gets
+ * half of the room, and stops no other client. None is ever dropped to make room. Those of users do not count, and what others have written
  * still comes in. */
 bool cd_revoked_is_full(struct cd_revoked *revoked, cd_str client_id);
 /* Twice is fine: of two about one user the later one counts. CD_NO_MEMORY. */

@@ -254,8 +254,7 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
         return status;
 }
 
-/* What neither takes nor gives away a password, claims or the right to log in ends nothing: a rehash comes with a log-in, which should not
- * wait for the row of the version. */
+/* Only then the row of the version is needed, for which all writers of revocations queue: a rehash, which comes with a log-in, does without. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->grants.ptr ||

@@ -305,7 +305,7 @@ static cd_str token_with_id(struct fixture *f, cd_str jti)
         return token;
 }
 
-/* As a former version made them: it lives, until its user's tokens are revoked or its client is another. */
+/* As an earlier version made them: valid until its user's tokens are revoked or its client is another. */
 static void a_token_without_generations_is_of_the_first(void **state)
 {
         struct fixture *f = *state;
@@ -345,7 +345,7 @@ static void lesson_1_a_token_whose_generations_cannot_be_read_is_inactive(void *
                 assert_inactive(f, token_with_id(f, cd_str_from_c(ids[i])), "the token's id is not one of ours");
 }
 
-/* Of a former version, or of another program that has the configuration's key. */
+/* Of an earlier version, or of another program that has the configuration's key. */
 static void a_token_with_any_other_id_is_of_the_first_generation(void **state)
 {
         static const char *const ids[] = { "x",           "x.7.7",
@@ -409,8 +409,8 @@ static void lesson_12_a_users_tokens_end_with_the_generation(void **state)
         assert_true(look(f, of_client).active);
 }
 
-/* What was issued for an hour, and is revoked by somebody who believes that tokens live for two seconds, stays revoked for its hour. */
-static void a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes(void **state)
+/* Issued for as long as a setting allows, revoked where the configuration says two seconds. */
+static void a_revocation_outlasts_every_token_whatever_the_configuration(void **state)
 {
         struct fixture *f = *state;
         struct cd_store_expiry expiry = { .limit = 100 };
@@ -585,7 +585,7 @@ int main(void)
                 TEST(a_token_with_any_other_id_is_of_the_first_generation),
                 TEST(generations_stand_behind_the_id),
                 TEST(lesson_12_a_users_tokens_end_with_the_generation),
-                TEST(a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes),
+                TEST(a_revocation_outlasts_every_token_whatever_the_configuration),
                 TEST(a_token_that_was_issued_in_the_future_is_inactive),
                 TEST(a_token_revoked_while_the_clock_is_wrong_stays_revoked),
                 TEST(one_greedy_client_stops_nobodys_revocations),
