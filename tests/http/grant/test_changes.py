@@ -57,8 +57,9 @@ def test_a_token_issued_after_a_change_is_valid_however_close_they_are(running):
         assert server.is_alive(after)
 
 
-@pytest.mark.parametrize("action", [["disable", "ana"], ["remove", "ana", "--yes"], ["passwd", "ana", "--password-file", "-"],
-                                    ["grant", "ana", "role=reader"]], ids=lambda action: action[0])
+@pytest.mark.parametrize("action", [["disable", "ana"], ["remove", "ana", "--yes"],
+                                    ["passwd", "ana", "--password-file", "-"], ["grant", "ana", "role=reader"]],
+                         ids=lambda action: action[0])
 def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_command(install, action):
     """Issued for an hour; revoked and served on where tokens live for two seconds."""
     home = install(grant={"audience": AUDIENCE, "lifetime": "1h"})

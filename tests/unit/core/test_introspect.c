@@ -465,7 +465,8 @@ static void a_token_revoked_while_the_clock_is_wrong_stays_revoked(void **state)
         assert_inactive(f, other, "token was revoked");
 }
 
-/* Neither an import that ends the tokens of many users nor a client that revokes without end stops the revocations of another. */
+/* Neither an import that ends the tokens of many users nor a client that revokes without end stops the revocations of
+ * another. */
 static void one_greedy_client_stops_nobodys_revocations(void **state)
 {
         struct fixture *f = *state;
