@@ -18,10 +18,12 @@ cd_status cd_jti_make(struct cd_arena *arena, const struct cd_random *random, st
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
         cd_buf_init(&buf, arena, CD_JTI_MAX);
         cd_buf_add_base64url(&buf, cd_str_of(bytes, sizeof(bytes)));
-        cd_buf_add_char(&buf, '.');
-        cd_buf_add_i64(&buf, generations.user);
-        cd_buf_add_char(&buf, '.');
-        cd_buf_add_i64(&buf, generations.client);
+        if (generations.user || generations.client) {
+                cd_buf_add_char(&buf, '.');
+                cd_buf_add_i64(&buf, generations.user);
+                cd_buf_add_char(&buf, '.');
+                cd_buf_add_i64(&buf, generations.client);
+        }
         return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a token");
 }
 

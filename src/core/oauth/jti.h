@@ -7,7 +7,7 @@
 #include "crypto/random.h"
 
 /* See struct cd_user and struct cd_client_record in core/ports.h. 0: the token is no user's; the client is one of the
- * configuration. */
+ * configuration. Where both are 0 the id is the random part alone: each byte of a token costs every look at it. */
 struct cd_generations {
         int64_t user, client;
 };
