@@ -7,8 +7,8 @@ typedef int64_t cd_time; /* seconds since 1970-01-01T00:00:00Z */
 struct cd_clock {
         /* Negative where the clock failed. */
         cd_time (*now)(const struct cd_clock *clock);
-        /* Seconds since some moment, by a clock that nobody sets and that goes on while the machine sleeps; only differences mean
-         * anything. Negative where it failed. */
+        /* Seconds since some moment, by a clock that nobody sets and that goes on while the machine sleeps; only
+         * differences mean anything. Negative where it failed. */
         int64_t (*uptime)(const struct cd_clock *clock);
 };
 

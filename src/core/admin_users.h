@@ -1,7 +1,7 @@
 #pragma once
-/* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. A new password, other
- * grants, disabling and removing end the user's sessions and tokens in the same call (LESSONS 12). What changes nothing is
- * fine, and is not noted. */
+/* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. A
+ * new password, other grants, disabling and removing end the user's sessions and tokens in the same call (LESSONS 12).
+ * What changes nothing is fine, and is not noted. */
 #include "core/operator.h"
 
 /* A user as somebody wants it. */

@@ -16,8 +16,8 @@ cd_time cd_expiry_clock_now(struct cd_expiry_clock *expiry, const struct cd_cloc
         if (!expiry->uptime)
                 return believe(expiry, now, uptime);
 
-        /* The first look stays what later ones are compared with, so that many small steps count as one. Back is always believed: less is
-         * over then. */
+        /* The first look stays what later ones are compared with, so that many small steps count as one. Back is always
+         * believed: less is over then. */
         cd_time expected = expiry->wall + (uptime - expiry->uptime);
         if (now <= expected)
                 return believe(expiry, now, uptime);

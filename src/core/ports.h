@@ -34,10 +34,11 @@ struct cd_audit_events {
         size_t count;
 };
 
-/* A user's generation is a number that the store gives with the row and again with each change that ends the user's sessions and tokens: a
- * new password, disabling, other claims, "log out everywhere" (LESSONS 12). Sessions and tokens carry the one of their user, so they end in
- * the very transaction of the change, whatever any clock says. It is the version of the revocations that this transaction makes, which only
- * grows: a user who is added under the name of one who was removed has another, and nothing has to remember the name. */
+/* A user's generation is a number that the store gives with the row and again with each change that ends the user's
+ * sessions and tokens: a new password, disabling, other claims, "log out everywhere" (LESSONS 12). Sessions and tokens
+ * carry the one of their user, so they end in the very transaction of the change, whatever any clock says. It is the
+ * version of the revocations that this transaction makes, which only grows: a user who is added under the name of one
+ * who was removed has another, and nothing has to remember the name. */
 struct cd_user {
         cd_str name;     /* canonical, see core/user_name.h */
         cd_str password; /* stored form, see crypto/password.h */
@@ -76,8 +77,8 @@ struct cd_user_change {
 enum {
         CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer life of a token */
         CD_CLOCKS_DIFFER_MAX = 60,         /* seconds between the clocks of nodes and of machines where commands run */
-        /* Seconds that the revocation of a user's tokens is kept. It must not follow from a setting: whoever revokes does not know
-         * under which settings the tokens were issued. */
+        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it: a command does not
+         * know under which settings the tokens were issued. */
         CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
@@ -88,17 +89,19 @@ struct cd_user_ops {
         /* At most `limit` users whose name sorts behind `after` (empty: from the first; no such user need be there), by bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
-        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the reason names it), none.
-         * They get one new generation. */
+        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the
+         * reason names it), none. They get one new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is given, password_at
-         * too; where one is given or the user is enabled, the failures are cleared. Another password (but no rehash), other grants,
-         * disabling and ends_sessions give the user a new generation, together with a revocation of that seq, which is kept for
-         * CD_REVOCATION_LASTS from now. A change that would leave all as it is writes nothing, `event` included. */
+        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is
+         * given, password_at too; where one is given or the user is enabled, the failures are cleared. Another password
+         * (but no rehash), other grants, disabling and ends_sessions give the user a new generation, together with a
+         * revocation of that seq, which is kept for CD_REVOCATION_LASTS from now. A change that would leave all as it
+         * is writes nothing, `event` included. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the sessions. */
+        /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the
+         * sessions. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last; or notes a right one,
@@ -121,8 +124,8 @@ struct cd_client_record {
         struct cd_strs introspect;
         cd_str alg; /* of its tokens, "RS256"; empty: that of the setting tokens.alg */
         cd_time created_at, changed_at;
-        /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens carry it, so those of
-         * a client that was removed stay dead where another one is given its id. */
+        /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens
+         * carry it, so those of a removed client stay inactive when another client gets its id. */
         int64_t generation;
 };
 
@@ -193,7 +196,8 @@ struct cd_revocation_list {
 };
 
 struct cd_revocation_ops {
-        /* Of one token; those of a user come with the change of the user. A jti that is there already is fine, and stays as it is. */
+        /* Of one token; those of a user come with the change of the user. A jti that is there already is fine, and
+         * stays as it is. */
         cd_status (*add)(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr);
         /* At most `limit` with seq > after, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
@@ -211,8 +215,8 @@ struct cd_session {
 struct cd_session_ops {
         cd_status (*put)(struct cd_store *store, const struct cd_session *session,
                          struct cd_error *reterr); /* new, or in its place */
-        /* CD_NOT_FOUND: no such session, or its user is gone, disabled or of another generation by now. Also finds one that has
-         * expired and was not deleted yet. */
+        /* CD_NOT_FOUND: no such session, or its user is gone, disabled or of another generation by now. Also finds one
+         * that has expired and was not deleted yet. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
                           struct cd_error *reterr);
         cd_status (*remove)(struct cd_store *store, cd_str digest,

@@ -89,7 +89,7 @@ static void lesson_12_sessions_and_tokens_end_with_the_user(void **state)
         assert_ended(s, generation);
 }
 
-static void sessions_and_tokens_go_on_behind_a_change_that_takes_nothing_away(void **state)
+static void sessions_and_tokens_survive_a_change_that_takes_nothing_away(void **state)
 {
         static const struct cd_user_change changes[] = {
                 { .password = CD_STR_INIT("$rehashed"), .is_rehash = true },
@@ -274,7 +274,7 @@ int run_generations_contract(void)
         const struct CMUnitTest tests[] = {
                 CONTRACT(lesson_12_sessions_and_tokens_end_with_the_change),
                 CONTRACT(lesson_12_sessions_and_tokens_end_with_the_user),
-                CONTRACT(sessions_and_tokens_go_on_behind_a_change_that_takes_nothing_away),
+                CONTRACT(sessions_and_tokens_survive_a_change_that_takes_nothing_away),
                 CONTRACT(a_change_that_changes_nothing_writes_nothing),
                 CONTRACT(disabling_twice_is_one_change),
                 CONTRACT(a_user_who_is_added_again_is_another),

@@ -3,7 +3,9 @@
 #include "base/buf.h"
 
 enum {
-        RANDOM_SIZE = 16 /* bytes */
+        RANDOM_SIZE = 16, /* bytes */
+        RANDOM_LEN = 22,  /* of them in base64url */
+        DIGITS_MAX = 18,  /* of a generation; no version of a store gets further */
 };
 
 cd_status cd_jti_make(struct cd_arena *arena, const struct cd_random *random, struct cd_generations generations,
@@ -16,27 +18,37 @@ cd_status cd_jti_make(struct cd_arena *arena, const struct cd_random *random, st
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
         cd_buf_init(&buf, arena, CD_JTI_MAX);
         cd_buf_add_base64url(&buf, cd_str_of(bytes, sizeof(bytes)));
-        cd_buf_add_char(&buf, '.');
-        cd_buf_add_i64(&buf, generations.user);
-        cd_buf_add_char(&buf, '.');
-        cd_buf_add_i64(&buf, generations.client);
+        if (generations.user || generations.client) {
+                cd_buf_add_char(&buf, '.');
+                cd_buf_add_i64(&buf, generations.user);
+                cd_buf_add_char(&buf, '.');
+                cd_buf_add_i64(&buf, generations.client);
+        }
         return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a token");
 }
 
-static bool read_generation(cd_str text, int64_t *ret)
+/* Where it ends; NULL: that is no generation. */
+static const char *read_generation(const char *at, const char *end, int64_t *ret)
 {
-        return cd_str_to_i64(text, ret) && *ret >= 0;
+        const char *begin = at;
+        uint64_t value = 0;
+
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+                value = value * 10 + (uint64_t)(*at - '0');
+        *ret = (int64_t)value;
+        return at > begin && at - begin <= DIGITS_MAX ? at : NULL;
 }
 
+/* On the path of every introspection: the random part is of one length, so nothing has to be looked for. */
 bool cd_jti_read(cd_str jti, struct cd_generations *ret)
 {
-        size_t first = cd_str_index(jti, '.');
-        cd_str rest = cd_str_slice(jti, first + 1, jti.len);
-        size_t second = cd_str_index(rest, '.');
+        const char *at = jti.ptr + RANDOM_LEN, *end = jti.ptr + jti.len;
 
         *ret = (struct cd_generations){ 0 };
-        if (first == jti.len)
+        if (jti.len <= RANDOM_LEN || *at != '.')
                 return true;
-        return read_generation(cd_str_slice(rest, 0, second), &ret->user) &&
-               read_generation(cd_str_slice(rest, second + 1, rest.len), &ret->client);
+        at = read_generation(at + 1, end, &ret->user);
+        if (!at || at == end || *at != '.')
+                return false;
+        return read_generation(at + 1, end, &ret->client) == end;
 }

@@ -21,9 +21,9 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_work *work, void *arg, str
 /* `arg` is one block of malloc, freed when the work is done or refused. */
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
 
-/* Adds 1 to the version of a kind ("clients", "keys", "revocations") and holds its row until the commit, so that whoever changes the
- * kind does so alone. Where a transaction needs rows of users or clients too, that of versions is the first, which keeps transactions
- * from waiting for each other in a ring. */
+/* Adds 1 to the version of a kind ("clients", "keys", "revocations") and holds its row until the commit, so that
+ * whoever changes the kind does so alone. Where a transaction needs rows of users or clients too, that of versions is
+ * the first, which keeps transactions from waiting for each other in a ring. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 
 /* Under the seq that the version gave. */

@@ -196,8 +196,8 @@ static cd_status take_generation(void *arg, const struct cd_sql_value *columns, 
 static cd_status update_row(struct cd_sql_session *session, const struct cd_user_change *change, int64_t next,
                             int64_t *ret, struct cd_error *reterr)
 {
-        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password where it is another
-         * one, not the same in another form. */
+        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password
+         * where it is another one, not the same in another form. */
         static const struct cd_sql_statement statement = {
                 "UPDATE users SET password = COALESCE($1, password), grants = COALESCE($2, grants),"
                 " disabled = COALESCE($3, disabled),"
@@ -254,8 +254,8 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
         return status;
 }
 
-/* What neither takes nor gives away a password, claims or the right to log in ends nothing: a rehash comes with a log-in, which should not
- * wait for the row of the version. */
+/* Only then the row of the version is needed, for which all writers of revocations queue: a rehash, which comes with a
+ * log-in, does without. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->grants.ptr ||

@@ -107,7 +107,7 @@ def test_a_removed_clients_tokens_stay_dead_where_its_id_is_given_again(served):
     token = served.client_token("again", old)[1]["access_token"]
     assert is_active(token)
     served.run("client", "remove", "again", "--yes", check=0)
-    # The server need not know yet: what it gives to the old client is dead all the same, as soon as it knows of the new one.
+    # The server need not know yet: a token that it gives to the old client is inactive as soon as it knows of the new one.
     status, late = served.client_token("again", old)
     new = add_client(served, "again", *options)
     assert within(SECOND, lambda: gets_token(served, "again", new))

@@ -197,24 +197,24 @@ static bool is_active(struct fixture *f, cd_str token, const char **ret_reason)
 }
 
 /* The clock stands still: that all of it happens in one second changes nothing. */
-static void lesson_12_a_token_lives_where_it_comes_behind_the_change_and_not_before(void **state)
+static void lesson_12_a_token_is_valid_when_issued_after_the_change_and_not_before(void **state)
 {
         struct fixture *f = *state;
         struct cd_grant_request ask = ask_as(f, "ana", "right");
-        struct cd_grant_token before, behind;
+        struct cd_grant_token before, after;
         const char *reason;
 
         fixture_add_user(f, "ana", "right", NULL);
         assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &before, NULL), CD_OK);
         fixture_end_sessions(f, "ana", CD_USER_AS_IT_IS);
         fixture_follow(f);
-        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &behind, NULL), CD_OK);
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &after, NULL), CD_OK);
         assert_false(is_active(f, before.token, &reason));
         assert_string_equal(reason, "token was revoked");
-        assert_true(is_active(f, behind.token, &reason));
+        assert_true(is_active(f, after.token, &reason));
         fixture_end_sessions(f, "ana", CD_USER_AS_IT_IS);
         fixture_follow(f);
-        assert_false(is_active(f, behind.token, &reason));
+        assert_false(is_active(f, after.token, &reason));
 }
 
 static void a_user_who_is_added_under_the_name_of_another_has_none_of_the_others_tokens(void **state)
@@ -222,7 +222,7 @@ static void a_user_who_is_added_under_the_name_of_another_has_none_of_the_others
         struct fixture *f = *state;
         struct cd_grant_request ask = ask_as(f, "ana", "right");
         const struct cd_user_change change = { .name = CD_STR("ana"), .now = f->clock.now };
-        struct cd_grant_token before, behind;
+        struct cd_grant_token before, after;
         const char *reason;
 
         fixture_add_user(f, "ana", "right", NULL);
@@ -230,9 +230,9 @@ static void a_user_who_is_added_under_the_name_of_another_has_none_of_the_others
         assert_status(f->core.store->users->remove(f->core.store, &change, NULL, NULL), CD_OK);
         fixture_add_user(f, "ana", "right", NULL);
         fixture_follow(f);
-        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &behind, NULL), CD_OK);
+        assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &after, NULL), CD_OK);
         assert_false(is_active(f, before.token, &reason));
-        assert_true(is_active(f, behind.token, &reason));
+        assert_true(is_active(f, after.token, &reason));
 }
 
 static struct fixture *disabled_meanwhile;
@@ -283,7 +283,7 @@ int main(void)
                 TEST(lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does),
                 TEST(lesson_21_the_grant_is_off_unless_it_has_an_audience),
                 TEST(a_grant_is_introspected_by_its_audience),
-                TEST(lesson_12_a_token_lives_where_it_comes_behind_the_change_and_not_before),
+                TEST(lesson_12_a_token_is_valid_when_issued_after_the_change_and_not_before),
                 TEST(a_user_who_is_added_under_the_name_of_another_has_none_of_the_others_tokens),
                 TEST(lesson_12_a_login_under_way_while_its_user_is_disabled_gets_no_living_token),
         };

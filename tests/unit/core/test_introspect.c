@@ -2,7 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/oauth/jti.h"
 #include "unit/core/fixture.h"
+
+#define RANDOM "FM6jhWBcz7l1MJGWeI-MLw"
 
 /* Introspects as the resource server, expecting an answer. */
 static struct cd_introspection look(struct fixture *f, cd_str token)
@@ -302,11 +305,11 @@ static cd_str token_with_id(struct fixture *f, cd_str jti)
         return token;
 }
 
-/* As a former version made them: it lives, until its user's tokens are revoked or its client is another. */
+/* As an earlier version made them: valid until its user's tokens are revoked or its client is another. */
 static void a_token_without_generations_is_of_the_first(void **state)
 {
         struct fixture *f = *state;
-        cd_str token = token_with_id(f, CD_STR("FM6jhWBcz7l1MJGWeI-MLw"));
+        cd_str token = token_with_id(f, CD_STR(RANDOM));
         const struct cd_revocation revocation = { .seq = 1, .user = CD_STR("ana"), .expires_at = NOON + 400 };
 
         assert_true(look(f, token).active);
@@ -322,24 +325,56 @@ static void a_token_without_generations_is_of_the_first(void **state)
 static void lesson_1_a_token_whose_generations_cannot_be_read_is_inactive(void **state)
 {
         static const char *const ids[] = {
-                "x.",
-                "x.1",
-                "x.1.",
-                "x..0",
-                "x.-1.0",
-                "x.0.-1",
-                "x.1.0.0",
-                "x.1.0x",
-                "x. 1.0",
-                "x.01.0",
-                "x.9223372036854775808.0",
+                RANDOM ".",
+                RANDOM ".1",
+                RANDOM ".1.",
+                RANDOM "..0",
+                RANDOM ".0.",
+                RANDOM ".-1.0",
+                RANDOM ".0.-1",
+                RANDOM ".1.0.0",
+                RANDOM ".1.0x",
+                RANDOM ". 1.0",
+                RANDOM ".0x1.0",
+                RANDOM ".1000000000000000000.0",
+                RANDOM ".18446744073709551616.0",
         };
         struct fixture *f = *state;
 
-        assert_true(look(f, token_with_id(f, CD_STR("x.0.0"))).active);
-        assert_true(look(f, token_with_id(f, CD_STR("x.9223372036854775807.0"))).active);
         for (size_t i = 0; i < CD_LEN(ids); i++)
                 assert_inactive(f, token_with_id(f, cd_str_from_c(ids[i])), "the token's id is not one of ours");
+}
+
+/* Of an earlier version, or of another program that has the configuration's key. */
+static void a_token_with_any_other_id_is_of_the_first_generation(void **state)
+{
+        static const char *const ids[] = { "x",           "x.7.7",
+                                           RANDOM,        RANDOM "x.7.7",
+                                           RANDOM "-7-7", "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+                                           RANDOM ".0.0" };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < CD_LEN(ids); i++)
+                assert_true(look(f, token_with_id(f, cd_str_from_c(ids[i]))).active);
+}
+
+/* What is written is what is read. */
+static void generations_stand_behind_the_id(void **state)
+{
+        static const struct cd_generations pairs[] = {
+                { 0, 0 }, { 1, 0 }, { 0, 1 }, { 17, 4 }, { 999999999999999999, 999999999999999999 }
+        };
+        struct fixture *f = *state;
+        struct cd_generations read;
+        cd_str jti;
+
+        for (size_t i = 0; i < CD_LEN(pairs); i++) {
+                assert_status(cd_jti_make(&f->arena, &f->random.port, pairs[i], &jti, NULL), CD_OK);
+                assert_true(jti.len <= CD_JTI_MAX);
+                assert_true(cd_jti_read(jti, &read));
+                assert_int_equal(read.user, pairs[i].user);
+                assert_int_equal(read.client, pairs[i].client);
+        }
 }
 
 static cd_str token_of_ana(struct fixture *f)
@@ -374,8 +409,8 @@ static void lesson_12_a_users_tokens_end_with_the_generation(void **state)
         assert_true(look(f, of_client).active);
 }
 
-/* What was issued for an hour, and is revoked by somebody who believes that tokens live for two seconds, stays revoked for its hour. */
-static void a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes(void **state)
+/* Issued for as long as a setting allows, revoked where the configuration says two seconds. */
+static void a_revocation_outlasts_every_token_whatever_the_configuration(void **state)
 {
         struct fixture *f = *state;
         struct cd_store_expiry expiry = { .limit = 100 };
@@ -430,7 +465,8 @@ static void a_token_revoked_while_the_clock_is_wrong_stays_revoked(void **state)
         assert_inactive(f, other, "token was revoked");
 }
 
-/* Neither an import that ends the tokens of many users nor a client that revokes without end stops the revocations of another. */
+/* Neither an import that ends the tokens of many users nor a client that revokes without end stops the revocations of
+ * another. */
 static void one_greedy_client_stops_nobodys_revocations(void **state)
 {
         struct fixture *f = *state;
@@ -547,8 +583,10 @@ int main(void)
                 TEST(a_token_of_another_client_of_that_id_is_inactive),
                 TEST(a_token_without_generations_is_of_the_first),
                 TEST(lesson_1_a_token_whose_generations_cannot_be_read_is_inactive),
+                TEST(a_token_with_any_other_id_is_of_the_first_generation),
+                TEST(generations_stand_behind_the_id),
                 TEST(lesson_12_a_users_tokens_end_with_the_generation),
-                TEST(a_revocation_outlasts_every_token_whatever_the_configuration_of_who_revokes),
+                TEST(a_revocation_outlasts_every_token_whatever_the_configuration),
                 TEST(a_token_that_was_issued_in_the_future_is_inactive),
                 TEST(a_token_revoked_while_the_clock_is_wrong_stays_revoked),
                 TEST(one_greedy_client_stops_nobodys_revocations),

@@ -37,8 +37,7 @@ static void a_client_gets_a_token_with_the_claims_of_rfc_9068(void **state)
         assert_str(claims.scope, "read");
         assert_int_equal(claims.iat, NOON);
         assert_int_equal(claims.exp, NOON + 300);
-        assert_int_equal(claims.jti.len, 22 + 4);
-        assert_true(cd_str_has_suffix(claims.jti, CD_STR(".0.0")));
+        assert_int_equal(claims.jti.len, 22);
 }
 
 static void two_tokens_never_share_a_jti(void **state)

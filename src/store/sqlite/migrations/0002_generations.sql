@@ -1,7 +1,7 @@
 -- The schema of src/store/postgres/migrations/0002_generations.sql, for SQLite.
 
--- A token of before has no generation, which counts as 0: it lives on unless its user's tokens are revoked. Users start above every
--- revocation that there is, so that their next tokens live in any case.
+-- An earlier token has no generation, which counts as 0: it stays valid unless its user's tokens are revoked. Users start above every
+-- revocation that there is, so that their next tokens are valid in any case.
 ALTER TABLE users ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 UPDATE users SET generation = (SELECT version FROM versions WHERE name = 'revocations');
 ALTER TABLE clients ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;

@@ -317,7 +317,7 @@ static void the_schema_of_a_later_version_is_refused(void **state)
         assert_non_null(strstr(error.reason, "999"));
 }
 
-/* A store of a former version, with a user whose tokens were revoked: that holds for those of before, not for the next. */
+/* A store of an earlier version, with a user whose tokens were revoked: they stay so, and the next ones are valid. */
 static void a_store_without_generations_gets_them(void **state)
 {
         struct fixture *f = *state;

@@ -236,7 +236,7 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
         opened.store->free(opened.store);
 }
 
-/* A store of a former version, with a user whose tokens were revoked: that holds for those of before, not for the next. */
+/* A store of an earlier version, with a user whose tokens were revoked: they stay so, and the next ones are valid. */
 static void a_store_without_generations_gets_them(void **state)
 {
         struct place *place = *state;
