@@ -169,7 +169,7 @@ static void a_revocation_that_cannot_be_kept_is_an_error(void **state)
         for (int i = 0; i < 4; i++)
                 assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), fixture_token(f), NULL), CD_OK);
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), fixture_token(f), &err), CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "the revocation cannot be kept now");
+        assert_string_equal(err.reason, "the revocation cannot be kept now: too many tokens are revoked");
 }
 
 static cd_status cannot_add(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr)
@@ -188,7 +188,7 @@ static void a_revocation_that_the_store_refuses_changes_nothing(void **state)
 
         store->revocations = &full;
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, &err), CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "the revocation cannot be kept now");
+        assert_string_equal(err.reason, "the revocation cannot be kept now: the disk is full");
         store->revocations = real;
         assert_true(look(f, token).active);
 }
