@@ -375,7 +375,7 @@ static void expire(struct cd_follower *f, cd_time now)
         const struct cd_store_expiry what = { .now = now,
                                               .audit_before = now - f->options.audit_keep,
                                               .limit = EXPIRE_STEP };
-        struct cd_error err;
+        struct cd_error err = { 0 };
         size_t deleted = 0;
 
         cd_revoked_sweep(f->common.revoked, now, SWEEP_STEPS);
@@ -513,7 +513,10 @@ static void flush_events(struct cd_follower *f)
 {
         struct cd_audit_flush flush;
 
-        (void)f->common.store->audit->flush(f->common.store, &flush, NULL);
+        /* A second time for those that came while the first ones were written. */
+        for (int i = 0; i < 2; i++)
+                if (f->common.store->audit->flush(f->common.store, &flush, NULL) != CD_OK || !flush.waiting)
+                        break;
         note_lost(f, flush.lost + flush.waiting);
 }
 

@@ -31,6 +31,7 @@ struct cd_sql_audit_later {
         size_t writing;  /* so many of them, from the first on, are in the transaction that goes on */
         bool is_writing; /* a transaction is under way or queued: there is one at a time */
         bool is_failing; /* the last one failed: only a flush tries again */
+        unsigned ends;   /* how many have ended; new events may have begun the next one at once */
         uint64_t lost;
         struct cd_sql_statement many;
         char many_text[128 + MANY * CD_SQL_AUDIT_PARAMS * sizeof("($99, ")];
@@ -197,6 +198,7 @@ static bool end_turn(struct cd_sql_audit_later *later, cd_status status)
                 written = take(later, later->writing);
         later->is_failing = status != CD_OK;
         later->is_writing = false;
+        later->ends++;
         bool has_more = take_turn(later);
         pthread_cond_signal(&later->ended);
         pthread_mutex_unlock(&later->lock);
@@ -213,6 +215,7 @@ static void write_soon(struct cd_sql_audit_later *later)
                 return;
         pthread_mutex_lock(&later->lock);
         later->is_writing = false;
+        later->ends++;
         pthread_cond_signal(&later->ended);
         pthread_mutex_unlock(&later->lock);
 }
@@ -243,10 +246,10 @@ cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_ev
                 write_soon(later);
         if (!is_lost)
                 return CD_OK;
-        cd_status status = copy ? CD_UNAVAILABLE : CD_NO_MEMORY;
+        if (!copy)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
         free(copy);
-        return cd_fail(reterr, status,
-                       copy ? "too many audit events wait to be written" : "no memory for an audit event");
+        return cd_fail(reterr, CD_UNAVAILABLE, "too many audit events wait to be written");
 }
 
 /* Takes the turn, where there is something to write and nobody does. */
@@ -256,7 +259,9 @@ static bool begin_writing(struct cd_sql_audit_later *later)
         struct timespec until = { .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
 
         pthread_mutex_lock(&later->lock);
-        while (later->is_writing && pthread_cond_timedwait(&later->ended, &later->lock, &until) == 0)
+        unsigned ends = later->ends;
+        while (later->is_writing && later->ends == ends &&
+               pthread_cond_timedwait(&later->ended, &later->lock, &until) == 0)
                 continue;
         bool is_ours = !later->is_writing && later->count > 0;
         if (is_ours) {

@@ -70,7 +70,7 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *
 {
         static const struct cd_sql_statement begin = { "BEGIN", 0, 0 };
         static const struct cd_sql_statement end = { "COMMIT", 0, 0 };
-        struct cd_sqlite_connection *connection;
+        struct cd_sqlite_connection *connection = NULL;
         /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
         cd_status status = cd_sqlite_files_check(readers->place.files, reterr);
 

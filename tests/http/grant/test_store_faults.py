@@ -2,8 +2,8 @@
 import contextlib
 import os
 import pathlib
+import re
 import resource
-import shutil
 import sqlite3
 import subprocess
 
@@ -209,12 +209,11 @@ def test_what_was_in_a_deleted_file_can_be_saved(on_sqlite):
     assert server.grant("bea", "bea's password").status == 200
     file.unlink()
     assert_out_of_use(server, "a file of the database was deleted", file)
-    saved = file.with_name("saved.db")
-    open_files = subprocess.run(["find", f"/proc/{server.process.pid}/fd", "-lname", f"{file} (deleted)"],
-                                stdout=subprocess.PIPE, text=True).stdout.split()
-    shutil.copyfile(open_files[0], saved)
-    shutil.copyfile(f"{file}-wal", f"{saved}-wal")
-    with contextlib.closing(sqlite3.connect(saved)) as database:
+    page = (services.ROOT / "docs/sqlite-store.md").read_text()
+    commands = re.search(r"^```text\n(cp .*?)^```$", page, re.M | re.S)[1]
+    subprocess.run(["bash", "-eu", "-c", commands.replace("$(pidof cardea)", str(server.process.pid))],
+                   cwd=file.parent, check=True)
+    with contextlib.closing(sqlite3.connect(file.with_name("saved.db"))) as database:
         assert {name for name, in database.execute("SELECT name FROM users")} == {"ana", "bea"}
 
 

@@ -218,6 +218,29 @@ static void lesson_35_events_that_wait_are_written_before_the_store_closes(void 
         store->free(store);
 }
 
+/* Another process holds the lock, so a transaction is under way for long. */
+static void events_that_are_being_written_are_not_written_twice(void **state)
+{
+        struct place *place = *state;
+        struct cd_store *store = open_store(place);
+        struct cd_audit_flush flush;
+        sqlite3 *other;
+
+        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        for (int i = 0; i < 20; i++)
+                assert_status(add_event(store, i, &place->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        assert_true(flush.written == 0 && flush.waiting == 20);
+        assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        store->free(store);
+        sqlite3_close(other);
+        store = open_store(place);
+        check_events(place, store, 20);
+        store->free(store);
+}
+
 /* With nothing that could be deleted. */
 static void what_deletes_the_expired_finds_out_that_the_disk_is_full(void **state)
 {
@@ -300,6 +323,7 @@ int main(void)
                 IN_A_PLACE(a_file_that_may_not_grow_loses_nothing),
                 IN_A_PLACE(lesson_35_events_wait_for_room_in_a_bounded_queue),
                 IN_A_PLACE(lesson_35_events_that_wait_are_written_before_the_store_closes),
+                IN_A_PLACE(events_that_are_being_written_are_not_written_twice),
                 IN_A_PLACE(what_deletes_the_expired_finds_out_that_the_disk_is_full),
                 IN_A_PLACE(a_full_disk_loses_nothing),
                 IN_A_PLACE(a_read_only_disk_is_said_so),
