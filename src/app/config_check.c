@@ -139,7 +139,8 @@ static void check_lifetime(const struct cd_config *config, struct cd_report *rep
                 ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
 }
 
-/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that nobody could read. */
+/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that
+ * nobody could read. */
 static bool may_be_durable(const struct cd_config *config, const struct cd_report *report)
 {
         return cd_config_is_durable(config) || cd_report_has_error(report, CD_STR("store"));

@@ -22,7 +22,7 @@ struct cd_interpolated {
 cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
                          struct cd_error *reterr);
 
-/* The whole regular file, at most `max` bytes, in the arena. `ret_file` may be NULL: it is not asked whether it may hold a secret. Errors
- * name the path. */
+/* The whole regular file, at most `max` bytes, in the arena. `ret_file` may be NULL: it is not asked whether it may
+ * hold a secret. Errors name the path. */
 cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, struct cd_secret_file *ret_file,
                        struct cd_error *reterr);

@@ -43,8 +43,8 @@ struct cd_error {
                 summary; /* the reason in words that anybody may read (no path, no text of a library); static; NULL: none */
 };
 
-/* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. Field and reason are made safe for a terminal
- * (cd_str_write_safe). */
+/* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. Field and reason are made
+ * safe for a terminal (cd_str_write_safe). */
 cd_status cd_fail(struct cd_error *reterr, cd_status status, const char *reason);
 cd_status cd_fail_field(struct cd_error *reterr, cd_status status, cd_str field, const char *reason);
 cd_status cd_failf(struct cd_error *reterr, cd_status status, cd_str field, const char *format, ...)

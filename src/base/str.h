@@ -62,11 +62,11 @@ bool cd_str_is_utf8(cd_str s);
 size_t cd_str_utf8_sequence(cd_str s);
 /* The character of such a sequence. */
 uint32_t cd_str_code_point(cd_str s);
-/* Bytes of the sequence where its character cannot deceive who reads it on a terminal, else 0: no control character (C0, DEL, C1), no line end of
- * Unicode's, none that sets the direction of writing, and no invisible tag. */
+/* Bytes of the sequence where its character cannot deceive who reads it on a terminal, else 0: no control character
+ * (C0, DEL, C1), no line end of Unicode's, none that sets the direction of writing, and no invisible tag. */
 size_t cd_str_safe_sequence(cd_str s);
-/* Writes text from outside as it is safe on a terminal and on one line: each byte of what is no safe sequence as \xHH. At most `room`
- * bytes (4 for each of the text are enough), of which no sequence is cut; returns their number. */
+/* Writes text from outside as it is safe on a terminal and on one line: each byte of what is no safe sequence as
+ * \xHH. At most `room` bytes (4 for each of the text are enough), of which no sequence is cut; returns their number. */
 size_t cd_str_write_safe(cd_str text, char *to, size_t room);
 /* ASCII bytes at the front that stand for themselves in a JSON string (RFC 8259 §7); DEL is one of them. */
 size_t cd_str_json_plain(cd_str s);

@@ -9,11 +9,12 @@
  * with errno: /dev/null cannot be opened. */
 bool cd_open_standard_streams(void);
 
-/* One line, what is unsafe on a terminal as \xHH (cd_str_write_safe), line ends inside of it too. At most 8 KB of it. */
+/* One line, what is unsafe on a terminal as \xHH (cd_str_write_safe), line ends inside of it too. At most 8 KB of
+ * it. */
 void cd_print_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Flushes standard output. 0, or the errno of the first write to it that failed since the start. */
 int cd_output_error(void);
-/* The last thing of a program: flushes standard output. False, said on standard error, where not everything that was printed could be
- * written: a full disk or a closed stream is a failure, not a silent success. */
+/* The last thing of a program: flushes standard output. False, said on standard error, where not everything that was
+ * printed could be written: a full disk or a closed stream is a failure, not a silent success. */
 bool cd_finish_output(const char *program);

@@ -110,7 +110,8 @@ static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr
         return status;
 }
 
-/* None is replaced before all are written. A server that reads between two renames sees files that do not fit, and tries again. */
+/* None is replaced before all are written. A server that reads between two renames sees files that do not fit, and
+ * tries again. */
 static cd_status replace_all(struct file files[FILES], struct cd_error *reterr)
 {
         size_t made = 0, moved = 0;

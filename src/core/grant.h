@@ -14,7 +14,7 @@ struct cd_grant_token {
         cd_str subject;     /* the user's name, canonical */
 };
 
-/* Everything in *ret lives in the arena. CD_NOT_FOUND where no audience is set for users' tokens; else as cd_login_password, and CD_INTERNAL where
- * the store holds grants that are none. Blocks for the time of a hash. */
+/* Everything in *ret lives in the arena. CD_NOT_FOUND where no audience is set for users' tokens; else as
+ * cd_login_password, and CD_INTERNAL where the store holds grants that are none. Blocks for the time of a hash. */
 cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_grant_request *ask,
                          struct cd_grant_token *ret, struct cd_error *reterr);

@@ -222,7 +222,8 @@ static bool fill_ca(X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *
                add_extension(ca, ca, NID_subject_key_identifier, "hash") && X509_sign(ca, key, EVP_sha256()) > 0;
 }
 
-/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125 §6.4.4). */
+/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125
+ * §6.4.4). */
 static bool fill_leaf(X509 *leaf, X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *key, EVP_PKEY *ca_key)
 {
         cd_str first = spec->names.items[0];

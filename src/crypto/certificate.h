@@ -1,6 +1,7 @@
 #pragma once
-/* X.509 certificates for a first start and for machines among themselves: an authority of its own, and a server that it signs for (RFC
- * 5280). A certificate that signs itself would do for many clients, but not for those that ask of what they trust that it be a CA. */
+/* X.509 certificates for a first start and for machines among themselves: an authority of its own, and a server that
+ * it signs for (RFC 5280). A certificate that signs itself would do for many clients, but not for those that ask of
+ * what they trust that it be a CA. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/field.h"
@@ -30,11 +31,12 @@ struct cd_certificate_set {
         cd_str key;
 };
 
-/* Into the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST, and the reason repeats the name. */
+/* Into the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST, and the reason repeats
+ * the name. */
 cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
                               struct cd_certificate_set *ret, struct cd_error *reterr);
-/* The names in a certificate that cd_certificate_make made, in the arena. CD_MALFORMED, or CD_INVALID_REQUEST where another authority
- * signed it. */
+/* The names in a certificate that cd_certificate_make made, in the arena. CD_MALFORMED, or CD_INVALID_REQUEST where
+ * another authority signed it. */
 cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr);
 /* localhost, 127.0.0.1, ::1, and the host's name where it has one that a certificate can hold. */
 cd_status cd_certificate_names_of_host(struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr);

@@ -32,8 +32,8 @@ cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, st
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
 /* What to do where an address cannot be listened on. Static. */
 const char *cd_listen_fix(bool is_unix, int error);
-/* The name of the socket that systemd has passed at this place, "unknown" where it has none (sd_listen_fds_with_names(3)). False: there
- * are no more. */
+/* The name of the socket that systemd has passed at this place, "unknown" where it has none
+ * (sd_listen_fds_with_names(3)). False: there are no more. */
 bool cd_listen_passed(size_t index, cd_str *ret);
 /* A socket that systemd has opened for this process (sd_listen_fds(3)); a descriptor of its own. `ret_is_unix`: of
  * which kind. */

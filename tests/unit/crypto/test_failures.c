@@ -96,9 +96,9 @@ static void lesson_31_a_failing_random_source_is_said(void **state)
         assert_ok(cd_jws_sign(&f->arena, f->es256, CD_STR("at+jwt"), CD_STR("{}"), &token, &f->err));
 }
 
-/* Runs `once` with the first, the second, … allocation failing, until it needs no more of them; of those beyond the thousandth,
- * not with every one, since two certificates take some ten thousand. It runs once before: where
- * memory is out while libcrypto loads an algorithm for the first time, libcrypto 3.0 takes it for absent ever after. */
+/* Runs `once` with the first, the second, … allocation failing, until it needs no more of them; of those beyond the
+ * thousandth, not with every one, since two certificates take some ten thousand. It runs once before: where memory
+ * is out while libcrypto loads an algorithm for the first time, libcrypto 3.0 takes it for absent ever after. */
 static void starve(struct fixture *f, cd_status (*once)(struct fixture *f))
 {
         assert_ok(once(f));
