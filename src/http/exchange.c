@@ -32,12 +32,15 @@ struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_h
         }
         struct cd_arena arena = x->arena;
         *x = (struct cd_exchange){
-                .loop = loop, .wire = wire, .stream = stream, .arena = arena, .length = CD_HTTP_LENGTH_UNKNOWN
+                .loop = loop,
+                .wire = wire,
+                .stream = stream,
+                .arena = arena,
+                .req = { .arena = &x->arena, .log = &x->log },
+                .res = { .arena = &x->arena, .exchange = x },
+                .length = CD_HTTP_LENGTH_UNKNOWN,
+                .body_max = (uint64_t)loop->server->limits.body,
         };
-        x->req.arena = &x->arena;
-        x->req.log = &x->log;
-        x->body_max = (uint64_t)loop->server->limits.body;
-        cd_http_response_init(&x->res, x, &x->arena);
         return x;
 }
 
