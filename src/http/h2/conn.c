@@ -306,6 +306,8 @@ static void take(struct cd_h2_conn *conn, const char *data, size_t len)
                 nghttp2_session_terminate_session(conn->session, NGHTTP2_PROTOCOL_ERROR);
         }
         conn->busy = false;
+        /* A connection whose first bytes came late was not there when the others were told. */
+        conn->is_stopping |= conn->loop->net.stopping;
         cd_h2_pump(conn);
         cd_h2_release(conn);
 }
