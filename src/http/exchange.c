@@ -363,7 +363,6 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 
 void cd_http_answer(struct cd_exchange *x)
 {
-        x->is_later = false;
         respond(x);
 }
 
