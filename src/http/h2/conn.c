@@ -140,7 +140,7 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         has_body = has_body && s->content_length != 0;
         x->version = CD_HTTP_2;
         x->req.method_name = s->head.method_name;
-        bool ok = cd_h2_finish_head(s, has_body) && cd_exchange_begin(x, peer, &s->head, &s->refusal);
+        bool ok = cd_h2_finish_head(s) && cd_exchange_begin(x, peer, &s->head, &s->refusal);
         if (ok && s->content_length > 0 && (uint64_t)s->content_length > x->body_max) {
                 s->refusal = (struct cd_http_refusal){ 413, "body too long" };
                 ok = false;

@@ -157,10 +157,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         size_t len = bytes.len < max ? bytes.len : max;
 
         (void)session, (void)id, (void)user;
-        if (len == 0 && !s->out_ended) {
-                s->deferred = true;
+        if (len == 0 && !s->out_ended)
                 return NGHTTP2_ERR_DEFERRED;
-        }
         if (len)
                 memcpy(to, bytes.ptr, len);
         take_bytes(s, len);
@@ -225,9 +223,7 @@ static void resume(struct cd_h2_stream *s)
 {
         if (s->is_closed)
                 return;
-        if (s->deferred)
-                nghttp2_session_resume_data(s->conn->session, s->id);
-        s->deferred = false;
+        nghttp2_session_resume_data(s->conn->session, s->id); /* nothing where it was not deferred */
         cd_h2_pump(s->conn);
 }
 

@@ -1,6 +1,8 @@
 #include "support/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +18,19 @@ static void hello(void *app, const struct cd_http_request *req, struct cd_http_r
         cd_http_respond(res, 200, CD_STR("text/plain"), cd_arena_copy(req->arena, req->client_address));
 }
 
+static char text[4 * 1024 * 1024]; /* more than a socket takes */
+
+static void large(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR("text/plain"), cd_str_of(text, sizeof(text)));
+}
+
+static struct recorder r;
+
 static const struct cd_http_route routes[] = {
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/large"), .handler = large },
+        { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/hello"), .handler = hello },
 };
 
@@ -53,6 +67,29 @@ static void connect_from(const char *from)
         client = pair[0];
         received_len = 0;
         cd_http_acceptor_events.accepted(&acceptor, pair[1], from ? &address : NULL);
+        turn();
+}
+
+/* The same over TCP. */
+static void connect_over_tcp(void)
+{
+        struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(where);
+        struct cd_address address;
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(listener, (struct sockaddr *)&where, size), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &size), 0);
+        client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&where, size), 0);
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(fd >= 0 && cd_address_from_socket((struct sockaddr *)&where, &address));
+        assert_int_equal(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+        close(listener);
+        acceptor.is_unix = false;
+        received_len = 0;
+        cd_http_acceptor_events.accepted(&acceptor, fd, &address);
         turn();
 }
 
@@ -131,7 +168,8 @@ static const char *frames(void)
 static int set_up(void **state)
 {
         (void)state;
-        fixture_start(&f, routes, CD_LEN(routes), NULL);
+        recorder_init(&r);
+        fixture_start(&f, routes, CD_LEN(routes), &r);
         acceptor = (struct cd_acceptor){ .loop = &f.loop.net, .listener = &f.listener, .is_unix = true };
         f.server.turned_away_max = 1;
         client = -1;
@@ -142,6 +180,7 @@ static int tear_down(void **state)
 {
         (void)state;
         fixture_stop(&f);
+        recorder_done(&r);
         return 0;
 }
 
@@ -150,6 +189,108 @@ static void stop(void)
         atomic_store(&f.server.stopping, true);
         cd_loop_stop(&f.loop.net, 1000);
         turn();
+}
+
+/* ---- sockets ---- */
+
+#define GET_LARGE  "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET_STREAM "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static void what_the_kernel_does_not_take_at_once_comes_later(void **state)
+{
+        static char some[1024 * 1024];
+        size_t total = 0;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = (char)('a' + i % 23);
+        connect_from(NULL);
+        send_bytes(CD_STR(GET_LARGE));
+        for (ssize_t len; (len = recv(client, some, sizeof(some), 0)) > 0; turn()) {
+                const char *begin = total ? some : (const char *)memmem(some, (size_t)len, "\r\n\r\n", 4) + 4;
+                size_t count = (size_t)(some + len - begin);
+                assert_memory_equal(begin, text + total, count);
+                total += count;
+        }
+        assert_int_equal(total, sizeof(text));
+        send_bytes(CD_STR(GET_HELLO)); /* it reads on */
+        expect(200, "unix:");
+        hang_up();
+}
+
+static void a_client_that_does_not_read_is_given_up_unless_it_makes_progress(void **state)
+{
+        static char some[1024 * 1024];
+        uint64_t timeout = (uint64_t)f.server.limits.write_timeout_ms;
+
+        (void)state;
+        connect_from(NULL);
+        send_bytes(CD_STR(GET_LARGE));
+        fixture_pass(&f, timeout);
+        assert_int_equal(f.loop.net.stream_count, 1);
+        assert_true(recv(client, some, sizeof(some), 0) > 0);
+        turn();
+        fixture_pass(&f, 1);
+        assert_int_equal(f.loop.net.stream_count, 1);
+        fixture_pass(&f, timeout + 1);
+        assert_int_equal(f.loop.net.stream_count, 0);
+        hang_up();
+}
+
+static void a_client_that_goes_while_it_is_written_to_is_noticed(void **state)
+{
+        (void)state;
+        connect_from(NULL);
+        send_bytes(CD_STR(GET_LARGE));
+        assert_int_equal(f.loop.net.stream_count, 1);
+        hang_up();
+}
+
+static void over_tcp_an_orderly_end_is_answered_and_a_reset_is_none(void **state)
+{
+        const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+        (void)state;
+        connect_over_tcp();
+        write_bytes(CD_STR(GET_STREAM));
+        shutdown(client, SHUT_WR);
+        turn();
+        assert_string_equal(r.events, "ge");
+        cd_http_exchange_response(r.x)->status = 204;
+        assert_true(cd_http_send_head(r.x, 0));
+        struct cd_exchange *x = r.x;
+        r.x = NULL;
+        cd_http_end(x);
+        turn();
+        expect(204, "");
+        assert_false(is_open());
+        hang_up();
+
+        memset(r.events, 0, sizeof(r.events));
+        connect_over_tcp();
+        write_bytes(CD_STR(GET_STREAM));
+        setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        hang_up();
+        assert_string_equal(r.events, "gec");
+}
+
+static void a_response_that_is_cut_off_is_a_reset_over_tcp(void **state)
+{
+        char byte;
+
+        (void)state;
+        connect_over_tcp();
+        send_bytes(CD_STR(GET_STREAM));
+        cd_http_exchange_response(r.x)->status = 200;
+        assert_true(cd_http_send_head(r.x, CD_HTTP_LENGTH_UNKNOWN));
+        struct cd_exchange *x = r.x;
+        r.x = NULL;
+        cd_http_cancel(x);
+        turn();
+        while (recv(client, &byte, 1, 0) > 0)
+                continue;
+        assert_int_equal(errno, ECONNRESET);
+        hang_up();
 }
 
 /* ---- which protocol ---- */
@@ -445,6 +586,11 @@ static void what_has_begun_goes_on_when_the_server_ends(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(what_the_kernel_does_not_take_at_once_comes_later),
+                TEST(a_client_that_does_not_read_is_given_up_unless_it_makes_progress),
+                TEST(a_client_that_goes_while_it_is_written_to_is_noticed),
+                TEST(over_tcp_an_orderly_end_is_answered_and_a_reset_is_none),
+                TEST(a_response_that_is_cut_off_is_a_reset_over_tcp),
                 TEST(without_http2_it_is_http1),
                 TEST(the_preface_chooses_http2_however_it_is_cut),
                 TEST(what_only_begins_like_the_preface_is_http1),

@@ -835,6 +835,7 @@ static void a_connection_that_is_used_stays_and_one_that_is_idle_ends(void **sta
         assert_int_equal(h.goaways, 1);
         assert_int_equal(h.goaway_code, NGHTTP2_NO_ERROR);
         assert_true(h.c.wire.is_shut);
+        assert_false(h.c.wire.is_closed); /* what the client sends meanwhile would make it a reset */
 }
 
 /* HPACK: :method GET, :scheme http, :path /, and :authority "a". */
