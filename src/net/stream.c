@@ -286,8 +286,6 @@ void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
 
 void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
 {
-        if (stream->closed || len == 0)
-                return;
         if (stream->lingering) {
                 stream->discarded += (unsigned)len;
                 if (stream->discarded > LINGER_BYTES)
