@@ -60,7 +60,16 @@ bool cd_str_take_word(cd_str *rest, cd_str *ret);
 /* Decimal digits only, no sign, no leading zeros but "0" itself. False on anything else and on overflow. */
 bool cd_str_to_u64(cd_str s, uint64_t *ret);
 
-/* The same with an optional '-'. False also where it does not fit 64 bits. */
+/* Of a hexadecimal digit in either case; -1: it is none. */
+static inline int cd_hex_value(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        c = (char)(c | 0x20);
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Like cd_str_to_u64, with an optional '-'. False also where it does not fit 64 bits. */
 bool cd_str_to_i64(cd_str s, int64_t *ret);
 
 /* An ASCII control character: under 0x20 (a tab too), or DEL. Not the C1 ones. */
