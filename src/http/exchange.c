@@ -506,8 +506,7 @@ bool cd_http_push(struct cd_exchange *x, cd_str bytes)
 /* A response to HEAD, and a 304, may name a length that none of their bytes make up (RFC 9110 §8.6). */
 static bool has_other_length(const struct cd_exchange *x)
 {
-        return x->length >= 0 && x->pushed != (uint64_t)x->length && x->req.method != CD_HTTP_HEAD &&
-               !cd_http_has_no_body(x->res.status);
+        return x->length >= 0 && x->pushed != (uint64_t)x->length && cd_exchange_sends_body(x);
 }
 
 void cd_http_end(struct cd_exchange *x)

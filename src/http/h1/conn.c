@@ -241,7 +241,7 @@ static bool push(struct cd_exchange *x, cd_str bytes)
 {
         struct cd_h1_conn *conn = x->stream;
 
-        if (bytes.len && (x->is_upgraded || (x->req.method != CD_HTTP_HEAD && !cd_http_has_no_body(x->res.status)))) {
+        if (bytes.len && (x->is_upgraded || cd_exchange_sends_body(x))) {
                 struct cd_buf *out = cd_stream_out(conn->stream);
                 if (conn->chunks)
                         cd_h1_write_chunk(out, bytes);

@@ -191,19 +191,13 @@ static void submit(struct cd_exchange *x, int64_t length, bool has_body)
         cd_h2_pump(s->conn);
 }
 
-static bool may_have_body(const struct cd_exchange *x)
-{
-        return !cd_http_has_no_body(x->res.status) && x->req.method != CD_HTTP_HEAD;
-}
-
 static void respond(struct cd_exchange *x)
 {
         struct cd_h2_stream *s = x->stream;
         bool has_no_length = cd_http_has_no_body(x->res.status);
-        bool is_head = x->req.method == CD_HTTP_HEAD;
 
         s->out_ended = true;
-        if (!has_no_length && !is_head)
+        if (cd_exchange_sends_body(x))
                 s->whole = x->res.body;
         submit(x, has_no_length ? CD_HTTP_LENGTH_UNKNOWN : (int64_t)x->res.body.len, s->whole.len > 0);
 }
@@ -214,7 +208,7 @@ static void send_head(struct cd_exchange *x)
 
         cd_buf_init(&s->out, NULL, 256 * 1024 * 1024);
         /* Without a body these headers end the stream: they go out when the handler has ended, too. */
-        s->is_bodiless = !may_have_body(x);
+        s->is_bodiless = !cd_exchange_sends_body(x);
         if (!s->is_bodiless)
                 submit(x, x->length, true);
 }
