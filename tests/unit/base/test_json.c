@@ -101,6 +101,9 @@ static void a_refusal_says_what_and_where(void **state)
         (void)state;
         assert_refused(CD_STR(""), 0, CD_MALFORMED, "the text ends too early at byte 0");
         assert_refused((cd_str){ NULL, 0 }, 0, CD_MALFORMED, "the text ends too early at byte 0");
+        static const char *const more[] = { "[1]", "[[]]", "[\"a\"]", "[true]", "[{}]", "[-1]" };
+        for (size_t i = 0; i < CD_LEN(more); i++) /* a view ends where it ends */
+                assert_refused(cd_str_of(more[i], 1), 0, CD_MALFORMED, "the text ends too early at byte 1");
         assert_refused(CD_STR("[1,]"), 0, CD_MALFORMED, "expected a value at byte 3");
         assert_refused(CD_STR("[1 2]"), 0, CD_MALFORMED, "expected ',' or the end of the list at byte 3");
         assert_refused(CD_STR("[1"), 0, CD_MALFORMED, "the text ends too early at byte 2");

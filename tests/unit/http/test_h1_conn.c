@@ -819,6 +819,14 @@ static void another_length_than_announced_is_a_reset(void **state)
                 assert_int_equal(client_answer(&c, false).status, 0);
         }
         assert_string_equal(r.events, "gege");
+        client_done(&c);
+        client_connect(&c, &f, 1024);
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        cd_http_exchange_response(r.x)->status = 200;
+        assert_true(cd_http_send_head(r.x, 0));
+        cd_http_push(r.x, CD_STR("a"));
+        end();
+        assert_true(c.wire.is_reset);
 }
 
 static void a_handler_that_gives_up_is_a_500_or_a_reset(void **state)

@@ -326,7 +326,7 @@ static void ipv6_has_ipv4_too_unless_that_has_its_own_listener(void **state)
 
 static void a_unix_socket_has_its_mode_and_goes_with_the_server(void **state)
 {
-        char folder[] = "/tmp/cardea-server-XXXXXX", listen_text[64];
+        char folder[] = "/tmp/cardea-server-XXXXXX", listen_text[128];
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         const cd_str trusted[] = { CD_STR_INIT("192.0.2.0/24"), CD_STR_INIT("unix:") };
         const struct cd_strs networks = { trusted, CD_LEN(trusted) };
