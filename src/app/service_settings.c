@@ -1,9 +1,9 @@
 /* The settings that every service has, and what they become. */
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "app/service.h"
+#include "net/listen_address.h"
 
 #define LISTEN(member, kind, ...)                                                                                      \
         {                                                                                                              \
@@ -109,57 +109,25 @@ static const char *check_mode(cd_str value)
 
 const char *cd_service_check_address(cd_str value)
 {
-        static const char wrong[] = "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001";
-        size_t colon = value.len;
-        uint64_t port;
+        struct cd_listen_address where;
 
-        while (colon && value.ptr[colon - 1] != ':')
-                colon--;
-        if (!colon || !cd_str_to_u64(cd_str_slice(value, colon, value.len), &port) || port > 65535)
-                return wrong;
-        cd_str host = cd_str_slice(value, 0, colon - 1);
-        if (is_address(AF_INET, host))
-                return NULL;
-        if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']' &&
-            is_address(AF_INET6, cd_str_slice(host, 1, host.len - 2)))
-                return NULL;
-        return wrong;
-}
-
-/* A path that struct sockaddr_un can hold. */
-static const char *check_unix(cd_str path)
-{
-        if (!cd_str_has_prefix(path, CD_STR("/")) || path.ptr[path.len - 1] == '/')
-                return "must be unix: and an absolute path, such as unix:/run/cardea/cardea.sock";
-        if (path.len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-                return "must be unix: and a path of at most 107 bytes";
-        return NULL;
-}
-
-/* What FileDescriptorName= may be (systemd.socket(5)). */
-static const char *check_systemd(cd_str name)
-{
-        static const char wrong[] = "must be systemd: and the FileDescriptorName= of a socket unit: 1 to 255 printable "
-                                    "ASCII characters without a colon";
-
-        for (size_t i = 0; i < name.len; i++)
-                if (name.ptr[i] <= 0x20 || name.ptr[i] >= 0x7f || name.ptr[i] == ':')
-                        return wrong;
-        return name.len == 0 || name.len > 255 ? wrong : NULL;
+        return cd_listen_address_parse(value, &where, NULL) == CD_OK && where.kind == CD_LISTEN_TCP
+                       ? NULL
+                       : "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001";
 }
 
 const char *cd_service_check_listen(cd_str value)
 {
-        size_t colon = cd_str_index(value, ':');
-        cd_str rest = cd_str_slice(value, colon + 1, value.len);
+        struct cd_listen_address where;
 
+        if (cd_listen_address_parse(value, &where, NULL) == CD_OK)
+                return NULL;
         if (cd_str_has_prefix(value, CD_STR("unix:")))
-                return check_unix(rest);
+                return "must be unix: and an absolute path of at most 107 bytes, such as unix:/run/cardea/cardea.sock";
         if (cd_str_has_prefix(value, CD_STR("systemd:")))
-                return check_systemd(rest);
-        return cd_service_check_address(value) ? "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or "
-                                                 "unix:/PATH or systemd:NAME"
-                                               : NULL;
+                return "must be systemd: and the FileDescriptorName= of a socket unit: 1 to 255 printable ASCII "
+                       "characters without a colon";
+        return "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH or systemd:NAME";
 }
 
 const char *cd_service_check_proxy(cd_str value)

@@ -54,12 +54,11 @@ size_t cd_base64_encode(char *to, cd_str bytes)
         return len;
 }
 
-/* Four characters as 24 bits; bit 31 is set where one of them is foreign. */
+/* Four characters as 24 bits; bit 31 is set where one of them is foreign, since -1 has it wherever it is shifted to. */
 static inline uint32_t take_four(const unsigned char values[256], const unsigned char *p)
 {
         uint32_t a = values[p[0]] - 1u, b = values[p[1]] - 1u, c = values[p[2]] - 1u, d = values[p[3]] - 1u;
-        return ((a | b | c | d) & 0x80000000u) | (a << 18 & 0xfc0000u) | (b << 12 & 0x3f000u) | (c << 6 & 0xfc0u) |
-               (d & 0x3fu);
+        return a << 18 | b << 12 | c << 6 | d;
 }
 
 /* The last two or three characters. Bits behind the last byte must be clear, or one value had two spellings. */

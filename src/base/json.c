@@ -81,11 +81,7 @@ static int32_t hex4(const char *at, const char *end)
         if (end - at < 4)
                 return -1;
         for (int i = 0; i < 4; i++) {
-                char c = at[i];
-                int digit = c >= '0' && c <= '9'   ? c - '0'
-                            : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                            : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                   : -1;
+                int digit = cd_hex_value(at[i]);
                 if (digit < 0)
                         return -1;
                 value = value << 4 | digit;

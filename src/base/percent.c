@@ -4,17 +4,6 @@
 
 #include "base/buf.h"
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
 /* Index of the first byte that decoding changes, or text.len. */
 static size_t plain_prefix(cd_str text, bool plus_is_space)
 {
@@ -39,8 +28,8 @@ cd_status cd_percent_decode(struct cd_arena *arena, cd_str text, bool plus_is_sp
         for (; at < text.len; at++) {
                 char c = text.ptr[at];
                 if (c == '%') {
-                        int high = text.len - at > 2 ? hex_value(text.ptr[at + 1]) : -1;
-                        int low = high >= 0 ? hex_value(text.ptr[at + 2]) : -1;
+                        int high = text.len - at > 2 ? cd_hex_value(text.ptr[at + 1]) : -1;
+                        int low = high >= 0 ? cd_hex_value(text.ptr[at + 2]) : -1;
                         if (low < 0)
                                 return CD_MALFORMED;
                         *to++ = (char)(high << 4 | low);

@@ -7,11 +7,6 @@ cd_str cd_str_from_c(const char *c)
         return c ? (cd_str){ c, strlen(c) } : (cd_str){ "", 0 };
 }
 
-bool cd_str_eq(cd_str a, cd_str b)
-{
-        return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 bool cd_str_eq_c(cd_str a, const char *c)
 {
         size_t i = 0;
@@ -26,12 +21,10 @@ static unsigned char fold(char c)
         return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-bool cd_str_eq_nocase(cd_str a, cd_str b)
+bool cd_bytes_eq_nocase(const char *a, const char *b, size_t len)
 {
-        if (a.len != b.len)
-                return false;
-        for (size_t i = 0; i < a.len; i++)
-                if (fold(a.ptr[i]) != fold(b.ptr[i]))
+        for (size_t i = 0; i < len; i++)
+                if (fold(a[i]) != fold(b[i]))
                         return false;
         return true;
 }

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct cd_str {
         const char *ptr;
@@ -27,11 +28,19 @@ static inline cd_str cd_str_of(const char *ptr, size_t len)
         return (cd_str){ ptr, len };
 }
 
-bool cd_str_eq(cd_str a, cd_str b);
+/* Most comparisons end with the lengths, or are with a literal, which the compiler lays out: hence inline. */
+static inline bool cd_str_eq(cd_str a, cd_str b)
+{
+        return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 /* Against a NUL-terminated string, without measuring it first. */
 bool cd_str_eq_c(cd_str a, const char *c);
-/* ASCII letters compare without case; every other byte exactly. */
-bool cd_str_eq_nocase(cd_str a, cd_str b);
+bool cd_bytes_eq_nocase(const char *a, const char *b, size_t len);
+/* ASCII letters compare without case; every other byte exactly. Header names mostly come spelled as the RFCs do. */
+static inline bool cd_str_eq_nocase(cd_str a, cd_str b)
+{
+        return a.len == b.len && (cd_str_eq(a, b) || cd_bytes_eq_nocase(a.ptr, b.ptr, a.len));
+}
 bool cd_str_has_prefix(cd_str s, cd_str prefix);
 bool cd_str_has_suffix(cd_str s, cd_str suffix);
 
@@ -51,7 +60,16 @@ bool cd_str_take_word(cd_str *rest, cd_str *ret);
 /* Decimal digits only, no sign, no leading zeros but "0" itself. False on anything else and on overflow. */
 bool cd_str_to_u64(cd_str s, uint64_t *ret);
 
-/* The same with an optional '-'. False also where it does not fit 64 bits. */
+/* Of a hexadecimal digit in either case; -1: it is none. */
+static inline int cd_hex_value(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        c = (char)(c | 0x20);
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Like cd_str_to_u64, with an optional '-'. False also where it does not fit 64 bits. */
 bool cd_str_to_i64(cd_str s, int64_t *ret);
 
 /* An ASCII control character: under 0x20 (a tab too), or DEL. Not the C1 ones. */

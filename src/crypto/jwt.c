@@ -129,7 +129,7 @@ static cd_status read_audience(const struct cd_json *member, const struct cd_jwt
         if (!expect->is_foreign && member->count != 1)
                 return refuse(reterr, AUD, "does not name exactly one audience");
         for (const struct cd_json *one = member->child; one; one = one->next) {
-                cd_str text;
+                cd_str text = { NULL, 0 };
                 cd_status status = read_string(one, AUD, &text, reterr);
                 if (status != CD_OK)
                         return status;

@@ -186,9 +186,19 @@ static void on_drained(struct cd_stream *stream)
         (void)stream;
 }
 
-static void on_given_up(struct cd_stream *stream)
+static void on_expired(struct cd_stream *stream)
 {
         cd_stream_close(stream);
+}
+
+/* What has begun, or has reached the kernel, goes on: its request is the last. */
+static void on_stopping(struct cd_stream *stream)
+{
+        const struct newcomer *n = stream->owner;
+        bool has_begun = n->seen_len > 0 || n->proxied.len > 0 || (stream->tls && cd_tls_conn_has_begun(stream->tls));
+
+        if (!has_begun && !cd_stream_has_input(stream))
+                cd_stream_close(stream);
 }
 
 static void on_ended(struct cd_stream *stream)
@@ -203,8 +213,8 @@ static const struct cd_stream_events newcomer_events = {
         .opened = on_opened,
         .bytes = on_bytes,
         .drained = on_drained,
-        .expired = on_given_up,
-        .stopping = on_given_up,
+        .expired = on_expired,
+        .stopping = on_stopping,
         .ended = on_ended,
 };
 

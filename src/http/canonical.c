@@ -39,14 +39,6 @@ static bool is_canonical_path(cd_str raw)
         return true;
 }
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c = (char)(c | 0x20);
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_unreserved(unsigned char c)
 {
         return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '.' || c == '_' ||
@@ -77,8 +69,8 @@ static bool put_segment(cd_str segment, char *to, size_t *retlen)
                 if (kind == REFUSE)
                         return false;
                 if (is_escape) {
-                        int high = i + 2 < segment.len ? hex_value(segment.ptr[i + 1]) : -1;
-                        int low = i + 2 < segment.len ? hex_value(segment.ptr[i + 2]) : -1;
+                        int high = i + 2 < segment.len ? cd_hex_value(segment.ptr[i + 1]) : -1;
+                        int low = i + 2 < segment.len ? cd_hex_value(segment.ptr[i + 2]) : -1;
                         if (i + 2 >= segment.len || high < 0 || low < 0)
                                 return false;
                         byte = (unsigned char)(high << 4 | low);

@@ -32,12 +32,15 @@ struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_h
         }
         struct cd_arena arena = x->arena;
         *x = (struct cd_exchange){
-                .loop = loop, .wire = wire, .stream = stream, .arena = arena, .length = CD_HTTP_LENGTH_UNKNOWN
+                .loop = loop,
+                .wire = wire,
+                .stream = stream,
+                .arena = arena,
+                .req = { .arena = &x->arena, .log = &x->log },
+                .res = { .arena = &x->arena, .exchange = x },
+                .length = CD_HTTP_LENGTH_UNKNOWN,
+                .body_max = (uint64_t)loop->server->limits.body,
         };
-        x->req.arena = &x->arena;
-        x->req.log = &x->log;
-        x->body_max = (uint64_t)loop->server->limits.body;
-        cd_http_response_init(&x->res, x, &x->arena);
         return x;
 }
 
@@ -360,7 +363,6 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 
 void cd_http_answer(struct cd_exchange *x)
 {
-        x->is_later = false;
         respond(x);
 }
 
@@ -504,8 +506,7 @@ bool cd_http_push(struct cd_exchange *x, cd_str bytes)
 /* A response to HEAD, and a 304, may name a length that none of their bytes make up (RFC 9110 §8.6). */
 static bool has_other_length(const struct cd_exchange *x)
 {
-        return x->length >= 0 && x->pushed != (uint64_t)x->length && x->req.method != CD_HTTP_HEAD &&
-               !cd_http_has_no_body(x->res.status);
+        return x->length >= 0 && x->pushed != (uint64_t)x->length && cd_exchange_sends_body(x);
 }
 
 void cd_http_end(struct cd_exchange *x)

@@ -114,6 +114,11 @@ void cd_exchange_start(struct cd_exchange *x, int64_t length);
 bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusal *reterr);
 /* The body is complete: the handler runs. The exchange may be gone. */
 void cd_exchange_body_end(struct cd_exchange *x);
+/* Whether the response has a body on the wire (RFC 9110 §6.4.1). A tunnel is none. */
+static inline bool cd_exchange_sends_body(const struct cd_exchange *x)
+{
+        return x->req.method != CD_HTTP_HEAD && !cd_http_has_no_body(x->res.status);
+}
 /* What the wire took of a streamed response has gone out. */
 void cd_exchange_drained(struct cd_exchange *x);
 /* The peer has gone. The exchange is gone for the wire. */

@@ -45,8 +45,8 @@ void cd_http_respond(struct cd_http_response *res, int status, cd_str content_ty
 
 static bool grow_headers(struct cd_http_response *res)
 {
-        size_t cap = res->header_cap ? 2 * res->header_cap : 8;
-        struct cd_http_header *headers = res->arena ? cd_arena_calloc(res->arena, cap, sizeof(*headers)) : NULL;
+        size_t cap = res->header_cap ? 2 * res->header_cap : 4;
+        struct cd_http_header *headers = res->arena ? cd_arena_alloc(res->arena, cap * sizeof(*headers)) : NULL;
 
         if (!headers)
                 return false;

@@ -66,17 +66,11 @@ bool cd_request_id_is_valid(cd_str id)
         return id.len > 0 && id.len <= CD_REQUEST_ID_MAX;
 }
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
+/* In lower case (W3C Trace Context §3.2.2). */
 static bool is_hex(cd_str s)
 {
         for (size_t i = 0; i < s.len; i++)
-                if (hex_value(s.ptr[i]) < 0)
+                if (cd_hex_value(s.ptr[i]) < 0 || (s.ptr[i] >= 'A' && s.ptr[i] <= 'F'))
                         return false;
         return true;
 }
@@ -108,6 +102,6 @@ bool cd_traceparent_parse(cd_str header, struct cd_http_trace *ret)
         if (header.len > LEN && (is_zero(version) || header.ptr[LEN] != '-'))
                 return false;
         memcpy(ret->trace_id, trace.ptr, sizeof(ret->trace_id));
-        ret->sampled = hex_value(flags.ptr[1]) & 1;
+        ret->sampled = cd_hex_value(flags.ptr[1]) & 1;
         return true;
 }

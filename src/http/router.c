@@ -11,7 +11,7 @@ static bool has_path(const struct cd_http_route *route, cd_str path)
 {
         if (route->path.len == path.len)
                 return cd_str_eq(route->path, path);
-        if (!route->is_prefix || route->path.len > path.len || !cd_str_has_prefix(path, route->path))
+        if (!route->is_prefix || !cd_str_has_prefix(path, route->path))
                 return false;
         return route->path.ptr[route->path.len - 1] == '/' || path.ptr[route->path.len] == '/';
 }

@@ -44,7 +44,8 @@ static void on_drained(struct cd_deadline *deadline)
 {
         struct cd_http_loop *loop = (void *)((char *)deadline - offsetof(struct cd_http_loop, drain));
 
-        close_acceptors(loop);
+        for (size_t i = 0; i < loop->server->listener_count; i++)
+                cd_acceptor_finish(&loop->acceptors[i]);
         cd_loop_stop(&loop->net, loop->server->shutdown_grace_ms);
 }
 

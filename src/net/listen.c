@@ -290,12 +290,9 @@ static void has_accepted_all(struct cd_acceptor *acceptor)
         acceptor->is_short = false;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void accept_some(struct cd_acceptor *acceptor, int most)
 {
-        struct cd_acceptor *acceptor = poll->data;
-
-        (void)status, (void)events;
-        for (int i = 0; i < ACCEPT_BATCH; i++) {
+        for (int i = 0; i < most; i++) {
                 struct sockaddr_storage from = { 0 };
                 socklen_t size = sizeof(from);
                 struct cd_address peer;
@@ -311,6 +308,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
                         return;
                 }
         }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+        (void)status, (void)events;
+        accept_some(poll->data, ACCEPT_BATCH);
 }
 
 static void on_resume(struct cd_deadline *deadline)
@@ -336,6 +339,13 @@ cd_status cd_acceptor_start(struct cd_acceptor *acceptor, struct cd_loop *loop, 
         acceptor->resume.expired = on_resume;
         uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
         return CD_OK;
+}
+
+void cd_acceptor_finish(struct cd_acceptor *acceptor)
+{
+        if (acceptor->is_open)
+                accept_some(acceptor, BACKLOG);
+        cd_acceptor_close(acceptor);
 }
 
 void cd_acceptor_close(struct cd_acceptor *acceptor)

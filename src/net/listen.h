@@ -67,5 +67,7 @@ struct cd_acceptor {
 
 /* Listens and accepts on the loop; takes the socket over also where it fails. */
 cd_status cd_acceptor_start(struct cd_acceptor *acceptor, struct cd_loop *loop, int fd, struct cd_error *reterr);
+/* Accepts what the kernel's queue holds, which a close would reset, and closes. From the loop's thread. */
+void cd_acceptor_finish(struct cd_acceptor *acceptor);
 /* Nothing more is accepted, and the socket is closed. Nothing where it is closed already. */
 void cd_acceptor_close(struct cd_acceptor *acceptor);

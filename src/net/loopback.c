@@ -10,9 +10,7 @@ enum {
 static ssize_t write_some(struct cd_stream *stream, const char *data, size_t len)
 {
         struct cd_loopback *loopback = stream->carrier;
-        size_t room = loopback->later.len || loopback->sent.len >= loopback->window
-                              ? 0
-                              : loopback->window - loopback->sent.len;
+        size_t room = loopback->sent.len < loopback->window ? loopback->window - loopback->sent.len : 0;
 
         if (len > room)
                 len = room;

@@ -236,7 +236,6 @@ void cd_stream_read(struct cd_stream *stream, bool wanted)
 static void fail_tls(struct cd_stream *stream)
 {
         stream->error = cd_tls_conn_error(stream->tls);
-        stream->is_shut = true;
         cd_stream_received_end(stream, false);
         /* The client may go on sending, and has to be read for a while, or a reset overtakes the alert. */
         stream->at_eof = false;
@@ -287,8 +286,6 @@ void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
 
 void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
 {
-        if (stream->closed || len == 0)
-                return;
         if (stream->lingering) {
                 stream->discarded += (unsigned)len;
                 if (stream->discarded > LINGER_BYTES)

@@ -114,6 +114,7 @@ static inline cd_str cd_stream_peer(const struct cd_stream *stream)
 
 /* ---- for transports and the loop ---- */
 
+/* At least one byte, of a stream that is not closed. */
 void cd_stream_received(struct cd_stream *stream, char *data, size_t len);
 /* An orderly end of input, or a broken connection. */
 void cd_stream_received_end(struct cd_stream *stream, bool broken);

@@ -26,14 +26,6 @@ static enum cd_h1_step refuse(struct cd_http_refusal *reterr, int status, const 
         return CD_H1_REFUSED;
 }
 
-static int hex_value(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c = (char)(c | 0x20);
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void go_to(struct cd_h1_body *body, enum chunk_state state)
 {
         body->state = (unsigned char)state;
@@ -41,7 +33,7 @@ static void go_to(struct cd_h1_body *body, enum chunk_state state)
 
 static const char *take_size(struct cd_h1_body *body, char c)
 {
-        int digit = hex_value(c);
+        int digit = cd_hex_value(c);
 
         if (digit >= 0) {
                 body->left = body->left << 4 | (unsigned)digit;

@@ -11,8 +11,7 @@
 
 enum {
         KEPT_MIN = 1024,
-        LONG_READ =
-                8192, /* bytes; such a read may hold many requests, and answers of other streams do not wait for them */
+        LONG_READ = 8192, /* may hold many requests, and answers of other streams do not wait for them */
 };
 
 /* Input that cannot be used yet. Idle connections have none. */
@@ -130,10 +129,8 @@ static void set_deadline(struct cd_h1_conn *conn)
                 cd_stream_expire_in(conn->stream, limits->header_timeout_ms);
                 return;
         case FOR_PROGRESS:
-                conn->progress = conn->x->body_len;
-                cd_stream_expire_in(conn->stream, limits->body_timeout_ms);
-                return;
         case FOR_BODY:
+                conn->progress = conn->x->body_len;
                 cd_stream_expire_in(conn->stream, limits->body_timeout_ms);
         }
 }
@@ -149,8 +146,9 @@ static void update_state(struct cd_h1_conn *conn, bool is_new)
                 cd_stream_end(stream, conn->lingers);
                 return;
         }
-        if (!conn->x && cd_stream_queued(stream) == 0 &&
-            (stream->at_eof || (conn->loop->net.stopping && !conn->kept))) {
+        /* While the server stops, a request that only the kernel has is still answered. */
+        bool is_over = stream->at_eof || (conn->loop->net.stopping && !conn->kept && !cd_stream_has_input(stream));
+        if (!conn->x && cd_stream_queued(stream) == 0 && is_over) {
                 cd_stream_close(stream);
                 return;
         }
@@ -187,15 +185,17 @@ static struct cd_h1_sending how_to_send(const struct cd_h1_conn *conn, const str
 /* Whether another request may follow. */
 static void decide_end(struct cd_h1_conn *conn, const struct cd_exchange *x)
 {
-        conn->keep_alive = conn->keep_alive && !x->close && !conn->reads_body && !conn->loop->net.stopping;
-        conn->lingers |= x->close || conn->reads_body;
+        bool refuses_more = x->close || conn->reads_body || conn->loop->net.stopping;
+
+        conn->keep_alive = conn->keep_alive && !refuses_more;
+        conn->lingers |= refuses_more;
 }
 
 /* The exchange is over. */
 static void finish(struct cd_h1_conn *conn, struct cd_exchange *x)
 {
         conn->x = NULL;
-        conn->reads_body = conn->owes_continue = conn->is_full = false;
+        conn->is_full = false;
         conn->ending |= !conn->keep_alive;
         cd_exchange_free(x);
         if (conn->serving)
@@ -241,7 +241,7 @@ static bool push(struct cd_exchange *x, cd_str bytes)
 {
         struct cd_h1_conn *conn = x->stream;
 
-        if (bytes.len && (x->is_upgraded || (x->req.method != CD_HTTP_HEAD && !cd_http_has_no_body(x->res.status)))) {
+        if (bytes.len && (x->is_upgraded || cd_exchange_sends_body(x))) {
                 struct cd_buf *out = cd_stream_out(conn->stream);
                 if (conn->chunks)
                         cd_h1_write_chunk(out, bytes);
@@ -468,9 +468,15 @@ static void take(struct cd_h1_conn *conn, char *data, size_t len)
 
 /* ---- events ---- */
 
+/* Nothing is closed here, even while the server stops: what opened a stream of TLS may have brought the first request
+ * with it, which comes next. */
 static void on_opened(struct cd_stream *stream)
 {
-        update_state(stream->owner, true);
+        struct cd_h1_conn *conn = stream->owner;
+
+        conn->wait = FOR_REQUEST;
+        set_deadline(conn);
+        cd_stream_read(stream, true);
 }
 
 /* A client that only closes its side gets its answers. */
@@ -490,8 +496,6 @@ static void on_end_of_input(struct cd_h1_conn *conn)
                 cd_stream_reset(conn->stream); /* the response is cut off */
         } else if (x && conn->reads_body) {
                 cd_stream_close(conn->stream);
-        } else if (!x && conn->kept && conn->stream->waiting == 0) {
-                cd_stream_end(conn->stream, false);
         } else {
                 update_state(conn, false);
         }
@@ -558,11 +562,7 @@ static void on_expired(struct cd_stream *stream)
 
 static void on_stopping(struct cd_stream *stream)
 {
-        struct cd_h1_conn *conn = stream->owner;
-
-        /* A request that the kernel has and we have not read yet is still answered. */
-        if (conn->wait == FOR_REQUEST && !conn->x && cd_stream_queued(stream) == 0 && !cd_stream_has_input(stream))
-                cd_stream_close(stream);
+        update_state(stream->owner, false);
 }
 
 static void on_ended(struct cd_stream *stream)

@@ -140,7 +140,7 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         has_body = has_body && s->content_length != 0;
         x->version = CD_HTTP_2;
         x->req.method_name = s->head.method_name;
-        bool ok = cd_h2_finish_head(s, has_body) && cd_exchange_begin(x, peer, &s->head, &s->refusal);
+        bool ok = cd_h2_finish_head(s) && cd_exchange_begin(x, peer, &s->head, &s->refusal);
         if (ok && s->content_length > 0 && (uint64_t)s->content_length > x->body_max) {
                 s->refusal = (struct cd_http_refusal){ 413, "body too long" };
                 ok = false;
@@ -306,6 +306,8 @@ static void take(struct cd_h2_conn *conn, const char *data, size_t len)
                 nghttp2_session_terminate_session(conn->session, NGHTTP2_PROTOCOL_ERROR);
         }
         conn->busy = false;
+        /* A connection whose first bytes came late was not there when the others were told. */
+        conn->is_stopping |= conn->loop->net.stopping;
         cd_h2_pump(conn);
         cd_h2_release(conn);
 }

@@ -118,8 +118,6 @@ static void update_state(struct cd_h2_conn *conn)
         const struct cd_http_limits *limits = &conn->loop->server->limits;
         struct cd_stream *stream = conn->stream;
 
-        if (stream->closed || stream->ending)
-                return;
         if (conn->failed || (!nghttp2_session_want_read(conn->session) && !nghttp2_session_want_write(conn->session))) {
                 cd_stream_end(stream, true);
                 return;

@@ -30,7 +30,7 @@ struct cd_h2_stream {
         bool has_head, owes_continue;
         bool in_ended;   /* no more will come */
         bool delivering; /* in cd_h2_deliver */
-        bool responds, out_ended, deferred, out_done;
+        bool responds, out_ended, out_done;
         bool is_bodiless; /* a streamed response to HEAD, 204, 304 */
         bool is_full;     /* a push was told to wait */
         bool is_closed;   /* in conn->closed */
@@ -62,7 +62,7 @@ struct cd_h2_conn {
 /* One field, valid until the call returns. */
 void cd_h2_add_header(struct cd_h2_stream *s, cd_str name, cd_str value);
 /* The header block is complete: true, and s->head is a request; else s->refusal says why not. */
-bool cd_h2_finish_head(struct cd_h2_stream *s, bool has_body);
+bool cd_h2_finish_head(struct cd_h2_stream *s);
 
 /* ---- respond.c: the wire ---- */
 

@@ -126,7 +126,7 @@ static void choose_authority(struct cd_h2_stream *s)
                 refuse(s, 400, "neither :authority nor Host");
 }
 
-bool cd_h2_finish_head(struct cd_h2_stream *s, bool has_body)
+bool cd_h2_finish_head(struct cd_h2_stream *s)
 {
         const struct cd_http_limits *limits = &s->conn->loop->server->limits;
         cd_str path = s->head.path;
@@ -154,8 +154,7 @@ bool cd_h2_finish_head(struct cd_h2_stream *s, bool has_body)
         s->head.path = cd_str_slice(path, 0, mark);
         s->head.query = mark < path.len ? cd_str_slice(path, mark + 1, path.len) : (cd_str){ NULL, 0 };
         s->head.version = CD_HTTP_2;
-        /* A GET may be ended by an empty frame as well, and what follows a CONNECT is no body. */
-        bool is_get = s->head.method == CD_HTTP_GET || s->head.method == CD_HTTP_HEAD;
-        s->head.has_body = is_get ? s->content_length > 0 : has_body;
+        /* Without a length it tells only with its first byte: a GET may be ended by an empty frame as well. */
+        s->head.has_body = s->content_length > 0;
         return s->refusal.status == 0;
 }

@@ -157,10 +157,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         size_t len = bytes.len < max ? bytes.len : max;
 
         (void)session, (void)id, (void)user;
-        if (len == 0 && !s->out_ended) {
-                s->deferred = true;
+        if (len == 0 && !s->out_ended)
                 return NGHTTP2_ERR_DEFERRED;
-        }
         if (len)
                 memcpy(to, bytes.ptr, len);
         take_bytes(s, len);
@@ -193,19 +191,13 @@ static void submit(struct cd_exchange *x, int64_t length, bool has_body)
         cd_h2_pump(s->conn);
 }
 
-static bool may_have_body(const struct cd_exchange *x)
-{
-        return !cd_http_has_no_body(x->res.status) && x->req.method != CD_HTTP_HEAD;
-}
-
 static void respond(struct cd_exchange *x)
 {
         struct cd_h2_stream *s = x->stream;
         bool has_no_length = cd_http_has_no_body(x->res.status);
-        bool is_head = x->req.method == CD_HTTP_HEAD;
 
         s->out_ended = true;
-        if (!has_no_length && !is_head)
+        if (cd_exchange_sends_body(x))
                 s->whole = x->res.body;
         submit(x, has_no_length ? CD_HTTP_LENGTH_UNKNOWN : (int64_t)x->res.body.len, s->whole.len > 0);
 }
@@ -216,7 +208,7 @@ static void send_head(struct cd_exchange *x)
 
         cd_buf_init(&s->out, NULL, 256 * 1024 * 1024);
         /* Without a body these headers end the stream: they go out when the handler has ended, too. */
-        s->is_bodiless = !may_have_body(x);
+        s->is_bodiless = !cd_exchange_sends_body(x);
         if (!s->is_bodiless)
                 submit(x, x->length, true);
 }
@@ -225,9 +217,7 @@ static void resume(struct cd_h2_stream *s)
 {
         if (s->is_closed)
                 return;
-        if (s->deferred)
-                nghttp2_session_resume_data(s->conn->session, s->id);
-        s->deferred = false;
+        nghttp2_session_resume_data(s->conn->session, s->id); /* nothing where it was not deferred */
         cd_h2_pump(s->conn);
 }
 

@@ -139,7 +139,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
      "not; leave it out, or set address to unix:/PATH"),
     ('{ address: "127.0.0.1:0", ipv6_only: true }', "1:47: listen[0].ipv6_only: is only for an IPv6 address, which "
      "127.0.0.1:0 is not; leave it out, or set address to [::]:PORT"),
-    ('{ address: unix:run/s }', "1:21: listen[0].address: must be unix: and an absolute path, such as "
+    ('{ address: unix:run/s }', "1:21: listen[0].address: must be unix: and an absolute path of at most 107 bytes, such as "
      "unix:/run/cardea/cardea.sock"),
     ('{ address: unix:/s, mode: rw }', "1:36: listen[0].mode: must be an octal number of three digits, such as 0660"),
     ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: must be a group of this machine"),

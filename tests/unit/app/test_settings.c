@@ -571,10 +571,10 @@ static void listen_addresses_and_networks_are_checked(void **state)
 
 static void unix_sockets_and_sockets_of_systemd_have_their_own_forms(void **state)
 {
-        static const char *const good[] = { "unix:/run/c.sock", "unix:/a b", "systemd:web", "systemd:a-b.c/d" };
-        static const char *const bad[] = { "unix:",       "unix:c.sock",      "unix:/",    "unix:/run/",
-                                           "unix",        "systemd:",         "systemd",   "systemd:a:b",
-                                           "systemd:a b", "systemd:\xc3\xa4", "tcp:/run/x" };
+        static const char *const good[] = { "unix:/run/c.sock", "unix:/a b", "systemd:web", "systemd:a-b.c/d",
+                                            "systemd:a b" };
+        static const char *const bad[] = { "unix:",    "unix:c.sock", "unix:/",      "unix:/run/",       "unix",
+                                           "systemd:", "systemd",     "systemd:a:b", "systemd:\xc3\xa4", "tcp:/run/x" };
         char longest[5 + 109];
 
         (void)state;
@@ -588,7 +588,8 @@ static void unix_sockets_and_sockets_of_systemd_have_their_own_forms(void **stat
         memcpy(longest, "unix:/", 6);
         assert_null(cd_service_check_listen(cd_str_of(longest, 5 + 107)));
         assert_string_equal(cd_service_check_listen(cd_str_of(longest, 5 + 108)),
-                            "must be unix: and a path of at most 107 bytes");
+                            "must be unix: and an absolute path of at most 107 bytes, such as "
+                            "unix:/run/cardea/cardea.sock");
 }
 
 static void an_item_of_listen_is_a_text_or_has_settings_of_its_own(void **state)

@@ -303,6 +303,25 @@ static void lists_grow_to_their_bound(void **state)
         assert_str(m.scopes.items[0], "z");
 }
 
+/* Its memory is asked for when a power of two is full, not for each item. */
+static void a_list_moves_only_when_it_is_full(void **state)
+{
+        const struct cd_field *field = cd_table_find(&table, CD_STR("parts"));
+        struct part first = { .count = 4711 };
+        void *items = NULL;
+
+        (void)state;
+        for (size_t count = 0; count < 6; count++) {
+                void *before = items;
+                assert_status(cd_field_grow(&arena, field, count, sizeof(first), &items, NULL), CD_OK);
+                assert_int_equal(items == before, count != 0 && count != 4);
+                if (count == 0)
+                        *(struct part *)items = first;
+        }
+        assert_int_equal(((struct part *)items)->count, 4711);
+        assert_status(cd_field_grow(&arena, field, 6, sizeof(first), &items, NULL), CD_INVALID_REQUEST);
+}
+
 static void objects_are_appended_with_their_defaults(void **state)
 {
         const struct cd_field *field = cd_table_find(&table, CD_STR("parts"));
@@ -431,6 +450,7 @@ int main(void)
                 cmocka_unit_test(durations_and_sizes_need_their_form),
                 cmocka_unit_test(booleans_and_choices_are_the_listed_words),
                 cmocka_unit_test(lists_grow_to_their_bound),
+                cmocka_unit_test(a_list_moves_only_when_it_is_full),
                 cmocka_unit_test(objects_are_appended_with_their_defaults),
                 cmocka_unit_test(a_text_stands_for_an_object_where_the_field_says_so),
                 cmocka_unit_test(lesson_23_an_unknown_key_is_an_error_with_did_you_mean),

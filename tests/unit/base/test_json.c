@@ -73,11 +73,37 @@ static void plain_strings_are_views_and_escaped_ones_are_decoded(void **state)
         assert_non_null(cd_json_find(parsed(CD_STR("{\"\\u0061b\":1}")), CD_STR("ab")));
 }
 
+/* Each digit, and both sides of each border: of the lengths in UTF-8, and of the surrogates. */
+static void any_character_may_be_escaped(void **state)
+{
+        (void)state;
+        assert_str(parsed(CD_STR("\"\\u0123\\u4567\\u89ab\\ucdef\""))->text,
+                   "\xc4\xa3\xe4\x95\xa7\xe8\xa6\xab\xec\xb7\xaf");
+        assert_str(parsed(CD_STR("\"\\u89AB\\uCDEF\""))->text, "\xe8\xa6\xab\xec\xb7\xaf");
+        assert_str(parsed(CD_STR("\"\\u007f\\u0080\\u07ff\\u0800\""))->text, "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80");
+        assert_str(parsed(CD_STR("\"\\ud7ff\\ue000\\uffff\""))->text, "\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf");
+        assert_str(parsed(CD_STR("\"\\ud800\\udc00\\udbff\\udfff\""))->text, "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf");
+        static const char around[] = "/:@G`g"; /* the neighbours of digits */
+        for (size_t i = 0; i + 1 < sizeof(around); i++) {
+                char text[] = "\"\\u0000\"";
+                for (size_t at = 3; at < 7; at++) {
+                        text[at] = around[i];
+                        assert_refused(cd_str_from_c(text), 0, CD_MALFORMED, "bad escape or lone surrogate at byte 1");
+                        text[at] = '0';
+                }
+        }
+        assert_refused(CD_STR("\"\\\0\""), 0, CD_MALFORMED, "bad escape or lone surrogate at byte 1");
+        assert_refused(CD_STR("\"\\u000\""), 0, CD_MALFORMED, "bad escape or lone surrogate at byte 1");
+}
+
 static void a_refusal_says_what_and_where(void **state)
 {
         (void)state;
         assert_refused(CD_STR(""), 0, CD_MALFORMED, "the text ends too early at byte 0");
         assert_refused((cd_str){ NULL, 0 }, 0, CD_MALFORMED, "the text ends too early at byte 0");
+        static const char *const more[] = { "[1]", "[[]]", "[\"a\"]", "[true]", "[{}]", "[-1]" };
+        for (size_t i = 0; i < CD_LEN(more); i++) /* a view ends where it ends */
+                assert_refused(cd_str_of(more[i], 1), 0, CD_MALFORMED, "the text ends too early at byte 1");
         assert_refused(CD_STR("[1,]"), 0, CD_MALFORMED, "expected a value at byte 3");
         assert_refused(CD_STR("[1 2]"), 0, CD_MALFORMED, "expected ',' or the end of the list at byte 3");
         assert_refused(CD_STR("[1"), 0, CD_MALFORMED, "the text ends too early at byte 2");
@@ -97,9 +123,12 @@ static void a_refusal_says_what_and_where(void **state)
 
 static void lone_surrogates_are_refused(void **state)
 {
-        static const char *const wrong[] = { "\"\\ud83d\"",       "\"\\ude00\"",        "\"\\ud83dx\"",
-                                             "\"\\ud83d\\n\"",    "\"\\ud83d\\ud83d\"", "\"\\ud83d\\u0041\"",
-                                             "\"\\ud83d\\ude0\"", "\"\\ud83d\\ude0g\"" };
+        static const char *const wrong[] = { "\"\\ud83d\"",        "\"\\ude00\"",        "\"\\ud83dx\"",
+                                             "\"\\ud83d\\n\"",     "\"\\ud83d\\ud83d\"", "\"\\ud83d\\u0041\"",
+                                             "\"\\ud83d\\ude0\"",  "\"\\ud83d\\ude0g\"", "\"\\udbff\\udbff\"",
+                                             "\"\\ud800\\ue000\"", "\"\\ud800\"",        "\"\\udbff\"",
+                                             "\"\\udc00\"",        "\"\\udfff\"",        "\"\\ud800/udc00\"",
+                                             "\"\\ud800\\Udc00\"" };
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(wrong); i++)
@@ -276,6 +305,7 @@ int main(void)
                 TEST(every_type_is_read),
                 TEST(plain_strings_are_views_and_escaped_ones_are_decoded),
                 TEST(a_refusal_says_what_and_where),
+                TEST(any_character_may_be_escaped),
                 TEST(lone_surrogates_are_refused),
                 TEST(no_position_hides_a_forbidden_byte),
                 TEST(lesson_30_depth_is_bounded),

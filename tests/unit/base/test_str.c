@@ -227,6 +227,8 @@ static void distance_counts_edits(void **state)
         assert_int_equal(cd_str_distance(CD_STR(""), CD_STR("abc")), 3);
         assert_int_equal(cd_str_distance(cd_str_of(longest, 65), CD_STR("a")), 255);
         assert_int_equal(cd_str_distance(cd_str_of(longest, 64), CD_STR("a")), 63);
+        assert_int_equal(cd_str_distance(CD_STR("a"), cd_str_of(longest, 65)), 255);
+        assert_int_equal(cd_str_distance(CD_STR("a"), cd_str_of(longest, 64)), 63);
 }
 
 int main(void)

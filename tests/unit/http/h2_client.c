@@ -75,6 +75,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
                 h->goaway_code = frame->goaway.error_code;
                 h->goaway_last = frame->goaway.last_stream_id;
         }
+        if (reply)
+                reply->data += frame->hd.type == NGHTTP2_DATA;
         if (reply && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA))
                 reply->ended |= (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         return 0;

@@ -13,6 +13,7 @@ struct h2_reply {
         int32_t id;
         int status; /* 0: no final one has come */
         int infos;  /* 100 Continue and the like */
+        int data;   /* frames of its body, empty ones too */
         bool ended; /* the response is complete */
         bool closed;
         uint32_t code;     /* of the close */

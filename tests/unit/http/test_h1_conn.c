@@ -819,6 +819,14 @@ static void another_length_than_announced_is_a_reset(void **state)
                 assert_int_equal(client_answer(&c, false).status, 0);
         }
         assert_string_equal(r.events, "gege");
+        client_done(&c);
+        client_connect(&c, &f, 1024);
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        cd_http_exchange_response(r.x)->status = 200;
+        assert_true(cd_http_send_head(r.x, 0));
+        cd_http_push(r.x, CD_STR("a"));
+        end();
+        assert_true(c.wire.is_reset);
 }
 
 static void a_handler_that_gives_up_is_a_500_or_a_reset(void **state)
@@ -925,6 +933,33 @@ static void there_is_room_until_the_limit_and_none_at_it(void **state)
 /* ---- Expect: 100-continue ---- */
 
 #define EXPECT "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+
+static void fill_and_end(struct recorder *recorder)
+{
+        cd_http_exchange_response(recorder->x)->status = 200;
+        assert_true(cd_http_send_head(recorder->x, 1));
+        assert_false(cd_http_push(recorder->x, CD_STR("a")));
+        end();
+}
+
+static void room_for_one_response_is_not_told_to_the_next(void **state)
+{
+        (void)state;
+        f.server.limits.output = 1;
+        r.on_begin = fill_and_end;
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        r.on_begin = NULL;
+        send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        expect(200, "a");
+        cd_http_exchange_response(r.x)->status = 200;
+        f.server.limits.output = 1000;
+        assert_true(cd_http_send_head(r.x, 1));
+        fixture_turn(&f);
+        assert_null(strchr(r.events, 'r'));
+        assert_true(cd_http_push(r.x, CD_STR("b")));
+        end();
+        expect(200, "b");
+}
 
 static void a_client_that_waits_is_told_to_go_on(void **state)
 {
@@ -1155,6 +1190,58 @@ static void a_request_that_runs_is_the_last(void **state)
         assert_false(c.wire.is_closed);
         send_text("bc");
         expect_last(200, "abc");
+        assert_false(c.wire.is_closed); /* or what the client sent meanwhile would make it a reset */
+}
+
+static void a_request_that_only_the_kernel_has_is_answered_when_the_server_ends(void **state)
+{
+        (void)state;
+        send_text(GET_HELLO);
+        expect(200, "hello");
+        c.wire.has_input = true;
+        stop();
+        assert_false(c.wire.is_closed);
+        c.wire.has_input = false;
+        send_text(GET_HELLO);
+        expect_last(200, "hello");
+}
+
+static void it_is_also_where_the_response_before_it_was_on_its_way(void **state)
+{
+        (void)state;
+        for (int has_input = 0; has_input < 2; has_input++) {
+                client_done(&c);
+                client_connect(&c, &f, 1000);
+                f.loop.net.stopping = false;
+                send_text("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+                c.wire.has_input = has_input;
+                stop();
+                assert_int_equal(client_answer(&c, false).status, 200);
+                assert_int_equal(c.wire.is_closed, !has_input);
+        }
+        c.wire.has_input = false;
+        send_text(GET_HELLO);
+        expect_last(200, "hello");
+}
+
+/* Its handshake was under way. */
+static void a_connection_that_opens_while_the_server_ends_has_one_request(void **state)
+{
+        (void)state;
+        stop();
+        client_done(&c);
+        client_connect(&c, &f, 1000);
+        fixture_turn(&f);
+        assert_false(c.wire.is_closed);
+        send_text(GET_HELLO GET_HELLO);
+        expect_last(200, "hello");
+        client_done(&c);
+        f.server.limits.idle_timeout_ms = 500;
+        client_connect(&c, &f, 1000);
+        fixture_pass(&f, 500);
+        assert_false(c.wire.is_closed);
+        fixture_pass(&f, 1);
+        assert_true(c.wire.is_closed);
 }
 
 static void the_grace_ends_what_does_not_end(void **state)
@@ -1237,6 +1324,7 @@ int main(void)
                 TEST(trailers_that_cannot_be_sent_are_a_reset),
                 TEST(memory_is_bounded_by_limits_output),
                 TEST(there_is_room_until_the_limit_and_none_at_it),
+                TEST(room_for_one_response_is_not_told_to_the_next),
                 TEST(a_client_that_waits_is_told_to_go_on),
                 TEST(what_nobody_wants_is_refused_before_it_is_sent),
                 TEST(an_unknown_expectation_is_417),
@@ -1251,6 +1339,9 @@ int main(void)
                 TEST(a_tunnel_that_fails_is_a_reset),
                 TEST(an_idle_connection_closes_when_the_server_ends),
                 TEST(a_request_that_runs_is_the_last),
+                TEST(a_request_that_only_the_kernel_has_is_answered_when_the_server_ends),
+                TEST(it_is_also_where_the_response_before_it_was_on_its_way),
+                TEST(a_connection_that_opens_while_the_server_ends_has_one_request),
                 TEST(the_grace_ends_what_does_not_end),
                 TEST(a_connection_too_many_is_told_so),
         };

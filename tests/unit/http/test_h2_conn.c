@@ -53,6 +53,16 @@ static void spaces_around(void *app, const struct cd_http_request *req, struct c
         cd_http_response_header(res, CD_STR("X-Spaces"), CD_STR(" a b\t"));
 }
 
+static void about_the_connection(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        static const char *const names[] = { "Keep-Alive", "UPGRADE", "Proxy-Connection", "Keep-Alive-Not" };
+
+        (void)app, (void)req;
+        cd_http_respond(res, 200, CD_STR("text/plain"), CD_STR("hello"));
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                cd_http_response_header(res, cd_str_from_c(names[i]), CD_STR("x"));
+}
+
 static void long_head(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         (void)app, (void)req;
@@ -87,6 +97,7 @@ static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/show"), .handler = show },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/long-head"), .handler = long_head },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/spaces"), .handler = spaces_around },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/about"), .handler = about_the_connection },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/later"), .handler = later },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming, .min_rate = 100 },
         { .methods = CD_HTTP_ANY,
@@ -610,6 +621,7 @@ static void a_response_without_body_ends_where_its_handler_ends_it(void **state)
                 end_exchange(&r);
                 h2_go(&h);
                 expect(reply, i == 0 ? 200 : 304, "");
+                assert_int_equal(reply->data, 0); /* the headers are its end */
                 assert_string_equal(r.events, "ge");
         }
         expect_clean();
@@ -835,6 +847,7 @@ static void a_connection_that_is_used_stays_and_one_that_is_idle_ends(void **sta
         assert_int_equal(h.goaways, 1);
         assert_int_equal(h.goaway_code, NGHTTP2_NO_ERROR);
         assert_true(h.c.wire.is_shut);
+        assert_false(h.c.wire.is_closed); /* what the client sends meanwhile would make it a reset */
 }
 
 /* HPACK: :method GET, :scheme http, :path /, and :authority "a". */
@@ -1101,6 +1114,38 @@ static void a_field_that_no_message_may_have_is_refused(void **state)
         assert_int_equal(ask(GET_SHOW "te: gzip\n")->code, NGHTTP2_PROTOCOL_ERROR);
         assert_int_equal(ask(GET_SHOW "x: a\n")->status, 200);
         expect_clean();
+}
+
+static void what_is_about_a_connection_of_http1_is_not_sent(void **state)
+{
+        static const char *const names[] = { "keep-alive", "upgrade", "proxy-connection" };
+
+        (void)state;
+        struct h2_reply *reply = ask(":method: GET\n:scheme: http\n:authority: a\n:path: /about\n");
+        expect(reply, 200, "hello");
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                assert_null(h2_field(reply, names[i]).ptr);
+        assert_str(h2_field(reply, "keep-alive-not"), "x");
+}
+
+/* Only HEADERS and DATA can: of other frames the bit means something else, or nothing. */
+static void no_other_frame_ends_a_request(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR("a"), false);
+        h2_go(&h);
+        h2_raw(&h, NGHTTP2_PRIORITY, NGHTTP2_FLAG_END_STREAM, reply->id, CD_STR("\0\0\0\0\1"));
+        h2_go(&h);
+        assert_string_equal(r.events, "g");
+        h2_upload(&h, reply, CD_STR("b"), true);
+        cd_http_pull(r.x, 10);
+        h2_go(&h);
+        assert_str(cd_str_of(r.body.ptr, r.body.len), "ab");
+        assert_int_equal(r.events[strlen(r.events) - 1], 'e');
+        send_head(&r);
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "");
 }
 
 static void values_of_a_response_have_no_spaces_around_them(void **state)
@@ -1378,6 +1423,8 @@ int main(void)
                 TEST(a_refused_head_has_no_body),
                 TEST(a_refused_request_is_logged_as_one_of_http_2),
                 TEST(a_field_that_no_message_may_have_is_refused),
+                TEST(what_is_about_a_connection_of_http1_is_not_sent),
+                TEST(no_other_frame_ends_a_request),
                 TEST(values_of_a_response_have_no_spaces_around_them),
                 TEST(a_body_that_is_read_whole_must_come_in_time),
                 TEST(a_body_that_is_pulled_must_come_at_the_rate_of_its_route),

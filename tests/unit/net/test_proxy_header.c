@@ -12,14 +12,19 @@
         V2_SIGNATURE "\x21\x21\0\x24\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x08"    \
                      "\xff\xff\1\xbb"
 
-/* Of exactly these bytes, in memory that ends where they end. */
+/* Of exactly these bytes, in memory that ends where they end; and what lies behind them makes no difference. */
 static enum cd_proxy_step parse(cd_str bytes, struct cd_proxy_header *ret)
 {
-        char *copy = malloc(bytes.len ? bytes.len : 1);
+        char *copy = malloc(bytes.len ? bytes.len : 1), more[1024];
+        struct cd_proxy_header other;
 
         assert_non_null(copy);
+        assert_true(bytes.len < sizeof(more));
+        memset(more, 0xff, sizeof(more));
+        memcpy(more, bytes.ptr, bytes.len);
         memcpy(copy, bytes.ptr, bytes.len);
         enum cd_proxy_step step = cd_proxy_header_parse(cd_str_of(copy, bytes.len), ret);
+        assert_int_equal(cd_proxy_header_parse(cd_str_of(more, bytes.len), &other), step);
         free(copy);
         return step;
 }

@@ -323,6 +323,43 @@ static void many_that_wait_are_flushed_together_within_a_turn(void **state)
                 done(&o[i]);
 }
 
+struct done_job {
+        struct cd_job job;
+        struct owner *owner;
+        size_t sent_before; /* of the first stream, when this job came back */
+};
+
+static struct done_job done_jobs[CD_FLUSH_BATCH + 1];
+
+static void on_done(struct cd_job *job)
+{
+        struct done_job *it = (void *)((char *)job - offsetof(struct done_job, job));
+
+        it->sent_before = done_jobs[0].owner->wire.sent.len;
+        write_text(it->owner, CD_STR("a"));
+}
+
+/* Likewise where the answers come from the threads of a pool. */
+static void jobs_that_are_back_are_flushed_together_within_a_turn(void **state)
+{
+        struct owner o[CD_FLUSH_BATCH + 1];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(o); i++) {
+                open_stream(&o[i], 100);
+                done_jobs[i] = (struct done_job){ .job = { .loop = &loop, .done = on_done }, .owner = &o[i] };
+                loop.job_count++;
+                cd_loop_finish_job(&done_jobs[i].job);
+        }
+        turn();
+        assert_int_equal(loop.job_count, 0);
+        for (size_t i = 0; i < CD_LEN(o); i++) {
+                assert_int_equal(done_jobs[i].sent_before, i < CD_FLUSH_BATCH ? 0 : 1);
+                assert_int_equal(o[i].wire.sent.len, 1);
+                done(&o[i]);
+        }
+}
+
 /* One of those that wait goes: the first, one between, the last. */
 static void a_stream_that_goes_leaves_the_others_in_their_order(void **state)
 {
@@ -792,6 +829,7 @@ int main(void)
                 TEST(a_stream_that_always_has_more_holds_up_no_other),
                 TEST(streams_are_flushed_in_the_order_in_which_they_wrote),
                 TEST(many_that_wait_are_flushed_together_within_a_turn),
+                TEST(jobs_that_are_back_are_flushed_together_within_a_turn),
                 TEST(a_stream_that_goes_leaves_the_others_in_their_order),
                 TEST(a_closed_stream_swallows_what_is_written),
                 TEST(output_that_failed_resets_the_stream),
