@@ -179,9 +179,9 @@ static cd_status load_revocations(struct cd_follower *f, struct cd_error *reterr
 static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reterr)
 {
         struct cd_snapshot *snapshot;
-        struct cd_follower_picture picture;
+        struct cd_key_snapshot key_snapshot;
 
-        cd_status status = cd_follower_keys_picture(f->keys, now, &picture, reterr);
+        cd_status status = cd_follower_keys_snapshot(f->keys, now, &key_snapshot, reterr);
         if (status != CD_OK)
                 return status;
         const struct cd_snapshot_parts parts = {
@@ -190,9 +190,9 @@ static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reter
                 .clients = f->client_specs,
                 .client_count = f->client_count,
                 .mac_key = f->options.mac_key,
-                .keys = picture.keys,
-                .key_count = picture.count,
-                .signing = picture.signing,
+                .keys = key_snapshot.keys,
+                .key_count = key_snapshot.count,
+                .signing = key_snapshot.signing,
                 .alg = f->options.alg,
         };
         status = cd_snapshot_new(&parts, &snapshot, reterr);

@@ -24,7 +24,7 @@ struct cd_follower_options {
 
 struct cd_follower;
 
-/* Loads all, makes the keys that are missing, and shows the first picture. CD_UNAVAILABLE where the store is; CD_INVALID_REQUEST where a
+/* Loads all, makes the keys that are missing, and publishes the first snapshot. CD_UNAVAILABLE where the store is; CD_INVALID_REQUEST where a
  * key cannot be opened. */
 cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr);
 /* Starts the thread. */

@@ -11,10 +11,10 @@ struct cd_follower_keys {
         struct cd_follower_keys_options options;
         struct cd_arena arena; /* what rows point to */
         struct cd_key_records rows;
-        struct cd_jwk **opened; /* the last picture's keys */
+        struct cd_jwk **opened; /* the last snapshot's keys */
         size_t opened_count;
-        cd_time next_change;                  /* of the last picture; 0: never */
-        struct cd_jwk *signing[CD_ALG_COUNT]; /* of the last picture; references */
+        cd_time next_change;                  /* of the last snapshot; 0: never */
+        struct cd_jwk *signing[CD_ALG_COUNT]; /* of the last snapshot; references */
         unsigned needed;                      /* algs that sign here, as bits 1 << enum cd_alg */
 };
 
@@ -163,7 +163,7 @@ cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, stru
         return read_rows(keys, reterr);
 }
 
-/* ---- the picture ---- */
+/* ---- the snapshot ---- */
 
 struct builder {
         struct cd_follower_keys *keys;
@@ -173,7 +173,7 @@ struct builder {
         struct cd_jwk *signing[CD_ALG_COUNT]; /* borrowed from `opened` */
 };
 
-/* The one that the last picture had, or a fresh one. */
+/* The one that the last snapshot had, or a fresh one. */
 static cd_status open_key(const struct builder *b, const struct cd_key_record *row, bool signs, struct cd_jwk **ret,
                           struct cd_error *reterr)
 {
@@ -251,7 +251,7 @@ static void log_missing_in(struct cd_log *log, const char *event, struct cd_jwk 
                         log_key(log, event, cd_jwk_kid(some[i]), cd_alg_name(cd_jwk_alg(some[i])));
 }
 
-/* The first picture is the start, and no change. */
+/* The first snapshot is the start, and no change. */
 static void log_changes(const struct builder *b)
 {
         const struct cd_follower_keys *keys = b->keys;
@@ -267,8 +267,8 @@ static void log_changes(const struct builder *b)
         log_missing_in(log, "key_retired", keys->opened, keys->opened_count, b->opened, b->count);
 }
 
-cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, struct cd_follower_picture *ret,
-                                   struct cd_error *reterr)
+cd_status cd_follower_keys_snapshot(struct cd_follower_keys *keys, cd_time now, struct cd_key_snapshot *ret,
+                                    struct cd_error *reterr)
 {
         struct builder b = { .keys = keys, .now = now };
 
@@ -286,7 +286,7 @@ cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, s
                 keys->signing[i] = b.signing[i] ? cd_jwk_ref(b.signing[i]) : NULL;
         }
         keys->next_change = cd_keys_next_change(&keys->rows, now);
-        *ret = (struct cd_follower_picture){
+        *ret = (struct cd_key_snapshot){
                 .keys = keys->opened,
                 .count = keys->opened_count,
                 .signing = keys->signing,

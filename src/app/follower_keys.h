@@ -27,13 +27,13 @@ bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now);
 cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, struct cd_error *reterr);
 
 /* What the rows mean at a time. Only keys that sign are private: what is not needed stays sealed. */
-struct cd_follower_picture {
-        struct cd_jwk *const *keys; /* all that are published; valid until the next picture */
+struct cd_key_snapshot {
+        struct cd_jwk *const *keys; /* all that are published; valid until the next snapshot */
         size_t count;
         struct cd_jwk *const *signing; /* by enum cd_alg; NULL where that alg is not needed. Valid as long */
 };
-/* Logs what differs from the picture before. CD_INVALID_REQUEST where a key cannot be opened; the picture before stays then. */
-cd_status cd_follower_keys_picture(struct cd_follower_keys *keys, cd_time now, struct cd_follower_picture *ret,
-                                   struct cd_error *reterr);
-/* Whether a key begins or ends since the last picture. */
+/* Logs what differs from the previous snapshot. CD_INVALID_REQUEST where a key cannot be opened; the previous snapshot stays then. */
+cd_status cd_follower_keys_snapshot(struct cd_follower_keys *keys, cd_time now, struct cd_key_snapshot *ret,
+                                    struct cd_error *reterr);
+/* Whether a key begins or ends since the last snapshot. */
 bool cd_follower_keys_change_due(const struct cd_follower_keys *keys, cd_time now);

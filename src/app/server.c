@@ -22,7 +22,7 @@ struct server {
         struct cd_backing backing;
         struct cd_password_cost cost;
         struct cd_login login;
-        struct cd_core common; /* what every picture has */
+        struct cd_core common; /* what every snapshot has */
         struct cd_jwk *fixed;  /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_follower *follower;
@@ -126,7 +126,7 @@ static cd_status make_follower(struct server *server, const struct cd_service_st
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
                 .audit_keep = config->audit_keep / 1000,
-                .shared = server->app.pictures,
+                .shared = server->app.snapshots,
                 .log = start->log,
         };
 
@@ -139,7 +139,7 @@ static void finish(void *app)
         struct server *server = app;
 
         cd_follower_free(server->follower);
-        cd_shared_free(server->app.pictures);
+        cd_shared_free(server->app.snapshots);
         cd_revoked_free(server->common.revoked);
         cd_token_memo_free(server->common.memo);
         cd_lockout_free(server->login.lockout);
@@ -188,8 +188,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         struct cd_client_spec *clients = NULL;
         cd_status status = CD_OK;
 
-        server->app.pictures = cd_shared_new(cd_snapshot_free);
-        if (!server->app.pictures)
+        server->app.snapshots = cd_shared_new(cd_snapshot_free);
+        if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         if (config->signing_key.len)
                 status = cd_jwk_from_pem(config->signing_key, &server->fixed, reterr);

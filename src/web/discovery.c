@@ -1,4 +1,4 @@
-/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each picture. */
+/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each snapshot. */
 #include "base/buf.h"
 #include "core/oauth/token.h"
 #include "web/web.h"
@@ -58,7 +58,7 @@ static void write_metadata(const struct cd_core *core, struct cd_buf *buf)
 
 const struct cd_web *cd_web_get(void *app)
 {
-        return cd_shared_get(((const struct cd_web_app *)app)->pictures);
+        return cd_shared_get(((const struct cd_web_app *)app)->snapshots);
 }
 
 cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str realm, struct cd_arena *arena,

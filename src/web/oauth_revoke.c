@@ -13,7 +13,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        /* A copy: the line is written on another thread, when the picture may be gone. */
+        /* A copy: the line is written on another thread, when the snapshot may be gone. */
         req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ask.client_id));
         if (status == CD_OK)
                 status = cd_token_revoke(web->core, req->arena, &ask, &err);

@@ -18,11 +18,11 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str rea
 
 /* The `app` of the handlers. */
 struct cd_web_app {
-        struct cd_shared *pictures; /* its versions are struct cd_web, or begin with one */
+        struct cd_shared *snapshots; /* its versions are struct cd_web, or begin with one */
 };
 
-/* The newest picture. A handler takes it once and uses it to its end: what changes meanwhile counts for the next request. On a pool its
- * answer and its log line are written behind it on another thread, so they must not point into the picture. */
+/* The newest snapshot. A handler takes it once and uses it to its end: what changes meanwhile counts for the next request. On a pool its
+ * answer and its log line are written behind it on another thread, so they must not point into the snapshot. */
 const struct cd_web *cd_web_get(void *app);
 
 extern const struct cd_http_route cd_web_routes[];

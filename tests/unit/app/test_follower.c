@@ -359,7 +359,7 @@ static void what_another_node_revoked_is_known_at_the_next_look(void **state)
         assert_false(is_active(f, token));
 }
 
-static void what_was_revoked_before_the_start_is_known_from_the_first_picture(void **state)
+static void what_was_revoked_before_the_start_is_known_from_the_first_snapshot(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
@@ -453,7 +453,7 @@ static cd_status is_gone(struct cd_store *store, struct cd_store_versions *ret, 
         return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
 }
 
-static void while_the_store_is_away_the_picture_stays_and_says_so(void **state)
+static void while_the_store_is_away_the_snapshot_stays_and_says_so(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store, whole = *store;
@@ -624,7 +624,7 @@ static void a_jump_ahead_that_lasts_is_believed_after_a_day(void **state)
 }
 
 /* The thread itself, with readers beside it: run under the thread sanitizer. */
-static void *read_pictures(void *arg)
+static void *read_snapshots(void *arg)
 {
         struct fixture *f = arg;
 
@@ -636,7 +636,7 @@ static void *read_pictures(void *arg)
         return f;
 }
 
-static void readers_see_whole_pictures_while_the_thread_makes_others(void **state)
+static void readers_see_whole_snapshots_while_the_thread_makes_others(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store;
@@ -647,7 +647,7 @@ static void readers_see_whole_pictures_while_the_thread_makes_others(void **stat
         begin(f);
         assert_status(cd_follower_start(f->follower, NULL), CD_OK);
         for (size_t i = 0; i < CD_LEN(threads); i++)
-                assert_int_equal(pthread_create(&threads[i], NULL, read_pictures, f), 0);
+                assert_int_equal(pthread_create(&threads[i], NULL, read_snapshots, f), 0);
         for (int i = 0; i < 20; i++) {
                 snprintf(id, sizeof(id), "client-%d", i);
                 struct cd_client_record record = client_of_the_store(f, id);
@@ -677,19 +677,19 @@ int main(void)
                 TEST(a_client_that_is_added_or_removed_counts_at_the_next_look),
                 TEST(of_two_clients_with_one_id_the_configurations_counts),
                 TEST(what_another_node_revoked_is_known_at_the_next_look),
-                TEST(what_was_revoked_before_the_start_is_known_from_the_first_picture),
+                TEST(what_was_revoked_before_the_start_is_known_from_the_first_snapshot),
                 TEST(a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone),
                 TEST(a_token_dies_with_its_retired_key_although_it_is_remembered),
                 TEST(where_the_last_key_ended_another_one_is_made),
                 TEST(only_keys_that_sign_are_opened),
-                TEST(while_the_store_is_away_the_picture_stays_and_says_so),
+                TEST(while_the_store_is_away_the_snapshot_stays_and_says_so),
                 TEST(why_the_store_is_away_is_said_in_words_for_anybody),
                 TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
                 TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),
-                TEST(readers_see_whole_pictures_while_the_thread_makes_others),
+                TEST(readers_see_whole_snapshots_while_the_thread_makes_others),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
