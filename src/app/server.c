@@ -2,7 +2,7 @@
 
 #include "app/backing.h"
 #include "app/config.h"
-#include "app/follower.h"
+#include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/lockout.h"
 #include "crypto/mac.h"
@@ -25,7 +25,7 @@ struct server {
         struct cd_core common; /* what every snapshot has */
         struct cd_jwk *fixed;  /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
-        struct cd_follower *follower;
+        struct cd_store_watcher *watcher;
 };
 
 /* The configuration's clients, by the MAC of their secret. */
@@ -112,11 +112,11 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         return CD_OK;
 }
 
-static cd_status make_follower(struct server *server, const struct cd_service_start *start,
-                               const struct cd_client_spec *clients, struct cd_error *reterr)
+static cd_status make_store_watcher(struct server *server, const struct cd_service_start *start,
+                                    const struct cd_client_spec *clients, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
-        const struct cd_follower_options options = {
+        const struct cd_store_watcher_options options = {
                 .common = &server->common,
                 .realm = config->grant.realm,
                 .clients = clients,
@@ -130,15 +130,15 @@ static cd_status make_follower(struct server *server, const struct cd_service_st
                 .log = start->log,
         };
 
-        cd_status status = cd_follower_new(&options, &server->follower, reterr);
-        return status == CD_OK ? cd_follower_start(server->follower, reterr) : status;
+        cd_status status = cd_store_watcher_new(&options, &server->watcher, reterr);
+        return status == CD_OK ? cd_store_watcher_start(server->watcher, reterr) : status;
 }
 
 static void finish(void *app)
 {
         struct server *server = app;
 
-        cd_follower_free(server->follower);
+        cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
         cd_revoked_free(server->common.revoked);
         cd_token_memo_free(server->common.memo);
@@ -202,7 +202,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         wipe_secrets(config);
-        return status == CD_OK ? make_follower(server, start, clients, reterr) : status;
+        return status == CD_OK ? make_store_watcher(server, start, clients, reterr) : status;
 }
 
 static cd_status prepare(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr)

@@ -1,5 +1,5 @@
 #pragma once
-/* One snapshot of what the server decides with: clients and keys as they are now. Immutable; the follower makes another one when
+/* One snapshot of what the server decides with: clients and keys as they are now. Immutable; the store watcher makes another one when
  * something changes, and struct cd_shared hands it to the handlers. */
 #include "web/web.h"
 

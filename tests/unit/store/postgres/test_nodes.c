@@ -108,7 +108,7 @@ static void rotate(struct cd_store *store, cd_str kid)
         assert_status(store->keys->add(store, &addition, &event, NULL), CD_OK);
 }
 
-/* How a follower does it: wait, look. Milliseconds until it saw a change. */
+/* How a store watcher does it: wait, look. Milliseconds until it saw a change. */
 static int64_t follow(struct cd_store *store, struct cd_store_versions *known, int64_t since)
 {
         struct cd_store_versions now = *known;

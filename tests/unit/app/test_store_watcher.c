@@ -1,4 +1,4 @@
-#include "app/follower.h"
+#include "app/store_watcher.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -36,8 +36,8 @@ struct fixture {
         struct cd_master_key *master;
         unsigned char mac_key[CD_DERIVED_SIZE], file_mac[CD_CLIENT_SECRET_MAC_SIZE];
         struct cd_client_spec file_client;
-        struct cd_follower_options options;
-        struct cd_follower *follower;
+        struct cd_store_watcher_options options;
+        struct cd_store_watcher *watcher;
 };
 
 static const cd_str api[] = { CD_STR_INIT("https://api.example") };
@@ -75,7 +75,7 @@ static int set_up(void **state)
                 .clock = &f.clock.port,
                 .random = &cd_random_system,
         };
-        f.options = (struct cd_follower_options){
+        f.options = (struct cd_store_watcher_options){
                 .common = &f.common,
                 .realm = CD_STR("cardea"),
                 .clients = &f.file_client,
@@ -94,7 +94,7 @@ static int tear_down(void **state)
 {
         struct fixture *f = *state;
 
-        cd_follower_free(f->follower);
+        cd_store_watcher_free(f->watcher);
         cd_shared_free(f->options.shared);
         f->common.store->free(f->common.store);
         cd_revoked_free(f->common.revoked);
@@ -106,7 +106,7 @@ static int tear_down(void **state)
 
 static void begin(struct fixture *f)
 {
-        assert_status(cd_follower_new(&f->options, &f->follower, NULL), CD_OK);
+        assert_status(cd_store_watcher_new(&f->options, &f->watcher, NULL), CD_OK);
 }
 
 /* What a handler sees now. */
@@ -188,7 +188,7 @@ static void a_store_without_keys_gets_those_that_are_needed(void **state)
         assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
         assert_int_equal(cd_jwk_alg(core(f)->grant.key), CD_ALG_RS256);
         assert_int_equal(core(f)->keys->count, 2);
-        cd_follower_free(f->follower);
+        cd_store_watcher_free(f->watcher);
         begin(f);
         assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 2);
@@ -201,7 +201,7 @@ static void a_node_whose_clock_is_behind_signs_with_the_first_key_too(void **sta
 
         begin(f);
         cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
-        cd_follower_free(f->follower);
+        cd_store_watcher_free(f->watcher);
         f->clock.now = NOON - 3600;
         begin(f);
         assert_str(cd_jwk_kid(core(f)->signing_key), kid.ptr);
@@ -253,13 +253,13 @@ static void a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client(vo
         begin(f);
         assert_null(core(f)->by_alg[CD_ALG_RS256]);
         assert_status(f->common.store->clients->add(f->common.store, &client, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_non_null(core(f)->by_alg[CD_ALG_RS256]);
         assert_true(cd_jwk_is_private(core(f)->by_alg[CD_ALG_RS256]));
         assert_int_equal(core(f)->keys->count, 2);
         assert_int_equal(alg_of(f), CD_ALG_ES256); /* the others go on as before */
         assert_status(f->common.store->clients->remove(f->common.store, client.id, &event, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_null(core(f)->by_alg[CD_ALG_RS256]); /* sealed again */
         assert_int_equal(core(f)->keys->count, 2);  /* and what it signed still verifies */
 }
@@ -284,11 +284,11 @@ static void another_master_key_does_not_open_the_keys(void **state)
         struct cd_error err;
 
         begin(f);
-        cd_follower_free(f->follower);
-        f->follower = NULL;
+        cd_store_watcher_free(f->watcher);
+        f->watcher = NULL;
         make_master(&other);
         f->options.master = other;
-        assert_status(cd_follower_new(&f->options, &f->follower, &err), CD_INVALID_REQUEST);
+        assert_status(cd_store_watcher_new(&f->options, &f->watcher, &err), CD_INVALID_REQUEST);
         assert_non_null(strstr(err.reason, "cannot be opened"));
         cd_master_key_free(other);
 }
@@ -322,11 +322,11 @@ static void a_client_that_is_added_or_removed_counts_at_the_next_look(void **sta
         begin(f);
         assert_status(authenticate(f, "store", "other"), CD_INVALID_CLIENT);
         assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(authenticate(f, "store", "other"), CD_OK);
         assert_status(authenticate(f, "file", "secret"), CD_OK);
         assert_status(store->clients->remove(store, CD_STR("store"), NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(authenticate(f, "store", "other"), CD_INVALID_CLIENT);
 }
 
@@ -355,7 +355,7 @@ static void what_another_node_revoked_is_known_at_the_next_look(void **state)
         cd_str token = issue_to_ana(f);
         assert_true(is_active(f, token));
         assert_status(store->users->update(store, &change, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_false(is_active(f, token));
 }
 
@@ -381,16 +381,16 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
         begin(f);
         cd_str old = issue(f);
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, &next, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_int_equal(core(f)->keys->count, 2);
         assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
         f->clock.now = NOON + 100;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
         assert_true(is_active(f, old));
         assert_true(is_active(f, issue(f)));
         f->clock.now = NOON + 100 + 300 + CD_KEY_SLACK;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_int_equal(core(f)->keys->count, 1);
 }
 
@@ -408,10 +408,10 @@ static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **s
         keyring.now = NOON + 1;
         f->clock.now = NOON + 1;
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_true(is_active(f, old));
         assert_status(cd_keyring_retire(&keyring, &f->arena, kid, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_false(is_active(f, old));
         assert_true(is_active(f, issue(f)));
 }
@@ -424,10 +424,10 @@ static void where_the_last_key_ended_another_one_is_made(void **state)
         begin(f);
         cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
         assert_status(store->keys->set_verify_until(store, kid, NOON + 1000, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
         f->clock.now = NOON + 800; /* its next token would outlive it */
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
         assert_int_equal(core(f)->keys->count, 2);
 }
@@ -441,7 +441,7 @@ static void only_keys_that_sign_are_opened(void **state)
 
         begin(f);
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         for (size_t i = 0; i < core(f)->keys->count; i++)
         private += cd_jwk_is_private(core(f)->keys->keys[i]);
         assert_int_equal(private, 1);
@@ -462,13 +462,13 @@ static void while_the_store_is_away_the_snapshot_stays_and_says_so(void **state)
         begin(f);
         cd_str token = issue(f);
         store->versions = is_gone;
-        assert_false(cd_follower_step(f->follower));
+        assert_false(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the store is away");
         assert_true(is_active(f, token));
         assert_true(is_active(f, issue(f)));
         store->versions = whole.versions;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_OK);
 }
 
@@ -488,11 +488,11 @@ static void why_the_store_is_away_is_said_in_words_for_anybody(void **state)
 
         begin(f);
         store->versions = has_gone;
-        assert_false(cd_follower_step(f->follower));
+        assert_false(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_need_store(core(f), &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the file is gone");
         store->versions = whole.versions;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_OK);
 }
 
@@ -516,14 +516,14 @@ static void lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away(v
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the disk is full");
         assert_status(cd_core_need_store(core(f), &err), CD_OK);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
         /* Away meanwhile, then back: the write is tried at once, not after its five seconds. */
         store->versions = is_gone;
-        assert_false(cd_follower_step(f->follower));
+        assert_false(cd_store_watcher_step(f->watcher));
         store->versions = whole.versions;
         store->expire = whole.expire;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_OK);
 }
 
@@ -556,7 +556,7 @@ static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state
 
         assert_status(store->revocations->add(store, &revocation, NULL), CD_OK);
         begin(f);
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
         assert_status(store->revocations->list(store, &f->arena, 0, 10, &list, NULL), CD_OK);
         assert_int_equal(list.count, 0);
 }
@@ -577,7 +577,7 @@ static void look_again(struct fixture *f, cd_time now)
 {
         f->clock.now = now;
         f->clock.uptime += 5;
-        assert_true(cd_follower_step(f->follower));
+        assert_true(cd_store_watcher_step(f->watcher));
 }
 
 static void a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it(void **state)
@@ -645,7 +645,7 @@ static void readers_see_whole_snapshots_while_the_thread_makes_others(void **sta
         void *result;
 
         begin(f);
-        assert_status(cd_follower_start(f->follower, NULL), CD_OK);
+        assert_status(cd_store_watcher_start(f->watcher, NULL), CD_OK);
         for (size_t i = 0; i < CD_LEN(threads); i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, read_snapshots, f), 0);
         for (int i = 0; i < 20; i++) {

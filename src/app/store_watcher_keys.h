@@ -1,9 +1,9 @@
 #pragma once
-/* The follower's part that has the keys: rows of the store, opened where they sign. Used by one thread. */
+/* The store watcher's part that has the keys: rows of the store, opened where they sign. Used by one thread. */
 #include "base/log.h"
 #include "core/keyring.h"
 
-struct cd_follower_keys_options {
+struct cd_store_watcher_keys_options {
         struct cd_store *store;
         const struct cd_master_key *master;
         enum cd_alg alg;        /* of the tokens of clients without an alg of their own */
@@ -13,18 +13,18 @@ struct cd_follower_keys_options {
         struct cd_log *log;
 };
 
-struct cd_follower_keys;
+struct cd_store_watcher_keys;
 
 /* NULL where memory is out. */
-struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options);
-void cd_follower_keys_free(struct cd_follower_keys *keys); /* NULL is fine */
+struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options);
+void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys); /* NULL is fine */
 
 /* Algs that clients have of their own, as bits 1 << enum cd_alg; they take the place of those of before. */
-void cd_follower_keys_need(struct cd_follower_keys *keys, unsigned algs);
+void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs);
 /* Whether an alg that is needed has no key that will sign for as long as a token lives. */
-bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now);
+bool cd_store_watcher_keys_lack(const struct cd_store_watcher_keys *keys, cd_time now);
 /* Reads the rows, and makes the keys that are missing. */
-cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, struct cd_error *reterr);
+cd_status cd_store_watcher_keys_load(struct cd_store_watcher_keys *keys, cd_time now, struct cd_error *reterr);
 
 /* What the rows mean at a time. Only keys that sign are private: what is not needed stays sealed. */
 struct cd_key_snapshot {
@@ -33,7 +33,7 @@ struct cd_key_snapshot {
         struct cd_jwk *const *signing; /* by enum cd_alg; NULL where that alg is not needed. Valid as long */
 };
 /* Logs what differs from the previous snapshot. CD_INVALID_REQUEST where a key cannot be opened; the previous snapshot stays then. */
-cd_status cd_follower_keys_snapshot(struct cd_follower_keys *keys, cd_time now, struct cd_key_snapshot *ret,
-                                    struct cd_error *reterr);
+cd_status cd_store_watcher_keys_snapshot(struct cd_store_watcher_keys *keys, cd_time now, struct cd_key_snapshot *ret,
+                                         struct cd_error *reterr);
 /* Whether a key begins or ends since the last snapshot. */
-bool cd_follower_keys_change_due(const struct cd_follower_keys *keys, cd_time now);
+bool cd_store_watcher_keys_change_due(const struct cd_store_watcher_keys *keys, cd_time now);

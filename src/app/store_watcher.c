@@ -1,11 +1,11 @@
-#include "app/follower.h"
+#include "app/store_watcher.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "app/follower_keys.h"
+#include "app/store_watcher_keys.h"
 #include "base/map.h"
 #include "core/expiry_clock.h"
 
@@ -21,15 +21,15 @@ enum {
         PAGE_CEILING = 4 * 1024 * 1024,
 };
 
-struct cd_follower {
-        struct cd_follower_options options;
+struct cd_store_watcher {
+        struct cd_store_watcher_options options;
         struct cd_core common;
         atomic_bool store_is_away;
         cd_core_fault store_fault;
         _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the mirror */
-        struct cd_follower_keys *keys;
+        struct cd_store_watcher_keys *keys;
         struct cd_arena client_arena; /* what client_specs point to */
         struct cd_client_spec *client_specs;
         size_t client_count;
@@ -64,7 +64,7 @@ static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd
         };
 }
 
-static void log_ignored(struct cd_follower *f, cd_str id)
+static void log_ignored(struct cd_store_watcher *f, cd_str id)
 {
         struct cd_log_event event;
 
@@ -76,7 +76,7 @@ static void log_ignored(struct cd_follower *f, cd_str id)
 }
 
 /* The configuration's clients, and behind them the store's, but for those whose id is taken. */
-static cd_status merge_clients(struct cd_follower *f, const struct cd_client_records *records,
+static cd_status merge_clients(struct cd_store_watcher *f, const struct cd_client_records *records,
                                struct cd_client_spec *specs, size_t *ret_count)
 {
         struct cd_map *taken = cd_map_new();
@@ -111,7 +111,7 @@ static unsigned algs_of(const struct cd_client_spec *specs, size_t count)
         return algs;
 }
 
-static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
+static cd_status load_clients(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         struct cd_client_records records;
         struct cd_client_spec *specs = NULL;
@@ -134,14 +134,14 @@ static cd_status load_clients(struct cd_follower *f, struct cd_error *reterr)
         f->client_arena = arena;
         f->client_specs = specs;
         f->client_count = count;
-        cd_follower_keys_need(f->keys, algs_of(specs, count));
+        cd_store_watcher_keys_need(f->keys, algs_of(specs, count));
         f->is_dirty = true;
         return CD_OK;
 }
 
 /* ---- revocations ---- */
 
-static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *list)
+static cd_status mirror(struct cd_store_watcher *f, const struct cd_revocation_list *list)
 {
         for (size_t i = 0; i < list->count; i++) {
                 if (cd_revoked_add(f->common.revoked, &list->items[i]) != CD_OK)
@@ -152,7 +152,7 @@ static cd_status mirror(struct cd_follower *f, const struct cd_revocation_list *
 }
 
 /* Until all are in the mirror, nothing counts as not revoked. */
-static cd_status load_revocations(struct cd_follower *f, struct cd_error *reterr)
+static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         struct cd_store *store = f->common.store;
         struct cd_revocation_list list;
@@ -176,12 +176,12 @@ static cd_status load_revocations(struct cd_follower *f, struct cd_error *reterr
 
 /* ---- what is shown ---- */
 
-static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reterr)
+static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *reterr)
 {
         struct cd_snapshot *snapshot;
         struct cd_key_snapshot key_snapshot;
 
-        cd_status status = cd_follower_keys_snapshot(f->keys, now, &key_snapshot, reterr);
+        cd_status status = cd_store_watcher_keys_snapshot(f->keys, now, &key_snapshot, reterr);
         if (status != CD_OK)
                 return status;
         const struct cd_snapshot_parts parts = {
@@ -208,7 +208,7 @@ static cd_status show(struct cd_follower *f, cd_time now, struct cd_error *reter
 }
 
 /* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays so. */
-static void note_restored(struct cd_follower *f, const struct cd_store_versions *now_there)
+static void note_restored(struct cd_store_watcher *f, const struct cd_store_versions *now_there)
 {
         struct cd_log_event event;
 
@@ -222,7 +222,7 @@ static void note_restored(struct cd_follower *f, const struct cd_store_versions 
         f->last_revocation = 0;
 }
 
-static cd_status load(struct cd_follower *f, const struct cd_store_versions *now_there, cd_time now,
+static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions *now_there, cd_time now,
                       struct cd_error *reterr)
 {
         cd_status status = CD_OK;
@@ -237,8 +237,8 @@ static cd_status load(struct cd_follower *f, const struct cd_store_versions *now
                 if (status == CD_OK)
                         f->seen.clients = now_there->clients;
         }
-        if (status == CD_OK && (now_there->keys != f->seen.keys || cd_follower_keys_lack(f->keys, now))) {
-                status = cd_follower_keys_load(f->keys, now, reterr);
+        if (status == CD_OK && (now_there->keys != f->seen.keys || cd_store_watcher_keys_lack(f->keys, now))) {
+                status = cd_store_watcher_keys_load(f->keys, now, reterr);
                 if (status == CD_OK) {
                         f->seen.keys = now_there->keys;
                         f->is_dirty = true;
@@ -248,7 +248,7 @@ static cd_status load(struct cd_follower *f, const struct cd_store_versions *now
 }
 
 /* The smallest question there is, so that no answer means that the store hangs, not that there is much to read. */
-static cd_status ask_versions(struct cd_follower *f, struct cd_store_versions *ret, struct cd_error *reterr)
+static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versions *ret, struct cd_error *reterr)
 {
         atomic_store(&f->asked_at, cd_monotonic_us());
         cd_status status = f->common.store->versions(f->common.store, ret, reterr);
@@ -257,7 +257,7 @@ static cd_status ask_versions(struct cd_follower *f, struct cd_store_versions *r
         return status;
 }
 
-static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *reterr)
+static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_error *reterr)
 {
         struct cd_store_versions versions;
 
@@ -272,7 +272,7 @@ static cd_status look(struct cd_follower *f, cd_time *ret_now, struct cd_error *
 
 /* ---- the thread ---- */
 
-static void note_away(struct cd_follower *f, const struct cd_error *err)
+static void note_away(struct cd_store_watcher *f, const struct cd_error *err)
 {
         atomic_store(&f->store_fault, err->summary);
         if (atomic_exchange(&f->store_is_away, true))
@@ -281,7 +281,7 @@ static void note_away(struct cd_follower *f, const struct cd_error *err)
         cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_away", err);
 }
 
-static void note_back(struct cd_follower *f)
+static void note_back(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
@@ -294,14 +294,14 @@ static void note_back(struct cd_follower *f)
 }
 
 /* Said once, however often it is tried again. */
-static void note_shown(struct cd_follower *f, cd_status status, const struct cd_error *err)
+static void note_shown(struct cd_store_watcher *f, cd_status status, const struct cd_error *err)
 {
         if (status != CD_OK && !f->has_failed)
                 cd_log_error_event(f->options.log, CD_LOG_ERROR, "update_failed", err);
         f->has_failed = status != CD_OK;
 }
 
-static void note_unwritable(struct cd_follower *f, const struct cd_error *err)
+static void note_unwritable(struct cd_store_watcher *f, const struct cd_error *err)
 {
         atomic_store(&f->store_fault, err->summary ? err->summary : "the store cannot be written");
         if (f->unwritable_since)
@@ -310,7 +310,7 @@ static void note_unwritable(struct cd_follower *f, const struct cd_error *err)
         cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_not_writable", err);
 }
 
-static void note_writable(struct cd_follower *f, const struct cd_audit_flush *flush)
+static void note_writable(struct cd_store_watcher *f, const struct cd_audit_flush *flush)
 {
         struct cd_log_event event;
 
@@ -325,7 +325,7 @@ static void note_writable(struct cd_follower *f, const struct cd_audit_flush *fl
 }
 
 /* LESSONS 35: no event is lost without a word. */
-static void note_lost(struct cd_follower *f, uint64_t lost)
+static void note_lost(struct cd_store_watcher *f, uint64_t lost)
 {
         struct cd_log_event event;
 
@@ -337,7 +337,7 @@ static void note_lost(struct cd_follower *f, uint64_t lost)
         f->lost_events = lost;
 }
 
-static cd_time expiry_now(struct cd_follower *f, cd_time now)
+static cd_time expiry_now(struct cd_store_watcher *f, cd_time now)
 {
         bool had_doubts = cd_expiry_clock_doubts(&f->expiry);
         cd_time expiry_now = cd_expiry_clock_now(&f->expiry, f->common.clock, now);
@@ -352,7 +352,7 @@ static cd_time expiry_now(struct cd_follower *f, cd_time now)
 }
 
 /* LESSONS 42. */
-static void note_pooler(struct cd_follower *f)
+static void note_pooler(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
@@ -369,7 +369,7 @@ static void note_pooler(struct cd_follower *f)
 }
 
 /* Small steps; one after the other as long as there is more. */
-static void expire(struct cd_follower *f, cd_time now)
+static void expire(struct cd_store_watcher *f, cd_time now)
 {
         struct cd_audit_flush flush;
         const struct cd_store_expiry what = { .now = now,
@@ -395,7 +395,7 @@ static void expire(struct cd_follower *f, cd_time now)
         f->next_expire = has_more ? 0 : uptime + EXPIRE_EVERY;
 }
 
-bool cd_follower_step(struct cd_follower *f)
+bool cd_store_watcher_step(struct cd_store_watcher *f)
 {
         struct cd_error err = { 0 };
         cd_time now = -1;
@@ -407,7 +407,7 @@ bool cd_follower_step(struct cd_follower *f)
                 note_away(f, &err);
         atomic_store(&f->asked_at, 0);
         note_pooler(f);
-        if (now >= 0 && (f->is_dirty || cd_follower_keys_change_due(f->keys, now)))
+        if (now >= 0 && (f->is_dirty || cd_store_watcher_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)
                 expire(f, expiry_now(f, now));
@@ -415,7 +415,7 @@ bool cd_follower_step(struct cd_follower *f)
 }
 
 /* Or until the end. A store that is away may return at once from its wait. */
-static void pause_for(struct cd_follower *f, int64_t ms)
+static void pause_for(struct cd_store_watcher *f, int64_t ms)
 {
         int64_t until = cd_monotonic_us() + ms * 1000;
         struct timespec at = { .tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000 };
@@ -428,11 +428,11 @@ static void pause_for(struct cd_follower *f, int64_t ms)
 
 static void *follow(void *arg)
 {
-        struct cd_follower *f = arg;
+        struct cd_store_watcher *f = arg;
         int64_t backoff = 100;
 
         while (!atomic_load(&f->stopping)) {
-                if (cd_follower_step(f)) {
+                if (cd_store_watcher_step(f)) {
                         backoff = 100;
                         f->common.store->wait(f->common.store, WAIT_MS);
                         pause_for(f, PAUSE_MS);
@@ -444,9 +444,9 @@ static void *follow(void *arg)
         return NULL;
 }
 
-static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
+static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
 {
-        const struct cd_follower_keys_options keys = {
+        const struct cd_store_watcher_keys_options keys = {
                 .store = f->common.store,
                 .master = f->options.master,
                 .alg = f->options.alg,
@@ -460,7 +460,7 @@ static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
 
         f->seen = (struct cd_store_versions){ -1, -1, -1 };
         cd_arena_init(&f->client_arena, LIST_CEILING);
-        f->keys = cd_follower_keys_new(&keys);
+        f->keys = cd_store_watcher_keys_new(&keys);
         if (!f->keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
         cd_status status = look(f, &now, reterr);
@@ -474,9 +474,10 @@ static cd_status set_up(struct cd_follower *f, struct cd_error *reterr)
         return status;
 }
 
-cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr)
+cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, struct cd_store_watcher **ret,
+                               struct cd_error *reterr)
 {
-        struct cd_follower *f = calloc(1, sizeof(*f));
+        struct cd_store_watcher *f = calloc(1, sizeof(*f));
         pthread_condattr_t attr;
 
         if (!f)
@@ -493,14 +494,14 @@ cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_f
         pthread_condattr_destroy(&attr);
         cd_status status = set_up(f, reterr);
         if (status != CD_OK) {
-                cd_follower_free(f);
+                cd_store_watcher_free(f);
                 return status;
         }
         *ret = f;
         return CD_OK;
 }
 
-cd_status cd_follower_start(struct cd_follower *f, struct cd_error *reterr)
+cd_status cd_store_watcher_start(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         if (pthread_create(&f->thread, NULL, follow, f) != 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the thread that follows the store does not start");
@@ -509,7 +510,7 @@ cd_status cd_follower_start(struct cd_follower *f, struct cd_error *reterr)
 }
 
 /* Nobody logs in any more. */
-static void flush_events(struct cd_follower *f)
+static void flush_events(struct cd_store_watcher *f)
 {
         struct cd_audit_flush flush;
 
@@ -520,7 +521,7 @@ static void flush_events(struct cd_follower *f)
         note_lost(f, flush.lost + flush.waiting);
 }
 
-void cd_follower_free(struct cd_follower *f)
+void cd_store_watcher_free(struct cd_store_watcher *f)
 {
         if (!f)
                 return;
@@ -533,7 +534,7 @@ void cd_follower_free(struct cd_follower *f)
                 pthread_join(f->thread, NULL);
                 flush_events(f);
         }
-        cd_follower_keys_free(f->keys);
+        cd_store_watcher_keys_free(f->keys);
         cd_arena_done(&f->client_arena);
         pthread_cond_destroy(&f->stop);
         pthread_mutex_destroy(&f->lock);

@@ -1,4 +1,4 @@
-#include "app/follower_keys.h"
+#include "app/store_watcher_keys.h"
 
 #include <stdlib.h>
 
@@ -7,8 +7,8 @@ enum {
         LOAD_TRIES = CD_ALG_COUNT,       /* a row for each alg that is missing, and the last look */
 };
 
-struct cd_follower_keys {
-        struct cd_follower_keys_options options;
+struct cd_store_watcher_keys {
+        struct cd_store_watcher_keys_options options;
         struct cd_arena arena; /* what rows point to */
         struct cd_key_records rows;
         struct cd_jwk **opened; /* the last snapshot's keys */
@@ -18,14 +18,14 @@ struct cd_follower_keys {
         unsigned needed;                      /* algs that sign here, as bits 1 << enum cd_alg */
 };
 
-struct cd_follower_keys *cd_follower_keys_new(const struct cd_follower_keys_options *options)
+struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options)
 {
-        struct cd_follower_keys *keys = calloc(1, sizeof(*keys));
+        struct cd_store_watcher_keys *keys = calloc(1, sizeof(*keys));
 
         if (!keys)
                 return NULL;
         keys->options = *options;
-        cd_follower_keys_need(keys, 0);
+        cd_store_watcher_keys_need(keys, 0);
         cd_arena_init(&keys->arena, ROWS_CEILING);
         return keys;
 }
@@ -37,7 +37,7 @@ static void unref_all(struct cd_jwk **opened, size_t count)
         free(opened);
 }
 
-void cd_follower_keys_free(struct cd_follower_keys *keys)
+void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys)
 {
         if (!keys)
                 return;
@@ -48,22 +48,22 @@ void cd_follower_keys_free(struct cd_follower_keys *keys)
         free(keys);
 }
 
-void cd_follower_keys_need(struct cd_follower_keys *keys, unsigned algs)
+void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs)
 {
         keys->needed = 1u << keys->options.alg | (keys->options.has_grant ? 1u << CD_ALG_RS256 : 0) | algs;
 }
 
-static bool is_needed(const struct cd_follower_keys *keys, enum cd_alg alg)
+static bool is_needed(const struct cd_store_watcher_keys *keys, enum cd_alg alg)
 {
         return alg != CD_ALG_NONE && keys->needed & 1u << alg;
 }
 
-static bool is_fixed(const struct cd_follower_keys *keys, enum cd_alg alg)
+static bool is_fixed(const struct cd_store_watcher_keys *keys, enum cd_alg alg)
 {
         return keys->options.fixed && cd_jwk_alg(keys->options.fixed) == alg;
 }
 
-static bool has_open_key(const struct cd_follower_keys *keys, cd_str alg)
+static bool has_open_key(const struct cd_store_watcher_keys *keys, cd_str alg)
 {
         for (size_t i = 0; i < keys->rows.count; i++)
                 if (cd_str_eq(keys->rows.items[i].alg, alg) && !keys->rows.items[i].verify_until)
@@ -71,7 +71,7 @@ static bool has_open_key(const struct cd_follower_keys *keys, cd_str alg)
         return false;
 }
 
-static bool lacks(const struct cd_follower_keys *keys, enum cd_alg alg, cd_time now)
+static bool lacks(const struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_time now)
 {
         cd_str name = cd_alg_name(alg);
 
@@ -83,7 +83,7 @@ static bool lacks(const struct cd_follower_keys *keys, enum cd_alg alg, cd_time 
 }
 
 /* The first alg that lacks a key, or CD_ALG_NONE. */
-static enum cd_alg find_lack(const struct cd_follower_keys *keys, cd_time now)
+static enum cd_alg find_lack(const struct cd_store_watcher_keys *keys, cd_time now)
 {
         enum cd_alg alg = CD_ALG_NONE + 1;
 
@@ -92,12 +92,12 @@ static enum cd_alg find_lack(const struct cd_follower_keys *keys, cd_time now)
         return alg <= CD_ALG_EDDSA ? alg : CD_ALG_NONE;
 }
 
-bool cd_follower_keys_lack(const struct cd_follower_keys *keys, cd_time now)
+bool cd_store_watcher_keys_lack(const struct cd_store_watcher_keys *keys, cd_time now)
 {
         return find_lack(keys, now) != CD_ALG_NONE;
 }
 
-static cd_status read_rows(struct cd_follower_keys *keys, struct cd_error *reterr)
+static cd_status read_rows(struct cd_store_watcher_keys *keys, struct cd_error *reterr)
 {
         struct cd_key_records rows;
         struct cd_arena arena;
@@ -126,7 +126,7 @@ static void log_key(struct cd_log *log, const char *event_name, cd_str kid, cd_s
 
 /* Where two nodes start together, both make one and one of them is kept. An open key that does not sign yet is no help either: then
  * there is a rotation at once. */
-static cd_status make_missing(struct cd_follower_keys *keys, enum cd_alg alg, cd_time now, struct cd_error *reterr)
+static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_time now, struct cd_error *reterr)
 {
         const struct cd_keyring ring = {
                 .store = keys->options.store,
@@ -149,7 +149,7 @@ static cd_status make_missing(struct cd_follower_keys *keys, enum cd_alg alg, cd
         return status == CD_EXISTS ? CD_OK : status;
 }
 
-cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, struct cd_error *reterr)
+cd_status cd_store_watcher_keys_load(struct cd_store_watcher_keys *keys, cd_time now, struct cd_error *reterr)
 {
         for (size_t i = 0; i < LOAD_TRIES; i++) {
                 cd_status status = read_rows(keys, reterr);
@@ -166,7 +166,7 @@ cd_status cd_follower_keys_load(struct cd_follower_keys *keys, cd_time now, stru
 /* ---- the snapshot ---- */
 
 struct builder {
-        struct cd_follower_keys *keys;
+        struct cd_store_watcher_keys *keys;
         cd_time now;
         struct cd_jwk **opened;
         size_t count;
@@ -254,7 +254,7 @@ static void log_missing_in(struct cd_log *log, const char *event, struct cd_jwk 
 /* The first snapshot is the start, and no change. */
 static void log_changes(const struct builder *b)
 {
-        const struct cd_follower_keys *keys = b->keys;
+        const struct cd_store_watcher_keys *keys = b->keys;
         struct cd_log *log = keys->options.log;
 
         if (!keys->opened)
@@ -267,8 +267,8 @@ static void log_changes(const struct builder *b)
         log_missing_in(log, "key_retired", keys->opened, keys->opened_count, b->opened, b->count);
 }
 
-cd_status cd_follower_keys_snapshot(struct cd_follower_keys *keys, cd_time now, struct cd_key_snapshot *ret,
-                                    struct cd_error *reterr)
+cd_status cd_store_watcher_keys_snapshot(struct cd_store_watcher_keys *keys, cd_time now, struct cd_key_snapshot *ret,
+                                         struct cd_error *reterr)
 {
         struct builder b = { .keys = keys, .now = now };
 
@@ -294,7 +294,7 @@ cd_status cd_follower_keys_snapshot(struct cd_follower_keys *keys, cd_time now, 
         return CD_OK;
 }
 
-bool cd_follower_keys_change_due(const struct cd_follower_keys *keys, cd_time now)
+bool cd_store_watcher_keys_change_due(const struct cd_store_watcher_keys *keys, cd_time now)
 {
         return keys->next_change && now >= keys->next_change;
 }

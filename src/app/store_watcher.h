@@ -1,14 +1,14 @@
 #pragma once
-/* Follows the store: one background thread that sees what this process, another one or another node changed there, and shows it to the
+/* Watches the store: one background thread that sees what this process, another one or another node changed there, and shows it to the
  * handlers, within a second. It also makes the keys that are missing, lets keys begin and end with the time, and deletes what expired.
  * While the store is away the handlers go on with what was there. Every 5 s it writes to the store, so that one that cannot be written is
  * known, and writes the audit events that wait for that. */
 #include "app/snapshot.h"
 #include "core/keyring.h"
 
-struct cd_follower_options {
+struct cd_store_watcher_options {
         const struct cd_core *
-                common; /* what does not follow from the store; copied. what is said of the store is set by the follower */
+                common; /* what does not follow from the store; copied. what is said of the store is set by the store watcher */
         cd_str realm;
         const struct cd_client_spec
                 *clients; /* of the configuration; they count before the store's of the same id. Borrowed */
@@ -18,19 +18,20 @@ struct cd_follower_options {
         enum cd_alg alg;                    /* of the tokens of clients */
         struct cd_jwk *fixed;               /* signs in place of the store's keys of its alg; NULL: none */
         int64_t audit_keep;                 /* seconds */
-        struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the follower */
+        struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;
 };
 
-struct cd_follower;
+struct cd_store_watcher;
 
 /* Loads all, makes the keys that are missing, and publishes the first snapshot. CD_UNAVAILABLE where the store is; CD_INVALID_REQUEST where a
  * key cannot be opened. */
-cd_status cd_follower_new(const struct cd_follower_options *options, struct cd_follower **ret, struct cd_error *reterr);
+cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, struct cd_store_watcher **ret,
+                               struct cd_error *reterr);
 /* Starts the thread. */
-cd_status cd_follower_start(struct cd_follower *follower, struct cd_error *reterr);
+cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_error *reterr);
 /* Ends the thread, and writes the audit events that wait still; those that cannot be written it counts in the log. NULL is fine. */
-void cd_follower_free(struct cd_follower *follower);
+void cd_store_watcher_free(struct cd_store_watcher *watcher);
 
 /* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store is away. */
-bool cd_follower_step(struct cd_follower *follower);
+bool cd_store_watcher_step(struct cd_store_watcher *watcher);
