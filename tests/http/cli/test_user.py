@@ -225,7 +225,7 @@ CHANGES = {
 @pytest.mark.parametrize("action", CHANGES)
 def test_lesson_12_what_takes_something_away_ends_the_tokens_within_a_second(watched, action):
     args, password = CHANGES[action]
-    name = f"cut-{action}"
+    name = f"revoke-{action}"
     watched.add_user(name, PASSWORD, "--grant", "role=editor")
     token = watched.login(name)[1]["token"]
     assert active(watched, token) is True
