@@ -11,7 +11,7 @@
 
 enum {
         WAIT_MS = 500,        /* the longest between two looks at the store */
-        BACKOFF_MAX_MS = 900, /* the same while it is away */
+        BACKOFF_MAX_MS = 900, /* the same while it is unavailable */
         PAUSE_MS = 10,        /* the least between two looks, while a busy store changes all the time */
         PAGE = 1000,          /* revocations read at a time */
         EXPIRE_STEP = 500,    /* rows deleted at a time */
@@ -24,7 +24,7 @@ enum {
 struct cd_store_watcher {
         struct cd_store_watcher_options options;
         struct cd_core common;
-        atomic_bool store_is_away;
+        atomic_bool store_is_unavailable;
         cd_core_fault store_fault;
         _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
         struct cd_store_versions seen; /* of what is shown */
@@ -33,13 +33,13 @@ struct cd_store_watcher {
         struct cd_arena client_arena; /* what client_specs point to */
         struct cd_client_spec *client_specs;
         size_t client_count;
-        bool is_dirty;            /* what is shown is not what was loaded */
-        bool has_failed;          /* it could not be shown */
-        int64_t away_since;       /* cd_monotonic_us */
-        int64_t next_expire;      /* uptime of the clock */
-        bool is_pooled;           /* it was logged */
-        int64_t unwritable_since; /* cd_monotonic_us; 0: it can be written */
-        uint64_t lost_events;     /* that were logged */
+        bool is_dirty;             /* what is shown is not what was loaded */
+        bool has_failed;           /* it could not be shown */
+        int64_t unavailable_since; /* cd_monotonic_us */
+        int64_t next_expire;       /* uptime of the clock */
+        bool is_pooled;            /* it was logged */
+        int64_t unwritable_since;  /* cd_monotonic_us; 0: it can be written */
+        uint64_t lost_events;      /* that were logged */
         struct cd_expiry_clock expiry;
         pthread_t thread;
         bool has_thread;
@@ -253,7 +253,7 @@ static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versio
         atomic_store(&f->asked_at, cd_monotonic_us());
         cd_status status = f->common.store->versions(f->common.store, ret, reterr);
         if (status == CD_OK)
-                atomic_store(&f->asked_at, 0); /* else once it is said to be away, so that there is no gap */
+                atomic_store(&f->asked_at, 0); /* else once it is said to be unavailable, so that there is no gap */
         return status;
 }
 
@@ -272,24 +272,24 @@ static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_er
 
 /* ---- the thread ---- */
 
-static void note_away(struct cd_store_watcher *f, const struct cd_error *err)
+static void note_unavailable(struct cd_store_watcher *f, const struct cd_error *err)
 {
         atomic_store(&f->store_fault, err->summary);
-        if (atomic_exchange(&f->store_is_away, true))
+        if (atomic_exchange(&f->store_is_unavailable, true))
                 return;
-        f->away_since = cd_monotonic_us();
-        cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_away", err);
+        f->unavailable_since = cd_monotonic_us();
+        cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_unavailable", err);
 }
 
-static void note_back(struct cd_store_watcher *f)
+static void note_recovered(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
-        if (!atomic_exchange(&f->store_is_away, false))
+        if (!atomic_exchange(&f->store_is_unavailable, false))
                 return;
         f->next_expire = 0; /* whether it can be written is found out at once */
-        cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_back");
-        cd_log_int(&event, "away_ms", (cd_monotonic_us() - f->away_since) / 1000);
+        cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_recovered");
+        cd_log_int(&event, "unavailable_ms", (cd_monotonic_us() - f->unavailable_since) / 1000);
         cd_log_end(&event);
 }
 
@@ -402,9 +402,9 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
 
         bool is_there = look(f, &now, &err) == CD_OK;
         if (is_there)
-                note_back(f);
+                note_recovered(f);
         else
-                note_away(f, &err);
+                note_unavailable(f, &err);
         atomic_store(&f->asked_at, 0);
         note_pooler(f);
         if (now >= 0 && (f->is_dirty || cd_store_watcher_keys_change_due(f->keys, now)))
@@ -414,7 +414,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
         return is_there;
 }
 
-/* Or until the end. A store that is away may return at once from its wait. */
+/* Or until the end. A store that is unavailable may return at once from its wait. */
 static void pause_for(struct cd_store_watcher *f, int64_t ms)
 {
         int64_t until = cd_monotonic_us() + ms * 1000;
@@ -484,7 +484,7 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to follow the store");
         f->options = *options;
         f->common = *options->common;
-        f->common.store_is_away = &f->store_is_away;
+        f->common.store_is_unavailable = &f->store_is_unavailable;
         f->common.store_fault = &f->store_fault;
         f->common.store_asked_at = &f->asked_at;
         pthread_mutex_init(&f->lock, NULL);

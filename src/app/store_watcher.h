@@ -1,7 +1,7 @@
 #pragma once
 /* Watches the store: one background thread that sees what this process, another one or another node changed there, and shows it to the
  * handlers, within a second. It also makes the keys that are missing, lets keys begin and end with the time, and deletes what expired.
- * While the store is away the handlers go on with what was there. Every 5 s it writes to the store, so that one that cannot be written is
+ * While the store is unavailable the handlers go on with what was there. Every 5 s it writes to the store, so that one that cannot be written is
  * known, and writes the audit events that wait for that. */
 #include "app/snapshot.h"
 #include "core/keyring.h"
@@ -33,5 +33,5 @@ cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_err
 /* Ends the thread, and writes the audit events that wait still; those that cannot be written it counts in the log. NULL is fine. */
 void cd_store_watcher_free(struct cd_store_watcher *watcher);
 
-/* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store is away. */
+/* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store is unavailable. */
 bool cd_store_watcher_step(struct cd_store_watcher *watcher);

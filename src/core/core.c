@@ -10,15 +10,15 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
 }
 
 enum {
-        /* A store that takes so long for a few numbers is away, long before its timeouts say so. */
+        /* A store that takes so long for a few numbers is unavailable, long before its timeouts say so. */
         SILENCE_US = 1500 * 1000,
 };
 
-static bool is_away(const struct cd_core *core)
+static bool is_unavailable(const struct cd_core *core)
 {
         int64_t asked_at = core->store_asked_at ? atomic_load_explicit(core->store_asked_at, memory_order_relaxed) : 0;
 
-        if (core->store_is_away && atomic_load_explicit(core->store_is_away, memory_order_relaxed))
+        if (core->store_is_unavailable && atomic_load_explicit(core->store_is_unavailable, memory_order_relaxed))
                 return true;
         return asked_at && cd_monotonic_us() - asked_at > SILENCE_US;
 }
@@ -30,10 +30,10 @@ static const char *fault_of(const struct cd_core *core)
 
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr)
 {
-        if (!is_away(core))
+        if (!is_unavailable(core))
                 return CD_OK;
         const char *fault = fault_of(core);
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, fault ? fault : "the store is away");
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, fault ? fault : "the store is unavailable");
         if (reterr)
                 reterr->retry_after = 1;
         return status;
@@ -41,7 +41,7 @@ cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr
 
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr)
 {
-        return core->login && !is_away(core) ? cd_login_check_address(core->login, address, reterr) : CD_OK;
+        return core->login && !is_unavailable(core) ? cd_login_check_address(core->login, address, reterr) : CD_OK;
 }
 
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)

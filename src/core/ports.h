@@ -14,7 +14,7 @@
  * would be written with another is CD_INVALID_REQUEST, what is looked up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event`
  * NULL: none. Two processes on one store may write at once, and neither sees half of a call of the other.
  *
- * Any call may fail with CD_UNAVAILABLE (away, full disk, read-only, damaged: the reason says which, for the log, and the summary for
+ * Any call may fail with CD_UNAVAILABLE (unreachable, full disk, read-only, damaged: the reason says which, for the log, and the summary for
  * anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
 struct cd_store;
 

@@ -127,7 +127,7 @@ static void gather(struct cd_pg_later *later)
         pause_for(later, GATHER_US, BATCH_MAX);
 }
 
-/* While the server is away the works stay where they are; at the end they get one more try. */
+/* While the server is unavailable the works stay where they are; at the end they get one more try. */
 static void *work_off(void *arg)
 {
         struct cd_pg_later *later = arg;

@@ -6,7 +6,7 @@ struct cd_pg_later;
 
 /* NULL where memory is out. The thread starts with the first work. */
 struct cd_pg_later *cd_pg_later_new(struct cd_pg_database *database);
-/* Does what waits; where the server is away, tells that it was not done. NULL is fine. */
+/* Does what waits; where the server is unavailable, tells that it was not done. NULL is fine. */
 void cd_pg_later_free(struct cd_pg_later *later);
 /* CD_UNAVAILABLE where too many wait. */
 cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_work *work, void *arg,

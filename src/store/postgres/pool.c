@@ -33,7 +33,7 @@ void cd_pg_pool_done(struct cd_pg_pool *pool)
         pthread_mutex_destroy(&pool->lock);
 }
 
-/* ---- while the server is away ---- */
+/* ---- while the server is unavailable ---- */
 
 /* Under the lock. The next try comes after twice the time of the one before. */
 static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
@@ -44,16 +44,16 @@ static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
                 pool->delay_us = LAST_DELAY_US;
         pool->retry_at_us = cd_monotonic_us() + pool->delay_us;
         /* While others of ours work or are being made, the server may have no room for one more only. */
-        pool->is_away = pool->is_away || pool->open == 0;
+        pool->is_unavailable = pool->is_unavailable || pool->open == 0;
 }
 
 static void note_success(struct cd_pg_pool *pool)
 {
-        pool->is_away = false;
+        pool->is_unavailable = false;
         pool->delay_us = pool->retry_at_us = 0;
 }
 
-static cd_status fail_away(const struct cd_pg_pool *pool, struct cd_error *reterr)
+static cd_status fail_unavailable(const struct cd_pg_pool *pool, struct cd_error *reterr)
 {
         int64_t left = pool->retry_at_us - cd_monotonic_us();
 
@@ -67,7 +67,7 @@ int64_t cd_pg_pool_pause_us(struct cd_pg_pool *pool)
 {
         pthread_mutex_lock(&pool->lock);
         int64_t left = pool->retry_at_us - cd_monotonic_us();
-        bool waits = pool->is_away && left > 0;
+        bool waits = pool->is_unavailable && left > 0;
         pthread_mutex_unlock(&pool->lock);
         return waits ? left : 0;
 }
@@ -105,7 +105,7 @@ static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
 {
         struct cd_pg_connection *c = NULL;
         struct cd_error why = { 0 };
-        bool is_probe = pool->is_away;
+        bool is_probe = pool->is_unavailable;
         unsigned epoch = pool->epoch;
 
         pool->open++;
@@ -123,7 +123,7 @@ static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
                 pool->open--;
                 note_failure(pool, &why);
         }
-        /* Whoever waits may now find out that the server is there, or away. */
+        /* Whoever waits may now find out that the server is there, or unavailable. */
         pthread_cond_broadcast(&pool->freed);
         return status;
 }
@@ -142,8 +142,8 @@ static cd_status take(struct cd_pg_pool *pool, int64_t deadline_us, struct cd_pg
                         return CD_OK;
                 if (pool->idle) /* it came back meanwhile, when nobody waited to be told */
                         continue;
-                if (pool->is_away || pool->open == 0)
-                        return fail_away(pool, reterr);
+                if (pool->is_unavailable || pool->open == 0)
+                        return fail_unavailable(pool, reterr);
                 if (pthread_cond_timedwait(&pool->freed, &pool->lock, &until) == 0)
                         continue;
                 if (cd_monotonic_us() < deadline_us)
@@ -174,9 +174,9 @@ void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *c)
 
         pthread_mutex_lock(&pool->lock);
         if (c->fault == CD_PG_SILENT && c->epoch == pool->epoch) {
-                /* The server gives up before we do, so one that says nothing is away. The next call finds out. */
+                /* The server gives up before we do, so one that says nothing is unavailable. The next call finds out. */
                 pool->epoch++;
-                pool->is_away = true;
+                pool->is_unavailable = true;
                 pool->why = c->error;
                 pool->retry_at_us = 0;
         }

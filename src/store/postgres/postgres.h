@@ -1,6 +1,6 @@
 #pragma once
 /* The PostgreSQL driver (libpq, servers of version 15 and later). Nothing in it waits without a deadline: a server that hangs costs a call
- * at most a few times the timeout, and while the server is away calls fail at once, with the seconds after which to try again. */
+ * at most a few times the timeout, and while the server is unavailable calls fail at once, with the seconds after which to try again. */
 #include "store/sql/sql.h"
 
 struct cd_postgres_options {

@@ -12,7 +12,7 @@ enum cd_pg_kind {
 /* What became of a transaction that failed. */
 enum cd_pg_fate {
         CD_PG_UNDONE,    /* nothing of it was kept */
-        CD_PG_UNREACHED, /* the same, and the server was away */
+        CD_PG_UNREACHED, /* the same, and the server was unavailable */
         CD_PG_UNKNOWN,   /* the connection broke under the commit */
 };
 

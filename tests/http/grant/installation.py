@@ -206,7 +206,7 @@ def assert_throttled(answer):
     return int(answer.header("Retry-After"))
 
 
-def assert_away(answer):
+def assert_unavailable(answer):
     assert answer.status == 503, answer
     assert int(answer.header("Retry-After")) >= 1, answer
 

@@ -3,7 +3,7 @@ import concurrent.futures
 import threading
 import time
 
-from installation import assert_away
+from installation import assert_unavailable
 
 ANA = ("ana", "ana's password")
 SLOW = {"memory": "64MB", "iterations": 6, "parallel": 1, "queue": 2}  # a few hundred milliseconds each
@@ -33,7 +33,7 @@ def test_lesson_15_a_full_queue_says_so_and_introspection_goes_on(install):
     assert len(good) >= 3, answers
     assert len(full) >= 10, "the queue has no bound"
     for answer in full:
-        assert_away(answer)
+        assert_unavailable(answer)
     assert len(slowest) >= 10
     assert sorted(slowest)[len(slowest) // 2] < 0.25, sorted(slowest)[-5:]
     assert server.grant(*ANA).status == 200

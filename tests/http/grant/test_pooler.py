@@ -32,7 +32,7 @@ def test_lesson_42_a_pooler_in_transaction_mode_works_and_is_named(install, pool
     for server in nodes:
         assert server.wait_event("pooler_detected")["level"] == "warn"
         assert server.ask("GET", "/readyz").status == 200
-        assert not server.find("store_away") and not server.find("store_not_writable")
+        assert not server.find("store_unavailable") and not server.find("store_not_writable")
 
     one, other = nodes
     token, by_form = one.token(*ANA), one.password_grant(*ANA).json()["access_token"]

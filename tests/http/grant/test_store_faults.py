@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 import services
-from installation import SQLITE, assert_away, assert_refused, soon
+from installation import SQLITE, assert_unavailable, assert_refused, soon
 from services import wait_until
 
 ANA = ("ana", "ana's password")
@@ -121,7 +121,7 @@ def test_lesson_35_with_a_full_disk_logins_go_on_and_their_events_wait(disk):
             assert server.grant(*ANA).status == 200
         becomes_unready(server, FULL)
         assert audited(home, "login.ok") == before
-        assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+        assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
         assert server.is_alive(token), "a revocation that was not acknowledged"
         assert FULL in fails(home, "user", "add", "bea", "--password-file", "-", text="bea's password")
         assert FULL in fails(home, "client", "add", "another", "--grant-type", "client_credentials")
@@ -160,10 +160,10 @@ def on_sqlite(install):
 def assert_out_of_use(server, why, file):
     """Nothing is taken from what others do not see, and nothing is acknowledged that is written to it."""
     becomes_unready(server, why)
-    event = server.wait_event("store_away")
+    event = server.wait_event("store_unavailable")
     assert str(file) in event["reason"], event
     assert str(file) not in readiness(server)[1]
-    assert_away(server.grant(*ANA))
+    assert_unavailable(server.grant(*ANA))
 
 
 def assert_comes_back(server):
@@ -178,7 +178,7 @@ def test_lesson_37_a_file_that_is_deleted_is_noticed_and_named(on_sqlite, suffix
     file = file.with_name(file.name + suffix)
     aside = file.with_name("aside")
     file.rename(aside)
-    assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+    assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
     assert_out_of_use(server, "a file of the database was deleted", file)
     assert server.is_alive(token)
     aside.rename(file)
@@ -244,7 +244,7 @@ def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_s
     token = server.password_grant(*ANA).json()["access_token"]
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert_away(server.form("/oauth/revoke", {"token": token}, "app"))
+        assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
         assert server.grant(*ANA).status == 200
         becomes_unready(server, "the database is held by another process")
         assert "held by another process" in fails(home, "user", "disable", "ana")
@@ -300,7 +300,7 @@ def test_a_database_that_may_only_be_read_is_said_so(install, own_postgres, make
     assert any("store: cannot be written: " + reason in line for line in warnings), warnings
     assert reason in fails(home, "user", "disable", "ana")
     assert late.grant(*ANA).status == 200
-    assert_away(late.form("/oauth/revoke", {"token": token}, "app"))
+    assert_unavailable(late.form("/oauth/revoke", {"token": token}, "app"))
     make_writable(connect(own_postgres))
     for server in (early, late):
         becomes_ready(server)

@@ -453,7 +453,7 @@ static cd_status is_gone(struct cd_store *store, struct cd_store_versions *ret, 
         return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
 }
 
-static void while_the_store_is_away_the_snapshot_stays_and_says_so(void **state)
+static void while_the_store_is_unavailable_the_snapshot_stays_and_says_so(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store, whole = *store;
@@ -464,7 +464,7 @@ static void while_the_store_is_away_the_snapshot_stays_and_says_so(void **state)
         store->versions = is_gone;
         assert_false(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "the store is away");
+        assert_string_equal(err.reason, "the store is unavailable");
         assert_true(is_active(f, token));
         assert_true(is_active(f, issue(f)));
         store->versions = whole.versions;
@@ -480,7 +480,7 @@ static cd_status has_gone(struct cd_store *store, struct cd_store_versions *ret,
         return CD_UNAVAILABLE;
 }
 
-static void why_the_store_is_away_is_said_in_words_for_anybody(void **state)
+static void why_the_store_is_unavailable_is_said_in_words_for_anybody(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->common.store, whole = *store;
@@ -682,8 +682,8 @@ int main(void)
                 TEST(a_token_dies_with_its_retired_key_although_it_is_remembered),
                 TEST(where_the_last_key_ended_another_one_is_made),
                 TEST(only_keys_that_sign_are_opened),
-                TEST(while_the_store_is_away_the_snapshot_stays_and_says_so),
-                TEST(why_the_store_is_away_is_said_in_words_for_anybody),
+                TEST(while_the_store_is_unavailable_the_snapshot_stays_and_says_so),
+                TEST(why_the_store_is_unavailable_is_said_in_words_for_anybody),
                 TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),

@@ -490,19 +490,19 @@ static void one_greedy_client_stops_nobodys_revocations(void **state)
         assert_status(revoke_as(f, CD_STR("app-b"), CD_STR("secret-b"), of_other.access_token, NULL), CD_OK);
 }
 
-static void while_the_store_is_away_introspection_goes_on_and_revocation_does_not(void **state)
+static void while_the_store_is_unavailable_introspection_goes_on_and_revocation_does_not(void **state)
 {
         struct fixture *f = *state;
         cd_str token = fixture_token(f);
-        atomic_bool away = true;
+        atomic_bool unavailable = true;
         struct cd_error err;
 
-        f->core.store_is_away = &away;
+        f->core.store_is_unavailable = &unavailable;
         assert_true(look(f, token).active);
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, &err), CD_UNAVAILABLE);
         assert_status(cd_core_check(&f->core, &err), CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "the store is away");
-        f->core.store_is_away = NULL;
+        assert_string_equal(err.reason, "the store is unavailable");
+        f->core.store_is_unavailable = NULL;
         assert_true(look(f, token).active);
         assert_status(cd_core_check(&f->core, &err), CD_OK);
 }
@@ -590,7 +590,7 @@ int main(void)
                 TEST(a_token_that_was_issued_in_the_future_is_inactive),
                 TEST(a_token_revoked_while_the_clock_is_wrong_stays_revoked),
                 TEST(one_greedy_client_stops_nobodys_revocations),
-                TEST(while_the_store_is_away_introspection_goes_on_and_revocation_does_not),
+                TEST(while_the_store_is_unavailable_introspection_goes_on_and_revocation_does_not),
                 TEST(lesson_1_what_cannot_be_looked_up_is_not_active),
                 TEST(threads_may_issue_and_introspect_at_once),
         };

@@ -149,16 +149,16 @@ static void only_a_good_client_wants_a_password_hashed(void **state)
         assert_false(cd_token_wants_login(&f->core, &ask));
 }
 
-static void while_the_store_is_away_nobody_logs_in(void **state)
+static void while_the_store_is_unavailable_nobody_logs_in(void **state)
 {
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "right");
-        atomic_bool away = true;
+        atomic_bool unavailable = true;
 
         f->core.accepts_any_user = false;
-        f->core.store_is_away = &away;
+        f->core.store_is_unavailable = &unavailable;
         fixture_add_user(f, "ana", "right", NULL);
-        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is away");
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is unavailable");
 }
 
 static void lesson_21_the_password_grant_is_off_unless_given(void **state)
@@ -278,7 +278,7 @@ int main(void)
                 TEST(the_password_grant_takes_the_users_of_the_store),
                 TEST(lesson_14_lockout_holds_at_the_token_endpoint),
                 TEST(only_a_good_client_wants_a_password_hashed),
-                TEST(while_the_store_is_away_nobody_logs_in),
+                TEST(while_the_store_is_unavailable_nobody_logs_in),
                 TEST(lesson_21_the_password_grant_is_off_unless_given),
                 TEST(an_unknown_grant_is_refused),
                 TEST(unknown_client_and_wrong_secret_look_the_same),

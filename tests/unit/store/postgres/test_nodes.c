@@ -223,7 +223,7 @@ static void a_change_reaches_the_other_node_while_its_listening_breaks_again_and
         assert_true(slowest < WITHIN_MS);
 }
 
-static void waiting_for_a_server_that_is_away_is_no_busy_loop(void **state)
+static void waiting_for_a_server_that_is_unavailable_is_no_busy_loop(void **state)
 {
         struct fixture *f = *state;
         struct cd_store_versions versions;
@@ -358,7 +358,7 @@ int main(void)
                 TEST(a_change_reaches_the_other_node_by_notification),
                 TEST(a_change_reaches_the_other_node_where_notifications_are_lost),
                 TEST(a_change_reaches_the_other_node_while_its_listening_breaks_again_and_again),
-                TEST(waiting_for_a_server_that_is_away_is_no_busy_loop),
+                TEST(waiting_for_a_server_that_is_unavailable_is_no_busy_loop),
                 TEST(waking_ends_the_wait_and_a_wake_before_it_counts),
                 cmocka_unit_test_setup_teardown(nodes_that_start_together_migrate_once, set_up_empty, tear_down),
                 cmocka_unit_test_setup_teardown(the_schema_of_a_later_version_is_refused, set_up_empty, tear_down),

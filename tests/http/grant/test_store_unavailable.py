@@ -1,10 +1,10 @@
-"""PostgreSQL is away: what needs it says so, and what does not goes on. Then two servers on one store."""
+"""PostgreSQL is unavailable: what needs it says so, and what does not goes on. Then two servers on one store."""
 import json
 import time
 
 import pytest
 
-from installation import AUDIENCE, assert_away, assert_refused, kid_of, soon
+from installation import AUDIENCE, assert_unavailable, assert_refused, kid_of, soon
 from services import wait_until
 
 ANA = ("ana", "ana's password")
@@ -37,10 +37,10 @@ def test_what_needs_no_store_goes_on_without_it(on_postgres):
     assert status_of(server, "/readyz") == 200
     postgres.run("kill")
     assert_goes_on(server, token)
-    assert_away(server.grant(*ANA))
-    assert_away(server.grant("nobody", "a guess"))
-    assert_away(server.password_grant(*ANA))
-    assert_away(server.form("/oauth/revoke", {"token": by_form}, "app"))
+    assert_unavailable(server.grant(*ANA))
+    assert_unavailable(server.grant("nobody", "a guess"))
+    assert_unavailable(server.password_grant(*ANA))
+    assert_unavailable(server.form("/oauth/revoke", {"token": by_form}, "app"))
     assert server.is_alive(by_form), "a revocation that was not acknowledged"
     wait_until(lambda: status_of(server, "/readyz") == 503, "readyz to say so", 10)
     assert_goes_on(server, token)
@@ -59,7 +59,7 @@ def test_a_store_that_hangs_holds_nobody_for_long(on_postgres):
     postgres.run("signal", "STOP")
     try:
         start = time.monotonic()
-        assert_away(server.grant(*ANA))
+        assert_unavailable(server.grant(*ANA))
         assert time.monotonic() - start < 20
         start = time.monotonic()
         assert_goes_on(server, token)
@@ -80,7 +80,7 @@ def test_a_store_that_hangs_is_found_without_a_login(on_postgres):
         assert time.monotonic() - start < 4
         assert_goes_on(server, token)
         start = time.monotonic()
-        assert_away(server.grant(*ANA))
+        assert_unavailable(server.grant(*ANA))
         assert time.monotonic() - start < 1
     finally:
         postgres.run("signal", "CONT")

@@ -1,4 +1,4 @@
-/* The server that is away, hangs, has no room, or refuses. */
+/* The server that is unavailable, hangs, has no room, or refuses. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -162,7 +162,7 @@ static void what_was_acknowledged_survives_kill_9_of_the_server_under_load(void 
         driver->free(driver);
 }
 
-static void while_the_server_is_away_calls_fail_at_once_and_say_when_to_come_back(void **state)
+static void while_the_server_is_unavailable_calls_fail_at_once_and_say_when_to_come_back(void **state)
 {
         struct cd_sql_driver *driver = open_driver(server_url(), 4, 5000);
         struct cd_error error;
@@ -454,7 +454,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_acknowledged_survives_kill_9_of_the_server_under_load),
-                cmocka_unit_test(while_the_server_is_away_calls_fail_at_once_and_say_when_to_come_back),
+                cmocka_unit_test(while_the_server_is_unavailable_calls_fail_at_once_and_say_when_to_come_back),
                 cmocka_unit_test(a_server_that_hangs_costs_no_more_than_the_timeouts),
                 cmocka_unit_test(a_network_that_loses_everything_is_bounded_and_recovers),
                 cmocka_unit_test(a_server_that_accepts_and_never_speaks_is_given_up),
@@ -468,5 +468,5 @@ int main(void)
                 cmocka_unit_test(a_database_that_is_not_utf_8_is_refused),
         };
 
-        return cmocka_run_group_tests_name("postgres: away", tests, NULL, NULL);
+        return cmocka_run_group_tests_name("postgres: unavailable", tests, NULL, NULL);
 }
