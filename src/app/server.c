@@ -14,7 +14,7 @@ enum {
         /* Revoked tokens that have not expired; one costs about 150 bytes. */
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
-        MEMO_SLOTS = 1 << 16,
+        TOKEN_CACHE_SLOTS = 1 << 16,
 };
 
 struct server {
@@ -100,14 +100,14 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
                 .client_id = config->grant.client_id,
                 .lifetime = config->grant.lifetime / 1000,
         };
-        core->memo = cd_token_memo_new(MEMO_SLOTS);
+        core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
         core->store = server->backing.store;
         core->login = &server->login;
         core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
         core->clock = &cd_clock_system;
         core->random = &cd_random_system;
-        if (!core->memo || !core->revoked)
+        if (!core->token_cache || !core->revoked)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the tokens");
         return CD_OK;
 }
@@ -141,7 +141,7 @@ static void finish(void *app)
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
         cd_revoked_free(server->common.revoked);
-        cd_token_memo_free(server->common.memo);
+        cd_token_cache_free(server->common.token_cache);
         cd_lockout_free(server->login.lockout);
         cd_password_budget_free(server->login.budget);
         cd_jwk_unref(server->fixed);

@@ -1,6 +1,6 @@
 #pragma once
 /* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one takes its place. What changes
- * under it (memo, revocations, store, lockout) is thread-safe by itself. */
+ * under it (token cache, revocations, store, lockout) is thread-safe by itself. */
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -8,7 +8,7 @@
 #include "core/login.h"
 #include "core/ports.h"
 #include "core/revoked.h"
-#include "core/token_memo.h"
+#include "core/token_cache.h"
 #include "crypto/jwk.h"
 #include "crypto/random.h"
 
@@ -31,7 +31,7 @@ struct cd_core {
         const struct cd_jwk *by_alg[CD_ALG_COUNT]; /* for the others; NULL where no client has that alg */
         const struct cd_jwks *keys;                /* what verifies; has the signing keys' public parts too */
         const struct cd_clients *clients;
-        struct cd_token_memo *memo; /* tokens whose signature this process made or checked before */
+        struct cd_token_cache *token_cache; /* tokens whose signature this process made or checked before */
         struct cd_revoked *revoked;
         struct cd_store *store;                  /* where revocations and users are */
         const atomic_bool *store_is_unavailable; /* said by whoever watches the store; NULL: it never is */

@@ -22,7 +22,7 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
         if (status != CD_OK)
                 return status;
         if (cd_token_digest(*ret, &digest) == CD_OK)
-                cd_token_memo_add(core->memo, &digest);
+                cd_token_cache_add(core->token_cache, &digest);
         return CD_OK;
 }
 

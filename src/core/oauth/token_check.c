@@ -18,12 +18,12 @@ cd_status cd_token_check(const struct cd_core *core, struct cd_arena *arena, cd_
                 return status;
         if (cd_token_digest(token, &digest) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to look at a token");
-        if (cd_token_memo_has(core->memo, &digest)) {
+        if (cd_token_cache_has(core->token_cache, &digest)) {
                 status = cd_jwt_decode(arena, core->keys, token, &expect, &claims, reterr);
         } else {
                 status = cd_jwt_verify(arena, core->keys, token, &expect, &claims, reterr);
                 if (status == CD_OK)
-                        cd_token_memo_add(core->memo, &digest);
+                        cd_token_cache_add(core->token_cache, &digest);
         }
         if (status != CD_OK)
                 return status;

@@ -69,7 +69,7 @@ static int set_up(void **state)
         f.common = (struct cd_core){
                 .issuer = CD_STR("https://auth.example"),
                 .token_lifetime = 300,
-                .memo = cd_token_memo_new(64),
+                .token_cache = cd_token_cache_new(64),
                 .revoked = cd_revoked_new(100),
                 .store = new_memory_store(),
                 .clock = &f.clock.port,
@@ -98,7 +98,7 @@ static int tear_down(void **state)
         cd_shared_free(f->options.shared);
         f->common.store->free(f->common.store);
         cd_revoked_free(f->common.revoked);
-        cd_token_memo_free(f->common.memo);
+        cd_token_cache_free(f->common.token_cache);
         cd_master_key_free(f->master);
         cd_arena_done(&f->arena);
         return 0;
@@ -394,7 +394,7 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
         assert_int_equal(core(f)->keys->count, 1);
 }
 
-/* Its digest is in the memo: that must not help it. */
+/* Its digest is in the verified-token cache: that must not help it. */
 static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **state)
 {
         struct fixture *f = *state;

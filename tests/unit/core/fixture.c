@@ -61,7 +61,7 @@ int fixture_set_up(void **state)
                 .signing_key = f->key,
                 .keys = &f->keys,
                 .clients = f->clients,
-                .memo = cd_token_memo_new(64),
+                .token_cache = cd_token_cache_new(64),
                 .revoked = cd_revoked_new(8),
                 .store = new_memory_store(),
                 .login = &f->login,
@@ -91,7 +91,7 @@ int fixture_tear_down(void **state)
         f->core.store->free(f->core.store);
         cd_lockout_free(f->login.lockout);
         cd_revoked_free(f->core.revoked);
-        cd_token_memo_free(f->core.memo);
+        cd_token_cache_free(f->core.token_cache);
         cd_clients_free(f->clients);
         cd_jwks_done(&f->keys);
         cd_jwk_unref(f->key);

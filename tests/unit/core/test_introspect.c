@@ -48,8 +48,8 @@ static void a_token_is_active_also_for_a_process_that_never_saw_it(void **state)
         struct fixture *f = *state;
         cd_str token = fixture_token(f);
 
-        cd_token_memo_free(f->core.memo);
-        f->core.memo = cd_token_memo_new(64);
+        cd_token_cache_free(f->core.token_cache);
+        f->core.token_cache = cd_token_cache_new(64);
         assert_true(look(f, token).active);
         assert_true(look(f, token).active);
 }
@@ -100,7 +100,7 @@ static void garbage_is_inactive(void **state)
         assert_inactive(f, cd_str_of(long_text, sizeof(long_text)), "token is too long");
 }
 
-/* The memo knows a token by all its bytes: one that differs in its signature alone is judged by that signature (LESSONS
+/* The verified-token cache knows a token by all its bytes: one that differs in its signature alone is judged by that signature (LESSONS
  * 17). */
 static void lesson_17_a_changed_signature_is_not_recognised(void **state)
 {
@@ -130,8 +130,8 @@ static void a_token_of_a_foreign_key_is_inactive(void **state)
         f->core.signing_key = foreign;
         cd_str token = fixture_token(f);
         f->core.signing_key = own;
-        cd_token_memo_free(f->core.memo);
-        f->core.memo = cd_token_memo_new(64);
+        cd_token_cache_free(f->core.token_cache);
+        f->core.token_cache = cd_token_cache_new(64);
         assert_false(look(f, token).active);
         cd_jwk_unref(foreign);
 }
@@ -211,7 +211,7 @@ static void a_revocation_is_in_the_store_when_it_is_answered(void **state)
 }
 
 /* The digest of the token is remembered, but what it was signed with is not valid any more. */
-static void the_memo_does_not_outlive_a_key(void **state)
+static void the_token_cache_does_not_outlive_a_key(void **state)
 {
         struct fixture *f = *state;
         cd_str token = fixture_token(f);
@@ -519,7 +519,7 @@ static void lesson_1_what_cannot_be_looked_up_is_not_active(void **state)
         assert_string_equal(err.reason, "revocations cannot be read");
 }
 
-/* Loops of one process share memo and revocations: run under the thread sanitizer. */
+/* Loops of one process share the verified-token cache and the revocations: run under the thread sanitizer. */
 static void *issue_and_look(void *arg)
 {
         struct fixture *f = arg;
@@ -578,7 +578,7 @@ int main(void)
                 TEST(a_revocation_that_cannot_be_kept_is_an_error),
                 TEST(a_revocation_that_the_store_refuses_changes_nothing),
                 TEST(a_revocation_is_in_the_store_when_it_is_answered),
-                TEST(the_memo_does_not_outlive_a_key),
+                TEST(the_token_cache_does_not_outlive_a_key),
                 TEST(a_token_of_a_client_that_was_removed_is_inactive),
                 TEST(a_token_of_another_client_of_that_id_is_inactive),
                 TEST(a_token_without_generations_is_of_the_first),

@@ -7,18 +7,18 @@
 #include "base/status.h"
 #include "crypto/mac.h"
 
-struct cd_token_memo;
+struct cd_token_cache;
 
 /* Room for `slots` tokens, rounded up to a power of two; 32 bytes each, touched only as they fill. NULL where memory is
  * out. */
-struct cd_token_memo *cd_token_memo_new(size_t slots);
-void cd_token_memo_free(struct cd_token_memo *memo); /* NULL is fine */
+struct cd_token_cache *cd_token_cache_new(size_t slots);
+void cd_token_cache_free(struct cd_token_cache *cache); /* NULL is fine */
 
-/* A token's place in the memo: the SHA-256 of its compact form. */
+/* A token's key in the cache: the SHA-256 of its compact form. */
 struct cd_token_digest {
         unsigned char bytes[CD_SHA256_SIZE];
 };
 
 cd_status cd_token_digest(cd_str token, struct cd_token_digest *ret);
-void cd_token_memo_add(struct cd_token_memo *memo, const struct cd_token_digest *digest);
-bool cd_token_memo_has(struct cd_token_memo *memo, const struct cd_token_digest *digest);
+void cd_token_cache_add(struct cd_token_cache *cache, const struct cd_token_digest *digest);
+bool cd_token_cache_has(struct cd_token_cache *cache, const struct cd_token_digest *digest);

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "core/token_memo.h"
+#include "core/token_cache.h"
 #include "support/check.h"
 
 static struct cd_token_digest digest_of(const char *text)
@@ -13,34 +13,34 @@ static struct cd_token_digest digest_of(const char *text)
 
 static void it_has_what_was_added_and_nothing_else(void **state)
 {
-        struct cd_token_memo *memo = cd_token_memo_new(1024);
+        struct cd_token_cache *cache = cd_token_cache_new(1024);
         struct cd_token_digest a = digest_of("a"), b = digest_of("b");
 
         (void)state;
-        assert_false(cd_token_memo_has(memo, &a));
-        cd_token_memo_add(memo, &a);
-        cd_token_memo_add(memo, &a);
-        assert_true(cd_token_memo_has(memo, &a));
-        assert_false(cd_token_memo_has(memo, &b));
-        cd_token_memo_free(memo);
+        assert_false(cd_token_cache_has(cache, &a));
+        cd_token_cache_add(cache, &a);
+        cd_token_cache_add(cache, &a);
+        assert_true(cd_token_cache_has(cache, &a));
+        assert_false(cd_token_cache_has(cache, &b));
+        cd_token_cache_free(cache);
 }
 
 static void lesson_22_when_full_the_oldest_goes(void **state)
 {
-        struct cd_token_memo *memo = cd_token_memo_new(4); /* one bucket */
+        struct cd_token_cache *cache = cd_token_cache_new(4); /* one bucket */
         char name[8];
 
         (void)state;
         for (int i = 0; i < 5; i++) {
                 snprintf(name, sizeof(name), "%d", i);
                 struct cd_token_digest digest = digest_of(name);
-                cd_token_memo_add(memo, &digest);
+                cd_token_cache_add(cache, &digest);
         }
         struct cd_token_digest first = digest_of("0"), second = digest_of("1"), last = digest_of("4");
-        assert_false(cd_token_memo_has(memo, &first));
-        assert_true(cd_token_memo_has(memo, &second));
-        assert_true(cd_token_memo_has(memo, &last));
-        cd_token_memo_free(memo);
+        assert_false(cd_token_cache_has(cache, &first));
+        assert_true(cd_token_cache_has(cache, &second));
+        assert_true(cd_token_cache_has(cache, &last));
+        cd_token_cache_free(cache);
 }
 
 int main(void)

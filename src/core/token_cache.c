@@ -1,4 +1,4 @@
-#include "core/token_memo.h"
+#include "core/token_cache.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,40 +13,40 @@ struct bucket {
         struct cd_token_digest digest[WAYS]; /* newest first; all zero: empty */
 };
 
-struct cd_token_memo {
+struct cd_token_cache {
         size_t mask; /* buckets - 1 */
         pthread_mutex_t lock[STRIPES];
         struct bucket *bucket;
 };
 
-struct cd_token_memo *cd_token_memo_new(size_t slots)
+struct cd_token_cache *cd_token_cache_new(size_t slots)
 {
         size_t buckets = 1;
 
         while (buckets * WAYS < slots)
                 buckets *= 2;
-        struct cd_token_memo *memo = calloc(1, sizeof(*memo));
-        if (!memo)
+        struct cd_token_cache *cache = calloc(1, sizeof(*cache));
+        if (!cache)
                 return NULL;
-        memo->mask = buckets - 1;
-        memo->bucket = calloc(buckets, sizeof(*memo->bucket));
-        if (!memo->bucket) {
-                free(memo);
+        cache->mask = buckets - 1;
+        cache->bucket = calloc(buckets, sizeof(*cache->bucket));
+        if (!cache->bucket) {
+                free(cache);
                 return NULL;
         }
         for (size_t i = 0; i < STRIPES; i++)
-                pthread_mutex_init(&memo->lock[i], NULL);
-        return memo;
+                pthread_mutex_init(&cache->lock[i], NULL);
+        return cache;
 }
 
-void cd_token_memo_free(struct cd_token_memo *memo)
+void cd_token_cache_free(struct cd_token_cache *cache)
 {
-        if (!memo)
+        if (!cache)
                 return;
         for (size_t i = 0; i < STRIPES; i++)
-                pthread_mutex_destroy(&memo->lock[i]);
-        free(memo->bucket);
-        free(memo);
+                pthread_mutex_destroy(&cache->lock[i]);
+        free(cache->bucket);
+        free(cache);
 }
 
 cd_status cd_token_digest(cd_str token, struct cd_token_digest *ret)
@@ -54,12 +54,12 @@ cd_status cd_token_digest(cd_str token, struct cd_token_digest *ret)
         return cd_sha256(token, ret->bytes);
 }
 
-static size_t bucket_of(const struct cd_token_memo *memo, const struct cd_token_digest *digest)
+static size_t bucket_of(const struct cd_token_cache *cache, const struct cd_token_digest *digest)
 {
         size_t head;
 
         memcpy(&head, digest->bytes, sizeof(head));
-        return head & memo->mask;
+        return head & cache->mask;
 }
 
 static bool bucket_has(const struct bucket *bucket, const struct cd_token_digest *digest)
@@ -70,25 +70,25 @@ static bool bucket_has(const struct bucket *bucket, const struct cd_token_digest
         return false;
 }
 
-void cd_token_memo_add(struct cd_token_memo *memo, const struct cd_token_digest *digest)
+void cd_token_cache_add(struct cd_token_cache *cache, const struct cd_token_digest *digest)
 {
-        size_t at = bucket_of(memo, digest);
-        struct bucket *bucket = &memo->bucket[at];
+        size_t at = bucket_of(cache, digest);
+        struct bucket *bucket = &cache->bucket[at];
 
-        pthread_mutex_lock(&memo->lock[at % STRIPES]);
+        pthread_mutex_lock(&cache->lock[at % STRIPES]);
         if (!bucket_has(bucket, digest)) {
                 memmove(&bucket->digest[1], &bucket->digest[0], (WAYS - 1) * sizeof(*digest));
                 bucket->digest[0] = *digest;
         }
-        pthread_mutex_unlock(&memo->lock[at % STRIPES]);
+        pthread_mutex_unlock(&cache->lock[at % STRIPES]);
 }
 
-bool cd_token_memo_has(struct cd_token_memo *memo, const struct cd_token_digest *digest)
+bool cd_token_cache_has(struct cd_token_cache *cache, const struct cd_token_digest *digest)
 {
-        size_t at = bucket_of(memo, digest);
+        size_t at = bucket_of(cache, digest);
 
-        pthread_mutex_lock(&memo->lock[at % STRIPES]);
-        bool has = bucket_has(&memo->bucket[at], digest);
-        pthread_mutex_unlock(&memo->lock[at % STRIPES]);
+        pthread_mutex_lock(&cache->lock[at % STRIPES]);
+        bool has = bucket_has(&cache->bucket[at], digest);
+        pthread_mutex_unlock(&cache->lock[at % STRIPES]);
         return has;
 }
