@@ -28,7 +28,7 @@ struct cd_store_watcher {
         cd_core_fault store_fault;
         _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
         struct cd_store_versions seen; /* of what is shown */
-        int64_t last_revocation;       /* the seq up to which all are in the mirror */
+        int64_t last_revocation;       /* the seq up to which all are in the cache */
         struct cd_store_watcher_keys *keys;
         struct cd_arena client_arena; /* what client_specs point to */
         struct cd_client_spec *client_specs;
@@ -141,7 +141,7 @@ static cd_status load_clients(struct cd_store_watcher *f, struct cd_error *reter
 
 /* ---- revocations ---- */
 
-static cd_status mirror(struct cd_store_watcher *f, const struct cd_revocation_list *list)
+static cd_status cache_revocations(struct cd_store_watcher *f, const struct cd_revocation_list *list)
 {
         for (size_t i = 0; i < list->count; i++) {
                 if (cd_revoked_add(f->common.revoked, &list->items[i]) != CD_OK)
@@ -151,7 +151,7 @@ static cd_status mirror(struct cd_store_watcher *f, const struct cd_revocation_l
         return CD_OK;
 }
 
-/* Until all are in the mirror, nothing counts as not revoked. */
+/* Until all are in the cache, nothing counts as not revoked. */
 static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         struct cd_store *store = f->common.store;
@@ -163,7 +163,7 @@ static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *r
         do {
                 cd_arena_reset(&arena);
                 status = store->revocations->list(store, &arena, f->last_revocation, PAGE, &list, reterr);
-                if (status == CD_OK && mirror(f, &list) != CD_OK) {
+                if (status == CD_OK && cache_revocations(f, &list) != CD_OK) {
                         cd_revoked_set_complete(f->common.revoked, false);
                         status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the revocations");
                 }

@@ -1,5 +1,5 @@
 #pragma once
-/* What is revoked, in memory: the mirror of the store that introspection looks at. Thread-safe; a look while nothing is revoked takes
+/* What is revoked, in memory: the cache of the store that introspection looks at. Thread-safe; a look while nothing is revoked takes
  * no lock. Adding is the business of whoever wrote to the store, and of the one who follows it. */
 #include "core/ports.h"
 
@@ -19,7 +19,7 @@ cd_status cd_revoked_add(struct cd_revoked *revoked, const struct cd_revocation 
 void cd_revoked_set_complete(struct cd_revoked *revoked, bool is_complete);
 
 /* Whether the token of that jti has ended, or all of its user's of that generation. `user` empty: it is no user's.
- * CD_UNAVAILABLE while the mirror is not complete: counts as revoked. */
+ * CD_UNAVAILABLE while the cache is not complete: counts as revoked. */
 cd_status cd_revoked_find(struct cd_revoked *revoked, cd_str jti, cd_str user, int64_t generation, bool *ret);
 /* Looks at up to `steps` entries and drops those that are over. */
 void cd_revoked_sweep(struct cd_revoked *revoked, cd_time now, size_t steps);

@@ -174,7 +174,7 @@ static void lesson_22_what_is_over_goes_in_small_steps(void **state)
         cd_revoked_free(r);
 }
 
-static void lesson_1_an_incomplete_mirror_answers_nothing(void **state)
+static void lesson_1_an_incomplete_cache_answers_nothing(void **state)
 {
         struct cd_revoked *r = fresh(16);
         bool has_it = false;
@@ -232,7 +232,7 @@ int main(void)
                 cmocka_unit_test(users_take_no_room_of_the_clients),
                 cmocka_unit_test(none_is_dropped_to_make_room),
                 cmocka_unit_test(lesson_22_what_is_over_goes_in_small_steps),
-                cmocka_unit_test(lesson_1_an_incomplete_mirror_answers_nothing),
+                cmocka_unit_test(lesson_1_an_incomplete_cache_answers_nothing),
                 cmocka_unit_test(threads_may_add_and_find_at_once),
         };
 
