@@ -3,7 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include "app/backing.h"
+#include "app/storage.h"
 #include "app/server.h"
 
 enum {
@@ -53,12 +53,12 @@ static cd_status explain(struct cd_admin *admin, const struct cd_error *why, str
 
 static cd_status open_all(const struct cd_admin_options *options, struct cd_admin *admin, struct cd_error *reterr)
 {
-        const struct cd_backing_options how = {
+        const struct cd_storage_options how = {
                 .file_name = cd_str_from_c(options->config_path),
                 .may_create = options->may_create,
                 .must_be_current = options->must_be_current,
         };
-        struct cd_backing backing;
+        struct cd_storage storage;
         struct cd_error why = { 0 };
 
         cd_status status = load(options, admin, reterr);
@@ -67,12 +67,12 @@ static cd_status open_all(const struct cd_admin_options *options, struct cd_admi
         admin->actor = name_actor(&admin->arena);
         if (!admin->actor.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
-        if (cd_backing_open(&admin->config, &admin->arena, &how, &backing, &why) != CD_OK)
+        if (cd_storage_open(&admin->config, &admin->arena, &how, &storage, &why) != CD_OK)
                 return explain(admin, &why, reterr);
-        admin->store = backing.store;
-        admin->master = backing.master;
-        admin->schema_from = backing.schema_from;
-        admin->schema_to = backing.schema_to;
+        admin->store = storage.store;
+        admin->master = storage.master;
+        admin->schema_from = storage.schema_from;
+        admin->schema_to = storage.schema_to;
         return CD_OK;
 }
 

@@ -1,5 +1,5 @@
 /* What the configuration's table cannot say, each finding with its setting and a fix. */
-#include "app/backing.h"
+#include "app/storage.h"
 #include "base/map.h"
 #include "core/client.h"
 #include "core/oauth/scope.h"
@@ -13,7 +13,7 @@
 
 enum {
         SCOPES_MAX = 32 * 1024, /* bytes of all scopes in the metadata: half of the document */
-        SECRET_MIN = 16, /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
+        SECRET_MIN = 16,        /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
 };
 
 static bool contains(struct cd_strs list, cd_str item)

@@ -1,6 +1,6 @@
 #include "app/server.h"
 
-#include "app/backing.h"
+#include "app/storage.h"
 #include "app/config.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -19,7 +19,7 @@ enum {
 
 struct server {
         struct cd_web_app app; /* first, so that one pointer is both */
-        struct cd_backing backing;
+        struct cd_storage storage;
         struct cd_password_cost cost;
         struct cd_login login;
         struct cd_core common; /* what every snapshot has */
@@ -38,7 +38,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
 
         for (size_t i = 0; i < config->clients.count && status == CD_OK; i++) {
                 unsigned char *mac = cd_arena_alloc(arena, CD_CLIENT_SECRET_MAC_SIZE);
-                status = mac ? cd_client_secret_mac(server->backing.master, from[i].secret, mac, reterr)
+                status = mac ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
                              : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
                 specs[i] = (struct cd_client_spec){
                         .id = from[i].id,
@@ -77,7 +77,7 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
                 .iterations = config->password_hashing.iterations,
         };
         server->login = (struct cd_login){
-                .store = server->backing.store,
+                .store = server->storage.store,
                 .cost = &server->cost,
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
@@ -102,7 +102,7 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         };
         core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
-        core->store = server->backing.store;
+        core->store = server->storage.store;
         core->login = &server->login;
         core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
         core->clock = &cd_clock_system;
@@ -122,7 +122,7 @@ static cd_status make_store_watcher(struct server *server, const struct cd_servi
                 .clients = clients,
                 .client_count = config->clients.count,
                 .mac_key = cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)),
-                .master = server->backing.master,
+                .master = server->storage.master,
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
                 .audit_keep = config->audit_keep / 1000,
@@ -145,7 +145,7 @@ static void finish(void *app)
         cd_lockout_free(server->login.lockout);
         cd_password_budget_free(server->login.budget);
         cd_jwk_unref(server->fixed);
-        cd_backing_close(&server->backing);
+        cd_storage_close(&server->storage);
         cd_wipe(server->mac_key, sizeof(server->mac_key));
 }
 
@@ -160,24 +160,24 @@ static void wipe_secrets(struct cd_config *config)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
-static cd_status open_backing(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+static cd_status open_storage(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
-        const struct cd_backing_options options = { .file_name = start->config_path, .may_create = true };
+        const struct cd_storage_options options = { .file_name = start->config_path, .may_create = true };
         struct cd_log_event event;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_backing_open(config, start->arena, &options, &server->backing, &err);
+        cd_status status = cd_storage_open(config, start->arena, &options, &server->storage, &err);
         if (status != CD_OK)
                 return cd_failf(reterr, status, cd_str_from_c(err.field[0] ? err.field : "store"), "%s", err.reason);
-        if (cd_master_key_derive(server->backing.master, CD_STR("client-secret"), server->mac_key) != CD_OK)
+        if (cd_master_key_derive(server->storage.master, CD_STR("client-secret"), server->mac_key) != CD_OK)
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
         cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
-        cd_log_str(&event, "store", server->backing.shown);
-        cd_log_int(&event, "schema_from", server->backing.schema_from);
-        cd_log_int(&event, "schema_to", server->backing.schema_to);
+        cd_log_str(&event, "store", server->storage.shown);
+        cd_log_int(&event, "schema_from", server->storage.schema_from);
+        cd_log_int(&event, "schema_to", server->storage.schema_to);
         cd_log_end(&event);
         return CD_OK;
 }
@@ -194,7 +194,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (config->signing_key.len)
                 status = cd_jwk_from_pem(config->signing_key, &server->fixed, reterr);
         if (status == CD_OK)
-                status = open_backing(server, start, reterr);
+                status = open_storage(server, start, reterr);
         if (status == CD_OK)
                 status = make_clients(server, config, start->arena, &clients, reterr);
         if (status == CD_OK)

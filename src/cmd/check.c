@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/backing.h"
+#include "app/storage.h"
 #include "app/server.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
@@ -60,7 +60,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         cd_report_init(&report, arena, cd_str_from_c(path));
         cd_status status = cd_service_prove(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
-                cd_backing_check(&config, &report);
+                cd_storage_check(&config, &report);
                 check_addresses(&config.service, &report);
                 status = cd_report_status(&report, &err);
         }

@@ -4,7 +4,7 @@
 #include "core/keyring.h"
 #include "store/store.h"
 
-struct cd_backing {
+struct cd_storage {
         struct cd_store *store;
         struct cd_master_key *master; /* without a durable store one is made up, for the process alone */
         int schema_from, schema_to;   /* see store/store.h */
@@ -14,17 +14,17 @@ struct cd_backing {
 /* Whether anything outlives the process. */
 bool cd_config_is_durable(const struct cd_config *config);
 
-struct cd_backing_options {
+struct cd_storage_options {
         cd_str file_name;     /* of the configuration: what a relative path in it is relative to */
         bool may_create;      /* see store/store.h */
         bool must_be_current; /* see store/store.h */
 };
 
 /* Opens the store, migrating it where needed, and proves that the master key is the store's own. Errors name the setting: "store" or
- * "master_key". *ret lives until cd_backing_close; its `shown` in the arena. */
-cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena,
-                          const struct cd_backing_options *options, struct cd_backing *ret, struct cd_error *reterr);
-void cd_backing_close(struct cd_backing *backing);
+ * "master_key". *ret lives until cd_storage_close; its `shown` in the arena. */
+cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena,
+                          const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr);
+void cd_storage_close(struct cd_storage *storage);
 
 /* For `cardea check`: whether the store opens, has the schema of this program and secrets of this master key. Findings name the setting. */
-void cd_backing_check(const struct cd_config *config, struct cd_report *report);
+void cd_storage_check(const struct cd_config *config, struct cd_report *report);

@@ -1,4 +1,4 @@
-#include "app/backing.h"
+#include "app/storage.h"
 
 #include "base/secret.h"
 
@@ -34,8 +34,8 @@ static cd_status open_master(const struct cd_config *config, struct cd_master_ke
         return status;
 }
 
-static cd_status open_store(const struct cd_config *config, const struct cd_backing_options *options,
-                            struct cd_backing *backing, struct cd_error *reterr)
+static cd_status open_store(const struct cd_config *config, const struct cd_storage_options *options,
+                            struct cd_storage *storage, struct cd_error *reterr)
 {
         const struct cd_store_options how = {
                 .url = config->store.len ? config->store : CD_STR("memory:"),
@@ -48,39 +48,39 @@ static cd_status open_store(const struct cd_config *config, const struct cd_back
         cd_status status = cd_store_open(&how, &opened, reterr);
         if (status != CD_OK)
                 return status;
-        backing->store = opened.store;
-        backing->schema_from = opened.schema_from;
-        backing->schema_to = opened.schema_to;
+        storage->store = opened.store;
+        storage->schema_from = opened.schema_from;
+        storage->schema_to = opened.schema_to;
         return CD_OK;
 }
 
-cd_status cd_backing_open(const struct cd_config *config, struct cd_arena *arena,
-                          const struct cd_backing_options *options, struct cd_backing *ret, struct cd_error *reterr)
+cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena,
+                          const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr)
 {
-        struct cd_backing backing = { 0 };
+        struct cd_storage storage = { 0 };
 
-        backing.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
-        cd_status status = open_master(config, &backing.master, reterr);
+        storage.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
+        cd_status status = open_master(config, &storage.master, reterr);
         if (status == CD_OK)
-                status = open_store(config, options, &backing, reterr);
+                status = open_store(config, options, &storage, reterr);
         if (status == CD_OK) {
-                const struct cd_keyring ring = { .store = backing.store, .master = backing.master };
+                const struct cd_keyring ring = { .store = storage.store, .master = storage.master };
                 status = cd_keyring_check_master(&ring, reterr);
         }
         if (status != CD_OK) {
-                cd_backing_close(&backing);
+                cd_storage_close(&storage);
                 return status;
         }
-        *ret = backing;
+        *ret = storage;
         return CD_OK;
 }
 
-void cd_backing_close(struct cd_backing *backing)
+void cd_storage_close(struct cd_storage *storage)
 {
-        if (backing->store)
-                backing->store->free(backing->store);
-        cd_master_key_free(backing->master);
-        *backing = (struct cd_backing){ 0 };
+        if (storage->store)
+                storage->store->free(storage->store);
+        cd_master_key_free(storage->master);
+        *storage = (struct cd_storage){ 0 };
 }
 
 static void check_writable(struct cd_store *store, struct cd_report *report)
@@ -95,21 +95,21 @@ static void check_writable(struct cd_store *store, struct cd_report *report)
                         "cannot be written: %s", err.reason);
 }
 
-void cd_backing_check(const struct cd_config *config, struct cd_report *report)
+void cd_storage_check(const struct cd_config *config, struct cd_report *report)
 {
-        const struct cd_backing_options options = { .file_name = report->file_name, .must_be_current = true };
-        struct cd_backing backing;
+        const struct cd_storage_options options = { .file_name = report->file_name, .must_be_current = true };
+        struct cd_storage storage;
         struct cd_error err = { 0 };
 
         if (!cd_config_is_durable(config))
                 return;
-        cd_status status = cd_backing_open(config, report->arena, &options, &backing, &err);
+        cd_status status = cd_storage_open(config, report->arena, &options, &storage, &err);
         cd_str setting = cd_arena_copy(report->arena, err.field[0] ? cd_str_from_c(err.field) : CD_STR("store"));
         if (status == CD_OK) {
-                check_writable(backing.store, report);
+                check_writable(storage.store, report);
                 cd_report_about(report, CD_FINDING_OK, CD_STR("store"), NULL, "%.*s, schema %d, master key fits",
-                                CD_STR_ARG(backing.shown), backing.schema_to);
-                cd_backing_close(&backing);
+                                CD_STR_ARG(storage.shown), storage.schema_to);
+                cd_storage_close(&storage);
         } else if (status == CD_NOT_FOUND) {
                 cd_report_about(report, CD_FINDING_WARNING, setting, "cardea serve makes what is missing", "%s",
                                 err.reason);
