@@ -3,7 +3,7 @@
 
 #include "base/streams.h"
 #include "cmd/sheet.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/audit_follow.h"
 
 enum {
@@ -15,7 +15,7 @@ enum {
 };
 
 struct tail {
-        const struct cd_work *work;
+        const struct cd_context *context;
         size_t count;
         bool follow, json;
 };
@@ -77,7 +77,7 @@ static void keep_new(struct cd_audit_follow *shown, struct cd_audit_events *even
 static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struct cd_audit_follow *shown,
                           struct cd_error *reterr)
 {
-        struct cd_store *store = tail->work->by.store;
+        struct cd_store *store = tail->context->by.store;
         int64_t after = cd_audit_follow_after(shown, cd_monotonic_us());
         struct cd_audit_events events;
         bool has_more = true;
@@ -101,7 +101,7 @@ static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struc
 static cd_status follow(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *last,
                         struct cd_error *reterr)
 {
-        struct cd_store *store = tail->work->by.store;
+        struct cd_store *store = tail->context->by.store;
         struct cd_audit_events known = *last;
         struct cd_audit_follow *shown;
 
@@ -121,7 +121,7 @@ static cd_status follow(const struct tail *tail, struct cd_arena *arena, const s
 static int show_tail(const struct tail *tail)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_store *store = tail->work->by.store;
+        struct cd_store *store = tail->context->by.store;
         struct cd_audit_events last = { 0 };
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
@@ -130,7 +130,7 @@ static int show_tail(const struct tail *tail)
         /* More than is shown, so that what comes late among them is noticed. */
         status = store->audit->list(store, &arena, -1, tail->count > PAGE ? tail->count : PAGE, &last, &err);
         if (status != CD_OK)
-                return cd_work_fail(tail->work->command, &err);
+                return cd_context_fail(tail->context->command, &err);
         struct cd_audit_events events = last;
         if (last.count > tail->count)
                 events = (struct cd_audit_events){ last.items + (last.count - tail->count), tail->count };
@@ -140,7 +140,7 @@ static int show_tail(const struct tail *tail)
                 status = follow(tail, &arena, &last, &err);
         if (cd_output_error()) /* which is said at the end of the program */
                 return CD_EXIT_FAILED;
-        return status == CD_OK ? CD_EXIT_OK : cd_work_fail(tail->work->command, &err);
+        return status == CD_OK ? CD_EXIT_OK : cd_context_fail(tail->context->command, &err);
 }
 
 static int run_tail(int argc, char **argv)
@@ -154,19 +154,19 @@ static int run_tail(int argc, char **argv)
                 { .name = "--json", .flag = &tail.json },
                 { 0 },
         };
-        struct cd_work work;
+        struct cd_context context;
         uint64_t count;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         if (!cd_str_to_u64(cd_str_from_c(lines), &count) || count > COUNT_MAX)
                 return cd_usage_error(argv[0], "--lines must be a number from 0 to %d, not \"%s\"", COUNT_MAX, lines);
-        int code = cd_work_open(&work, argv[0], config);
-        tail.work = &work;
+        int code = cd_context_open(&context, argv[0], config);
+        tail.context = &context;
         tail.count = (size_t)count;
         if (code == CD_EXIT_OK)
                 code = show_tail(&tail);
-        cd_work_close(&work);
+        cd_context_close(&context);
         return code;
 }
 

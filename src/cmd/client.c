@@ -9,7 +9,7 @@
 #include "cmd/client.h"
 #include "cmd/file.h"
 #include "cmd/sheet.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/admin_clients.h"
 
 #define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
@@ -61,17 +61,17 @@ static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_erro
 }
 
 /* What was done goes to standard error. `err` NULL: it was. */
-static int say_result(const struct cd_work *work, const char *id, const char *what, const struct cd_error *err)
+static int say_result(const struct cd_context *context, const char *id, const char *what, const struct cd_error *err)
 {
-        const struct showing *showing = work->by.show_arg;
+        const struct showing *showing = context->by.show_arg;
 
         if (!err) {
                 cd_print_line(stderr, "client %s %s; its secret is shown this once", id, what);
                 return CD_EXIT_OK;
         }
-        int code = cd_work_fail(work->command, err);
+        int code = cd_context_fail(context->command, err);
         if (showing->is_shown)
-                cd_print_line(stderr, "cardea %s: the secret that was printed is void", work->command);
+                cd_print_line(stderr, "cardea %s: the secret that was printed is void", context->command);
         return code;
 }
 
@@ -83,24 +83,24 @@ struct add_ask {
         bool json;
 };
 
-static int add_client(struct cd_work *work, const struct add_ask *ask)
+static int add_client(struct cd_context *context, const struct add_ask *ask)
 {
         const struct cd_client_order order = {
                 .id = cd_str_from_c(ask->id),
-                .grants = cd_work_strs(work, &ask->grants),
-                .scopes = cd_work_strs(work, &ask->scopes),
+                .grants = cd_context_strs(context, &ask->grants),
+                .scopes = cd_context_strs(context, &ask->scopes),
                 .audience = cd_str_from_c(ask->audience),
-                .introspect = cd_work_strs(work, &ask->introspect),
+                .introspect = cd_context_strs(context, &ask->introspect),
                 .alg = cd_str_from_c(ask->alg),
         };
         struct showing showing = { .json = ask->json };
         struct cd_error err = { 0 };
         cd_str secret;
 
-        work->by.show_secret = show_secret;
-        work->by.show_arg = &showing;
-        cd_status status = cd_admin_client_add(&work->by, &work->arena, &order, &secret, &err);
-        return say_result(work, ask->id, "added", status == CD_OK ? NULL : &err);
+        context->by.show_secret = show_secret;
+        context->by.show_arg = &showing;
+        cd_status status = cd_admin_client_add(&context->by, &context->arena, &order, &secret, &err);
+        return say_result(context, ask->id, "added", status == CD_OK ? NULL : &err);
 }
 
 static int run_add(int argc, char **argv)
@@ -116,16 +116,16 @@ static int run_add(int argc, char **argv)
                 { .name = "--json", .flag = &ask.json },
                 { 0 },
         };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &ask.id, 1))
                 return CD_EXIT_USAGE;
         if (!ask.id)
                 return need_id(argv[0]);
-        int code = cd_work_open(&work, argv[0], ask.config);
+        int code = cd_context_open(&context, argv[0], ask.config);
         if (code == CD_EXIT_OK)
-                code = add_client(&work, &ask);
-        cd_work_close(&work);
+                code = add_client(&context, &ask);
+        cd_context_close(&context);
         return code;
 }
 
@@ -159,16 +159,16 @@ static const struct cd_command client_add = {
 
 /* --- secret, remove ----------------------------------------------------------------------------------------------- */
 
-static int change_secret(struct cd_work *work, const char *id, bool json)
+static int change_secret(struct cd_context *context, const char *id, bool json)
 {
         struct showing showing = { .json = json };
         struct cd_error err = { 0 };
         cd_str secret;
 
-        work->by.show_secret = show_secret;
-        work->by.show_arg = &showing;
-        cd_status status = cd_admin_client_set_secret(&work->by, &work->arena, cd_str_from_c(id), &secret, &err);
-        return say_result(work, id, "has a new secret, the old one is revoked", status == CD_OK ? NULL : &err);
+        context->by.show_secret = show_secret;
+        context->by.show_arg = &showing;
+        cd_status status = cd_admin_client_set_secret(&context->by, &context->arena, cd_str_from_c(id), &secret, &err);
+        return say_result(context, id, "has a new secret, the old one is revoked", status == CD_OK ? NULL : &err);
 }
 
 static int run_secret(int argc, char **argv)
@@ -178,16 +178,16 @@ static int run_secret(int argc, char **argv)
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--json", .flag = &json },
                                              { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &id, 1))
                 return CD_EXIT_USAGE;
         if (!id)
                 return need_id(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = change_secret(&work, id, json);
-        cd_work_close(&work);
+                code = change_secret(&context, id, json);
+        cd_context_close(&context);
         return code;
 }
 
@@ -204,7 +204,7 @@ static const struct cd_command client_secret = {
         .run = run_secret,
 };
 
-static int remove_client(struct cd_work *work, const char *id, bool is_sure)
+static int remove_client(struct cd_context *context, const char *id, bool is_sure)
 {
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
@@ -212,12 +212,12 @@ static int remove_client(struct cd_work *work, const char *id, bool is_sure)
         if (!is_sure) {
                 status = cd_ask_yes("Remove this client for good?", &is_sure, &err);
                 if (status == CD_OK && !is_sure)
-                        return cd_usage_error(work->command, "not removed");
+                        return cd_usage_error(context->command, "not removed");
         }
         if (status == CD_OK)
-                status = cd_admin_client_remove(&work->by, &work->arena, cd_str_from_c(id), &err);
+                status = cd_admin_client_remove(&context->by, &context->arena, cd_str_from_c(id), &err);
         if (status != CD_OK)
-                return cd_work_fail(work->command, &err);
+                return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "client %s removed", id);
         return CD_EXIT_OK;
 }
@@ -229,16 +229,16 @@ static int run_remove(int argc, char **argv)
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--yes", .letter = 'y', .flag = &yes },
                                              { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &id, 1))
                 return CD_EXIT_USAGE;
         if (!id)
                 return need_id(argv[0]);
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = remove_client(&work, id, yes);
-        cd_work_close(&work);
+                code = remove_client(&context, id, yes);
+        cd_context_close(&context);
         return code;
 }
 

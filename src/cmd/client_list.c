@@ -3,7 +3,7 @@
 
 #include "cmd/client.h"
 #include "cmd/sheet.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/oauth/token.h"
 
 enum {
@@ -71,11 +71,11 @@ static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct
 }
 
 /* Those of the configuration, which come first in the file's order, as records without a secret. */
-static cd_status read_configured(struct cd_work *work, struct cd_client_records *ret, struct cd_error *reterr)
+static cd_status read_configured(struct cd_context *context, struct cd_client_records *ret, struct cd_error *reterr)
 {
-        const struct cd_config_client *clients = work->admin.config.clients.items;
-        size_t count = work->admin.config.clients.count;
-        struct cd_client_record *records = cd_arena_calloc(&work->arena, count + 1, sizeof(*records));
+        const struct cd_config_client *clients = context->admin.config.clients.items;
+        size_t count = context->admin.config.clients.count;
+        struct cd_client_record *records = cd_arena_calloc(&context->arena, count + 1, sizeof(*records));
 
         if (!records)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
@@ -84,7 +84,7 @@ static cd_status read_configured(struct cd_work *work, struct cd_client_records 
                         .id = clients[i].id,
                         .grants = cd_config_grants(&clients[i]),
                         .scopes = clients[i].scopes,
-                        .audience = clients[i].audience.len ? clients[i].audience : work->admin.config.issuer,
+                        .audience = clients[i].audience.len ? clients[i].audience : context->admin.config.issuer,
                         .introspect = clients[i].introspect,
                         .alg = clients[i].alg,
                 };
@@ -93,17 +93,18 @@ static cd_status read_configured(struct cd_work *work, struct cd_client_records 
 }
 
 /* All, those of the configuration first. */
-static cd_status read_clients(struct cd_work *work, struct listed **ret, size_t *ret_count, struct cd_error *reterr)
+static cd_status read_clients(struct cd_context *context, struct listed **ret, size_t *ret_count,
+                              struct cd_error *reterr)
 {
         struct cd_client_records configured = { 0 }, stored = { 0 };
         size_t count = 0;
 
-        cd_status status = read_configured(work, &configured, reterr);
+        cd_status status = read_configured(context, &configured, reterr);
         if (status == CD_OK)
-                status = work->by.store->clients->list(work->by.store, &work->arena, &stored, reterr);
+                status = context->by.store->clients->list(context->by.store, &context->arena, &stored, reterr);
         if (status != CD_OK)
                 return status;
-        struct listed *all = cd_arena_calloc(&work->arena, configured.count + stored.count + 1, sizeof(*all));
+        struct listed *all = cd_arena_calloc(&context->arena, configured.count + stored.count + 1, sizeof(*all));
         if (!all)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < configured.count; i++)
@@ -114,14 +115,14 @@ static cd_status read_clients(struct cd_work *work, struct listed **ret, size_t 
                 struct cd_client_record *record =
                         i < configured.count ? &configured.items[i] : &stored.items[i - configured.count];
                 if (!record->alg.len)
-                        record->alg = cd_alg_name(cd_config_alg(&work->admin.config));
+                        record->alg = cd_alg_name(cd_config_alg(&context->admin.config));
         }
         *ret = all;
         *ret_count = count;
         return CD_OK;
 }
 
-static int list_clients(struct cd_work *work, const struct cd_look *look)
+static int list_clients(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct cd_sheet sheet;
@@ -129,15 +130,15 @@ static int list_clients(struct cd_work *work, const struct cd_look *look)
         bool fine = true;
         size_t count;
 
-        if (read_clients(work, &all, &count, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (read_clients(context, &all, &count, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         for (size_t i = 0; look->json && fine && i < count; i++)
-                fine = print_json(&work->arena, &all[i]);
+                fine = print_json(&context->arena, &all[i]);
         if (look->json)
                 return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
         cd_sheet_init(&sheet, columns, CD_LEN(columns));
         for (size_t i = 0; i < count; i++)
-                add_row(&sheet, &work->arena, &all[i]);
+                add_row(&sheet, &context->arena, &all[i]);
         return cd_sheet_done(&sheet) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
@@ -159,35 +160,35 @@ static void print_client(struct cd_arena *arena, const struct listed *client)
         cd_sheet_facts(arena, facts, CD_LEN(facts));
 }
 
-static int show_client(struct cd_work *work, const struct cd_look *look)
+static int show_client(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct listed *all;
         size_t count, i = 0;
 
-        if (read_clients(work, &all, &count, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (read_clients(context, &all, &count, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         while (i < count && !cd_str_eq_c(all[i].record->id, look->name))
                 i++;
         if (i == count) {
                 cd_status missing = cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", look->name);
                 (void)missing;
-                return cd_work_fail(work->command, &err);
+                return cd_context_fail(context->command, &err);
         }
         if (look->json)
-                return print_json(&work->arena, &all[i]) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_client(&work->arena, &all[i]);
+                return print_json(&context->arena, &all[i]) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        print_client(&context->arena, &all[i]);
         return CD_EXIT_OK;
 }
 
 static int run_list(int argc, char **argv)
 {
-        return cd_work_look(argc, argv, NULL, list_clients);
+        return cd_context_look(argc, argv, NULL, list_clients);
 }
 
 static int run_show(int argc, char **argv)
 {
-        return cd_work_look(argc, argv, "name a client: cardea client show ID", show_client);
+        return cd_context_look(argc, argv, "name a client: cardea client show ID", show_client);
 }
 
 const struct cd_command cd_cmd_client_list = {

@@ -10,7 +10,7 @@
 #include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/init.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "store/store.h"
 
 enum {
@@ -231,7 +231,7 @@ static int make_installation(struct init *init)
         if (status == CD_OK)
                 status = make_or_undo(init, &err);
         if (status != CD_OK)
-                return cd_work_fail(init->command, &err);
+                return cd_context_fail(init->command, &err);
         announce(init);
         return CD_EXIT_OK;
 }
@@ -253,7 +253,7 @@ static int run(int argc, char **argv)
         if (!init.dir)
                 return cd_usage_error(argv[0], "name a folder to make: cardea init --dir DIR");
         init.command = argv[0];
-        cd_arena_init(&init.arena, CD_WORK_ARENA);
+        cd_arena_init(&init.arena, CD_CONTEXT_ARENA);
         int code = make_installation(&init);
         cd_arena_done(&init.arena);
         return code;

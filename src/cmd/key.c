@@ -4,7 +4,7 @@
 
 #include "base/streams.h"
 #include "cmd/sheet.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 
 #define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
 #define ALG_HELP    "      --alg ALG             ES256, RS256 or EdDSA; what tokens.alg says if not given\n"
@@ -40,39 +40,39 @@ static bool read_order(const struct make_ask *ask, const char *command, struct c
         return true;
 }
 
-static int make_key(struct cd_work *work, const struct make_ask *ask)
+static int make_key(struct cd_context *context, const struct make_ask *ask)
 {
         struct cd_key_order order;
         struct cd_keyring ring;
         struct cd_key_record key;
         struct cd_error err = { 0 };
 
-        if (!read_order(ask, work->command, &order))
+        if (!read_order(ask, context->command, &order))
                 return CD_EXIT_USAGE;
         if (order.alg == CD_ALG_NONE)
-                order.alg = cd_config_alg(&work->admin.config);
+                order.alg = cd_config_alg(&context->admin.config);
         if (ask->bits && order.alg != CD_ALG_RS256)
-                return cd_usage_error(work->command, "--bits is for RS256 only");
-        cd_status status = cd_admin_keyring(&work->admin, &ring, &err);
+                return cd_usage_error(context->command, "--bits is for RS256 only");
+        cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
-                status = ask->make(&ring, &work->arena, &order, &key, &err);
+                status = ask->make(&ring, &context->arena, &order, &key, &err);
         if (status != CD_OK)
-                return cd_work_fail(work->command, &err);
+                return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),
-                      CD_STR_ARG(key.kid), CD_STR_ARG(cd_time_text(&work->arena, key.sign_from)));
+                      CD_STR_ARG(key.kid), CD_STR_ARG(cd_time_text(&context->arena, key.sign_from)));
         return CD_EXIT_OK;
 }
 
 static int run_make(int argc, char **argv, const struct cd_option *options, const struct make_ask *ask)
 {
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], ask->config);
+        int code = cd_context_open(&context, argv[0], ask->config);
         if (code == CD_EXIT_OK)
-                code = make_key(&work, ask);
-        cd_work_close(&work);
+                code = make_key(&context, ask);
+        cd_context_close(&context);
         return code;
 }
 
@@ -151,18 +151,18 @@ static bool print_key_json(const struct cd_key_record *key, cd_str state)
         return cd_json_end(&buf);
 }
 
-static int list_keys(struct cd_work *work, const struct cd_look *look)
+static int list_keys(struct cd_context *context, const struct cd_look *look)
 {
-        struct cd_arena *arena = &work->arena;
+        struct cd_arena *arena = &context->arena;
         struct cd_key_records keys;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
         struct cd_sheet sheet;
         bool fine = true;
 
-        if (cd_admin_keyring(&work->admin, &ring, &err) != CD_OK ||
-            work->by.store->keys->list(work->by.store, arena, &keys, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (cd_admin_keyring(&context->admin, &ring, &err) != CD_OK ||
+            context->by.store->keys->list(context->by.store, arena, &keys, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         cd_sheet_init(&sheet, columns, CD_LEN(columns));
         for (size_t i = 0; i < keys.count; i++) {
                 const struct cd_key_record *key = &keys.items[i];
@@ -186,7 +186,7 @@ static int list_keys(struct cd_work *work, const struct cd_look *look)
 
 static int run_list(int argc, char **argv)
 {
-        return cd_work_look(argc, argv, NULL, list_keys);
+        return cd_context_look(argc, argv, NULL, list_keys);
 }
 
 static const struct cd_command key_list = {
@@ -205,15 +205,15 @@ static const struct cd_command key_list = {
 };
 
 /* The keys that are published now, or the one of that kid, in the order of the list. */
-static cd_status read_exported(struct cd_work *work, const char *kid, struct cd_key_records *ret,
+static cd_status read_exported(struct cd_context *context, const char *kid, struct cd_key_records *ret,
                                struct cd_error *reterr)
 {
         struct cd_keyring ring;
         size_t count = 0;
 
-        cd_status status = cd_admin_keyring(&work->admin, &ring, reterr);
+        cd_status status = cd_admin_keyring(&context->admin, &ring, reterr);
         if (status == CD_OK)
-                status = work->by.store->keys->list(work->by.store, &work->arena, ret, reterr);
+                status = context->by.store->keys->list(context->by.store, &context->arena, ret, reterr);
         if (status != CD_OK)
                 return status;
         for (size_t i = 0; i < ret->count; i++)
@@ -243,7 +243,7 @@ static int print_jwks(const struct cd_key_records *keys)
 
 /* A program that reads PEM takes one key of a file, so that there is one: of several the first would be as good as
  * random. */
-static int print_pem(struct cd_work *work, const struct cd_key_records *keys)
+static int print_pem(struct cd_context *context, const struct cd_key_records *keys)
 {
         struct cd_error err = { 0 };
         struct cd_jwk *jwk;
@@ -252,7 +252,7 @@ static int print_pem(struct cd_work *work, const struct cd_key_records *keys)
 
         if (keys->count != 1) {
                 fprintf(stderr, "cardea %s: %zu keys are published, and PEM holds one; name it by --kid:\n",
-                        work->command, keys->count);
+                        context->command, keys->count);
                 for (size_t i = 0; i < keys->count; i++)
                         fprintf(stderr, "  %.*s  %.*s\n", CD_STR_ARG(keys->items[i].kid),
                                 CD_STR_ARG(keys->items[i].alg));
@@ -260,24 +260,24 @@ static int print_pem(struct cd_work *work, const struct cd_key_records *keys)
         }
         cd_status status = cd_keyring_read_public(&keys->items[0], &jwk, &err);
         if (status != CD_OK)
-                return cd_work_fail(work->command, &err);
-        status = cd_jwk_write_public_pem(jwk, &work->arena, &pem, &err);
+                return cd_context_fail(context->command, &err);
+        status = cd_jwk_write_public_pem(jwk, &context->arena, &pem, &err);
         cd_jwk_unref(jwk);
         if (status != CD_OK)
-                return cd_work_fail(work->command, &err);
+                return cd_context_fail(context->command, &err);
         cd_buf_init(&buf, NULL, JSON_MAX);
         cd_buf_add(&buf, pem);
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int export_keys(struct cd_work *work, const char *kid, bool as_pem)
+static int export_keys(struct cd_context *context, const char *kid, bool as_pem)
 {
         struct cd_key_records keys;
         struct cd_error err = { 0 };
 
-        if (read_exported(work, kid, &keys, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
-        return as_pem ? print_pem(work, &keys) : print_jwks(&keys);
+        if (read_exported(context, kid, &keys, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
+        return as_pem ? print_pem(context, &keys) : print_jwks(&keys);
 }
 
 static int run_export(int argc, char **argv)
@@ -288,14 +288,14 @@ static int run_export(int argc, char **argv)
                                              { .name = "--kid", .value = &kid },
                                              { .name = "--pem", .flag = &as_pem },
                                              { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = export_keys(&work, kid, as_pem);
-        cd_work_close(&work);
+                code = export_keys(&context, kid, as_pem);
+        cd_context_close(&context);
         return code;
 }
 
@@ -320,16 +320,16 @@ static const struct cd_command key_export = {
 
 /* --- retire ------------------------------------------------------------------------------------------------------- */
 
-static int retire_key(struct cd_work *work, const char *kid)
+static int retire_key(struct cd_context *context, const char *kid)
 {
         struct cd_keyring ring;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_admin_keyring(&work->admin, &ring, &err);
+        cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
-                status = cd_keyring_retire(&ring, &work->arena, cd_str_from_c(kid), &err);
+                status = cd_keyring_retire(&ring, &context->arena, cd_str_from_c(kid), &err);
         if (status != CD_OK)
-                return cd_work_fail(work->command, &err);
+                return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "key %s retired; its tokens are dead", kid);
         return CD_EXIT_OK;
 }
@@ -338,16 +338,16 @@ static int run_retire(int argc, char **argv)
 {
         const char *config = NULL, *kid;
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &kid, 1))
                 return CD_EXIT_USAGE;
         if (!kid)
                 return cd_usage_error(argv[0], "name a key: cardea key retire KID");
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = retire_key(&work, kid);
-        cd_work_close(&work);
+                code = retire_key(&context, kid);
+        cd_context_close(&context);
         return code;
 }
 

@@ -1,7 +1,7 @@
 /* cardea migrate: brings the schema of the store up to this program. */
 #include <stdio.h>
 
-#include "cmd/work.h"
+#include "cmd/context.h"
 
 static int migrate(struct cd_admin *admin, const char *command, const char *config, bool check)
 {
@@ -12,7 +12,7 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
                                                   .must_be_current = check };
 
         if (cd_admin_open(&options, admin, &err) != CD_OK)
-                return cd_work_fail_open(command, admin, &err);
+                return cd_context_fail_open(command, admin, &err);
         if (admin->schema_from == admin->schema_to)
                 printf("the schema is at %d, which is this program's\n", admin->schema_to);
         else

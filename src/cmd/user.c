@@ -4,7 +4,7 @@
 #include "base/streams.h"
 #include "cmd/ask.h"
 #include "cmd/user.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/admin_users.h"
 #include "core/user_grants.h"
 
@@ -34,57 +34,58 @@ struct ask {
         bool disabled, is_sure;
 };
 
-typedef int act_fn(struct cd_work *work, const struct ask *ask);
+typedef int act_fn(struct cd_context *context, const struct ask *ask);
 
 /* An action on the one user who is named. */
 static int run_on_user(int argc, char **argv, const struct cd_option *options, struct ask *ask, act_fn *act)
 {
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &ask->name, 1))
                 return CD_EXIT_USAGE;
         if (!ask->name)
                 return need_name(argv[0]);
-        int code = cd_work_open(&work, argv[0], ask->config);
+        int code = cd_context_open(&context, argv[0], ask->config);
         if (code == CD_EXIT_OK)
-                code = act(&work, ask);
-        cd_work_close(&work);
+                code = act(&context, ask);
+        cd_context_close(&context);
         return code;
 }
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
 /* The grants are judged before the password is asked for. */
-static cd_status try_add(struct cd_work *work, const struct ask *ask, struct cd_user_done *ret, struct cd_error *reterr)
+static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_done *ret,
+                         struct cd_error *reterr)
 {
         struct cd_user_order order = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
-        struct cd_strs grants = cd_work_strs(work, &ask->grants);
+        struct cd_strs grants = cd_context_strs(context, &ask->grants);
         struct cd_error why = { 0 };
         struct cd_user found;
 
         cd_status status =
-                cd_user_grants_assign(&work->arena, CD_STR(""), grants, work->by.scopes, &order.grants, &why);
+                cd_user_grants_assign(&context->arena, CD_STR(""), grants, context->by.scopes, &order.grants, &why);
         if (status != CD_OK)
                 return cd_failf(reterr, status, CD_STR("grant"), "%s%s%s", why.field, why.field[0] ? ": " : "",
                                 why.reason);
-        status = cd_admin_user_find(&work->by, &work->arena, order.name, &found, reterr);
+        status = cd_admin_user_find(&context->by, &context->arena, order.name, &found, reterr);
         if (status == CD_OK)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
                                 CD_STR_ARG(found.name));
         if (status == CD_NOT_FOUND)
-                status = cd_ask_password(&work->arena, order.name, ask->password_file, &order.password, reterr);
+                status = cd_ask_password(&context->arena, order.name, ask->password_file, &order.password, reterr);
         if (status == CD_OK)
-                status = cd_admin_user_add(&work->by, &work->arena, &order, ret, reterr);
+                status = cd_admin_user_add(&context->by, &context->arena, &order, ret, reterr);
         return status;
 }
 
-static int add_user(struct cd_work *work, const struct ask *ask)
+static int add_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_error err = { 0 };
 
-        if (cd_work_know_clients(work, &err) != CD_OK || try_add(work, ask, &done, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (cd_context_know_clients(context, &err) != CD_OK || try_add(context, ask, &done, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "user %.*s added", CD_STR_ARG(done.name));
         return CD_EXIT_OK;
 }
@@ -127,20 +128,20 @@ static const struct cd_command user_add = {
 
 /* --- passwd ------------------------------------------------------------------------------------------------------- */
 
-static int change_password(struct cd_work *work, const struct ask *ask)
+static int change_password(struct cd_context *context, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_user user;
         struct cd_error err = { 0 };
         cd_str password;
 
-        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(ask->name), &user, &err);
+        cd_status status = cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(ask->name), &user, &err);
         if (status == CD_OK)
-                status = cd_ask_password(&work->arena, user.name, ask->password_file, &password, &err);
+                status = cd_ask_password(&context->arena, user.name, ask->password_file, &password, &err);
         if (status == CD_OK)
-                status = cd_admin_user_set_password(&work->by, &work->arena, user.name, password, &done, &err);
+                status = cd_admin_user_set_password(&context->by, &context->arena, user.name, password, &done, &err);
         return status == CD_OK ? say_done(&done, "has a new password; older tokens are dead")
-                               : cd_work_fail(work->command, &err);
+                               : cd_context_fail(context->command, &err);
 }
 
 static int run_passwd(int argc, char **argv)
@@ -174,7 +175,7 @@ struct grant_ask {
         bool replace;
 };
 
-static int change_grants(struct cd_work *work, const struct grant_ask *ask)
+static int change_grants(struct cd_context *context, const struct grant_ask *ask)
 {
         struct cd_words words = { .count = 0 };
         struct cd_user_done done;
@@ -184,9 +185,10 @@ static int change_grants(struct cd_work *work, const struct grant_ask *ask)
                 words.items[words.count] = ask->words[1 + words.count];
                 words.count++;
         }
-        const struct cd_grants_change change = { cd_work_strs(work, &words), ask->replace };
-        if (cd_admin_user_grant(&work->by, &work->arena, cd_str_from_c(ask->words[0]), &change, &done, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        const struct cd_grants_change change = { cd_context_strs(context, &words), ask->replace };
+        if (cd_admin_user_grant(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &done, &err) !=
+            CD_OK)
+                return cd_context_fail(context->command, &err);
         return say_done(&done, "has new grants; older tokens are dead");
 }
 
@@ -197,7 +199,7 @@ static int run_grant(int argc, char **argv)
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--replace", .flag = &ask.replace },
                                              { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, ask.words, CD_LEN(ask.words)))
                 return CD_EXIT_USAGE;
@@ -205,10 +207,10 @@ static int run_grant(int argc, char **argv)
                 return need_name(argv[0]);
         if (!ask.words[1] && !ask.replace)
                 return cd_usage_error(argv[0], "say what is granted: cardea user grant NAME role=editor");
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = change_grants(&work, &ask);
-        cd_work_close(&work);
+                code = change_grants(&context, &ask);
+        cd_context_close(&context);
         return code;
 }
 
@@ -228,25 +230,25 @@ static const struct cd_command user_grant = {
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
 
-static int disable_user(struct cd_work *work, const struct ask *ask)
+static int disable_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
 
-        if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_DISABLE, &done, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_DISABLE, &done, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         return say_done(&done, "is disabled; older tokens are dead");
 }
 
-static int enable_user(struct cd_work *work, const struct ask *ask)
+static int enable_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
 
-        if (cd_admin_user_switch(&work->by, &work->arena, name, CD_USER_ENABLE, &done, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_ENABLE, &done, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         return say_done(&done, "is enabled");
 }
 
@@ -286,7 +288,7 @@ static const struct cd_command user_enable = {
         .run = run_enable,
 };
 
-static int remove_user(struct cd_work *work, const struct ask *ask)
+static int remove_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_user_done done;
         struct cd_user user;
@@ -294,17 +296,17 @@ static int remove_user(struct cd_work *work, const struct ask *ask)
         char question[256];
         bool is_sure = ask->is_sure;
 
-        cd_status status = cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(ask->name), &user, &err);
+        cd_status status = cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(ask->name), &user, &err);
         if (status == CD_OK && !is_sure) {
                 snprintf(question, sizeof(question), "Remove user %.*s for good?", CD_STR_ARG(user.name));
                 status = cd_ask_yes(question, &is_sure, &err);
                 if (status == CD_OK && !is_sure)
-                        return cd_usage_error(work->command, "not removed");
+                        return cd_usage_error(context->command, "not removed");
         }
         if (status == CD_OK)
-                status = cd_admin_user_remove(&work->by, &work->arena, user.name, &done, &err);
+                status = cd_admin_user_remove(&context->by, &context->arena, user.name, &done, &err);
         return status == CD_OK ? say_done(&done, "removed; the user's tokens are dead")
-                               : cd_work_fail(work->command, &err);
+                               : cd_context_fail(context->command, &err);
 }
 
 static int run_remove(int argc, char **argv)

@@ -8,7 +8,7 @@
 #include "base/streams.h"
 #include "cmd/sheet.h"
 #include "cmd/user.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/user_import.h"
 #include "core/user_name.h"
 
@@ -27,7 +27,7 @@ struct seen {
 };
 
 struct import {
-        struct cd_work *work;
+        struct cd_context *context;
         const char *file_name;
         enum cd_user_format format;
         bool update, dry_run;
@@ -44,8 +44,8 @@ struct import {
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
 {
         import->refused++;
-        cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->work->command, import->file_name, line, error->field,
-                      error->field[0] ? ": " : "", error->reason);
+        cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->context->command, import->file_name, line,
+                      error->field, error->field[0] ? ": " : "", error->reason);
 }
 
 static cd_status refuse_existing(struct import *import, size_t i)
@@ -93,7 +93,7 @@ static cd_status note_name(struct import *import, cd_str name, cd_str written, s
 /* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
 static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
 {
-        const struct cd_operator *by = &import->work->by;
+        const struct cd_operator *by = &import->context->by;
         const struct cd_users_page one = { &import->users[i], 1 };
         struct cd_user_done done;
         struct cd_error err = { 0 };
@@ -119,7 +119,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
 /* What adding would say. */
 static cd_status try_user(struct import *import, size_t i, struct cd_error *reterr)
 {
-        struct cd_store *store = import->work->by.store;
+        struct cd_store *store = import->context->by.store;
         cd_str name = import->users[i].name;
         const struct seen *seen = cd_map_find(import->names, name);
         struct cd_user found;
@@ -142,7 +142,7 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
 
         /* A batch is one transaction and one audit event, unless one of it is there already. */
         if (!import->dry_run)
-                status = cd_admin_users_add(&import->work->by, &import->arena, &page, reterr);
+                status = cd_admin_users_add(&import->context->by, &import->arena, &page, reterr);
         if (status == CD_OK)
                 import->added += import->count;
         if (status == CD_EXISTS) {
@@ -167,8 +167,8 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
         if (status == CD_OK && !order.name.len)
                 return CD_OK;
         if (status == CD_OK)
-                status = cd_admin_user_prepare(&import->work->by, &import->arena, &order, &import->users[import->count],
-                                               &err);
+                status = cd_admin_user_prepare(&import->context->by, &import->arena, &order,
+                                               &import->users[import->count], &err);
         if (status == CD_NO_MEMORY || status == CD_UNAVAILABLE)
                 return cd_fail(reterr, status, err.reason);
         if (status != CD_OK) {
@@ -219,12 +219,12 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
 {
         cd_arena_init(&import->arena, BATCH_MEMORY);
         cd_arena_init(&import->names_arena, NAMES_MEMORY);
-        import->users = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->users));
-        import->written = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->written));
-        import->lines = cd_arena_calloc(&import->work->arena, BATCH, sizeof(*import->lines));
+        import->users = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->users));
+        import->written = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->written));
+        import->lines = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->lines));
         import->names = cd_map_new();
         cd_status status = import->users && import->written && import->lines && import->names
-                                   ? cd_work_know_clients(import->work, reterr)
+                                   ? cd_context_know_clients(import->context, reterr)
                                    : cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)
                 status = read_lines(import, file, reterr);
@@ -236,7 +236,7 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
 
 static int report(const struct import *import, cd_status status, const struct cd_error *err)
 {
-        int code = status == CD_OK ? CD_EXIT_OK : cd_work_fail(import->work->command, err);
+        int code = status == CD_OK ? CD_EXIT_OK : cd_context_fail(import->context->command, err);
 
         cd_print_line(stdout, "%zu user%s %s, %zu updated, %zu refused%s", import->added, import->added == 1 ? "" : "s",
                       import->dry_run ? "would be added" : "added", import->updated, import->refused,
@@ -251,7 +251,7 @@ static int import_users(struct import *import)
         struct cd_error err = { 0 };
 
         if (!file)
-                return cd_usage_error(import->work->command, "%s: %s", import->file_name, strerror(errno));
+                return cd_usage_error(import->context->command, "%s: %s", import->file_name, strerror(errno));
         if (is_stdin)
                 import->file_name = "standard input";
         cd_status status = import_file(import, file, &err);
@@ -276,8 +276,8 @@ static bool read_format(const char *name, enum cd_user_format *ret)
 static int run_import(int argc, char **argv)
 {
         const char *config = NULL, *format = NULL;
-        struct cd_work work;
-        struct import import = { .work = &work };
+        struct cd_context context;
+        struct import import = { .context = &context };
         const struct cd_option options[] = {
                 { .name = "--config", .letter = 'c', .value = &config },
                 { .name = "--format", .value = &format },
@@ -292,10 +292,10 @@ static int run_import(int argc, char **argv)
                 return cd_usage_error(argv[0], "name a file, or - for standard input: cardea user import FILE");
         if (!read_format(format, &import.format))
                 return cd_usage_error(argv[0], "--format must be htpasswd or jsonl, not \"%s\"", format);
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
                 code = import_users(&import);
-        cd_work_close(&work);
+        cd_context_close(&context);
         return code;
 }
 
@@ -331,7 +331,7 @@ const struct cd_command cd_cmd_user_import = {
 
 /* --- export ------------------------------------------------------------------------------------------------------- */
 
-static cd_status export_page(const struct cd_work *work, struct cd_arena *arena, char after[CD_USER_NAME_MAX + 1],
+static cd_status export_page(const struct cd_context *context, struct cd_arena *arena, char after[CD_USER_NAME_MAX + 1],
                              size_t *ret_count, struct cd_error *reterr)
 {
         struct cd_users_page page;
@@ -339,7 +339,7 @@ static cd_status export_page(const struct cd_work *work, struct cd_arena *arena,
 
         cd_arena_reset(arena);
         cd_status status =
-                work->by.store->users->list(work->by.store, arena, cd_str_from_c(after), BATCH, &page, reterr);
+                context->by.store->users->list(context->by.store, arena, cd_str_from_c(after), BATCH, &page, reterr);
         if (status != CD_OK)
                 return status;
         cd_buf_init(&buf, NULL, BATCH_MEMORY);
@@ -359,19 +359,19 @@ static int run_export(int argc, char **argv)
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
         char after[CD_USER_NAME_MAX + 1] = "";
         struct cd_error err = { 0 };
-        struct cd_work work;
+        struct cd_context context;
         struct cd_arena arena;
         size_t count = BATCH;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         cd_arena_init(&arena, BATCH_MEMORY);
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         while (code == CD_EXIT_OK && count == BATCH && !cd_output_error())
-                if (export_page(&work, &arena, after, &count, &err) != CD_OK)
-                        code = cd_work_fail(argv[0], &err);
+                if (export_page(&context, &arena, after, &count, &err) != CD_OK)
+                        code = cd_context_fail(argv[0], &err);
         cd_arena_done(&arena);
-        cd_work_close(&work);
+        cd_context_close(&context);
         return code;
 }
 

@@ -3,7 +3,7 @@
 
 #include "cmd/sheet.h"
 #include "cmd/user.h"
-#include "cmd/work.h"
+#include "cmd/context.h"
 #include "core/admin_users.h"
 #include "core/user_name.h"
 
@@ -74,17 +74,19 @@ static bool print_row(struct cd_sheet *sheet, struct cd_arena *arena, const stru
 }
 
 /* A page is read, printed and forgotten before the next. */
-static cd_status print_pages(const struct cd_work *work, struct cd_sheet *sheet, bool json, struct cd_error *reterr)
+static cd_status print_pages(const struct cd_context *context, struct cd_sheet *sheet, bool json,
+                             struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
         char after[CD_USER_NAME_MAX + 1];
         cd_str last = CD_STR("");
         struct cd_users_page page;
 
-        cd_arena_init(&page_arena, CD_WORK_ARENA);
+        cd_arena_init(&page_arena, CD_CONTEXT_ARENA);
         do {
                 cd_arena_reset(&page_arena);
-                cd_status status = work->by.store->users->list(work->by.store, &page_arena, last, PAGE, &page, reterr);
+                cd_status status =
+                        context->by.store->users->list(context->by.store, &page_arena, last, PAGE, &page, reterr);
                 if (status != CD_OK)
                         return status;
                 for (size_t i = 0; i < page.count; i++)
@@ -98,23 +100,23 @@ static cd_status print_pages(const struct cd_work *work, struct cd_sheet *sheet,
         return CD_OK;
 }
 
-static int list_users(struct cd_work *work, const struct cd_look *look)
+static int list_users(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct cd_sheet sheet;
 
         cd_sheet_init(&sheet, columns, CD_LEN(columns));
-        cd_status status = print_pages(work, &sheet, look->json, &err);
+        cd_status status = print_pages(context, &sheet, look->json, &err);
         if (look->json)
                 sheet.has_begun = true; /* no heading for no row */
         if (!cd_sheet_done(&sheet) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
-        return status == CD_OK ? CD_EXIT_OK : cd_work_fail(work->command, &err);
+        return status == CD_OK ? CD_EXIT_OK : cd_context_fail(context->command, &err);
 }
 
 static int run_list(int argc, char **argv)
 {
-        return cd_work_look(argc, argv, NULL, list_users);
+        return cd_context_look(argc, argv, NULL, list_users);
 }
 
 const struct cd_command cd_cmd_user_list = {
@@ -152,22 +154,22 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
         cd_sheet_facts(arena, facts, CD_LEN(facts));
 }
 
-static int show_user(struct cd_work *work, const struct cd_look *look)
+static int show_user(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct cd_user user;
 
-        if (cd_admin_user_find(&work->by, &work->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
-                return cd_work_fail(work->command, &err);
+        if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         if (look->json)
                 return print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_user(&work->arena, &user);
+        print_user(&context->arena, &user);
         return CD_EXIT_OK;
 }
 
 static int run_show(int argc, char **argv)
 {
-        return cd_work_look(argc, argv, "name a user: cardea user show NAME", show_user);
+        return cd_context_look(argc, argv, "name a user: cardea user show NAME", show_user);
 }
 
 const struct cd_command cd_cmd_user_show = {

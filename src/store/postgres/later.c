@@ -9,11 +9,11 @@ enum {
         BATCH_MAX = 256,
         TRIES_MAX = 3, /* of a batch that the server refused as a whole */
         PAUSE_US = 100 * 1000,
-        GATHER_US = 50 * 1000, /* how long works may gather before they share a transaction */
+        GATHER_US = 50 * 1000, /* how long writes may gather before they share a transaction */
 };
 
 struct item {
-        cd_sql_work *work;
+        cd_sql_transaction *transaction;
         void *arg;
         void (*done)(void *arg, cd_status status);
         cd_status status;
@@ -22,7 +22,7 @@ struct item {
 struct cd_pg_later {
         struct cd_pg_database *database;
         pthread_mutex_t lock;
-        pthread_cond_t changed; /* the first work came, or a batch is full, or the end */
+        pthread_cond_t changed; /* the first write came, or a batch is full, or the end */
         pthread_t thread;
         bool has_thread, is_ending;
         size_t first, count;
@@ -50,7 +50,7 @@ struct cd_pg_later *cd_pg_later_new(struct cd_pg_database *database)
 struct batch {
         struct item items[BATCH_MAX];
         size_t count;
-        bool is_careful; /* each work stands alone, at the price of a round trip each */
+        bool is_careful; /* each write stands alone, at the price of a round trip each */
 };
 
 static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
@@ -61,8 +61,8 @@ static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_
                 struct item *item = &b->items[i];
                 struct cd_error error = { 0 };
 
-                item->status = b->is_careful ? cd_pg_run_alone(session, item->work, item->arg, &error)
-                                             : item->work(session, item->arg, &error);
+                item->status = b->is_careful ? cd_pg_run_alone(session, item->transaction, item->arg, &error)
+                                             : item->transaction(session, item->arg, &error);
                 if (item->status != CD_OK && !b->is_careful) {
                         if (reterr)
                                 *reterr = error;
@@ -72,7 +72,7 @@ static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_
         return CD_OK;
 }
 
-/* Most batches go through whole; where one does not, its works are done one by one. */
+/* Most batches go through whole; where one does not, its writes are done one by one. */
 static cd_status do_batch(struct cd_pg_later *later, struct batch *b, enum cd_pg_fate *ret_fate)
 {
         struct cd_error error;
@@ -107,7 +107,7 @@ static void drop(struct cd_pg_later *later, size_t count)
         later->count -= count;
 }
 
-/* Under the lock: until the time is over, or so many works wait, or the end comes. */
+/* Under the lock: until the time is over, or so many writes wait, or the end comes. */
 static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
 {
         int64_t at = cd_monotonic_us() + us;
@@ -118,7 +118,7 @@ static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
                         return;
 }
 
-/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the works in it, and
+/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the writes in it, and
  * nobody waits for them. */
 static void gather(struct cd_pg_later *later)
 {
@@ -127,8 +127,8 @@ static void gather(struct cd_pg_later *later)
         pause_for(later, GATHER_US, BATCH_MAX);
 }
 
-/* While the server is unavailable the works stay where they are; at the end they get one more try. */
-static void *work_off(void *arg)
+/* While the server is unavailable the writes stay where they are; at the end they get one more try. */
+static void *run_deferred(void *arg)
 {
         struct cd_pg_later *later = arg;
         struct batch b;
@@ -161,20 +161,21 @@ static void *work_off(void *arg)
         return NULL;
 }
 
-cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_work *work, void *arg,
+cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_transaction *transaction, void *arg,
                           void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {
         cd_status status = CD_OK;
 
         pthread_mutex_lock(&later->lock);
         if (!later->has_thread)
-                later->has_thread = pthread_create(&later->thread, NULL, work_off, later) == 0;
+                later->has_thread = pthread_create(&later->thread, NULL, run_deferred, later) == 0;
         if (!later->has_thread)
                 status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for what is written later");
         else if (later->count == QUEUE_MAX)
                 status = cd_fail(reterr, CD_UNAVAILABLE, "too much waits to be written");
         else
-                later->items[(later->first + later->count++) % QUEUE_MAX] = (struct item){ work, arg, done, CD_OK };
+                later->items[(later->first + later->count++) % QUEUE_MAX] =
+                        (struct item){ transaction, arg, done, CD_OK };
         if (status == CD_OK && (later->count == 1 || later->count == BATCH_MAX))
                 pthread_cond_signal(&later->changed);
         pthread_mutex_unlock(&later->lock);

@@ -43,7 +43,7 @@ static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
         if (pool->delay_us > LAST_DELAY_US)
                 pool->delay_us = LAST_DELAY_US;
         pool->retry_at_us = cd_monotonic_us() + pool->delay_us;
-        /* While others of ours work or are being made, the server may have no room for one more only. */
+        /* While others of ours run or are being made, the server may have no room for one more only. */
         pool->is_unavailable = pool->is_unavailable || pool->open == 0;
 }
 

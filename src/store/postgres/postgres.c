@@ -21,22 +21,24 @@ static struct postgres *postgres_of(struct cd_sql_driver *driver)
         return (struct postgres *)driver;
 }
 
-static cd_status read_postgres(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+static cd_status read_postgres(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                               struct cd_error *reterr)
 {
         cd_may_block("PostgreSQL");
-        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_READ, work, arg, NULL, reterr);
+        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_READ, transaction, arg, NULL, reterr);
 }
 
-static cd_status write_postgres(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+static cd_status write_postgres(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                                struct cd_error *reterr)
 {
         cd_may_block("PostgreSQL");
-        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_WRITE, work, arg, NULL, reterr);
+        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_WRITE, transaction, arg, NULL, reterr);
 }
 
-static cd_status write_later(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+static cd_status write_later(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                              void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {
-        return cd_pg_later_add(postgres_of(driver)->later, work, arg, done, reterr);
+        return cd_pg_later_add(postgres_of(driver)->later, transaction, arg, done, reterr);
 }
 
 static void wait_postgres(struct cd_sql_driver *driver, int64_t timeout_ms)

@@ -16,7 +16,7 @@ enum mode {
 };
 
 struct session {
-        struct cd_sql_session base; /* first: it is what a work sees */
+        struct cd_sql_session base; /* first: it is what a transaction sees */
         struct cd_pg_connection *connection;
         enum mode mode;
         bool has_begun;   /* BEGIN is queued or done */
@@ -30,9 +30,9 @@ static const struct cd_sql_statement begin_snapshot = { "BEGIN ISOLATION LEVEL R
 static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED", 0, 0 };
 static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
 static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
-static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };
-static const struct cd_sql_statement undo = { "ROLLBACK TO SAVEPOINT work", 0, 0 };
-static const struct cd_sql_statement release = { "RELEASE SAVEPOINT work", 0, 0 };
+static const struct cd_sql_statement savepoint = { "SAVEPOINT one_write", 0, 0 };
+static const struct cd_sql_statement undo = { "ROLLBACK TO SAVEPOINT one_write", 0, 0 };
+static const struct cd_sql_statement release = { "RELEASE SAVEPOINT one_write", 0, 0 };
 
 static cd_status give_error(const struct cd_pg_connection *c, struct cd_error *reterr)
 {
@@ -41,7 +41,7 @@ static cd_status give_error(const struct cd_pg_connection *c, struct cd_error *r
         return c->error.status;
 }
 
-/* ---- what a work may do ---- */
+/* ---- what a transaction may do ---- */
 
 /* Behind what is queued there must be room for a statement and what it needs to be prepared. */
 static cd_status make_room(struct cd_pg_connection *c)
@@ -106,7 +106,8 @@ static cd_status script(struct cd_sql_session *base, cd_str text, struct cd_erro
         return status == CD_OK ? CD_OK : give_error(c, reterr);
 }
 
-cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_work *work, void *arg, struct cd_error *reterr)
+cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_transaction *transaction, void *arg,
+                          struct cd_error *reterr)
 {
         struct session *s = (struct session *)base;
         struct cd_pg_connection *c = s->connection;
@@ -115,10 +116,10 @@ cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_work *work, void *
         if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue_plain(c, &savepoint))
                 return give_error(c, reterr);
         s->has_run = true;
-        cd_status status = work(base, arg, reterr);
+        cd_status status = transaction(base, arg, reterr);
         if (cd_pg_exchange(c, &none) != CD_OK && status == CD_OK)
                 status = give_error(c, reterr);
-        /* After a conflict the server has undone more than this work. */
+        /* After a conflict the server has undone more than this write. */
         if (cd_pg_is_lost(c) || c->fault == CD_PG_CONFLICT)
                 return give_error(c, reterr);
         cd_pg_clear(c);
@@ -165,16 +166,16 @@ static void clean_up(struct session *s)
 
 /* ---- again where that is safe ---- */
 
-static bool is_known(struct cd_pg_habits *habits, cd_sql_work *work, bool learn)
+static bool is_known(struct cd_pg_habits *habits, cd_sql_transaction *transaction, bool learn)
 {
-        for (size_t i = 0; i < CD_LEN(habits->works); i++) {
-                cd_sql_work *there = atomic_load_explicit(&habits->works[i], memory_order_relaxed);
-                if (there == work)
+        for (size_t i = 0; i < CD_LEN(habits->transactions); i++) {
+                cd_sql_transaction *there = atomic_load_explicit(&habits->transactions[i], memory_order_relaxed);
+                if (there == transaction)
                         return true;
                 if (there)
                         continue;
                 if (learn)
-                        atomic_store_explicit(&habits->works[i], work, memory_order_relaxed);
+                        atomic_store_explicit(&habits->transactions[i], transaction, memory_order_relaxed);
                 return false;
         }
         return false;
@@ -186,13 +187,13 @@ struct attempt {
         bool needs_more, is_unknown;
 };
 
-static struct attempt try_once(struct cd_pg_connection *c, enum mode mode, cd_sql_work *work, void *arg,
+static struct attempt try_once(struct cd_pg_connection *c, enum mode mode, cd_sql_transaction *transaction, void *arg,
                                struct cd_error *reterr)
 {
         struct session s = { .base = { run, script }, .connection = c, .mode = mode };
         struct attempt a;
 
-        a.status = work(&s.base, arg, reterr);
+        a.status = transaction(&s.base, arg, reterr);
         a.needs_more = s.needs_more;
         if (a.status == CD_OK && !a.needs_more) {
                 a.status = finish(&s);
@@ -239,10 +240,10 @@ static enum cd_pg_fate fate_of(const struct attempt *a)
         return a->fault == CD_PG_BROKEN || a->fault == CD_PG_SILENT ? CD_PG_UNREACHED : CD_PG_UNDONE;
 }
 
-cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql_work *work, void *arg,
+cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql_transaction *transaction, void *arg,
                          enum cd_pg_fate *ret_fate, struct cd_error *reterr)
 {
-        enum mode mode = kind == CD_PG_WRITE ? WRITE : is_known(&db->habits, work, false) ? SNAPSHOT : SINGLE;
+        enum mode mode = kind == CD_PG_WRITE ? WRITE : is_known(&db->habits, transaction, false) ? SNAPSHOT : SINGLE;
         struct cd_error error = { 0 };
         struct attempt a = { .status = CD_OK };
         enum cd_pg_fate fate = CD_PG_UNREACHED;
@@ -255,11 +256,11 @@ cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql
                         fate = CD_PG_UNREACHED;
                         break;
                 }
-                a = try_once(c, mode, work, arg, &error);
+                a = try_once(c, mode, transaction, arg, &error);
                 fate = fate_of(&a);
                 cd_pg_pool_give(&db->pool, c);
                 if (a.needs_more) {
-                        (void)is_known(&db->habits, work, true);
+                        (void)is_known(&db->habits, transaction, true);
                         mode = SNAPSHOT;
                 } else if (a.status == CD_OK || !is_worth_another(&a, tries)) {
                         break;

@@ -1,5 +1,5 @@
 #pragma once
-/* Runs a work in a transaction on a connection of the pool, again where that is safe. */
+/* Runs a function in a transaction on a connection of the pool, again where that is safe. */
 #include <stdatomic.h>
 
 #include "store/postgres/pool.h"
@@ -16,9 +16,9 @@ enum cd_pg_fate {
         CD_PG_UNKNOWN,   /* the connection broke under the commit */
 };
 
-/* Works whose reads need more than one statement, found out by running them. Thread-safe. */
+/* Transactions whose reads need more than one statement, found out by running them. Thread-safe. */
 struct cd_pg_habits {
-        _Atomic(cd_sql_work *) works[64];
+        _Atomic(cd_sql_transaction *) transactions[64];
 };
 
 struct cd_pg_database {
@@ -27,8 +27,9 @@ struct cd_pg_database {
 };
 
 /* ret_fate may be NULL; it is written on failure. */
-cd_status cd_pg_transact(struct cd_pg_database *database, enum cd_pg_kind kind, cd_sql_work *work, void *arg,
-                         enum cd_pg_fate *ret_fate, struct cd_error *reterr);
+cd_status cd_pg_transact(struct cd_pg_database *database, enum cd_pg_kind kind, cd_sql_transaction *transaction,
+                         void *arg, enum cd_pg_fate *ret_fate, struct cd_error *reterr);
 
-/* Of a session within cd_pg_transact of kind CD_PG_WRITE: what `work` does is undone alone where it fails. */
-cd_status cd_pg_run_alone(struct cd_sql_session *session, cd_sql_work *work, void *arg, struct cd_error *reterr);
+/* Of a session within cd_pg_transact of kind CD_PG_WRITE: what `transaction` does is undone alone where it fails. */
+cd_status cd_pg_run_alone(struct cd_sql_session *session, cd_sql_transaction *transaction, void *arg,
+                          struct cd_error *reterr);

@@ -29,7 +29,7 @@ cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
-static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         return cd_sql_audit_add(session, arg, reterr);
 }
@@ -38,7 +38,7 @@ static cd_status add(struct cd_store *store, const struct cd_audit_event *event,
 {
         struct cd_audit_event copy = *event;
 
-        return cd_sql_write(store, add_work, &copy, reterr);
+        return cd_sql_write(store, add_transaction, &copy, reterr);
 }
 
 struct listing {
@@ -65,7 +65,7 @@ static cd_status take_event(void *arg, const struct cd_sql_value *columns, struc
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement behind = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
                                                         " FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
@@ -90,7 +90,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t af
         struct listing listing = { .list = { .arena = arena, .size = sizeof(struct cd_audit_event) },
                                    .after = after,
                                    .limit = limit };
-        cd_status status = cd_sql_read(store, list_work, &listing, reterr);
+        cd_status status = cd_sql_read(store, list_transaction, &listing, reterr);
 
         if (status == CD_OK)
                 *ret = (struct cd_audit_events){ listing.list.items, listing.list.count };

@@ -153,7 +153,7 @@ static cd_status insert_many(struct cd_sql_session *session, const struct cd_sql
 }
 
 /* All that wait now; those that come meanwhile are of the next transaction. */
-static cd_status write_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status write_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_audit_later *later = arg;
         const struct waiting *events[MANY];
@@ -211,7 +211,7 @@ static void end_writing(void *arg, cd_status status);
 /* With the turn, without the lock: a driver may write at once. Where it has no room, the next event tries again. */
 static void write_soon(struct cd_sql_audit_later *later)
 {
-        if (later->driver->write_later(later->driver, write_work, later, end_writing, NULL) == CD_OK)
+        if (later->driver->write_later(later->driver, write_transaction, later, end_writing, NULL) == CD_OK)
                 return;
         pthread_mutex_lock(&later->lock);
         later->is_writing = false;
@@ -279,7 +279,7 @@ cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret,
 
         *ret = (struct cd_audit_flush){ 0 };
         if (begin_writing(later)) {
-                status = cd_sql_write(store, write_work, later, reterr);
+                status = cd_sql_write(store, write_transaction, later, reterr);
                 ret->written = status == CD_OK ? later->writing : 0; /* it is our turn: nobody else changes it */
                 end_writing(later, status);
         }

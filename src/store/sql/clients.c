@@ -34,7 +34,7 @@ static cd_status take_client(void *arg, const struct cd_sql_value *columns, stru
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", 0,
                                                            10 };
@@ -48,7 +48,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, struct cd_
                       struct cd_error *reterr)
 {
         struct cd_sql_list all = { .arena = arena, .size = sizeof(struct cd_client_record) };
-        cd_status status = cd_sql_read(store, list_work, &all, reterr);
+        cd_status status = cd_sql_read(store, list_transaction, &all, reterr);
 
         if (status == CD_OK)
                 *ret = (struct cd_client_records){ all.items, all.count };
@@ -61,7 +61,7 @@ struct adding {
         const struct cd_audit_event *event;
 };
 
-static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "INSERT INTO clients (" CLIENT_COLUMNS
                                                            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -103,7 +103,7 @@ static cd_status add(struct cd_store *store, const struct cd_client_record *clie
         cd_status status = cd_sql_write_strings(&arena, client->scopes, &adding.scopes, reterr);
         if (status == CD_OK)
                 status = cd_sql_write_strings(&arena, client->introspect, &adding.introspect, reterr);
-        return status == CD_OK ? cd_sql_write(store, add_work, &adding, reterr) : status;
+        return status == CD_OK ? cd_sql_write(store, add_transaction, &adding, reterr) : status;
 }
 
 struct changing {
@@ -112,7 +112,7 @@ struct changing {
         const struct cd_audit_event *event;
 };
 
-static cd_status change_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status change_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement set = { "UPDATE clients SET secret = $1, changed_at = $2 WHERE id = $3", 3,
                                                      0 };
@@ -139,7 +139,7 @@ static cd_status set_secret(struct cd_store *store, cd_str id, const unsigned ch
 {
         struct changing changing = { id, secret, event };
 
-        return cd_sql_write(store, change_work, &changing, reterr);
+        return cd_sql_write(store, change_transaction, &changing, reterr);
 }
 
 static cd_status remove_client(struct cd_store *store, cd_str id, const struct cd_audit_event *event,
@@ -147,7 +147,7 @@ static cd_status remove_client(struct cd_store *store, cd_str id, const struct c
 {
         struct changing changing = { id, NULL, event };
 
-        return cd_sql_write(store, change_work, &changing, reterr);
+        return cd_sql_write(store, change_transaction, &changing, reterr);
 }
 
 const struct cd_client_ops cd_sql_client_ops = {

@@ -25,7 +25,7 @@ static cd_status take_key(void *arg, const struct cd_sql_value *columns, struct 
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " KEY_COLUMNS " FROM keys ORDER BY created_at, kid",
                                                            0, 7 };
@@ -39,7 +39,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, struct cd_
                       struct cd_error *reterr)
 {
         struct cd_sql_list all = { .arena = arena, .size = sizeof(struct cd_key_record) };
-        cd_status status = cd_sql_read(store, list_work, &all, reterr);
+        cd_status status = cd_sql_read(store, list_transaction, &all, reterr);
 
         if (status == CD_OK)
                 *ret = (struct cd_key_records){ all.items, all.count };
@@ -109,7 +109,7 @@ struct adding {
         const struct cd_audit_event *event;
 };
 
-static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct adding *adding = arg;
         const struct cd_key_addition *addition = adding->addition;
@@ -135,7 +135,7 @@ static cd_status add(struct cd_store *store, const struct cd_key_addition *addit
 {
         struct adding adding = { addition, event };
 
-        return cd_sql_write(store, add_work, &adding, reterr);
+        return cd_sql_write(store, add_transaction, &adding, reterr);
 }
 
 struct ending {
@@ -144,7 +144,7 @@ struct ending {
         const struct cd_audit_event *event;
 };
 
-static cd_status end_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status end_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct ending *ending = arg;
         int64_t version, changed = 0;
@@ -162,7 +162,7 @@ static cd_status set_verify_until(struct cd_store *store, cd_str kid, cd_time ve
 {
         struct ending ending = { kid, verify_until, event };
 
-        return cd_sql_write(store, end_work, &ending, reterr);
+        return cd_sql_write(store, end_transaction, &ending, reterr);
 }
 
 cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,

@@ -16,10 +16,11 @@ extern const struct cd_session_ops cd_sql_session_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
 /* A transaction of the store's driver; they block. */
-cd_status cd_sql_read(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
-cd_status cd_sql_write(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
-/* `arg` is one block of malloc, freed when the work is done or refused. */
-cd_status cd_sql_write_later(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr);
+cd_status cd_sql_read(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);
+cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);
+/* `arg` is one block of malloc, freed when the write is done or refused. */
+cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
+                             struct cd_error *reterr);
 
 /* Adds 1 to the version of a kind ("clients", "keys", "revocations") and holds its row until the commit, so that
  * whoever changes the kind does so alone. Where a transaction needs rows of users or clients too, that of versions is

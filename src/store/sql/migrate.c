@@ -19,7 +19,7 @@ struct reading {
         int64_t version;
 };
 
-static cd_status version_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status version_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct reading *reading = arg;
 
@@ -29,7 +29,7 @@ static cd_status version_work(struct cd_sql_session *session, void *arg, struct 
 cd_status cd_sql_schema_version(struct cd_sql_driver *driver, int *ret, struct cd_error *reterr)
 {
         struct reading reading = { .driver = driver };
-        cd_status status = driver->read(driver, version_work, &reading, reterr);
+        cd_status status = driver->read(driver, version_transaction, &reading, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -62,7 +62,7 @@ static cd_status note_applied(struct cd_sql_session *session, const struct cd_sq
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
-static cd_status apply_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status apply_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const cd_str first = CD_STR_INIT("CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY,"
                                                 " name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
@@ -93,7 +93,7 @@ cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *r
                 struct applying applying = { driver, &driver->migrations[i] };
                 struct cd_error why = { 0 };
 
-                status = driver->write(driver, apply_work, &applying, &why);
+                status = driver->write(driver, apply_transaction, &applying, &why);
                 if (status == CD_INTERNAL) /* a statement of ours that fails: the schema is not what its version says */
                         status = CD_UNAVAILABLE;
                 if (status != CD_OK)

@@ -20,7 +20,7 @@ cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
-static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct cd_revocation *revocation = arg;
         cd_status status = cd_sql_bump(session, CD_STR("revocations"), &revocation->seq, reterr);
@@ -32,7 +32,7 @@ static cd_status add(struct cd_store *store, const struct cd_revocation *revocat
 {
         struct cd_revocation copy = *revocation;
 
-        return cd_sql_write(store, add_work, &copy, reterr);
+        return cd_sql_write(store, add_transaction, &copy, reterr);
 }
 
 struct listing {
@@ -57,7 +57,7 @@ static cd_status take_revocation(void *arg, const struct cd_sql_value *columns, 
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " REVOCATION_COLUMNS
                                                            " FROM revocations WHERE seq > $1 ORDER BY seq LIMIT $2",
@@ -76,7 +76,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t af
         struct listing listing = { .list = { .arena = arena, .size = sizeof(struct cd_revocation) },
                                    .after = after,
                                    .limit = limit };
-        cd_status status = cd_sql_read(store, list_work, &listing, reterr);
+        cd_status status = cd_sql_read(store, list_transaction, &listing, reterr);
 
         if (status == CD_OK)
                 *ret = (struct cd_revocation_list){ listing.list.items, listing.list.count };

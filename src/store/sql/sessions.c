@@ -3,7 +3,7 @@
 
 #define SESSION_COLUMNS "digest, user_name, data, created_at, seen_at, expires_at, generation"
 
-static cd_status put_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
                 "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -26,7 +26,7 @@ static cd_status put(struct cd_store *store, const struct cd_session *session, s
 {
         struct cd_session copy = *session;
 
-        return cd_sql_write(store, put_work, &copy, reterr);
+        return cd_sql_write(store, put_transaction, &copy, reterr);
 }
 
 struct finding {
@@ -53,7 +53,7 @@ static cd_status take_session(void *arg, const struct cd_sql_value *columns, str
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status find_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
                 "SELECT " SESSION_COLUMNS " FROM sessions WHERE digest = $1 AND generation ="
@@ -74,7 +74,7 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str dig
 
         if (!cd_sql_is_text(digest))
                 return cd_fail(reterr, CD_NOT_FOUND, "no such session");
-        cd_status status = cd_sql_read(store, find_work, &finding, reterr);
+        cd_status status = cd_sql_read(store, find_transaction, &finding, reterr);
         if (status != CD_OK)
                 return status;
         if (!finding.found)
@@ -83,7 +83,7 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str dig
         return CD_OK;
 }
 
-static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "DELETE FROM sessions WHERE digest = $1", 1, 0 };
         const cd_str *digest = arg;
@@ -94,7 +94,7 @@ static cd_status remove_work(struct cd_sql_session *session, void *arg, struct c
 
 static cd_status remove_session(struct cd_store *store, cd_str digest, struct cd_error *reterr)
 {
-        return cd_sql_is_text(digest) ? cd_sql_write(store, remove_work, &digest, reterr) : CD_OK;
+        return cd_sql_is_text(digest) ? cd_sql_write(store, remove_transaction, &digest, reterr) : CD_OK;
 }
 
 cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)

@@ -45,7 +45,7 @@ struct cd_sql_session {
 
 /* What runs inside of a transaction. It may run more than once (a connection that broke before the commit began), so it sets its
  * results anew each time. Anything but CD_OK rolls back what it did, and nothing else. */
-typedef cd_status cd_sql_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr);
+typedef cd_status cd_sql_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr);
 
 struct cd_sql_migration {
         int number; /* 1, 2, … without a gap */
@@ -55,12 +55,14 @@ struct cd_sql_migration {
 
 struct cd_sql_driver {
         /* On any connection, consistent; must not write. */
-        cd_status (*read)(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr);
+        cd_status (*read)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                          struct cd_error *reterr);
         /* Returns after the commit is durable. A failed commit is CD_UNAVAILABLE. */
-        cd_status (*write)(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr);
-        /* Returns at once; `work` runs in a later transaction and `arg` is then given to `done` with what came of it, also where it never
+        cd_status (*write)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                           struct cd_error *reterr);
+        /* Returns at once; `transaction` runs in a later transaction and `arg` is then given to `done` with what came of it, also where it never
          * ran. CD_UNAVAILABLE where too many wait: `arg` stays the caller's. */
-        cd_status (*write_later)(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+        cd_status (*write_later)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr);
         void (*wait)(struct cd_sql_driver *driver, int64_t timeout_ms); /* as in struct cd_store */
         void (*wake)(struct cd_sql_driver *driver);

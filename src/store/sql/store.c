@@ -10,20 +10,20 @@ static struct cd_sql_driver *driver_of(struct cd_store *store)
         return ((struct cd_sql_store *)store)->driver;
 }
 
-cd_status cd_sql_read(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+cd_status cd_sql_read(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_driver *driver = driver_of(store);
 
         cd_may_block("store: read");
-        return driver->read(driver, work, arg, reterr);
+        return driver->read(driver, transaction, arg, reterr);
 }
 
-cd_status cd_sql_write(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_driver *driver = driver_of(store);
 
         cd_may_block("store: write");
-        return driver->write(driver, work, arg, reterr);
+        return driver->write(driver, transaction, arg, reterr);
 }
 
 static void free_arg(void *arg, cd_status status)
@@ -32,10 +32,11 @@ static void free_arg(void *arg, cd_status status)
         free(arg);
 }
 
-cd_status cd_sql_write_later(struct cd_store *store, cd_sql_work *work, void *arg, struct cd_error *reterr)
+cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
+                             struct cd_error *reterr)
 {
         struct cd_sql_driver *driver = driver_of(store);
-        cd_status status = driver->write_later(driver, work, arg, free_arg, reterr);
+        cd_status status = driver->write_later(driver, transaction, arg, free_arg, reterr);
 
         if (status != CD_OK)
                 free(arg);
@@ -68,7 +69,7 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status versions_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status versions_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
 
@@ -78,7 +79,7 @@ static cd_status versions_work(struct cd_sql_session *session, void *arg, struct
 static cd_status versions(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
 {
         struct cd_store_versions found = { 0 };
-        cd_status status = cd_sql_read(store, versions_work, &found, reterr);
+        cd_status status = cd_sql_read(store, versions_transaction, &found, reterr);
 
         if (status == CD_OK)
                 *ret = found;
@@ -109,7 +110,7 @@ static cd_status look_up_settled(struct cd_sql_session *session, void *arg, stru
         return cd_sql_query(session, &statement, params, take_settled, settling, reterr);
 }
 
-static cd_status settle_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status settle_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
                 "INSERT INTO settled (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", 2, 0
@@ -128,7 +129,7 @@ static cd_status settle(struct cd_store *store, struct cd_arena *arena, cd_str n
         cd_status status = cd_sql_read(store, look_up_settled, &settling, reterr);
 
         if (status == CD_OK && !settling.found.ptr)
-                status = cd_sql_write(store, settle_work, &settling, reterr);
+                status = cd_sql_write(store, settle_transaction, &settling, reterr);
         if (status == CD_OK)
                 *ret = settling.found;
         return status;
@@ -164,7 +165,7 @@ struct expiring {
         size_t deleted;
 };
 
-static cd_status expire_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status expire_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct expiring *expiring = arg;
         const struct cd_store_expiry *expiry = expiring->expiry;
@@ -187,7 +188,7 @@ static cd_status expire(struct cd_store *store, const struct cd_store_expiry *ex
                         struct cd_error *reterr)
 {
         struct expiring expiring = { .expiry = expiry };
-        cd_status status = cd_sql_write(store, expire_work, &expiring, reterr);
+        cd_status status = cd_sql_write(store, expire_transaction, &expiring, reterr);
 
         if (status == CD_OK)
                 *ret_deleted = expiring.deleted;

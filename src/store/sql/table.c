@@ -250,7 +250,7 @@ static cd_status take_found(void *arg, const struct cd_sql_value *values, struct
         return cd_sql_row_read(finding->table, finding->arena, values, finding->row, reterr);
 }
 
-static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status find_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct finding *finding = arg;
         const struct cd_sql_value params[] = { cd_sql_text(finding->key) };
@@ -269,7 +269,7 @@ cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, 
         if (!row)
                 return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for a %s", table->one);
         if (cd_sql_is_text(key))
-                status = cd_sql_read(store, find_work, &finding, reterr);
+                status = cd_sql_read(store, find_transaction, &finding, reterr);
         if (status != CD_OK)
                 return status;
         if (!finding.found)
@@ -294,7 +294,7 @@ static cd_status take_row(void *arg, const struct cd_sql_value *values, struct c
         return cd_sql_row_read(paging->table, paging->list.arena, values, row, reterr);
 }
 
-static cd_status page_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status page_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct paging *paging = arg;
 
@@ -309,7 +309,7 @@ cd_status cd_sql_page(const struct cd_sql_table *table, struct cd_store *store, 
         struct paging paging = { .table = table,
                                  .params = params,
                                  .list = { .arena = arena, .size = table->row_size } };
-        cd_status status = cd_sql_read(store, page_work, &paging, reterr);
+        cd_status status = cd_sql_read(store, page_transaction, &paging, reterr);
 
         if (status == CD_OK)
                 *ret = paging.list;
@@ -321,7 +321,7 @@ struct putting {
         const void *row;
 };
 
-static cd_status put_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct putting *putting = arg;
 
@@ -332,7 +332,7 @@ cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, c
 {
         struct putting putting = { table, row };
 
-        return cd_sql_write(store, put_work, &putting, reterr);
+        return cd_sql_write(store, put_transaction, &putting, reterr);
 }
 
 struct removing {
@@ -340,7 +340,7 @@ struct removing {
         cd_str key;
 };
 
-static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct removing *removing = arg;
 
@@ -351,5 +351,5 @@ cd_status cd_sql_remove(const struct cd_sql_table *table, struct cd_store *store
 {
         struct removing removing = { table, key };
 
-        return cd_sql_is_text(key) ? cd_sql_write(store, remove_work, &removing, reterr) : CD_OK;
+        return cd_sql_is_text(key) ? cd_sql_write(store, remove_transaction, &removing, reterr) : CD_OK;
 }

@@ -42,7 +42,7 @@ static cd_status take_found(void *arg, const struct cd_sql_value *columns, struc
         return read_user(finding->arena, columns, &finding->user, reterr);
 }
 
-static cd_status find_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status find_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS " FROM users WHERE name = $1", 1,
                                                            11 };
@@ -60,7 +60,7 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str nam
 
         if (!cd_sql_is_text(name))
                 return cd_fail(reterr, CD_NOT_FOUND, "no such user");
-        cd_status status = cd_sql_read(store, find_work, &finding, reterr);
+        cd_status status = cd_sql_read(store, find_transaction, &finding, reterr);
         if (status != CD_OK)
                 return status;
         if (!finding.found)
@@ -85,7 +85,7 @@ static cd_status take_listed(void *arg, const struct cd_sql_value *columns, stru
         return read_user(listing->list.arena, columns, user, reterr);
 }
 
-static cd_status list_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS
                                                            " FROM users WHERE name > $1 ORDER BY name LIMIT $2",
@@ -103,7 +103,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str aft
         struct listing listing = { .list = { .arena = arena, .size = sizeof(struct cd_user) },
                                    .after = after,
                                    .limit = limit };
-        cd_status status = cd_sql_read(store, list_work, &listing, reterr);
+        cd_status status = cd_sql_read(store, list_transaction, &listing, reterr);
 
         if (status == CD_OK)
                 *ret = (struct cd_users_page){ listing.list.items, listing.list.count };
@@ -139,7 +139,7 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *u
         return status;
 }
 
-static cd_status add_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct adding *adding = arg;
         int64_t generation;
@@ -155,7 +155,7 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
 {
         struct adding adding = { users, event };
 
-        return cd_sql_write(store, add_work, &adding, reterr);
+        return cd_sql_write(store, add_transaction, &adding, reterr);
 }
 
 struct changing {
@@ -262,7 +262,7 @@ static bool may_end_sessions(const struct cd_user_change *change)
                change->disabled == CD_USER_DISABLE;
 }
 
-static cd_status update_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status update_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
@@ -293,7 +293,7 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
 
         if (!cd_sql_is_text(change->name))
                 return fail_unknown(change, reterr);
-        cd_status status = cd_sql_write(store, update_work, &changing, &why);
+        cd_status status = cd_sql_write(store, update_transaction, &changing, &why);
         if (status == CD_OK || (status == CD_NOT_FOUND && changing.is_unchanged))
                 return CD_OK;
         if (reterr)
@@ -301,7 +301,7 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         return status;
 }
 
-static cd_status remove_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "DELETE FROM users WHERE name = $1", 1, 0 };
         const struct changing *changing = arg;
@@ -328,7 +328,7 @@ static cd_status remove_user(struct cd_store *store, const struct cd_user_change
 
         if (!cd_sql_is_text(change->name))
                 return fail_unknown(change, reterr);
-        return cd_sql_write(store, remove_work, &changing, reterr);
+        return cd_sql_write(store, remove_transaction, &changing, reterr);
 }
 
 struct noting {
@@ -339,7 +339,7 @@ struct noting {
         char name[];
 };
 
-static cd_status note_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status note_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement right = {
                 "UPDATE users SET last_login_at = $1, failures = 0, failed_at = 0 WHERE name = $2", 2, 0
@@ -374,7 +374,7 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
         };
         if (name.len)
                 memcpy(noting->name, name.ptr, name.len);
-        return cd_sql_write_later(store, note_work, noting, reterr);
+        return cd_sql_write_later(store, note_transaction, noting, reterr);
 }
 
 const struct cd_user_ops cd_sql_user_ops = {

@@ -27,20 +27,22 @@ const struct cd_sql_statement cd_sqlite_has_migrations = {
         "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'", 0, 1
 };
 
-static cd_status read_from(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+static cd_status read_from(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                           struct cd_error *reterr)
 {
-        return cd_sqlite_readers_run(((struct cd_sqlite *)driver)->readers, work, arg, reterr);
+        return cd_sqlite_readers_run(((struct cd_sqlite *)driver)->readers, transaction, arg, reterr);
 }
 
-static cd_status write_to(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+static cd_status write_to(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
+                          struct cd_error *reterr)
 {
-        return cd_sqlite_writer_run(((struct cd_sqlite *)driver)->writer, work, arg, reterr);
+        return cd_sqlite_writer_run(((struct cd_sqlite *)driver)->writer, transaction, arg, reterr);
 }
 
-static cd_status write_later(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+static cd_status write_later(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                              void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {
-        return cd_sqlite_writer_later(((struct cd_sqlite *)driver)->writer, work, arg, done, reterr);
+        return cd_sqlite_writer_later(((struct cd_sqlite *)driver)->writer, transaction, arg, done, reterr);
 }
 
 static void wait(struct cd_sql_driver *driver, int64_t timeout_ms)

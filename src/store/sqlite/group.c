@@ -3,9 +3,9 @@
 static const struct cd_sql_statement begin = { "BEGIN IMMEDIATE", 0, 0 };
 static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
 static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
-static const struct cd_sql_statement savepoint = { "SAVEPOINT work", 0, 0 };
-static const struct cd_sql_statement release = { "RELEASE work", 0, 0 };
-static const struct cd_sql_statement rollback_to = { "ROLLBACK TO work", 0, 0 };
+static const struct cd_sql_statement savepoint = { "SAVEPOINT one_write", 0, 0 };
+static const struct cd_sql_statement release = { "RELEASE one_write", 0, 0 };
+static const struct cd_sql_statement rollback_to = { "ROLLBACK TO one_write", 0, 0 };
 
 /* Some errors end the whole transaction (a full disk, no memory), others only their statement. */
 static bool has_transaction(struct cd_sqlite_connection *connection)
@@ -27,18 +27,18 @@ static void run_alone(struct cd_sqlite_connection *connection, struct cd_sqlite_
 {
         job->status = cd_sqlite_do(connection, &begin, &job->error);
         if (job->status == CD_OK)
-                job->status = job->work(&connection->session, job->arg, &job->error);
+                job->status = job->transaction(&connection->session, job->arg, &job->error);
         if (job->status == CD_OK)
                 job->status = cd_sqlite_do(connection, &commit, &job->error);
         end_transaction(connection);
 }
 
-/* False where the transaction is lost, or what the work did cannot be told apart from what others did. */
+/* False where the transaction is lost, or what the write did cannot be told apart from what others did. */
 static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_sqlite_job *job)
 {
         if (cd_sqlite_do(connection, &savepoint, NULL) != CD_OK)
                 return false;
-        job->status = job->work(&connection->session, job->arg, &job->error);
+        job->status = job->transaction(&connection->session, job->arg, &job->error);
         if (!has_transaction(connection))
                 return false;
         if (job->status != CD_OK && cd_sqlite_do(connection, &rollback_to, NULL) != CD_OK)
@@ -46,11 +46,11 @@ static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_
         return cd_sqlite_do(connection, &release, NULL) == CD_OK;
 }
 
-/* Most works succeed, so savepoints, which cost, are for groups in which one has not. */
+/* Most writes succeed, so savepoints, which cost, are for groups in which one has not. */
 static bool run_plainly(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
 {
         for (struct cd_sqlite_job *job = first; job; job = job->next) {
-                job->status = job->work(&connection->session, job->arg, &job->error);
+                job->status = job->transaction(&connection->session, job->arg, &job->error);
                 if (job->status != CD_OK)
                         return false;
         }
@@ -89,7 +89,7 @@ bool cd_sqlite_group_run(struct cd_sqlite_connection *connection, const struct c
                 run_alone(connection, first);
                 return true;
         }
-        if (cd_sqlite_do(connection, &begin, &why) != CD_OK) { /* nobody's work would get further */
+        if (cd_sqlite_do(connection, &begin, &why) != CD_OK) { /* nobody's write would get further */
                 fail_all(first, &why);
                 return (sqlite3_errcode(connection->db) & 0xff) != SQLITE_BUSY;
         }

@@ -1,9 +1,9 @@
 #pragma once
-/* Works that are committed together. Only store/sqlite uses it. */
+/* Writes that are committed together. Only store/sqlite uses it. */
 #include "store/sqlite/connection.h"
 
 struct cd_sqlite_job {
-        cd_sql_work *work;
+        cd_sql_transaction *transaction;
         void *arg;
         void (*done)(void *arg, cd_status status); /* NULL: somebody waits on `turn` for `is_finished` */
         atomic_uint *turn;

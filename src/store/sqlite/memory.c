@@ -20,11 +20,11 @@ struct cd_sqlite_memory {
 };
 
 /* Reads and writes alike. */
-static cd_status run(struct cd_sql_driver *driver, cd_sql_work *work, void *arg, struct cd_error *reterr)
+static cd_status run(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
 {
         struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
         static const struct cd_sqlite_files none = { 0 };
-        struct cd_sqlite_job job = { .work = work, .arg = arg };
+        struct cd_sqlite_job job = { .transaction = transaction, .arg = arg };
 
         pthread_mutex_lock(&memory->lock);
         sqlite3_int64 before = sqlite3_total_changes64(memory->connection->db);
@@ -40,11 +40,11 @@ static cd_status run(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
 }
 
 /* Nobody would gain by waiting. */
-static cd_status run_now(struct cd_sql_driver *driver, cd_sql_work *work, void *arg,
+static cd_status run_now(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                          void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {
         (void)reterr;
-        done(arg, run(driver, work, arg, NULL));
+        done(arg, run(driver, transaction, arg, NULL));
         return CD_OK;
 }
 

@@ -65,7 +65,7 @@ static void give(struct cd_sqlite_readers *readers, struct cd_sqlite_connection 
         pthread_mutex_unlock(&readers->lock);
 }
 
-cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *work, void *arg,
+cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transaction *transaction, void *arg,
                                 struct cd_error *reterr)
 {
         static const struct cd_sql_statement begin = { "BEGIN", 0, 0 };
@@ -81,7 +81,7 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *
         cd_sqlite_connection_be_patient(connection, &readers->place);
         status = cd_sqlite_do(connection, &begin, reterr);
         if (status == CD_OK)
-                status = work(&connection->session, arg, reterr);
+                status = transaction(&connection->session, arg, reterr);
         /* Nothing was written, so there is nothing that could fail but a read that has already. */
         if (!sqlite3_get_autocommit(connection->db) && cd_sqlite_do(connection, &end, NULL) != CD_OK)
                 (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);

@@ -8,5 +8,5 @@ struct cd_sqlite_readers;
 struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_place *place);
 void cd_sqlite_readers_free(struct cd_sqlite_readers *readers); /* NULL is fine */
 /* As read of struct cd_sql_driver. */
-cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_work *work, void *arg,
+cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transaction *transaction, void *arg,
                                 struct cd_error *reterr);

@@ -5,8 +5,8 @@
 struct cd_sqlite_options {
         const char *path;
         bool may_create;
-        int64_t busy_ms;  /* how long a call may wait for other processes that write, in the queue too; 0: 5000 */
-        size_t queue_max; /* works that may wait for the writer, 0: 4096; three quarters of them may be of write_later */
+        int64_t busy_ms; /* how long a call may wait for other processes that write, in the queue too; 0: 5000 */
+        size_t queue_max; /* writes that may wait for the writer, 0: 4096; three quarters of them may be of write_later */
 };
 
 /* Opens or creates the file with mode 0600. CD_NOT_FOUND where it is not there and may not be created; CD_INVALID_REQUEST (field

@@ -12,9 +12,9 @@
 #include "store/sqlite/group.h"
 
 enum {
-        GROUP_MAX = 512,       /* works in one transaction */
+        GROUP_MAX = 512,       /* writes in one transaction */
         GATHER_MAX_US = 400,   /* for those who were told of the last commit to come back */
-        LATER_WAIT_US = 50000, /* how long works that nobody waits for may gather */
+        LATER_WAIT_US = 50000, /* how long writes that nobody waits for may gather */
         LATER_MANY = 256,      /* so many do not wait longer */
 };
 
@@ -82,9 +82,10 @@ static cd_status refuse(struct cd_error *reterr)
         return status;
 }
 
-cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg, struct cd_error *reterr)
+cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_transaction *transaction, void *arg,
+                               struct cd_error *reterr)
 {
-        struct cd_sqlite_job job = { .work = work, .arg = arg };
+        struct cd_sqlite_job job = { .transaction = transaction, .arg = arg };
 
         pthread_mutex_lock(&writer->lock);
         bool has = has_room(writer, false);
@@ -100,14 +101,14 @@ cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_work *wor
         return job.status;
 }
 
-cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg,
+cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_transaction *transaction, void *arg,
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {
         struct cd_sqlite_job *job = calloc(1, sizeof(*job));
 
         if (!job)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to write later");
-        *job = (struct cd_sqlite_job){ .work = work, .arg = arg, .done = done };
+        *job = (struct cd_sqlite_job){ .transaction = transaction, .arg = arg, .done = done };
         pthread_mutex_lock(&writer->lock);
         bool has = has_room(writer, true);
         if (has)
@@ -126,7 +127,7 @@ static struct timespec after_us(int64_t us)
         return (struct timespec){ .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
 }
 
-/* With the lock held. Waits for `wanted` works, but not longer than `us`. */
+/* With the lock held. Waits for `wanted` writes, but not longer than `us`. */
 static void gather(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
 {
         struct timespec deadline = after_us(us);
@@ -171,7 +172,7 @@ static struct cd_sqlite_job *take_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
-/* Waits for works. NULL when it is time to end and none is left. `last_count` were told of the last commit. */
+/* Waits for writes. NULL when it is time to end and none is left. `last_count` were told of the last commit. */
 static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t last_count, size_t *ret_count)
 {
         struct cd_sqlite_job *first;

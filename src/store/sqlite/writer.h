@@ -1,5 +1,5 @@
 #pragma once
-/* The one thread that writes. Works that wait together are committed together, so that many share one fsync. */
+/* The one thread that writes. Writes that wait are committed together, so that many share one fsync. */
 #include "store/sqlite/connection.h"
 
 struct cd_sqlite_writer;
@@ -17,6 +17,7 @@ cd_status cd_sqlite_writer_new(const struct cd_sqlite_writer_options *options, s
 void cd_sqlite_writer_free(struct cd_sqlite_writer *writer);
 
 /* As in struct cd_sql_driver. */
-cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg, struct cd_error *reterr);
-cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_work *work, void *arg,
+cd_status cd_sqlite_writer_run(struct cd_sqlite_writer *writer, cd_sql_transaction *transaction, void *arg,
+                               struct cd_error *reterr);
+cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_transaction *transaction, void *arg,
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr);

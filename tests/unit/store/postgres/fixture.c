@@ -63,14 +63,14 @@ struct cd_sql_driver *open_usual(void)
         return open_driver(server_url(), 8, 20000);
 }
 
-static cd_status script_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status script_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         return session->script(session, cd_str_from_c(arg), reterr);
 }
 
 cd_status try_script(struct cd_sql_driver *driver, const char *text, struct cd_error *reterr)
 {
-        return driver->write(driver, script_work, (void *)(uintptr_t)text, reterr);
+        return driver->write(driver, script_transaction, (void *)(uintptr_t)text, reterr);
 }
 
 void do_script(struct cd_sql_driver *driver, const char *text)
@@ -94,7 +94,7 @@ struct integer_asked {
         int64_t found;
 };
 
-static cd_status integer_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status integer_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct integer_asked *asked = arg;
         const struct cd_sql_call call = { .statement = asked->statement, .row = take_integer, .arg = &asked->found };
@@ -106,7 +106,7 @@ cd_status try_integer(struct cd_sql_driver *driver, const struct cd_sql_statemen
                       struct cd_error *reterr)
 {
         struct integer_asked asked = { statement, -1 };
-        cd_status status = driver->read(driver, integer_work, &asked, reterr);
+        cd_status status = driver->read(driver, integer_transaction, &asked, reterr);
 
         *ret = asked.found;
         return status;

@@ -47,17 +47,17 @@ static void use_proxy(struct fixture *f, int64_t timeout_ms)
         f->driver = open_driver(server_url_with(proxy_port(f->proxy), NULL, NULL, NULL), 2, timeout_ms);
 }
 
-/* ---- works ---- */
+/* ---- writes ---- */
 
 struct insertion {
         int64_t first, count;
-        cd_status result;    /* what the work returns at its end */
+        cd_status result;    /* what the write returns at its end */
         const char *instead; /* of the name */
         int64_t *ret_changed;
         unsigned runs;
 };
 
-static cd_status insert_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status insert_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct insertion *in = arg;
         cd_status status = CD_OK;
@@ -73,12 +73,12 @@ static cd_status insert_work(struct cd_sql_session *session, void *arg, struct c
                                                   .ret_changed = in->ret_changed };
                 status = session->run(session, &call, reterr);
         }
-        return status != CD_OK ? status : in->result ? cd_fail(reterr, in->result, "the work says no") : CD_OK;
+        return status != CD_OK ? status : in->result ? cd_fail(reterr, in->result, "the write says no") : CD_OK;
 }
 
 static cd_status put(struct fixture *f, struct insertion *in, struct cd_error *reterr)
 {
-        return f->driver->write(f->driver, insert_work, in, reterr);
+        return f->driver->write(f->driver, insert_transaction, in, reterr);
 }
 
 /* ---- values ---- */
@@ -203,7 +203,7 @@ static void what_fails_is_rolled_back_whole(void **state)
         struct cd_error error;
 
         assert_status(put(f, &no, &error), CD_NOT_FOUND);
-        assert_string_equal(error.reason, "the work says no");
+        assert_string_equal(error.reason, "the write says no");
         assert_int_equal(get_integer(f->driver, &count), 0);
         assert_status(put(f, &yes, &error), CD_OK);
         assert_status(put(f, &twice, &error), CD_EXISTS);
@@ -244,7 +244,7 @@ static cd_status read_twice(struct cd_sql_session *session, void *arg, struct cd
         return status == CD_OK ? session->run(session, &second, reterr) : status;
 }
 
-static void the_reads_of_one_work_see_the_same(void **state)
+static void the_reads_of_one_transaction_see_the_same(void **state)
 {
         struct fixture *f = *state;
         struct pair pair = { .fixture = f, .first = -1, .second = -2 };
@@ -287,7 +287,7 @@ struct transfer {
         cd_status status;
 };
 
-static cd_status transfer_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status transfer_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement add = { "UPDATE things SET n = n + $2 WHERE id = $1", 2, 0 };
         struct transfer *t = arg;
@@ -313,7 +313,7 @@ static void *transfer_often(void *arg)
         struct transfer *t = arg;
 
         for (int i = 0; i < 5 && t->status == CD_OK; i++)
-                t->status = t->driver->write(t->driver, transfer_work, t, NULL);
+                t->status = t->driver->write(t->driver, transfer_transaction, t, NULL);
         return NULL;
 }
 
@@ -439,42 +439,42 @@ static void tell(void *arg, cd_status status)
         ((struct told *)arg)->status = (int)status;
 }
 
-static cd_status told_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status told_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        return insert_work(session, &((struct told *)arg)->in, reterr);
+        return insert_transaction(session, &((struct told *)arg)->in, reterr);
 }
 
 static void put_later(struct fixture *f, struct told *t, int64_t id)
 {
         *t = (struct told){ .in = { .first = id, .count = 1, .result = t->in.result }, .status = -1 };
-        assert_status(f->driver->write_later(f->driver, told_work, t, tell, NULL), CD_OK);
+        assert_status(f->driver->write_later(f->driver, told_transaction, t, tell, NULL), CD_OK);
 }
 
-static void an_error_in_a_batch_undoes_only_its_own_work(void **state)
+static void an_error_in_a_batch_undoes_only_its_own_write(void **state)
 {
         struct fixture *f = *state;
-        struct told works[100] = { 0 };
+        struct told writes[100] = { 0 };
 
-        works[40].in.result = CD_NOT_FOUND;
-        for (size_t i = 0; i < CD_LEN(works); i++)
-                put_later(f, &works[i], i == 50 ? 49 : (int64_t)i);
+        writes[40].in.result = CD_NOT_FOUND;
+        for (size_t i = 0; i < CD_LEN(writes); i++)
+                put_later(f, &writes[i], i == 50 ? 49 : (int64_t)i);
         f->driver->free(f->driver);
         f->driver = open_usual();
-        for (size_t i = 0; i < CD_LEN(works); i++)
-                assert_int_equal(works[i].status, i == 40 ? CD_NOT_FOUND : i == 50 ? CD_EXISTS : CD_OK);
+        for (size_t i = 0; i < CD_LEN(writes); i++)
+                assert_int_equal(writes[i].status, i == 40 ? CD_NOT_FOUND : i == 50 ? CD_EXISTS : CD_OK);
         assert_int_equal(get_integer(f->driver, &count), 98);
 }
 
-static void works_for_later_share_transactions(void **state)
+static void deferred_writes_share_transactions(void **state)
 {
         struct fixture *f = *state;
-        static struct told works[1000];
+        static struct told writes[1000];
 
         use_proxy(f, 20000);
         get_integer(f->driver, &one);
         unsigned before = proxy_turns(f->proxy);
-        for (size_t i = 0; i < CD_LEN(works); i++)
-                put_later(f, &works[i], (int64_t)i);
+        for (size_t i = 0; i < CD_LEN(writes); i++)
+                put_later(f, &writes[i], (int64_t)i);
         f->driver->free(f->driver);
         assert_true(proxy_turns(f->proxy) - before < 200);
         f->driver = open_usual();
@@ -482,39 +482,39 @@ static void works_for_later_share_transactions(void **state)
 }
 
 /* As logins come: one after the other, a little apart. */
-static void works_for_later_gather_before_they_are_done(void **state)
+static void deferred_writes_gather_before_they_are_done(void **state)
 {
         struct fixture *f = *state;
-        struct told works[30] = { 0 };
+        struct told writes[30] = { 0 };
 
         use_proxy(f, 20000);
         get_integer(f->driver, &one);
         unsigned before = proxy_turns(f->proxy);
-        for (size_t i = 0; i < CD_LEN(works); i++) {
-                put_later(f, &works[i], (int64_t)i);
+        for (size_t i = 0; i < CD_LEN(writes); i++) {
+                put_later(f, &writes[i], (int64_t)i);
                 nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
         }
         f->driver->free(f->driver);
-        assert_true(proxy_turns(f->proxy) - before < CD_LEN(works) / 2);
+        assert_true(proxy_turns(f->proxy) - before < CD_LEN(writes) / 2);
         f->driver = open_usual();
-        assert_int_equal(get_integer(f->driver, &count), CD_LEN(works));
+        assert_int_equal(get_integer(f->driver, &count), CD_LEN(writes));
 }
 
-static void works_for_later_are_bounded(void **state)
+static void deferred_writes_are_bounded(void **state)
 {
         struct fixture *f = *state;
-        static struct told works[5000];
+        static struct told writes[5000];
         struct cd_error error;
         cd_status status = CD_OK;
         size_t taken = 0;
 
         use_proxy(f, 1000);
         proxy_freeze(f->proxy, true);
-        while (status == CD_OK && taken < CD_LEN(works)) {
-                works[taken].in.count = 1;
-                works[taken].in.first = (int64_t)taken;
-                works[taken].status = -1;
-                status = f->driver->write_later(f->driver, told_work, &works[taken], tell, &error);
+        while (status == CD_OK && taken < CD_LEN(writes)) {
+                writes[taken].in.count = 1;
+                writes[taken].in.first = (int64_t)taken;
+                writes[taken].status = -1;
+                status = f->driver->write_later(f->driver, told_transaction, &writes[taken], tell, &error);
                 taken += status == CD_OK;
         }
         assert_status(status, CD_UNAVAILABLE);
@@ -525,8 +525,8 @@ static void works_for_later_are_bounded(void **state)
         /* Each was told what came of it, and what was told as done is there. */
         int64_t done = 0;
         for (size_t i = 0; i < taken; i++) {
-                assert_int_not_equal(works[i].status, -1);
-                done += works[i].status == CD_OK;
+                assert_int_not_equal(writes[i].status, -1);
+                done += writes[i].status == CD_OK;
         }
         assert_int_equal(get_integer(f->driver, &count), done);
 }
@@ -581,7 +581,7 @@ int main(void)
                 TEST(a_column_that_nobody_can_read_is_an_error),
                 TEST(what_fails_is_rolled_back_whole),
                 TEST(more_statements_than_the_queue_holds_are_one_transaction),
-                TEST(the_reads_of_one_work_see_the_same),
+                TEST(the_reads_of_one_transaction_see_the_same),
                 TEST(a_script_of_several_statements_is_undone_with_its_transaction),
                 TEST(a_plan_that_a_migration_made_stale_is_prepared_anew),
                 TEST(a_deadlock_is_tried_again_until_both_are_done),
@@ -590,10 +590,10 @@ int main(void)
                 TEST(a_connection_that_breaks_before_the_commit_is_tried_once_more),
                 TEST(a_connection_that_breaks_twice_is_an_error),
                 TEST(a_commit_whose_answer_got_lost_is_not_tried_again),
-                TEST(an_error_in_a_batch_undoes_only_its_own_work),
-                TEST(works_for_later_share_transactions),
-                TEST(works_for_later_gather_before_they_are_done),
-                TEST(works_for_later_are_bounded),
+                TEST(an_error_in_a_batch_undoes_only_its_own_write),
+                TEST(deferred_writes_share_transactions),
+                TEST(deferred_writes_gather_before_they_are_done),
+                TEST(deferred_writes_are_bounded),
                 cmocka_unit_test(a_url_that_libpq_does_not_take_is_refused_without_a_word_of_it),
                 cmocka_unit_test(a_unix_socket_will_do),
         };

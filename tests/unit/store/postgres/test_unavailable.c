@@ -286,7 +286,7 @@ struct holder {
         cd_status status;
 };
 
-static cd_status hold_work(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status hold_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct holder *h = arg;
         int64_t found;
@@ -303,7 +303,7 @@ static void *hold(void *arg)
 {
         struct holder *h = arg;
 
-        h->status = h->driver->read(h->driver, hold_work, h, NULL);
+        h->status = h->driver->read(h->driver, hold_transaction, h, NULL);
         return NULL;
 }
 

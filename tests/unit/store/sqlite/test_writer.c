@@ -13,7 +13,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/sqlite.h"
 
-/* ---- works, on the driver itself ---- */
+/* ---- writes, on the driver itself ---- */
 
 static struct cd_sql_driver *open_driver(struct place *place, size_t queue_max, int64_t busy_ms)
 {
@@ -169,7 +169,7 @@ static void writes_that_wait_together_are_committed_together(void **state)
         driver->free(driver);
 }
 
-static void a_work_that_fails_undoes_itself_and_nothing_else(void **state)
+static void a_write_that_fails_undoes_itself_and_nothing_else(void **state)
 {
         struct place *place = *state;
         struct cd_sql_driver *driver = open_driver(place, 0, 0);
@@ -575,7 +575,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 IN_A_PLACE(what_grows_is_looked_up_by_an_index),
                 IN_A_PLACE(writes_that_wait_together_are_committed_together),
-                IN_A_PLACE(a_work_that_fails_undoes_itself_and_nothing_else),
+                IN_A_PLACE(a_write_that_fails_undoes_itself_and_nothing_else),
                 IN_A_PLACE(a_full_queue_is_unavailable_and_says_when_to_come_back),
                 IN_A_PLACE(a_reader_sees_one_moment_and_cannot_write),
                 IN_A_PLACE(another_process_that_holds_the_file_is_waited_for_and_then_named),

@@ -1,14 +1,14 @@
 #pragma once
-/* What every command that administers does around its own part: opens and closes what it needs, and says what went wrong. */
+/* The context of a command that administers: opens and closes what it needs, and says what went wrong. */
 #include "app/administration.h"
 #include "cmd/cmd.h"
 #include "core/operator.h"
 
 enum {
-        CD_WORK_ARENA = 64 * 1024 * 1024
+        CD_CONTEXT_ARENA = 64 * 1024 * 1024
 };
 
-struct cd_work {
+struct cd_context {
         const char *command; /* "user add", in front of every message */
         struct cd_admin admin;
         struct cd_operator by;
@@ -16,25 +16,25 @@ struct cd_work {
         bool has_admin;        /* `admin` is to be closed */
 };
 
-/* The exit code: CD_EXIT_OK, or what stands in the way was said on standard error. `config` NULL is said too. Ended by cd_work_close in
+/* The exit code: CD_EXIT_OK, or what stands in the way was said on standard error. `config` NULL is said too. Ended by cd_context_close in
  * both cases. */
-int cd_work_open(struct cd_work *work, const char *command, const char *config);
-void cd_work_close(struct cd_work *work);
+int cd_context_open(struct cd_context *context, const char *command, const char *config);
+void cd_context_close(struct cd_context *context);
 /* What a command that only looks is asked: --config, --json, and the name of one thing where it shows one. */
 struct cd_look {
         const char *name; /* NULL: of all */
         bool json;
 };
-typedef int cd_look_fn(struct cd_work *work, const struct cd_look *look);
+typedef int cd_look_fn(struct cd_context *context, const struct cd_look *look);
 /* Reads what is asked, opens, looks, closes; the exit code. `need` is said where the name is missing; NULL: the command takes none. */
-int cd_work_look(int argc, char **argv, const char *need, cd_look_fn *show);
+int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show);
 
 /* Fills by.clients, for commands that add users. */
-cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr);
+cd_status cd_context_know_clients(struct cd_context *context, struct cd_error *reterr);
 
 /* "cardea user add: name: there is …" on standard error. Returns the exit code that the status stands for. */
-int cd_work_fail(const char *command, const struct cd_error *error);
+int cd_context_fail(const char *command, const struct cd_error *error);
 /* What stands in the way of cd_admin_open: every error of the configuration, or the error itself. */
-int cd_work_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error);
+int cd_context_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error);
 /* The strings of the words, in the arena of the command. Count 0 where memory is out. */
-struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words);
+struct cd_strs cd_context_strs(struct cd_context *context, const struct cd_words *words);

@@ -1,4 +1,4 @@
-#include "cmd/work.h"
+#include "cmd/context.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,18 +29,18 @@ static int exit_code(cd_status status)
         }
 }
 
-int cd_work_fail(const char *command, const struct cd_error *error)
+int cd_context_fail(const char *command, const struct cd_error *error)
 {
         cd_print_line(stderr, "cardea %s: %s%s%s", command, error->field, error->field[0] ? ": " : "", error->reason);
         return exit_code(error->status);
 }
 
-int cd_work_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error)
+int cd_context_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error)
 {
         const struct cd_report *report = &admin->report;
 
         if (!report->errors) {
-                int code = cd_work_fail(command, error);
+                int code = cd_context_fail(command, error);
                 return code == CD_EXIT_FAILED ? code : CD_EXIT_USAGE; /* no user or client is what was not found */
         }
         for (const struct cd_finding *f = report->findings; f; f = f->next)
@@ -50,35 +50,35 @@ int cd_work_fail_open(const char *command, const struct cd_admin *admin, const s
 }
 
 /* The key of the MACs of the clients' secrets, and who may not be added because the file has them. */
-static cd_status know_clients(struct cd_work *work, struct cd_error *reterr)
+static cd_status know_clients(struct cd_context *context, struct cd_error *reterr)
 {
-        const struct cd_config *config = &work->admin.config;
+        const struct cd_config *config = &context->admin.config;
         const struct cd_config_client *clients = config->clients.items;
         unsigned char key[CD_DERIVED_SIZE];
 
-        cd_status status = cd_master_key_derive(work->admin.master, CD_STR("client-secret"), key);
+        cd_status status = cd_master_key_derive(context->admin.master, CD_STR("client-secret"), key);
         if (status != CD_OK)
                 return cd_fail(reterr, status, "the key of the clients' secrets cannot be derived");
-        work->by.client_secrets = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
+        context->by.client_secrets = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
         cd_wipe(key, sizeof(key));
-        cd_str *ids = cd_arena_calloc(&work->arena, config->clients.count + 2, sizeof(*ids));
+        cd_str *ids = cd_arena_calloc(&context->arena, config->clients.count + 2, sizeof(*ids));
         size_t count = 0;
 
-        if (!work->by.client_secrets || !ids)
+        if (!context->by.client_secrets || !ids)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < config->clients.count; i++)
                 ids[count++] = clients[i].id;
         if (config->grant.audience.len)
                 ids[count++] = config->grant.client_id; /* its tokens must be nobody else's */
-        work->by.configured = (struct cd_strs){ ids, count };
+        context->by.configured = (struct cd_strs){ ids, count };
         return CD_OK;
 }
 
-static cd_status fill_operator(struct cd_work *work, struct cd_error *reterr)
+static cd_status fill_operator(struct cd_context *context, struct cd_error *reterr)
 {
-        const struct cd_admin *admin = &work->admin;
+        const struct cd_admin *admin = &context->admin;
 
-        work->by = (struct cd_operator){
+        context->by = (struct cd_operator){
                 .store = admin->store,
                 .clock = admin->clock,
                 .random = admin->random,
@@ -87,76 +87,76 @@ static cd_status fill_operator(struct cd_work *work, struct cd_error *reterr)
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };
-        return know_clients(work, reterr);
+        return know_clients(context, reterr);
 }
 
-cd_status cd_work_know_clients(struct cd_work *work, struct cd_error *reterr)
+cd_status cd_context_know_clients(struct cd_context *context, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_store *store = work->by.store;
+        struct cd_store *store = context->by.store;
         struct cd_client_records records;
 
         cd_arena_init(&arena, CLIENTS_CEILING);
         cd_status status = store->clients->list(store, &arena, &records, reterr);
         if (status != CD_OK)
                 return status;
-        cd_str *ids = cd_arena_calloc(&work->arena, records.count + 1, sizeof(*ids));
+        cd_str *ids = cd_arena_calloc(&context->arena, records.count + 1, sizeof(*ids));
         for (size_t i = 0; i < records.count; i++)
-                if (!ids || !(ids[i] = cd_arena_copy(&work->arena, records.items[i].id)).ptr)
+                if (!ids || !(ids[i] = cd_arena_copy(&context->arena, records.items[i].id)).ptr)
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the ids of the clients");
-        work->by.clients = (struct cd_strs){ ids, ids ? records.count : 0 };
+        context->by.clients = (struct cd_strs){ ids, ids ? records.count : 0 };
         return CD_OK;
 }
 
-int cd_work_open(struct cd_work *work, const char *command, const char *config)
+int cd_context_open(struct cd_context *context, const char *command, const char *config)
 {
         struct cd_error err = { 0 };
 
-        memset(work, 0, sizeof(*work));
-        work->command = command;
-        cd_arena_init(&work->arena, CD_WORK_ARENA);
+        memset(context, 0, sizeof(*context));
+        context->command = command;
+        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
         if (!config)
                 return cd_usage_error(command, "name the server's configuration: --config FILE");
-        work->has_admin = true;
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &work->admin, &err);
+        context->has_admin = true;
+        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &context->admin, &err);
         if (status == CD_OK)
-                status = fill_operator(work, &err);
+                status = fill_operator(context, &err);
         if (status == CD_OK)
                 return CD_EXIT_OK;
-        return cd_work_fail_open(command, &work->admin, &err);
+        return cd_context_fail_open(command, &context->admin, &err);
 }
 
-void cd_work_close(struct cd_work *work)
+void cd_context_close(struct cd_context *context)
 {
-        cd_mac_free(work->by.client_secrets);
-        if (work->has_admin)
-                cd_admin_close(&work->admin);
-        cd_arena_done(&work->arena);
+        cd_mac_free(context->by.client_secrets);
+        if (context->has_admin)
+                cd_admin_close(&context->admin);
+        cd_arena_done(&context->arena);
 }
 
-int cd_work_look(int argc, char **argv, const char *need, cd_look_fn *show)
+int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show)
 {
         const char *config = NULL;
         struct cd_look look = { 0 };
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--json", .flag = &look.json },
                                              { 0 } };
-        struct cd_work work;
+        struct cd_context context;
 
         if (!cd_options_parse(argc, argv, options, &look.name, need ? 1 : 0))
                 return CD_EXIT_USAGE;
         if (need && !look.name)
                 return cd_usage_error(argv[0], "%s", need);
-        int code = cd_work_open(&work, argv[0], config);
+        int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = show(&work, &look);
-        cd_work_close(&work);
+                code = show(&context, &look);
+        cd_context_close(&context);
         return code;
 }
 
-struct cd_strs cd_work_strs(struct cd_work *work, const struct cd_words *words)
+struct cd_strs cd_context_strs(struct cd_context *context, const struct cd_words *words)
 {
-        cd_str *items = cd_arena_calloc(&work->arena, words->count + 1, sizeof(*items));
+        cd_str *items = cd_arena_calloc(&context->arena, words->count + 1, sizeof(*items));
 
         for (size_t i = 0; items && i < words->count; i++)
                 items[i] = cd_str_from_c(words->items[i]);
