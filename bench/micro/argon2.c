@@ -21,7 +21,7 @@ static atomic_uint_fast64_t count;
 
 static void *hash(void *arg)
 {
-        struct cd_password_memory memory = { 0 }; /* as a place of the budget has it */
+        struct cd_password_memory memory = { 0 }; /* as a slot of the budget has it */
 
         (void)arg;
         cd_password_memory_use(&memory);

@@ -56,7 +56,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
 }
 
 /* How many passwords are hashed at once. */
-static size_t places_of(const struct cd_config *config)
+static size_t slots_of(const struct cd_config *config)
 {
         int64_t parallel = config->password_hashing.parallel;
 
@@ -82,7 +82,7 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
         };
-        cd_status status = cd_password_budget_new(places_of(config), &server->login.budget, reterr);
+        cd_status status = cd_password_budget_new(slots_of(config), &server->login.budget, reterr);
         if (status == CD_OK)
                 status = cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
         return status;
@@ -225,11 +225,11 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 static void tune(const void *arg, struct cd_http_server_options *options)
 {
         const struct cd_config *config = arg;
-        int64_t places = (int64_t)places_of(config), queue = config->password_hashing.queue;
-        int64_t more = places < queue ? places : queue - 1;
+        int64_t slots = (int64_t)slots_of(config), queue = config->password_hashing.queue;
+        int64_t more = slots < queue ? slots : queue - 1;
 
-        options->cpu_threads = places + more;
-        options->cpu_long_threads = places; /* more would only push each other out of core and cache */
+        options->cpu_threads = slots + more;
+        options->cpu_long_threads = slots; /* more would only push each other out of core and cache */
         options->cpu_queue = queue - more;
 }
 

@@ -8,7 +8,7 @@
 #include "app/yaml.h"
 
 /* Where the walk is. */
-struct place {
+struct cursor {
         struct cd_report *report;
         struct cd_arena *scratch; /* wiped at the end: of a secret, one copy stays */
         cd_str folder;
@@ -17,15 +17,15 @@ struct place {
 };
 
 /* The same file, at another path. */
-static struct place place_at(const struct place *from, cd_str path)
+static struct cursor cursor_at(const struct cursor *from, cd_str path)
 {
-        struct place place = *from;
+        struct cursor cursor = *from;
 
-        place.path = path;
-        return place;
+        cursor.path = path;
+        return cursor;
 }
 
-static cd_str member_path(const struct place *at, cd_str name)
+static cd_str member_path(const struct cursor *at, cd_str name)
 {
         cd_str path = cd_arena_printf(at->report->arena, "%.*s%s%.*s", CD_STR_ARG(at->path), at->path.len ? "." : "",
                                       CD_STR_ARG(cd_str_slice(name, 0, 100)));
@@ -34,7 +34,7 @@ static cd_str member_path(const struct place *at, cd_str name)
         return path.ptr ? path : CD_STR("");
 }
 
-static cd_str item_path(const struct place *at, size_t index)
+static cd_str item_path(const struct cursor *at, size_t index)
 {
         cd_str path = cd_arena_printf(at->report->arena, "%.*s[%zu]", CD_STR_ARG(at->path), index);
         if (!path.ptr)
@@ -42,7 +42,7 @@ static cd_str item_path(const struct place *at, size_t index)
         return path.ptr ? path : CD_STR("");
 }
 
-static void add_error(const struct place *at, struct cd_yaml_mark mark, cd_str what, cd_str fix)
+static void add_error(const struct cursor *at, struct cd_yaml_mark mark, cd_str what, cd_str fix)
 {
         struct cd_finding finding = { .level = CD_FINDING_ERROR,
                                       .line = mark.line,
@@ -56,7 +56,7 @@ static void add_error(const struct place *at, struct cd_yaml_mark mark, cd_str w
         cd_report_add(at->report, &finding);
 }
 
-static void note_source(const struct place *at, const struct cd_yaml_node *node, cd_str from)
+static void note_source(const struct cursor *at, const struct cd_yaml_node *node, cd_str from)
 {
         cd_report_add_source(at->report, &(struct cd_setting_source){ .setting = at->path,
                                                                       .line = node->mark.line,
@@ -64,10 +64,10 @@ static void note_source(const struct place *at, const struct cd_yaml_node *node,
                                                                       .from = from });
 }
 
-static void bind_table(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
+static void bind_table(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
                        void *target);
 
-static void judge_value(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
+static void judge_value(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
         if (value->unfit_file.len && field->type == CD_FIELD_SECRET) {
                 cd_str fix = cd_secret_file_fix(&value->unfit, at->report->arena, value->unfit_file);
@@ -87,7 +87,7 @@ static bool holds_secret(struct cd_arena *arena, const struct cd_field *field, c
 }
 
 /* Said of the first such setting only. */
-static void judge_inline(const struct place *at, const struct cd_field *field, const struct cd_interpolated *value)
+static void judge_inline(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
         if (!*at->is_file_open || value->from.len || !holds_secret(at->report->arena, field, value->text))
                 return;
@@ -99,7 +99,7 @@ static void judge_inline(const struct place *at, const struct cd_field *field, c
 }
 
 /* What the node stands for, out of the scratch memory. */
-static cd_status resolve(const struct place *at, const struct cd_yaml_node *node, struct cd_interpolated *ret,
+static cd_status resolve(const struct cursor *at, const struct cd_yaml_node *node, struct cd_interpolated *ret,
                          struct cd_error *reterr)
 {
         struct cd_arena *arena = at->report->arena;
@@ -113,7 +113,7 @@ static cd_status resolve(const struct place *at, const struct cd_yaml_node *node
 }
 
 /* Interpolates one scalar and binds it into `target` by `field`, which may be an item's copy of a list's field. */
-static void bind_scalar(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+static void bind_scalar(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         void *target)
 {
         struct cd_arena *arena = at->report->arena;
@@ -144,7 +144,7 @@ static void bind_scalar(const struct place *at, const struct cd_field *field, co
 
 #define LIST_OF_TEXTS "write [\"a\", \"b\"], or one \"- a\" on each line"
 
-static bool expect_list(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+static bool expect_list(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         cd_str example)
 {
         size_t most = field->max > 0 ? (size_t)field->max : CD_FIELD_MAX_ITEMS;
@@ -159,7 +159,7 @@ static bool expect_list(const struct place *at, const struct cd_field *field, co
         return false;
 }
 
-static void bind_strings(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *list,
+static void bind_strings(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *list,
                          struct cd_strs *ret)
 {
         struct cd_field item_field = *field;
@@ -174,7 +174,7 @@ static void bind_strings(const struct place *at, const struct cd_field *field, c
         item_field.offset = 0;
         size_t index = 0;
         for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
-                struct place item = place_at(at, item_path(at, index));
+                struct cursor item = cursor_at(at, item_path(at, index));
                 struct cd_strs one = { 0 };
                 bind_scalar(&item, &item_field, node, &one);
                 items[index] = one.count == 1 ? one.items[0] : CD_STR("");
@@ -183,11 +183,11 @@ static void bind_strings(const struct place *at, const struct cd_field *field, c
         *ret = (struct cd_strs){ .items = items, .count = index };
 }
 
-static void require_members(const struct place *at, const struct cd_table *table, const bool *seen,
+static void require_members(const struct cursor *at, const struct cd_table *table, const bool *seen,
                             struct cd_yaml_mark mark);
 
 /* One value that stands for an object: its first field. An error names only the item, as the file does. */
-static void bind_shorthand(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *node,
+static void bind_shorthand(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node,
                            void *target)
 {
         const bool seen[CD_TABLE_MAX_FIELDS] = { true };
@@ -197,13 +197,13 @@ static void bind_shorthand(const struct place *at, const struct cd_table *table,
                                  CD_STR(""));
         bind_scalar(at, &table->fields[0], node, target);
         const struct cd_setting_source *source = cd_report_find_source(at->report, at->path);
-        struct place first = place_at(at, member_path(at, cd_str_from_c(table->fields[0].name)));
+        struct cursor first = cursor_at(at, member_path(at, cd_str_from_c(table->fields[0].name)));
         if (source)
                 note_source(&first, node, source->from);
         require_members(at, table, seen, node->mark);
 }
 
-static void bind_objects(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *list,
+static void bind_objects(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *list,
                          struct cd_objects *ret)
 {
         const struct cd_table *table = field->table;
@@ -219,7 +219,7 @@ static void bind_objects(const struct place *at, const struct cd_field *field, c
         note_source(at, list, CD_STR(""));
         size_t index = 0;
         for (const struct cd_yaml_node *node = list->child; node; node = node->next, index++) {
-                struct place item = place_at(at, item_path(at, index));
+                struct cursor item = cursor_at(at, item_path(at, index));
                 if (cd_table_set_defaults(at->report->arena, table, items + index * table->size) != CD_OK)
                         at->report->no_memory = true;
                 if (shorthand && node->type != CD_YAML_MAPPING) {
@@ -232,7 +232,7 @@ static void bind_objects(const struct place *at, const struct cd_field *field, c
         *ret = (struct cd_objects){ .items = items, .count = index };
 }
 
-static void bind_member(const struct place *at, const struct cd_field *field, const struct cd_yaml_node *node,
+static void bind_member(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         void *target)
 {
         void *member = (char *)target + field->offset;
@@ -253,7 +253,7 @@ static void bind_member(const struct place *at, const struct cd_field *field, co
         }
 }
 
-static void refuse_unknown(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *node)
+static void refuse_unknown(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node)
 {
         struct cd_arena *arena = at->report->arena;
         const char *nearest = cd_table_nearest(table, node->key);
@@ -262,23 +262,23 @@ static void refuse_unknown(const struct place *at, const struct cd_table *table,
         if (nearest)
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?",
                                       CD_STR_ARG(member_path(at, cd_str_from_c(nearest))));
-        struct place root = place_at(at, CD_STR(""));
+        struct cursor root = cursor_at(at, CD_STR(""));
         add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
 }
 
-static void require_members(const struct place *at, const struct cd_table *table, const bool *seen,
+static void require_members(const struct cursor *at, const struct cd_table *table, const bool *seen,
                             struct cd_yaml_mark mark)
 {
         for (size_t i = 0; i < table->count; i++) {
                 if (seen[i] || !(table->fields[i].flags & CD_FIELD_REQUIRED))
                         continue;
-                struct place member = place_at(at, member_path(at, cd_str_from_c(table->fields[i].name)));
+                struct cursor member = cursor_at(at, member_path(at, cd_str_from_c(table->fields[i].name)));
                 add_error(&member, mark, CD_STR("is missing"), CD_STR(""));
         }
 }
 
 /* `mapping` may be NULL: nothing is set. */
-static void bind_table(const struct place *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
+static void bind_table(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
                        void *target)
 {
         static const struct cd_yaml_node nothing = { .type = CD_YAML_MAPPING, .mark = { 1, 1 } };
@@ -298,7 +298,7 @@ static void bind_table(const struct place *at, const struct cd_table *table, con
                         refuse_unknown(at, table, node);
                         continue;
                 }
-                struct place member = place_at(at, member_path(at, node->key));
+                struct cursor member = cursor_at(at, member_path(at, node->key));
                 if (seen[field - table->fields])
                         add_error(&member, node->key_mark, CD_STR("is given twice"), CD_STR("keep one of them"));
                 else
@@ -343,7 +343,7 @@ static cd_status decode(struct cd_report *report, struct cd_arena *scratch, cd_s
                         void *ret, struct cd_error *reterr)
 {
         bool is_file_open = strangers_may_read(report->file_name);
-        struct place at = { report, scratch, folder_of(report->file_name), CD_STR(""), &is_file_open };
+        struct cursor at = { report, scratch, folder_of(report->file_name), CD_STR(""), &is_file_open };
         const struct cd_yaml_node *root = NULL;
         struct cd_error err;
 

@@ -16,7 +16,7 @@ struct cd_store_watcher_options {
         cd_str mac_key;                     /* of the secrets of all clients; borrowed */
         const struct cd_master_key *master; /* of the store's keys */
         enum cd_alg alg;                    /* of the tokens of clients */
-        struct cd_jwk *fixed;               /* signs in place of the store's keys of its alg; NULL: none */
+        struct cd_jwk *fixed;               /* signs instead of the store's keys of its alg; NULL: none */
         int64_t audit_keep;                 /* seconds */
         struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;

@@ -196,7 +196,7 @@ static const struct cd_command client_secret = {
         .summary = "give a client a new secret; prints it, once",
         .help = "Usage: cardea client secret ID --config FILE [--json]\n"
                 "\n"
-                "Makes a new secret in the old one's place and prints it on standard output. A running server refuses "
+                "Makes a new secret instead of the old one and prints it on standard output. A running server refuses "
                 "the old one\n"
                 "within a second.\n"
                 "\n" CONFIG_HELP "      --json                id and secret as a JSON object\n"

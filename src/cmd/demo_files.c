@@ -33,15 +33,15 @@ static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
 
 static bool find_program(struct demo_files *files, const char *bin, int which)
 {
-        const char *const places[] = { services[which].built, "../libexec/cardea" };
+        const char *const paths[] = { services[which].built, "../libexec/cardea" };
         char folder[DEMO_PATH_MAX];
 
-        for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-                if (join(folder, bin, places[i]) && join(files->programs[which], folder, services[which].program) &&
+        for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+                if (join(folder, bin, paths[i]) && join(files->programs[which], folder, services[which].program) &&
                     access(files->programs[which], X_OK) == 0)
                         return true;
         cd_print_line(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples",
-                      services[which].program, bin, places[0], bin, places[1]);
+                      services[which].program, bin, paths[0], bin, paths[1]);
         return false;
 }
 

@@ -27,7 +27,7 @@ static bool is_empty(int fd)
         bool empty = dir != NULL;
 
         if (dir)
-                rewinddir(dir); /* the place where one reads is shared with who looked before */
+                rewinddir(dir); /* the position is shared with who looked before */
         while (empty && (entry = readdir(dir)))
                 empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
         if (dir)
@@ -35,7 +35,7 @@ static bool is_empty(int fd)
         return empty;
 }
 
-/* Who owns a folder can put other files in the place of those in it. `uid` may, in the end; until then nobody else does. */
+/* Who owns a folder can replace the files in it. `uid` may, in the end; until then nobody else does. */
 static cd_status take_over(const struct init_files *files, struct cd_error *reterr)
 {
         uid_t own = geteuid();

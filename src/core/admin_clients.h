@@ -22,7 +22,7 @@ struct cd_client_order {
  * where the random source fails. */
 cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
                               cd_str *ret_secret, struct cd_error *reterr);
-/* A new secret in the old one's place, which is wrong from now on. CD_NOT_FOUND, also for a client of the configuration: the reason says
+/* A new secret instead of the old one, which is wrong from now on. CD_NOT_FOUND, also for a client of the configuration: the reason says
  * so. */
 cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str id,
                                      cd_str *ret_secret, struct cd_error *reterr);

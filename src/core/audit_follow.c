@@ -40,7 +40,7 @@ static void settle(struct cd_audit_follow *follow, size_t count)
 }
 
 /* The first that is not below the id. */
-static size_t place_of(const struct cd_audit_follow *follow, int64_t id)
+static size_t slot_of(const struct cd_audit_follow *follow, int64_t id)
 {
         size_t low = 0, high = follow->count;
 
@@ -58,18 +58,18 @@ bool cd_audit_follow_take(struct cd_audit_follow *follow, int64_t id, int64_t no
 {
         if (id <= follow->after)
                 return false;
-        size_t place = place_of(follow, id);
-        if (place < follow->count && follow->shown[place].id == id)
+        size_t slot = slot_of(follow, id);
+        if (slot < follow->count && follow->shown[slot].id == id)
                 return false;
         if (follow->count == CD_AUDIT_SHOWN_MAX) {
                 size_t half = follow->count / 2;
                 settle(follow, half);
-                if (place < half)
+                if (slot < half)
                         return true; /* it will not be read again */
-                place -= half;
+                slot -= half;
         }
-        memmove(follow->shown + place + 1, follow->shown + place, (follow->count - place) * sizeof(*follow->shown));
-        follow->shown[place] = (struct shown){ id, now_us };
+        memmove(follow->shown + slot + 1, follow->shown + slot, (follow->count - slot) * sizeof(*follow->shown));
+        follow->shown[slot] = (struct shown){ id, now_us };
         follow->count++;
         return true;
 }

@@ -21,7 +21,7 @@ struct cd_client_spec {
         cd_str id;
         cd_str secret;
         const unsigned char
-                *secret_mac; /* CD_CLIENT_SECRET_MAC_SIZE bytes, in place of the secret: its MAC under mac_key */
+                *secret_mac; /* CD_CLIENT_SECRET_MAC_SIZE bytes, instead of the secret: its MAC under mac_key */
         unsigned grants;
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
@@ -60,7 +60,7 @@ void cd_clients_free(struct cd_clients *clients);
 
 /* NULL: there is none. It lives as long as the set. */
 const struct cd_client *cd_clients_find(const struct cd_clients *clients, cd_str id);
-/* The id of the client of that id, or the empty string: what was sent in its place may be a secret, and must not be logged. */
+/* The id of the client of that id, or the empty string: what was sent instead may be a secret, and must not be logged. */
 cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id);
 
 /* CD_INVALID_CLIENT, with one reason and in one time, for an unknown client and for a wrong secret. The client lives as

@@ -1,5 +1,5 @@
 #pragma once
-/* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one takes its place. What changes
+/* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one replaces it. What changes
  * under it (token cache, revocations, store, lockout) is thread-safe by itself. */
 #include <stdatomic.h>
 

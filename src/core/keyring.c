@@ -165,7 +165,7 @@ static cd_status add(const struct cd_keyring *ring, struct cd_arena *arena, cons
         cd_time_format_rfc3339(addition->key.sign_from, from);
         cd_str detail =
                 cd_arena_printf(arena, "%.*s, signs from %.*s%s%.*s", CD_STR_ARG(addition->key.alg), CD_RFC3339_LEN,
-                                from, addition->replaces.len ? ", in place of " : "", CD_STR_ARG(addition->replaces));
+                                from, addition->replaces.len ? ", instead of " : "", CD_STR_ARG(addition->replaces));
         struct cd_audit_event event = event_of(ring, arena, action, addition->key.kid, detail);
         if (!detail.ptr || !event.subject.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a key");

@@ -9,7 +9,7 @@
 #include "base/map.h"
 
 enum {
-        WAYS = 8, /* places that a key may have */
+        WAYS = 8, /* slots that a key may have */
         KINDS = 4,
 };
 
@@ -147,8 +147,8 @@ static bool is_counted(const struct cd_lockout_subject *subject)
         return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;
 }
 
-/* The eight places that the key may have. */
-static struct counter *places_of(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
+/* The eight slots that the key may have. */
+static struct counter *slots_of(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
 {
         size_t sets = lockout->tables[kind].count / WAYS;
         return &lockout->tables[kind].counters[(key >> 32) % sets * WAYS];
@@ -156,11 +156,11 @@ static struct counter *places_of(struct cd_lockout *lockout, enum cd_lockout_kin
 
 static struct counter *find_counter(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
 {
-        struct counter *places = places_of(lockout, kind, key);
+        struct counter *slots = slots_of(lockout, kind, key);
 
         for (size_t i = 0; i < WAYS; i++)
-                if (places[i].key == key)
-                        return &places[i];
+                if (slots[i].key == key)
+                        return &slots[i];
         return NULL;
 }
 
@@ -200,19 +200,19 @@ static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind,
                (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].tries, now) > 0);
 }
 
-/* The place of the one with the fewest failures, the oldest of those; NULL where every one of the eight is kept. */
-static struct counter *take_place(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key, cd_time now)
+/* The slot of the one with the fewest failures, the oldest of those; NULL where every one of the eight is kept. */
+static struct counter *take_slot(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key, cd_time now)
 {
-        struct counter *places = places_of(lockout, kind, key), *best = NULL;
+        struct counter *slots = slots_of(lockout, kind, key), *best = NULL;
 
         for (size_t i = 0; i < WAYS; i++) {
-                struct counter *place = &places[i];
-                if (is_kept(lockout, kind, place, now))
+                struct counter *slot = &slots[i];
+                if (is_kept(lockout, kind, slot, now))
                         continue;
-                int64_t here = remembered_of(lockout, place, now);
+                int64_t here = remembered_of(lockout, slot, now);
                 int64_t there = best ? remembered_of(lockout, best, now) : INT64_MAX;
-                if (here < there || (here == there && place->failed_at < best->failed_at))
-                        best = place;
+                if (here < there || (here == there && slot->failed_at < best->failed_at))
+                        best = slot;
         }
         if (best)
                 *best = (struct counter){ .key = key };
@@ -257,7 +257,7 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         struct counter *counter = find_counter(lockout, subject->kind, key);
 
         if (!counter)
-                counter = take_place(lockout, subject->kind, key, now);
+                counter = take_slot(lockout, subject->kind, key, now);
         if (!counter) {
                 *waits = true;
                 return CD_OK;
@@ -395,7 +395,7 @@ bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subjec
         pthread_mutex_lock(&lockout->lock);
         struct counter *counter = find_counter(lockout, subject->kind, key);
         if (!counter)
-                counter = take_place(lockout, subject->kind, key, now);
+                counter = take_slot(lockout, subject->kind, key, now);
         if (counter)
                 left = count_secret(lockout, counter, now);
         if (left > 0 && lockout->clients_locked_until < now + left)

@@ -2,7 +2,7 @@
 /* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try
  * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB: 131,072
  * accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill. A new one
- * takes the place of the one with the fewest failures among eight; made-up names have a table of their own, so that a
+ * replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
  * flood of them cannot push out an account.
  *
  * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as

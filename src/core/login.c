@@ -85,12 +85,12 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
         struct cd_password_budget *budget = l->with->budget;
-        struct cd_password_place *place = cd_password_budget_take(budget);
+        struct cd_password_slot *slot = cd_password_budget_take(budget);
 
         *ret_matches = false;
         cd_status status = l->is_known ? cd_password_verify(l->user.password, l->attempt->password, ret_matches, reterr)
                                        : cd_password_dummy(l->with->cost, l->attempt->password, reterr);
-        cd_password_budget_give(budget, place);
+        cd_password_budget_give(budget, slot);
         if (status == CD_MALFORMED)
                 return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "the stored password of user \"%.*s\" is damaged",
                                 CD_STR_ARG(l->user.name));
@@ -117,7 +117,7 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
         return cd_fail(reterr, CD_INVALID_GRANT, "invalid username or password");
 }
 
-/* Only in place of the hash that was checked: a password that was changed meanwhile stays. */
+/* Only instead of the hash that was checked: a password that was changed meanwhile stays. */
 static void rehash(struct login *l)
 {
         struct cd_store *store = l->with->store;
@@ -134,10 +134,10 @@ static void rehash(struct login *l)
 
         if (!event.subject.ptr)
                 return;
-        struct cd_password_place *place = cd_password_budget_take(l->with->budget);
+        struct cd_password_slot *slot = cd_password_budget_take(l->with->budget);
         cd_status status = cd_password_hash(l->with->cost, l->with->random, l->attempt->password, l->arena,
                                             &change.password, NULL);
-        cd_password_budget_give(l->with->budget, place);
+        cd_password_budget_give(l->with->budget, slot);
         if (status != CD_OK)
                 return;
         if (store->users->update(store, &change, &event, NULL) == CD_OK)

@@ -214,7 +214,7 @@ struct cd_session {
 
 struct cd_session_ops {
         cd_status (*put)(struct cd_store *store, const struct cd_session *session,
-                         struct cd_error *reterr); /* new, or in its place */
+                         struct cd_error *reterr); /* new, or replaced */
         /* CD_NOT_FOUND: no such session, or its user is gone, disabled or of another generation by now. Also finds one
          * that has expired and was not deleted yet. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,

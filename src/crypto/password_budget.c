@@ -5,32 +5,32 @@
 
 #include "crypto/password_memory.h"
 
-struct cd_password_place {
+struct cd_password_slot {
         struct cd_password_memory memory; /* kept from one hash to the next */
-        struct cd_password_place *next;
+        struct cd_password_slot *next;
 };
 
 struct cd_password_budget {
         pthread_mutex_t lock;
         pthread_cond_t freed;
-        struct cd_password_place
+        struct cd_password_slot
                 *free; /* the one that was used last first: its memory is there, and perhaps in a cache */
         size_t count;
-        struct cd_password_place places[];
+        struct cd_password_slot slots[];
 };
 
-cd_status cd_password_budget_new(size_t places, struct cd_password_budget **ret, struct cd_error *reterr)
+cd_status cd_password_budget_new(size_t slots, struct cd_password_budget **ret, struct cd_error *reterr)
 {
-        struct cd_password_budget *budget = calloc(1, sizeof(*budget) + places * sizeof(budget->places[0]));
+        struct cd_password_budget *budget = calloc(1, sizeof(*budget) + slots * sizeof(budget->slots[0]));
 
         if (!budget)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the hashing of passwords");
         pthread_mutex_init(&budget->lock, NULL);
         pthread_cond_init(&budget->freed, NULL);
-        budget->count = places;
-        for (size_t i = places; i-- > 0;) {
-                budget->places[i].next = budget->free;
-                budget->free = &budget->places[i];
+        budget->count = slots;
+        for (size_t i = slots; i-- > 0;) {
+                budget->slots[i].next = budget->free;
+                budget->free = &budget->slots[i];
         }
         *ret = budget;
         return CD_OK;
@@ -41,34 +41,34 @@ void cd_password_budget_free(struct cd_password_budget *budget)
         if (!budget)
                 return;
         for (size_t i = 0; i < budget->count; i++)
-                cd_password_memory_free(&budget->places[i].memory);
+                cd_password_memory_free(&budget->slots[i].memory);
         pthread_cond_destroy(&budget->freed);
         pthread_mutex_destroy(&budget->lock);
         free(budget);
 }
 
-struct cd_password_place *cd_password_budget_take(struct cd_password_budget *budget)
+struct cd_password_slot *cd_password_budget_take(struct cd_password_budget *budget)
 {
         if (!budget)
                 return NULL;
         pthread_mutex_lock(&budget->lock);
         while (!budget->free)
                 pthread_cond_wait(&budget->freed, &budget->lock);
-        struct cd_password_place *place = budget->free;
-        budget->free = place->next;
+        struct cd_password_slot *slot = budget->free;
+        budget->free = slot->next;
         pthread_mutex_unlock(&budget->lock);
-        cd_password_memory_use(&place->memory);
-        return place;
+        cd_password_memory_use(&slot->memory);
+        return slot;
 }
 
-void cd_password_budget_give(struct cd_password_budget *budget, struct cd_password_place *place)
+void cd_password_budget_give(struct cd_password_budget *budget, struct cd_password_slot *slot)
 {
-        if (!place)
+        if (!slot)
                 return;
         cd_password_memory_use(NULL);
         pthread_mutex_lock(&budget->lock);
-        place->next = budget->free;
-        budget->free = place;
+        slot->next = budget->free;
+        budget->free = slot;
         pthread_mutex_unlock(&budget->lock);
         pthread_cond_signal(&budget->freed); /* behind the lock, or who wakes up would wait for it */
 }

@@ -22,5 +22,5 @@ void cd_ids_make_128(struct cd_ids *ids, char to[32]);
 /* 1 to 64 of A-Z a-z 0-9 . _ - */
 bool cd_request_id_is_valid(cd_str id);
 /* W3C Trace Context (level 1) §3.2: trace_id and sampled of a valid header. False leaves *ret as it was; the parent's
- * span is checked but not kept, since our own takes its place. */
+ * span is checked but not kept, since our own replaces it. */
 bool cd_traceparent_parse(cd_str header, struct cd_http_trace *ret);

@@ -21,14 +21,14 @@ int run_store_contract(const struct store_row *row)
 {
         char url[sizeof(((struct stage *)NULL)->url)];
 
-        if (!row->make_place(url, sizeof(url))) {
-                print_message("skipped: there is no place for %s\n", row->name);
+        if (!row->make_database(url, sizeof(url))) {
+                print_message("skipped: there is no database for %s\n", row->name);
                 return 77;
         }
         struct cd_store *first = row->open(url); /* where this fails, each test would say the same */
         if (first)
                 first->free(first);
-        row->remove_place(url);
+        row->remove_database(url);
         if (!first)
                 return 1;
         subject = row;
@@ -41,7 +41,7 @@ int stage_setup(void **state)
 {
         struct stage *stage = calloc(1, sizeof(*stage));
 
-        if (!stage || !subject->make_place(stage->url, sizeof(stage->url)))
+        if (!stage || !subject->make_database(stage->url, sizeof(stage->url)))
                 return -1;
         stage->row = subject;
         stage->store = subject->open(stage->url);
@@ -57,7 +57,7 @@ int stage_teardown(void **state)
         if (stage->store)
                 stage->store->free(stage->store);
         cd_arena_done(&stage->arena);
-        stage->row->remove_place(stage->url);
+        stage->row->remove_database(stage->url);
         free(stage);
         return 0;
 }

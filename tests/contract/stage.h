@@ -7,10 +7,11 @@
 struct store_row {
         const char *name;
         bool is_durable; /* reopened, and opened twice, it is the same store */
-        bool (*make_place)(char *url,
-                           size_t size); /* a new, empty place; false: there is none here, and the suite is skipped */
+        bool (*make_database)(
+                char *url,
+                size_t size); /* a new, empty database; false: there is none here, and the suite is skipped */
         struct cd_store *(*open)(const char *url);
-        void (*remove_place)(const char *url);
+        void (*remove_database)(const char *url);
 };
 
 struct stage {
@@ -21,7 +22,7 @@ struct stage {
         struct cd_error error; /* of the last call that was given it */
 };
 
-/* Runs the whole suite; what main returns. 77 where there is no place for the store. */
+/* Runs the whole suite; what main returns. 77 where there is no database for the store. */
 int run_store_contract(const struct store_row *row);
 
 int stage_setup(void **state);

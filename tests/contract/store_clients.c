@@ -105,7 +105,7 @@ static void an_id_that_is_there_is_refused(void **state)
         assert_int_equal(count_events(s), 1);
 }
 
-static void a_new_secret_takes_the_place_of_the_old(void **state)
+static void a_new_secret_replaces_the_old(void **state)
 {
         struct stage *s = *state;
         unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE];
@@ -180,7 +180,7 @@ int run_clients_contract(void)
                 CONTRACT(a_client_without_lists_has_none),
                 CONTRACT(clients_are_listed_by_id),
                 CONTRACT(an_id_that_is_there_is_refused),
-                CONTRACT(a_new_secret_takes_the_place_of_the_old),
+                CONTRACT(a_new_secret_replaces_the_old),
                 CONTRACT(a_removed_client_is_gone_and_one_of_its_id_is_another),
                 CONTRACT(what_is_done_to_an_unknown_client_leaves_nothing_behind),
                 CONTRACT(a_clients_text_is_text),

@@ -3,7 +3,7 @@
 #include "contract/stage.h"
 #include "support/memory_store.h"
 
-static bool make_place(char *url, size_t size)
+static bool make_database(char *url, size_t size)
 {
         snprintf(url, size, "memory:");
         return true;
@@ -15,14 +15,15 @@ static struct cd_store *open_store(const char *url)
         return new_memory_store();
 }
 
-static void remove_place(const char *url)
+static void remove_database(const char *url)
 {
         (void)url;
 }
 
 int main(void)
 {
-        static const struct store_row memory = { "the store in memory", false, make_place, open_store, remove_place };
+        static const struct store_row memory = { "the store in memory", false, make_database, open_store,
+                                                 remove_database };
 
         return run_store_contract(&memory);
 }

@@ -22,7 +22,7 @@ static bool run_on_server(const char *sql)
         return done;
 }
 
-static bool make_place(char *url, size_t size)
+static bool make_database(char *url, size_t size)
 {
         static int count;
         const char *server = getenv("CARDEA_POSTGRES");
@@ -36,7 +36,7 @@ static bool make_place(char *url, size_t size)
         return run_on_server(sql);
 }
 
-static void remove_place(const char *url)
+static void remove_database(const char *url)
 {
         char sql[128];
 
@@ -48,7 +48,7 @@ static void remove_place(const char *url)
 
 int main(void)
 {
-        static const struct store_row postgres = { "PostgreSQL", true, make_place, open_store_url, remove_place };
+        static const struct store_row postgres = { "PostgreSQL", true, make_database, open_store_url, remove_database };
 
         return run_store_contract(&postgres);
 }

@@ -30,7 +30,7 @@ static void a_session_is_found_with_every_field_as_given(void **state)
         assert_false(has_session(s, "D1"));
 }
 
-static void a_session_put_again_takes_the_place(void **state)
+static void a_session_put_again_replaces_the_one_before(void **state)
 {
         struct stage *s = *state;
         struct cd_session later = session_of(s, "d1", "bo");
@@ -98,7 +98,7 @@ int run_sessions_contract(void)
 {
         const struct CMUnitTest tests[] = {
                 CONTRACT(a_session_is_found_with_every_field_as_given),
-                CONTRACT(a_session_put_again_takes_the_place),
+                CONTRACT(a_session_put_again_replaces_the_one_before),
                 CONTRACT(a_removed_session_is_gone_and_one_that_is_not_there_is_fine),
                 CONTRACT(a_sessions_text_is_text),
                 CONTRACT(many_put_one_session_at_once),

@@ -5,7 +5,7 @@
 #include "contract/stage.h"
 #include "contract/store_url.h"
 
-static bool make_place(char *url, size_t size)
+static bool make_database(char *url, size_t size)
 {
         const char *temporary = getenv("TMPDIR");
         char folder[256];
@@ -17,7 +17,7 @@ static bool make_place(char *url, size_t size)
         return true;
 }
 
-static void remove_place(const char *url)
+static void remove_database(const char *url)
 {
         static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
         const char *path = url + sizeof("sqlite:") - 1;
@@ -36,7 +36,7 @@ static void remove_place(const char *url)
 
 int main(void)
 {
-        static const struct store_row sqlite = { "SQLite", true, make_place, open_store_url, remove_place };
+        static const struct store_row sqlite = { "SQLite", true, make_database, open_store_url, remove_database };
 
         return run_store_contract(&sqlite);
 }

@@ -187,13 +187,13 @@ class Connection:
     """As http.client.HTTPConnection: one request at a time."""
 
     def __init__(self, host, port, timeout):
-        self.place, self.timeout, self.session = (host, port), timeout, None
+        self.address, self.timeout, self.session = (host, port), timeout, None
 
     def putrequest(self, method, path, skip_host=False, skip_accept_encoding=False):
         del skip_accept_encoding
         self.fields = [(b":method", to_bytes(method)), (b":scheme", b"http"), (b":path", to_bytes(path))]
         if not skip_host:
-            self.fields.append((b":authority", b"%s:%d" % (self.place[0].encode(), self.place[1])))
+            self.fields.append((b":authority", b"%s:%d" % (self.address[0].encode(), self.address[1])))
 
     def putheader(self, name, value):
         if name.lower() == "host":
@@ -204,7 +204,7 @@ class Connection:
 
     def endheaders(self, body=None):
         if self.session is None:
-            self.session = Session(socket.create_connection(self.place, self.timeout))
+            self.session = Session(socket.create_connection(self.address, self.timeout))
         # Pseudo-headers come first.
         fields = sorted(self.fields, key=lambda field: not field[0].startswith(b":"))
         self.stream = self.session.open(fields, end=not body)

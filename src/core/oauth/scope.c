@@ -50,7 +50,7 @@ static void add_word(struct cd_buf *buf, cd_str word)
         cd_buf_add(buf, word);
 }
 
-/* What was sent in place of a scope may be a token: it is quoted, not logged, and only where it is short enough. */
+/* What was sent instead of a scope may be a token: it is quoted, not logged, and only where it is short enough. */
 static cd_status refuse_unknown(cd_str token, struct cd_error *reterr)
 {
         if (token.len > QUOTED_MAX)

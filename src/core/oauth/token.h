@@ -27,5 +27,5 @@ cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, con
 /* The names of all grants that this program has, for the metadata (RFC 8414 §2) and the configuration, NULL-terminated;
  * the one at index i has the bit 1 << i of enum cd_grant. */
 extern const char *const cd_grant_names[];
-/* The grant of that name, or the empty string: what was sent in its place must not be logged. Static storage. */
+/* The grant of that name, or the empty string: what was sent instead must not be logged. Static storage. */
 cd_str cd_grant_known_name(cd_str name);

@@ -8,7 +8,7 @@ struct cd_pg_pool {
         const struct cd_pg_target *target;
         size_t max;
         pthread_mutex_t lock;
-        pthread_cond_t freed;          /* a connection came back, or one may be made in its place */
+        pthread_cond_t freed;          /* a connection came back, or one may be made instead */
         struct cd_pg_connection *idle; /* the one that was used last first */
         size_t open;                   /* idle, in use, or being made */
         unsigned epoch;                /* connections of an earlier one are not used again */

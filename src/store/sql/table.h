@@ -45,7 +45,7 @@ struct cd_sql_table {
         struct cd_sql_statement get;    /* by key */
         struct cd_sql_statement page;   /* key > $1, in order, at most $2 */
         struct cd_sql_statement insert; /* does nothing where there is such a row */
-        struct cd_sql_statement put;    /* takes the place of one that is there */
+        struct cd_sql_statement put;    /* replaces one that is there */
         struct cd_sql_statement remove; /* by key */
         struct cd_sql_statement expire; /* expires <= $1, the oldest first, at most $2 */
         char text[CD_SQL_TABLE_TEXT];

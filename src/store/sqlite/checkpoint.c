@@ -14,7 +14,7 @@ enum {
 };
 
 struct cd_sqlite_checkpoint {
-        struct cd_sqlite_place place;
+        struct cd_sqlite_location location;
         pthread_t thread;
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -41,9 +41,9 @@ static void *copy(void *arg)
         struct cd_sqlite_connection *connection = NULL;
 
         while (wait_until_wanted(checkpoint)) {
-                if (cd_sqlite_files_check(checkpoint->place.files, NULL) != CD_OK)
+                if (cd_sqlite_files_check(checkpoint->location.files, NULL) != CD_OK)
                         continue;
-                if (!connection && cd_sqlite_connection_open(&checkpoint->place, true, &connection, NULL) != CD_OK)
+                if (!connection && cd_sqlite_connection_open(&checkpoint->location, true, &connection, NULL) != CD_OK)
                         continue;
                 if (sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
                         atomic_store(&checkpoint->is_near, true);
@@ -52,14 +52,14 @@ static void *copy(void *arg)
         return NULL;
 }
 
-cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_place *place, struct cd_sqlite_checkpoint **ret,
+cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_location *location, struct cd_sqlite_checkpoint **ret,
                                    struct cd_error *reterr)
 {
         struct cd_sqlite_checkpoint *checkpoint = calloc(1, sizeof(*checkpoint));
 
         if (!checkpoint)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database's threads");
-        checkpoint->place = *place;
+        checkpoint->location = *location;
         pthread_mutex_init(&checkpoint->lock, NULL);
         pthread_cond_init(&checkpoint->changed, NULL);
         if (pthread_create(&checkpoint->thread, NULL, copy, checkpoint) != 0) {

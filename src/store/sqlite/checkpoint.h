@@ -5,8 +5,8 @@
 
 struct cd_sqlite_checkpoint;
 
-/* `place` must outlive it. */
-cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_place *place, struct cd_sqlite_checkpoint **ret,
+/* `location` must outlive it. */
+cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_location *location, struct cd_sqlite_checkpoint **ret,
                                    struct cd_error *reterr);
 void cd_sqlite_checkpoint_free(struct cd_sqlite_checkpoint *checkpoint); /* NULL is fine */
 /* After a commit, on the writer's thread, outside of a transaction; `pages` are in the log now. */

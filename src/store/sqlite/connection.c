@@ -166,9 +166,9 @@ cd_status cd_sqlite_do(struct cd_sqlite_connection *connection, const struct cd_
         return run(&connection->session, &call, reterr);
 }
 
-void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, const struct cd_sqlite_place *place)
+void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, const struct cd_sqlite_location *location)
 {
-        connection->busy_until_us = cd_monotonic_us() + place->busy_ms * 1000;
+        connection->busy_until_us = cd_monotonic_us() + location->busy_ms * 1000;
 }
 
 /* Asked by SQLite when another connection has a lock. */
@@ -219,7 +219,7 @@ static cd_status set_up(struct cd_sqlite_connection *connection, bool may_write,
         return status;
 }
 
-cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool may_write,
+cd_status cd_sqlite_connection_open(const struct cd_sqlite_location *location, bool may_write,
                                     struct cd_sqlite_connection **ret, struct cd_error *reterr)
 {
         static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
@@ -228,8 +228,8 @@ cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool ma
         if (!connection)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a connection to the database");
         connection->session = (struct cd_sql_session){ .run = run, .script = script };
-        cd_sqlite_connection_be_patient(connection, place);
-        int code = sqlite3_open_v2(place->path, &connection->db, flags, NULL);
+        cd_sqlite_connection_be_patient(connection, location);
+        int code = sqlite3_open_v2(location->path, &connection->db, flags, NULL);
         cd_status status =
                 code == SQLITE_OK ? set_up(connection, may_write, reterr) : cd_sqlite_fail(connection, code, reterr);
         if (status != CD_OK) {

@@ -22,19 +22,20 @@ struct cd_sqlite_connection {
         struct cd_sqlite_prepared cache[CD_SQLITE_CACHE_SLOTS];
 };
 
-struct cd_sqlite_place {
+struct cd_sqlite_location {
         const char *path;
         int64_t busy_ms; /* how long anything may wait for locks of other processes, as a whole */
         const struct cd_sqlite_files *files;
 };
 
 /* The file must be there (cd_sqlite_file_prepare). `may_write` false: whatever changes something fails. */
-cd_status cd_sqlite_connection_open(const struct cd_sqlite_place *place, bool may_write,
+cd_status cd_sqlite_connection_open(const struct cd_sqlite_location *location, bool may_write,
                                     struct cd_sqlite_connection **ret, struct cd_error *reterr);
 void cd_sqlite_connection_close(struct cd_sqlite_connection *connection); /* NULL is fine */
 
-/* Locks of other processes are waited for as long as the place says, from now on. */
-void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, const struct cd_sqlite_place *place);
+/* Locks of other processes are waited for as long as the location says, from now on. */
+void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection,
+                                     const struct cd_sqlite_location *location);
 
 /* A statement without parameters whose rows nobody wants. */
 cd_status cd_sqlite_do(struct cd_sqlite_connection *connection, const struct cd_sql_statement *statement,

@@ -15,7 +15,7 @@ enum {
 
 struct cd_sqlite {
         struct cd_sql_driver port; /* first, so that one pointer is both */
-        struct cd_sqlite_place place;
+        struct cd_sqlite_location location;
         struct cd_sqlite_files files;
         struct cd_sqlite_readers *readers;
         struct cd_sqlite_watch *watch;
@@ -109,7 +109,7 @@ static cd_status check_ours(struct cd_sql_session *session, void *arg, struct cd
 static cd_status start(struct cd_sqlite *sqlite, const struct cd_sqlite_options *options, struct cd_error *reterr)
 {
         const struct cd_sqlite_writer_options writer = {
-                .place = sqlite->place,
+                .location = sqlite->location,
                 .queue_max = options->queue_max ? options->queue_max : QUEUE_MAX,
                 .on_commit = on_commit,
                 .arg = sqlite,
@@ -118,14 +118,14 @@ static cd_status start(struct cd_sqlite *sqlite, const struct cd_sqlite_options 
 
         if (status != CD_OK)
                 return status;
-        sqlite->readers = cd_sqlite_readers_new(&sqlite->place);
+        sqlite->readers = cd_sqlite_readers_new(&sqlite->location);
         if (!sqlite->readers)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database");
         status = cd_sqlite_writer_new(&writer, &sqlite->writer, reterr);
         if (status == CD_OK)
                 status = read_from(&sqlite->port, check_ours, NULL, reterr);
         if (status == CD_OK)
-                status = cd_sqlite_watch_new(&sqlite->place, &sqlite->watch, reterr);
+                status = cd_sqlite_watch_new(&sqlite->location, &sqlite->watch, reterr);
         if (status != CD_OK)
                 return status;
         return cd_sqlite_files_note(sqlite->path, cd_sqlite_watch_file(sqlite->watch), &sqlite->files, reterr);
@@ -151,9 +151,9 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 .migration_count = cd_sqlite_migration_count,
                 .has_migrations = &cd_sqlite_has_migrations,
         };
-        sqlite->place = (struct cd_sqlite_place){ .path = sqlite->path,
-                                                  .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS,
-                                                  .files = &sqlite->files };
+        sqlite->location = (struct cd_sqlite_location){ .path = sqlite->path,
+                                                        .busy_ms = options->busy_ms ? options->busy_ms : BUSY_MS,
+                                                        .files = &sqlite->files };
         cd_status status = start(sqlite, options, &why);
         if (status == CD_OK) {
                 *ret = &sqlite->port;

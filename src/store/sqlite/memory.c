@@ -83,7 +83,7 @@ static void driver_free(struct cd_sql_driver *driver)
 
 static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr)
 {
-        static const struct cd_sqlite_place place = { .path = ":memory:" };
+        static const struct cd_sqlite_location location = { .path = ":memory:" };
         struct cd_sqlite_memory *memory = calloc(1, sizeof(*memory));
         pthread_condattr_t attributes;
 
@@ -105,7 +105,7 @@ static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&memory->changed, &attributes);
         pthread_condattr_destroy(&attributes);
-        cd_status status = cd_sqlite_connection_open(&place, true, &memory->connection, reterr);
+        cd_status status = cd_sqlite_connection_open(&location, true, &memory->connection, reterr);
         if (status == CD_OK)
                 *ret = &memory->port;
         else

@@ -8,7 +8,7 @@ enum {
 };
 
 struct cd_sqlite_readers {
-        struct cd_sqlite_place place;
+        struct cd_sqlite_location location;
         pthread_mutex_t lock; /* held to take and to give back, not while somebody reads */
         pthread_cond_t given;
         struct cd_sqlite_connection *idle[READERS_MAX];
@@ -30,11 +30,11 @@ static cd_status open_another(struct cd_sqlite_readers *readers, struct cd_sqlit
                               struct cd_error *reterr)
 {
         struct cd_sqlite_connection *connection = NULL;
-        cd_status status = cd_sqlite_connection_open(&readers->place, false, &connection, reterr);
+        cd_status status = cd_sqlite_connection_open(&readers->location, false, &connection, reterr);
 
-        /* One of a file that took the place of the other just now must not be used later. */
+        /* One of a file that took the location of the other just now must not be used later. */
         if (status == CD_OK)
-                status = cd_sqlite_files_check(readers->place.files, reterr);
+                status = cd_sqlite_files_check(readers->location.files, reterr);
         if (status == CD_OK) {
                 *ret = connection;
                 return CD_OK;
@@ -72,13 +72,13 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transa
         static const struct cd_sql_statement end = { "COMMIT", 0, 0 };
         struct cd_sqlite_connection *connection = NULL;
         /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
-        cd_status status = cd_sqlite_files_check(readers->place.files, reterr);
+        cd_status status = cd_sqlite_files_check(readers->location.files, reterr);
 
         if (status == CD_OK)
                 status = take(readers, &connection, reterr);
         if (status != CD_OK)
                 return status;
-        cd_sqlite_connection_be_patient(connection, &readers->place);
+        cd_sqlite_connection_be_patient(connection, &readers->location);
         status = cd_sqlite_do(connection, &begin, reterr);
         if (status == CD_OK)
                 status = transaction(&connection->session, arg, reterr);
@@ -89,13 +89,13 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transa
         return status;
 }
 
-struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_place *place)
+struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_location *location)
 {
         struct cd_sqlite_readers *readers = calloc(1, sizeof(*readers));
 
         if (!readers)
                 return NULL;
-        readers->place = *place;
+        readers->location = *location;
         pthread_mutex_init(&readers->lock, NULL);
         pthread_cond_init(&readers->given, NULL);
         return readers;

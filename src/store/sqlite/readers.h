@@ -4,8 +4,8 @@
 
 struct cd_sqlite_readers;
 
-/* `place` must outlive it. NULL where memory is out. */
-struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_place *place);
+/* `location` must outlive it. NULL where memory is out. */
+struct cd_sqlite_readers *cd_sqlite_readers_new(const struct cd_sqlite_location *location);
 void cd_sqlite_readers_free(struct cd_sqlite_readers *readers); /* NULL is fine */
 /* As read of struct cd_sql_driver. */
 cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transaction *transaction, void *arg,

@@ -98,7 +98,7 @@ void cd_sqlite_watch_wake(struct cd_sqlite_watch *watch)
         pthread_mutex_unlock(&watch->lock);
 }
 
-cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sqlite_watch **ret,
+cd_status cd_sqlite_watch_new(const struct cd_sqlite_location *location, struct cd_sqlite_watch **ret,
                               struct cd_error *reterr)
 {
         struct cd_sqlite_watch *watch = calloc(1, sizeof(*watch));
@@ -106,7 +106,7 @@ cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sql
 
         if (!watch)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch the database");
-        cd_status status = cd_sqlite_connection_open(place, false, &watch->connection, reterr);
+        cd_status status = cd_sqlite_connection_open(location, false, &watch->connection, reterr);
         if (status != CD_OK) {
                 free(watch);
                 return status;

@@ -4,7 +4,7 @@
 
 struct cd_sqlite_watch;
 
-cd_status cd_sqlite_watch_new(const struct cd_sqlite_place *place, struct cd_sqlite_watch **ret,
+cd_status cd_sqlite_watch_new(const struct cd_sqlite_location *location, struct cd_sqlite_watch **ret,
                               struct cd_error *reterr);
 /* The database as SQLite calls it: absolute, without symbolic links. */
 const char *cd_sqlite_watch_file(const struct cd_sqlite_watch *watch);

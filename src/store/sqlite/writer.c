@@ -39,7 +39,7 @@ struct cd_sqlite_writer {
 static void enqueue(struct cd_sqlite_writer *writer, struct cd_sqlite_job *job)
 {
         job->next = NULL;
-        job->deadline_us = cd_monotonic_us() + writer->options.place.busy_ms * 1000;
+        job->deadline_us = cd_monotonic_us() + writer->options.location.busy_ms * 1000;
         *writer->last = job;
         writer->last = &job->next;
         writer->count++;
@@ -244,7 +244,7 @@ static void *write_groups(void *arg)
 
         while ((first = next_group(writer, waited, &count))) {
                 sqlite3_int64 before = sqlite3_total_changes64(writer->connection->db);
-                if (!cd_sqlite_group_run(writer->connection, writer->options.place.files, first))
+                if (!cd_sqlite_group_run(writer->connection, writer->options.location.files, first))
                         first = put_back(writer, first);
                 bool has_changed = sqlite3_total_changes64(writer->connection->db) != before;
                 if (has_changed)
@@ -295,9 +295,9 @@ cd_status cd_sqlite_writer_new(const struct cd_sqlite_writer_options *options, s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database's writer");
         writer->options = *options;
         init_queue(writer);
-        cd_status status = cd_sqlite_connection_open(&options->place, true, &writer->connection, reterr);
+        cd_status status = cd_sqlite_connection_open(&options->location, true, &writer->connection, reterr);
         if (status == CD_OK)
-                status = cd_sqlite_checkpoint_new(&options->place, &writer->checkpoint, reterr);
+                status = cd_sqlite_checkpoint_new(&options->location, &writer->checkpoint, reterr);
         if (status == CD_OK) {
                 sqlite3_wal_hook(writer->connection->db, on_log, writer);
                 if (pthread_create(&writer->thread, NULL, write_groups, writer) != 0)
@@ -320,7 +320,7 @@ void cd_sqlite_writer_free(struct cd_sqlite_writer *writer)
         pthread_join(writer->thread, NULL);
         /* The last connection does not move the log into a file that has lost its name, and a log that stays is taken for that of whatever has
          * the name by then. */
-        if (cd_sqlite_files_check(writer->options.place.files, NULL) != CD_OK)
+        if (cd_sqlite_files_check(writer->options.location.files, NULL) != CD_OK)
                 (void)sqlite3_wal_checkpoint_v2(writer->connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         destroy(writer);
 }

@@ -5,7 +5,7 @@
 struct cd_sqlite_writer;
 
 struct cd_sqlite_writer_options {
-        struct cd_sqlite_place place; /* `path` must outlive the writer */
+        struct cd_sqlite_location location; /* `path` must outlive the writer */
         size_t queue_max;
         void (*on_commit)(void *arg); /* on the writer's thread, after a commit that changed something */
         void *arg;

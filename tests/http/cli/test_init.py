@@ -134,7 +134,7 @@ def test_a_signal_leaves_all_or_nothing(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_strangers_folder_is_not_taken(tmp_path):
-    """Who owns a folder can put other files in the place of those in it: another configuration, another master key."""
+    """Who owns a folder can replace the files in it: another configuration, another master key."""
     folder = tmp_path / "auth"
     folder.mkdir(0o777)
     stranger = pwd.getpwnam("nobody").pw_uid

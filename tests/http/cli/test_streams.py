@@ -70,7 +70,7 @@ def test_lesson_38_a_command_without_standard_streams_ends_with_an_exit_code(mad
 
 @pytest.mark.parametrize("numbers", CLOSED)
 def test_lesson_38_a_server_without_standard_streams_serves_and_stops(tmp_path, made, numbers):
-    """libuv ends a program whose socket is number 0, 1 or 2, and a log in place of a database would destroy it."""
+    """libuv ends a program whose socket is number 0, 1 or 2, and a log instead of a database would destroy it."""
     port = find_ports()
     text = made.config.read_text().replace(str(made.port), str(port))
     path = made.folder / "closed.yaml"

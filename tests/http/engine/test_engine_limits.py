@@ -167,7 +167,7 @@ def lingers(sock):
 
 
 @pytest.mark.h1_only("a connection that is turned away is told in HTTP/1")
-def test_a_free_place_is_given_although_those_turned_away_linger():
+def test_a_free_connection_is_given_although_rejected_ones_linger():
     def is_given_while_they_linger():
         with Server("connections", 1) as server, contextlib.ExitStack() as turned_away:
             first = server.connect()

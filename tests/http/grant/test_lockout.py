@@ -190,7 +190,7 @@ def events_of(home, action):
     return [event for event in map(json.loads, lines) if event["action"] == action]
 
 
-def test_lesson_15_a_locked_out_address_takes_no_place_of_others(install, store):
+def test_lesson_15_a_locked_out_address_takes_no_slot_of_others(install, store):
     """It is refused on the loop: with the only hash under way and the queue full, others are told 503, and this address still 429."""
     home = install(store=store(), lockout={**BY_ADDRESS, "address_tries": 1}, trusted_proxies=["127.0.0.1"],
                    password_hashing={"memory": "64MB", "iterations": 15, "parallel": 1, "queue": 1})

@@ -150,7 +150,7 @@ def test_a_refused_request_is_logged_with_its_error_and_reason(logged):
     logged.ask({"grant_type": "client_credentials"}, (APP[0], "wrong"))
     one, two = last_request(logged, "/oauth/token", 2)
     assert one["status"] == 400 and one["error"] == "invalid_scope"
-    assert one["reason"] == "unknown scope"  # LESSONS 28: what was sent in its place may be a secret
+    assert one["reason"] == "unknown scope"  # LESSONS 28: what was sent instead may be a secret
     assert one["client_id"] == "quiet"
     assert two["status"] == 401 and two["error"] == "invalid_client" and two["reason"]
 

@@ -35,7 +35,7 @@ def test_the_log_says_who_speaks_what(server):
     (b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n", "https://a.example:{port}/x"),
     (b"GET /a HTTP/1.0\r\nHost: a\r\n\r\n", "https://a:{port}/a"),
 ], ids=range(9))
-def test_every_request_is_sent_to_its_place(server, request_, location):
+def test_every_request_is_sent_to_its_target(server, request_, location):
     for index in range(2):
         answer = ask(server, request_, index)
         assert (answer.status, answer.body) == (308, b"")
@@ -51,7 +51,7 @@ def test_every_request_is_sent_to_its_place(server, request_, location):
     b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
 ], ids=range(7))
-def test_where_there_is_no_place_it_says_400(server, request_):
+def test_where_there_is_no_target_it_says_400(server, request_):
     answer = ask(server, request_)
     assert (answer.status, answer.json()) == (400, {"error": "bad_request"})
     assert "location" not in answer.headers

@@ -202,7 +202,7 @@ def test_no_request_fails_while_certificates_change_under_load(folder, tmp_path)
     assert failures == []
 
 
-def test_a_fifo_in_place_of_a_file_does_not_stop_the_server(folder):
+def test_a_fifo_instead_of_a_file_does_not_stop_the_server(folder):
     with Cardea(folder) as server:
         os.unlink(folder / "cert.pem")
         os.mkfifo(folder / "cert.pem")

@@ -264,7 +264,7 @@ static void a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client(vo
         assert_int_equal(core(f)->keys->count, 2);  /* and what it signed still verifies */
 }
 
-static void a_key_of_the_configuration_signs_in_place_of_the_stores(void **state)
+static void a_key_of_the_configuration_signs_instead_of_the_stores(void **state)
 {
         struct fixture *f = *state;
         struct cd_key_records keys;
@@ -672,7 +672,7 @@ int main(void)
                 TEST(a_clients_alg_signs_its_tokens),
                 TEST(a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client),
                 TEST(a_node_whose_clock_is_behind_signs_with_the_first_key_too),
-                TEST(a_key_of_the_configuration_signs_in_place_of_the_stores),
+                TEST(a_key_of_the_configuration_signs_instead_of_the_stores),
                 TEST(another_master_key_does_not_open_the_keys),
                 TEST(a_client_that_is_added_or_removed_counts_at_the_next_look),
                 TEST(of_two_clients_with_one_id_the_configurations_counts),

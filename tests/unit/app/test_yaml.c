@@ -96,7 +96,7 @@ static void what_makes_yaml_dangerous_is_refused(void **state)
         refuses(state, CD_STR("? [a]\n: 1\n"), CD_MALFORMED, "f.yaml:1:3: the name of a setting must be a plain word");
 }
 
-static void broken_text_is_refused_with_its_place(void **state)
+static void broken_text_is_refused_with_its_position(void **state)
 {
         refuses(state, CD_STR("a: [1\nb: 2\n"), CD_MALFORMED, "f.yaml:2:2: not YAML: did not find expected ',' or ']'");
         refuses(state, CD_STR("a: \"x\n"), CD_MALFORMED, "f.yaml:2:1: not YAML: found unexpected end of stream");
@@ -147,7 +147,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_file_without_settings_is_no_tree, make, unmake),
                 cmocka_unit_test_setup_teardown(only_plain_words_are_no_value, make, unmake),
                 cmocka_unit_test_setup_teardown(what_makes_yaml_dangerous_is_refused, make, unmake),
-                cmocka_unit_test_setup_teardown(broken_text_is_refused_with_its_place, make, unmake),
+                cmocka_unit_test_setup_teardown(broken_text_is_refused_with_its_position, make, unmake),
                 cmocka_unit_test_setup_teardown(lesson_30_depth_size_and_number_of_values_are_bounded, make, unmake),
                 cmocka_unit_test(a_full_arena_is_an_error),
         };

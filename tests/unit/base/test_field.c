@@ -166,7 +166,7 @@ static void strings_have_bounds_and_no_control_characters(void **state)
         assert_bound("name", "\xc2\xa0", &m);
 }
 
-/* Each place within a word of eight bytes. */
+/* Each offset within a word of eight bytes. */
 static void no_position_hides_a_control_character(void **state)
 {
         struct message m = { 0 };

@@ -135,7 +135,7 @@ static void lone_surrogates_are_refused(void **state)
                 assert_refused(cd_str_from_c(wrong[i]), 0, CD_MALFORMED, "bad escape or lone surrogate at byte 1");
 }
 
-/* Each place within a word of eight bytes, so that the fast scan cannot step over what it must see. */
+/* Each offset within a word of eight bytes, so that the fast scan cannot step over what it must see. */
 static void no_position_hides_a_forbidden_byte(void **state)
 {
         static const char forbidden[] = { '\0', '\x01', '\x1f', '\n', '\x80', '\xff', '\xc0' };

@@ -12,7 +12,7 @@ enum {
 };
 
 static atomic_int alive;
-static bool memory_is_out, place_is_out;
+static bool memory_is_out, slot_is_out;
 static void *last_allocated;
 
 void *__real_malloc(size_t size);
@@ -27,7 +27,7 @@ int __real_pthread_setspecific(pthread_key_t key, const void *value);
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
 {
-        return place_is_out ? 12 : __real_pthread_setspecific(key, value);
+        return slot_is_out ? 12 : __real_pthread_setspecific(key, value);
 }
 
 struct pair {
@@ -131,18 +131,18 @@ static void without_memory_the_old_version_stays(void **state)
         assert_int_equal(atomic_load(&alive), 0);
 }
 
-static void a_thread_without_a_place_still_reads_safely(void **state)
+static void a_thread_without_a_slot_still_reads_safely(void **state)
 {
         struct cd_shared *shared = cd_shared_new(destroy);
 
         (void)state;
         assert_status(cd_shared_set(shared, make(1)), CD_OK);
         void *kept = last_allocated;
-        place_is_out = true;
+        slot_is_out = true;
         const struct pair *seen = cd_shared_get(shared);
         assert_status(cd_shared_set(shared, make(2)), CD_OK);
         assert_int_equal(seen->b, 2);
-        place_is_out = false;
+        slot_is_out = false;
         cd_shared_free(shared);
         assert_int_equal(atomic_load(&alive), 1); /* kept for good rather than freed too early */
         destroy((void *)seen);
@@ -200,7 +200,7 @@ int main(void)
                 cmocka_unit_test(a_version_that_nobody_saw_is_freed_at_once),
                 cmocka_unit_test(a_thread_that_ends_lets_its_version_go),
                 cmocka_unit_test(without_memory_the_old_version_stays),
-                cmocka_unit_test(a_thread_without_a_place_still_reads_safely),
+                cmocka_unit_test(a_thread_without_a_slot_still_reads_safely),
                 cmocka_unit_test(readers_on_many_threads_see_whole_versions_in_order),
         };
 

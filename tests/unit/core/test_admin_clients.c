@@ -212,7 +212,7 @@ static void lesson_17_a_client_and_a_user_never_share_a_name(void **state)
         assert_int_equal(admin_count_events(f), 1);
 }
 
-static void a_new_secret_takes_the_place_of_the_old_one(void **state)
+static void a_new_secret_replaces_the_old_one(void **state)
 {
         struct admin_fixture *f = *state;
         struct cd_client_order order = order_of("reports");
@@ -360,7 +360,7 @@ int main(void)
                 CASE(what_is_wrong_with_an_order_is_said_with_its_field),
                 CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
                 CASE(lesson_17_a_client_and_a_user_never_share_a_name),
-                CASE(a_new_secret_takes_the_place_of_the_old_one),
+                CASE(a_new_secret_replaces_the_old_one),
                 CASE(what_is_not_there_is_said_and_where_it_is_instead),
                 CASE(a_removed_client_is_gone),
                 CASE(lesson_38_a_secret_is_shown_before_it_counts),

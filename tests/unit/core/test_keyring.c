@@ -241,7 +241,7 @@ static void a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tok
         assert_non_null(strstr(err.reason, "is published already and signs from 2026-"));
 }
 
-static void a_rotation_at_once_takes_the_place_of_the_next_key_too(void **state)
+static void a_rotation_at_once_replaces_the_next_key_too(void **state)
 {
         struct ring_fixture *r = *state;
         struct cd_key_order order = { .alg = CD_ALG_ES256 };
@@ -419,7 +419,7 @@ int main(void)
                 TEST(a_first_key_takes_over_from_one_that_ends),
                 TEST(an_rsa_key_has_the_bits_that_were_ordered),
                 TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead),
-                TEST(a_rotation_at_once_takes_the_place_of_the_next_key_too),
+                TEST(a_rotation_at_once_replaces_the_next_key_too),
                 TEST(a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next),
                 TEST(of_two_who_rotate_at_once_one_is_told_of_the_others_key),
                 TEST(of_two_who_rotate_now_the_second_takes_over_behind_the_first),

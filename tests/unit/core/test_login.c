@@ -1,4 +1,4 @@
-/* A login against a store of this file's own, which can be made to fail, with hashes counted in place of time. */
+/* A login against a store of this file's own, which can be made to fail, with hashes counted instead of time. */
 #include "support/check.h"
 
 #include <pthread.h>
@@ -203,7 +203,7 @@ static int set_up(void **state)
         f->address = CD_STR("192.0.2.1");
         f->cost = (struct cd_password_cost){ 64 << 10, 1 };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
-        /* One place: a login that kept it would be the last. */
+        /* One slot: a login that kept it would be the last. */
         assert_status(cd_password_budget_new(1, &f->budget, NULL), CD_OK);
         f->login = (struct cd_login){ &f->store, f->lockout, &f->cost, f->budget, &f->clock, &cd_random_system };
         cd_arena_init(&f->arena, 1 << 20);

@@ -1,4 +1,4 @@
-/* LESSONS 31: the random source and the memory of libcrypto fail here, at every place in turn. LESSONS 32: what is freed holds no
+/* LESSONS 31: the random source and the memory of libcrypto fail here, at every call in turn. LESSONS 32: what is freed holds no
  * private key. */
 /* RAND_set_rand_method is deprecated, and still the only way to make the random source fail. */
 #define OPENSSL_SUPPRESS_DEPRECATED

@@ -11,7 +11,7 @@
 #include "crypto/password_memory.h"
 
 enum {
-        PLACES = 2,
+        SLOTS = 2,
         THREADS = 8,
 };
 
@@ -23,7 +23,7 @@ static void hash(const struct cd_password_cost *cost)
         assert_status(cd_password_dummy(cost, CD_STR("x"), NULL), CD_OK);
 }
 
-/* ---- places ---- */
+/* ---- slots ---- */
 
 struct crowd {
         struct cd_password_budget *budget;
@@ -35,30 +35,30 @@ static void *hash_in_turn(void *arg)
         struct crowd *crowd = arg;
 
         for (int i = 0; i < 50; i++) {
-                struct cd_password_place *place = cd_password_budget_take(crowd->budget);
+                struct cd_password_slot *slot = cd_password_budget_take(crowd->budget);
                 int now = atomic_fetch_add(&crowd->inside, 1) + 1, most = atomic_load(&crowd->most);
                 while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
                         ;
                 crowd->failures += cd_password_dummy(&small, CD_STR("x"), NULL) != CD_OK;
                 atomic_fetch_sub(&crowd->inside, 1);
-                cd_password_budget_give(crowd->budget, place);
+                cd_password_budget_give(crowd->budget, slot);
         }
         return NULL;
 }
 
-static void lesson_15_no_more_are_hashed_at_once_than_there_are_places(void **state)
+static void lesson_15_no_more_are_hashed_at_once_than_there_are_slots(void **state)
 {
         struct crowd crowd = { 0 };
         pthread_t threads[THREADS];
 
         (void)state;
-        assert_status(cd_password_budget_new(PLACES, &crowd.budget, NULL), CD_OK);
+        assert_status(cd_password_budget_new(SLOTS, &crowd.budget, NULL), CD_OK);
         for (size_t i = 0; i < THREADS; i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, hash_in_turn, &crowd), 0);
         for (size_t i = 0; i < THREADS; i++)
                 pthread_join(threads[i], NULL);
         cd_password_budget_free(crowd.budget);
-        assert_in_range(crowd.most, 1, PLACES);
+        assert_in_range(crowd.most, 1, SLOTS);
         assert_int_equal(crowd.failures, 0);
 }
 
@@ -68,7 +68,7 @@ static void *take_and_give(void *budget)
         return budget;
 }
 
-static void who_finds_every_place_taken_waits_for_one(void **state)
+static void a_thread_that_finds_no_free_slot_waits_for_one(void **state)
 {
         struct cd_password_budget *budget;
         pthread_t thread;
@@ -76,7 +76,7 @@ static void who_finds_every_place_taken_waits_for_one(void **state)
 
         (void)state;
         assert_status(cd_password_budget_new(1, &budget, NULL), CD_OK);
-        struct cd_password_place *place = cd_password_budget_take(budget);
+        struct cd_password_slot *slot = cd_password_budget_take(budget);
         assert_int_equal(pthread_create(&thread, NULL, take_and_give, budget), 0);
         struct timespec soon;
         clock_gettime(CLOCK_REALTIME, &soon);
@@ -84,7 +84,7 @@ static void who_finds_every_place_taken_waits_for_one(void **state)
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
         assert_int_not_equal(pthread_timedjoin_np(thread, &done, &soon), 0);
-        cd_password_budget_give(budget, place);
+        cd_password_budget_give(budget, slot);
         assert_int_equal(pthread_join(thread, &done), 0);
         assert_ptr_equal(done, budget);
         cd_password_budget_free(budget);
@@ -153,10 +153,10 @@ static void a_budget_gives_its_memory_back(void **state)
         (void)state;
         for (int i = 0; i < 10; i++) {
                 struct cd_password_budget *budget;
-                assert_status(cd_password_budget_new(PLACES, &budget, NULL), CD_OK);
-                struct cd_password_place *place = cd_password_budget_take(budget);
+                assert_status(cd_password_budget_new(SLOTS, &budget, NULL), CD_OK);
+                struct cd_password_slot *slot = cd_password_budget_take(budget);
                 hash(&large);
-                cd_password_budget_give(budget, place);
+                cd_password_budget_give(budget, slot);
                 cd_password_budget_free(budget);
                 if (i == 0)
                         before = mapped_bytes();
@@ -167,8 +167,8 @@ static void a_budget_gives_its_memory_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(lesson_15_no_more_are_hashed_at_once_than_there_are_places),
-                cmocka_unit_test(who_finds_every_place_taken_waits_for_one),
+                cmocka_unit_test(lesson_15_no_more_are_hashed_at_once_than_there_are_slots),
+                cmocka_unit_test(a_thread_that_finds_no_free_slot_waits_for_one),
                 cmocka_unit_test(without_a_budget_there_is_no_bound),
                 cmocka_unit_test(the_next_hash_works_in_the_memory_of_the_one_before),
                 cmocka_unit_test(a_budget_gives_its_memory_back),

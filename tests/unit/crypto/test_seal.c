@@ -84,7 +84,7 @@ static void a_sealed_secret_comes_back(void **state)
         }
 }
 
-static void a_sealed_secret_does_not_open_in_another_place(void **state)
+static void a_sealed_secret_does_not_open_in_another_row(void **state)
 {
         struct fixture *f = *state;
         cd_str opened, sealed = seal(f, CD_STR("key:k1"), CD_STR("the secret"));
@@ -241,7 +241,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_sealed_secret_is_what_another_program_makes),
                 cmocka_unit_test(a_sealed_secret_comes_back),
-                cmocka_unit_test(a_sealed_secret_does_not_open_in_another_place),
+                cmocka_unit_test(a_sealed_secret_does_not_open_in_another_row),
                 cmocka_unit_test(a_sealed_secret_with_one_bit_changed_does_not_open),
                 cmocka_unit_test(what_is_no_sealed_secret_is_said_to_be_none),
                 cmocka_unit_test(what_is_too_large_is_not_sealed),

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "place.h"
+#include "fixture.h"
 
 enum {
         USERS = 150,
@@ -20,7 +20,7 @@ struct image {
         size_t size;
 };
 
-static void fill(struct place *place, struct cd_store *store)
+static void fill(struct fixture *fixture, struct cd_store *store)
 {
         const struct cd_audit_event event = { .at = 5, .action = CD_STR("test"), .actor = CD_STR("os:ana") };
         struct cd_client_record client = { .id = CD_STR("app"), .audience = CD_STR("api") };
@@ -29,13 +29,13 @@ static void fill(struct place *place, struct cd_store *store)
         };
         char name[32];
 
-        assert_status(store->clients->add(store, &client, &event, &place->error), CD_OK);
-        assert_status(store->keys->add(store, &key, &event, &place->error), CD_OK);
+        assert_status(store->clients->add(store, &client, &event, &fixture->error), CD_OK);
+        assert_status(store->keys->add(store, &key, &event, &fixture->error), CD_OK);
         for (int i = 0; i < USERS; i++) {
                 snprintf(name, sizeof(name), "user-%03d", i);
-                assert_status(add_user_named(store, name, &place->error), CD_OK);
-                assert_status(revoke_one(store, name, &place->error), CD_OK);
-                assert_status(store->audit->add(store, &event, &place->error), CD_OK);
+                assert_status(add_user_named(store, name, &fixture->error), CD_OK);
+                assert_status(revoke_one(store, name, &fixture->error), CD_OK);
+                assert_status(store->audit->add(store, &event, &fixture->error), CD_OK);
         }
 }
 
@@ -63,7 +63,7 @@ static void save(const char *path, const char *bytes, size_t size)
 }
 
 /* Every call of the port. What they return is theirs; that they return is the test. */
-static void use(struct place *place, struct cd_store *store)
+static void use(struct fixture *fixture, struct cd_store *store)
 {
         const struct cd_store_expiry expiry = { .now = 2000000001, .audit_before = 6, .limit = 50 };
         const struct cd_user_change change = { .name = CD_STR("user-003"), .now = 9, .password = CD_STR("y") };
@@ -76,24 +76,24 @@ static void use(struct place *place, struct cd_store *store)
         struct cd_store_versions versions;
         cd_str settled;
         size_t deleted;
-        struct cd_error *error = &place->error;
+        struct cd_error *error = &fixture->error;
         int failed = 0;
 
         failed += store->versions(store, &versions, error) != CD_OK;
-        failed += store->users->find(store, &place->arena, CD_STR("user-070"), &user, error) != CD_OK;
-        failed += store->users->list(store, &place->arena, CD_STR(""), 1000, &users, error) != CD_OK;
-        failed += store->revocations->list(store, &place->arena, 0, 1000, &revocations, error) != CD_OK;
-        failed += store->clients->list(store, &place->arena, &clients, error) != CD_OK;
-        failed += store->keys->list(store, &place->arena, &keys, error) != CD_OK;
-        failed += store->audit->list(store, &place->arena, -1, 1000, &events, error) != CD_OK;
-        failed += store->settle(store, &place->arena, CD_STR("a"), CD_STR("b"), &settled, error) != CD_OK;
+        failed += store->users->find(store, &fixture->arena, CD_STR("user-070"), &user, error) != CD_OK;
+        failed += store->users->list(store, &fixture->arena, CD_STR(""), 1000, &users, error) != CD_OK;
+        failed += store->revocations->list(store, &fixture->arena, 0, 1000, &revocations, error) != CD_OK;
+        failed += store->clients->list(store, &fixture->arena, &clients, error) != CD_OK;
+        failed += store->keys->list(store, &fixture->arena, &keys, error) != CD_OK;
+        failed += store->audit->list(store, &fixture->arena, -1, 1000, &events, error) != CD_OK;
+        failed += store->settle(store, &fixture->arena, CD_STR("a"), CD_STR("b"), &settled, error) != CD_OK;
         failed += add_user_named(store, "user-0705", error) != CD_OK;
         failed += revoke_one(store, "new", error) != CD_OK;
         failed += store->users->update(store, &change, NULL, error) != CD_OK;
         failed += store->users->remove(store, &change, NULL, error) != CD_OK;
         failed += store->expire(store, &expiry, &deleted, error) != CD_OK;
         (void)failed;
-        cd_arena_reset(&place->arena);
+        cd_arena_reset(&fixture->arena);
 }
 
 static void change_bytes(struct image *image, unsigned *seed)
@@ -120,13 +120,13 @@ static void change_bytes(struct image *image, unsigned *seed)
 }
 
 /* Each trial changes one of the two files, `image` at `path`, and finds the other as it was. */
-static size_t try_damaged(struct place *place, const struct image *db, const struct image *log)
+static size_t try_damaged(struct fixture *fixture, const struct image *db, const struct image *log)
 {
         char wal[96], shm[96];
         size_t refused = 0;
 
-        snprintf(wal, sizeof(wal), "%s-wal", place->path);
-        snprintf(shm, sizeof(shm), "%s-shm", place->path);
+        snprintf(wal, sizeof(wal), "%s-wal", fixture->path);
+        snprintf(shm, sizeof(shm), "%s-shm", fixture->path);
         for (unsigned trial = 0; trial < TRIALS; trial++) {
                 unsigned seed = trial;
                 const struct image *from = log ? log : db;
@@ -136,18 +136,18 @@ static size_t try_damaged(struct place *place, const struct image *db, const str
                 assert_non_null(changed.bytes);
                 memcpy(changed.bytes, from->bytes, from->size);
                 change_bytes(&changed, &seed);
-                save(place->path, log ? db->bytes : changed.bytes, log ? db->size : changed.size);
+                save(fixture->path, log ? db->bytes : changed.bytes, log ? db->size : changed.size);
                 unlink(wal);
                 unlink(shm);
                 if (log)
                         save(wal, changed.bytes, changed.size);
-                cd_status status = try_open(place, &store);
+                cd_status status = try_open(fixture, &store);
                 if (status == CD_OK) {
-                        use(place, store);
+                        use(fixture, store);
                         store->free(store);
                 } else {
                         assert_true(status == CD_INVALID_REQUEST || status == CD_UNAVAILABLE);
-                        assert_true(place->error.reason[0] != '\0');
+                        assert_true(fixture->error.reason[0] != '\0');
                         refused++;
                 }
                 free(changed.bytes);
@@ -157,13 +157,13 @@ static size_t try_damaged(struct place *place, const struct image *db, const str
 
 static void a_damaged_file_never_crashes(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
 
-        fill(place, store);
+        fill(fixture, store);
         store->free(store);
-        struct image db = load(place->path);
-        size_t refused = try_damaged(place, &db, NULL);
+        struct image db = load(fixture->path);
+        size_t refused = try_damaged(fixture, &db, NULL);
         print_message("%d damaged files, %zu refused when opened\n", TRIALS, refused);
         assert_true(refused > 0 && refused < TRIALS);
         free(db.bytes);
@@ -171,37 +171,37 @@ static void a_damaged_file_never_crashes(void **state)
 
 static void a_damaged_log_never_crashes(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         char wal[96];
 
-        fill(place, store);
-        snprintf(wal, sizeof(wal), "%s-wal", place->path);
-        struct image db = load(place->path), log = load(wal);
+        fill(fixture, store);
+        snprintf(wal, sizeof(wal), "%s-wal", fixture->path);
+        struct image db = load(fixture->path), log = load(wal);
         store->free(store);
-        (void)try_damaged(place, &db, &log);
+        (void)try_damaged(fixture, &db, &log);
         free(db.bytes);
         free(log.bytes);
 }
 
 static void damage_that_is_found_later_is_said_so(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         struct cd_users_page users;
 
-        fill(place, store);
+        fill(fixture, store);
         store->free(store);
-        struct image db = load(place->path);
+        struct image db = load(fixture->path);
         /* All pages but that of the schema, which opening reads, and those that it needs to see the version. */
         for (char *page = db.bytes + PAGE; page < db.bytes + db.size; page += PAGE)
                 if (page && memmem(page, PAGE, "user-0", 6))
                         memset(page, 0x5a, PAGE);
-        save(place->path, db.bytes, db.size);
-        store = open_store(place);
-        assert_status(store->users->list(store, &place->arena, CD_STR(""), 1000, &users, &place->error),
+        save(fixture->path, db.bytes, db.size);
+        store = open_store(fixture);
+        assert_status(store->users->list(store, &fixture->arena, CD_STR(""), 1000, &users, &fixture->error),
                       CD_UNAVAILABLE);
-        assert_non_null(strstr(place->error.reason, "the database is damaged"));
+        assert_non_null(strstr(fixture->error.reason, "the database is damaged"));
         store->free(store);
         free(db.bytes);
 }
@@ -209,9 +209,9 @@ static void damage_that_is_found_later_is_said_so(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                IN_A_PLACE(a_damaged_file_never_crashes),
-                IN_A_PLACE(a_damaged_log_never_crashes),
-                IN_A_PLACE(damage_that_is_found_later_is_said_so),
+                IN_A_FOLDER(a_damaged_file_never_crashes),
+                IN_A_FOLDER(a_damaged_log_never_crashes),
+                IN_A_FOLDER(damage_that_is_found_later_is_said_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

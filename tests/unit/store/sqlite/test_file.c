@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "place.h"
+#include "fixture.h"
 #include "store/sqlite/migrations.h"
 
 static unsigned mode_of(const char *path)
@@ -31,34 +31,34 @@ static void write_file(const char *path, const char *text, unsigned mode)
         close(fd);
 }
 
-static void check_refused(struct place *place, cd_status status, const char *reason)
+static void check_refused(struct fixture *fixture, cd_status status, const char *reason)
 {
         struct cd_store *store;
 
-        assert_status(try_open(place, &store), status);
-        assert_string_equal(place->error.field, "store");
-        if (!strstr(place->error.reason, reason))
-                fail_msg("\"%s\" has no \"%s\"", place->error.reason, reason);
+        assert_status(try_open(fixture, &store), status);
+        assert_string_equal(fixture->error.field, "store");
+        if (!strstr(fixture->error.reason, reason))
+                fail_msg("\"%s\" has no \"%s\"", fixture->error.reason, reason);
 }
 
 static void nobody_else_can_read_the_file_or_its_log_whatever_the_umask(void **state)
 {
         static const mode_t umasks[] = { 0, 022, 0777 };
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         char path[96];
 
         for (size_t i = 0; i < CD_LEN(umasks); i++) {
                 mode_t before = umask(umasks[i]);
-                struct cd_store *store = open_store(place);
+                struct cd_store *store = open_store(fixture);
                 umask(before);
-                assert_status(revoke_one(store, "a", &place->error), CD_OK);
-                assert_int_equal(mode_of(place->path), 0600);
-                snprintf(path, sizeof(path), "%s-wal", place->path);
+                assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
+                assert_int_equal(mode_of(fixture->path), 0600);
+                snprintf(path, sizeof(path), "%s-wal", fixture->path);
                 assert_int_equal(mode_of(path), 0600);
-                snprintf(path, sizeof(path), "%s-shm", place->path);
+                snprintf(path, sizeof(path), "%s-shm", fixture->path);
                 assert_int_equal(mode_of(path), 0600);
                 store->free(store);
-                assert_int_equal(unlink(place->path), 0);
+                assert_int_equal(unlink(fixture->path), 0);
         }
 }
 
@@ -86,16 +86,16 @@ static void *watch_modes(void *arg)
 
 static void the_file_is_private_from_its_first_moment(void **state)
 {
-        struct place *place = *state;
-        struct watching watching = { .path = place->path };
+        struct fixture *fixture = *state;
+        struct watching watching = { .path = fixture->path };
         pthread_t thread;
         mode_t before = umask(0);
 
         assert_int_equal(pthread_create(&thread, NULL, watch_modes, &watching), 0);
         for (int i = 0; i < 10; i++) {
-                struct cd_store *store = open_store(place);
+                struct cd_store *store = open_store(fixture);
                 store->free(store);
-                assert_int_equal(unlink(place->path), 0);
+                assert_int_equal(unlink(fixture->path), 0);
         }
         atomic_store(&watching.stop, true);
         pthread_join(thread, NULL);
@@ -105,75 +105,75 @@ static void the_file_is_private_from_its_first_moment(void **state)
 
 static void a_file_that_others_can_read_is_refused(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
 
         store->free(store);
-        assert_int_equal(chmod(place->path, 0640), 0);
-        check_refused(place, CD_INVALID_REQUEST, "is open to others (mode 0640): it holds secrets; chmod 600 it");
-        assert_int_equal(mode_of(place->path), 0640);
-        assert_int_equal(chmod(place->path, 0600), 0);
-        store = open_store(place);
+        assert_int_equal(chmod(fixture->path, 0640), 0);
+        check_refused(fixture, CD_INVALID_REQUEST, "is open to others (mode 0640): it holds secrets; chmod 600 it");
+        assert_int_equal(mode_of(fixture->path), 0640);
+        assert_int_equal(chmod(fixture->path, 0600), 0);
+        store = open_store(fixture);
         store->free(store);
 }
 
 static void a_log_that_others_can_read_is_refused(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         char path[96];
-        struct cd_store *store = open_store(place);
+        struct cd_store *store = open_store(fixture);
 
         store->free(store);
-        snprintf(path, sizeof(path), "%s-wal", place->path);
+        snprintf(path, sizeof(path), "%s-wal", fixture->path);
         write_file(path, "", 0604);
-        check_refused(place, CD_INVALID_REQUEST, "c.db-wal is open to others (mode 0604)");
+        check_refused(fixture, CD_INVALID_REQUEST, "c.db-wal is open to others (mode 0604)");
 }
 
 static void a_file_is_only_made_where_that_is_allowed(void **state)
 {
-        struct place *place = *state;
-        struct cd_store_options options = { .url = CD_STR("sqlite:c.db"), .folder = cd_str_from_c(place->folder) };
+        struct fixture *fixture = *state;
+        struct cd_store_options options = { .url = CD_STR("sqlite:c.db"), .folder = cd_str_from_c(fixture->folder) };
         struct cd_store_opened opened;
 
-        assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
-        assert_non_null(strstr(place->error.reason, "there is no database"));
-        assert_int_equal(access(place->path, F_OK), -1);
+        assert_status(cd_store_open(&options, &opened, &fixture->error), CD_NOT_FOUND);
+        assert_non_null(strstr(fixture->error.reason, "there is no database"));
+        assert_int_equal(access(fixture->path, F_OK), -1);
 }
 
 static void the_folder_must_be_there(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
-        snprintf(place->folder + strlen(place->folder), 8, "/no");
-        check_refused(place, CD_INVALID_REQUEST, "/no: No such file or directory");
-        *strrchr(place->folder, '/') = '\0';
+        snprintf(fixture->folder + strlen(fixture->folder), 8, "/no");
+        check_refused(fixture, CD_INVALID_REQUEST, "/no: No such file or directory");
+        *strrchr(fixture->folder, '/') = '\0';
 }
 
 static void a_folder_is_no_database(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
-        assert_int_equal(mkdir(place->path, 0700), 0);
-        check_refused(place, CD_INVALID_REQUEST, "is not a file");
+        assert_int_equal(mkdir(fixture->path, 0700), 0);
+        check_refused(fixture, CD_INVALID_REQUEST, "is not a file");
 }
 
 static void another_file_is_no_database(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         char text[8192];
 
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
-        write_file(place->path, text, 0600);
-        check_refused(place, CD_UNAVAILABLE, "this is no SQLite database");
+        write_file(fixture->path, text, 0600);
+        check_refused(fixture, CD_UNAVAILABLE, "this is no SQLite database");
 }
 
 static void an_empty_file_becomes_a_database(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
-        write_file(place->path, "", 0600);
-        struct cd_store *store = open_store(place);
+        write_file(fixture->path, "", 0600);
+        struct cd_store *store = open_store(fixture);
         store->free(store);
 }
 
@@ -188,50 +188,50 @@ static void run_sql(const char *path, const char *text)
 
 static void the_database_of_another_program_is_left_alone(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
-        write_file(place->path, "", 0600);
-        run_sql(place->path, "CREATE TABLE theirs (a)");
-        check_refused(place, CD_INVALID_REQUEST, "the file is the database of another program");
+        write_file(fixture->path, "", 0600);
+        run_sql(fixture->path, "CREATE TABLE theirs (a)");
+        check_refused(fixture, CD_INVALID_REQUEST, "the file is the database of another program");
 }
 
 static void a_schema_of_a_later_version_is_refused_with_both_numbers(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
 
         char expected[128];
 
         store->free(store);
-        run_sql(place->path, "INSERT INTO schema_migrations VALUES (77, 'later', 0)");
+        run_sql(fixture->path, "INSERT INTO schema_migrations VALUES (77, 'later', 0)");
         snprintf(expected, sizeof(expected),
                  "the schema of the store is version 77, and this program knows versions up to %zu",
                  cd_sqlite_migration_count);
-        check_refused(place, CD_INVALID_REQUEST, expected);
+        check_refused(fixture, CD_INVALID_REQUEST, expected);
 }
 
 static void a_store_that_must_be_current_is_not_migrated(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         struct cd_store_options options = { .url = CD_STR("sqlite:c.db"),
-                                            .folder = cd_str_from_c(place->folder),
+                                            .folder = cd_str_from_c(fixture->folder),
                                             .must_be_current = true };
         struct cd_store_opened opened;
         char expected[128];
 
-        write_file(place->path, "", 0600);
-        assert_status(cd_store_open(&options, &opened, &place->error), CD_NOT_FOUND);
+        write_file(fixture->path, "", 0600);
+        assert_status(cd_store_open(&options, &opened, &fixture->error), CD_NOT_FOUND);
         snprintf(expected, sizeof(expected),
                  "the schema of the store is version 0, and this program needs %zu: run cardea migrate",
                  cd_sqlite_migration_count);
-        assert_string_equal(place->error.reason, expected);
+        assert_string_equal(fixture->error.reason, expected);
         options.must_be_current = false;
-        assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+        assert_status(cd_store_open(&options, &opened, &fixture->error), CD_OK);
         assert_int_equal(opened.schema_from, 0);
         assert_int_equal(opened.schema_to, cd_sqlite_migration_count);
         opened.store->free(opened.store);
         options.must_be_current = true;
-        assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+        assert_status(cd_store_open(&options, &opened, &fixture->error), CD_OK);
         assert_int_equal(opened.schema_from, cd_sqlite_migration_count);
         opened.store->free(opened.store);
 }
@@ -239,27 +239,27 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
 /* A store of an earlier version, with a user whose tokens were revoked: they stay so, and the next ones are valid. */
 static void a_store_without_generations_gets_them(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         struct cd_revocation_list revocations;
         struct cd_client_records clients;
         struct cd_user ana;
 
-        write_file(place->path, "", 0600);
-        run_sql(place->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
-                             " applied_at BIGINT NOT NULL)");
-        run_sql(place->path, cd_sqlite_migrations[0].text.ptr);
-        run_sql(place->path, "INSERT INTO schema_migrations VALUES (1, 'first', 0);"
-                             "INSERT INTO users VALUES ('ana', '$x', '{}', 0, 1, 1, 1, 0, 0, 0);"
-                             "INSERT INTO clients VALUES ('app', x'', 1, '[]', '', '[]', 1, 1);"
-                             "UPDATE clients SET secret = zeroblob(32);"
-                             "INSERT INTO revocations VALUES (8, NULL, 'ana', 500, 900), (9, 'x', '', 0, 900);"
-                             "UPDATE versions SET version = 9 WHERE name = 'revocations'");
-        struct cd_store *store = open_store(place);
-        assert_status(store->users->find(store, &place->arena, CD_STR("ana"), &ana, &place->error), CD_OK);
+        write_file(fixture->path, "", 0600);
+        run_sql(fixture->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                               " applied_at BIGINT NOT NULL)");
+        run_sql(fixture->path, cd_sqlite_migrations[0].text.ptr);
+        run_sql(fixture->path, "INSERT INTO schema_migrations VALUES (1, 'first', 0);"
+                               "INSERT INTO users VALUES ('ana', '$x', '{}', 0, 1, 1, 1, 0, 0, 0);"
+                               "INSERT INTO clients VALUES ('app', x'', 1, '[]', '', '[]', 1, 1);"
+                               "UPDATE clients SET secret = zeroblob(32);"
+                               "INSERT INTO revocations VALUES (8, NULL, 'ana', 500, 900), (9, 'x', '', 0, 900);"
+                               "UPDATE versions SET version = 9 WHERE name = 'revocations'");
+        struct cd_store *store = open_store(fixture);
+        assert_status(store->users->find(store, &fixture->arena, CD_STR("ana"), &ana, &fixture->error), CD_OK);
         assert_int_equal(ana.generation, 9);
-        assert_status(store->clients->list(store, &place->arena, &clients, &place->error), CD_OK);
+        assert_status(store->clients->list(store, &fixture->arena, &clients, &fixture->error), CD_OK);
         assert_int_equal(clients.items[0].generation, 0);
-        assert_status(store->revocations->list(store, &place->arena, 0, 10, &revocations, &place->error), CD_OK);
+        assert_status(store->revocations->list(store, &fixture->arena, 0, 10, &revocations, &fixture->error), CD_OK);
         assert_int_equal(revocations.count, 2);
         assert_int_equal(revocations.items[0].seq, 8);
         assert_str(revocations.items[0].user, "ana");
@@ -270,19 +270,19 @@ static void a_store_without_generations_gets_them(void **state)
 
 static void a_store_of_the_first_schema_keeps_its_clients(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         struct cd_client_records clients;
         struct cd_arena arena;
 
-        write_file(place->path, "", 0600);
-        run_sql(place->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
-                             " applied_at BIGINT NOT NULL); INSERT INTO schema_migrations VALUES (1, 'first', 0)");
-        run_sql(place->path, cd_sqlite_migrations[0].text.ptr);
-        run_sql(place->path, "INSERT INTO clients (id, secret, grants, scopes, audience, introspect, created_at,"
-                             " changed_at) VALUES ('old', zeroblob(32), 1, '[]', '', '[]', 1, 1)");
-        struct cd_store *store = open_store(place);
+        write_file(fixture->path, "", 0600);
+        run_sql(fixture->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                               " applied_at BIGINT NOT NULL); INSERT INTO schema_migrations VALUES (1, 'first', 0)");
+        run_sql(fixture->path, cd_sqlite_migrations[0].text.ptr);
+        run_sql(fixture->path, "INSERT INTO clients (id, secret, grants, scopes, audience, introspect, created_at,"
+                               " changed_at) VALUES ('old', zeroblob(32), 1, '[]', '', '[]', 1, 1)");
+        struct cd_store *store = open_store(fixture);
         cd_arena_init(&arena, 1 << 20);
-        assert_status(store->clients->list(store, &arena, &clients, &place->error), CD_OK);
+        assert_status(store->clients->list(store, &arena, &clients, &fixture->error), CD_OK);
         assert_int_equal(clients.count, 1);
         assert_true(cd_str_eq(clients.items[0].id, CD_STR("old")));
         assert_int_equal(clients.items[0].alg.len, 0);
@@ -291,7 +291,7 @@ static void a_store_of_the_first_schema_keeps_its_clients(void **state)
 }
 
 /* Runs `body` as somebody who is not root, since root may write everything. Returns what it exited with. */
-static int as_somebody_else(struct place *place, int (*body)(struct place *place))
+static int as_somebody_else(struct fixture *fixture, int (*body)(struct fixture *fixture))
 {
         int how;
         pid_t child = fork();
@@ -300,39 +300,39 @@ static int as_somebody_else(struct place *place, int (*body)(struct place *place
         if (child == 0) {
                 if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
                         _exit(99);
-                _exit(body(place));
+                _exit(body(fixture));
         }
         assert_int_equal(waitpid(child, &how, 0), child);
         assert_true(WIFEXITED(how));
         return WEXITSTATUS(how);
 }
 
-static int expect_no_permission(struct place *place)
+static int expect_no_permission(struct fixture *fixture)
 {
         struct cd_store *store;
-        cd_status status = try_open(place, &store);
-        bool is_said = strstr(place->error.reason, "Permission denied") != NULL;
+        cd_status status = try_open(fixture, &store);
+        bool is_said = strstr(fixture->error.reason, "Permission denied") != NULL;
 
         if (status != CD_UNAVAILABLE || !is_said)
-                fprintf(stderr, "%d: %s\n", (int)status, place->error.reason);
+                fprintf(stderr, "%d: %s\n", (int)status, fixture->error.reason);
         return status == CD_UNAVAILABLE && is_said ? 0 : 1;
 }
 
 static void a_file_or_folder_without_permission_is_said_so(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
 
         store->free(store);
-        assert_int_equal(chmod(place->path, 0400), 0);
+        assert_int_equal(chmod(fixture->path, 0400), 0);
         if (geteuid() == 0)
-                assert_int_equal(chmod(place->folder, 0777), 0);
-        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
-        assert_int_equal(chmod(place->folder, 0555), 0);
-        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
-        assert_int_equal(unlink(place->path), geteuid() == 0 ? 0 : -1);
-        assert_int_equal(as_somebody_else(place, expect_no_permission), 0);
-        assert_int_equal(chmod(place->folder, 0700), 0);
+                assert_int_equal(chmod(fixture->folder, 0777), 0);
+        assert_int_equal(as_somebody_else(fixture, expect_no_permission), 0);
+        assert_int_equal(chmod(fixture->folder, 0555), 0);
+        assert_int_equal(as_somebody_else(fixture, expect_no_permission), 0);
+        assert_int_equal(unlink(fixture->path), geteuid() == 0 ? 0 : -1);
+        assert_int_equal(as_somebody_else(fixture, expect_no_permission), 0);
+        assert_int_equal(chmod(fixture->folder, 0700), 0);
 }
 
 /* ---- while it is open ---- */
@@ -354,13 +354,13 @@ static void check_usable(struct cd_store *store, cd_status status, const char *s
 static void lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back(void **state)
 {
         static const char *const suffixes[] = { "", "-wal", "-shm" };
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         char path[100], aside[100];
 
-        snprintf(aside, sizeof(aside), "%s/aside", place->folder);
+        snprintf(aside, sizeof(aside), "%s/aside", fixture->folder);
         for (size_t i = 0; i < CD_LEN(suffixes); i++) {
-                snprintf(path, sizeof(path), "%s%s", place->path, suffixes[i]);
+                snprintf(path, sizeof(path), "%s%s", fixture->path, suffixes[i]);
                 assert_int_equal(rename(path, aside), 0);
                 check_usable(store, CD_UNAVAILABLE, "a file of the database was deleted", path);
                 write_file(path, "", 0600);
@@ -369,70 +369,70 @@ static void lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_
                 check_usable(store, CD_OK, NULL, path);
         }
         store->free(store);
-        store = open_store(place);
-        assert_int_equal(count_revoked(place, store), CD_LEN(suffixes));
+        store = open_store(fixture);
+        assert_int_equal(count_revoked(fixture, store), CD_LEN(suffixes));
         store->free(store);
 }
 
 static void a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         char real[100], other[100];
 
         store->free(store);
-        snprintf(real, sizeof(real), "%s/real.db", place->folder);
-        snprintf(other, sizeof(other), "%s/other.db", place->folder);
-        assert_int_equal(rename(place->path, real), 0);
-        assert_int_equal(symlink("real.db", place->path), 0);
-        store = open_store(place);
-        check_usable(store, CD_OK, NULL, place->path);
+        snprintf(real, sizeof(real), "%s/real.db", fixture->folder);
+        snprintf(other, sizeof(other), "%s/other.db", fixture->folder);
+        assert_int_equal(rename(fixture->path, real), 0);
+        assert_int_equal(symlink("real.db", fixture->path), 0);
+        store = open_store(fixture);
+        check_usable(store, CD_OK, NULL, fixture->path);
         write_file(other, "", 0600);
-        assert_int_equal(unlink(place->path), 0);
-        assert_int_equal(symlink("other.db", place->path), 0);
-        check_usable(store, CD_UNAVAILABLE, "a file of the database was replaced", place->path);
+        assert_int_equal(unlink(fixture->path), 0);
+        assert_int_equal(symlink("other.db", fixture->path), 0);
+        check_usable(store, CD_UNAVAILABLE, "a file of the database was replaced", fixture->path);
         store->free(store);
 }
 
 /* SQLite takes a log for that of whatever file has the name. */
 static void lesson_37_a_log_is_not_left_to_the_file_that_took_the_place_of_its_own(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         char aside[100], log[100];
         struct stat info;
 
-        snprintf(aside, sizeof(aside), "%s/aside", place->folder);
-        snprintf(log, sizeof(log), "%s-wal", place->path);
-        assert_status(revoke_one(store, "a", &place->error), CD_OK);
-        assert_int_equal(rename(place->path, aside), 0);
-        write_file(place->path, "", 0600);
+        snprintf(aside, sizeof(aside), "%s/aside", fixture->folder);
+        snprintf(log, sizeof(log), "%s-wal", fixture->path);
+        assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
+        assert_int_equal(rename(fixture->path, aside), 0);
+        write_file(fixture->path, "", 0600);
         store->free(store);
         assert_true(stat(log, &info) != 0 || info.st_size == 0);
-        store = open_store(place);
-        assert_int_equal(count_revoked(place, store), 0);
+        store = open_store(fixture);
+        assert_int_equal(count_revoked(fixture, store), 0);
         store->free(store);
-        assert_int_equal(rename(aside, place->path), 0);
-        store = open_store(place);
-        assert_int_equal(count_revoked(place, store), 1);
+        assert_int_equal(rename(aside, fixture->path), 0);
+        store = open_store(fixture);
+        assert_int_equal(count_revoked(fixture, store), 1);
         store->free(store);
 }
 
 static void names_that_mean_something_to_sqlite_are_files(void **state)
 {
         static const char *const names[] = { ":memory:", "file:x?mode=memory", "a%20b" };
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         char url[64], path[128];
 
         for (size_t i = 0; i < CD_LEN(names); i++) {
                 snprintf(url, sizeof(url), "sqlite:%s", names[i]);
                 struct cd_store_options options = { .url = cd_str_from_c(url),
-                                                    .folder = cd_str_from_c(place->folder),
+                                                    .folder = cd_str_from_c(fixture->folder),
                                                     .may_create = true };
                 struct cd_store_opened opened;
-                assert_status(cd_store_open(&options, &opened, &place->error), CD_OK);
+                assert_status(cd_store_open(&options, &opened, &fixture->error), CD_OK);
                 opened.store->free(opened.store);
-                snprintf(path, sizeof(path), "%s/%s", place->folder, names[i]);
+                snprintf(path, sizeof(path), "%s/%s", fixture->folder, names[i]);
                 assert_int_equal(access(path, F_OK), 0);
         }
 }
@@ -440,25 +440,25 @@ static void names_that_mean_something_to_sqlite_are_files(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                IN_A_PLACE(nobody_else_can_read_the_file_or_its_log_whatever_the_umask),
-                IN_A_PLACE(the_file_is_private_from_its_first_moment),
-                IN_A_PLACE(a_file_that_others_can_read_is_refused),
-                IN_A_PLACE(a_log_that_others_can_read_is_refused),
-                IN_A_PLACE(a_file_is_only_made_where_that_is_allowed),
-                IN_A_PLACE(the_folder_must_be_there),
-                IN_A_PLACE(a_folder_is_no_database),
-                IN_A_PLACE(another_file_is_no_database),
-                IN_A_PLACE(an_empty_file_becomes_a_database),
-                IN_A_PLACE(the_database_of_another_program_is_left_alone),
-                IN_A_PLACE(a_schema_of_a_later_version_is_refused_with_both_numbers),
-                IN_A_PLACE(a_store_that_must_be_current_is_not_migrated),
-                IN_A_PLACE(a_store_without_generations_gets_them),
-                IN_A_PLACE(a_store_of_the_first_schema_keeps_its_clients),
-                IN_A_PLACE(a_file_or_folder_without_permission_is_said_so),
-                IN_A_PLACE(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
-                IN_A_PLACE(a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to),
-                IN_A_PLACE(lesson_37_a_log_is_not_left_to_the_file_that_took_the_place_of_its_own),
-                IN_A_PLACE(names_that_mean_something_to_sqlite_are_files),
+                IN_A_FOLDER(nobody_else_can_read_the_file_or_its_log_whatever_the_umask),
+                IN_A_FOLDER(the_file_is_private_from_its_first_moment),
+                IN_A_FOLDER(a_file_that_others_can_read_is_refused),
+                IN_A_FOLDER(a_log_that_others_can_read_is_refused),
+                IN_A_FOLDER(a_file_is_only_made_where_that_is_allowed),
+                IN_A_FOLDER(the_folder_must_be_there),
+                IN_A_FOLDER(a_folder_is_no_database),
+                IN_A_FOLDER(another_file_is_no_database),
+                IN_A_FOLDER(an_empty_file_becomes_a_database),
+                IN_A_FOLDER(the_database_of_another_program_is_left_alone),
+                IN_A_FOLDER(a_schema_of_a_later_version_is_refused_with_both_numbers),
+                IN_A_FOLDER(a_store_that_must_be_current_is_not_migrated),
+                IN_A_FOLDER(a_store_without_generations_gets_them),
+                IN_A_FOLDER(a_store_of_the_first_schema_keeps_its_clients),
+                IN_A_FOLDER(a_file_or_folder_without_permission_is_said_so),
+                IN_A_FOLDER(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
+                IN_A_FOLDER(a_database_behind_a_symbolic_link_is_the_file_that_it_leads_to),
+                IN_A_FOLDER(lesson_37_a_log_is_not_left_to_the_file_that_took_the_place_of_its_own),
+                IN_A_FOLDER(names_that_mean_something_to_sqlite_are_files),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "place.h"
+#include "fixture.h"
 #include "store/sqlite/connection.h"
 
 enum {
@@ -60,7 +60,7 @@ static void *fill(void *arg)
         return NULL;
 }
 
-static void check_all(struct place *place, struct cd_store *store, const struct filler *fillers)
+static void check_all(struct fixture *fixture, struct cd_store *store, const struct filler *fillers)
 {
         struct cd_session session;
         char digest[32];
@@ -68,10 +68,10 @@ static void check_all(struct place *place, struct cd_store *store, const struct 
         for (unsigned t = 0; t < THREADS; t++)
                 for (unsigned i = 0; i < EACH; i++) {
                         snprintf(digest, sizeof(digest), "%u-%u", t, i);
-                        assert_status(store->sessions->find(store, &place->arena, cd_str_from_c(digest), &session,
-                                                            &place->error),
+                        assert_status(store->sessions->find(store, &fixture->arena, cd_str_from_c(digest), &session,
+                                                            &fixture->error),
                                       fillers[t].done[i] ? CD_OK : CD_NOT_FOUND);
-                        cd_arena_reset(&place->arena);
+                        cd_arena_reset(&fixture->arena);
                 }
 }
 
@@ -92,21 +92,21 @@ static void fill_all(struct cd_store *store, struct filler *fillers)
         assert_true(was_full);
 }
 
-static void fill_make_room_and_go_on(struct place *place, void (*make_room)(struct place *place))
+static void fill_make_room_and_go_on(struct fixture *fixture, void (*make_room)(struct fixture *fixture))
 {
         static struct filler fillers[THREADS];
-        struct cd_store *store = open_store(place);
+        struct cd_store *store = open_store(fixture);
 
-        assert_status(add_user_named(store, "ana", &place->error), CD_OK);
+        assert_status(add_user_named(store, "ana", &fixture->error), CD_OK);
         fill_all(store, fillers);
-        check_all(place, store, fillers);
-        make_room(place);
-        assert_status(put(store, THREADS, 0, &place->error), CD_OK);
-        check_all(place, store, fillers);
+        check_all(fixture, store, fillers);
+        make_room(fixture);
+        assert_status(put(store, THREADS, 0, &fixture->error), CD_OK);
+        check_all(fixture, store, fillers);
         store->free(store);
-        store = open_store(place);
-        check_all(place, store, fillers);
-        assert_status(put(store, THREADS, 1, &place->error), CD_OK);
+        store = open_store(fixture);
+        check_all(fixture, store, fillers);
+        assert_status(put(store, THREADS, 1, &fixture->error), CD_OK);
         store->free(store);
 }
 
@@ -119,9 +119,9 @@ static void set_limit(rlim_t bytes)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void lift_limit(struct place *place)
+static void lift_limit(struct fixture *fixture)
 {
-        (void)place;
+        (void)fixture;
         set_limit(RLIM_INFINITY);
 }
 
@@ -150,94 +150,94 @@ static cd_status add_event(struct cd_store *store, int number, struct cd_error *
 }
 
 /* No page of the log may be added, and nothing of it can be written over. */
-static void fill_disk(struct place *place)
+static void fill_disk(struct fixture *fixture)
 {
         char log[100];
         struct stat info;
 
-        snprintf(log, sizeof(log), "%s-wal", place->path);
+        snprintf(log, sizeof(log), "%s-wal", fixture->path);
         assert_int_equal(stat(log, &info), 0);
         signal(SIGXFSZ, SIG_IGN);
         set_limit((rlim_t)info.st_size);
 }
 
-static void check_events(struct place *place, struct cd_store *store, int count)
+static void check_events(struct fixture *fixture, struct cd_store *store, int count)
 {
         struct cd_audit_events events;
         char number[16];
 
-        assert_status(store->audit->list(store, &place->arena, 0, 100000, &events, &place->error), CD_OK);
+        assert_status(store->audit->list(store, &fixture->arena, 0, 100000, &events, &fixture->error), CD_OK);
         assert_int_equal(events.count, count);
         for (int i = 0; i < count; i++) {
                 snprintf(number, sizeof(number), "%d", i);
                 assert_str(events.items[i].detail, number);
         }
-        cd_arena_reset(&place->arena);
+        cd_arena_reset(&fixture->arena);
 }
 
 static void lesson_35_events_wait_for_room_in_a_bounded_queue(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         struct cd_audit_flush flush;
 
-        fill_disk(place);
+        fill_disk(fixture);
         for (int i = 0; i < WAITING_MAX; i++)
-                assert_status(add_event(store, i, &place->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
-        assert_string_equal(place->error.summary, "the disk of the database is full");
+                assert_status(add_event(store, i, &fixture->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
+        assert_string_equal(fixture->error.summary, "the disk of the database is full");
         assert_true(flush.written == 0 && flush.waiting == WAITING_MAX && flush.lost == 0);
-        assert_status(add_event(store, -1, &place->error), CD_UNAVAILABLE);
-        assert_status(add_event(store, -1, &place->error), CD_UNAVAILABLE);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
+        assert_status(add_event(store, -1, &fixture->error), CD_UNAVAILABLE);
+        assert_status(add_event(store, -1, &fixture->error), CD_UNAVAILABLE);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
         assert_true(flush.waiting == WAITING_MAX && flush.lost == 2);
-        check_events(place, store, 0);
-        lift_limit(place);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        check_events(fixture, store, 0);
+        lift_limit(fixture);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
         assert_true(flush.written == WAITING_MAX && flush.waiting == 0 && flush.lost == 2);
-        assert_status(add_event(store, WAITING_MAX, &place->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
-        check_events(place, store, WAITING_MAX + 1);
+        assert_status(add_event(store, WAITING_MAX, &fixture->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
+        check_events(fixture, store, WAITING_MAX + 1);
         store->free(store);
 }
 
 static void lesson_35_events_that_wait_are_written_before_the_store_closes(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         struct cd_audit_flush flush;
 
-        fill_disk(place);
+        fill_disk(fixture);
         for (int i = 0; i < 20; i++)
-                assert_status(add_event(store, i, &place->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_UNAVAILABLE);
-        lift_limit(place);
+                assert_status(add_event(store, i, &fixture->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
+        lift_limit(fixture);
         store->free(store);
-        store = open_store(place);
-        check_events(place, store, 20);
+        store = open_store(fixture);
+        check_events(fixture, store, 20);
         store->free(store);
 }
 
 /* Another process holds the lock, so a transaction is under way for long. */
 static void events_that_are_being_written_are_not_written_twice(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         struct cd_audit_flush flush;
         sqlite3 *other;
 
-        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
         assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         for (int i = 0; i < 20; i++)
-                assert_status(add_event(store, i, &place->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+                assert_status(add_event(store, i, &fixture->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
         assert_true(flush.written == 0 && flush.waiting == 20);
         assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-        assert_status(store->audit->flush(store, &flush, &place->error), CD_OK);
+        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
         store->free(store);
         sqlite3_close(other);
-        store = open_store(place);
-        check_events(place, store, 20);
+        store = open_store(fixture);
+        check_events(fixture, store, 20);
         store->free(store);
 }
 
@@ -245,51 +245,51 @@ static void events_that_are_being_written_are_not_written_twice(void **state)
 static void what_deletes_the_expired_finds_out_that_the_disk_is_full(void **state)
 {
         const struct cd_store_expiry expiry = { .now = 1000, .audit_before = 1000, .limit = 100 };
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         size_t deleted = 0;
 
-        fill_disk(place);
-        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_UNAVAILABLE);
-        assert_string_equal(place->error.summary, "the disk of the database is full");
-        lift_limit(place);
-        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
+        fill_disk(fixture);
+        assert_status(store->expire(store, &expiry, &deleted, &fixture->error), CD_UNAVAILABLE);
+        assert_string_equal(fixture->error.summary, "the disk of the database is full");
+        lift_limit(fixture);
+        assert_status(store->expire(store, &expiry, &deleted, &fixture->error), CD_OK);
         store->free(store);
 }
 
-static void grow_disk(struct place *place)
+static void grow_disk(struct fixture *fixture)
 {
-        assert_int_equal(mount("none", place->folder, "tmpfs", MS_REMOUNT, "size=64m,mode=0700"), 0);
+        assert_int_equal(mount("none", fixture->folder, "tmpfs", MS_REMOUNT, "size=64m,mode=0700"), 0);
 }
 
 static void a_full_disk_loses_nothing(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         char options[64];
 
         /* A mount that nobody else sees, gone with this process. */
         if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
                 skip();
         snprintf(options, sizeof(options), "size=%d,mode=0700", ROOM * 2);
-        assert_int_equal(mount("none", place->folder, "tmpfs", 0, options), 0);
-        fill_make_room_and_go_on(place, grow_disk);
-        assert_int_equal(umount(place->folder), 0);
+        assert_int_equal(mount("none", fixture->folder, "tmpfs", 0, options), 0);
+        fill_make_room_and_go_on(fixture, grow_disk);
+        assert_int_equal(umount(fixture->folder), 0);
 }
 
 static void a_read_only_disk_is_said_so(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         struct cd_store *store;
 
         if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
                 skip();
-        assert_int_equal(mount("none", place->folder, "tmpfs", 0, "size=4m,mode=0700"), 0);
-        store = open_store(place);
+        assert_int_equal(mount("none", fixture->folder, "tmpfs", 0, "size=4m,mode=0700"), 0);
+        store = open_store(fixture);
         store->free(store);
-        assert_int_equal(mount("none", place->folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
-        assert_status(try_open(place, &store), CD_UNAVAILABLE);
-        assert_non_null(strstr(place->error.reason, "cannot be written: Read-only file system"));
-        assert_int_equal(umount(place->folder), 0);
+        assert_int_equal(mount("none", fixture->folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_status(try_open(fixture, &store), CD_UNAVAILABLE);
+        assert_non_null(strstr(fixture->error.reason, "cannot be written: Read-only file system"));
+        assert_int_equal(umount(fixture->folder), 0);
 }
 
 /* What the system says of it comes as an error of input and output. */
@@ -306,28 +306,28 @@ static void a_disk_that_became_read_only_is_said_so(void **state)
                 { SQLITE_IOERR_WRITE, ENOSPC, "the disk of the database is full" },
                 { SQLITE_IOERR_WRITE, EFBIG, "the disk of the database is full" },
         };
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 struct cd_sqlite_connection none = { 0 };
                 errno = cases[i].system_errno;
-                assert_status(cd_sqlite_fail(&none, cases[i].code, &place->error), CD_UNAVAILABLE);
-                assert_string_equal(place->error.summary, cases[i].summary);
-                assert_non_null(strstr(place->error.reason, cases[i].summary));
+                assert_status(cd_sqlite_fail(&none, cases[i].code, &fixture->error), CD_UNAVAILABLE);
+                assert_string_equal(fixture->error.summary, cases[i].summary);
+                assert_non_null(strstr(fixture->error.reason, cases[i].summary));
         }
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                IN_A_PLACE(a_file_that_may_not_grow_loses_nothing),
-                IN_A_PLACE(lesson_35_events_wait_for_room_in_a_bounded_queue),
-                IN_A_PLACE(lesson_35_events_that_wait_are_written_before_the_store_closes),
-                IN_A_PLACE(events_that_are_being_written_are_not_written_twice),
-                IN_A_PLACE(what_deletes_the_expired_finds_out_that_the_disk_is_full),
-                IN_A_PLACE(a_full_disk_loses_nothing),
-                IN_A_PLACE(a_read_only_disk_is_said_so),
-                IN_A_PLACE(a_disk_that_became_read_only_is_said_so),
+                IN_A_FOLDER(a_file_that_may_not_grow_loses_nothing),
+                IN_A_FOLDER(lesson_35_events_wait_for_room_in_a_bounded_queue),
+                IN_A_FOLDER(lesson_35_events_that_wait_are_written_before_the_store_closes),
+                IN_A_FOLDER(events_that_are_being_written_are_not_written_twice),
+                IN_A_FOLDER(what_deletes_the_expired_finds_out_that_the_disk_is_full),
+                IN_A_FOLDER(a_full_disk_loses_nothing),
+                IN_A_FOLDER(a_read_only_disk_is_said_so),
+                IN_A_FOLDER(a_disk_that_became_read_only_is_said_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "place.h"
+#include "fixture.h"
 
 enum {
         ROUNDS = 8,
@@ -50,14 +50,14 @@ static void *write_on(void *arg)
         return NULL;
 }
 
-static _Noreturn void be_killed(struct place *place, int round, uint32_t process, int pipe)
+static _Noreturn void be_killed(struct fixture *fixture, int round, uint32_t process, int pipe)
 {
         struct writer writers[THREADS];
         pthread_t threads[THREADS];
         struct cd_store *store;
 
-        if (try_open(place, &store) != CD_OK) {
-                fprintf(stderr, "%s\n", place->error.reason);
+        if (try_open(fixture, &store) != CD_OK) {
+                fprintf(stderr, "%s\n", fixture->error.reason);
                 _exit(4);
         }
         for (uint32_t i = 0; i < THREADS; i++) {
@@ -91,7 +91,7 @@ static size_t read_acks(int pipe, int round, int64_t for_ms)
         return count;
 }
 
-static size_t write_and_be_killed(struct place *place, int round)
+static size_t write_and_be_killed(struct fixture *fixture, int round)
 {
         int ends[2], how;
         pid_t children[PROCESSES];
@@ -102,7 +102,7 @@ static size_t write_and_be_killed(struct place *place, int round)
                 children[i] = fork();
                 assert_true(children[i] >= 0);
                 if (children[i] == 0)
-                        be_killed(place, round, i, ends[1]);
+                        be_killed(fixture, round, i, ends[1]);
         }
         close(ends[1]);
         /* The first may take long to come on a busy machine; the moment of the end is counted from there. */
@@ -121,7 +121,7 @@ static size_t write_and_be_killed(struct place *place, int round)
 }
 
 /* Takes each one that is there off the acknowledged; what is left was lost. */
-static size_t count_lost(struct place *place, struct cd_store *store)
+static size_t count_lost(struct fixture *fixture, struct cd_store *store)
 {
         struct cd_revocation_list list;
         int64_t after = 0;
@@ -130,7 +130,8 @@ static size_t count_lost(struct place *place, struct cd_store *store)
         unsigned process, thread, number;
 
         do {
-                assert_status(store->revocations->list(store, &place->arena, after, 1000, &list, &place->error), CD_OK);
+                assert_status(store->revocations->list(store, &fixture->arena, after, 1000, &list, &fixture->error),
+                              CD_OK);
                 for (size_t i = 0; i < list.count; i++) {
                         assert_true(list.items[i].seq > after);
                         after = list.items[i].seq;
@@ -138,7 +139,7 @@ static size_t count_lost(struct place *place, struct cd_store *store)
                                 sscanf(list.items[i].jti.ptr, "%d-%u-%u-%u", &round, &process, &thread, &number), 4);
                         acknowledged[round][process][thread][number] = false;
                 }
-                cd_arena_reset(&place->arena);
+                cd_arena_reset(&fixture->arena);
         } while (list.count);
         for (size_t i = 0; i < sizeof(*acknowledged) * ROUNDS; i++)
                 lost += ((bool *)acknowledged)[i];
@@ -147,16 +148,16 @@ static size_t count_lost(struct place *place, struct cd_store *store)
 
 static void what_was_acknowledged_survives_kill_9(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         size_t count = 0;
 
         acknowledged = calloc(ROUNDS, sizeof(*acknowledged));
         assert_non_null(acknowledged);
         srand((unsigned)cd_monotonic_us());
         for (int round = 0; round < ROUNDS; round++) {
-                count += write_and_be_killed(place, round);
-                struct cd_store *store = open_store(place);
-                assert_int_equal(count_lost(place, store), 0);
+                count += write_and_be_killed(fixture, round);
+                struct cd_store *store = open_store(fixture);
+                assert_int_equal(count_lost(fixture, store), 0);
                 store->free(store);
         }
         print_message("%zu acknowledged writes, %d kills, none lost\n", count, ROUNDS * PROCESSES);

@@ -9,21 +9,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "place.h"
+#include "fixture.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/sqlite.h"
 
 /* ---- writes, on the driver itself ---- */
 
-static struct cd_sql_driver *open_driver(struct place *place, size_t queue_max, int64_t busy_ms)
+static struct cd_sql_driver *open_driver(struct fixture *fixture, size_t queue_max, int64_t busy_ms)
 {
         const struct cd_sqlite_options options = {
-                .path = place->path, .may_create = true, .busy_ms = busy_ms, .queue_max = queue_max
+                .path = fixture->path, .may_create = true, .busy_ms = busy_ms, .queue_max = queue_max
         };
         struct cd_sql_driver *driver = NULL;
 
-        if (cd_sqlite_open(&options, &driver, &place->error) != CD_OK)
-                fail_msg("%s", place->error.reason);
+        if (cd_sqlite_open(&options, &driver, &fixture->error) != CD_OK)
+                fail_msg("%s", fixture->error.reason);
         return driver;
 }
 
@@ -152,13 +152,13 @@ static void insert_at_once(struct cd_sql_driver *driver, struct insertion insert
 
 static void writes_that_wait_together_are_committed_together(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, 0);
         struct insertion insertions[AT_ONCE] = { 0 };
         atomic_int commits = 0;
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
-        assert_status(driver->write(driver, count_commits, &commits, &place->error), CD_OK);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
+        assert_status(driver->write(driver, count_commits, &commits, &fixture->error), CD_OK);
         for (int i = 0; i < AT_ONCE; i++)
                 insertions[i].number = i;
         insert_at_once(driver, insertions);
@@ -171,12 +171,12 @@ static void writes_that_wait_together_are_committed_together(void **state)
 
 static void a_write_that_fails_undoes_itself_and_nothing_else(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, 0);
         struct insertion insertions[AT_ONCE] = { 0 };
         int64_t expected = 0;
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
         for (int i = 0; i < AT_ONCE; i++) {
                 insertions[i].number = i % 5 == 4 ? 7 : 1000 + i; /* those run into one another's UNIQUE */
                 insertions[i].fails = i % 5 == 3;
@@ -200,37 +200,37 @@ static void a_write_that_fails_undoes_itself_and_nothing_else(void **state)
 
 static void a_full_queue_is_unavailable_and_says_when_to_come_back(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 8, 0);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 8, 0);
         struct insertion insertions[8] = { 0 };
         struct gate gate;
         int later = 0;
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
         close_gate(driver, &gate);
         for (; later < 8; later++) {
                 insertions[later].number = 1 << later;
-                if (driver->write_later(driver, insert, &insertions[later], count_done, &place->error) != CD_OK)
+                if (driver->write_later(driver, insert, &insertions[later], count_done, &fixture->error) != CD_OK)
                         break;
         }
         assert_int_equal(later, 6); /* a quarter is kept for those who wait */
-        assert_int_equal(place->error.status, CD_UNAVAILABLE);
-        assert_int_equal(place->error.retry_after, 1);
+        assert_int_equal(fixture->error.status, CD_UNAVAILABLE);
+        assert_int_equal(fixture->error.retry_after, 1);
         sem_post(&gate.open);
         driver->free(driver); /* writes what waits */
-        driver = open_driver(place, 0, 0);
+        driver = open_driver(fixture, 0, 0);
         assert_int_equal(sum_of(driver), 63);
         driver->free(driver);
 }
 
 static void a_reader_sees_one_moment_and_cannot_write(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, 0);
         struct insertion insertion = { .number = 1 };
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
-        assert_status(driver->read(driver, insert, &insertion, &place->error), CD_UNAVAILABLE);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
+        assert_status(driver->read(driver, insert, &insertion, &fixture->error), CD_UNAVAILABLE);
         assert_int_equal(sum_of(driver), 0);
         driver->free(driver);
 }
@@ -239,21 +239,21 @@ static void a_reader_sees_one_moment_and_cannot_write(void **state)
 
 static void another_process_that_holds_the_file_is_waited_for_and_then_named(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, 200);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, 200);
         struct insertion insertion = { .number = 1 };
         sqlite3 *other;
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
-        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
+        assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
         assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         int64_t start = cd_monotonic_us();
-        assert_status(driver->write(driver, insert, &insertion, &place->error), CD_UNAVAILABLE);
+        assert_status(driver->write(driver, insert, &insertion, &fixture->error), CD_UNAVAILABLE);
         assert_true(cd_monotonic_us() - start >= 190000);
-        assert_non_null(strstr(place->error.reason, "the database is held by another process"));
+        assert_non_null(strstr(fixture->error.reason, "the database is held by another process"));
         assert_int_equal(sum_of(driver), 0); /* readers do not wait */
         assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-        assert_status(driver->write(driver, insert, &insertion, &place->error), CD_OK);
+        assert_status(driver->write(driver, insert, &insertion, &fixture->error), CD_OK);
         sqlite3_close(other);
         driver->free(driver);
 }
@@ -270,14 +270,14 @@ static void start_insertion(struct insertion *insertion, pthread_t *ret)
 /* The second waits behind the first, and not twice as long as it; the third, which came later, has time left when both have none. */
 static void a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, PATIENCE_MS);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, PATIENCE_MS);
         struct insertion insertions[3] = { { driver, .number = 1 }, { driver, .number = 2 }, { driver, .number = 4 } };
         pthread_t threads[3];
         sqlite3 *other;
 
-        assert_status(driver->write(driver, make_table, NULL, &place->error), CD_OK);
-        assert_int_equal(sqlite3_open(place->path, &other), SQLITE_OK);
+        assert_status(driver->write(driver, make_table, NULL, &fixture->error), CD_OK);
+        assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
         assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         start_insertion(&insertions[0], &threads[0]);
         usleep(PATIENCE_MS * 50); /* the writer tries for the first alone */
@@ -305,7 +305,7 @@ enum {
 };
 
 /* Begins when `start` can be read (or at once where it is negative): a process is started before this one has threads. */
-static pid_t write_in_another(struct place *place, int number, int start)
+static pid_t write_in_another(struct fixture *fixture, int number, int start)
 {
         pid_t child = fork();
         struct cd_store *store;
@@ -316,14 +316,14 @@ static pid_t write_in_another(struct place *place, int number, int start)
                 return child;
         if (start >= 0 && read(start, &byte, 1) != 1)
                 _exit(3);
-        if (try_open(place, &store) != CD_OK) {
-                fprintf(stderr, "%s\n", place->error.reason);
+        if (try_open(fixture, &store) != CD_OK) {
+                fprintf(stderr, "%s\n", fixture->error.reason);
                 _exit(1);
         }
         for (int i = 0; i < OF_EACH; i++) {
                 snprintf(jti, sizeof(jti), "%d-%d", number, i);
-                if (revoke_one(store, jti, &place->error) != CD_OK) {
-                        fprintf(stderr, "%s\n", place->error.reason);
+                if (revoke_one(store, jti, &fixture->error) != CD_OK) {
+                        fprintf(stderr, "%s\n", fixture->error.reason);
                         _exit(2);
                 }
         }
@@ -334,29 +334,29 @@ static pid_t write_in_another(struct place *place, int number, int start)
 /* They also start together, on a file that is not there: one migrates, the others wait. */
 static void processes_that_write_at_once_all_get_their_turn(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         pid_t children[PROCESSES];
         int how;
 
         for (int i = 0; i < PROCESSES; i++)
-                children[i] = write_in_another(place, i, -1);
+                children[i] = write_in_another(fixture, i, -1);
         for (int i = 0; i < PROCESSES; i++) {
                 assert_int_equal(waitpid(children[i], &how, 0), children[i]);
                 assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
         }
-        struct cd_store *store = open_store(place);
-        assert_int_equal(count_revoked(place, store), PROCESSES * OF_EACH);
+        struct cd_store *store = open_store(fixture);
+        assert_int_equal(count_revoked(fixture, store), PROCESSES * OF_EACH);
         store->free(store);
 }
 
 static void a_change_by_another_process_ends_the_wait_within_a_second(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
         int how, ends[2];
 
         assert_int_equal(pipe(ends), 0);
-        pid_t child = write_in_another(place, 0, ends[0]);
-        struct cd_store *store = open_store(place);
+        pid_t child = write_in_another(fixture, 0, ends[0]);
+        struct cd_store *store = open_store(fixture);
         store->wait(store, 0); /* what opening did */
         int64_t start = cd_monotonic_us();
         store->wait(store, 50);
@@ -392,8 +392,8 @@ static void *change_later(void *arg)
 
 static void a_change_of_ours_and_a_wake_end_the_wait(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         pthread_t thread;
 
         store->wait(store, 0);
@@ -448,8 +448,8 @@ static void the_log_stays_small_while_others_read(void **state)
                 WRITERS = 16,
                 READERS = 2
         };
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         pthread_t threads[WRITERS + READERS];
         struct stat info;
         char wal[96];
@@ -462,7 +462,7 @@ static void the_log_stays_small_while_others_read(void **state)
         atomic_store(&has_stopped, true);
         for (int i = WRITERS; i < WRITERS + READERS; i++)
                 pthread_join(threads[i], NULL);
-        snprintf(wal, sizeof(wal), "%s-wal", place->path);
+        snprintf(wal, sizeof(wal), "%s-wal", fixture->path);
         assert_int_equal(stat(wal, &info), 0);
         print_message("%lld KB of log\n", (long long)info.st_size / 1024);
         assert_true(info.st_size < 32 << 20);
@@ -471,8 +471,8 @@ static void the_log_stays_small_while_others_read(void **state)
 
 static void lesson_22_what_expires_is_deleted_in_small_steps(void **state)
 {
-        struct place *place = *state;
-        struct cd_store *store = open_store(place);
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
         const struct cd_store_expiry expiry = { .now = 2000000000, .audit_before = 100, .limit = 40 };
         const struct cd_audit_event event = { .at = 99, .action = CD_STR("test") };
         size_t deleted, total = 0, steps = 0;
@@ -481,19 +481,19 @@ static void lesson_22_what_expires_is_deleted_in_small_steps(void **state)
         for (int i = 0; i < 50; i++) {
                 snprintf(name, sizeof(name), "n%d", i);
                 const struct cd_session session = { .digest = cd_str_from_c(name), .expires_at = 2000000000 - i % 2 };
-                assert_status(revoke_one(store, name, &place->error), CD_OK);
-                assert_status(store->audit->add(store, &event, &place->error), CD_OK);
-                assert_status(store->sessions->put(store, &session, &place->error), CD_OK);
+                assert_status(revoke_one(store, name, &fixture->error), CD_OK);
+                assert_status(store->audit->add(store, &event, &fixture->error), CD_OK);
+                assert_status(store->sessions->put(store, &session, &fixture->error), CD_OK);
         }
         do {
-                assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
+                assert_status(store->expire(store, &expiry, &deleted, &fixture->error), CD_OK);
                 assert_true(deleted <= 40);
                 total += deleted;
                 steps++;
         } while (deleted);
         assert_int_equal(total, 150);
         assert_int_equal(steps, 5);
-        assert_int_equal(count_revoked(place, store), 0);
+        assert_int_equal(count_revoked(fixture, store), 0);
         store->free(store);
 }
 
@@ -526,8 +526,8 @@ static cd_status check_no_scan(struct cd_sql_session *session, void *arg, struct
 
 static void what_grows_is_looked_up_by_an_index(void **state)
 {
-        struct place *place = *state;
-        struct cd_sql_driver *driver = open_driver(place, 0, 0);
+        struct fixture *fixture = *state;
+        struct cd_sql_driver *driver = open_driver(fixture, 0, 0);
         const struct cd_store_expiry expiry = { .now = 2000000001, .audit_before = 6, .limit = 1000 };
         const struct cd_audit_event event = { .at = 5, .action = CD_STR("test") };
         struct cd_sql_migrated migrated;
@@ -535,20 +535,20 @@ static void what_grows_is_looked_up_by_an_index(void **state)
         char name[32];
         size_t checked = 0, deleted;
 
-        assert_status(cd_sql_migrate(driver, &migrated, &place->error), CD_OK);
-        assert_status(cd_sql_store_new(driver, &store, &place->error), CD_OK);
+        assert_status(cd_sql_migrate(driver, &migrated, &fixture->error), CD_OK);
+        assert_status(cd_sql_store_new(driver, &store, &fixture->error), CD_OK);
         for (int i = 0; i < 100; i++) {
                 snprintf(name, sizeof(name), "n%d", i);
                 struct cd_user user;
-                assert_status(add_user_named(store, name, &place->error), CD_OK);
-                assert_status(store->users->find(store, &place->arena, cd_str_from_c(name), &user, &place->error),
+                assert_status(add_user_named(store, name, &fixture->error), CD_OK);
+                assert_status(store->users->find(store, &fixture->arena, cd_str_from_c(name), &user, &fixture->error),
                               CD_OK);
                 const struct cd_session session = { .digest = user.name,
                                                     .user = user.name,
                                                     .generation = user.generation };
-                assert_status(revoke_one(store, name, &place->error), CD_OK);
-                assert_status(store->sessions->put(store, &session, &place->error), CD_OK);
-                assert_status(store->audit->add(store, &event, &place->error), CD_OK);
+                assert_status(revoke_one(store, name, &fixture->error), CD_OK);
+                assert_status(store->sessions->put(store, &session, &fixture->error), CD_OK);
+                assert_status(store->audit->add(store, &event, &fixture->error), CD_OK);
         }
         const struct cd_user_change change = { .name = CD_STR("n50"), .now = 9, .ends_sessions = true };
         struct cd_user user;
@@ -556,16 +556,16 @@ static void what_grows_is_looked_up_by_an_index(void **state)
         struct cd_session session;
         struct cd_revocation_list revocations;
         struct cd_audit_events events;
-        assert_status(store->users->find(store, &place->arena, CD_STR("n9"), &user, &place->error), CD_OK);
-        assert_status(store->users->list(store, &place->arena, CD_STR("n5"), 10, &users, &place->error), CD_OK);
-        assert_status(store->sessions->find(store, &place->arena, CD_STR("n9"), &session, &place->error), CD_OK);
-        assert_status(store->revocations->list(store, &place->arena, 50, 10, &revocations, &place->error), CD_OK);
-        assert_status(store->audit->list(store, &place->arena, 50, 10, &events, &place->error), CD_OK);
-        assert_status(store->users->update(store, &change, NULL, &place->error), CD_OK);
-        assert_status(store->users->remove(store, &change, NULL, &place->error), CD_OK);
-        assert_status(store->expire(store, &expiry, &deleted, &place->error), CD_OK);
-        assert_status(driver->read(driver, check_no_scan, &checked, &place->error), CD_OK);
-        assert_status(driver->write(driver, check_no_scan, &checked, &place->error), CD_OK);
+        assert_status(store->users->find(store, &fixture->arena, CD_STR("n9"), &user, &fixture->error), CD_OK);
+        assert_status(store->users->list(store, &fixture->arena, CD_STR("n5"), 10, &users, &fixture->error), CD_OK);
+        assert_status(store->sessions->find(store, &fixture->arena, CD_STR("n9"), &session, &fixture->error), CD_OK);
+        assert_status(store->revocations->list(store, &fixture->arena, 50, 10, &revocations, &fixture->error), CD_OK);
+        assert_status(store->audit->list(store, &fixture->arena, 50, 10, &events, &fixture->error), CD_OK);
+        assert_status(store->users->update(store, &change, NULL, &fixture->error), CD_OK);
+        assert_status(store->users->remove(store, &change, NULL, &fixture->error), CD_OK);
+        assert_status(store->expire(store, &expiry, &deleted, &fixture->error), CD_OK);
+        assert_status(driver->read(driver, check_no_scan, &checked, &fixture->error), CD_OK);
+        assert_status(driver->write(driver, check_no_scan, &checked, &fixture->error), CD_OK);
         assert_true(checked >= 14);
         store->free(store);
 }
@@ -573,18 +573,18 @@ static void what_grows_is_looked_up_by_an_index(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                IN_A_PLACE(what_grows_is_looked_up_by_an_index),
-                IN_A_PLACE(writes_that_wait_together_are_committed_together),
-                IN_A_PLACE(a_write_that_fails_undoes_itself_and_nothing_else),
-                IN_A_PLACE(a_full_queue_is_unavailable_and_says_when_to_come_back),
-                IN_A_PLACE(a_reader_sees_one_moment_and_cannot_write),
-                IN_A_PLACE(another_process_that_holds_the_file_is_waited_for_and_then_named),
-                IN_A_PLACE(a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole),
+                IN_A_FOLDER(what_grows_is_looked_up_by_an_index),
+                IN_A_FOLDER(writes_that_wait_together_are_committed_together),
+                IN_A_FOLDER(a_write_that_fails_undoes_itself_and_nothing_else),
+                IN_A_FOLDER(a_full_queue_is_unavailable_and_says_when_to_come_back),
+                IN_A_FOLDER(a_reader_sees_one_moment_and_cannot_write),
+                IN_A_FOLDER(another_process_that_holds_the_file_is_waited_for_and_then_named),
+                IN_A_FOLDER(a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole),
                 ON_A_DISK(processes_that_write_at_once_all_get_their_turn),
-                IN_A_PLACE(a_change_by_another_process_ends_the_wait_within_a_second),
-                IN_A_PLACE(a_change_of_ours_and_a_wake_end_the_wait),
-                IN_A_PLACE(the_log_stays_small_while_others_read),
-                IN_A_PLACE(lesson_22_what_expires_is_deleted_in_small_steps),
+                IN_A_FOLDER(a_change_by_another_process_ends_the_wait_within_a_second),
+                IN_A_FOLDER(a_change_of_ours_and_a_wake_end_the_wait),
+                IN_A_FOLDER(the_log_stays_small_while_others_read),
+                IN_A_FOLDER(lesson_22_what_expires_is_deleted_in_small_steps),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "place.h"
+#include "fixture.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -8,23 +8,23 @@
 
 static int set_up(const char *where, void **state)
 {
-        struct place *place = calloc(1, sizeof(*place));
+        struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-        assert_non_null(place);
-        snprintf(place->folder, sizeof(place->folder), "%s/cardea-store-XXXXXX", where);
-        assert_non_null(mkdtemp(place->folder));
-        snprintf(place->path, sizeof(place->path), "%s/c.db", place->folder);
-        cd_arena_init(&place->arena, 256 << 20);
-        *state = place;
+        assert_non_null(fixture);
+        snprintf(fixture->folder, sizeof(fixture->folder), "%s/cardea-store-XXXXXX", where);
+        assert_non_null(mkdtemp(fixture->folder));
+        snprintf(fixture->path, sizeof(fixture->path), "%s/c.db", fixture->folder);
+        cd_arena_init(&fixture->arena, 256 << 20);
+        *state = fixture;
         return 0;
 }
 
-int place_setup(void **state)
+int fixture_setup(void **state)
 {
         return set_up(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/var/tmp", state);
 }
 
-int place_setup_on_disk(void **state)
+int fixture_setup_on_disk(void **state)
 {
         return set_up("/var/tmp", state);
 }
@@ -35,35 +35,35 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
         return remove(path);
 }
 
-int place_teardown(void **state)
+int fixture_teardown(void **state)
 {
-        struct place *place = *state;
+        struct fixture *fixture = *state;
 
-        cd_arena_done(&place->arena);
-        nftw(place->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-        free(place);
+        cd_arena_done(&fixture->arena);
+        nftw(fixture->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        free(fixture);
         return 0;
 }
 
-cd_status try_open(struct place *place, struct cd_store **ret)
+cd_status try_open(struct fixture *fixture, struct cd_store **ret)
 {
         const struct cd_store_options options = { .url = CD_STR("sqlite:c.db"),
-                                                  .folder = cd_str_from_c(place->folder),
+                                                  .folder = cd_str_from_c(fixture->folder),
                                                   .may_create = true };
         struct cd_store_opened opened;
-        cd_status status = cd_store_open(&options, &opened, &place->error);
+        cd_status status = cd_store_open(&options, &opened, &fixture->error);
 
         if (status == CD_OK)
                 *ret = opened.store;
         return status;
 }
 
-struct cd_store *open_store(struct place *place)
+struct cd_store *open_store(struct fixture *fixture)
 {
         struct cd_store *store = NULL;
 
-        if (try_open(place, &store) != CD_OK)
-                fail_msg("%s", place->error.reason);
+        if (try_open(fixture, &store) != CD_OK)
+                fail_msg("%s", fixture->error.reason);
         return store;
 }
 
@@ -74,18 +74,19 @@ cd_status revoke_one(struct cd_store *store, const char *jti, struct cd_error *r
         return store->revocations->add(store, &revocation, reterr);
 }
 
-size_t count_revoked(struct place *place, struct cd_store *store)
+size_t count_revoked(struct fixture *fixture, struct cd_store *store)
 {
         struct cd_revocation_list list;
         int64_t after = 0;
         size_t count = 0;
 
         do {
-                assert_status(store->revocations->list(store, &place->arena, after, 1000, &list, &place->error), CD_OK);
+                assert_status(store->revocations->list(store, &fixture->arena, after, 1000, &list, &fixture->error),
+                              CD_OK);
                 if (list.count)
                         after = list.items[list.count - 1].seq;
                 count += list.count;
-                cd_arena_reset(&place->arena);
+                cd_arena_reset(&fixture->arena);
         } while (list.count);
         return count;
 }
