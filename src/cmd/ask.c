@@ -12,7 +12,7 @@
 
 #include "app/secret_file.h"
 #include "base/secret.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "crypto/password.h"
 
 enum {

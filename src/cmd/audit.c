@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/streams.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/context.h"
 #include "core/audit_follow.h"
 
@@ -42,10 +42,10 @@ static bool print_json(const struct cd_audit_event *event)
 static bool print_events(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *events,
                          bool with_heading)
 {
-        struct cd_sheet sheet;
+        struct cd_text_table table;
         bool fine = true;
 
-        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        cd_text_table_init(&table, columns, CD_LEN(columns));
         for (size_t i = 0; i < events->count && fine; i++) {
                 const struct cd_audit_event *e = &events->items[i];
                 const cd_str cells[CD_LEN(columns)] = {
@@ -54,11 +54,11 @@ static bool print_events(const struct tail *tail, struct cd_arena *arena, const 
                 if (tail->json)
                         fine = print_json(e);
                 else
-                        cd_sheet_add(&sheet, cells);
+                        cd_text_table_add(&table, cells);
         }
         if (tail->json || !with_heading)
-                sheet.has_begun = true;
-        return cd_sheet_done(&sheet) && fine && cd_output_error() == 0;
+                table.has_begun = true;
+        return cd_text_table_end(&table) && fine && cd_output_error() == 0;
 }
 
 /* Of the events those that were not shown yet, in their place. */

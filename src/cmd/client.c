@@ -8,7 +8,7 @@
 #include "cmd/ask.h"
 #include "cmd/client.h"
 #include "cmd/file.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/context.h"
 #include "core/admin_clients.h"
 

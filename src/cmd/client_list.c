@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cmd/client.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/context.h"
 #include "core/oauth/token.h"
 
@@ -52,7 +52,7 @@ static bool print_json(struct cd_arena *arena, const struct listed *client)
         return cd_json_end(&buf);
 }
 
-static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct listed *client)
+static void add_row(struct cd_text_table *table, struct cd_arena *arena, const struct listed *client)
 {
         const struct cd_client_record *r = client->record;
         const struct cd_strs grants = grant_names(arena, r->grants);
@@ -67,7 +67,7 @@ static void add_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct
                 cd_time_text(arena, r->changed_at),
         };
 
-        cd_sheet_add(sheet, cells);
+        cd_text_table_add(table, cells);
 }
 
 /* Those of the configuration, which come first in the file's order, as records without a secret. */
@@ -125,7 +125,7 @@ static cd_status read_clients(struct cd_context *context, struct listed **ret, s
 static int list_clients(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
-        struct cd_sheet sheet;
+        struct cd_text_table table;
         struct listed *all;
         bool fine = true;
         size_t count;
@@ -136,17 +136,17 @@ static int list_clients(struct cd_context *context, const struct cd_look *look)
                 fine = print_json(&context->arena, &all[i]);
         if (look->json)
                 return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
-        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        cd_text_table_init(&table, columns, CD_LEN(columns));
         for (size_t i = 0; i < count; i++)
-                add_row(&sheet, &context->arena, &all[i]);
-        return cd_sheet_done(&sheet) ? CD_EXIT_OK : CD_EXIT_FAILED;
+                add_row(&table, &context->arena, &all[i]);
+        return cd_text_table_end(&table) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 static void print_client(struct cd_arena *arena, const struct listed *client)
 {
         const struct cd_client_record *r = client->record;
         const struct cd_strs grants = grant_names(arena, r->grants);
-        const struct cd_sheet_fact facts[] = {
+        const struct cd_detail details[] = {
                 { "id", r->id },
                 { "from", source_of(client) },
                 { "grant types", cd_list_text(arena, &grants) },
@@ -157,7 +157,7 @@ static void print_client(struct cd_arena *arena, const struct listed *client)
                 { "changed", cd_time_text(arena, r->changed_at) },
         };
 
-        cd_sheet_facts(arena, facts, CD_LEN(facts));
+        cd_print_details(arena, details, CD_LEN(details));
 }
 
 static int show_client(struct cd_context *context, const struct cd_look *look)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/context.h"
 
 #define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
@@ -157,13 +157,13 @@ static int list_keys(struct cd_context *context, const struct cd_look *look)
         struct cd_key_records keys;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
-        struct cd_sheet sheet;
+        struct cd_text_table table;
         bool fine = true;
 
         if (cd_admin_keyring(&context->admin, &ring, &err) != CD_OK ||
             context->by.store->keys->list(context->by.store, arena, &keys, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_sheet_init(&sheet, columns, CD_LEN(columns));
+        cd_text_table_init(&table, columns, CD_LEN(columns));
         for (size_t i = 0; i < keys.count; i++) {
                 const struct cd_key_record *key = &keys.items[i];
                 cd_str state = cd_key_state(&keys, key, ring.now);
@@ -178,10 +178,10 @@ static int list_keys(struct cd_context *context, const struct cd_look *look)
                 if (look->json)
                         fine = fine && print_key_json(key, state);
                 else
-                        cd_sheet_add(&sheet, cells);
+                        cd_text_table_add(&table, cells);
         }
-        sheet.has_begun = look->json; /* no heading over JSON */
-        return cd_sheet_done(&sheet) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+        table.has_begun = look->json; /* no heading over JSON */
+        return cd_text_table_end(&table) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 static int run_list(int argc, char **argv)

@@ -6,7 +6,7 @@
 
 #include "base/map.h"
 #include "base/streams.h"
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/user.h"
 #include "cmd/context.h"
 #include "core/user_import.h"

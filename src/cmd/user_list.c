@@ -1,7 +1,7 @@
 /* cardea user list and show. */
 #include <stdio.h>
 
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 #include "cmd/user.h"
 #include "cmd/context.h"
 #include "core/admin_users.h"
@@ -57,7 +57,7 @@ static bool print_json(const struct cd_user *user)
 
 static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "GRANTS" };
 
-static bool print_row(struct cd_sheet *sheet, struct cd_arena *arena, const struct cd_user *user, bool json)
+static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct cd_user *user, bool json)
 {
         const cd_str cells[CD_LEN(columns)] = {
                 user->name,
@@ -69,12 +69,12 @@ static bool print_row(struct cd_sheet *sheet, struct cd_arena *arena, const stru
 
         if (json)
                 return print_json(user);
-        cd_sheet_add(sheet, cells);
+        cd_text_table_add(table, cells);
         return true;
 }
 
 /* A page is read, printed and forgotten before the next. */
-static cd_status print_pages(const struct cd_context *context, struct cd_sheet *sheet, bool json,
+static cd_status print_pages(const struct cd_context *context, struct cd_text_table *table, bool json,
                              struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
@@ -90,7 +90,7 @@ static cd_status print_pages(const struct cd_context *context, struct cd_sheet *
                 if (status != CD_OK)
                         return status;
                 for (size_t i = 0; i < page.count; i++)
-                        if (!print_row(sheet, &page_arena, &page.items[i], json))
+                        if (!print_row(table, &page_arena, &page.items[i], json))
                                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
                 if (page.count) {
                         snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
@@ -103,13 +103,13 @@ static cd_status print_pages(const struct cd_context *context, struct cd_sheet *
 static int list_users(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
-        struct cd_sheet sheet;
+        struct cd_text_table table;
 
-        cd_sheet_init(&sheet, columns, CD_LEN(columns));
-        cd_status status = print_pages(context, &sheet, look->json, &err);
+        cd_text_table_init(&table, columns, CD_LEN(columns));
+        cd_status status = print_pages(context, &table, look->json, &err);
         if (look->json)
-                sheet.has_begun = true; /* no heading for no row */
-        if (!cd_sheet_done(&sheet) && status == CD_OK)
+                table.has_begun = true; /* no heading for no row */
+        if (!cd_text_table_end(&table) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
         return status == CD_OK ? CD_EXIT_OK : cd_context_fail(context->command, &err);
 }
@@ -137,7 +137,7 @@ const struct cd_command cd_cmd_user_list = {
 
 static void print_user(struct cd_arena *arena, const struct cd_user *user)
 {
-        const struct cd_sheet_fact facts[] = {
+        const struct cd_detail details[] = {
                 { "name", user->name },
                 { "state", state_of(user) },
                 { "grants", user->grants },
@@ -151,7 +151,7 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
                                                 : CD_STR("0") },
         };
 
-        cd_sheet_facts(arena, facts, CD_LEN(facts));
+        cd_print_details(arena, details, CD_LEN(details));
 }
 
 static int show_user(struct cd_context *context, const struct cd_look *look)

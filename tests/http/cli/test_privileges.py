@@ -28,7 +28,7 @@ def config():
         yield write
 
 
-def facts(pid, task=None):
+def details(pid, task=None):
     """/proc/PID/status, of one thread or of the first, as a dictionary of lists of words."""
     path = f"/proc/{pid}/task/{task}/status" if task else f"/proc/{pid}/status"
     lines = pathlib.Path(path).read_text().splitlines()
@@ -49,7 +49,7 @@ def test_root_becomes_the_user_without_capabilities_on_every_thread(config):
         tasks = os.listdir(f"/proc/{pid}/task")
         assert len(tasks) >= 3
         for task in tasks:
-            status = facts(pid, task)
+            status = details(pid, task)
             assert status["Uid"] == [str(OTHER.pw_uid)] * 4
             assert status["Gid"] == [str(OTHER.pw_gid)] * 4
             assert set(status["Groups"]) <= {str(OTHER.pw_gid)}
@@ -70,7 +70,7 @@ def test_a_port_below_1024_is_taken_before_root_is_given_up(config):
     server = Program("serve", "--config", config(f'listen: ["127.0.0.1:{port}"]\nuser: nobody\n'))
     server.wait_event("ready")
     with socket.create_connection(("127.0.0.1", port), 5):
-        assert facts(server.process.pid)["Uid"][0] == str(OTHER.pw_uid)
+        assert details(server.process.pid)["Uid"][0] == str(OTHER.pw_uid)
     assert server.end() == 0
 
 
@@ -87,7 +87,7 @@ def test_root_that_stays_root_is_told_so(config):
     server = Program("serve", "--config", config('listen: ["127.0.0.1:0"]\n'))
     assert server.wait_event("runs_as_root")["setting"] == "user"
     server.wait_event("ready")
-    assert facts(server.process.pid)["NoNewPrivs"] == ["1"]
+    assert details(server.process.pid)["NoNewPrivs"] == ["1"]
     assert server.end() == 0
 
 

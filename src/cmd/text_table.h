@@ -1,37 +1,37 @@
 #pragma once
-/* What commands print of things that they read: aligned columns for people, and texts that are safe on a terminal. */
+/* What commands print of things that they read: aligned columns for readers, and texts that are safe on a terminal. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
 enum {
-        CD_SHEET_COLUMNS_MAX = 8,
-        CD_SHEET_PAGE = 500, /* rows that are aligned together, so that a list of any length takes little memory */
+        CD_TEXT_TABLE_COLUMNS_MAX = 8,
+        CD_TEXT_TABLE_PAGE = 500, /* rows that are aligned together, so that a list of any length takes little memory */
 };
 
-struct cd_sheet {
+struct cd_text_table {
         const char *const *names; /* of the columns; `count` of them */
         size_t count;
         struct cd_arena arena; /* of the rows that wait */
-        cd_str *rows;          /* CD_SHEET_PAGE times `count` cells */
+        cd_str *rows;          /* CD_TEXT_TABLE_PAGE times `count` cells */
         size_t row_count;
-        size_t widths[CD_SHEET_COLUMNS_MAX]; /* characters; they never shrink */
+        size_t widths[CD_TEXT_TABLE_COLUMNS_MAX]; /* characters; they never shrink */
         bool has_begun, failed;
 };
 
-void cd_sheet_init(struct cd_sheet *sheet, const char *const *names, size_t count);
+void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count);
 /* One row; the cells are copied, made safe. Prints to standard output once a page is full. */
-void cd_sheet_add(struct cd_sheet *sheet, const cd_str *cells);
+void cd_text_table_add(struct cd_text_table *table, const cd_str *cells);
 /* Prints what waits (the names of the columns also where there is no row) and frees. False where memory ran out: rows are missing. */
-bool cd_sheet_done(struct cd_sheet *sheet);
+bool cd_text_table_end(struct cd_text_table *table);
 
 /* A line of what is shown of one thing. */
-struct cd_sheet_fact {
+struct cd_detail {
         const char *name;
         cd_str value;
 };
 /* Prints "name  value" lines, the values made safe. The arena is for their texts. */
-void cd_sheet_facts(struct cd_arena *arena, const struct cd_sheet_fact *facts, size_t count);
+void cd_print_details(struct cd_arena *arena, const struct cd_detail *details, size_t count);
 
 /* Safe on a terminal (cd_str_write_safe), in the arena; empty where memory is out. */
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text);

@@ -1,4 +1,4 @@
-#include "cmd/sheet.h"
+#include "cmd/text_table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
-        GAP = 2,         /* spaces between columns */
-        FACT_WIDTH = 12, /* of the name of a fact, in characters */
+        GAP = 2,           /* spaces between columns */
+        DETAIL_WIDTH = 12, /* of the name of a detail, in characters */
 };
 
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text)
@@ -27,72 +27,72 @@ static size_t count_characters(cd_str text)
         return count;
 }
 
-void cd_sheet_init(struct cd_sheet *sheet, const char *const *names, size_t count)
+void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count)
 {
-        *sheet = (struct cd_sheet){ .names = names, .count = count };
-        cd_arena_init(&sheet->arena, PAGE_MEMORY);
+        *table = (struct cd_text_table){ .names = names, .count = count };
+        cd_arena_init(&table->arena, PAGE_MEMORY);
         for (size_t i = 0; i < count; i++)
-                sheet->widths[i] = strlen(names[i]);
+                table->widths[i] = strlen(names[i]);
 }
 
-static void print_cells(const struct cd_sheet *sheet, const cd_str *cells)
+static void print_cells(const struct cd_text_table *table, const cd_str *cells)
 {
-        for (size_t i = 0; i < sheet->count; i++) {
+        for (size_t i = 0; i < table->count; i++) {
                 size_t width = count_characters(cells[i]);
-                int pad = i + 1 < sheet->count ? (int)(sheet->widths[i] - width) + GAP : 0;
+                int pad = i + 1 < table->count ? (int)(table->widths[i] - width) + GAP : 0;
                 printf("%.*s%*s", CD_STR_ARG(cells[i]), pad, "");
         }
         putchar('\n');
 }
 
-static void print_page(struct cd_sheet *sheet)
+static void print_page(struct cd_text_table *table)
 {
-        cd_str head[CD_SHEET_COLUMNS_MAX];
+        cd_str head[CD_TEXT_TABLE_COLUMNS_MAX];
 
-        for (size_t i = 0; i < sheet->count; i++)
-                head[i] = cd_str_from_c(sheet->names[i]);
-        if (!sheet->has_begun)
-                print_cells(sheet, head);
-        sheet->has_begun = true;
-        for (size_t i = 0; i < sheet->row_count; i++)
-                print_cells(sheet, sheet->rows + i * sheet->count);
-        cd_arena_reset(&sheet->arena);
-        sheet->rows = NULL;
-        sheet->row_count = 0;
+        for (size_t i = 0; i < table->count; i++)
+                head[i] = cd_str_from_c(table->names[i]);
+        if (!table->has_begun)
+                print_cells(table, head);
+        table->has_begun = true;
+        for (size_t i = 0; i < table->row_count; i++)
+                print_cells(table, table->rows + i * table->count);
+        cd_arena_reset(&table->arena);
+        table->rows = NULL;
+        table->row_count = 0;
 }
 
-void cd_sheet_add(struct cd_sheet *sheet, const cd_str *cells)
+void cd_text_table_add(struct cd_text_table *table, const cd_str *cells)
 {
-        if (!sheet->rows)
-                sheet->rows = cd_arena_calloc(&sheet->arena, CD_SHEET_PAGE * sheet->count, sizeof(cd_str));
-        if (!sheet->rows) {
-                sheet->failed = true;
+        if (!table->rows)
+                table->rows = cd_arena_calloc(&table->arena, CD_TEXT_TABLE_PAGE * table->count, sizeof(cd_str));
+        if (!table->rows) {
+                table->failed = true;
                 return;
         }
-        cd_str *row = sheet->rows + sheet->row_count++ * sheet->count;
-        for (size_t i = 0; i < sheet->count; i++) {
-                row[i] = cd_safe_text(&sheet->arena, cells[i]);
-                sheet->failed |= cells[i].len && !row[i].len;
+        cd_str *row = table->rows + table->row_count++ * table->count;
+        for (size_t i = 0; i < table->count; i++) {
+                row[i] = cd_safe_text(&table->arena, cells[i]);
+                table->failed |= cells[i].len && !row[i].len;
                 size_t width = count_characters(row[i]);
-                if (width > sheet->widths[i])
-                        sheet->widths[i] = width;
+                if (width > table->widths[i])
+                        table->widths[i] = width;
         }
-        if (sheet->row_count == CD_SHEET_PAGE)
-                print_page(sheet);
+        if (table->row_count == CD_TEXT_TABLE_PAGE)
+                print_page(table);
 }
 
-bool cd_sheet_done(struct cd_sheet *sheet)
+bool cd_text_table_end(struct cd_text_table *table)
 {
-        if (sheet->row_count || !sheet->has_begun)
-                print_page(sheet);
-        cd_arena_done(&sheet->arena);
-        return !sheet->failed;
+        if (table->row_count || !table->has_begun)
+                print_page(table);
+        cd_arena_done(&table->arena);
+        return !table->failed;
 }
 
-void cd_sheet_facts(struct cd_arena *arena, const struct cd_sheet_fact *facts, size_t count)
+void cd_print_details(struct cd_arena *arena, const struct cd_detail *details, size_t count)
 {
         for (size_t i = 0; i < count; i++)
-                printf("%-*s %.*s\n", FACT_WIDTH, facts[i].name, CD_STR_ARG(cd_safe_text(arena, facts[i].value)));
+                printf("%-*s %.*s\n", DETAIL_WIDTH, details[i].name, CD_STR_ARG(cd_safe_text(arena, details[i].value)));
 }
 
 cd_str cd_time_text(struct cd_arena *arena, cd_time time)
