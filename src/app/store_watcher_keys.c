@@ -135,14 +135,14 @@ static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg al
                 .actor = CD_STR("cardea"),
                 .token_lifetime = keys->options.token_lifetime,
         };
-        const struct cd_key_order order = { .alg = alg, .at_once = true };
+        const struct cd_key_params params = { .alg = alg, .at_once = true };
         struct cd_key_record made;
         struct cd_arena arena;
 
         cd_arena_init(&arena, ROWS_CEILING);
         cd_status status = has_open_key(keys, cd_alg_name(alg))
-                                   ? cd_keyring_rotate(&ring, &arena, &order, &made, reterr)
-                                   : cd_keyring_generate(&ring, &arena, &order, &made, reterr);
+                                   ? cd_keyring_rotate(&ring, &arena, &params, &made, reterr)
+                                   : cd_keyring_generate(&ring, &arena, &params, &made, reterr);
         if (status == CD_OK)
                 log_key(keys->options.log, "key_generated", made.kid, made.alg);
         cd_arena_done(&arena);

@@ -85,7 +85,7 @@ struct add_ask {
 
 static int add_client(struct cd_context *context, const struct add_ask *ask)
 {
-        const struct cd_client_order order = {
+        const struct cd_client_params params = {
                 .id = cd_str_from_c(ask->id),
                 .grants = cd_context_strs(context, &ask->grants),
                 .scopes = cd_context_strs(context, &ask->scopes),
@@ -99,7 +99,7 @@ static int add_client(struct cd_context *context, const struct add_ask *ask)
 
         context->by.show_secret = show_secret;
         context->by.show_arg = &showing;
-        cd_status status = cd_admin_client_add(&context->by, &context->arena, &order, &secret, &err);
+        cd_status status = cd_admin_client_add(&context->by, &context->arena, &params, &secret, &err);
         return say_result(context, ask->id, "added", status == CD_OK ? NULL : &err);
 }
 

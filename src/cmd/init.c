@@ -104,11 +104,11 @@ static cd_status make_database(struct init *init, struct cd_error *reterr)
 static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, enum cd_alg alg,
                           struct cd_error *reterr)
 {
-        const struct cd_key_order order = { .alg = alg, .at_once = true };
+        const struct cd_key_params params = { .alg = alg, .at_once = true };
         struct cd_keyring ring;
 
         cd_status status = cd_admin_keyring(admin, &ring, reterr);
-        return status == CD_OK ? cd_keyring_generate(&ring, arena, &order, NULL, reterr) : status;
+        return status == CD_OK ? cd_keyring_generate(&ring, arena, &params, NULL, reterr) : status;
 }
 
 /* Opens what was made as any command does, which proves it, and makes the first keys. */

@@ -16,7 +16,7 @@ enum {
 
 /* --- generate, rotate --------------------------------------------------------------------------------------------- */
 
-typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                           struct cd_key_record *ret, struct cd_error *reterr);
 
 struct make_ask {
@@ -25,9 +25,9 @@ struct make_ask {
         make_fn *make;
 };
 
-static bool read_order(const struct make_ask *ask, const char *command, struct cd_key_order *ret)
+static bool read_params(const struct make_ask *ask, const char *command, struct cd_key_params *ret)
 {
-        *ret = (struct cd_key_order){ .at_once = ask->now };
+        *ret = (struct cd_key_params){ .at_once = ask->now };
         if (ask->alg && (ret->alg = cd_alg_from_name(cd_str_from_c(ask->alg))) == CD_ALG_NONE) {
                 cd_usage_error(command, "--alg must be ES256, RS256 or EdDSA, not \"%s\"", ask->alg);
                 return false;
@@ -42,20 +42,20 @@ static bool read_order(const struct make_ask *ask, const char *command, struct c
 
 static int make_key(struct cd_context *context, const struct make_ask *ask)
 {
-        struct cd_key_order order;
+        struct cd_key_params params;
         struct cd_keyring ring;
         struct cd_key_record key;
         struct cd_error err = { 0 };
 
-        if (!read_order(ask, context->command, &order))
+        if (!read_params(ask, context->command, &params))
                 return CD_EXIT_USAGE;
-        if (order.alg == CD_ALG_NONE)
-                order.alg = cd_config_alg(&context->admin.config);
-        if (ask->bits && order.alg != CD_ALG_RS256)
+        if (params.alg == CD_ALG_NONE)
+                params.alg = cd_config_alg(&context->admin.config);
+        if (ask->bits && params.alg != CD_ALG_RS256)
                 return cd_usage_error(context->command, "--bits is for RS256 only");
         cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
-                status = ask->make(&ring, &context->arena, &order, &key, &err);
+                status = ask->make(&ring, &context->arena, &params, &key, &err);
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),

@@ -16,9 +16,9 @@
         "user.\n"
 #define ENDS_HELP "This ends the tokens that the user has: every server knows within a second.\n"
 
-static int say_done(const struct cd_user_done *done, const char *what)
+static int say_done(const struct cd_user_result *result, const char *what)
 {
-        cd_print_line(stdout, "user %.*s %s", CD_STR_ARG(done->name), what);
+        cd_print_line(stdout, "user %.*s %s", CD_STR_ARG(result->name), what);
         return CD_EXIT_OK;
 }
 
@@ -55,38 +55,38 @@ static int run_on_user(int argc, char **argv, const struct cd_option *options, s
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
 /* The grants are judged before the password is asked for. */
-static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_done *ret,
+static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_result *ret,
                          struct cd_error *reterr)
 {
-        struct cd_user_order order = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
+        struct cd_user_params params = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
         struct cd_strs grants = cd_context_strs(context, &ask->grants);
         struct cd_error why = { 0 };
         struct cd_user found;
 
         cd_status status =
-                cd_user_grants_assign(&context->arena, CD_STR(""), grants, context->by.scopes, &order.grants, &why);
+                cd_user_grants_assign(&context->arena, CD_STR(""), grants, context->by.scopes, &params.grants, &why);
         if (status != CD_OK)
                 return cd_failf(reterr, status, CD_STR("grant"), "%s%s%s", why.field, why.field[0] ? ": " : "",
                                 why.reason);
-        status = cd_admin_user_find(&context->by, &context->arena, order.name, &found, reterr);
+        status = cd_admin_user_find(&context->by, &context->arena, params.name, &found, reterr);
         if (status == CD_OK)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
                                 CD_STR_ARG(found.name));
         if (status == CD_NOT_FOUND)
-                status = cd_ask_password(&context->arena, order.name, ask->password_file, &order.password, reterr);
+                status = cd_ask_password(&context->arena, params.name, ask->password_file, &params.password, reterr);
         if (status == CD_OK)
-                status = cd_admin_user_add(&context->by, &context->arena, &order, ret, reterr);
+                status = cd_admin_user_add(&context->by, &context->arena, &params, ret, reterr);
         return status;
 }
 
 static int add_user(struct cd_context *context, const struct ask *ask)
 {
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
-        if (cd_context_know_clients(context, &err) != CD_OK || try_add(context, ask, &done, &err) != CD_OK)
+        if (cd_context_know_clients(context, &err) != CD_OK || try_add(context, ask, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_print_line(stdout, "user %.*s added", CD_STR_ARG(done.name));
+        cd_print_line(stdout, "user %.*s added", CD_STR_ARG(result.name));
         return CD_EXIT_OK;
 }
 
@@ -130,7 +130,7 @@ static const struct cd_command user_add = {
 
 static int change_password(struct cd_context *context, const struct ask *ask)
 {
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_user user;
         struct cd_error err = { 0 };
         cd_str password;
@@ -139,8 +139,8 @@ static int change_password(struct cd_context *context, const struct ask *ask)
         if (status == CD_OK)
                 status = cd_ask_password(&context->arena, user.name, ask->password_file, &password, &err);
         if (status == CD_OK)
-                status = cd_admin_user_set_password(&context->by, &context->arena, user.name, password, &done, &err);
-        return status == CD_OK ? say_done(&done, "has a new password; older tokens are dead")
+                status = cd_admin_user_set_password(&context->by, &context->arena, user.name, password, &result, &err);
+        return status == CD_OK ? say_done(&result, "has a new password; older tokens are dead")
                                : cd_context_fail(context->command, &err);
 }
 
@@ -178,7 +178,7 @@ struct grant_ask {
 static int change_grants(struct cd_context *context, const struct grant_ask *ask)
 {
         struct cd_words words = { .count = 0 };
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         while (words.count < CD_WORDS_MAX && ask->words[1 + words.count]) {
@@ -186,10 +186,10 @@ static int change_grants(struct cd_context *context, const struct grant_ask *ask
                 words.count++;
         }
         const struct cd_grants_change change = { cd_context_strs(context, &words), ask->replace };
-        if (cd_admin_user_grant(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &done, &err) !=
+        if (cd_admin_user_grant(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result, &err) !=
             CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&done, "has new grants; older tokens are dead");
+        return say_done(&result, "has new grants; older tokens are dead");
 }
 
 static int run_grant(int argc, char **argv)
@@ -232,24 +232,24 @@ static const struct cd_command user_grant = {
 
 static int disable_user(struct cd_context *context, const struct ask *ask)
 {
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
 
-        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_DISABLE, &done, &err) != CD_OK)
+        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_DISABLE, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&done, "is disabled; older tokens are dead");
+        return say_done(&result, "is disabled; older tokens are dead");
 }
 
 static int enable_user(struct cd_context *context, const struct ask *ask)
 {
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
 
-        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_ENABLE, &done, &err) != CD_OK)
+        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_ENABLE, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&done, "is enabled");
+        return say_done(&result, "is enabled");
 }
 
 static int run_disable(int argc, char **argv)
@@ -290,7 +290,7 @@ static const struct cd_command user_enable = {
 
 static int remove_user(struct cd_context *context, const struct ask *ask)
 {
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_user user;
         struct cd_error err = { 0 };
         char question[256];
@@ -304,8 +304,8 @@ static int remove_user(struct cd_context *context, const struct ask *ask)
                         return cd_usage_error(context->command, "not removed");
         }
         if (status == CD_OK)
-                status = cd_admin_user_remove(&context->by, &context->arena, user.name, &done, &err);
-        return status == CD_OK ? say_done(&done, "removed; the user's tokens are dead")
+                status = cd_admin_user_remove(&context->by, &context->arena, user.name, &result, &err);
+        return status == CD_OK ? say_done(&result, "removed; the user's tokens are dead")
                                : cd_context_fail(context->command, &err);
 }
 

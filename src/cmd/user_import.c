@@ -95,7 +95,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
 {
         const struct cd_operator *by = &import->context->by;
         const struct cd_users_page one = { &import->users[i], 1 };
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         cd_status status = cd_admin_users_add(by, &import->arena, &one, &err);
@@ -104,7 +104,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
                 return CD_OK;
         }
         if (status == CD_EXISTS && import->update) {
-                status = cd_admin_user_replace(by, &import->arena, &import->users[i], &done, &err);
+                status = cd_admin_user_replace(by, &import->arena, &import->users[i], &result, &err);
                 if (status == CD_OK) {
                         import->updated++;
                         return CD_OK;
@@ -157,17 +157,17 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
 
 static cd_status take_line(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
 {
-        struct cd_user_order order;
+        struct cd_user_params params;
         struct cd_error err = { 0 };
 
         line = cd_arena_copy(&import->arena, line);
         if (!line.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a line");
-        cd_status status = cd_user_line_read(&import->arena, line, import->format, &order, &err);
-        if (status == CD_OK && !order.name.len)
+        cd_status status = cd_user_line_read(&import->arena, line, import->format, &params, &err);
+        if (status == CD_OK && !params.name.len)
                 return CD_OK;
         if (status == CD_OK)
-                status = cd_admin_user_prepare(&import->context->by, &import->arena, &order,
+                status = cd_admin_user_prepare(&import->context->by, &import->arena, &params,
                                                &import->users[import->count], &err);
         if (status == CD_NO_MEMORY || status == CD_UNAVAILABLE)
                 return cd_fail(reterr, status, err.reason);
@@ -176,10 +176,10 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
                 return CD_OK;
         }
         bool is_other;
-        status = note_name(import, import->users[import->count].name, order.name, number, &is_other, reterr);
+        status = note_name(import, import->users[import->count].name, params.name, number, &is_other, reterr);
         if (status != CD_OK || is_other)
                 return status;
-        import->written[import->count] = order.name;
+        import->written[import->count] = params.name;
         import->lines[import->count++] = number;
         return import->count == BATCH ? flush(import, reterr) : CD_OK;
 }

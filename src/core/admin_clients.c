@@ -123,32 +123,33 @@ static cd_status each_once(struct cd_arena *arena, struct cd_strs from, struct c
         return CD_OK;
 }
 
-static cd_status make_record(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
-                             struct cd_client_record *ret, struct cd_error *reterr)
+static cd_status make_record(const struct cd_operator *by, struct cd_arena *arena,
+                             const struct cd_client_params *params, struct cd_client_record *ret,
+                             struct cd_error *reterr)
 {
-        ret->id = order->id;
-        ret->audience = order->audience.len ? order->audience : by->default_audience;
-        ret->alg = order->alg;
-        cd_status status = check_id(order->id, reterr);
+        ret->id = params->id;
+        ret->audience = params->audience.len ? params->audience : by->default_audience;
+        ret->alg = params->alg;
+        cd_status status = check_id(params->id, reterr);
         if (status == CD_OK)
-                status = read_grants(order->grants, &ret->grants, reterr);
+                status = read_grants(params->grants, &ret->grants, reterr);
         if (status == CD_OK)
-                status = check_scopes(by, order->scopes, reterr);
+                status = check_scopes(by, params->scopes, reterr);
         if (status == CD_OK)
                 status = check_audience(ret->audience, "audience", reterr);
         if (status == CD_OK)
-                status = check_alg(order->alg, reterr);
-        for (size_t i = 0; i < order->introspect.count && status == CD_OK; i++)
-                status = check_audience(order->introspect.items[i], "introspect", reterr);
-        if (status == CD_OK && !ret->grants && !order->introspect.count)
+                status = check_alg(params->alg, reterr);
+        for (size_t i = 0; i < params->introspect.count && status == CD_OK; i++)
+                status = check_audience(params->introspect.items[i], "introspect", reterr);
+        if (status == CD_OK && !ret->grants && !params->introspect.count)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("grant-type"),
                                      "the client may do nothing: give it a grant type or an audience to introspect");
         if (status == CD_OK)
-                status = each_once(arena, order->scopes, &ret->scopes, reterr);
+                status = each_once(arena, params->scopes, &ret->scopes, reterr);
         if (status == CD_OK)
                 status = check_length(ret->scopes, reterr);
         if (status == CD_OK)
-                status = each_once(arena, order->introspect, &ret->introspect, reterr);
+                status = each_once(arena, params->introspect, &ret->introspect, reterr);
         return status;
 }
 
@@ -210,37 +211,37 @@ static cd_status show(const struct cd_operator *by, cd_str id, cd_str secret, st
         return by->show_secret ? by->show_secret(by->show_arg, id, secret, reterr) : CD_OK;
 }
 
-cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
-                              cd_str *ret_secret, struct cd_error *reterr)
+cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena,
+                              const struct cd_client_params *params, cd_str *ret_secret, struct cd_error *reterr)
 {
         struct cd_client_record record = { 0 };
         struct cd_audit_event event;
         bool exists = false;
         cd_str secret;
 
-        cd_status status = make_record(by, arena, order, &record, reterr);
+        cd_status status = make_record(by, arena, params, &record, reterr);
         if (status == CD_OK)
-                status = cd_operator_event(by, arena, "client.add", order->id, &event, reterr);
+                status = cd_operator_event(by, arena, "client.add", params->id, &event, reterr);
         if (status != CD_OK)
                 return status;
-        if (contains(by->configured, order->id))
+        if (contains(by->configured, params->id))
                 return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
-                                CD_STR_ARG(order->id));
-        status = check_no_user(by, arena, order->id, reterr);
+                                CD_STR_ARG(params->id));
+        status = check_no_user(by, arena, params->id, reterr);
         if (status == CD_OK)
-                status = is_there(by, order->id, &exists, reterr);
+                status = is_there(by, params->id, &exists, reterr);
         if (exists)
-                return fail_exists(order->id, reterr);
+                return fail_exists(params->id, reterr);
         if (status == CD_OK)
                 status = make_secret(by, arena, &secret, record.secret, reterr);
         if (status == CD_OK)
-                status = show(by, order->id, secret, reterr);
+                status = show(by, params->id, secret, reterr);
         if (status != CD_OK)
                 return status;
         record.created_at = record.changed_at = event.at;
         status = by->store->clients->add(by->store, &record, &event, reterr);
         if (status == CD_EXISTS)
-                return fail_exists(order->id, reterr);
+                return fail_exists(params->id, reterr);
         if (status == CD_OK)
                 *ret_secret = secret;
         return status;

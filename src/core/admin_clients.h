@@ -7,7 +7,7 @@ enum {
 };
 
 /* A client as somebody wants it. */
-struct cd_client_order {
+struct cd_client_params {
         cd_str id;
         struct cd_strs grants; /* names, "client_credentials" */
         struct cd_strs scopes;
@@ -20,8 +20,8 @@ struct cd_client_order {
  * MAC. CD_INVALID_REQUEST with the field at fault ("id", "grant-type", "scope", "audience", "introspect", "alg");
  * CD_EXISTS, also where the configuration has one of that id, or a user has it as the name; CD_UNAVAILABLE, also
  * where the random source fails. */
-cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_client_order *order,
-                              cd_str *ret_secret, struct cd_error *reterr);
+cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena,
+                              const struct cd_client_params *params, cd_str *ret_secret, struct cd_error *reterr);
 /* A new secret instead of the old one, which is wrong from now on. CD_NOT_FOUND, also for a client of the configuration: the reason says
  * so. */
 cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str id,

@@ -81,38 +81,38 @@ static cd_status check_no_client(const struct cd_operator *by, cd_str name, stru
         return CD_OK;
 }
 
-cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
-                                struct cd_user *ret, struct cd_error *reterr)
+cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
+                                const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr)
 {
-        struct cd_user user = { .password = order->stored, .disabled = order->disabled };
+        struct cd_user user = { .password = params->stored, .disabled = params->disabled };
         cd_time now = by->clock->now(by->clock);
 
         if (now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
         user.created_at = user.changed_at = user.password_at = now;
-        cd_status status = canonical_name(arena, order->name, &user.name, reterr);
+        cd_status status = canonical_name(arena, params->name, &user.name, reterr);
         if (status == CD_OK)
                 status = check_no_client(by, user.name, reterr);
         if (status == CD_OK)
-                status = canonical_grants(by, arena, order->grants, &user.grants, reterr);
+                status = canonical_grants(by, arena, params->grants, &user.grants, reterr);
         if (status == CD_OK)
-                status = order->password.ptr ? check_password(order->password, reterr)
-                                             : check_stored(order->stored, reterr);
-        if (status == CD_OK && order->password.ptr)
-                status = cd_password_hash(&by->password_cost, by->random, order->password, arena, &user.password,
+                status = params->password.ptr ? check_password(params->password, reterr)
+                                              : check_stored(params->stored, reterr);
+        if (status == CD_OK && params->password.ptr)
+                status = cd_password_hash(&by->password_cost, by->random, params->password, arena, &user.password,
                                           reterr);
         if (status == CD_OK)
                 *ret = user;
         return status;
 }
 
-cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
-                            struct cd_user_done *ret, struct cd_error *reterr)
+cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_params *params,
+                            struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_audit_event event;
         struct cd_user user;
 
-        cd_status status = cd_admin_user_prepare(by, arena, order, &user, reterr);
+        cd_status status = cd_admin_user_prepare(by, arena, params, &user, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "user.add", user.name, &event, reterr);
         if (status != CD_OK)
@@ -122,25 +122,25 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
                 return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
                                 CD_STR_ARG(user.name));
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ user.name };
+                *ret = (struct cd_user_result){ user.name };
         return status;
 }
 
 /* Makes the change, which has all but the time. */
 static cd_status change_user(const struct cd_operator *by, struct cd_user_change *change, struct cd_audit_event *event,
-                             struct cd_user_done *ret, struct cd_error *reterr)
+                             struct cd_user_result *ret, struct cd_error *reterr)
 {
         change->now = event->at;
         cd_status status = by->store->users->update(by->store, change, event, reterr);
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change->name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ change->name };
+                *ret = (struct cd_user_result){ change->name };
         return status;
 }
 
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
-                                     struct cd_user_done *ret, struct cd_error *reterr)
+                                     struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { 0 };
         struct cd_audit_event event;
@@ -156,7 +156,7 @@ cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_are
 }
 
 cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                               enum cd_user_switch to, struct cd_user_done *ret, struct cd_error *reterr)
+                               enum cd_user_switch to, struct cd_user_result *ret, struct cd_error *reterr)
 {
         const char *action = to == CD_USER_DISABLE ? "user.disable" : "user.enable";
         struct cd_user_change change = { .disabled = to };
@@ -169,7 +169,7 @@ cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *ar
 }
 
 cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                               struct cd_user_done *ret, struct cd_error *reterr)
+                               struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { 0 };
         struct cd_audit_event event;
@@ -184,7 +184,7 @@ cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *ar
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change.name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_done){ change.name };
+                *ret = (struct cd_user_result){ change.name };
         return status;
 }
 
@@ -219,7 +219,7 @@ static cd_str names_of(struct cd_arena *arena, const struct cd_grants_change *ch
 }
 
 static cd_status grant_once(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                            const struct cd_grants_change *ask, struct cd_user_done *ret, struct cd_error *reterr)
+                            const struct cd_grants_change *ask, struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
         struct cd_audit_event event;
@@ -241,7 +241,8 @@ static cd_status grant_once(const struct cd_operator *by, struct cd_arena *arena
 }
 
 cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                              const struct cd_grants_change *change, struct cd_user_done *ret, struct cd_error *reterr)
+                              const struct cd_grants_change *change, struct cd_user_result *ret,
+                              struct cd_error *reterr)
 {
         struct cd_user user;
         cd_str canonical;
@@ -279,7 +280,7 @@ cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *aren
 }
 
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
-                                struct cd_user_done *ret, struct cd_error *reterr)
+                                struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = {
                 .name = user->name,

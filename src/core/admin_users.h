@@ -5,7 +5,7 @@
 #include "core/operator.h"
 
 /* A user as somebody wants it. */
-struct cd_user_order {
+struct cd_user_params {
         cd_str name;     /* as it was written */
         cd_str password; /* plain; ptr NULL: `stored` counts */
         cd_str stored;   /* stored form, see crypto/password.h */
@@ -13,27 +13,27 @@ struct cd_user_order {
         bool disabled;
 };
 
-/* What was done. */
-struct cd_user_done {
+/* What a change of a user came to. */
+struct cd_user_result {
         cd_str name; /* canonical, in the arena */
 };
 
-/* Checks the order and makes of it the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
+/* Checks the params and makes of them the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
  * (with field "name", "password" or "grants"), CD_MALFORMED (field "hash"), or CD_EXISTS (field "name") where a client has the name as its
  * id: both would be one "sub". Blocks for a hash where there is a plain password. */
-cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
-                                struct cd_user *ret, struct cd_error *reterr);
+cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
+                                const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr);
 
 /* CD_EXISTS, and what prepare says. */
-cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_order *order,
-                            struct cd_user_done *ret, struct cd_error *reterr);
+cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_params *params,
+                            struct cd_user_result *ret, struct cd_error *reterr);
 /* A new password, which also ends the lockout of wrong ones. CD_NOT_FOUND, CD_INVALID_REQUEST. */
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
-                                     struct cd_user_done *ret, struct cd_error *reterr);
+                                     struct cd_user_result *ret, struct cd_error *reterr);
 cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                               enum cd_user_switch to, struct cd_user_done *ret, struct cd_error *reterr);
+                               enum cd_user_switch to, struct cd_user_result *ret, struct cd_error *reterr);
 cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                               struct cd_user_done *ret, struct cd_error *reterr);
+                               struct cd_user_result *ret, struct cd_error *reterr);
 /* The user of that name, however it is spelt. CD_NOT_FOUND, CD_INVALID_REQUEST. */
 cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                              struct cd_error *reterr);
@@ -45,11 +45,12 @@ struct cd_grants_change {
 
 /* CD_NOT_FOUND, CD_INVALID_REQUEST, CD_TOO_LARGE. */
 cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                              const struct cd_grants_change *change, struct cd_user_done *ret, struct cd_error *reterr);
+                              const struct cd_grants_change *change, struct cd_user_result *ret,
+                              struct cd_error *reterr);
 
 /* For import. Adds all of them or, where one is there already (CD_EXISTS), none. */
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
                              struct cd_error *reterr);
 /* Gives a user who is there this password, these grants and this state. CD_NOT_FOUND. */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
-                                struct cd_user_done *ret, struct cd_error *reterr);
+                                struct cd_user_result *ret, struct cd_error *reterr);

@@ -92,11 +92,11 @@ cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error
         return status;
 }
 
-static cd_status make_key(const struct cd_key_order *order, struct cd_jwk **ret, struct cd_error *reterr)
+static cd_status make_key(const struct cd_key_params *params, struct cd_jwk **ret, struct cd_error *reterr)
 {
-        if (order->alg == CD_ALG_RS256 && order->rsa_bits)
-                return cd_jwk_generate_rsa(order->rsa_bits, ret, reterr);
-        return cd_jwk_generate(order->alg, ret, reterr);
+        if (params->alg == CD_ALG_RS256 && params->rsa_bits)
+                return cd_jwk_generate_rsa(params->rsa_bits, ret, reterr);
+        return cd_jwk_generate(params->alg, ret, reterr);
 }
 
 static cd_str context_of(struct cd_arena *arena, cd_str kid)
@@ -127,15 +127,15 @@ static cd_status describe(const struct cd_keyring *ring, struct cd_arena *arena,
         return status;
 }
 
-static cd_status new_record(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+static cd_status new_record(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr)
 {
         struct cd_key_record record = { .created_at = ring->now, .sign_from = ring->now };
         struct cd_jwk *jwk;
 
-        if (!order->at_once)
-                record.sign_from += order->publish_before ? order->publish_before : CD_KEY_PUBLISH_BEFORE;
-        cd_status status = make_key(order, &jwk, reterr);
+        if (!params->at_once)
+                record.sign_from += params->publish_before ? params->publish_before : CD_KEY_PUBLISH_BEFORE;
+        cd_status status = make_key(params, &jwk, reterr);
         if (status != CD_OK)
                 return status;
         status = describe(ring, arena, jwk, &record, reterr);
@@ -175,10 +175,10 @@ static cd_status add(const struct cd_keyring *ring, struct cd_arena *arena, cons
         return status;
 }
 
-cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                               struct cd_key_record *ret, struct cd_error *reterr)
 {
-        struct cd_key_order first = *order;
+        struct cd_key_params first = *params;
         struct cd_key_addition addition = { .only_if_first = true };
         struct cd_key_records keys;
 
@@ -251,7 +251,7 @@ static cd_status look_up(const struct cd_keyring *ring, struct cd_arena *arena, 
 }
 
 /* *ret_is_stale: somebody else changed the keys meanwhile. */
-static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                         struct cd_key_record *ret, bool *ret_is_stale, struct cd_error *reterr)
 {
         struct cd_key_addition addition = { 0 };
@@ -260,10 +260,10 @@ static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, c
         cd_status status = look_up(ring, arena, &keys, &addition.if_version, reterr);
         if (status != CD_OK)
                 return status;
-        struct found found = look(&keys, cd_alg_name(order->alg), ring->now);
-        if (!found.any || (found.next && !order->at_once))
-                return refuse_rotation(&found, cd_alg_name(order->alg), reterr);
-        status = new_record(ring, arena, order, &addition.key, reterr);
+        struct found found = look(&keys, cd_alg_name(params->alg), ring->now);
+        if (!found.any || (found.next && !params->at_once))
+                return refuse_rotation(&found, cd_alg_name(params->alg), reterr);
+        status = new_record(ring, arena, params, &addition.key, reterr);
         if (status != CD_OK)
                 return status;
         /* Of two that sign from the same second nobody could say which is the newer one. */
@@ -278,7 +278,7 @@ static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, c
         return status;
 }
 
-cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr)
 {
         cd_status status = CD_OK;
@@ -286,7 +286,7 @@ cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *aren
 
         for (size_t i = 0; i < ROTATE_TRIES && is_stale; i++) {
                 is_stale = false;
-                status = rotate(ring, arena, order, ret, &is_stale, reterr);
+                status = rotate(ring, arena, params, ret, &is_stale, reterr);
         }
         return status;
 }

@@ -38,7 +38,7 @@ struct cd_keyring {
         int64_t token_lifetime; /* seconds; the longest that any token of ours lives */
 };
 
-struct cd_key_order {
+struct cd_key_params {
         enum cd_alg alg;
         unsigned rsa_bits;      /* 2048 or 3072; 0: 2048. Other algs ignore it */
         bool at_once;           /* signs now, not after publish_before */
@@ -50,12 +50,12 @@ struct cd_key_order {
 cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error *reterr);
 
 /* The first key of an alg; signs at once, and by every clock that is not behind by more than CD_KEY_FIRST_BEFORE where none signs now. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit: "key.generate". */
-cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                               struct cd_key_record *ret, struct cd_error *reterr);
 /* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can have signed is
  * dead: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key already (with at_once that one is
  * retired); CD_NOT_FOUND where there is no key of that alg. Audit: "key.rotate". */
-cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_order *order,
+cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr);
 /* Ends a key now: its tokens are dead at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where it is retired already.
  * Audit: "key.retire". */

@@ -120,14 +120,14 @@ static cd_status read_grants(struct cd_arena *arena, const struct cd_json *grant
         return CD_OK;
 }
 
-static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_order *ret, struct cd_error *reterr)
+static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_params *ret, struct cd_error *reterr)
 {
         struct members members = { 0 };
         const struct slot slots[] = {
                 { "name", &members.name },         { "hash", &members.hash },           { "grants", &members.grants },
                 { "disabled", &members.disabled }, { "algorithm", &members.algorithm }, { "salt", &members.salt },
         };
-        struct cd_user_order order = { 0 };
+        struct cd_user_params params = { 0 };
         const struct cd_json *object;
 
         cd_status status = cd_json_parse(arena, line, CD_JSON_UNIQUE_NAMES, &object, reterr);
@@ -141,17 +141,17 @@ static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_o
                 return fail_type("name", members.name ? "must be a string that is not empty" : "is missing", reterr);
         if (members.disabled && members.disabled->type != CD_JSON_BOOL)
                 return fail_type("disabled", "must be true or false", reterr);
-        order.name = members.name->text;
-        order.disabled = members.disabled && members.disabled->text.ptr[0] == 't';
-        status = read_hash(arena, &members, &order.stored, reterr);
+        params.name = members.name->text;
+        params.disabled = members.disabled && members.disabled->text.ptr[0] == 't';
+        status = read_hash(arena, &members, &params.stored, reterr);
         if (status == CD_OK)
-                status = read_grants(arena, members.grants, &order.grants, reterr);
+                status = read_grants(arena, members.grants, &params.grants, reterr);
         if (status == CD_OK)
-                *ret = order;
+                *ret = params;
         return status;
 }
 
-static cd_status read_htpasswd(cd_str line, struct cd_user_order *ret, struct cd_error *reterr)
+static cd_status read_htpasswd(cd_str line, struct cd_user_params *ret, struct cd_error *reterr)
 {
         cd_str rest = line, name, stored;
 
@@ -159,11 +159,11 @@ static cd_status read_htpasswd(cd_str line, struct cd_user_order *ret, struct cd
                 return cd_fail(reterr, CD_MALFORMED, "not of the form NAME:HASH");
         if (!name.len)
                 return fail_type("name", "is missing", reterr);
-        *ret = (struct cd_user_order){ .name = name, .stored = stored, .grants = CD_STR("{}") };
+        *ret = (struct cd_user_params){ .name = name, .stored = stored, .grants = CD_STR("{}") };
         return CD_OK;
 }
 
-cd_status cd_user_line_read(struct cd_arena *arena, cd_str line, enum cd_user_format format, struct cd_user_order *ret,
+cd_status cd_user_line_read(struct cd_arena *arena, cd_str line, enum cd_user_format format, struct cd_user_params *ret,
                             struct cd_error *reterr)
 {
         if (line.len > CD_USER_LINE_MAX)
@@ -174,7 +174,7 @@ cd_status cd_user_line_read(struct cd_arena *arena, cd_str line, enum cd_user_fo
         bool is_json =
                 format == CD_USER_FORMAT_JSONL || (format == CD_USER_FORMAT_ANY && line.len && line.ptr[0] == '{');
         if (!line.len || (!is_json && line.ptr[0] == '#')) {
-                *ret = (struct cd_user_order){ 0 };
+                *ret = (struct cd_user_params){ 0 };
                 return CD_OK;
         }
         return is_json ? read_json(arena, line, ret, reterr) : read_htpasswd(line, ret, reterr);

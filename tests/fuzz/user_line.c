@@ -18,7 +18,7 @@ static void must(bool holds)
 static void check_round_trip(const struct cd_user *user)
 {
         struct cd_arena arena;
-        struct cd_user_order again;
+        struct cd_user_params again;
         struct cd_buf buf;
         cd_str text, grants;
 
@@ -38,19 +38,19 @@ static void check_round_trip(const struct cd_user *user)
 
 static void try_line(struct cd_arena *arena, cd_str line, enum cd_user_format format)
 {
-        struct cd_user_order order = { 0 };
+        struct cd_user_params params = { 0 };
         struct cd_error err = { 0 };
         struct cd_user user = { 0 };
 
-        cd_status status = cd_user_line_read(arena, line, format, &order, &err);
+        cd_status status = cd_user_line_read(arena, line, format, &params, &err);
         must(status == CD_OK || err.reason[0]);
-        if (status != CD_OK || !order.name.len)
+        if (status != CD_OK || !params.name.len)
                 return;
-        user.disabled = order.disabled;
-        if (cd_user_name_canonical(arena, order.name, &user.name, NULL) == CD_OK &&
-            cd_user_grants_canonical(arena, order.grants, (struct cd_strs){ 0 }, &user.grants, NULL) == CD_OK &&
-            cd_password_check_form(order.stored, NULL) == CD_OK) {
-                user.password = order.stored;
+        user.disabled = params.disabled;
+        if (cd_user_name_canonical(arena, params.name, &user.name, NULL) == CD_OK &&
+            cd_user_grants_canonical(arena, params.grants, (struct cd_strs){ 0 }, &user.grants, NULL) == CD_OK &&
+            cd_password_check_form(params.stored, NULL) == CD_OK) {
+                user.password = params.stored;
                 check_round_trip(&user);
         }
 }

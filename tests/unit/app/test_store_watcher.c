@@ -374,13 +374,13 @@ static void what_was_revoked_before_the_start_is_known_from_the_first_snapshot(v
 static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void **state)
 {
         struct fixture *f = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .publish_before = 100 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .publish_before = 100 };
         struct cd_keyring keyring = ring(f);
         struct cd_key_record next;
 
         begin(f);
         cd_str old = issue(f);
-        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, &next, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, &next, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         assert_int_equal(core(f)->keys->count, 2);
         assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
@@ -398,7 +398,7 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
 static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **state)
 {
         struct fixture *f = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
         struct cd_keyring keyring = ring(f);
 
         begin(f);
@@ -407,7 +407,7 @@ static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **s
         assert_true(is_active(f, old));
         keyring.now = NOON + 1;
         f->clock.now = NOON + 1;
-        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         assert_true(is_active(f, old));
         assert_status(cd_keyring_retire(&keyring, &f->arena, kid, NULL), CD_OK);
@@ -435,12 +435,12 @@ static void where_the_last_key_ended_another_one_is_made(void **state)
 static void only_keys_that_sign_are_opened(void **state)
 {
         struct fixture *f = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .publish_before = 100 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .publish_before = 100 };
         struct cd_keyring keyring = ring(f);
         size_t private = 0;
 
         begin(f);
-        assert_status(cd_keyring_rotate(&keyring, &f->arena, &order, NULL, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         for (size_t i = 0; i < core(f)->keys->count; i++)
         private += cd_jwk_is_private(core(f)->keys->keys[i]);

@@ -100,12 +100,12 @@ bool admin_has_ended(struct admin_fixture *f, const char *user, int64_t generati
 
 void admin_add_ana(struct admin_fixture *f)
 {
-        const struct cd_user_order order = { .name = CD_STR("ana"),
-                                             .password = CD_STR("correct horse"),
-                                             .grants = CD_STR("{\"role\":\"editor\"}") };
-        struct cd_user_done done;
+        const struct cd_user_params params = { .name = CD_STR("ana"),
+                                               .password = CD_STR("correct horse"),
+                                               .grants = CD_STR("{\"role\":\"editor\"}") };
+        struct cd_user_result result;
 
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, NULL), CD_OK);
 }
 
 struct cd_user admin_find(struct admin_fixture *f, const char *name)

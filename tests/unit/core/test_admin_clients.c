@@ -7,11 +7,11 @@ static const cd_str credentials[] = { CD_STR_INIT("client_credentials") };
 static const cd_str read_twice[] = { CD_STR_INIT("read"), CD_STR_INIT("read") };
 static const cd_str api[] = { CD_STR_INIT("https://api.example") };
 
-static struct cd_client_order order_of(const char *id)
+static struct cd_client_params params_of(const char *id)
 {
-        return (struct cd_client_order){ .id = cd_str_from_c(id),
-                                         .grants = { credentials, 1 },
-                                         .scopes = { read_twice, 2 } };
+        return (struct cd_client_params){ .id = cd_str_from_c(id),
+                                          .grants = { credentials, 1 },
+                                          .scopes = { read_twice, 2 } };
 }
 
 static struct cd_client_record find_client(struct admin_fixture *f, const char *id)
@@ -38,10 +38,10 @@ static bool secret_is(struct admin_fixture *f, const char *id, cd_str secret)
 static void lesson_20_a_new_client_has_a_secret_of_256_bits_and_the_store_its_mac(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         cd_str secret;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_str(secret, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
         assert_int_equal(secret.len, CD_CLIENT_SECRET_SIZE);
         assert_true(secret_is(f, "reports", secret));
@@ -60,12 +60,12 @@ static void lesson_20_a_new_client_has_a_secret_of_256_bits_and_the_store_its_ma
 static void a_client_that_only_introspects_is_fine(void **state)
 {
         struct admin_fixture *f = *state;
-        const struct cd_client_order order = { .id = CD_STR("api"),
-                                               .introspect = { api, 1 },
-                                               .audience = CD_STR("https://other.example") };
+        const struct cd_client_params params = { .id = CD_STR("api"),
+                                                 .introspect = { api, 1 },
+                                                 .audience = CD_STR("https://other.example") };
         cd_str secret;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_str(find_client(f, "api").introspect.items[0], "https://api.example");
         assert_str(find_client(f, "api").audience, "https://other.example");
 }
@@ -82,44 +82,44 @@ static void name_scopes(struct admin_fixture *f, cd_str ret[41], size_t last)
 static void a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("many");
+        struct cd_client_params params = params_of("many");
         struct cd_error err = { 0 };
         cd_str scopes[41], secret;
 
-        f->by.scopes = order.scopes = (struct cd_strs){ scopes, CD_LEN(scopes) };
+        f->by.scopes = params.scopes = (struct cd_strs){ scopes, CD_LEN(scopes) };
         name_scopes(f, scopes, 4097 - 40 * 100);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_INVALID_REQUEST);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "scope");
         assert_string_equal(err.reason,
                             "the scopes are 4097 bytes together, and a token has room for 4096; give the client fewer");
         name_scopes(f, scopes, 4096 - 40 * 100);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_int_equal(find_client(f, "many").scopes.count, 41);
 }
 
 static void an_audience_has_at_most_1024_bytes(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("far");
+        struct cd_client_params params = params_of("far");
         struct cd_error err = { 0 };
         char text[1025];
         cd_str secret;
 
         memset(text, 'a', sizeof(text));
-        order.audience = cd_str_of(text, 1025);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_INVALID_REQUEST);
+        params.audience = cd_str_of(text, 1025);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "audience");
-        order.audience = cd_str_of(text, 1024);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        params.audience = cd_str_of(text, 1024);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
 }
 
-static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
+static void what_is_wrong_with_params_is_said_with_its_field(void **state)
 {
         static const cd_str none[] = { CD_STR_INIT("client_credential") }, odd[] = { CD_STR_INIT("implicit") },
                             admin[] = { CD_STR_INIT("admin") }, space[] = { CD_STR_INIT("https://a b") };
         struct admin_fixture *f = *state;
         const struct {
-                struct cd_client_order order;
+                struct cd_client_params params;
                 cd_status status;
                 const char *field, *reason;
         } cases[] = {
@@ -168,7 +168,7 @@ static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 struct cd_error err = { 0 };
                 cd_str secret;
-                assert_status(cd_admin_client_add(&f->by, &f->arena, &cases[i].order, &secret, &err), cases[i].status);
+                assert_status(cd_admin_client_add(&f->by, &f->arena, &cases[i].params, &secret, &err), cases[i].status);
                 assert_string_equal(err.field, cases[i].field);
                 assert_string_equal(err.reason, cases[i].reason);
         }
@@ -178,12 +178,12 @@ static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
 static void a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         struct cd_error err = { 0 };
         cd_str secret, other;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &other, &err), CD_EXISTS);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &other, &err), CD_EXISTS);
         assert_string_equal(err.reason, "client \"reports\" exists already");
         assert_true(secret_is(f, "reports", secret));
 }
@@ -191,34 +191,34 @@ static void a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret(v
 static void lesson_17_a_client_and_a_user_never_share_a_name(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("ana");
-        struct cd_user_order user = { .name = CD_STR("Reports"), .password = CD_STR("correct horse") };
+        struct cd_client_params params = params_of("ana");
+        struct cd_user_params user = { .name = CD_STR("Reports"), .password = CD_STR("correct horse") };
         const cd_str clients[] = { CD_STR("reports") };
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
         cd_str secret;
 
         admin_add_ana(f);
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_EXISTS);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, &err), CD_EXISTS);
         assert_string_equal(err.field, "id");
         assert_string_equal(err.reason, "\"ana\" is the name of a user, and the tokens of both would have one \"sub\"");
         f->by.clients = (struct cd_strs){ clients, 1 };
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &done, &err), CD_EXISTS);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &result, &err), CD_EXISTS);
         assert_string_equal(err.field, "name");
         assert_string_equal(err.reason,
                             "\"reports\" is the id of a client, and the tokens of both would have one \"sub\"");
         user.name = CD_STR("in-the-file");
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &done, NULL), CD_EXISTS);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &user, &result, NULL), CD_EXISTS);
         assert_int_equal(admin_count_events(f), 1);
 }
 
 static void a_new_secret_replaces_the_old_one(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         cd_str first, second;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &first, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &first, NULL), CD_OK);
         f->now += 5;
         assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &second, NULL), CD_OK);
         assert_true(secret_is(f, "reports", second));
@@ -243,11 +243,11 @@ static void what_is_not_there_is_said_and_where_it_is_instead(void **state)
 static void a_removed_client_is_gone(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         struct cd_client_records list;
         cd_str secret;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_status(cd_admin_client_remove(&f->by, &f->arena, CD_STR("reports"), NULL), CD_OK);
         assert_status(f->by.store->clients->list(f->by.store, &f->arena, &list, NULL), CD_OK);
         assert_int_equal(list.count, 0);
@@ -257,16 +257,16 @@ static void a_removed_client_is_gone(void **state)
 static void lesson_31_a_failing_random_source_or_clock_writes_nothing(void **state)
 {
         struct admin_fixture *f = *state;
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         struct cd_error err = { 0 };
         cd_str secret;
 
         f->random_fails = true;
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "no randomness for a secret");
         f->random_fails = false;
         f->now = -1;
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, &err), CD_UNAVAILABLE);
         assert_int_equal(admin_count_events(f), 0);
 }
 
@@ -301,12 +301,12 @@ static void lesson_38_a_secret_is_shown_before_it_counts(void **state)
 {
         struct admin_fixture *f = *state;
         struct audience audience = { .f = f };
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         cd_str secret;
 
         f->by.show_secret = show;
         f->by.show_arg = &audience;
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_true(audience.shown == 1 && !audience.was_there);
         assert_true(secret_is(f, "reports", cd_str_from_c(audience.secret)));
         assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, NULL), CD_OK);
@@ -318,12 +318,12 @@ static void lesson_38_a_secret_that_cannot_be_shown_is_not_created(void **state)
 {
         struct admin_fixture *f = *state;
         struct audience audience = { .f = f, .answers = CD_UNAVAILABLE };
-        struct cd_client_order order = order_of("reports"), other = order_of("other");
+        struct cd_client_params params = params_of("reports"), other = params_of("other");
         struct cd_client_records list;
         struct cd_error err;
         cd_str first, secret;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &first, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &first, NULL), CD_OK);
         f->by.show_secret = show;
         f->by.show_arg = &audience;
         assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, &err), CD_UNAVAILABLE);
@@ -339,13 +339,13 @@ static void no_secret_is_shown_of_a_client_that_is_there_or_is_not(void **state)
 {
         struct admin_fixture *f = *state;
         struct audience audience = { .f = f };
-        struct cd_client_order order = order_of("reports");
+        struct cd_client_params params = params_of("reports");
         cd_str secret;
 
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         f->by.show_secret = show;
         f->by.show_arg = &audience;
-        assert_status(cd_admin_client_add(&f->by, &f->arena, &order, &secret, NULL), CD_EXISTS);
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_EXISTS);
         assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("nobody"), &secret, NULL), CD_NOT_FOUND);
         assert_int_equal(audience.shown, 0);
 }
@@ -357,7 +357,7 @@ int main(void)
                 CASE(a_client_that_only_introspects_is_fine),
                 CASE(a_client_has_scopes_of_as_many_bytes_as_a_token_has_room_for),
                 CASE(an_audience_has_at_most_1024_bytes),
-                CASE(what_is_wrong_with_an_order_is_said_with_its_field),
+                CASE(what_is_wrong_with_params_is_said_with_its_field),
                 CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
                 CASE(lesson_17_a_client_and_a_user_never_share_a_name),
                 CASE(a_new_secret_replaces_the_old_one),

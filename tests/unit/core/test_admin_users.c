@@ -14,13 +14,13 @@ static bool password_is(struct admin_fixture *f, const char *name, const char *p
 static void a_new_user_has_a_canonical_name_a_hash_and_compact_grants(void **state)
 {
         struct admin_fixture *f = *state;
-        const struct cd_user_order order = { .name = CD_STR("Ana.B@Example"),
-                                             .password = CD_STR("correct horse"),
-                                             .grants = CD_STR("{ \"projects\" : [ \"a\", \"b\" ] }") };
-        struct cd_user_done done;
+        const struct cd_user_params params = { .name = CD_STR("Ana.B@Example"),
+                                               .password = CD_STR("correct horse"),
+                                               .grants = CD_STR("{ \"projects\" : [ \"a\", \"b\" ] }") };
+        struct cd_user_result result;
 
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, NULL), CD_OK);
-        assert_str(done.name, "ana.b@example");
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, NULL), CD_OK);
+        assert_str(result.name, "ana.b@example");
         struct cd_user user = admin_find(f, "ANA.b@example");
         assert_str(user.name, "ana.b@example");
         assert_str(user.grants, "{\"projects\":[\"a\",\"b\"]}");
@@ -37,22 +37,22 @@ static void every_change_is_one_event_of_the_operator(void **state)
         struct admin_fixture *f = *state;
         const cd_str assignments[] = { CD_STR_INIT("role=viewer"), CD_STR_INIT("level=3") };
         const struct cd_grants_change change = { { assignments, 2 }, false };
-        struct cd_user_done done;
+        struct cd_user_result result;
 
         admin_add_ana(f);
         assert_str(admin_last_event(f).action, "user.add");
-        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("other"), &done, NULL),
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("other"), &result, NULL),
                       CD_OK);
         assert_str(admin_last_event(f).action, "user.passwd");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.grant");
         assert_str(admin_last_event(f).detail, "role, level");
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.disable");
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.enable");
         f->now++;
-        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("Ana"), &done, NULL), CD_OK);
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("Ana"), &result, NULL), CD_OK);
         struct cd_audit_event event = admin_last_event(f);
         assert_str(event.action, "user.remove");
         assert_str(event.actor, "os:op");
@@ -64,32 +64,32 @@ static void every_change_is_one_event_of_the_operator(void **state)
 static void a_refused_change_leaves_no_event(void **state)
 {
         struct admin_fixture *f = *state;
-        const struct cd_user_order again = { .name = CD_STR("ANA"), .password = CD_STR("x") };
-        struct cd_user_done done;
+        const struct cd_user_params again = { .name = CD_STR("ANA"), .password = CD_STR("x") };
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         admin_add_ana(f);
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &again, &done, &err), CD_EXISTS);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &again, &result, &err), CD_EXISTS);
         assert_string_equal(err.reason, "user \"ana\" exists already");
         assert_string_equal(err.field, "name");
-        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("bob"), &done, &err), CD_NOT_FOUND);
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("bob"), &result, &err), CD_NOT_FOUND);
         assert_string_equal(err.reason, "there is no user \"bob\"");
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("bob"), CD_USER_DISABLE, &done, &err),
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("bob"), CD_USER_DISABLE, &result, &err),
                       CD_NOT_FOUND);
-        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("bob"), CD_STR("x"), &done, &err),
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("bob"), CD_STR("x"), &result, &err),
                       CD_NOT_FOUND);
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("bob"),
-                                          &(struct cd_grants_change){ .replace = true }, &done, &err),
+                                          &(struct cd_grants_change){ .replace = true }, &result, &err),
                       CD_NOT_FOUND);
         assert_string_equal(err.reason, "there is no user \"bob\"");
         assert_int_equal(admin_count_events(f), 1);
 }
 
-static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
+static void what_is_wrong_with_params_is_said_with_its_field(void **state)
 {
         struct admin_fixture *f = *state;
         const struct {
-                struct cd_user_order order;
+                struct cd_user_params params;
                 cd_status status;
                 const char *field;
         } cases[] = {
@@ -107,9 +107,9 @@ static void what_is_wrong_with_an_order_is_said_with_its_field(void **state)
         };
 
         for (size_t i = 0; i < CD_LEN(cases); i++) {
-                struct cd_user_done done;
+                struct cd_user_result result;
                 struct cd_error err = { 0 };
-                assert_status(cd_admin_user_add(&f->by, &f->arena, &cases[i].order, &done, &err), cases[i].status);
+                assert_status(cd_admin_user_add(&f->by, &f->arena, &cases[i].params, &result, &err), cases[i].status);
                 assert_string_equal(err.field, cases[i].field);
                 assert_true(err.reason[0] != '\0');
         }
@@ -122,32 +122,33 @@ static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=viewer");
         const struct cd_grants_change change = { { &assignment, 1 }, false };
-        struct cd_user_done done;
+        struct cd_user_result result;
 
         admin_add_ana(f);
         int64_t generation = admin_find(f, "ana").generation;
         assert_false(admin_has_ended(f, "ana", generation));
 
-        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("new"), &done, NULL), CD_OK);
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("new"), &result, NULL),
+                      CD_OK);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
         assert_false(admin_has_ended(f, "ana", generation));
         assert_true(password_is(f, "ana", "new"));
 
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
 
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, NULL), CD_OK);
         assert_true(admin_has_ended(f, "ana", generation));
         assert_true(admin_find(f, "ana").disabled);
         generation = admin_find(f, "ana").generation;
 
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
         assert_false(admin_has_ended(f, "ana", generation));
         assert_false(admin_find(f, "ana").disabled);
 
-        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &done, NULL), CD_OK);
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &result, NULL), CD_OK);
         assert_true(admin_has_ended(f, "ana", generation));
 }
 
@@ -156,16 +157,16 @@ static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=editor");
         const struct cd_grants_change change = { { &assignment, 1 }, false };
-        struct cd_user_done done;
+        struct cd_user_result result;
 
         admin_add_ana(f);
         int64_t generation = admin_find(f, "ana").generation;
         f->now++;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("Ana"), &change, &done, NULL), CD_OK);
-        assert_str(done.name, "ana");
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("Ana"), &change, &result, NULL), CD_OK);
+        assert_str(result.name, "ana");
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
         struct cd_user same = admin_find(f, "ana");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
         assert_int_equal(admin_count_events(f), 1);
         assert_false(admin_has_ended(f, "ana", generation));
         assert_int_equal(admin_find(f, "ana").changed_at, ADMIN_NOON);
@@ -176,30 +177,30 @@ static void grants_are_set_removed_and_replaced(void **state)
         struct admin_fixture *f = *state;
         const cd_str more[] = { CD_STR_INIT("level=3"), CD_STR_INIT("name=a b") },
                      less[] = { CD_STR_INIT("role=null") }, bad[] = { CD_STR_INIT("exp=1") };
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         admin_add_ana(f);
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { more, 2 }, false }, &done, NULL),
+                                          &(struct cd_grants_change){ { more, 2 }, false }, &result, NULL),
                       CD_OK);
         assert_str(admin_find(f, "ana").grants, "{\"role\":\"editor\",\"level\":3,\"name\":\"a b\"}");
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { less, 1 }, false }, &done, NULL),
+                                          &(struct cd_grants_change){ { less, 1 }, false }, &result, NULL),
                       CD_OK);
         assert_str(admin_find(f, "ana").grants, "{\"level\":3,\"name\":\"a b\"}");
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { more, 1 }, true }, &done, NULL),
+                                          &(struct cd_grants_change){ { more, 1 }, true }, &result, NULL),
                       CD_OK);
         assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
         assert_str(admin_last_event(f).detail, "all: level");
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { bad, 1 }, false }, &done, &err),
+                                          &(struct cd_grants_change){ { bad, 1 }, false }, &result, &err),
                       CD_INVALID_REQUEST);
         assert_string_equal(err.field, "grants.exp");
         assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ .replace = true }, &done, NULL),
+                                          &(struct cd_grants_change){ .replace = true }, &result, NULL),
                       CD_OK);
         assert_str(admin_find(f, "ana").grants, "{}");
 }
@@ -207,21 +208,21 @@ static void grants_are_set_removed_and_replaced(void **state)
 static void lesson_31_a_failing_clock_or_random_source_writes_nothing(void **state)
 {
         struct admin_fixture *f = *state;
-        const struct cd_user_order order = { .name = CD_STR("bob"), .password = CD_STR("x") };
-        struct cd_user_done done;
+        const struct cd_user_params params = { .name = CD_STR("bob"), .password = CD_STR("x") };
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         admin_add_ana(f);
         f->random_fails = true;
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, &err), CD_UNAVAILABLE);
-        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("x"), &done, &err),
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("x"), &result, &err),
                       CD_UNAVAILABLE);
         f->random_fails = false;
         f->now = -1;
-        assert_status(cd_admin_user_add(&f->by, &f->arena, &order, &done, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the clock fails");
-        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &done, &err), CD_UNAVAILABLE);
-        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &done, &err),
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &result, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, &err),
                       CD_UNAVAILABLE);
         assert_int_equal(admin_count_events(f), 1);
 }
@@ -234,8 +235,8 @@ static void a_batch_is_added_whole_or_not_at_all(void **state)
         struct cd_user found;
 
         for (size_t i = 0; i < CD_LEN(names); i++) {
-                const struct cd_user_order order = { .name = cd_str_from_c(names[i]), .password = CD_STR("x") };
-                assert_status(cd_admin_user_prepare(&f->by, &f->arena, &order, &users[i], NULL), CD_OK);
+                const struct cd_user_params params = { .name = cd_str_from_c(names[i]), .password = CD_STR("x") };
+                assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &users[i], NULL), CD_OK);
         }
         admin_add_ana(f);
         assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 3 }, NULL), CD_EXISTS);
@@ -252,27 +253,27 @@ static void a_batch_is_added_whole_or_not_at_all(void **state)
 static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void **state)
 {
         struct admin_fixture *f = *state;
-        const struct cd_user_order order = {
+        const struct cd_user_params params = {
                 .name = CD_STR("ana"), .password = CD_STR("new"), .grants = CD_STR("{\"a\":1}"), .disabled = true
         };
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_user user;
 
         admin_add_ana(f);
         int64_t generation = admin_find(f, "ana").generation;
-        assert_status(cd_admin_user_prepare(&f->by, &f->arena, &order, &user, NULL), CD_OK);
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &user, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
         assert_true(password_is(f, "ana", "new"));
         assert_str(admin_find(f, "ana").grants, "{\"a\":1}");
         assert_true(admin_find(f, "ana").disabled);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
         user.disabled = false;
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
         assert_false(admin_find(f, "ana").disabled);
         assert_false(admin_has_ended(f, "ana", generation)); /* nothing was taken away */
         user.name = CD_STR("nobody");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &done, NULL), CD_NOT_FOUND);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_NOT_FOUND);
 }
 
 /* A store in which somebody else changes the grants right before our change, so often. */
@@ -299,7 +300,7 @@ static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
         const cd_str assignment = CD_STR("role=viewer");
         const struct cd_grants_change change = { { &assignment, 1 }, false };
         struct cd_user_ops ops = *f->by.store->users;
-        struct cd_user_done done;
+        struct cd_user_result result;
         struct cd_error err = { 0 };
 
         admin_add_ana(f);
@@ -307,10 +308,10 @@ static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
         ops.update = update_behind_another;
         f->by.store->users = &ops;
         others = 3;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, NULL), CD_OK);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_str(admin_find(f, "ana").grants, "{\"other\":1,\"role\":\"viewer\"}");
         others = 1000;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &done, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "others keep changing the grants of this user");
         f->by.store->users = real_ops;
 }
@@ -323,7 +324,7 @@ int main(void)
                 CASE(a_new_user_has_a_canonical_name_a_hash_and_compact_grants),
                 CASE(every_change_is_one_event_of_the_operator),
                 CASE(a_refused_change_leaves_no_event),
-                CASE(what_is_wrong_with_an_order_is_said_with_its_field),
+                CASE(what_is_wrong_with_params_is_said_with_its_field),
                 CASE(lesson_12_what_is_taken_away_ends_the_tokens),
                 CASE(what_is_so_already_is_no_event_and_ends_nothing),
                 CASE(grants_are_set_removed_and_replaced),

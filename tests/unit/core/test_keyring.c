@@ -147,10 +147,10 @@ static struct cd_key_record find(struct ring_fixture *r, cd_str kid)
 
 static struct cd_key_record generate(struct ring_fixture *r)
 {
-        const struct cd_key_order order = { .alg = CD_ALG_ES256 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256 };
         struct cd_key_record record;
 
-        assert_status(cd_keyring_generate(&r->ring, &r->arena, &order, &record, NULL), CD_OK);
+        assert_status(cd_keyring_generate(&r->ring, &r->arena, &params, &record, NULL), CD_OK);
         return record;
 }
 
@@ -201,24 +201,24 @@ static void a_first_key_takes_over_from_one_that_ends(void **state)
 static void an_alg_has_one_first_key(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256 };
         struct cd_error err;
 
         generate(r);
-        assert_status(cd_keyring_generate(&r->ring, &r->arena, &order, NULL, &err), CD_EXISTS);
+        assert_status(cd_keyring_generate(&r->ring, &r->arena, &params, NULL, &err), CD_EXISTS);
         assert_string_equal(err.reason, "there is a key for ES256 already");
 }
 
 static void an_rsa_key_has_the_bits_that_were_ordered(void **state)
 {
         struct ring_fixture *r = *state;
-        struct cd_key_order order = { .alg = CD_ALG_RS256, .rsa_bits = 1024 };
+        struct cd_key_params params = { .alg = CD_ALG_RS256, .rsa_bits = 1024 };
         struct cd_key_record record;
         const struct cd_json *object;
 
-        assert_status(cd_keyring_generate(&r->ring, &r->arena, &order, &record, NULL), CD_INVALID_REQUEST);
-        order.rsa_bits = 3072;
-        assert_status(cd_keyring_generate(&r->ring, &r->arena, &order, &record, NULL), CD_OK);
+        assert_status(cd_keyring_generate(&r->ring, &r->arena, &params, &record, NULL), CD_INVALID_REQUEST);
+        params.rsa_bits = 3072;
+        assert_status(cd_keyring_generate(&r->ring, &r->arena, &params, &record, NULL), CD_OK);
         assert_status(cd_json_parse(&r->arena, record.public_jwk, 0, &object, NULL), CD_OK);
         assert_int_equal(cd_json_find(object, CD_STR("n"))->text.len, 512);
 }
@@ -226,31 +226,31 @@ static void an_rsa_key_has_the_bits_that_were_ordered(void **state)
 static void a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .publish_before = 600 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .publish_before = 600 };
         struct cd_key_record old = generate(r), next;
         struct cd_error err;
 
         r->ring.now = NOON + 50;
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &next, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &next, NULL), CD_OK);
         assert_int_equal(next.sign_from, NOON + 650);
         assert_int_equal(find(r, old.kid).verify_until, NOON + 650 + 300 + CD_KEY_SLACK);
         struct cd_key_records keys = list(r);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 649)->kid, old.kid.ptr);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 650)->kid, next.kid.ptr);
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, NULL, &err), CD_EXISTS);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, NULL, &err), CD_EXISTS);
         assert_non_null(strstr(err.reason, "is published already and signs from 2026-"));
 }
 
 static void a_rotation_at_once_replaces_the_next_key_too(void **state)
 {
         struct ring_fixture *r = *state;
-        struct cd_key_order order = { .alg = CD_ALG_ES256 };
+        struct cd_key_params params = { .alg = CD_ALG_ES256 };
         struct cd_key_record old = generate(r), next, now;
 
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &next, NULL), CD_OK);
-        order.at_once = true;
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &next, NULL), CD_OK);
+        params.at_once = true;
         r->ring.now = NOON + 10;
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &now, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &now, NULL), CD_OK);
         struct cd_key_records keys = list(r);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 10)->kid, now.kid.ptr);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 100000)->kid, now.kid.ptr);
@@ -261,12 +261,12 @@ static void a_rotation_at_once_replaces_the_next_key_too(void **state)
 static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
         struct cd_key_record old, now;
 
         generate(r);
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &old, NULL), CD_OK);
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, &now, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &old, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &now, NULL), CD_OK);
         assert_int_equal(now.sign_from, old.sign_from + 1);
         struct cd_key_records keys = list(r);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), old.sign_from)->kid, old.kid.ptr);
@@ -278,7 +278,7 @@ static struct {
         struct ring_fixture *r;
         struct cd_key_ops ops;
         const struct cd_key_ops *real;
-        const struct cd_key_order *order; /* of the other node; NULL: it has rotated */
+        const struct cd_key_params *params; /* of the other node; NULL: it has rotated */
         cd_status status;
         struct cd_key_record made;
 } elsewhere;
@@ -286,26 +286,26 @@ static struct {
 static cd_status list_then_rotate(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
                                   struct cd_error *reterr)
 {
-        const struct cd_key_order *order = elsewhere.order;
+        const struct cd_key_params *params = elsewhere.params;
 
         cd_status status = elsewhere.real->list(store, arena, ret, reterr);
-        elsewhere.order = NULL;
-        if (order)
+        elsewhere.params = NULL;
+        if (params)
                 elsewhere.status =
-                        cd_keyring_rotate(&elsewhere.r->ring, &elsewhere.r->arena, order, &elsewhere.made, NULL);
+                        cd_keyring_rotate(&elsewhere.r->ring, &elsewhere.r->arena, params, &elsewhere.made, NULL);
         return status;
 }
 
-static cd_status rotate_beside_another(struct ring_fixture *r, const struct cd_key_order *order,
+static cd_status rotate_beside_another(struct ring_fixture *r, const struct cd_key_params *params,
                                        struct cd_key_record *ret, struct cd_error *reterr)
 {
         elsewhere.r = r;
         elsewhere.real = r->ring.store->keys;
         elsewhere.ops = *elsewhere.real;
         elsewhere.ops.list = list_then_rotate;
-        elsewhere.order = order;
+        elsewhere.params = params;
         r->ring.store->keys = &elsewhere.ops;
-        cd_status status = cd_keyring_rotate(&r->ring, &r->arena, order, ret, reterr);
+        cd_status status = cd_keyring_rotate(&r->ring, &r->arena, params, ret, reterr);
         r->ring.store->keys = elsewhere.real;
         assert_status(elsewhere.status, CD_OK);
         return status;
@@ -316,12 +316,12 @@ static cd_status rotate_beside_another(struct ring_fixture *r, const struct cd_k
 static void of_two_who_rotate_at_once_one_is_told_of_the_others_key(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256 };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256 };
         struct cd_key_record next;
         struct cd_error err;
 
         generate(r);
-        assert_status(rotate_beside_another(r, &order, &next, &err), CD_EXISTS);
+        assert_status(rotate_beside_another(r, &params, &next, &err), CD_EXISTS);
         assert_non_null(strstr(err.reason, "is published already and signs from 2026-"));
         assert_int_equal(list(r).count, 2);
         assert_int_equal(find(r, elsewhere.made.kid).verify_until, 0);
@@ -330,11 +330,11 @@ static void of_two_who_rotate_at_once_one_is_told_of_the_others_key(void **state
 static void of_two_who_rotate_now_the_second_takes_over_behind_the_first(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
         struct cd_key_record now;
 
         generate(r);
-        assert_status(rotate_beside_another(r, &order, &now, NULL), CD_OK);
+        assert_status(rotate_beside_another(r, &params, &now, NULL), CD_OK);
         assert_int_equal(now.sign_from, elsewhere.made.sign_from + 1);
         assert_int_equal(find(r, now.kid).verify_until, 0);
         assert_int_equal(find(r, elsewhere.made.kid).verify_until, now.sign_from + 300 + CD_KEY_SLACK);
@@ -343,17 +343,17 @@ static void of_two_who_rotate_now_the_second_takes_over_behind_the_first(void **
 static void nothing_rotates_where_there_is_no_key(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_EDDSA };
+        const struct cd_key_params params = { .alg = CD_ALG_EDDSA };
         struct cd_error err;
 
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, NULL, &err), CD_NOT_FOUND);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, NULL, &err), CD_NOT_FOUND);
         assert_string_equal(err.reason, "there is no key for EdDSA");
 }
 
 static void a_key_that_signs_is_not_retired(void **state)
 {
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
         struct cd_key_record old = generate(r);
         struct cd_error err;
 
@@ -361,7 +361,7 @@ static void a_key_that_signs_is_not_retired(void **state)
         assert_status(cd_keyring_retire(&r->ring, &r->arena, old.kid, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "it signs now: rotate first");
         r->ring.now = NOON + 1;
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, NULL, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, NULL, NULL), CD_OK);
         assert_status(cd_keyring_retire(&r->ring, &r->arena, old.kid, NULL), CD_OK);
         assert_int_equal(find(r, old.kid).verify_until, NOON + 1);
         r->ring.now = NOON + 9;
@@ -373,12 +373,12 @@ static void every_change_is_an_audit_event(void **state)
 {
         static const char *const actions[] = { "key.generate", "key.rotate", "key.retire" };
         struct ring_fixture *r = *state;
-        const struct cd_key_order order = { .alg = CD_ALG_ES256, .at_once = true };
+        const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
         struct cd_key_record old = generate(r);
         struct cd_audit_events events;
 
         r->ring.now = NOON + 1;
-        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &order, NULL, NULL), CD_OK);
+        assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, NULL, NULL), CD_OK);
         assert_status(cd_keyring_retire(&r->ring, &r->arena, old.kid, NULL), CD_OK);
         assert_status(r->ring.store->audit->list(r->ring.store, &r->arena, 0, 10, &events, NULL), CD_OK);
         assert_int_equal(events.count, 3);

@@ -23,26 +23,26 @@ static int tear_down(void **state)
         return 0;
 }
 
-static struct cd_user_order read_line(const char *line, enum cd_user_format format)
+static struct cd_user_params read_line(const char *line, enum cd_user_format format)
 {
-        struct cd_user_order order;
+        struct cd_user_params params;
         struct cd_error err = { 0 };
 
-        if (cd_user_line_read(&arena, cd_str_from_c(line), format, &order, &err) != CD_OK)
+        if (cd_user_line_read(&arena, cd_str_from_c(line), format, &params, &err) != CD_OK)
                 fail_msg("%s: %s", err.field, err.reason);
-        return order;
+        return params;
 }
 
 static void a_line_of_htpasswd_is_a_name_and_a_hash(void **state)
 {
-        struct cd_user_order order = read_line("Ana:" HASH "\r", CD_USER_FORMAT_HTPASSWD);
+        struct cd_user_params params = read_line("Ana:" HASH "\r", CD_USER_FORMAT_HTPASSWD);
 
         (void)state;
-        assert_str(order.name, "Ana");
-        assert_str(order.stored, HASH);
-        assert_null(order.password.ptr);
-        order = read_line("ana:" HASH ":a realm or a comment", CD_USER_FORMAT_ANY);
-        assert_str(order.stored, HASH);
+        assert_str(params.name, "Ana");
+        assert_str(params.stored, HASH);
+        assert_null(params.password.ptr);
+        params = read_line("ana:" HASH ":a realm or a comment", CD_USER_FORMAT_ANY);
+        assert_str(params.stored, HASH);
 }
 
 static void empty_lines_and_comments_are_nobody(void **state)
@@ -55,18 +55,18 @@ static void empty_lines_and_comments_are_nobody(void **state)
 
 static void a_json_line_has_all_that_a_user_is(void **state)
 {
-        struct cd_user_order order =
+        struct cd_user_params params =
                 read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"grants\":{\"a\": [1, 2]},\"disabled\":true}",
                           CD_USER_FORMAT_ANY);
 
         (void)state;
-        assert_str(order.name, "ana");
-        assert_str(order.stored, HASH);
-        assert_str(order.grants, "{\"a\":[1,2]}");
-        assert_true(order.disabled);
-        order = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"grants\":null}", CD_USER_FORMAT_JSONL);
-        assert_str(order.grants, "{}");
-        assert_false(order.disabled);
+        assert_str(params.name, "ana");
+        assert_str(params.stored, HASH);
+        assert_str(params.grants, "{\"a\":[1,2]}");
+        assert_true(params.disabled);
+        params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"grants\":null}", CD_USER_FORMAT_JSONL);
+        assert_str(params.grants, "{}");
+        assert_false(params.disabled);
 }
 
 static void a_salted_blake2b_stands_inside_or_beside(void **state)
@@ -126,9 +126,9 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(cases); i++) {
-                struct cd_user_order order;
+                struct cd_user_params params;
                 struct cd_error err = { 0 };
-                assert_true(cd_user_line_read(&arena, cd_str_from_c(cases[i].line), cases[i].format, &order, &err) !=
+                assert_true(cd_user_line_read(&arena, cd_str_from_c(cases[i].line), cases[i].format, &params, &err) !=
                             CD_OK);
                 assert_string_equal(err.field, cases[i].field);
                 if (cases[i].reason)
@@ -140,12 +140,12 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
 static void lesson_30_a_line_that_is_too_long_is_refused(void **state)
 {
         static char line[CD_USER_LINE_MAX + 2];
-        struct cd_user_order order;
+        struct cd_user_params params;
         struct cd_error err = { 0 };
 
         (void)state;
         memset(line, 'a', sizeof(line) - 1);
-        assert_status(cd_user_line_read(&arena, cd_str_from_c(line), CD_USER_FORMAT_ANY, &order, &err), CD_TOO_LARGE);
+        assert_status(cd_user_line_read(&arena, cd_str_from_c(line), CD_USER_FORMAT_ANY, &params, &err), CD_TOO_LARGE);
         assert_string_equal(err.reason, "the line is longer than 16384 bytes");
 }
 
@@ -156,7 +156,7 @@ static void what_export_writes_is_what_import_reads(void **state)
                                       .grants = CD_STR("{\"role\":\"a\\u0001\\\"b\"}"),
                                       .disabled = true };
         struct cd_buf buf;
-        struct cd_user_order order;
+        struct cd_user_params params;
         cd_str text;
 
         (void)state;
@@ -165,11 +165,11 @@ static void what_export_writes_is_what_import_reads(void **state)
         assert_status(cd_buf_view(&buf, &text), CD_OK);
         assert_int_equal(text.ptr[text.len - 1], '\n');
         text.len--;
-        assert_status(cd_user_line_read(&arena, text, CD_USER_FORMAT_ANY, &order, NULL), CD_OK);
-        assert_true(cd_str_eq(order.name, user.name));
-        assert_true(cd_str_eq(order.stored, user.password));
-        assert_true(cd_str_eq(order.grants, user.grants));
-        assert_true(order.disabled);
+        assert_status(cd_user_line_read(&arena, text, CD_USER_FORMAT_ANY, &params, NULL), CD_OK);
+        assert_true(cd_str_eq(params.name, user.name));
+        assert_true(cd_str_eq(params.stored, user.password));
+        assert_true(cd_str_eq(params.grants, user.grants));
+        assert_true(params.disabled);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
