@@ -298,7 +298,7 @@ static void add_name(struct cd_buf *line, const char *name)
 }
 
 /* A member that did not fit whole is taken back. */
-static void settle(struct cd_log_event *event, size_t before)
+static void update_state(struct cd_log_event *event, size_t before)
 {
         if (!event->line.failed)
                 return;
@@ -314,7 +314,7 @@ void cd_log_str(struct cd_log_event *event, const char *name, cd_str value)
         size_t before = event->line.len;
         add_name(&event->line, name);
         cd_buf_add_json(&event->line, value);
-        settle(event, before);
+        update_state(event, before);
 }
 
 void cd_log_int(struct cd_log_event *event, const char *name, int64_t value)
@@ -324,7 +324,7 @@ void cd_log_int(struct cd_log_event *event, const char *name, int64_t value)
         size_t before = event->line.len;
         add_name(&event->line, name);
         cd_buf_add_i64(&event->line, value);
-        settle(event, before);
+        update_state(event, before);
 }
 
 void cd_log_bool(struct cd_log_event *event, const char *name, bool value)
@@ -334,7 +334,7 @@ void cd_log_bool(struct cd_log_event *event, const char *name, bool value)
         size_t before = event->line.len;
         add_name(&event->line, name);
         cd_buf_add(&event->line, value ? CD_STR("true") : CD_STR("false"));
-        settle(event, before);
+        update_state(event, before);
 }
 
 void cd_log_end(struct cd_log_event *event)

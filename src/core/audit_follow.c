@@ -30,7 +30,7 @@ void cd_audit_follow_free(struct cd_audit_follow *follow)
         free(follow);
 }
 
-static void settle(struct cd_audit_follow *follow, size_t count)
+static void forget_oldest(struct cd_audit_follow *follow, size_t count)
 {
         if (!count)
                 return;
@@ -63,7 +63,7 @@ bool cd_audit_follow_take(struct cd_audit_follow *follow, int64_t id, int64_t no
                 return false;
         if (follow->count == CD_AUDIT_SHOWN_MAX) {
                 size_t half = follow->count / 2;
-                settle(follow, half);
+                forget_oldest(follow, half);
                 if (slot < half)
                         return true; /* it will not be read again */
                 slot -= half;
@@ -82,6 +82,6 @@ int64_t cd_audit_follow_after(struct cd_audit_follow *follow, int64_t now_us)
         while (count < follow->count &&
                (follow->shown[count].id == after + 1 || now_us - follow->shown[count].at_us >= CD_AUDIT_LATE_US))
                 after = follow->shown[count++].id;
-        settle(follow, count);
+        forget_oldest(follow, count);
         return follow->after;
 }

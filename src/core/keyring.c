@@ -83,8 +83,8 @@ cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         size_t len = cd_base64url_encode(text, cd_str_of((const char *)check, sizeof(check)));
         cd_arena_init(&arena, 16 * 1024);
-        cd_status status =
-                ring->store->settle(ring->store, &arena, CD_STR("master_key"), cd_str_of(text, len), &there, reterr);
+        cd_status status = ring->store->put_if_absent(ring->store, &arena, CD_STR("master_key"), cd_str_of(text, len),
+                                                      &there, reterr);
         if (status == CD_OK && !cd_secret_eq(there, cd_str_of(text, len)))
                 status = cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
                                        "is not the one that this store was created with; restore that one");

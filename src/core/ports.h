@@ -272,8 +272,8 @@ struct cd_store {
         void (*wait)(struct cd_store *store, int64_t timeout_ms);
         void (*wake)(struct cd_store *store);
         /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there then. */
-        cd_status (*settle)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
-                            struct cd_error *reterr);
+        cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
+                                   cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come, keys whose verify_until
          * came CD_KEY_RECORD_STAYS ago, audit events of before `audit_before`. Small steps, so that nobody waits long behind one
          * (LESSONS 22). Always writes something to the disk, so that it fails where nothing can be written. */

@@ -10,25 +10,25 @@
 #include "base/blocking.h"
 #include "base/clock.h"
 
-static cd_str settle(struct stage *s, const char *name, const char *value)
+static cd_str put_if_absent(struct stage *s, const char *name, const char *value)
 {
         cd_str there = { 0 };
 
-        assert_status(
-                s->store->settle(s->store, &s->arena, cd_str_from_c(name), cd_str_from_c(value), &there, &s->error),
-                CD_OK);
+        assert_status(s->store->put_if_absent(s->store, &s->arena, cd_str_from_c(name), cd_str_from_c(value), &there,
+                                              &s->error),
+                      CD_OK);
         return there;
 }
 
-static void what_is_settled_once_stays(void **state)
+static void a_value_that_is_put_once_stays(void **state)
 {
         struct stage *s = *state;
 
-        assert_str(settle(s, "a", "1"), "1");
-        assert_str(settle(s, "a", "2"), "1");
-        assert_str(settle(s, "A", "3"), "3");
+        assert_str(put_if_absent(s, "a", "1"), "1");
+        assert_str(put_if_absent(s, "a", "2"), "1");
+        assert_str(put_if_absent(s, "A", "3"), "3");
         if (stage_reopen(s))
-                assert_str(settle(s, "a", "4"), "1");
+                assert_str(put_if_absent(s, "a", "4"), "1");
 }
 
 static void to_try_a_write_is_fine_and_changes_nothing(void **state)
@@ -41,12 +41,12 @@ static void to_try_a_write_is_fine_and_changes_nothing(void **state)
         after = get_versions(s);
         assert_memory_equal(&before, &after, sizeof(before));
         assert_int_equal(count_events(s), 0);
-        assert_str(settle(s, "written_at", "first"), "first");
+        assert_str(put_if_absent(s, "written_at", "first"), "first");
 }
 
-static char settled_by[16][32];
+static char kept_by[16][32];
 
-static const char *settle_own(struct stage *s, size_t number)
+static const char *put_own(struct stage *s, size_t number)
 {
         struct cd_arena arena;
         struct cd_error error;
@@ -55,21 +55,22 @@ static const char *settle_own(struct stage *s, size_t number)
 
         snprintf(value, sizeof(value), "of %zu", number);
         cd_arena_init(&arena, 1 << 16);
-        cd_status status = s->store->settle(s->store, &arena, CD_STR("one"), cd_str_from_c(value), &there, &error);
+        cd_status status =
+                s->store->put_if_absent(s->store, &arena, CD_STR("one"), cd_str_from_c(value), &there, &error);
         if (status == CD_OK)
-                snprintf(settled_by[number], sizeof(settled_by[number]), "%.*s", CD_STR_ARG(there));
+                snprintf(kept_by[number], sizeof(kept_by[number]), "%.*s", CD_STR_ARG(there));
         cd_arena_done(&arena);
-        return status == CD_OK ? NULL : "settling failed";
+        return status == CD_OK ? NULL : "put_if_absent failed";
 }
 
-static void of_many_who_settle_at_once_all_get_the_value_of_one(void **state)
+static void of_many_who_put_at_once_all_get_the_value_of_one(void **state)
 {
         struct stage *s = *state;
 
-        at_once(s, 16, settle_own);
+        at_once(s, 16, put_own);
         for (size_t i = 1; i < 16; i++)
-                assert_string_equal(settled_by[i], settled_by[0]);
-        assert_str(settle(s, "one", "late"), settled_by[0]);
+                assert_string_equal(kept_by[i], kept_by[0]);
+        assert_str(put_if_absent(s, "one", "late"), kept_by[0]);
 }
 
 static void drain(struct stage *s)
@@ -281,9 +282,9 @@ static void a_loop_that_calls_a_store_is_caught(void **state)
 int run_whole_contract(void)
 {
         const struct CMUnitTest tests[] = {
-                CONTRACT(what_is_settled_once_stays),
+                CONTRACT(a_value_that_is_put_once_stays),
                 CONTRACT(to_try_a_write_is_fine_and_changes_nothing),
-                CONTRACT(of_many_who_settle_at_once_all_get_the_value_of_one),
+                CONTRACT(of_many_who_put_at_once_all_get_the_value_of_one),
                 CONTRACT(a_wait_ends_by_its_time),
                 CONTRACT(a_wait_ends_with_a_change),
                 CONTRACT(a_wait_ends_with_a_wake),

@@ -86,52 +86,52 @@ static cd_status versions(struct cd_store *store, struct cd_store_versions *ret,
         return status;
 }
 
-struct settling {
+struct fixing {
         struct cd_arena *arena;
         cd_str name, value, found;
 };
 
-static cd_status take_settled(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+static cd_status take_value(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
 {
-        struct settling *settling = arg;
-        struct cd_sql_reader reader = { .arena = settling->arena, .next = columns };
+        struct fixing *fixing = arg;
+        struct cd_sql_reader reader = { .arena = fixing->arena, .next = columns };
 
-        settling->found = cd_sql_read_text(&reader);
+        fixing->found = cd_sql_read_text(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status look_up_settled(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status look_up_fixed_value(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "SELECT value FROM settled WHERE name = $1", 1, 1 };
-        struct settling *settling = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(settling->name) };
+        static const struct cd_sql_statement statement = { "SELECT value FROM fixed_values WHERE name = $1", 1, 1 };
+        struct fixing *fixing = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(fixing->name) };
 
-        settling->found = (cd_str){ 0 };
-        return cd_sql_query(session, &statement, params, take_settled, settling, reterr);
+        fixing->found = (cd_str){ 0 };
+        return cd_sql_query(session, &statement, params, take_value, fixing, reterr);
 }
 
-static cd_status settle_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status put_if_absent_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
-                "INSERT INTO settled (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", 2, 0
+                "INSERT INTO fixed_values (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", 2, 0
         };
-        struct settling *settling = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(settling->name), cd_sql_text(settling->value) };
+        struct fixing *fixing = arg;
+        const struct cd_sql_value params[] = { cd_sql_text(fixing->name), cd_sql_text(fixing->value) };
         cd_status status = cd_sql_execute(session, &statement, params, NULL, reterr);
 
-        return status == CD_OK ? look_up_settled(session, settling, reterr) : status;
+        return status == CD_OK ? look_up_fixed_value(session, fixing, reterr) : status;
 }
 
-static cd_status settle(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
-                        struct cd_error *reterr)
+static cd_status put_if_absent(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
+                               struct cd_error *reterr)
 {
-        struct settling settling = { .arena = arena, .name = name, .value = value };
-        cd_status status = cd_sql_read(store, look_up_settled, &settling, reterr);
+        struct fixing fixing = { .arena = arena, .name = name, .value = value };
+        cd_status status = cd_sql_read(store, look_up_fixed_value, &fixing, reterr);
 
-        if (status == CD_OK && !settling.found.ptr)
-                status = cd_sql_write(store, settle_transaction, &settling, reterr);
+        if (status == CD_OK && !fixing.found.ptr)
+                status = cd_sql_write(store, put_if_absent_transaction, &fixing, reterr);
         if (status == CD_OK)
-                *ret = settling.found;
+                *ret = fixing.found;
         return status;
 }
 
@@ -150,9 +150,11 @@ cd_status cd_sql_delete_some(struct cd_sql_session *session, const struct cd_sql
 /* Changes a row, whatever else there is to write: of a DELETE that finds nothing a full disk is no obstacle. */
 static cd_status write_row(struct cd_sql_session *session, int64_t *ret_changed, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "INSERT INTO settled (name, value) VALUES ('written_at', $1)"
-                                                           " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                                                           1, 0 };
+        static const struct cd_sql_statement statement = {
+                "INSERT INTO fixed_values (name, value) VALUES ('written_at', $1)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                1, 0
+        };
         char now[24];
 
         snprintf(now, sizeof(now), "%lld", (long long)cd_monotonic_us());
@@ -269,7 +271,7 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .versions = versions,
                           .wait = wait,
                           .wake = wake,
-                          .settle = settle,
+                          .put_if_absent = put_if_absent,
                           .expire = expire,
                           .try_write = try_write,
                           .is_pooled = is_pooled,

@@ -90,7 +90,7 @@ class FullPostgres:
 
     @contextlib.contextmanager
     def full(self, server):
-        tables = ("settled", "audit", "revocations", "users", "clients", "keys")
+        tables = ("fixed_values", "audit", "revocations", "users", "clients", "keys")
         for table in tables:
             self.run(f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON {table}"
                      " FOR EACH ROW EXECUTE FUNCTION no_room()")

@@ -121,7 +121,7 @@ static struct cd_store *new_store(void)
         assert_status(add_revocation(store, "jti-1"), CD_OK);
         assert_status(put_session(store, "digest-1", "{}"), CD_OK);
         assert_status(sessions_find(store, &arena), CD_OK);
-        assert_status(store->settle(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
+        assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
 }
@@ -340,17 +340,17 @@ static cd_status audit_list(struct cd_store *store, struct cd_arena *arena)
         return store->audit->list(store, arena, -1, 10, &events, NULL);
 }
 
-static cd_status settle_new(struct cd_store *store, struct cd_arena *arena)
+static cd_status put_new_value(struct cd_store *store, struct cd_arena *arena)
 {
         cd_str there;
 
-        return store->settle(store, arena, CD_STR("another"), CD_STR("value"), &there, NULL);
+        return store->put_if_absent(store, arena, CD_STR("another"), CD_STR("value"), &there, NULL);
 }
 
-static cd_status settle_again(struct cd_store *store, struct cd_arena *arena)
+static cd_status put_again_value(struct cd_store *store, struct cd_arena *arena)
 {
         cd_str there;
-        cd_status status = store->settle(store, arena, CD_STR("master_key"), CD_STR("xyz"), &there, NULL);
+        cd_status status = store->put_if_absent(store, arena, CD_STR("master_key"), CD_STR("xyz"), &there, NULL);
 
         if (status == CD_OK)
                 assert_str(there, "abc");
@@ -370,7 +370,7 @@ static const struct call {
         CALL(clients_list),    CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
         CALL(revocations_add), CALL(revocations_list), CALL(sessions_put),       CALL(sessions_replace),
         CALL(sessions_find),   CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
-        CALL(settle_new),      CALL(settle_again),
+        CALL(put_new_value),   CALL(put_again_value),
 };
 
 /* Whether the call has an n-th allocation. */

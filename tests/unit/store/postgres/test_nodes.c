@@ -158,7 +158,7 @@ static int64_t change_and_follow(struct fixture *f)
         return slowest;
 }
 
-static void settle_down(struct fixture *f)
+static void wait_until_idle(struct fixture *f)
 {
         for (int i = 0; i < 3; i++)
                 f->there->wait(f->there, 300);
@@ -168,7 +168,7 @@ static void a_change_reaches_the_other_node_by_notification(void **state)
 {
         struct fixture *f = *state;
 
-        settle_down(f);
+        wait_until_idle(f);
         int64_t slowest = change_and_follow(f);
         print_message("seen after %lld ms at most\n", (long long)slowest);
         assert_true(slowest < WITHIN_MS);
@@ -178,7 +178,7 @@ static void a_change_reaches_the_other_node_where_notifications_are_lost(void **
 {
         struct fixture *f = *state;
 
-        settle_down(f);
+        wait_until_idle(f);
         do_script(f->admin, "DROP TRIGGER versions_changed ON versions");
         int64_t slowest = change_and_follow(f);
         print_message("seen after %lld ms at most\n", (long long)slowest);
@@ -213,7 +213,7 @@ static void a_change_reaches_the_other_node_while_its_listening_breaks_again_and
         struct breaker breaker = { .driver = f->admin };
         pthread_t thread;
 
-        settle_down(f);
+        wait_until_idle(f);
         pthread_create(&thread, NULL, break_listeners, &breaker);
         int64_t slowest = change_and_follow(f);
         atomic_store(&breaker.is_over, true);
@@ -228,7 +228,7 @@ static void waiting_for_a_server_that_is_unavailable_is_no_busy_loop(void **stat
         struct fixture *f = *state;
         struct cd_store_versions versions;
 
-        settle_down(f);
+        wait_until_idle(f);
         server_do("kill", NULL);
         int64_t begin = now_ms();
         unsigned returns = 0;
@@ -259,7 +259,7 @@ static void waking_ends_the_wait_and_a_wake_before_it_counts(void **state)
         struct fixture *f = *state;
         pthread_t thread;
 
-        settle_down(f);
+        wait_until_idle(f);
         int64_t begin = now_ms();
         pthread_create(&thread, NULL, wake_soon, f->there);
         f->there->wait(f->there, 5000);

@@ -74,7 +74,7 @@ static void use(struct fixture *fixture, struct cd_store *store)
         struct cd_key_records keys;
         struct cd_audit_events events;
         struct cd_store_versions versions;
-        cd_str settled;
+        cd_str there;
         size_t deleted;
         struct cd_error *error = &fixture->error;
         int failed = 0;
@@ -86,7 +86,7 @@ static void use(struct fixture *fixture, struct cd_store *store)
         failed += store->clients->list(store, &fixture->arena, &clients, error) != CD_OK;
         failed += store->keys->list(store, &fixture->arena, &keys, error) != CD_OK;
         failed += store->audit->list(store, &fixture->arena, -1, 1000, &events, error) != CD_OK;
-        failed += store->settle(store, &fixture->arena, CD_STR("a"), CD_STR("b"), &settled, error) != CD_OK;
+        failed += store->put_if_absent(store, &fixture->arena, CD_STR("a"), CD_STR("b"), &there, error) != CD_OK;
         failed += add_user_named(store, "user-0705", error) != CD_OK;
         failed += revoke_one(store, "new", error) != CD_OK;
         failed += store->users->update(store, &change, NULL, error) != CD_OK;

@@ -1,0 +1,2 @@
+-- Names that say what they are.
+ALTER TABLE settled RENAME TO fixed_values;
