@@ -22,7 +22,7 @@ struct cd_admin {
         int64_t token_lifetime; /* seconds; the longest of any token: what was issued is dead at now + this + CD_KEY_SLACK */
 };
 
-/* Loads and checks the configuration, opens the store (migrating it where needed) and proves that the master key is the store's own.
+/* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the store's own.
  * CD_INVALID_REQUEST with what a person reads ("cardea.yaml:3:8: store: …"), also where there is no durable store; else what
  * cd_store_open says. Ended by cd_admin_close, also after a failure. *ret must not be moved. */
 cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin *ret, struct cd_error *reterr);

@@ -29,7 +29,7 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
         return status == CD_OK ? cd_report_status(report, reterr) : status;
 }
 
-cd_status cd_service_prove(const struct cd_service *service, struct cd_report *report, void *config,
+cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr)
 {
         cd_status status = cd_service_load(service, report, config, reterr);
@@ -181,7 +181,7 @@ static int fail_setting(struct running *r, const struct cd_error *err)
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
-/* The configuration is proved. */
+/* The configuration is valid. */
 static int start(struct running *r)
 {
         struct cd_error err;
@@ -216,7 +216,7 @@ static int load_and_start(const struct cd_service *service, struct cd_arena *are
         if (!r.config)
                 return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
         cd_report_init(&r.report, arena, cd_str_from_c(config_path));
-        if (cd_service_prove(service, &r.report, r.config, &err) == CD_OK)
+        if (cd_service_check(service, &r.report, r.config, &err) == CD_OK)
                 return start(&r);
         if (!r.report.errors)
                 return fail_start(service, &err);

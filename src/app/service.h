@@ -124,7 +124,7 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
                           struct cd_error *reterr);
 /* The same, and what only serving needs: that certificate and key can be read, fit together and are not over. Commands that administer
  * do without, so that a certificate that is over keeps nobody from them. */
-cd_status cd_service_prove(const struct cd_service *service, struct cd_report *report, void *config,
+cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr);
 /* Sets what follows from other settings where it was not given: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);

@@ -91,7 +91,7 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
         cd_status status = read_files(tls, arena, &options, reterr);
         if (status != CD_OK)
                 return status;
-        if (cd_tls_prove(&options, &validity, &err) != CD_OK)
+        if (cd_tls_check(&options, &validity, &err) != CD_OK)
                 return fail_setting(reterr, err.field, &err);
         if (now >= validity.not_after || now < validity.not_before)
                 return cd_failf(

@@ -58,7 +58,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         struct cd_error err;
 
         cd_report_init(&report, arena, cd_str_from_c(path));
-        cd_status status = cd_service_prove(cd_server_service(), &report, &config, &err);
+        cd_status status = cd_service_check(cd_server_service(), &report, &config, &err);
         if (status == CD_OK) {
                 cd_storage_check(&config, &report);
                 check_addresses(&config.service, &report);
@@ -90,7 +90,7 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_check = {
         .name = "check",
-        .summary = "prove a configuration without serving",
+        .summary = "check a configuration without serving",
         .help = "Usage: cardea check --config FILE\n"
                 "\n"
                 "Reads the configuration of \"cardea serve\" as that does, resolves its variables and files, opens "

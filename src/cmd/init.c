@@ -111,7 +111,7 @@ static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, 
         return status == CD_OK ? cd_keyring_generate(&ring, arena, &params, NULL, reterr) : status;
 }
 
-/* Opens what was made as any command does, which proves it, and makes the first keys. */
+/* Opens what was made as any command does, which checks it, and makes the first keys. */
 static cd_status make_keys(struct init *init, struct cd_error *reterr)
 {
         cd_str path = cd_arena_printf(&init->arena, "%s/cardea.yaml", init->dir);

@@ -146,7 +146,7 @@ static void compose_resource(const struct init *init, struct cd_buf *buf)
         add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
         snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
         add_setting(buf, "audience", cd_str_from_c(url), "   # for whom they must be");
-        cd_buf_add(buf, CD_STR("ca: ca.pem   # what proves that server\n"));
+        cd_buf_add(buf, CD_STR("ca: ca.pem   # the CA of that server\n"));
 }
 
 static cd_status write_text(struct init *init, const char *name, void (*compose)(const struct init *, struct cd_buf *),

@@ -147,7 +147,7 @@ static cd_status read_numbers(EVP_PKEY *pkey, enum cd_alg *retalg, struct number
 }
 
 /* A public RSA key needs no more than read_rsa() looked at; libcrypto would test the modulus for primality, in 100 ms. */
-static cd_status prove(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, struct cd_error *reterr)
+static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, struct cd_error *reterr)
 {
         if (!is_private && alg != CD_ALG_ES256)
                 return CD_OK;
@@ -286,7 +286,7 @@ cd_status cd_jwk_new(EVP_PKEY *pkey, bool is_private, cd_str kid, struct cd_jwk 
 
         cd_status status = read_numbers(pkey, &alg, &numbers, reterr);
         if (status == CD_OK)
-                status = prove(pkey, alg, is_private, reterr);
+                status = check_pair(pkey, alg, is_private, reterr);
         if (status == CD_OK && kid.len > KID_MAX)
                 status = cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("kid"), "kid is longer than 256 bytes");
         struct cd_jwk *jwk = status == CD_OK ? OPENSSL_zalloc(sizeof(*jwk)) : NULL;

@@ -231,7 +231,7 @@ static cd_time time_of(const ASN1_TIME *asn1)
         return ASN1_TIME_to_tm(asn1, &tm) == 1 ? (cd_time)timegm(&tm) : 0;
 }
 
-cd_status cd_tls_prove(const struct cd_tls_options *options, struct cd_tls_validity *ret, struct cd_error *reterr)
+cd_status cd_tls_check(const struct cd_tls_options *options, struct cd_tls_validity *ret, struct cd_error *reterr)
 {
         __attribute__((cleanup(free_context))) SSL_CTX *context = NULL;
         cd_status status = make_context(options, &context, reterr);

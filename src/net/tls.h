@@ -26,4 +26,4 @@ struct cd_tls_validity {
 
 /* Whether a server could speak with it. CD_INVALID_REQUEST with field "certificate", "key" or "client_ca" else. A
  * certificate that is over is no error here. */
-cd_status cd_tls_prove(const struct cd_tls_options *options, struct cd_tls_validity *ret, struct cd_error *reterr);
+cd_status cd_tls_check(const struct cd_tls_options *options, struct cd_tls_validity *ret, struct cd_error *reterr);

@@ -180,7 +180,7 @@ def test_a_free_connection_is_given_although_rejected_ones_linger():
             wait_until(lambda: answer_to(server, get("/healthz")).status == 200)
             return all(lingers(sock) for sock in socks)
 
-    assert any(is_given_while_they_linger() for _ in range(5))  # a machine that is busy for two seconds proves nothing
+    assert any(is_given_while_they_linger() for _ in range(5))  # a machine that is busy for two seconds shows nothing
 
 
 def test_a_full_queue_is_503_and_the_connection_goes_on():

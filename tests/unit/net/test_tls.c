@@ -656,7 +656,7 @@ static void expect_refused(const struct cd_tls_options *options, const char *fie
         struct cd_tls_validity validity;
         struct cd_error err = { 0 };
 
-        assert_status(cd_tls_prove(options, &validity, &err), CD_INVALID_REQUEST);
+        assert_status(cd_tls_check(options, &validity, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, field);
         if (strncmp(err.reason, reason, strlen(reason)) != 0)
                 fail_msg("\"%s\" does not begin with \"%s\"", err.reason, reason);
@@ -669,11 +669,11 @@ static void validity_is_that_of_the_first_certificate(void **state)
         struct cd_tls_validity validity;
 
         (void)state;
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK);
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         assert_int_equal(validity.not_after - validity.not_before, 7200);
         options.certificate = pair.certificate;
         options.key = pair.key;
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK); /* no error here */
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK); /* no error here */
         assert_int_equal(validity.not_after - validity.not_before, 3500);
         pem_free(&pair);
 }
@@ -701,7 +701,7 @@ static void a_chain_has_1_to_17_whole_certificates(void **state)
 
         (void)state;
         options.certificate = repeat(one, 16, text, sizeof(text));
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK);
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.certificate = repeat(one, 17, text, sizeof(text));
         expect_refused(&options, "certificate", "holds too many certificates");
         options.certificate = CD_STR("");
@@ -718,7 +718,7 @@ static void a_chain_has_1_to_17_whole_certificates(void **state)
         memset(text, '\n', sizeof(text));
         memcpy(text, one.ptr, one.len);
         options.certificate = cd_str_of(text, 256 * 1024);
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK);
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.certificate.len++;
         expect_refused(&options, "certificate", "holds no certificate");
 }
@@ -754,14 +754,14 @@ static void the_authority_of_clients_is_one_or_more_whole_certificates(void **st
 
         (void)state;
         options.client_ca = repeat(one, 2, text, sizeof(text));
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK);
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.client_ca = CD_STR("");
         expect_refused(&options, "client_ca", "holds no certificate");
         memcpy(text + one.len, BROKEN, sizeof(BROKEN) - 1);
         options.client_ca = cd_str_of(text, one.len + sizeof(BROKEN) - 1);
         expect_refused(&options, "client_ca", "holds a broken certificate");
         options.client_certificate = CD_TLS_CLIENT_NONE;
-        assert_status(cd_tls_prove(&options, &validity, NULL), CD_OK); /* nobody looks at it */
+        assert_status(cd_tls_check(&options, &validity, NULL), CD_OK); /* nobody looks at it */
         options = options_of(CD_TLS_CLIENT_NONE);
         options.key = CD_STR("");
         struct cd_tls *none = NULL;
