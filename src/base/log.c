@@ -12,9 +12,9 @@
 #include "base/clock.h"
 
 enum {
-        BUFFER = 1 << 20, /* bytes, each of two */
-        AT_ONCE = 4096,   /* PIPE_BUF: a pipe takes that many without tearing a line or blocking behind poll() */
-        GATHER_US = 3000, /* how long the writer lets lines gather, so that busy threads need not wake it for each */
+        BUFFER = 1 << 20,   /* bytes, each of two */
+        AT_ONCE = 4096,     /* PIPE_BUF: a pipe takes that many without tearing a line or blocking behind poll() */
+        COALESCE_US = 3000, /* how long the writer coalesces lines, so that busy threads need not wake it for each */
         FLUSH_US = 1000000,
         ENDING_MAX = 19, /* finish_line() */
 };
@@ -140,7 +140,7 @@ static void wait_for_lines(struct cd_log *log)
                 pthread_cond_wait(&log->wake, &log->lock);
         }
         log->idle = false;
-        struct timespec until = deadline_in(GATHER_US);
+        struct timespec until = deadline_in(COALESCE_US);
         while (!log->hurry && !log->stop)
                 if (pthread_cond_timedwait(&log->wake, &log->lock, &until) != 0)
                         break;

@@ -9,7 +9,7 @@ enum {
         BATCH_MAX = 256,
         TRIES_MAX = 3, /* of a batch that the server refused as a whole */
         PAUSE_US = 100 * 1000,
-        GATHER_US = 50 * 1000, /* how long writes may gather before they share a transaction */
+        COALESCE_US = 50 * 1000, /* how long writes are coalesced before they share a transaction */
 };
 
 struct item {
@@ -120,11 +120,11 @@ static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
 
 /* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the writes in it, and
  * nobody waits for them. */
-static void gather(struct cd_pg_later *later)
+static void coalesce(struct cd_pg_later *later)
 {
         while (later->count == 0 && !later->is_ending)
                 pthread_cond_wait(&later->changed, &later->lock);
-        pause_for(later, GATHER_US, BATCH_MAX);
+        pause_for(later, COALESCE_US, BATCH_MAX);
 }
 
 /* While the server is unavailable the writes stay where they are; at the end they get one more try. */
@@ -136,7 +136,7 @@ static void *run_deferred(void *arg)
 
         pthread_mutex_lock(&later->lock);
         for (;;) {
-                gather(later);
+                coalesce(later);
                 if (later->count == 0)
                         break;
                 bool is_last_try = later->is_ending;

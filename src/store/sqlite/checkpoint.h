@@ -1,5 +1,5 @@
 #pragma once
-/* Moves what the write-ahead log has gathered into the database file, on a thread of its own beside the writer, so that no
+/* Moves what the write-ahead log has collected into the database file, on a thread of its own beside the writer, so that no
  * commit waits for it, and so that the log stays small. */
 #include "store/sqlite/connection.h"
 

@@ -13,8 +13,8 @@
 
 enum {
         GROUP_MAX = 512,       /* writes in one transaction */
-        GATHER_MAX_US = 400,   /* for those who were told of the last commit to come back */
-        LATER_WAIT_US = 50000, /* how long writes that nobody waits for may gather */
+        COALESCE_MAX_US = 400, /* for those who were told of the last commit to come back */
+        LATER_WAIT_US = 50000, /* how long writes that nobody waits for are coalesced */
         LATER_MANY = 256,      /* so many do not wait longer */
 };
 
@@ -128,7 +128,7 @@ static struct timespec after_us(int64_t us)
 }
 
 /* With the lock held. Waits for `wanted` writes, but not longer than `us`. */
-static void gather(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
+static void coalesce(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
 {
         struct timespec deadline = after_us(us);
 
@@ -139,8 +139,8 @@ static void gather(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
         writer->wanted = 0;
 }
 
-/* With the lock held. Those that nobody waits for gather, so that a flood of logins does not cost an fsync each. */
-static void gather_later(struct cd_sqlite_writer *writer)
+/* With the lock held. Those that nobody waits for are coalesced, so that a flood of logins does not cost an fsync each. */
+static void coalesce_deferred(struct cd_sqlite_writer *writer)
 {
         struct timespec deadline = after_us(LATER_WAIT_US);
 
@@ -179,10 +179,10 @@ static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t 
 
         pthread_mutex_lock(&writer->lock);
         if (last_count > 1)
-                gather(writer, last_count, GATHER_MAX_US);
+                coalesce(writer, last_count, COALESCE_MAX_US);
         while (!writer->first && !writer->stopping)
                 pthread_cond_wait(&writer->changed, &writer->lock);
-        gather_later(writer);
+        coalesce_deferred(writer);
         first = take_group(writer, ret_count);
         pthread_mutex_unlock(&writer->lock);
         return first;

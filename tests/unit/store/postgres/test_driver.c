@@ -482,7 +482,7 @@ static void deferred_writes_share_transactions(void **state)
 }
 
 /* As logins come: one after the other, a little apart. */
-static void deferred_writes_gather_before_they_are_done(void **state)
+static void deferred_writes_are_coalesced_before_they_are_done(void **state)
 {
         struct fixture *f = *state;
         struct told writes[30] = { 0 };
@@ -592,7 +592,7 @@ int main(void)
                 TEST(a_commit_whose_answer_got_lost_is_not_tried_again),
                 TEST(an_error_in_a_batch_undoes_only_its_own_write),
                 TEST(deferred_writes_share_transactions),
-                TEST(deferred_writes_gather_before_they_are_done),
+                TEST(deferred_writes_are_coalesced_before_they_are_done),
                 TEST(deferred_writes_are_bounded),
                 cmocka_unit_test(a_url_that_libpq_does_not_take_is_refused_without_a_word_of_it),
                 cmocka_unit_test(a_unix_socket_will_do),

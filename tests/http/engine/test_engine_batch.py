@@ -1,4 +1,4 @@
-"""Answers of several connections are gathered in one turn of a loop and written together. A stopped process makes that one turn
+"""Answers of several connections are batched in one turn of a loop and written together. A stopped process makes that one turn
 certain: what was sent meanwhile is read at once when it goes on."""
 import contextlib
 import signal
@@ -34,7 +34,7 @@ def test_each_connection_gets_its_own_answers_in_order():
 
 
 @pytest.mark.h1_only("half requests and nonsense")
-def test_gathered_answers_stand_among_all_other_kinds():
+def test_batched_answers_stand_among_all_other_kinds():
     with Server("threads", 1) as server:
         kinds = [
             (get("/inline?a"), 200), (get("/worker?b"), 200), (get("/none"), 404), (b"nonsense\r\n\r\n", 400),
@@ -67,7 +67,7 @@ def test_a_second_read_in_the_same_turn_comes_behind_the_first():
 
 
 @pytest.mark.h1_only("a pipeline")
-def test_a_long_pipeline_does_not_hold_the_gathered_answers_back():
+def test_a_long_pipeline_does_not_hold_the_batched_answers_back():
     with Server("threads", 1) as server:
         socks = [server.connect() for _ in range(5)]
         with one_turn(server), server.connect() as long:
