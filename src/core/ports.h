@@ -242,7 +242,7 @@ struct cd_audit_ops {
                           struct cd_audit_events *ret, struct cd_error *reterr);
 };
 
-/* Each grows with every change of its kind, whoever made it. What a call that failed or changed nothing does to them is open, and so is
+/* Each grows with every change of its table, whoever made it. What a call that failed or changed nothing does to them is open, and so is
  * the deletion of revocations that are over. */
 struct cd_store_versions {
         int64_t clients, keys, revocations;
@@ -255,7 +255,7 @@ enum {
 
 struct cd_store_expiry {
         cd_time now, audit_before;
-        size_t limit; /* of all kinds together */
+        size_t limit; /* of all tables */
 };
 
 struct cd_store {

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/audit.h"
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 enum {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 #define CLIENT_COLUMNS "id, secret, grants, scopes, audience, introspect, alg, created_at, changed_at, generation"

@@ -1,4 +1,4 @@
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 #define KEY_COLUMNS "kid, alg, sealed, public_jwk, created_at, sign_from, verify_until"

@@ -1,4 +1,4 @@
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 #define REVOCATION_COLUMNS "seq, jti, user_name, client_id, expires_at"

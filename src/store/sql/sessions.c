@@ -1,4 +1,4 @@
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 #define SESSION_COLUMNS "digest, user_name, data, created_at, seen_at, expires_at, generation"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/blocking.h"
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 static struct cd_sql_driver *driver_of(struct cd_store *store)

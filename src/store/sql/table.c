@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 
 enum {
         LISTS_ARENA = 16 << 20, /* bytes, for the lists of one row */

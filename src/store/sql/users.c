@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/sql/kinds.h"
+#include "store/sql/tables.h"
 #include "store/sql/rows.h"
 
 #define USER_COLUMNS                                                                                                   \

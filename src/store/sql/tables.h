@@ -1,5 +1,5 @@
 #pragma once
-/* The kinds of rows, a file each, and what they do within one another's transactions. Only store/sql uses it. */
+/* The tables, a file each, and what they do within one another's transactions. Only store/sql uses it. */
 #include "store/sql/sql.h"
 
 struct cd_sql_store {
@@ -22,8 +22,8 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a kind ("clients", "keys", "revocations") and holds its row until the commit, so that
- * whoever changes the kind does so alone. Where a transaction needs rows of users or clients too, that of versions is
+/* Adds 1 to the version of a table ("clients", "keys", "revocations") and holds its row until the commit, so that
+ * whoever changes the table does so alone. Where a transaction needs rows of users or clients too, that of versions is
  * the first, which keeps transactions from waiting for each other in a ring. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 
