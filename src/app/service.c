@@ -70,11 +70,11 @@ static int fail_start(const struct cd_service *service, const struct cd_error *e
 
 /* Handlers run on that nobody can end. They use the app, the log and the arena, so none of that is freed and no exit hook runs. To
  * those who asked us to stop it is a clean stop: the grace that they gave is over. */
-static _Noreturn void abandon(struct cd_log *log, size_t requests, int code)
+static _Noreturn void exit_after_timeout(struct cd_log *log, size_t requests, int code)
 {
         struct cd_log_event event;
 
-        cd_log_begin(&event, log, CD_LOG_WARN, "abandoned");
+        cd_log_begin(&event, log, CD_LOG_WARN, "shutdown_timeout");
         cd_log_int(&event, "requests", (int64_t)requests);
         cd_log_end(&event);
         cd_log_flush(log);
@@ -165,7 +165,7 @@ static int serve(struct running *r)
         size_t requests = cd_http_server_free(r->server);
         r->server = NULL;
         if (requests)
-                abandon(r->log, requests, code);
+                exit_after_timeout(r->log, requests, code);
         return code;
 }
 

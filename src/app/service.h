@@ -78,7 +78,7 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
 
 /* What a service documents as its exit code. */
 enum cd_exit {
-        CD_EXIT_OK = 0,     /* also where requests outlived the grace of a stop: event "abandoned" */
+        CD_EXIT_OK = 0,     /* also where requests outlived the grace of a stop: event "shutdown_timeout" */
         CD_EXIT_FAILED = 1, /* at run time: a taken port, a thread that does not start */
         CD_EXIT_USAGE = 2,  /* the command line or the configuration is wrong */
 };
@@ -111,7 +111,7 @@ struct cd_service {
 };
 
 /* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the certificate. `config_path` NULL: the defaults. Returns the exit code; or,
- * where handlers outlive the grace, logs "abandoned" and ends the process with it. What
+ * where handlers outlive the grace, logs "shutdown_timeout" and ends the process with it. What
  * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
  * writes log events there and nothing else. */
 int cd_service_run(const struct cd_service *service, const char *config_path);

@@ -229,7 +229,7 @@ def test_calls_that_outlive_the_grace_are_counted_and_the_end_is_clean(webapp):
     call_16_times(service)
     assert service.stop() == 0
     last = service.events()[-1]
-    assert (last["event"], last["level"], last["requests"]) == ("abandoned", "warn", 16)
+    assert (last["event"], last["level"], last["requests"]) == ("shutdown_timeout", "warn", 16)
 
 
 def test_answers_that_come_while_the_process_ends_find_their_memory(webapp):
