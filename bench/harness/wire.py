@@ -44,7 +44,7 @@ def request_bytes(port, method, path, headers=None, body=''):
 
 
 def read_answer(connection, pending=b''):
-    """One answer and the bytes that came behind it."""
+    """One answer and the bytes that came after it."""
     def more():
         chunk = connection.recv(65536)
         if not chunk:

@@ -75,7 +75,7 @@ static void log_ignored(struct cd_store_watcher *f, cd_str id)
         cd_log_end(&event);
 }
 
-/* The configuration's clients, and behind them the store's, but for those whose id is taken. */
+/* The configuration's clients, and after them the store's, but for those whose id is taken. */
 static cd_status merge_clients(struct cd_store_watcher *f, const struct cd_client_records *records,
                                struct cd_client_spec *specs, size_t *ret_count)
 {

@@ -21,7 +21,7 @@ void cd_arena_done(struct cd_arena *arena);
 void *cd_arena_alloc(struct cd_arena *arena, size_t size);
 /* The same, zeroed, for `count` objects of `size` bytes. NULL also where the product overflows. */
 void *cd_arena_calloc(struct cd_arena *arena, size_t count, size_t size);
-/* A copy that ends with a NUL behind its length. ptr is NULL on failure. */
+/* A copy that ends with a NUL after its length. ptr is NULL on failure. */
 cd_str cd_arena_copy(struct cd_arena *arena, cd_str s);
 /* Formats into the arena. ptr is NULL on failure. */
 cd_str cd_arena_printf(struct cd_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -61,7 +61,7 @@ static inline uint32_t take_four(const unsigned char values[256], const unsigned
         return a << 18 | b << 12 | c << 6 | d;
 }
 
-/* The last two or three characters. Bits behind the last byte must be clear, or one value had two spellings. */
+/* The last two or three characters. Bits after the last byte must be clear, or one value had two spellings. */
 static bool decode_tail(const unsigned char values[256], const unsigned char *p, size_t len, char *to)
 {
         static const unsigned char zero = 'A';

@@ -18,7 +18,7 @@ void cd_buf_init_fixed(struct cd_buf *buf, char *memory, size_t size);
 /* Wipes, and frees where the builder used malloc. */
 void cd_buf_done(struct cd_buf *buf);
 
-/* Room for `more` bytes behind len; NULL on failure. The caller writes there and adds to len itself. */
+/* Room for `more` bytes after len; NULL on failure. The caller writes there and adds to len itself. */
 char *cd_buf_reserve(struct cd_buf *buf, size_t more);
 void cd_buf_add(struct cd_buf *buf, cd_str s);
 void cd_buf_add_char(struct cd_buf *buf, char c);

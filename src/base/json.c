@@ -43,7 +43,7 @@ static inline bool take(struct parser *p, char c)
         return true;
 }
 
-/* Behind the opening quote: finds the closing one and steps over it. *ret is what is between, escapes as they are. */
+/* After the opening quote: finds the closing one and steps over it. *ret is what is between, escapes as they are. */
 static cd_status scan_string(struct parser *p, cd_str *ret, bool *ret_escaped)
 {
         const char *from = p->at;
@@ -226,7 +226,7 @@ static cd_status parse_name(struct parser *p, struct cd_json *member)
         return take(p, ':') ? CD_OK : malformed(p, "expected ':'");
 }
 
-/* The members or elements behind the opening bracket, and the closing one. */
+/* The members or elements after the opening bracket, and the closing one. */
 static cd_status parse_children(struct parser *p, struct cd_json *parent, char closing)
 {
         struct cd_json **tail = &parent->child;
@@ -375,7 +375,7 @@ cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, con
                 return status;
         skip_space(&p);
         if (p.at < p.end)
-                return malformed(&p, "more text behind the value");
+                return malformed(&p, "more text after the value");
         *ret = root;
         return CD_OK;
 }

@@ -13,7 +13,7 @@
 
 enum {
         BUFFER = 1 << 20,   /* bytes, each of two */
-        AT_ONCE = 4096,     /* PIPE_BUF: a pipe takes that many without tearing a line or blocking behind poll() */
+        AT_ONCE = 4096,     /* PIPE_BUF: a pipe takes that many without tearing a line or blocking despite poll() */
         COALESCE_US = 3000, /* how long the writer coalesces lines, so that busy threads need not wake it for each */
         FLUSH_US = 1000000,
         ENDING_MAX = 19, /* finish_line() */

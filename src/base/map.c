@@ -107,7 +107,7 @@ void *cd_map_remove(struct cd_map *map, cd_str key)
                 return NULL;
         for (size_t i = (hole + 1) & map->mask; map->slots[i].hash; i = (i + 1) & map->mask) {
                 size_t home = map->slots[i].hash & map->mask;
-                /* An entry may move back to the hole only where its home is not behind the hole. */
+                /* An entry may move back to the hole only where its home is not after the hole. */
                 if (((i - home) & map->mask) < ((i - hole) & map->mask))
                         continue;
                 map->slots[hole] = map->slots[i];

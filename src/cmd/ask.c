@@ -16,7 +16,7 @@
 #include "crypto/password.h"
 
 enum {
-        TEXT_MAX = CD_PASSWORD_MAX + 2, /* bytes, with "\r\n" behind it */
+        TEXT_MAX = CD_PASSWORD_MAX + 2, /* bytes, with "\r\n" after it */
 };
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };

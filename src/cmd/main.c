@@ -89,7 +89,7 @@ static void print_help(const struct cd_command *command, FILE *to)
         fputs(command->help, to);
 }
 
-/* Behind "cardea help", or in front of --help: "user add". */
+/* After "cardea help", or in front of --help: "user add". */
 static int help_about(const char *name, const char *action)
 {
         const struct cd_command *command = find_command(commands, name);

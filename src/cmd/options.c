@@ -66,7 +66,7 @@ static bool keep_value(const char *command, const struct cd_option *option, cons
         return true;
 }
 
-/* Takes argv[*at], and the value behind it. */
+/* Takes argv[*at], and the value after it. */
 static bool take_option(int argc, char **argv, const struct cd_option *options, int *at)
 {
         cd_str word = cd_str_from_c(argv[*at]);

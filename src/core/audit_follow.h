@@ -1,11 +1,11 @@
 #pragma once
-/* Which events of a growing audit were shown already. Ids come from a sequence: where several nodes write, one may be committed behind a
+/* Which events of a growing audit were shown already. Ids come from a sequence: where several nodes write, one may be committed after a
  * higher one. So whoever follows reads again from the first id that is missing, for as long as a transaction may take, and each
  * event is shown once. */
 #include "base/status.h"
 
 enum {
-        CD_AUDIT_LATE_US = 10 * 1000 * 1000, /* how far an event may be behind a higher one; later it is missed */
+        CD_AUDIT_LATE_US = 10 * 1000 * 1000, /* how far an event may be after a higher one; later it is missed */
         CD_AUDIT_SHOWN_MAX = 16384,          /* events that are remembered at most: of more, the oldest wait less */
 };
 
@@ -17,5 +17,5 @@ void cd_audit_follow_free(struct cd_audit_follow *follow); /* NULL is fine */
 
 /* Whether the event of that id is to be shown, which it is then. now_us: cd_monotonic_us. */
 bool cd_audit_follow_take(struct cd_audit_follow *follow, int64_t id, int64_t now_us);
-/* The id behind which to read now: all up to it were shown, or are given up. */
+/* The id after which to read now: all up to it were shown, or are given up. */
 int64_t cd_audit_follow_after(struct cd_audit_follow *follow, int64_t now_us);

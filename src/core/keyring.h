@@ -8,7 +8,7 @@
 enum {
         /* Seconds that a key is published before it signs: whoever caches the JWKS for less sees it in time. */
         CD_KEY_PUBLISH_BEFORE = 3600,
-        /* Seconds that a key stays behind its last token, for clocks that differ. */
+        /* Seconds that a key stays after its last token, for clocks that differ. */
         CD_KEY_SLACK = 60,
         /* Seconds that the first key of an alg signs from before it was made, so that a node whose clock is behind that of the one that made
          * it finds it signing, and makes no other. */

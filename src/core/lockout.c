@@ -231,7 +231,7 @@ static void clear(struct counter *counter, const struct cd_lockout_subject *subj
 }
 
 /* Whether a right password or a clearing ended what the store counted up to `failed_at`, only the store does not know it yet: it notes
- * logins behind their answers. What it has of the very second of a clearing came behind that, since a clearing is the store's own. */
+ * logins after their answers. What it has of the very second of a clearing came after that, since a clearing is the store's own. */
 static bool is_ended(const struct counter *counter, cd_time failed_at)
 {
         return counter->is_cleared ? failed_at < counter->right_at : failed_at <= counter->right_at;

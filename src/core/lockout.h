@@ -5,7 +5,7 @@
  * replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
  * flood of them cannot push out an account.
  *
- * A try is begun before the password is hashed and ended behind it, and what is begun counts: of many at once only as
+ * A try is begun before the password is hashed and ended after it, and what is begun counts: of many at once only as
  * many go on as there are wrong tries left, the others wait until one of those has ended. Otherwise fifty at once were
  * fifty guesses.
  *

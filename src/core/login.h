@@ -36,7 +36,7 @@ struct cd_login_attempt {
  * fails, the login does not. A good login is noted in the user's row where the last note is a minute old or there are failures to
  * forget. Every outcome is an audit event: "login.ok", "login.failed", "login.locked" (one for each wrong try that made it wait,
  * not one for each try refused). A name that no user has is in none of them, nor anywhere else: people type their password there.
- * Audit and counters of the store are written behind the answer; that they cannot be written does not fail a login. */
+ * Audit and counters of the store are written after the answer; that they cannot be written does not fail a login. */
 cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
                             const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);
 /* CD_THROTTLED where cd_login_password would refuse any attempt from the address now, and has recorded that in the

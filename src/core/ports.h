@@ -86,7 +86,7 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
-        /* At most `limit` users whose name sorts behind `after` (empty: from the first; no such user need be there), by bytes, in order. */
+        /* At most `limit` users whose name sorts after `after` (empty: from the first; no such user need be there), by bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
         /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the
@@ -250,7 +250,7 @@ struct cd_store_versions {
 
 enum {
         CD_KEY_RECORD_STAYS =
-                30 * 24 * 3600 /* seconds behind its verify_until, for those who wonder what signed a token */
+                30 * 24 * 3600 /* seconds after its verify_until, for those who wonder what signed a token */
 };
 
 struct cd_store_expiry {

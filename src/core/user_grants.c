@@ -180,7 +180,7 @@ static cd_status malformed(cd_str name, struct cd_error *why, struct cd_error *r
                         why->reason);
 }
 
-/* The members of an object as a list, with room for `more` behind them. */
+/* The members of an object as a list, with room for `more` after them. */
 static cd_status read_grants(struct cd_arena *arena, cd_str text, size_t more, struct grants *ret,
                              struct cd_error *reterr)
 {

@@ -6,7 +6,7 @@ enum {
         PAYLOAD_MAX = CD_JWS_MAX / 4 * 3, /* bytes of JSON */
 };
 
-/* 9999-12-31T23:59:59Z: what lies behind is no date of a token, and nothing that adds to it can overflow. */
+/* 9999-12-31T23:59:59Z: what lies beyond is no date of a token, and nothing that adds to it can overflow. */
 static const cd_time time_max = 253402300799;
 
 static void add_string(struct cd_buf *buf, cd_str before, cd_str value)

@@ -70,5 +70,5 @@ void cd_password_budget_give(struct cd_password_budget *budget, struct cd_passwo
         slot->next = budget->free;
         budget->free = slot;
         pthread_mutex_unlock(&budget->lock);
-        pthread_cond_signal(&budget->freed); /* behind the lock, or who wakes up would wait for it */
+        pthread_cond_signal(&budget->freed); /* after the lock, or who wakes up would wait for it */
 }

@@ -9,7 +9,7 @@
 
 enum {
         BCRYPT_LENGTH = 60,
-        BCRYPT_HASH = 29, /* where the hash begins, behind "$2b$NN$" and 22 characters of salt */
+        BCRYPT_HASH = 29, /* where the hash begins, after "$2b$NN$" and 22 characters of salt */
         BCRYPT_COST_MIN = 4,
         BCRYPT_COST_MAX = 15,
         SHA512_HASH_LENGTH = 86,
@@ -102,7 +102,7 @@ cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The part that a right password brings forth again. bcrypt's starts behind the salt, whose last character has two bits that
+/* The part that a right password brings forth again. bcrypt's starts after the salt, whose last character has two bits that
  * count for nothing and that libcrypt clears. */
 static cd_str hash_part(cd_str text)
 {

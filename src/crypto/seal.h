@@ -13,7 +13,7 @@ enum {
 
 struct cd_master_key;
 
-/* Base64 text of 32 bytes, with at most one line end behind it. Kept in memory of its own that is locked where the limits allow it,
+/* Base64 text of 32 bytes, with at most one line end after it. Kept in memory of its own that is locked where the limits allow it,
  * left out of core dumps and guarded; wiped by free. `random` makes the nonces and must outlive the key. CD_MALFORMED (the
  * reason never shows the text), CD_NO_MEMORY. The caller wipes the text. */
 cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struct cd_master_key **ret,

@@ -98,7 +98,7 @@ bool cd_traceparent_parse(cd_str header, struct cd_http_trace *ret)
                 return false;
         if (cd_str_eq(version, CD_STR("ff")) || is_zero(trace) || is_zero(parent))
                 return false;
-        /* Version 00 ends here; a later one may go on behind a dash (§4.3). */
+        /* Version 00 ends here; a later one may go on after a dash (§4.3). */
         if (header.len > LEN && (is_zero(version) || header.ptr[LEN] != '-'))
                 return false;
         memcpy(ret->trace_id, trace.ptr, sizeof(ret->trace_id));

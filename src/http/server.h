@@ -54,7 +54,7 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
  * Borrowed; before run. */
 void cd_http_server_set_app(struct cd_http_server *server, void *app);
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
-/* The port that listener `index` got (0: it has none); those of redirect_listen stand behind the others. */
+/* The port that listener `index` got (0: it has none); those of redirect_listen stand after the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Of the first listener with TLS that has one; 0: all are Unix sockets. */
 uint16_t cd_http_server_https_port(const struct cd_http_server *server);

@@ -21,7 +21,7 @@ static bool is_ipv4(const struct cd_address *address)
         return memcmp(address->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
-/* inet_pton wants a NUL behind the text. */
+/* inet_pton wants a NUL after the text. */
 static bool parse_family(int family, cd_str text, void *ret)
 {
         char copy[CD_ADDRESS_TEXT_MAX];
@@ -163,7 +163,7 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
         network.bits = (unsigned)bits + shift;
         if (!bits_are_zero_from(&network.base, network.bits))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
-                                "\"%.*s\" has bits set behind its prefix", CD_STR_ARG(text));
+                                "\"%.*s\" has bits set after its prefix", CD_STR_ARG(text));
         *ret = network;
         return CD_OK;
 }

@@ -31,7 +31,7 @@ bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret)
 /* Writes at most CD_ADDRESS_TEXT_MAX characters, no NUL. Returns the count. */
 size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX]);
 
-/* An address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also where bits behind the prefix are
+/* An address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also where bits after the prefix are
  * set: that is a slip that would trust more than was meant. */
 cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address);

@@ -162,7 +162,7 @@ static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
 
         if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0 &&
             BIO_write(bio, "", 1) == 1)
-                len = BIO_get_mem_data(bio, (char **)&text) - 1; /* without the NUL that was written behind it */
+                len = BIO_get_mem_data(bio, (char **)&text) - 1; /* without the NUL that was written after it */
         if (len > 0 && len <= SUBJECT_MAX)
                 conn->subject = strdup(text);
         BIO_free(bio);

@@ -87,7 +87,7 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         }
         cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
         cd_web_no_store(res);
-        /* A copy: behind a log-in the answer is written on another thread, when the snapshot may be gone. */
+        /* A copy: after a log-in the answer is written on another thread, when the snapshot may be gone. */
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         cd_arena_copy(req->arena, web->grant_challenge));

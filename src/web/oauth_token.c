@@ -74,7 +74,7 @@ static cd_status decode(const struct cd_http_request *req, struct cd_token_reque
 
 static void say_who(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask)
 {
-        /* A copy: behind a log-in on another thread the snapshot may be gone before the line is written. */
+        /* A copy: after a log-in on another thread the snapshot may be gone before the line is written. */
         req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ask->client_id));
         req->log->grant_type = cd_grant_known_name(ask->grant_type);
 }

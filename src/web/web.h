@@ -22,7 +22,7 @@ struct cd_web_app {
 };
 
 /* The newest snapshot. A handler takes it once and uses it to its end: what changes meanwhile counts for the next request. On a pool its
- * answer and its log line are written behind it on another thread, so they must not point into the snapshot. */
+ * answer and its log line are written after it on another thread, so they must not point into the snapshot. */
 const struct cd_web *cd_web_get(void *app);
 
 extern const struct cd_http_route cd_web_routes[];

@@ -58,7 +58,7 @@ static void an_event_may_leave_out_what_there_is_not(void **state)
         assert_int_equal(events.items[0].detail.len, 0);
 }
 
-static void events_are_listed_in_order_behind_an_id(void **state)
+static void events_are_listed_in_order_after_an_id(void **state)
 {
         struct stage *s = *state;
         struct cd_audit_events page = { 0 };
@@ -208,7 +208,7 @@ int run_audit_contract(void)
         const struct CMUnitTest tests[] = {
                 CONTRACT(an_event_is_listed_with_every_field_as_given),
                 CONTRACT(an_event_may_leave_out_what_there_is_not),
-                CONTRACT(events_are_listed_in_order_behind_an_id),
+                CONTRACT(events_are_listed_in_order_after_an_id),
                 CONTRACT(the_newest_events_are_listed_in_order),
                 CONTRACT(an_event_added_for_later_is_there_soon),
                 CONTRACT(an_event_added_for_later_is_written_before_the_store_closes),

@@ -126,7 +126,7 @@ static void users_are_listed_by_the_bytes_of_their_names(void **state)
                 assert_str(page.items[i].name, in_order[i]);
 }
 
-static void a_page_begins_behind_a_name_and_ends_at_the_limit(void **state)
+static void a_page_begins_after_a_name_and_ends_at_the_limit(void **state)
 {
         struct stage *s = *state;
         struct cd_users_page page;
@@ -539,7 +539,7 @@ int run_users_contract(void)
                 CONTRACT(a_name_twice_in_a_batch_adds_none_of_it),
                 CONTRACT(a_batch_is_added_with_one_event),
                 CONTRACT(users_are_listed_by_the_bytes_of_their_names),
-                CONTRACT(a_page_begins_behind_a_name_and_ends_at_the_limit),
+                CONTRACT(a_page_begins_after_a_name_and_ends_at_the_limit),
                 CONTRACT(a_change_changes_what_it_names_and_nothing_else),
                 CONTRACT(a_user_is_disabled_and_enabled),
                 CONTRACT(a_new_password_clears_the_failures),

@@ -9,7 +9,7 @@ cardea and the example services on its PATH are the build's. These rules stand b
   exit 0. cardea demo gets those ports by --port-base.
 - A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
-- A ```json or ```text block right behind a ```sh block is a sample of what that block prints.
+- A ```json or ```text block right after a ```sh block is a sample of what that block prints.
 """
 import dataclasses
 import json
@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
 SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp)\b")
-PORTS = {**{str(5000 + n): n for n in range(6)}, "8443": 6, "8444": 7, "8080": 8}  # of a page: behind the base
+PORTS = {**{str(5000 + n): n for n in range(6)}, "8443": 6, "8444": 7, "8080": 8}  # of a page: after the base
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 NEEDS_POSTGRES = {"docs/postgresql.md"}
@@ -62,7 +62,7 @@ def blocks(text):
 
 
 def with_samples(page_blocks):
-    """(sh block, the samples right behind it)."""
+    """(sh block, the samples right after it)."""
     pairs = []
     for before, block in zip([None, *page_blocks], page_blocks):
         if block.language == "sh":
@@ -205,7 +205,7 @@ def run(page, folder, edit):
 
 
 def json_values(text):
-    """All JSON objects and arrays in the text, one behind the other."""
+    """All JSON objects and arrays in the text, one after the other."""
     decoder, values, at = json.JSONDecoder(), [], 0
     while True:
         start = re.compile(r"[{\[]").search(text, at)

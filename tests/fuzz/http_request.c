@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         run(data, size, size ? size : 1, &whole_memory, &whole);
         run(data, size, 1, &drip_memory, &drip);
-        /* Bytes behind a fault can bring another one to light first, but never make it good. */
+        /* Bytes after a fault can bring another one to light first, but never make it good. */
         must(whole.step == drip.step);
         if (whole.step == CD_H1_DONE) {
                 check_head(&whole.head);

@@ -246,7 +246,7 @@ class Upload:
         self.body, self.is_whole, self.is_sent, self.stream = b"", not self.has_body, not self.has_body, None
 
     def take(self, data):
-        """Bytes of the body as HTTP/1 writes it; what is left behind it, or None where more is needed."""
+        """Bytes of the body as HTTP/1 writes it; what is left after it, or None where more is needed."""
         if not self.chunked:
             piece, rest = data[:self.left], data[self.left:]
             self.body += piece

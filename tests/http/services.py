@@ -1,4 +1,4 @@
-"""Real services on free ports, and fake peers for them. A service runs in its test's tmp_path and is stopped behind it."""
+"""Real services on free ports, and fake peers for them. A service runs in its test's tmp_path and is stopped after it."""
 
 import json
 import os

@@ -47,7 +47,7 @@ def all_actions():
 
 
 def completed(*words):
-    """What bash offers behind these words; the last is begun."""
+    """What bash offers after these words; the last is begun."""
     script = f"""source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cardea; printf '%s\\n' "${{COMPREPLY[@]}}" """
     done = subprocess.run(["bash", "-uc", script, "bash", "cardea", *words], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")

@@ -63,7 +63,7 @@ static void free_kept(struct cd_h1_conn *conn)
         conn->kept = NULL;
 }
 
-/* Puts bytes behind those that are kept. False where memory is out. */
+/* Puts bytes after those that are kept. False where memory is out. */
 static bool keep_more(struct cd_h1_conn *conn, const char *data, size_t len)
 {
         struct kept *old = conn->kept;

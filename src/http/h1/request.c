@@ -100,7 +100,7 @@ static const char *take_transfer_encoding(struct fields *fields, cd_str value)
         while (cd_str_take_until(&value, ',', &item)) {
                 cd_str name = cd_str_trim(item);
                 if (fields->chunked)
-                        return "a transfer coding behind chunked";
+                        return "a transfer coding after chunked";
                 if (cd_str_index(name, ';') < name.len)
                         return "a parameter of a transfer coding";
                 if (name.len == 0)
@@ -322,8 +322,8 @@ static const char *parse_head(cd_str line, cd_str section, struct cd_h1_head *he
         if ((wrong = parse_version(cd_str_slice(rest, target.len + 1, rest.len), head)) ||
             (wrong = parse_fields(section, &fields, head)) || (wrong = check_framing(&fields, head)))
                 return wrong;
-        const char *behind = target.ptr + target.len, *end = section.ptr + section.len;
-        if ((wrong = run_llhttp(&parser, cd_str_slice(line, 0, space + 1), cd_str_of(behind, (size_t)(end - behind)))))
+        const char *after = target.ptr + target.len, *end = section.ptr + section.len;
+        if ((wrong = run_llhttp(&parser, cd_str_slice(line, 0, space + 1), cd_str_of(after, (size_t)(end - after)))))
                 return wrong;
         head->http.method_name = cd_str_slice(line, 0, space);
         head->http.method = cd_http_method_of(head->http.method_name);

@@ -195,7 +195,7 @@ static void ignore_notice(void *arg, const PGresult *result)
         (void)result;
 }
 
-/* Where the URL says the same, what stands behind "dbname" here wins over it, and what stands before does not. */
+/* Where the URL says the same, what stands after "dbname" here wins over it, and what stands before does not. */
 static PGconn *begin_connect(const struct cd_pg_target *target)
 {
         static const char *const keywords[] = {

@@ -37,7 +37,7 @@ enum cd_pg_fault {
 struct cd_pg_prepared {
         const struct cd_sql_statement *statement; /* NULL: the slot is free */
         uint64_t
-                text; /* its hash, which is its name too: behind a pooler that is not known yet, others prepare on the same connections */
+                text; /* its hash, which is its name too: after a pooler that is not known yet, others prepare on the same connections */
         bool is_ready; /* the server has it */
 };
 

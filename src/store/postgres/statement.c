@@ -100,7 +100,7 @@ static bool prepare(struct cd_pg_connection *c, struct cd_pg_prepared *p)
         if (!cd_pq.PQsendPrepare(c->pg, name_of(p).text, p->statement->text, 0, NULL))
                 return false;
         c->queue[c->queued++] = (struct cd_pg_queued){ .prepares = p };
-        p->is_ready = true; /* for what is queued behind it */
+        p->is_ready = true; /* for what is queued after it */
         return true;
 }
 
@@ -162,7 +162,7 @@ static bool is_success(const PGresult *result)
         return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-/* The result of one queued command, and the NULL behind it. False where the connection is lost. */
+/* The result of one queued command, and the NULL after it. False where the connection is lost. */
 static bool take_result(struct cd_pg_connection *c, const struct cd_pg_queued *queued, int64_t deadline_us,
                         PGresult **ret_result)
 {

@@ -43,7 +43,7 @@ static cd_status give_error(const struct cd_pg_connection *c, struct cd_error *r
 
 /* ---- what a transaction may do ---- */
 
-/* Behind what is queued there must be room for a statement and what it needs to be prepared. */
+/* After what is queued there must be room for a statement and what it needs to be prepared. */
 static cd_status make_room(struct cd_pg_connection *c)
 {
         PGresult *none;

@@ -67,9 +67,9 @@ static cd_status take_event(void *arg, const struct cd_sql_value *columns, struc
 
 static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement behind = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
-                                                        " FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
-                                                        2, 7 };
+        static const struct cd_sql_statement after = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
+                                                       " FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+                                                       2, 7 };
         static const struct cd_sql_statement newest = { "SELECT id, " CD_SQL_AUDIT_COLUMNS
                                                         " FROM (SELECT id, " CD_SQL_AUDIT_COLUMNS
                                                         " FROM audit ORDER BY id DESC LIMIT $1) AS newest ORDER BY id",
@@ -81,7 +81,7 @@ static cd_status list_transaction(struct cd_sql_session *session, void *arg, str
         listing->list.count = 0;
         if (listing->after < 0)
                 return cd_sql_query(session, &newest, params + 1, take_event, &listing->list, reterr);
-        return cd_sql_query(session, &behind, params, take_event, &listing->list, reterr);
+        return cd_sql_query(session, &after, params, take_event, &listing->list, reterr);
 }
 
 static cd_status list(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,

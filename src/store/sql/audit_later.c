@@ -19,7 +19,7 @@ enum {
 
 struct waiting {
         struct waiting *next;
-        struct cd_audit_event event; /* its texts stand behind it */
+        struct cd_audit_event event; /* its texts stand after it */
 };
 
 struct cd_sql_audit_later {
@@ -168,7 +168,7 @@ static cd_status write_transaction(struct cd_sql_session *session, void *arg, st
 
                 for (size_t i = 0; i < some; i++) {
                         events[i] = next;
-                        next = --left ? next->next : NULL; /* behind the last one, others add */
+                        next = --left ? next->next : NULL; /* after the last one, others add */
                 }
                 if (some == MANY)
                         status = insert_many(session, later, events, reterr);

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").ex
 
 
 def free_base():
-    """The services take the five ports behind it."""
+    """The services take the five ports after it."""
     return find_ports(5) - 1
 
 

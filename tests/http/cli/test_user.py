@@ -376,7 +376,7 @@ def test_commands_at_the_same_time_beside_a_server_lose_nothing(served):
 
 @pytest.mark.parametrize("at", [0, 4096])
 def test_a_damaged_database_is_the_same_failure_for_every_command(tmp_path, at):
-    """Exit code 1: neither the command line nor the configuration is wrong. Damaged in its head, or behind it."""
+    """Exit code 1: neither the command line nor the configuration is wrong. Damaged in its head, or after it."""
     made = Installation(tmp_path / "auth")
     with open(made.folder / "cardea.db", "r+b") as file:
         file.seek(at)

@@ -193,7 +193,7 @@ class Reader:
             answer.trailers.append(tuple(line.decode("latin-1").split(": ", 1)))
 
     def pieces(self, answer):
-        """The body behind this head, as it comes."""
+        """The body after this head, as it comes."""
         if answer.status < 200 or answer.status in (204, 304):
             return
         if answer.headers.get("transfer-encoding") == "chunked":
@@ -294,7 +294,7 @@ class Answer:
 
 
 def says_close(answer):
-    """HTTP/1 says behind which answer the connection ends. HTTP/2 has no such header (RFC 9113 section 8.2.2)."""
+    """HTTP/1 says after which answer the connection ends. HTTP/2 has no such header (RFC 9113 section 8.2.2)."""
     return answer.headers.get("connection") == (None if PROTOCOL == "h2" else "close")
 
 

@@ -51,7 +51,7 @@ def test_batched_answers_stand_among_all_other_kinds():
 
 
 @pytest.mark.h1_only("a request cut in two by a read")
-def test_a_second_read_in_the_same_turn_comes_behind_the_first():
+def test_a_second_read_in_the_same_turn_comes_after_the_first():
     # More than the loop's buffer of 64 KB: the connection is read twice in one turn, the second time up to half a request.
     count = 3000
     with Server("threads", 1) as server, server.connect() as sock, server.connect() as other:

@@ -228,7 +228,7 @@ def test_a_slow_reader_holds_little_memory():
                     stuck = time.monotonic() + 1
                 except BlockingIOError:
                     time.sleep(0.01)
-        # Each asked for thousands of megabytes, and waits for at most one answer behind what the kernel holds.
+        # Each asked for thousands of megabytes, and waits for at most one answer after what the kernel holds.
         assert all(count > 100 * len(request) for count in sent)
         if not server.is_sanitized():
             assert server.rss() - before < 24 * 1024 * 1024

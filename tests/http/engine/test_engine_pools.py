@@ -81,7 +81,7 @@ def test_lesson_15_a_full_cpu_queue_is_503_and_other_requests_do_not_wait():
         def reasons():
             return [e["reason"] for e in server.events("request") if e["status"] == 503]
 
-        wait_until(lambda: len(reasons()) >= len(refused))  # the log is written behind the answers
+        wait_until(lambda: len(reasons()) >= len(refused))  # the log is written after the answers
         assert set(reasons()) == {"the queue of the pool is full"}
 
 
@@ -116,7 +116,7 @@ def test_while_requests_compute_for_long_fewer_threads_run():
         assert most_at_once(4) > 1
 
 
-def test_those_who_waited_for_a_long_request_go_on_behind_a_short_one():
+def test_those_who_waited_for_a_long_request_go_on_after_a_short_one():
     """It wakes all threads up, and not only the one that ran it."""
     with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
         assert answer_to(server, get("/burn?10")).body == b"1"

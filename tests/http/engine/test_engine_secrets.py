@@ -25,8 +25,8 @@ def copies_in(process, needle):
 
 
 @pytest.mark.parametrize("path", ["/echo", "/worker-echo"])
-@pytest.mark.parametrize("behind", [b"", b"GET /inl"], ids=["whole", "half a request behind it"])
-def test_a_body_is_gone_once_it_is_answered_and_the_connection_closed(path, behind):
+@pytest.mark.parametrize("after", [b"", b"GET /inl"], ids=["whole", "half a request after it"])
+def test_a_body_is_gone_once_it_is_answered_and_the_connection_closed(path, after):
     with Server("threads", 1) as server:
         if server.is_sanitized():
             pytest.skip("shadow memory takes too long to read")
@@ -34,7 +34,7 @@ def test_a_body_is_gone_once_it_is_answered_and_the_connection_closed(path, behi
             request = post(path, b"x" * 300 + SECRET)
             sock.sendall(request[:-4])
             wait_until(lambda: copies_in(server.process, SECRET[:-4]) > 0)
-            sock.sendall(request[-4:] + behind)
+            sock.sendall(request[-4:] + after)
             assert Reader(sock).answer().body.endswith(SECRET)
         with server.connect() as sock:
             sock.sendall(get("/inline?next"))

@@ -116,14 +116,14 @@ def test_a_streamed_answer_may_say_its_length(server):
 
 def test_an_answer_comes_later_than_its_handler_returned(server):
     with server.connect() as sock:
-        sock.sendall(get("/later?100") + get("/later?1") + get("/inline?behind"))
+        sock.sendall(get("/later?100") + get("/later?1") + get("/inline?after"))
         # The loop is free meanwhile.
         assert answer_to(server, get("/inline?other")).body == b"other"
         reader = Reader(sock)
-        assert [reader.answer().body for _ in range(3)] == [b"100", b"1", b"behind"]
+        assert [reader.answer().body for _ in range(3)] == [b"100", b"1", b"after"]
 
 
-def test_trailers_come_behind_the_chunks(server):
+def test_trailers_come_after_the_chunks(server):
     with server.begin("GET", "/trailers") as exchange:
         answer = exchange.answer()
         assert (answer.body, answer.headers["trailer"]) == (b"body", "X-Sum, X-Other")
@@ -332,7 +332,7 @@ def test_100_continue_is_not_sent_where_nobody_asks(server):
 
 
 def test_100_continue_comes_before_the_head_or_not_at_all(server):
-    """An interim response behind a final one would be read as its body (RFC 9110 §15.2)."""
+    """An interim response after a final one would be read as its body (RFC 9110 §15.2)."""
     with server.begin("POST", "/stream-echo", "Expect: 100-continue", length=3) as exchange:
         assert exchange.head().status == 200
         exchange.send(b"abc")

@@ -1,4 +1,4 @@
-"""Upgrades (RFC 9110 §7.8): behind 101, bytes go both ways until both sides have ended."""
+"""Upgrades (RFC 9110 §7.8): after 101, bytes go both ways until both sides have ended."""
 import signal
 import socket
 

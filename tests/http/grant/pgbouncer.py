@@ -17,7 +17,7 @@ PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:" + os.environ.get(
 
 
 class PgBouncer:
-    """`url` is that of a new database behind it. It refuses startup parameters, and so a schema in the URL."""
+    """`url` is that of a new database after it. It refuses startup parameters, and so a schema in the URL."""
 
     def __init__(self, server_url):
         if not PROGRAM:

@@ -341,7 +341,7 @@ def test_the_database_and_the_keys_are_their_owners_alone(install):
     assert b"PRIVATE" not in database and b"ana's password" not in database and b'"d":' not in database
 
 
-def test_following_the_audit_misses_no_event_that_is_committed_behind_a_higher_one(install, own_postgres):
+def test_following_the_audit_misses_no_event_that_is_committed_after_a_higher_one(install, own_postgres):
     home = install(store=own_postgres.new_schema())
     tail = subprocess.Popen([PROGRAMS["cardea"], "audit", "tail", "--follow", "--json", "-n", "1", "--config",
                              home.config_file], stdout=subprocess.PIPE, text=True)

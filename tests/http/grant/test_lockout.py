@@ -151,7 +151,7 @@ def test_a_lockout_survives_a_restart(install, store):
 
 def test_a_new_password_ends_the_wait_on_a_restarted_server(install, store):
     home, server = locked(install, store)
-    # The store notes the wrong ones behind their answers, and those that come behind the change would count.
+    # The store notes the wrong ones after their answers, and those that come after the change would count.
     wait_until(lambda: json.loads(home.cardea("user", "show", "ana", "--json"))["failures"] == 3, "the store to know")
     home.set_password("ana", "ana's new password")
     assert server.stop() == 0
@@ -160,7 +160,7 @@ def test_a_new_password_ends_the_wait_on_a_restarted_server(install, store):
 
 
 def test_two_nodes_judge_at_most_what_each_of_them_may_and_then_both_wait(install, store):
-    """Alternating without a pause: a wrong password is in the store a moment behind its answer (SECURITY.md)."""
+    """Alternating without a pause: a wrong password is in the store a moment after its answer (SECURITY.md)."""
     home = install(store=store(), lockout=STRICT)
     home.add_user("ana", "ana's password")
     nodes = [home.serve(), home.serve_another()]

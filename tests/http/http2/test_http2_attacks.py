@@ -118,8 +118,8 @@ RESETS = {
     "by the client": reset,
     "by a window that overflows": lambda stream: window_update(stream, 2**31 - 1),
     "by a window update of nothing": lambda stream: window_update(stream, 0),
-    "by data behind the end": lambda stream: data(stream, b"x"),
-    "by headers behind the end": lambda stream: headers(stream, [("x-late", "1")]),
+    "by data after the end": lambda stream: data(stream, b"x"),
+    "by headers after the end": lambda stream: headers(stream, [("x-late", "1")]),
     "by a short priority": lambda stream: frame(PRIORITY, 0, stream, b"\0"),
 }
 

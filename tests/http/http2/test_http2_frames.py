@@ -50,7 +50,7 @@ def test_a_bad_preface_ends_the_connection_and_nothing_behind_it_is_served(serve
     server.assert_alive()
 
 
-def test_a_preface_without_settings_behind_it_is_an_error(server):
+def test_a_preface_without_settings_after_it_is_an_error(server):
     with server.wire(greets=False) as wire:
         wire.send(PREFACE, headers(1, request()))
         wire.assert_connection_error(PROTOCOL_ERROR)
@@ -94,7 +94,7 @@ CONNECTION_ERRORS = {
     "PUSH_PROMISE on an open stream": (headers(1, request("/sleep?200")) +
                                        frame(PUSH_PROMISE, END_HEADERS, 1, struct.pack(">I", 2) + block(request())), [PROTOCOL_ERROR]),
     "CONTINUATION without HEADERS": (continuation(1, block(request())), [PROTOCOL_ERROR]),
-    "CONTINUATION behind a block that has ended": (headers(1, request()) + continuation(1, b""), [PROTOCOL_ERROR, STREAM_CLOSED]),
+    "CONTINUATION after a block that has ended": (headers(1, request()) + continuation(1, b""), [PROTOCOL_ERROR, STREAM_CLOSED]),
     "CONTINUATION of another stream": (headers(1, request(), flags=0) + continuation(3, b""), [PROTOCOL_ERROR]),
     "CONTINUATION on stream 0": (headers(1, request(), flags=0) + continuation(0, b""), [PROTOCOL_ERROR]),
     "DATA inside a header block": (headers(1, request(), flags=0) + data(1, b"x"), [PROTOCOL_ERROR]),
@@ -107,12 +107,12 @@ CONNECTION_ERRORS = {
                                                               frame(DATA, PADDED, 1, b""), [PROTOCOL_ERROR, FRAME_SIZE_ERROR]),
     "a frame of 16385 bytes with a header block": (headers(1, block(request()) + b"\0" * 16385), [FRAME_SIZE_ERROR]),
     "a SETTINGS frame of 16386 bytes": (frame(SETTINGS, 0, 0, b"\0\x42\0\0\0\0" * 2731), [FRAME_SIZE_ERROR]),
-    "a reference behind the end of the header table": (headers(1, b"\xff\xff\x7f"), [COMPRESSION_ERROR]),
+    "a reference after the end of the header table": (headers(1, b"\xff\xff\x7f"), [COMPRESSION_ERROR]),
     "a reference to entry 0": (headers(1, b"\x80"), [COMPRESSION_ERROR]),
     "a header block that ends inside a field": (headers(1, block(request())[:-1]), [COMPRESSION_ERROR]),
     "a Huffman code that ends badly": (headers(1, b"\x82\x86\x84\x41\x82\xff\xff"), [COMPRESSION_ERROR]),
     "a table size over what SETTINGS say": (headers(1, integer(4097, 5, 0x20) + block(request())), [COMPRESSION_ERROR]),
-    "a table size behind a field": (headers(1, b"\x82" + integer(0, 5, 0x20) + block(request()[1:])), [COMPRESSION_ERROR]),
+    "a table size after a field": (headers(1, b"\x82" + integer(0, 5, 0x20) + block(request()[1:])), [COMPRESSION_ERROR]),
     "a number that never ends": (headers(1, b"\x00\x7f" + b"\xff" * 20), [COMPRESSION_ERROR]),
 }
 
@@ -197,13 +197,13 @@ def test_a_client_may_take_longer_frames(server):
 
 # ---- states of a stream ----
 
-def test_headers_behind_the_end_of_a_request_are_a_stream_error(wire):
+def test_headers_after_the_end_of_a_request_are_a_stream_error(wire):
     stream = wire.open("/sleep?300")
     wire.send(headers(stream, [("x-late", "1")]))
     wire.assert_stream_error(stream, STREAM_CLOSED)
 
 
-def test_data_behind_the_end_of_a_request_are_a_stream_error(wire):
+def test_data_after_the_end_of_a_request_are_a_stream_error(wire):
     stream = wire.open("/sleep?300")
     wire.send(data(stream, b"late"))
     wire.assert_stream_error(stream, STREAM_CLOSED)

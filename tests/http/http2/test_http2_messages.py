@@ -7,7 +7,7 @@ from frames import *  # noqa: F403
 
 
 def sent(wire, fields, *bodies, end=None):
-    """A request of these very fields, and DATA frames behind it; its stream."""
+    """A request of these very fields, and DATA frames after it; its stream."""
     stream = wire.new_stream()
     frames = [data(stream, body, end=i == len(bodies) - 1) for i, body in enumerate(bodies)]
     wire.send(headers(stream, fields, end=not bodies if end is None else end), *frames)
@@ -74,7 +74,7 @@ def test_te_may_say_trailers(wire):
     assert wire.ask("/inline?a", ("te", "trailers")).body == b"a"
 
 
-def test_an_answers_trailers_come_behind_its_body(wire):
+def test_an_answers_trailers_come_after_its_body(wire):
     answer = wire.ask("/trailers")
     assert (answer.body, answer.trailers) == (b"body", {"x-sum": "4", "x-other": "a b"})
 
@@ -142,7 +142,7 @@ def test_expect_is_answered_at_once_where_the_body_is_not_wanted(wire):
     wire.assert_serves()
 
 
-@pytest.mark.parametrize("bodies", [[b"body"], [b"", b"", b"body"], [b"body", b""]], ids=["one frame", "behind empty ones", "before an empty one"])
+@pytest.mark.parametrize("bodies", [[b"body"], [b"", b"", b"body"], [b"body", b""]], ids=["one frame", "after empty ones", "before an empty one"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/inline", "/worker", "/nowhere"])
 def test_a_body_in_get_is_400(wire, path, method, bodies):
@@ -189,7 +189,7 @@ MALFORMED = {
     "an unknown pseudo-header": [(":unknown", "x"), *request()],
     ":status in a request": [(":status", "200"), *request()],
     ":protocol without CONNECT": [(":protocol", "echo"), *request()],
-    "a pseudo-header behind a header": [("x-test", "1"), *request()],
+    "a pseudo-header after a header": [("x-test", "1"), *request()],
     "a pseudo-header at the end": [*request(path=None), ("x-test", "1"), (":path", "/inline")],
     "an empty pseudo-header's name": [(":", "x"), *request()],
     ":authority and host that differ": request("/inline", ("host", "elsewhere")),
@@ -208,7 +208,7 @@ MALFORMED = {
     "a request in a value": request("/inline", ("x-test", "a\r\n\r\nGET /admin HTTP/1.1\r\nHost: b\r\n\r\n")),
     "DEL in a value": request("/inline", ("x-test", "a\x7fb")),
     "a space before a value": request("/inline", ("x-test", " a")),
-    "a tab behind a value": request("/inline", ("x-test", "a\t")),
+    "a tab after a value": request("/inline", ("x-test", "a\t")),
     "connection": request("/inline", ("connection", "close")),
     "keep-alive": request("/inline", ("keep-alive", "timeout=5")),
     "proxy-connection": request("/inline", ("proxy-connection", "close")),

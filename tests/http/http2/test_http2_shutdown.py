@@ -16,7 +16,7 @@ def test_an_idle_connection_is_told_that_the_server_goes():
         assert wire.goaways[-1] == (NO_ERROR, 1)
 
 
-def test_what_runs_is_answered_behind_goaway():
+def test_what_runs_is_answered_after_goaway():
     with Http2Server() as server, server.wire() as wire:
         streams = [wire.open(path) for path in ("/sleep?300", "/later?400", "/inline?a")]
         wire.answer(streams[2])
@@ -27,7 +27,7 @@ def test_what_runs_is_answered_behind_goaway():
         assert server.process.wait(PATIENCE) == 0
 
 
-def test_a_request_behind_goaway_is_not_served_and_the_client_can_tell():
+def test_a_request_after_goaway_is_not_served_and_the_client_can_tell():
     with Http2Server() as server, server.wire() as wire:
         first = wire.open("/later?500")
         wire.ping()

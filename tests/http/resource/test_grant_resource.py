@@ -124,7 +124,7 @@ def signed_with(key, signature):
 
 
 def loosely_encoded(key):
-    """Other unused bits behind the last byte of the signature: the same bytes to a decoder that does not look."""
+    """Other unused bits after the last byte of the signature: the same bytes to a decoder that does not look."""
     token = key.token()
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return token[:-1] + alphabet[alphabet.index(token[-1]) ^ 1]

@@ -233,7 +233,7 @@ def test_calls_that_outlive_the_grace_are_counted_and_the_end_is_clean(webapp):
 
 
 def test_answers_that_come_while_the_process_ends_find_their_memory(webapp):
-    """The handlers are left alone half a second after the grace: answers come just before, at, and behind that moment."""
+    """The handlers are left alone half a second after the grace: answers come just before, at, and after that moment."""
     ends, turns = threading.Event(), iter(range(16))
 
     def late(request):

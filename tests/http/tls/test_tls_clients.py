@@ -1,4 +1,4 @@
-"""Certificates of clients: who must have one, who is believed, and what is known of them behind that."""
+"""Certificates of clients: who must have one, who is believed, and what is known of them after that."""
 import ssl
 
 import pytest

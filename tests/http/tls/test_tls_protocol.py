@@ -131,7 +131,7 @@ def test_a_client_that_half_closes_gets_its_answers(server):
     with server.connect() as sock:
         sock.sendall(get("/sleep?100") + get("/inline?b"))
         plain = socket.socket(fileno=socket.dup(sock.fileno()))
-        with pytest.raises((ssl.SSLError, OSError)):  # it sends close_notify, and does not like what comes behind its own end
+        with pytest.raises((ssl.SSLError, OSError)):  # it sends close_notify, and does not like what comes after its own end
             sock.settimeout(0.05)
             sock.unwrap()
         plain.settimeout(20)

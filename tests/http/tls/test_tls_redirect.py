@@ -92,7 +92,7 @@ def test_lesson_2_a_query_that_others_could_read_differently_is_sent_nowhere(ser
         assert reader.is_closed()
 
 
-def test_behind_unix_sockets_alone_it_is_443_and_check_says_so(pair, tmp_path):
+def test_after_unix_sockets_alone_it_is_443_and_check_says_so(pair, tmp_path):
     (tmp_path / "c.yaml").write_text(f'listen: ["unix:{tmp_path}/s"]\nredirect_listen: ["127.0.0.1:0"]\n'
                                      f"tls: {{ certificate: {pair}/cert.pem, key: {pair}/key.pem }}\n")
     done = subprocess.run([CARDEA, "check", "--config", tmp_path / "c.yaml"], capture_output=True, text=True, timeout=60)

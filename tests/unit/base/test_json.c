@@ -109,11 +109,11 @@ static void a_refusal_says_what_and_where(void **state)
         assert_refused(CD_STR("[1"), 0, CD_MALFORMED, "the text ends too early at byte 2");
         assert_refused(CD_STR("{a:1}"), 0, CD_MALFORMED, "expected a member name at byte 1");
         assert_refused(CD_STR("{\"a\" 1}"), 0, CD_MALFORMED, "expected ':' at byte 5");
-        assert_refused(CD_STR("{} x"), 0, CD_MALFORMED, "more text behind the value at byte 3");
+        assert_refused(CD_STR("{} x"), 0, CD_MALFORMED, "more text after the value at byte 3");
         assert_refused(CD_STR("tru_"), 0, CD_MALFORMED, "expected a value at byte 0");
         assert_refused(CD_STR("-x"), 0, CD_MALFORMED, "expected a digit at byte 1");
         assert_refused(CD_STR("1.e"), 0, CD_MALFORMED, "expected a digit at byte 2");
-        assert_refused(CD_STR("01"), 0, CD_MALFORMED, "more text behind the value at byte 1");
+        assert_refused(CD_STR("01"), 0, CD_MALFORMED, "more text after the value at byte 1");
         assert_refused(CD_STR("\"a\nb\""), 0, CD_MALFORMED, "control character in a string at byte 2");
         assert_refused(CD_STR("\"a\xff\""), 0, CD_MALFORMED, "not UTF-8 at byte 2");
         assert_refused(CD_STR("\"\xed\xa0\x80\""), 0, CD_MALFORMED, "not UTF-8 at byte 1");

@@ -125,7 +125,7 @@ static void utf8_is_judged_at_every_border(void **state)
                 CD_STR_INIT("\xef\xbf\xbf"),
                 CD_STR_INIT("\xf0\x90\x80\x80"),
                 CD_STR_INIT("\xf4\x8f\xbf\xbf"),
-                CD_STR_INIT("eight bytes and more \xc3\xa4 behind them"),
+                CD_STR_INIT("eight bytes and more \xc3\xa4 after them"),
         };
         static const cd_str bad[] = {
                 CD_STR_INIT("\x80"),

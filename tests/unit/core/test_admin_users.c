@@ -280,8 +280,8 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
 static const struct cd_user_ops *real_ops;
 static unsigned others;
 
-static cd_status update_behind_another(struct cd_store *store, const struct cd_user_change *change,
-                                       const struct cd_audit_event *event, struct cd_error *reterr)
+static cd_status update_after_another(struct cd_store *store, const struct cd_user_change *change,
+                                      const struct cd_audit_event *event, struct cd_error *reterr)
 {
         if (others) {
                 char grants[32];
@@ -305,7 +305,7 @@ static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
 
         admin_add_ana(f);
         real_ops = f->by.store->users;
-        ops.update = update_behind_another;
+        ops.update = update_after_another;
         f->by.store->users = &ops;
         others = 3;
         assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);

@@ -31,7 +31,7 @@ static void what_comes_in_order_is_read_once(void **state)
         }
 }
 
-static void an_event_that_comes_behind_a_higher_one_is_shown_once(void **state)
+static void an_event_that_comes_after_a_higher_one_is_shown_once(void **state)
 {
         struct cd_audit_follow *f = *state;
 
@@ -86,7 +86,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(what_comes_in_order_is_read_once),
-                TEST(an_event_that_comes_behind_a_higher_one_is_shown_once),
+                TEST(an_event_that_comes_after_a_higher_one_is_shown_once),
                 TEST(a_gap_is_waited_for_no_longer_than_a_transaction_takes),
                 TEST(lesson_22_what_is_remembered_is_bounded),
         };

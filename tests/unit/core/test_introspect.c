@@ -359,7 +359,7 @@ static void a_token_with_any_other_id_is_of_the_first_generation(void **state)
 }
 
 /* What is written is what is read. */
-static void generations_stand_behind_the_id(void **state)
+static void generations_stand_after_the_id(void **state)
 {
         static const struct cd_generations pairs[] = {
                 { 0, 0 }, { 1, 0 }, { 0, 1 }, { 17, 4 }, { 999999999999999999, 999999999999999999 }
@@ -584,7 +584,7 @@ int main(void)
                 TEST(a_token_without_generations_is_of_the_first),
                 TEST(lesson_1_a_token_whose_generations_cannot_be_read_is_inactive),
                 TEST(a_token_with_any_other_id_is_of_the_first_generation),
-                TEST(generations_stand_behind_the_id),
+                TEST(generations_stand_after_the_id),
                 TEST(lesson_12_a_users_tokens_end_with_the_generation),
                 TEST(a_revocation_outlasts_every_token_whatever_the_configuration),
                 TEST(a_token_that_was_issued_in_the_future_is_inactive),

@@ -273,7 +273,7 @@ static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), old.sign_from + 1)->kid, now.kid.ptr);
 }
 
-/* The store's keys as of one moment, behind which another node rotates them. */
+/* The store's keys as of one moment, after which another node rotates them. */
 static struct {
         struct ring_fixture *r;
         struct cd_key_ops ops;
@@ -327,7 +327,7 @@ static void of_two_who_rotate_at_once_one_is_told_of_the_others_key(void **state
         assert_int_equal(find(r, elsewhere.made.kid).verify_until, 0);
 }
 
-static void of_two_who_rotate_now_the_second_takes_over_behind_the_first(void **state)
+static void of_two_who_rotate_now_the_second_takes_over_after_the_first(void **state)
 {
         struct ring_fixture *r = *state;
         const struct cd_key_params params = { .alg = CD_ALG_ES256, .at_once = true };
@@ -422,7 +422,7 @@ int main(void)
                 TEST(a_rotation_at_once_replaces_the_next_key_too),
                 TEST(a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next),
                 TEST(of_two_who_rotate_at_once_one_is_told_of_the_others_key),
-                TEST(of_two_who_rotate_now_the_second_takes_over_behind_the_first),
+                TEST(of_two_who_rotate_now_the_second_takes_over_after_the_first),
                 TEST(nothing_rotates_where_there_is_no_key),
                 TEST(a_key_that_signs_is_not_retired),
                 TEST(every_change_is_an_audit_event),

@@ -259,7 +259,7 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_RIGHT), 0);
-        /* What another node saw behind it counts. */
+        /* What another node saw after it counts. */
         f->now += 1;
         stale.failed_at = f->now;
         stale.failures = ACCOUNT_TRIES;
@@ -267,7 +267,7 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
 }
 
 /* A restart in the second in which the user was made. */
-static void what_the_store_counted_behind_a_clearing_counts(void **state)
+static void what_the_store_counted_after_a_clearing_counts(void **state)
 {
         struct fixture *f = *state;
         struct cd_lockout_subject ana = { .kind = CD_LOCKOUT_ACCOUNT,
@@ -579,7 +579,7 @@ static void of_many_threads_one_is_told_that_a_client_has_to_wait(void **state)
         assert_waits(g.f, client("app", "192.0.2.1"), DELAY);
 }
 
-/* It ends behind one that began after it. */
+/* It ends after one that began after it. */
 static void a_try_that_takes_long_moves_no_later_failure_back(void **state)
 {
         struct fixture *f = *state;
@@ -736,7 +736,7 @@ int main(void)
                 TEST(a_failure_is_forgotten_after_each_longest_delay),
                 TEST(what_another_node_saw_counts_too),
                 TEST(what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password),
-                TEST(what_the_store_counted_behind_a_clearing_counts),
+                TEST(what_the_store_counted_after_a_clearing_counts),
                 TEST(what_an_operator_cleared_counts_no_more),
                 TEST(what_is_cleared_at_a_time_to_come_is_not_cleared),
                 TEST(a_clock_that_is_set_back_locks_for_no_longer_than_the_delay),

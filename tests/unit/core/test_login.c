@@ -24,7 +24,7 @@ enum {
 };
 
 struct fixture {
-        struct cd_store store; /* first: the store's calls find the rest behind it */
+        struct cd_store store; /* first: the store's calls find the rest after it */
         struct cd_user user, stored;
         char stored_password[CD_PASSWORD_STORED_MAX + 1];
         cd_status find_fails, update_fails, audit_fails;
@@ -397,7 +397,7 @@ static void failures_that_another_node_counted_lock_here_too(void **state)
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
 
-/* SECURITY.md states this bound: a wrong password is counted in its node at once, in the store behind the answer. */
+/* SECURITY.md states this bound: a wrong password is counted in its node at once, in the store after the answer. */
 static void two_nodes_judge_at_most_what_each_of_them_may(void **state)
 {
         static const struct cd_lockout_rules rules = { TRIES, ADDRESS_TRIES, 2, 60 };

@@ -16,7 +16,7 @@ static cd_status verify(struct fixture *f, cd_str token)
         return cd_jws_verify(&f->arena, &f->keys, token, &jws, &f->err);
 }
 
-/* A header for the ES256 key with these members behind the usual ones. */
+/* A header for the ES256 key with these members after the usual ones. */
 static cd_str header_with(struct fixture *f, const char *more)
 {
         return cd_arena_printf(&f->arena, "{\"typ\":\"at+jwt\",\"alg\":\"ES256\",\"kid\":\"%.*s\"%s}",
@@ -385,7 +385,7 @@ static void der_that_is_not_canonical_is_refused(void **state)
                 { "\x30\x06\x02\x01\x00\x02\x01\x01", 8 },          /* r zero */
                 { "\x30\x06\x02\x01\x01\x02\x01\x80", 8 },          /* s negative */
                 { "\x30\x06\x02\x01\x01\x02\x02\x01", 8 },          /* s longer than the rest */
-                { "\x30\x07\x02\x01\x01\x02\x01\x01\x00", 9 },      /* one byte behind */
+                { "\x30\x07\x02\x01\x01\x02\x01\x01\x00", 9 },      /* one byte after */
                 { "\x30\x81\x06\x02\x01\x01\x02\x01\x01", 9 },      /* the long form of a length */
                 { "\x30\x05\x02\x00\x02\x01\x01", 7 },              /* an empty INTEGER */
                 { "\x30\x80\x02\x01\x01\x02\x01\x01\x00\x00", 10 }, /* indefinite length */

@@ -75,7 +75,7 @@ void fixture_add_pool(struct fixture *f, enum cd_http_where where, size_t thread
         f->server.pools[where - CD_HTTP_WORKER] = pool;
 }
 
-/* Twice, since a close is told in the turn behind it. */
+/* Twice, since a close is told in the turn after it. */
 void fixture_turn(struct fixture *f)
 {
         f->loop.net.write_timeout_ms = f->server.limits.write_timeout_ms;

@@ -61,7 +61,7 @@ struct answer {
         int status;  /* 0: none is complete */
         cd_str head; /* with its last empty line */
         cd_str body;
-        cd_str trailers; /* lines behind the last chunk */
+        cd_str trailers; /* lines after the last chunk */
         bool to_end;     /* neither a length nor chunks: the connection's end ends it */
 };
 

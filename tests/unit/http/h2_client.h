@@ -17,11 +17,11 @@ struct h2_reply {
         bool ended; /* the response is complete */
         bool closed;
         uint32_t code;     /* of the close */
-        char fields[2048]; /* "name: value\n", trailers behind an empty line */
+        char fields[2048]; /* "name: value\n", trailers after an empty line */
         struct cd_buf body;
         cd_str upload; /* what is left of the request's body */
         bool upload_waits;
-        bool upload_ends; /* behind the last byte of it */
+        bool upload_ends; /* after the last byte of it */
 };
 
 struct h2_client {

@@ -468,7 +468,7 @@ static void a_handler_on_a_pool_answers_when_it_is_back(void **state)
         (void)state;
         fixture_add_pool(&f, CD_HTTP_WORKER, 1, 4);
         send_text("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
-        send_get("/hello"); /* behind it */
+        send_get("/hello"); /* after it */
         assert_int_equal(client_answer(&c, false).status, 0);
         sem_post(&may_go);
         assert_true(fixture_wait_for_jobs(&f));
@@ -637,7 +637,7 @@ static void each_stream_is_logged_once_when_it_is_over(void **state)
         assert_int_equal(fixture_count(log, "\"event\":\"request\""), 2);
         assert_int_equal(fixture_count(log, "the handler's answer has another length than it said"), 1);
 
-        connect_again(); /* by the client, behind the head */
+        connect_again(); /* by the client, after the head */
         send_get("/stream");
         cd_http_exchange_response(r.x)->status = 200;
         assert_true(cd_http_send_head(r.x, 2));
@@ -656,7 +656,7 @@ static void each_stream_is_logged_once_when_it_is_over(void **state)
 }
 
 /* The body fails when the head of the response is out: the response is cut off, not mixed with another. */
-static void a_bad_body_behind_the_head_is_a_reset(void **state)
+static void a_bad_body_after_the_head_is_a_reset(void **state)
 {
         (void)state;
         r.pull = 100;
@@ -743,7 +743,7 @@ int main(void)
                 TEST(an_answer_that_nobody_waits_for_is_cancelled_once),
                 TEST(an_empty_later_answer_is_500),
                 TEST(each_stream_is_logged_once_when_it_is_over),
-                TEST(a_bad_body_behind_the_head_is_a_reset),
+                TEST(a_bad_body_after_the_head_is_a_reset),
                 TEST(free_exchanges_are_kept_within_a_bound),
                 TEST(what_one_exchange_has_left_the_next_does_not_see),
                 TEST(a_handler_sees_that_the_server_ends),

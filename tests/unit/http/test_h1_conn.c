@@ -403,7 +403,7 @@ static void a_body_that_nobody_wants_is_read_and_the_connection_goes_on(void **s
         expect(200, "hello");
 }
 
-/* What is behind a refused request is not read as another one. */
+/* What is after a refused request is not read as another one. */
 static void a_refusal_ends_the_connection(void **state)
 {
         (void)state;
@@ -669,7 +669,7 @@ static void a_client_that_goes_cancels_a_handler_once(void **state)
 }
 
 /* A close would look like the end of a response without length. */
-static void a_request_that_is_cut_off_behind_the_head_of_its_response_is_a_reset(void **state)
+static void a_request_that_is_cut_off_after_the_head_of_its_response_is_a_reset(void **state)
 {
         (void)state;
         r.pull = 1000;
@@ -1010,7 +1010,7 @@ static void a_handler_that_streams_says_so_with_its_first_pull(void **state)
 }
 
 /* The interim response would lie in the final one. */
-static void nothing_is_said_of_going_on_behind_the_head(void **state)
+static void nothing_is_said_of_going_on_after_the_head(void **state)
 {
         (void)state;
         r.on_begin = begin_chunks;
@@ -1311,7 +1311,7 @@ int main(void)
                 TEST(a_body_in_get_is_for_a_route_that_streams),
                 TEST(a_response_before_the_body_ends_the_connection),
                 TEST(a_client_that_goes_cancels_a_handler_once),
-                TEST(a_request_that_is_cut_off_behind_the_head_of_its_response_is_a_reset),
+                TEST(a_request_that_is_cut_off_after_the_head_of_its_response_is_a_reset),
                 TEST(a_bad_chunk_cancels_a_handler_and_is_400),
                 TEST(a_body_of_unknown_length_is_chunked),
                 TEST(a_body_of_known_length_is_not),
@@ -1329,7 +1329,7 @@ int main(void)
                 TEST(what_nobody_wants_is_refused_before_it_is_sent),
                 TEST(an_unknown_expectation_is_417),
                 TEST(a_handler_that_streams_says_so_with_its_first_pull),
-                TEST(nothing_is_said_of_going_on_behind_the_head),
+                TEST(nothing_is_said_of_going_on_after_the_head),
                 TEST(a_tunnel_moves_bytes_both_ways),
                 TEST(a_tunnel_may_begin_later),
                 TEST(what_was_pulled_before_a_late_upgrade_counts),

@@ -142,7 +142,7 @@ static void a_request_reads_the_same_however_it_is_cut(void **state)
         assert_str(r.body, "abcde");
 }
 
-static void what_is_behind_a_body_is_left_alone(void **state)
+static void what_is_after_a_body_is_left_alone(void **state)
 {
         struct reading r;
 
@@ -232,10 +232,10 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
                   "both Content-Length and Transfer-Encoding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), 400,
-                  "a transfer coding behind chunked" },
+                  "a transfer coding after chunked" },
                 { CD_STR_INIT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n"), 400,
-                  "a transfer coding behind chunked" },
-                { CD_STR_INIT(POST "Transfer-Encoding: chunked,\r\n\r\n"), 400, "a transfer coding behind chunked" },
+                  "a transfer coding after chunked" },
+                { CD_STR_INIT(POST "Transfer-Encoding: chunked,\r\n\r\n"), 400, "a transfer coding after chunked" },
                 { CD_STR_INIT(POST "Transfer-Encoding: \r\n\r\n"), 400, "an empty transfer coding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: , chunked\r\n\r\n"), 400, "an empty transfer coding" },
                 { CD_STR_INIT(POST "Transfer-Encoding: xchunked\r\n\r\n"), 400, "an unknown transfer coding" },
@@ -429,7 +429,7 @@ int main(void)
                 cmocka_unit_test(a_head_is_taken_apart),
                 cmocka_unit_test(every_method_is_itself_or_other),
                 cmocka_unit_test(a_request_reads_the_same_however_it_is_cut),
-                cmocka_unit_test(what_is_behind_a_body_is_left_alone),
+                cmocka_unit_test(what_is_after_a_body_is_left_alone),
                 cmocka_unit_test(a_head_that_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(a_body_whose_length_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(lesson_30_limits_hold_before_the_end_is_there),

@@ -571,7 +571,7 @@ static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
 
 static bool pushes;
 
-static void drained_behind_a_push(struct recorder *rec)
+static void drained_after_a_push(struct recorder *rec)
 {
         (void)rec;
         assert_false(pushes);
@@ -585,7 +585,7 @@ static void a_push_that_goes_out_at_once_leaves_room(void **state)
         f.server.limits.output = (int64_t)limit;
         struct h2_reply *reply = h2_get(&h, "/stream");
         h2_go(&h);
-        r.on_drained = drained_behind_a_push;
+        r.on_drained = drained_after_a_push;
         send_head(&r);
         h2_go(&h);
         pushes = true;

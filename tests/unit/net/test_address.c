@@ -120,8 +120,8 @@ static void a_bad_network_is_refused_by_name(void **state)
                 { "10.0.0.0/08", "\"10.0.0.0/08\" has a prefix length that does not exist" },
                 { "::/129", "\"::/129\" has a prefix length that does not exist" },
                 { "10.0.0.0/8/8", "\"10.0.0.0/8/8\" has a prefix length that does not exist" },
-                { "10.0.0.1/8", "\"10.0.0.1/8\" has bits set behind its prefix" },
-                { "2001:db8::1/64", "\"2001:db8::1/64\" has bits set behind its prefix" },
+                { "10.0.0.1/8", "\"10.0.0.1/8\" has bits set after its prefix" },
+                { "2001:db8::1/64", "\"2001:db8::1/64\" has bits set after its prefix" },
         };
         struct cd_network network;
         struct cd_error err;

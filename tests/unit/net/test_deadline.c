@@ -154,7 +154,7 @@ static void one_that_is_cancelled_does_not_expire(void **state)
         assert_int_equal(other.expired, 1);
 }
 
-/* Those in the slot that is being swept, before and behind the one that expires, and those in other slots. */
+/* Those in the slot that is being swept, before and after the one that expires, and those in other slots. */
 static void an_expiry_may_cancel_any_other(void **state)
 {
         static const uint64_t at[] = { 0, 1, CD_WHEEL_TICK_MS, TURN };

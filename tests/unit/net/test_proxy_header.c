@@ -12,7 +12,7 @@
         V2_SIGNATURE "\x21\x21\0\x24\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x08"    \
                      "\xff\xff\1\xbb"
 
-/* Of exactly these bytes, in memory that ends where they end; and what lies behind them makes no difference. */
+/* Of exactly these bytes, in memory that ends where they end; and what lies after them makes no difference. */
 static enum cd_proxy_step parse(cd_str bytes, struct cd_proxy_header *ret)
 {
         char *copy = malloc(bytes.len ? bytes.len : 1), more[1024];

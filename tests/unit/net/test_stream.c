@@ -125,7 +125,7 @@ static void write_text(struct owner *owner, cd_str text)
         CALL(owner, cd_buf_add(cd_stream_out(owner->wire.stream), text));
 }
 
-/* A close is told in the turn behind it. */
+/* A close is told in the turn after it. */
 static void turn(void)
 {
         cd_loop_turn(&loop);
@@ -222,7 +222,7 @@ static void a_slow_reader_gets_all_in_order_and_only_then_it_is_drained(void **s
         assert_int_equal(cd_stream_queued(o.wire.stream), 6);
         write_text(&o, CD_STR("abc"));
         turn();
-        assert_int_equal(cd_stream_queued(o.wire.stream), 9); /* behind what waits */
+        assert_int_equal(cd_stream_queued(o.wire.stream), 9); /* after what waits */
         assert_string_equal(o.events, "");
         assert_str(taken(&o, 4), "0123");
         assert_str(taken(&o, 4), "4567");

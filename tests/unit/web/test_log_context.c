@@ -1,4 +1,4 @@
-/* What a handler leaves for the line in the log is read behind it, when its snapshot may be gone. */
+/* What a handler leaves for the line in the log is read after it, when its snapshot may be gone. */
 #include <stdlib.h>
 
 #include "crypto/random.h"

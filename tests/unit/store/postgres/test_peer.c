@@ -15,7 +15,7 @@ struct peer {
         unsigned connections, tls_asked;
         char startup[1024]; /* the last packet that began a session in plain text */
         size_t startup_len;
-        char rest[1024]; /* what came behind it, or behind the refusal of TLS, on all connections */
+        char rest[1024]; /* what came after it, or after the refusal of TLS, on all connections */
         size_t rest_len;
 };
 

@@ -74,7 +74,7 @@ static void lesson_42_a_statement_that_is_there_already_is_a_pooler(void **state
         other->free(other);
 }
 
-static void lesson_42_behind_a_pooler_each_transaction_has_the_settings_of_its_own(void **state)
+static void lesson_42_after_a_pooler_each_transaction_has_the_settings_of_its_own(void **state)
 {
         struct cd_sql_driver *driver = open_driver(server_url(), 1, 20000);
         struct counting counting = { .first = "DEALLOCATE ALL", .statement = &patience };
@@ -107,7 +107,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lesson_42_a_transaction_whose_statement_is_gone_is_repeated_without_names),
-                cmocka_unit_test(lesson_42_behind_a_pooler_each_transaction_has_the_settings_of_its_own),
+                cmocka_unit_test(lesson_42_after_a_pooler_each_transaction_has_the_settings_of_its_own),
                 cmocka_unit_test(a_text_that_two_statements_have_is_prepared_once),
                 cmocka_unit_test(lesson_42_a_statement_that_is_there_already_is_a_pooler),
         };

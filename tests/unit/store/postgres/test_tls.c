@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-/* The server's URL for `host`, with `parameters` behind it; "%s" in them is the server's folder. */
+/* The server's URL for `host`, with `parameters` after it; "%s" in them is the server's folder. */
 static const char *url_to(const char *host, const char *parameters)
 {
         static char url[1024];
