@@ -313,7 +313,7 @@ const struct cd_command cd_cmd_user_import = {
                 "argon2id,\n"
                 "                                                      bcrypt, sha512-crypt or yescrypt, or\n"
                 "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  a salted BLAKE2b.\n"
-                "A line that cannot be taken is named on standard error with the reason; the others are added.\n"
+                "A line that cannot be imported is named on standard error with the reason; the others are added.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration: names its store and its master key\n"
                 "      --format FORMAT       every line is of this format; without it, each line shows which\n"

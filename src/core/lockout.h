@@ -27,7 +27,7 @@ enum {
         CD_LOCKOUT_CLIENTS = 131072,
 };
 
-/* What is below its least is taken for that: 1 try, 1 second, `delay`. */
+/* What is below its minimum counts as that: 1 try, 1 second, `delay`. */
 struct cd_lockout_rules {
         int64_t account_tries,
                 address_tries;    /* wrong ones in a row before the first delay; made-up names, clients: as accounts */

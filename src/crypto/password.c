@@ -19,24 +19,24 @@ static const struct form {
         { CD_STR_INIT("$blake2b$"), cd_blake2b_check, cd_blake2b_verify },
 };
 
-/* What people have in their files and we do not take. */
+/* What people have in their files and we do not support. */
 static const struct {
         cd_str prefix;
         const char *reason;
 } refused[] = {
-        { CD_STR_INIT("$apr1$"), "apr1 MD5 of htpasswd is not taken: it can be guessed too fast; use htpasswd -B" },
+        { CD_STR_INIT("$apr1$"), "apr1 MD5 of htpasswd is not supported: it can be guessed too fast; use htpasswd -B" },
         { CD_STR_INIT("{SHA}"),
-          "{SHA} of htpasswd is not taken: it has no salt and can be guessed at once; use htpasswd -B" },
-        { CD_STR_INIT("{SSHA}"), "{SSHA} is not taken: SHA-1 can be guessed too fast" },
-        { CD_STR_INIT("{"), "a hash with a scheme in braces is not taken" },
-        { CD_STR_INIT("$1$"), "md5-crypt is not taken: it can be guessed too fast" },
-        { CD_STR_INIT("$5$"), "sha256-crypt is not taken, only sha512-crypt ($6$)" },
-        { CD_STR_INIT("$7$"), "scrypt is not taken, only yescrypt ($y$)" },
-        { CD_STR_INIT("$gy$"), "gost-yescrypt is not taken, only yescrypt ($y$)" },
-        { CD_STR_INIT("$2$"), "the first bcrypt ($2$) is not taken, only $2a$, $2b$ and $2y$" },
-        { CD_STR_INIT("$2x$"), "$2x$ marks bcrypt hashes of a faulty program and is not taken" },
-        { CD_STR_INIT("$argon2i$"), "of Argon2, only Argon2id is taken" },
-        { CD_STR_INIT("$argon2d$"), "of Argon2, only Argon2id is taken" },
+          "{SHA} of htpasswd is not supported: it has no salt and can be guessed at once; use htpasswd -B" },
+        { CD_STR_INIT("{SSHA}"), "{SSHA} is not supported: SHA-1 can be guessed too fast" },
+        { CD_STR_INIT("{"), "a hash with a scheme in braces is not supported" },
+        { CD_STR_INIT("$1$"), "md5-crypt is not supported: it can be guessed too fast" },
+        { CD_STR_INIT("$5$"), "sha256-crypt is not supported, only sha512-crypt ($6$)" },
+        { CD_STR_INIT("$7$"), "scrypt is not supported, only yescrypt ($y$)" },
+        { CD_STR_INIT("$gy$"), "gost-yescrypt is not supported, only yescrypt ($y$)" },
+        { CD_STR_INIT("$2$"), "the first bcrypt ($2$) is not supported, only $2a$, $2b$ and $2y$" },
+        { CD_STR_INIT("$2x$"), "$2x$ marks bcrypt hashes of a faulty program and is not supported" },
+        { CD_STR_INIT("$argon2i$"), "of Argon2, only Argon2id is supported" },
+        { CD_STR_INIT("$argon2d$"), "of Argon2, only Argon2id is supported" },
 };
 
 static const struct form *find_form(cd_str stored)
@@ -68,9 +68,11 @@ static cd_status refuse(cd_str stored, struct cd_error *reterr)
         if (stored.len == 0)
                 return cd_fail(reterr, CD_MALFORMED, "the password hash is empty");
         if (looks_like_des(stored))
-                return cd_fail(reterr, CD_MALFORMED,
-                               "13 characters are taken for DES crypt, which can be guessed at once and is not taken");
-        return cd_fail(reterr, CD_MALFORMED, "no password hash of a known form; a password in plain text is not taken");
+                return cd_fail(
+                        reterr, CD_MALFORMED,
+                        "13 characters are taken for DES crypt, which can be guessed at once and is not supported");
+        return cd_fail(reterr, CD_MALFORMED,
+                       "no password hash of a known form; a password in plain text is not supported");
 }
 
 cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)

@@ -68,12 +68,13 @@ cd_status cd_argon2_check(cd_str stored, struct cd_error *reterr)
         if (a.salt < SALT_MIN || a.hash < HASH_MIN)
                 return cd_fail(reterr, CD_MALFORMED, "the Argon2id salt or hash is too short");
         if (a.lanes < 1 || a.lanes > LANES_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d lanes is taken", LANES_MAX);
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d lanes is supported", LANES_MAX);
         if (a.passes < 1 || a.passes > PASSES_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d passes is taken", PASSES_MAX);
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d passes is supported",
+                                PASSES_MAX);
         if (a.memory < MEMORY_MIN * a.lanes || a.memory > MEMORY_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of %d KiB a lane to 1 GiB in all is taken",
-                                MEMORY_MIN);
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""),
+                                "Argon2id of %d KiB a lane to 1 GiB in all is supported", MEMORY_MIN);
         return CD_OK;
 }
 

@@ -18,7 +18,7 @@
 static const struct cd_field fields[] = {
         FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED | CD_FIELD_RAW,
               .max = INT32_MAX),
-        FIELD(token_type_hint, CD_FIELD_STRING, "taken and not needed"),
+        FIELD(token_type_hint, CD_FIELD_STRING, "accepted and not used"),
         FIELD(client_id, CD_FIELD_STRING, "the caller, where it does not use Basic"),
         FIELD(client_secret, CD_FIELD_SECRET, "the caller's secret"),
 };

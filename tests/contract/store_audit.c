@@ -184,7 +184,7 @@ static const char *add_twenty(struct stage *s, size_t number)
                 cd_status status = number % 2 ? s->store->audit->add(s->store, &an_event, &error)
                                               : s->store->audit->add_later(s->store, &an_event, &error);
                 if (status != CD_OK)
-                        return "an event was not taken";
+                        return "an event was not accepted";
         }
         return NULL;
 }

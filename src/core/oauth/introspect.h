@@ -6,7 +6,7 @@
 /* A client, however it sent its credentials, and the token that it shows. */
 struct cd_token_query {
         cd_str token;
-        cd_str token_type_hint; /* taken and not needed: there is one type */
+        cd_str token_type_hint; /* accepted and not used: there is one type */
         cd_str client_id, client_secret;
         cd_str address; /* of the client, for the lockout */
 };

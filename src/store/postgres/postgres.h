@@ -10,6 +10,6 @@ struct cd_postgres_options {
 };
 
 /* Connects to nothing yet, and starts no thread: the first call does what it needs. CD_INVALID_REQUEST (field "store") for a URL that libpq
- * does not take; the reason holds nothing of the URL. Freed with driver->free, after which no call may be under way. */
+ * does not accept; the reason holds nothing of the URL. Freed with driver->free, after which no call may be under way. */
 cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_sql_driver **ret,
                            struct cd_error *reterr);

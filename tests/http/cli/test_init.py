@@ -63,7 +63,7 @@ def test_the_certificate_is_for_this_host_and_the_issuer(tmp_path):
     assert 'issuer: "https://auth.example.org"' in made.config.read_text()
 
 
-def test_a_folder_that_is_there_is_taken_where_it_is_empty(tmp_path):
+def test_an_existing_folder_is_accepted_where_it_is_empty(tmp_path):
     folder = tmp_path / "auth"
     folder.mkdir(0o755)
     Installation(folder)
@@ -133,7 +133,7 @@ def test_a_signal_leaves_all_or_nothing(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_strangers_folder_is_not_taken(tmp_path):
+def test_a_strangers_folder_is_rejected(tmp_path):
     """Who owns a folder can replace the files in it: another configuration, another master key."""
     folder = tmp_path / "auth"
     folder.mkdir(0o777)
@@ -147,7 +147,7 @@ def test_a_strangers_folder_is_not_taken(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_folder_of_the_user_whom_everything_is_for_is_taken(tmp_path):
+def test_a_folder_of_the_future_owner_is_accepted(tmp_path):
     folder = tmp_path / "auth"
     folder.mkdir(0o755)
     nobody = pwd.getpwnam("nobody").pw_uid

@@ -709,7 +709,7 @@ static void lesson_31_no_lockout_without_randomness_or_memory(void **state)
         cd_lockout_free(NULL);
 }
 
-static void rules_below_their_least_are_taken_for_it(void **state)
+static void rules_below_their_minimum_are_raised_to_it(void **state)
 {
         struct fixture f = { .now = NOON };
         const struct cd_lockout_rules none = { 0, 0, 0, 0 };
@@ -759,7 +759,7 @@ int main(void)
                 TEST(lesson_14_fifty_tries_at_once_are_not_fifty_guesses),
                 TEST(fifty_right_passwords_at_once_all_pass),
                 cmocka_unit_test(lesson_31_no_lockout_without_randomness_or_memory),
-                cmocka_unit_test(rules_below_their_least_are_taken_for_it),
+                cmocka_unit_test(rules_below_their_minimum_are_raised_to_it),
         };
         return cmocka_run_group_tests_name("lockout", tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static void a_grant_of_null_is_none(void **state)
         assert_canonical("{\"a\":null,\"b\":1,\"c\":null}", "{\"b\":1}");
 }
 
-static void only_a_json_object_with_unique_names_is_taken(void **state)
+static void only_a_json_object_with_unique_names_is_accepted(void **state)
 {
         (void)state;
         assert_refused("", "", "the grants are not a JSON object");
@@ -259,7 +259,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(grants_are_kept_compact_in_their_order),
                 cmocka_unit_test(a_grant_of_null_is_none),
-                cmocka_unit_test(only_a_json_object_with_unique_names_is_taken),
+                cmocka_unit_test(only_a_json_object_with_unique_names_is_accepted),
                 cmocka_unit_test(a_grant_cannot_overwrite_a_registered_claim),
                 cmocka_unit_test(a_scope_is_of_those_that_exist),
                 cmocka_unit_test(a_token_says_those_of_a_users_scopes_that_exist_still),

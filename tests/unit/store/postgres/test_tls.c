@@ -75,7 +75,7 @@ static void where_the_url_demands_tls_every_connection_has_it(void **state)
         driver->free(driver);
 }
 
-static void a_server_that_the_ca_signed_is_taken_by_its_name(void **state)
+static void a_server_that_the_ca_signed_is_accepted_by_its_name(void **state)
 {
         (void)state;
         is_taken("localhost", "sslmode=verify-full&sslrootcert=%s/ca.pem", 1);
@@ -111,7 +111,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(where_the_url_demands_tls_every_connection_has_it),
-                cmocka_unit_test(a_server_that_the_ca_signed_is_taken_by_its_name),
+                cmocka_unit_test(a_server_that_the_ca_signed_is_accepted_by_its_name),
                 cmocka_unit_test(a_certificate_for_another_host_is_refused),
                 cmocka_unit_test(a_certificate_of_another_ca_is_refused),
                 cmocka_unit_test(a_ca_that_is_missing_is_an_error_and_no_leniency),
