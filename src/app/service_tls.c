@@ -159,7 +159,7 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
                         "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
                         CD_STR_ARG(until));
         else
-                cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "good until %.*s",
+                cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "valid until %.*s",
                                 CD_STR_ARG(until));
         cd_report_about(report, CD_FINDING_OK, CD_STR("tls.key"), NULL, "fits the certificate");
 }

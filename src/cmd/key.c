@@ -120,7 +120,7 @@ static const struct cd_command key_rotate = {
                 "Makes the next key of an algorithm. It is published at once and signs in an hour, so that whoever "
                 "caches "
                 "the JWKS\n"
-                "has it by then. The last one stays published until the last of its tokens is dead. No server is "
+                "has it by then. The last one stays published until the last of its tokens has expired. No server is "
                 "restarted.\n"
                 "\n" CONFIG_HELP ALG_HELP BITS_HELP "      --now                 it signs at once: where the last key "
                 "may be known to others. Verifiers that "
@@ -197,7 +197,7 @@ static const struct cd_command key_list = {
                 "Prints the keys with their states: \"next\" is published and signs later, \"signing\", \"verifying\" "
                 "signs no "
                 "more but\n"
-                "its tokens are good, \"retired\". Times are UTC.\n"
+                "its tokens are valid, \"retired\". Times are UTC.\n"
                 "\n" CONFIG_HELP "      --json                one JSON object a line\n"
                 "\n"
                 "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
@@ -330,7 +330,7 @@ static int retire_key(struct cd_context *context, const char *kid)
                 status = cd_keyring_retire(&ring, &context->arena, cd_str_from_c(kid), &err);
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_print_line(stdout, "key %s retired; its tokens are dead", kid);
+        cd_print_line(stdout, "key %s retired; its tokens are no longer valid", kid);
         return CD_EXIT_OK;
 }
 
@@ -356,7 +356,8 @@ static const struct cd_command key_retire = {
         .summary = "end a key now, with all its tokens",
         .help = "Usage: cardea key retire KID --config FILE\n"
                 "\n"
-                "Ends a key that does not sign: it is published no more, and its tokens are dead. The one that signs "
+                "Ends a key that does not sign: it is no longer published, and its tokens are no longer valid. The one "
+                "that signs "
                 "is "
                 "first\n"
                 "rotated: cardea key rotate --now.\n"

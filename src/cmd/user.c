@@ -140,7 +140,7 @@ static int change_password(struct cd_context *context, const struct ask *ask)
                 status = cd_ask_password(&context->arena, user.name, ask->password_file, &password, &err);
         if (status == CD_OK)
                 status = cd_admin_user_set_password(&context->by, &context->arena, user.name, password, &result, &err);
-        return status == CD_OK ? say_done(&result, "has a new password; older tokens are dead")
+        return status == CD_OK ? say_done(&result, "has a new password; older tokens are revoked")
                                : cd_context_fail(context->command, &err);
 }
 
@@ -189,7 +189,7 @@ static int change_grants(struct cd_context *context, const struct grant_ask *ask
         if (cd_admin_user_grant(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result, &err) !=
             CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, "has new grants; older tokens are dead");
+        return say_done(&result, "has new grants; older tokens are revoked");
 }
 
 static int run_grant(int argc, char **argv)
@@ -238,7 +238,7 @@ static int disable_user(struct cd_context *context, const struct ask *ask)
 
         if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_DISABLE, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, "is disabled; older tokens are dead");
+        return say_done(&result, "is disabled; older tokens are revoked");
 }
 
 static int enable_user(struct cd_context *context, const struct ask *ask)
@@ -305,7 +305,7 @@ static int remove_user(struct cd_context *context, const struct ask *ask)
         }
         if (status == CD_OK)
                 status = cd_admin_user_remove(&context->by, &context->arena, user.name, &result, &err);
-        return status == CD_OK ? say_done(&result, "removed; the user's tokens are dead")
+        return status == CD_OK ? say_done(&result, "removed; the user's tokens are revoked")
                                : cd_context_fail(context->command, &err);
 }
 

@@ -319,7 +319,7 @@ const struct cd_command cd_cmd_user_import = {
                 "      --format FORMAT       every line is of this format; without it, each line shows which\n"
                 "      --update              a user who is there gets this password, these grants and this state; "
                 "older tokens\n"
-                "                            are dead then\n"
+                "                            are revoked then\n"
                 "  -n, --dry-run             only say what would be done\n"
                 "\n"
                 "Exit codes: 0 all were added, 1 failed at run time, 2 the command line, the configuration or the file "

@@ -52,12 +52,12 @@ cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error
 /* The first key of an alg; signs at once, and by every clock that is not behind by more than CD_KEY_FIRST_BEFORE where none signs now. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit: "key.generate". */
 cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                               struct cd_key_record *ret, struct cd_error *reterr);
-/* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can have signed is
- * dead: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key already (with at_once that one is
+/* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can have signed has
+ * expired: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key already (with at_once that one is
  * retired); CD_NOT_FOUND where there is no key of that alg. Audit: "key.rotate". */
 cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr);
-/* Ends a key now: its tokens are dead at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where it is retired already.
+/* Ends a key now: its tokens are inactive at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where it is retired already.
  * Audit: "key.retire". */
 cd_status cd_keyring_retire(const struct cd_keyring *ring, struct cd_arena *arena, cd_str kid, struct cd_error *reterr);
 /* Its private key, a reference of the caller's. CD_INVALID_REQUEST where it was sealed under another master key, or is another key than the

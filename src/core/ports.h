@@ -187,7 +187,7 @@ struct cd_revocation {
         cd_str jti;  /* empty: those of `user` */
         cd_str user; /* empty where there is a jti */
         cd_str client_id;   /* of the client whose token it was; empty where there is no jti */
-        cd_time expires_at; /* when what it ends is dead by itself */
+        cd_time expires_at; /* when what it ends has expired by itself */
 };
 
 struct cd_revocation_list {

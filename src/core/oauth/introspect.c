@@ -12,7 +12,7 @@ static bool may_introspect(const struct cd_client *caller, cd_str audience)
         return false;
 }
 
-/* A client that was removed takes its tokens with it, and they stay dead where another one is given its id. */
+/* A client that was removed takes its tokens with it, and they stay inactive where another one is given its id. */
 static bool is_of_current_client(const struct cd_core *core, cd_str client_id, int64_t generation)
 {
         if (core->grant.audience.len && cd_str_eq(client_id, core->grant.client_id))
@@ -21,7 +21,7 @@ static bool is_of_current_client(const struct cd_core *core, cd_str client_id, i
         return client && client->generation == generation;
 }
 
-/* Whether the token is alive and the caller's business. Anything but CD_OK means: not active. */
+/* Whether the token is active and the caller's business. Anything but CD_OK means: not active. */
 static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *caller, cd_str token,
                        struct cd_claims *ret, struct cd_error *reterr)
 {

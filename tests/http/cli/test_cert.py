@@ -243,7 +243,7 @@ def test_a_good_pair_is_ok_whatever_the_working_directory(tmp_path):
     make(tmp_path)
     done, lines = findings(tmp_path, BOTH)
     assert done.returncode == 0
-    assert re.fullmatch(r"ok    \S+:2:21: tls.certificate: good until \d{4}-\d\d-\d\d", lines[0])
+    assert re.fullmatch(r"ok    \S+:2:21: tls.certificate: valid until \d{4}-\d\d-\d\d", lines[0])
     assert re.fullmatch(r"ok    \S+:2:36: tls.key: fits the certificate", lines[1])
 
 

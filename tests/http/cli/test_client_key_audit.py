@@ -92,7 +92,7 @@ def test_a_clients_tokens_are_signed_with_its_own_alg(served, alg):
     assert jwt.get_unverified_header(served.client_token("filed", "filed-secret")[1]["access_token"])["alg"] == "ES256"
 
 
-def test_a_removed_clients_tokens_stay_dead_where_its_id_is_given_again(served):
+def test_a_removed_clients_tokens_stay_inactive_where_its_id_is_given_again(served):
     api = "https://again.example.org"
     watch = add_client(served, "watch", "--introspect", api)
     options = ["--grant-type", "client_credentials", "--audience", api]
@@ -217,7 +217,7 @@ def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
     refused = served.run("key", "retire", "--", old)
     assert refused.returncode == 2
     served.run("key", "rotate", "--alg", "ES256", "--now", check=0)
-    assert served.run("key", "retire", "--", old, check=0).stdout == f"key {old} retired; its tokens are dead\n"
+    assert served.run("key", "retire", "--", old, check=0).stdout == f"key {old} retired; its tokens are no longer valid\n"
     assert within(SECOND, lambda: old not in jwks(served))
 
 

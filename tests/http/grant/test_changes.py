@@ -25,12 +25,12 @@ def running(install, store):
     return home, home.serve()
 
 
-def test_lesson_12_a_disabled_users_tokens_are_dead_at_once(running):
+def test_lesson_12_a_disabled_users_tokens_are_inactive_at_once(running):
     home, server = running
     token, other = server.token(*ANA), server.token("bo", "bo's password")
     by_form = server.password_grant(*ANA).json()["access_token"]
     home.cardea("user", "disable", "ana")
-    soon(lambda: not server.is_alive(token) and not server.is_alive(by_form), "the tokens to be dead")
+    soon(lambda: not server.is_alive(token) and not server.is_alive(by_form), "the tokens to be revoked")
     assert_refused(server.grant(*ANA))
     assert server.is_alive(other)
     home.cardea("user", "enable", "ana")
@@ -42,7 +42,7 @@ def test_lesson_12_a_new_password_ends_the_old_one_and_its_tokens(running):
     home, server = running
     token = server.token(*ANA)
     home.set_password("ana", "ana's new password")
-    soon(lambda: not server.is_alive(token), "the token to be dead")
+    soon(lambda: not server.is_alive(token), "the token to be revoked")
     assert_refused(server.grant(*ANA))
     assert server.is_alive(server.token("ana", "ana's new password"))
     assert not server.is_alive(token)
@@ -107,7 +107,7 @@ def test_a_removed_user_is_gone_and_a_new_one_of_the_name_is_another(running):
     home, server = running
     token = server.token(*ANA)
     home.cardea("user", "remove", "ana", "--yes")
-    soon(lambda: not server.is_alive(token), "the token to be dead")
+    soon(lambda: not server.is_alive(token), "the token to be revoked")
     assert_refused(server.grant(*ANA))
     home.add_user("ana", "ana's other password")
     assert_refused(server.grant(*ANA))
@@ -141,7 +141,7 @@ def test_clients_come_change_and_go(running):
     soon(lambda: can("late", new) == 401, "the client to be gone")
 
 
-def test_a_removed_clients_tokens_are_dead(running):
+def test_a_removed_clients_tokens_are_inactive(running):
     home, server = running
     home.add_client("late", grant_types=["client_credentials"], scopes=["read"], audience=AUDIENCE)
 
@@ -153,7 +153,7 @@ def test_a_removed_clients_tokens_are_dead(running):
     soon(lambda: ask().status == 401 and not server.is_alive(token), "the client and its tokens to be gone")
 
 
-def test_a_revoked_token_is_dead_also_after_a_restart(running):
+def test_a_revoked_token_is_inactive_also_after_a_restart(running):
     home, server = running
     token = server.password_grant(*ANA).json()["access_token"]
     other = server.password_grant(*ANA).json()["access_token"]
@@ -168,15 +168,15 @@ def test_a_revoked_token_is_dead_also_after_a_restart(running):
 
 def test_everything_survives_a_kill(running):
     home, server = running
-    token, dead = server.token(*ANA), server.token("bo", "bo's password")
+    token, other = server.token(*ANA), server.token("bo", "bo's password")
     kids = server.kids()
     home.cardea("user", "disable", "bo")
-    soon(lambda: not server.is_alive(dead), "the token to be dead")
+    soon(lambda: not server.is_alive(other), "the token to be revoked")
     server.kill()
     server.start()
     assert server.kids() == kids
     assert server.is_alive(token)
-    assert not server.is_alive(dead)
+    assert not server.is_alive(other)
     assert server.grant(*ANA).status == 200
     assert_refused(server.grant("bo", "bo's password"))
 

@@ -95,7 +95,7 @@ def test_what_was_changed_while_a_node_could_not_see_it_is_seen_then(on_postgres
     wait_until(lambda: status_of(server, "/readyz") == 503, "readyz to say so", 10)
     postgres.run("start")
     home.cardea("user", "disable", "ana")
-    wait_until(lambda: not server.is_alive(token), "the token to be dead", 20)
+    wait_until(lambda: not server.is_alive(token), "the token to be revoked", 20)
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ static void a_token_for_another_audience_is_inactive(void **state)
         assert_inactive(f, tokens.access_token, "token is for another audience");
 }
 
-static void a_token_is_dead_at_the_second_it_expires(void **state)
+static void a_token_is_inactive_at_the_second_it_expires(void **state)
 {
         struct fixture *f = *state;
         cd_str token = fixture_token(f);
@@ -567,7 +567,7 @@ int main(void)
                 TEST(a_token_is_active_also_for_a_process_that_never_saw_it),
                 TEST(a_caller_that_does_not_authenticate_learns_nothing),
                 TEST(a_token_for_another_audience_is_inactive),
-                TEST(a_token_is_dead_at_the_second_it_expires),
+                TEST(a_token_is_inactive_at_the_second_it_expires),
                 TEST(garbage_is_inactive),
                 TEST(lesson_17_a_changed_signature_is_not_recognised),
                 TEST(a_token_of_another_issuer_with_our_key_is_inactive),

@@ -223,7 +223,7 @@ static void an_rsa_key_has_the_bits_that_were_ordered(void **state)
         assert_int_equal(cd_json_find(object, CD_STR("n"))->text.len, 512);
 }
 
-static void a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead(void **state)
+static void a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_have_expired(void **state)
 {
         struct ring_fixture *r = *state;
         const struct cd_key_params params = { .alg = CD_ALG_ES256, .publish_before = 600 };
@@ -418,7 +418,7 @@ int main(void)
                 TEST(an_alg_has_one_first_key),
                 TEST(a_first_key_takes_over_from_one_that_ends),
                 TEST(an_rsa_key_has_the_bits_that_were_ordered),
-                TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_are_dead),
+                TEST(a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tokens_have_expired),
                 TEST(a_rotation_at_once_replaces_the_next_key_too),
                 TEST(a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next),
                 TEST(of_two_who_rotate_at_once_one_is_told_of_the_others_key),
