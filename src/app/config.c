@@ -48,10 +48,10 @@ static const struct cd_table hashing_table = { "password_hashing", hashing_field
                                                sizeof(struct cd_config_password_hashing), true };
 
 static const struct cd_field lockout_fields[] = {
-        FIELD(struct cd_config_lockout, account_tries, INT, .min = 1, .max = 1000, .fallback = "5",
+        FIELD(struct cd_config_lockout, account_attempts, INT, .min = 1, .max = 1000, .fallback = "5",
               .help = "wrong passwords for one account, or wrong secrets of one client from one address, before it "
                       "has to wait"),
-        FIELD(struct cd_config_lockout, address_tries, INT, .min = 1, .max = 1000000, .fallback = "50",
+        FIELD(struct cd_config_lockout, address_attempts, INT, .min = 1, .max = 1000000, .fallback = "50",
               .help = "wrong passwords from one address before it has to wait"),
         FIELD(struct cd_config_lockout, delay, DURATION, .min = 1000, .max = 86400000, .fallback = "1s",
               .help = "the first wait; each further wrong one doubles it"),

@@ -40,7 +40,7 @@ struct cd_config_password_hashing {
 };
 
 struct cd_config_lockout {
-        int64_t account_tries, address_tries;
+        int64_t account_attempts, address_attempts;
         int64_t delay, max_delay; /* milliseconds, whole seconds */
 };
 

@@ -106,7 +106,7 @@ static void tell(const struct cd_reload *reload, const char *cause, const struct
         cd_log_end(&event);
 }
 
-/* `cause`: "signal" or "change". A try again after a failure tells only of success: the failure was told. */
+/* `cause`: "signal" or "change". An attempt again after a failure tells only of success: the failure was told. */
 static void reload_now(struct cd_reload *reload, const char *cause, bool is_retry)
 {
         struct cd_tls_validity validity = { 0 };

@@ -66,8 +66,8 @@ static size_t slots_of(const struct cd_config *config)
 static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         const struct cd_lockout_rules rules = {
-                .account_tries = config->lockout.account_tries,
-                .address_tries = config->lockout.address_tries,
+                .account_attempts = config->lockout.account_attempts,
+                .address_attempts = config->lockout.address_attempts,
                 .delay = config->lockout.delay / 1000,
                 .max_delay = config->lockout.max_delay / 1000,
         };

@@ -4,7 +4,7 @@
 
 enum {
         ROWS_CEILING = 16 * 1024 * 1024, /* bytes of all rows */
-        LOAD_TRIES = CD_ALG_COUNT,       /* a row for each alg that is missing, and the last look */
+        LOAD_ATTEMPTS = CD_ALG_COUNT,    /* a row for each alg that is missing, and the last look */
 };
 
 struct cd_store_watcher_keys {
@@ -151,7 +151,7 @@ static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg al
 
 cd_status cd_store_watcher_keys_load(struct cd_store_watcher_keys *keys, cd_time now, struct cd_error *reterr)
 {
-        for (size_t i = 0; i < LOAD_TRIES; i++) {
+        for (size_t i = 0; i < LOAD_ATTEMPTS; i++) {
                 cd_status status = read_rows(keys, reterr);
                 enum cd_alg alg = status == CD_OK ? find_lack(keys, now) : CD_ALG_NONE;
                 if (alg == CD_ALG_NONE)

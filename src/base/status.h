@@ -10,7 +10,7 @@ enum [[nodiscard]] cd_status {
         CD_TOO_LARGE, /* a stated ceiling was reached */
         CD_NOT_FOUND,
         CD_EXISTS,    /* one of that name is there already */
-        CD_THROTTLED, /* too many wrong tries; after retry_after seconds another one counts */
+        CD_THROTTLED, /* too many failed attempts; after retry_after seconds another one counts */
         /* RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1: the names of the wire, but decided without HTTP. */
         CD_INVALID_REQUEST,
         CD_INVALID_CLIENT,

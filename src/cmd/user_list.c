@@ -146,9 +146,9 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
                 { "password", cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(hash_form(user->password)),
                                               CD_STR_ARG(cd_time_text(arena, user->password_at))) },
                 { "last login", cd_time_text(arena, user->last_login_at) },
-                { "wrong tries", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
-                                                                  CD_STR_ARG(cd_time_text(arena, user->failed_at)))
-                                                : CD_STR("0") },
+                { "failures", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
+                                                               CD_STR_ARG(cd_time_text(arena, user->failed_at)))
+                                             : CD_STR("0") },
         };
 
         cd_print_details(arena, details, CD_LEN(details));

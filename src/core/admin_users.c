@@ -8,7 +8,7 @@
 
 enum {
         /* Others may change a user's grants between our reading and writing; so often in a row is a fault. */
-        GRANT_TRIES = 16,
+        GRANT_ATTEMPTS = 16,
         DETAIL_MAX = 200, /* bytes */
 };
 
@@ -250,7 +250,7 @@ cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *are
         cd_status status = canonical_name(arena, name, &canonical, reterr);
         if (status != CD_OK)
                 return status;
-        for (unsigned i = 0; i < GRANT_TRIES; i++) {
+        for (unsigned i = 0; i < GRANT_ATTEMPTS; i++) {
                 status = grant_once(by, arena, canonical, change, ret, reterr);
                 /* Not found for a user who is there: somebody else changed the grants in between. */
                 if (status != CD_NOT_FOUND || cd_admin_user_find(by, arena, canonical, &user, reterr) != CD_OK)

@@ -6,7 +6,7 @@
 
 enum {
         PUBLIC_CEILING = 256 * 1024, /* bytes, to read one public key */
-        ROTATE_TRIES = 8,            /* where others change the keys at the same time */
+        ROTATE_ATTEMPTS = 8,         /* where others change the keys at the same time */
 };
 
 static bool is_over(const struct cd_key_record *key, cd_time now)
@@ -284,7 +284,7 @@ cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *aren
         cd_status status = CD_OK;
         bool is_stale = true;
 
-        for (size_t i = 0; i < ROTATE_TRIES && is_stale; i++) {
+        for (size_t i = 0; i < ROTATE_ATTEMPTS && is_stale; i++) {
                 is_stale = false;
                 status = rotate(ring, arena, params, ret, &is_stale, reterr);
         }

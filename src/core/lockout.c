@@ -18,7 +18,7 @@ struct counter {
         cd_time failed_at;
         cd_time right_at; /* the last right password here, or the last clearing; 0: none */
         uint32_t failures;
-        uint32_t begun : 30; /* tries that have not ended */
+        uint32_t begun : 30; /* attempts that have not ended */
         uint32_t is_told : 1;
         uint32_t is_cleared : 1; /* right_at is of a clearing */
 };
@@ -33,7 +33,7 @@ struct cd_lockout {
         struct {
                 struct counter *counters;
                 size_t count; /* a power of two */
-                int64_t tries;
+                int64_t attempts;
         } tables[KINDS];
 };
 
@@ -54,8 +54,8 @@ static bool make_tables(struct cd_lockout *lockout)
         for (size_t i = 0; i < KINDS; i++) {
                 lockout->tables[i].counters = calloc(counts[i], sizeof(struct counter));
                 lockout->tables[i].count = counts[i];
-                lockout->tables[i].tries =
-                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_tries : lockout->rules.account_tries;
+                lockout->tables[i].attempts =
+                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_attempts : lockout->rules.account_attempts;
                 if (!lockout->tables[i].counters)
                         return false;
         }
@@ -71,8 +71,8 @@ cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_r
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         pthread_mutex_init(&lockout->lock, NULL);
         pthread_cond_init(&lockout->ended, NULL);
-        lockout->rules.account_tries = at_least(rules->account_tries, 1);
-        lockout->rules.address_tries = at_least(rules->address_tries, 1);
+        lockout->rules.account_attempts = at_least(rules->account_attempts, 1);
+        lockout->rules.address_attempts = at_least(rules->address_attempts, 1);
         lockout->rules.delay = at_least(rules->delay, 1);
         lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
         if (random->fill(random, lockout->seed, sizeof(lockout->seed)) != CD_OK) {
@@ -176,15 +176,16 @@ static int64_t remembered_of(const struct cd_lockout *lockout, const struct coun
         return remembered(lockout, counter->failures, counter->failed_at, now);
 }
 
-/* Seconds that a try has to wait now, or 0. */
-static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t tries, cd_time now)
+/* Seconds that an attempt has to wait now, or 0. */
+static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t attempts,
+                            cd_time now)
 {
         const struct cd_lockout_rules *rules = &lockout->rules;
 
-        if (counter->failures < tries)
+        if (counter->failures < attempts)
                 return 0;
         int64_t delay = rules->delay;
-        for (int64_t i = tries; i < counter->failures && delay < rules->max_delay; i++)
+        for (int64_t i = attempts; i < counter->failures && delay < rules->max_delay; i++)
                 delay *= 2;
         if (delay > rules->max_delay)
                 delay = rules->max_delay;
@@ -192,12 +193,12 @@ static int64_t seconds_left(const struct cd_lockout *lockout, const struct count
         return left > delay ? delay : left < 0 ? 0 : left;
 }
 
-/* What may not make room for another: tries that go on; a client that has to wait. */
+/* What may not make room for another: attempts that go on; a client that has to wait. */
 static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind, const struct counter *counter,
                     cd_time now)
 {
         return counter->begun ||
-               (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].tries, now) > 0);
+               (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].attempts, now) > 0);
 }
 
 /* The slot of the one with the fewest failures, the oldest of those; NULL where every one of the eight is kept. */
@@ -248,12 +249,12 @@ static void merge(const struct cd_lockout *lockout, struct counter *counter, con
         counter->failed_at = at_least(subject->failed_at, counter->failed_at);
 }
 
-/* Whether the try may go on, must wait for others (*waits, which says at first whether it has), or is refused. */
+/* Whether the attempt may go on, must wait for others (*waits, which says at first whether it has), or is refused. */
 static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now, bool *waits,
                        struct counter **ret)
 {
         uint64_t key = key_of(lockout, subject);
-        int64_t tries = lockout->tables[subject->kind].tries;
+        int64_t attempts = lockout->tables[subject->kind].attempts;
         struct counter *counter = find_counter(lockout, subject->kind, key);
 
         if (!counter)
@@ -271,9 +272,9 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         clear(counter, subject, now);
         merge(lockout, counter, subject, now);
         *ret = counter;
-        if (seconds_left(lockout, counter, tries, now) > 0)
+        if (seconds_left(lockout, counter, attempts, now) > 0)
                 return CD_THROTTLED;
-        *waits = counter->begun >= at_least(tries - remembered_of(lockout, counter, now), 1);
+        *waits = counter->begun >= at_least(attempts - remembered_of(lockout, counter, now), 1);
         if (!*waits)
                 counter->begun++;
         return CD_OK;
@@ -301,7 +302,7 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
         const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
         /* Where the clock was set back, cd_lockout_begin mends the counter. */
         if (counter && counter->is_told && counter->failed_at <= now)
-                left = seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now);
+                left = seconds_left(lockout, counter, lockout->tables[subject->kind].attempts, now);
         if (subject->kind == CD_LOCKOUT_CLIENT && now >= lockout->clients_locked_until)
                 lockout->clients_locked_until = 0;
         pthread_mutex_unlock(&lockout->lock);
@@ -324,7 +325,7 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
                 status = judge(lockout, subject, now, &waits, &counter);
         }
         if (status == CD_THROTTLED) {
-                left = seconds_left(lockout, counter, lockout->tables[subject->kind].tries, now);
+                left = seconds_left(lockout, counter, lockout->tables[subject->kind].attempts, now);
                 *ret_is_news = !counter->is_told;
                 counter->is_told = 1;
         }
@@ -375,14 +376,14 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
  * this secret was judged a moment too late to count. */
 static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, cd_time now)
 {
-        int64_t tries = lockout->tables[CD_LOCKOUT_CLIENT].tries;
+        int64_t attempts = lockout->tables[CD_LOCKOUT_CLIENT].attempts;
 
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
-        if (seconds_left(lockout, counter, tries, now) > 0)
+        if (seconds_left(lockout, counter, attempts, now) > 0)
                 return 0;
         count_wrong(lockout, counter, now);
-        int64_t left = seconds_left(lockout, counter, tries, now);
+        int64_t left = seconds_left(lockout, counter, attempts, now);
         counter->is_told = left > 0;
         return left;
 }

@@ -1,15 +1,15 @@
 #pragma once
-/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next try
+/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next attempt
  * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB: 131,072
  * accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill. A new one
  * replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
  * flood of them cannot push out an account.
  *
- * A try is begun before the password is hashed and ended after it, and what is begun counts: of many at once only as
- * many go on as there are wrong tries left, the others wait until one of those has ended. Otherwise fifty at once were
+ * An attempt is begun before the password is hashed and ended after it, and what is begun counts: of many at once only as
+ * many go on as there are failed attempts left, the others wait until one of those has ended. Otherwise fifty at once were
  * fifty guesses.
  *
- * For every max_delay without a wrong try one failure is forgotten, so that in the long run there is one guess a
+ * For every max_delay without a failed attempt one failure is forgotten, so that in the long run there is one guess a
  * max_delay, whatever the pauses.
  *
  * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
@@ -27,10 +27,10 @@ enum {
         CD_LOCKOUT_CLIENTS = 131072,
 };
 
-/* What is below its minimum counts as that: 1 try, 1 second, `delay`. */
+/* What is below its minimum counts as that: 1 attempt, 1 second, `delay`. */
 struct cd_lockout_rules {
-        int64_t account_tries,
-                address_tries;    /* wrong ones in a row before the first delay; made-up names, clients: as accounts */
+        int64_t account_attempts,
+                address_attempts; /* wrong ones in a row before the first delay; made-up names, clients: as accounts */
         cd_time delay, max_delay; /* seconds */
 };
 
@@ -67,12 +67,12 @@ struct cd_lockout;
 cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
                          struct cd_error *reterr);
 void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
-/* Seconds without a wrong try after which one is forgotten. */
+/* Seconds without a failed attempt after which one is forgotten. */
 int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
 
-/* CD_OK: the try goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it
+/* CD_OK: the attempt goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it
  * does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so
- * since the last wrong try (so that a flood of refused tries is not a flood of audit events). May wait for other tries of
+ * since the last failed attempt (so that a flood of refused attempts is not a flood of audit events). May wait for other attempts of
  * the same subject. Not for a CD_LOCKOUT_CLIENT. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);

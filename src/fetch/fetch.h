@@ -8,7 +8,7 @@ struct cd_fetch;
 
 struct cd_fetch_options {
         int64_t connect_timeout_ms; /* this one, the next and response_max must be set: CD_INVALID_REQUEST else */
-        int64_t total_timeout_ms;   /* of a whole request, a second try included */
+        int64_t total_timeout_ms;   /* of a whole request, a second attempt included */
         int64_t response_max;       /* bytes of headers and body in sum; more: CD_TOO_LARGE */
         int64_t idle_handles;       /* kept-alive connections kept for later; 0: 64 */
         cd_str user_agent;          /* empty: "cardea" */

@@ -26,7 +26,7 @@ def settings(port, **changes):
         "issuer": f"http://127.0.0.1:{port}",
         "tokens": {"lifetime": "5m", "alg": "ES256"},
         "accept_any_user": "demo-only",
-        "lockout": {"account_tries": 1000},  # many of these tests show wrong secrets, from one address
+        "lockout": {"account_attempts": 1000},  # many of these tests show wrong secrets, from one address
         "scopes": ["current_time", "epoch_time", "never_given"],
         "clients": [
             client(APP, both, clocks),

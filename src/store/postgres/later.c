@@ -7,7 +7,7 @@
 enum {
         QUEUE_MAX = 4096,
         BATCH_MAX = 256,
-        TRIES_MAX = 3, /* of a batch that the server refused as a whole */
+        ATTEMPTS_MAX = 3, /* of a batch that the server refused as a whole */
         PAUSE_US = 100 * 1000,
         COALESCE_US = 50 * 1000, /* how long writes are coalesced before they share a transaction */
 };
@@ -127,29 +127,29 @@ static void coalesce(struct cd_pg_later *later)
         pause_for(later, COALESCE_US, BATCH_MAX);
 }
 
-/* While the server is unavailable the writes stay where they are; at the end they get one more try. */
+/* While the server is unavailable the writes stay where they are; at the end they get one more attempt. */
 static void *run_deferred(void *arg)
 {
         struct cd_pg_later *later = arg;
         struct batch b;
-        unsigned tries = 0;
+        unsigned attempts = 0;
 
         pthread_mutex_lock(&later->lock);
         for (;;) {
                 coalesce(later);
                 if (later->count == 0)
                         break;
-                bool is_last_try = later->is_ending;
+                bool is_last_attempt = later->is_ending;
                 copy_batch(later, &b);
                 pthread_mutex_unlock(&later->lock);
                 enum cd_pg_fate fate = CD_PG_UNDONE;
                 cd_status status = do_batch(later, &b, &fate);
                 int64_t pause = PAUSE_US + cd_pg_pool_pause_us(&later->database->pool);
-                tries = fate == CD_PG_UNREACHED ? 0 : tries + 1;
-                bool is_over = status == CD_OK || fate == CD_PG_UNKNOWN || tries >= TRIES_MAX || is_last_try;
+                attempts = fate == CD_PG_UNREACHED ? 0 : attempts + 1;
+                bool is_over = status == CD_OK || fate == CD_PG_UNKNOWN || attempts >= ATTEMPTS_MAX || is_last_attempt;
                 if (is_over) {
                         tell(&b, status);
-                        tries = 0;
+                        attempts = 0;
                 }
                 pthread_mutex_lock(&later->lock);
                 if (is_over)

@@ -35,7 +35,7 @@ void cd_pg_pool_done(struct cd_pg_pool *pool)
 
 /* ---- while the server is unavailable ---- */
 
-/* Under the lock. The next try comes after twice the time of the one before. */
+/* Under the lock. The next attempt comes after twice the time of the one before. */
 static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
 {
         pool->why = *why;

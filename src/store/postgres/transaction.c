@@ -5,8 +5,8 @@
 #include "store/postgres/transaction.h"
 
 enum {
-        CONFLICT_TRIES = 8,
-        LOST_TRIES = 2,
+        CONFLICT_ATTEMPTS = 8,
+        LOST_ATTEMPTS = 2,
 };
 
 enum mode {
@@ -207,19 +207,19 @@ static struct attempt try_once(struct cd_pg_connection *c, enum mode mode, cd_sq
         return a;
 }
 
-static bool is_worth_another(const struct attempt *a, unsigned tries)
+static bool is_worth_another(const struct attempt *a, unsigned attempts)
 {
         if (a->is_unknown || a->fault == CD_PG_SILENT)
                 return false;
         if (a->fault == CD_PG_CONFLICT)
-                return tries < CONFLICT_TRIES;
-        return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && tries < LOST_TRIES;
+                return attempts < CONFLICT_ATTEMPTS;
+        return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && attempts < LOST_ATTEMPTS;
 }
 
 /* Two that met would meet again where both go on at once: each waits longer than before, and the clock's last digits part them. */
-static void pause_after_conflict(unsigned tries)
+static void pause_after_conflict(unsigned attempts)
 {
-        int64_t us = 1000LL << tries;
+        int64_t us = 1000LL << attempts;
 
         us += cd_monotonic_us() % us;
         nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
@@ -248,7 +248,7 @@ cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql
         struct attempt a = { .status = CD_OK };
         enum cd_pg_fate fate = CD_PG_UNREACHED;
 
-        for (unsigned tries = 1;; tries++) {
+        for (unsigned attempts = 1;; attempts++) {
                 struct cd_pg_connection *c;
 
                 a.status = cd_pg_pool_take(&db->pool, &c, &error);
@@ -262,10 +262,10 @@ cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql
                 if (a.needs_more) {
                         (void)is_known(&db->habits, transaction, true);
                         mode = SNAPSHOT;
-                } else if (a.status == CD_OK || !is_worth_another(&a, tries)) {
+                } else if (a.status == CD_OK || !is_worth_another(&a, attempts)) {
                         break;
                 } else if (a.fault == CD_PG_CONFLICT) {
-                        pause_after_conflict(tries);
+                        pause_after_conflict(attempts);
                 }
         }
         if (a.status == CD_OK)

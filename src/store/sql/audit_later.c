@@ -178,7 +178,7 @@ static cd_status write_transaction(struct cd_sql_session *session, void *arg, st
         return status;
 }
 
-/* Takes the turn, where there is something to write, nobody does, and it is worth a try. Under the lock. */
+/* Takes the turn, where there is something to write, nobody does, and it is worth an attempt. Under the lock. */
 static bool take_turn(struct cd_sql_audit_later *later)
 {
         if (later->is_writing || later->is_failing || later->count == 0)

@@ -20,7 +20,7 @@ AUDIENCE = "https://resource.example"
 WATCH = "watch"  # the client that may introspect AUDIENCE's tokens
 APP = "app"  # the client that may use the password grant, and introspect its own tokens
 CHEAP = {"memory": "64KB", "iterations": 1}  # hashes that cost nothing, where their cost is not what is tested
-PATIENT = {"account_tries": 5, "address_tries": 1000000, "delay": "1s", "max_delay": "15m"}
+PATIENT = {"account_attempts": 5, "address_attempts": 1000000, "delay": "1s", "max_delay": "15m"}
 BUSY = 10  # seconds: what is promised within one may take longer on a machine that does other things too
 
 

@@ -7,7 +7,7 @@ from authority import Connection, assert_error
 from installation import APP, WATCH, assert_throttled, soon, what_a_client_sees
 from services import wait_until
 
-STRICT = {"account_tries": 3, "address_tries": 1000000, "delay": "1m", "max_delay": "15m"}
+STRICT = {"account_attempts": 3, "address_attempts": 1000000, "delay": "1m", "max_delay": "15m"}
 ENDPOINTS = {"/oauth/token": {"grant_type": "client_credentials"}, "/oauth/introspect": {"token": "x"},
              "/oauth/revoke": {"token": "x"}}
 

@@ -160,7 +160,7 @@ def test_lesson_10_unknown_wrong_and_disabled_look_alike(install, how):
 
 def test_lesson_10_unknown_wrong_and_disabled_take_one_time(install):
     home = install(password_hashing={"memory": "32MB", "iterations": 3, "parallel": 1},
-                   lockout={"account_tries": 1000, "address_tries": 1000000})
+                   lockout={"account_attempts": 1000, "address_attempts": 1000000})
     home.add_user("ana", "ana's password")
     home.add_user("gone", "the right password", flags=["--disabled"])
     server = home.serve()

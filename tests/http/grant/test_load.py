@@ -40,7 +40,7 @@ def test_lesson_15_a_full_queue_says_so_and_introspection_goes_on(install):
 
 
 def test_lesson_15_a_flood_of_unknown_names_fills_the_same_queue(install):
-    home = install(password_hashing=SLOW, lockout={"account_tries": 1000, "address_tries": 1000000})
+    home = install(password_hashing=SLOW, lockout={"account_attempts": 1000, "address_attempts": 1000000})
     server = home.serve()
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         statuses = list(pool.map(lambda i: server.grant(f"made-up-{i}", "a guess").status, range(20)))
@@ -49,7 +49,7 @@ def test_lesson_15_a_flood_of_unknown_names_fills_the_same_queue(install):
 
 def test_many_users_log_in_at_once_and_each_is_answered_for_itself(install, store):
     home = install(store=store(), password_hashing={"memory": "64KB", "iterations": 1, "parallel": 1, "queue": 200},
-                   lockout={"account_tries": 1000, "address_tries": 1000000})
+                   lockout={"account_attempts": 1000, "address_attempts": 1000000})
     for i in range(8):
         home.add_user(f"user{i}", f"the password of {i}", f"number={i}")
     home.cardea("user", "disable", "user7")

@@ -9,9 +9,9 @@ from installation import assert_refused, assert_throttled, what_a_client_sees
 from services import wait_until
 
 ANA = ("ana", "ana's password")
-STRICT = {"account_tries": 3, "address_tries": 1000000, "delay": "1m", "max_delay": "15m"}
+STRICT = {"account_attempts": 3, "address_attempts": 1000000, "delay": "1m", "max_delay": "15m"}
 SHORT = {**STRICT, "delay": "3s"}
-BY_ADDRESS = {"account_tries": 1000, "address_tries": 4, "delay": "1m", "max_delay": "15m"}
+BY_ADDRESS = {"account_attempts": 1000, "address_attempts": 4, "delay": "1m", "max_delay": "15m"}
 
 
 def locked(install, store, **lockout):
@@ -52,7 +52,7 @@ def test_lesson_14_the_lockout_holds_on_every_path(install, store):
     for method in ("GET", "POST"):
         answer = server.grant(*ANA, method=method)
         assert_throttled(answer)
-        assert answer.json()["error"] == "too_many_tries"
+        assert answer.json()["error"] == "too_many_attempts"
     answer = server.password_grant(*ANA)
     assert_throttled(answer)
     assert answer.json()["error"] == "temporarily_unavailable"
@@ -192,7 +192,7 @@ def events_of(home, action):
 
 def test_lesson_15_a_locked_out_address_takes_no_slot_of_others(install, store):
     """It is refused on the loop: with the only hash under way and the queue full, others are told 503, and this address still 429."""
-    home = install(store=store(), lockout={**BY_ADDRESS, "address_tries": 1}, trusted_proxies=["127.0.0.1"],
+    home = install(store=store(), lockout={**BY_ADDRESS, "address_attempts": 1}, trusted_proxies=["127.0.0.1"],
                    password_hashing={"memory": "64MB", "iterations": 15, "parallel": 1, "queue": 1})
     home.add_user("ana", "ana's password")
     server = home.serve()
@@ -219,7 +219,7 @@ def test_lesson_15_a_locked_out_address_takes_no_slot_of_others(install, store):
 
 @pytest.mark.parametrize("unreadable", ["unknown", "_hidden", "1.2.3"])
 def test_lesson_34_an_address_that_cannot_be_read_is_nobodys(install, unreadable):
-    home = install(lockout={**BY_ADDRESS, "account_tries": 6}, trusted_proxies=["127.0.0.1"])
+    home = install(lockout={**BY_ADDRESS, "account_attempts": 6}, trusted_proxies=["127.0.0.1"])
     home.add_user("ana", "ana's password")
     server = home.serve()
     for i in range(8):

@@ -156,7 +156,7 @@ def test_a_change_is_seen_within_a_second(nodes):
 
 
 def test_wrong_passwords_at_one_node_count_at_the_other(install, store):
-    home = install(store=store(), lockout={"account_tries": 4, "address_tries": 1000000, "delay": "1m"})
+    home = install(store=store(), lockout={"account_attempts": 4, "address_attempts": 1000000, "delay": "1m"})
     home.add_user("ana", "ana's password")
     one, other = home.serve(), home.serve_another()
     for i in range(4):

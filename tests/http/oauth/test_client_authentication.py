@@ -168,7 +168,7 @@ def test_a_client_may_authenticate_and_still_have_no_grant(server):
 
 
 def test_lesson_14_beyond_the_limit_no_secret_is_judged_nor_without_a_store(launch):
-    strict = launch(lockout={"account_tries": 3, "delay": "1m"})
+    strict = launch(lockout={"account_attempts": 3, "delay": "1m"})
     for i in range(3):
         assert_error(strict.ask(CREDENTIALS, ("1234", f"guess {i}")), 401, "invalid_client")
     for who in (APP, ("1234", "guess")):

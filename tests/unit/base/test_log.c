@@ -277,7 +277,7 @@ static void callers_never_block_on_a_pipe_that_nobody_reads_and_the_dropped_are_
         assert_in_range(took, 900000, 3000000);
 
         assert_int_equal(pthread_create(&reader, NULL, drain, &sink), 0);
-        for (int tries = 0; tries < 10; tries++) /* the last of them may have to wait for the report, too */
+        for (int attempts = 0; attempts < 10; attempts++) /* the last of them may have to wait for the report, too */
                 cd_log_flush(log);
         log_number(log, CD_LOG_INFO, 1);
         cd_log_free(log);

@@ -77,7 +77,7 @@ int fixture_set_up(void **state)
                 .random = &f->random.port,
         };
         const struct cd_lockout_rules rules = {
-                .account_tries = 3, .address_tries = 100, .delay = 10, .max_delay = 100
+                .account_attempts = 3, .address_attempts = 100, .delay = 10, .max_delay = 100
         };
         assert_status(cd_lockout_new(&rules, &f->random.port, &f->login.lockout, NULL), CD_OK);
         *state = f;

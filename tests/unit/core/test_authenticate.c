@@ -7,7 +7,7 @@
 #include "unit/core/fixture.h"
 
 enum {
-        TRIES = 3, /* of the fixture, and so are these */
+        ATTEMPTS = 3, /* of the fixture, and so are these */
         DELAY = 10,
 };
 
@@ -34,7 +34,7 @@ static void lesson_14_beyond_the_limit_no_secret_is_judged(void **state)
         struct fixture *f = *state;
         struct cd_error err = { 0 };
 
-        fail_times(f, "app-a", "192.0.2.1", TRIES - 1);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS - 1);
         assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", 1);
         for (int i = 0; i < 2; i++) {
@@ -74,7 +74,7 @@ static void lesson_9_unknown_ids_of_an_address_are_counted_as_one(void **state)
         struct fixture *f = *state;
         char id[32];
 
-        for (int i = 0; i < TRIES; i++) {
+        for (int i = 0; i < ATTEMPTS; i++) {
                 snprintf(id, sizeof(id), "nobody%d", i);
                 fail_times(f, id, "192.0.2.1", 1);
         }
@@ -89,8 +89,8 @@ static void lesson_10_an_unknown_id_waits_as_a_client_does(void **state)
         struct fixture *f = *state;
         struct cd_error known = { 0 }, unknown = { 0 };
 
-        fail_times(f, "app-a", "192.0.2.1", TRIES);
-        fail_times(f, "nobody", "192.0.2.1", TRIES);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
+        fail_times(f, "nobody", "192.0.2.1", ATTEMPTS);
         assert_status(authenticate(f, "app-a", "a guess", "192.0.2.1", &known), CD_THROTTLED);
         assert_status(authenticate(f, "nobody", "a guess", "192.0.2.1", &unknown), CD_THROTTLED);
         assert_string_equal(known.reason, unknown.reason);
@@ -113,8 +113,8 @@ static void that_a_client_has_to_wait_is_in_the_audit_once(void **state)
         struct cd_store *store = f->core.store;
         struct cd_audit_events events;
 
-        fail_times(f, "app-a", "192.0.2.1", TRIES);
-        fail_times(f, "a-secret-in-the-wrong-place", "192.0.2.1", TRIES);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
+        fail_times(f, "a-secret-in-the-wrong-place", "192.0.2.1", ATTEMPTS);
         for (int i = 0; i < 5; i++) {
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_THROTTLED);
                 assert_status(authenticate(f, "nobody", "a guess", "192.0.2.1", NULL), CD_THROTTLED);
@@ -131,11 +131,11 @@ static void a_new_secret_opens_a_locked_client(void **state)
         const struct cd_client_spec spec = { .id = CD_STR("app-a"), .secret = CD_STR("a new one") };
         struct cd_clients *clients;
 
-        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(cd_clients_new(&spec, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
         f->core.clients = clients;
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_OK);
-        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_THROTTLED);
         f->core.clients = f->clients;
         cd_clients_free(clients);
@@ -151,7 +151,7 @@ static void a_secret_that_is_asked_about_twice_counts_once(void **state)
         f->core.accepts_any_user = false;
         ask.grant_type = CD_STR("password");
         ask.client_secret = CD_STR("a guess");
-        for (int i = 0; i < TRIES; i++) {
+        for (int i = 0; i < ATTEMPTS; i++) {
                 assert_false(cd_token_wants_login(&f->core, &ask));
                 assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
         }
@@ -164,11 +164,11 @@ static void right_secrets_count_nothing(void **state)
 {
         struct fixture *f = *state;
 
-        for (int i = 0; i < 10 * TRIES; i++)
+        for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
-        fail_times(f, "app-a", "192.0.2.1", TRIES - 1);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS - 1);
         assert_false(cd_lockout_locks_clients(f->login.lockout));
-        for (int i = 0; i < 10 * TRIES; i++)
+        for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", 1); /* nor do they pay for guesses */
         assert_true(cd_lockout_locks_clients(f->login.lockout));
@@ -183,7 +183,7 @@ static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)
         assert_status(authenticate(f, "app-a", "a guess", "192.0.2.1", &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the clock failed");
         f->clock.now = NOON;
-        fail_times(f, "app-a", "192.0.2.1", TRIES);
+        fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         f->clock.now = -1;
         assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", &err), CD_UNAVAILABLE);
 }

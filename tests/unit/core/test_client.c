@@ -90,7 +90,7 @@ static void lesson_20_a_client_secret_costs_one_fast_mac(void **state)
         static const struct {
                 cd_str id, secret;
                 cd_status status;
-        } tries[] = {
+        } attempts[] = {
                 { CD_STR_INIT("api"), CD_STR_INIT("secret-api"), CD_OK },
                 { CD_STR_INIT("api"), CD_STR_INIT("wrong"), CD_INVALID_CLIENT },
                 { CD_STR_INIT("nobody"), CD_STR_INIT("secret-api"), CD_INVALID_CLIENT },
@@ -98,10 +98,10 @@ static void lesson_20_a_client_secret_costs_one_fast_mac(void **state)
         struct fixture *f = *state;
         const struct cd_client *client;
 
-        for (size_t i = 0; i < CD_LEN(tries); i++) {
+        for (size_t i = 0; i < CD_LEN(attempts); i++) {
                 macs = 0;
-                assert_status(cd_clients_authenticate(f->clients, tries[i].id, tries[i].secret, &client, NULL),
-                              tries[i].status);
+                assert_status(cd_clients_authenticate(f->clients, attempts[i].id, attempts[i].secret, &client, NULL),
+                              attempts[i].status);
                 assert_int_equal(macs, 1);
         }
 }

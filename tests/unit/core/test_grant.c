@@ -107,16 +107,16 @@ static void lesson_17_a_user_with_the_name_of_a_client_gets_no_token(void **stat
 static void lesson_10_unknown_wrong_and_disabled_look_the_same(void **state)
 {
         struct fixture *f = *state;
-        struct cd_grant_request tries[] = { ask_as(f, "nobody", "right"), ask_as(f, "ana", "wrong"),
-                                            ask_as(f, "bo", "right") };
+        struct cd_grant_request attempts[] = { ask_as(f, "nobody", "right"), ask_as(f, "ana", "wrong"),
+                                               ask_as(f, "bo", "right") };
         struct cd_grant_token token;
         struct cd_error err;
 
         fixture_add_user(f, "ana", "right", NULL);
         fixture_add_user(f, "bo", "right", NULL);
         fixture_end_sessions(f, "bo", CD_USER_DISABLE);
-        for (size_t i = 0; i < CD_LEN(tries); i++) {
-                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, &err), CD_INVALID_GRANT);
+        for (size_t i = 0; i < CD_LEN(attempts); i++) {
+                assert_status(cd_grant_issue(&f->core, &f->arena, &attempts[i], &token, &err), CD_INVALID_GRANT);
                 assert_string_equal(err.reason, "invalid username or password");
         }
 }
@@ -141,18 +141,19 @@ static void lesson_14_lockout_holds_at_the_grant_too(void **state)
 static void lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does(void **state)
 {
         struct fixture *f = *state;
-        struct cd_grant_request tries[] = { ask_as(f, "ana", "wrong"), ask_as(f, "nobody", "wrong") };
+        struct cd_grant_request attempts[] = { ask_as(f, "ana", "wrong"), ask_as(f, "nobody", "wrong") };
         struct cd_grant_token token;
 
         fixture_add_user(f, "ana", "right", NULL);
         for (int i = 0; i < 6; i++) {
-                for (size_t k = 0; k < CD_LEN(tries); k++)
-                        assert_status(cd_grant_issue(&f->core, &f->arena, &tries[k], &token, NULL), CD_INVALID_GRANT);
+                for (size_t k = 0; k < CD_LEN(attempts); k++)
+                        assert_status(cd_grant_issue(&f->core, &f->arena, &attempts[k], &token, NULL),
+                                      CD_INVALID_GRANT);
                 f->clock.now += 100; /* max_delay of the fixture: one is forgotten */
         }
-        for (size_t i = 0; i < CD_LEN(tries); i++) {
-                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, NULL), CD_INVALID_GRANT);
-                assert_status(cd_grant_issue(&f->core, &f->arena, &tries[i], &token, NULL), CD_INVALID_GRANT);
+        for (size_t i = 0; i < CD_LEN(attempts); i++) {
+                assert_status(cd_grant_issue(&f->core, &f->arena, &attempts[i], &token, NULL), CD_INVALID_GRANT);
+                assert_status(cd_grant_issue(&f->core, &f->arena, &attempts[i], &token, NULL), CD_INVALID_GRANT);
         }
 }
 

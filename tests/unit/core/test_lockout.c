@@ -12,11 +12,11 @@ enum {
         NOON = 1795348800,
         DELAY = 2,
         MAX_DELAY = 60,
-        ACCOUNT_TRIES = 3,
-        ADDRESS_TRIES = 5,
+        ACCOUNT_ATTEMPTS = 3,
+        ADDRESS_ATTEMPTS = 5,
 };
 
-static const struct cd_lockout_rules rules = { ACCOUNT_TRIES, ADDRESS_TRIES, DELAY, MAX_DELAY };
+static const struct cd_lockout_rules rules = { ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS, DELAY, MAX_DELAY };
 
 struct fixture {
         struct cd_lockout *lockout;
@@ -79,7 +79,7 @@ static struct cd_lockout_subject address(const char *text)
         return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = cd_str_from_c(text) };
 }
 
-/* One try, with how it ended; the seconds to wait where it was refused, else 0. */
+/* One attempt, with how it ended; the seconds to wait where it was refused, else 0. */
 static int64_t attempt(struct fixture *f, struct cd_lockout_subject subject, enum cd_lockout_outcome outcome)
 {
         struct cd_error err = { 0 };
@@ -105,7 +105,7 @@ static void lesson_9_the_delay_doubles_up_to_its_most(void **state)
         static const int64_t delays[] = { 2, 4, 8, 16, 32, 60, 60, 60 };
         struct fixture *f = *state;
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         for (size_t i = 0; i < CD_LEN(delays); i++) {
                 assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), delays[i]);
                 f->now += delays[i] - 1;
@@ -116,27 +116,27 @@ static void lesson_9_the_delay_doubles_up_to_its_most(void **state)
         }
 }
 
-static void a_refused_try_says_when_the_next_one_counts(void **state)
+static void a_refused_attempt_says_when_the_next_one_counts(void **state)
 {
         struct fixture *f = *state;
         struct cd_lockout_subject subject = account("ana");
         struct cd_error err;
         bool is_news = false;
 
-        fail_times(f, subject, ACCOUNT_TRIES);
+        fail_times(f, subject, ACCOUNT_ATTEMPTS);
         assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err), CD_THROTTLED);
         assert_string_equal(err.reason, "too many wrong passwords; the next one counts in 2 s");
         assert_int_equal(err.retry_after, 2);
         assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
 }
 
-static void only_the_first_refused_try_is_news(void **state)
+static void only_the_first_refused_attempt_is_news(void **state)
 {
         struct fixture *f = *state;
         struct cd_lockout_subject subject = account("ana");
         bool is_news = false;
 
-        fail_times(f, subject, ACCOUNT_TRIES);
+        fail_times(f, subject, ACCOUNT_ATTEMPTS);
         for (int round = 0; round < 2; round++) {
                 assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
                 assert_true(is_news);
@@ -154,7 +154,7 @@ static void lesson_15_a_check_says_what_begin_says_once_somebody_was_told(void *
         struct cd_error err = { 0 };
 
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
-        fail_times(f, subject, ADDRESS_TRIES);
+        fail_times(f, subject, ADDRESS_ATTEMPTS);
         /* The first refusal is cd_lockout_begin's: it is news. */
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), DELAY);
@@ -183,9 +183,9 @@ static void a_right_password_empties_the_counter_of_the_account(void **state)
 {
         struct fixture *f = *state;
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS - 1);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), DELAY);
 }
 
@@ -193,43 +193,44 @@ static void a_right_password_does_not_pay_for_guesses_from_its_address(void **st
 {
         struct fixture *f = *state;
 
-        for (int i = 0; i < ADDRESS_TRIES; i++) {
+        for (int i = 0; i < ADDRESS_ATTEMPTS; i++) {
                 assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_WRONG), 0);
-                if (i < ADDRESS_TRIES - 1)
+                if (i < ADDRESS_ATTEMPTS - 1)
                         assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_RIGHT), 0);
         }
         assert_int_equal(attempt(f, address("192.0.2.1"), CD_LOCKOUT_RIGHT), DELAY);
         assert_int_equal(attempt(f, address("192.0.2.2"), CD_LOCKOUT_WRONG), 0);
 }
 
-static void a_try_without_an_answer_is_taken_back(void **state)
+static void an_attempt_without_an_answer_is_taken_back(void **state)
 {
         struct fixture *f = *state;
 
         for (int i = 0; i < 20; i++)
                 assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_UNJUDGED), 0);
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
 }
 
 static void a_failure_is_forgotten_after_each_longest_delay(void **state)
 {
         struct fixture *f = *state;
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         f->now += MAX_DELAY; /* two are left */
         fail_times(f, account("ana"), 1);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
-        f->now += MAX_DELAY * ACCOUNT_TRIES; /* none */
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        f->now += MAX_DELAY * ACCOUNT_ATTEMPTS; /* none */
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
 }
 
 static void what_another_node_saw_counts_too(void **state)
 {
         struct fixture *f = *state;
-        struct cd_lockout_subject subject = {
-                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("ana"), .failures = ACCOUNT_TRIES + 1, .failed_at = NOON - 1
-        };
+        struct cd_lockout_subject subject = { .kind = CD_LOCKOUT_ACCOUNT,
+                                              .key = CD_STR("ana"),
+                                              .failures = ACCOUNT_ATTEMPTS + 1,
+                                              .failed_at = NOON - 1 };
 
         assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY - 1);
         subject = (struct cd_lockout_subject){
@@ -251,10 +252,10 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
 {
         struct fixture *f = *state;
         struct cd_lockout_subject stale = {
-                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("ana"), .failures = ACCOUNT_TRIES - 1, .failed_at = NOON
+                .kind = CD_LOCKOUT_ACCOUNT, .key = CD_STR("ana"), .failures = ACCOUNT_ATTEMPTS - 1, .failed_at = NOON
         };
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES - 1);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS - 1);
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_WRONG), 0);
@@ -262,7 +263,7 @@ static void what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password(v
         /* What another node saw after it counts. */
         f->now += 1;
         stale.failed_at = f->now;
-        stale.failures = ACCOUNT_TRIES;
+        stale.failures = ACCOUNT_ATTEMPTS;
         assert_int_equal(attempt(f, stale, CD_LOCKOUT_RIGHT), DELAY);
 }
 
@@ -272,7 +273,7 @@ static void what_the_store_counted_after_a_clearing_counts(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject ana = { .kind = CD_LOCKOUT_ACCOUNT,
                                           .key = CD_STR("ana"),
-                                          .failures = ACCOUNT_TRIES,
+                                          .failures = ACCOUNT_ATTEMPTS,
                                           .failed_at = NOON,
                                           .cleared_at = NOON };
 
@@ -285,16 +286,16 @@ static void what_an_operator_cleared_counts_no_more(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject ana = account("ana");
 
-        fail_times(f, ana, ACCOUNT_TRIES);
+        fail_times(f, ana, ACCOUNT_ATTEMPTS);
         ana.cleared_at = NOON - 1; /* before the failures */
         assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
         ana.cleared_at = f->now;
-        fail_times(f, ana, ACCOUNT_TRIES);
+        fail_times(f, ana, ACCOUNT_ATTEMPTS);
         /* The second is the same still: no guess beyond. */
         assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
         /* Nor does a node that has not seen it count what was before. */
         ana.cleared_at = f->now = NOON + 1;
-        ana.failures = ACCOUNT_TRIES;
+        ana.failures = ACCOUNT_ATTEMPTS;
         ana.failed_at = NOON;
         assert_int_equal(attempt(f, ana, CD_LOCKOUT_RIGHT), 0);
 }
@@ -305,7 +306,7 @@ static void what_is_cleared_at_a_time_to_come_is_not_cleared(void **state)
         struct cd_lockout_subject ana = account("ana");
 
         ana.cleared_at = NOON + 3;
-        fail_times(f, ana, ACCOUNT_TRIES);
+        fail_times(f, ana, ACCOUNT_ATTEMPTS);
         for (int i = 0; i < 3; i++)
                 assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
 }
@@ -314,7 +315,7 @@ static void a_clock_that_is_set_back_locks_for_no_longer_than_the_delay(void **s
 {
         struct fixture *f = *state;
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         f->now -= 1000000;
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
         f->now += DELAY;
@@ -327,7 +328,7 @@ static void an_ipv6_address_counts_by_its_64_bits(void **state)
         static const char *const same[] = { "2001:db8::1", "2001:db8:0:0:ffff::", "2001:DB8::2", "2001:db8::3",
                                             "2001:db8::4" };
 
-        for (size_t i = 0; i < ADDRESS_TRIES; i++)
+        for (size_t i = 0; i < ADDRESS_ATTEMPTS; i++)
                 fail_times(f, address(same[i]), 1);
         assert_int_equal(attempt(f, address("2001:db8::9"), CD_LOCKOUT_WRONG), DELAY);
         assert_int_equal(attempt(f, address("2001:db8:0:1::9"), CD_LOCKOUT_WRONG), 0);
@@ -337,11 +338,11 @@ static void an_ipv4_address_in_ipv6_is_the_ipv4_address(void **state)
 {
         struct fixture *f = *state;
 
-        fail_times(f, address("192.0.2.1"), ADDRESS_TRIES);
+        fail_times(f, address("192.0.2.1"), ADDRESS_ATTEMPTS);
         assert_int_equal(attempt(f, address("::ffff:192.0.2.1"), CD_LOCKOUT_WRONG), DELAY);
         assert_int_equal(attempt(f, address("::ffff:192.0.2.2"), CD_LOCKOUT_WRONG), 0);
         /* What is no address is taken as it is. */
-        fail_times(f, address("unix"), ADDRESS_TRIES);
+        fail_times(f, address("unix"), ADDRESS_ATTEMPTS);
         assert_int_equal(attempt(f, address("unix"), CD_LOCKOUT_WRONG), DELAY);
         assert_int_equal(attempt(f, address("a text that is longer than any address, all of it 46 characters or more"),
                                  CD_LOCKOUT_WRONG),
@@ -352,9 +353,9 @@ static void lesson_34_an_address_that_is_not_known_has_no_counter(void **state)
 {
         struct fixture *f = *state;
 
-        fail_times(f, address(""), 10 * ADDRESS_TRIES);
+        fail_times(f, address(""), 10 * ADDRESS_ATTEMPTS);
         /* Nor one that attempts wait for: each goes on while the others have not ended. */
-        for (int i = 0; i < 10 * ADDRESS_TRIES; i++) {
+        for (int i = 0; i < 10 * ADDRESS_ATTEMPTS; i++) {
                 struct cd_lockout_subject unknown = address("");
                 bool is_news;
                 assert_status(cd_lockout_begin(f->lockout, &unknown, f->now, &is_news, NULL), CD_OK);
@@ -366,14 +367,14 @@ static void lesson_9_a_flood_of_made_up_names_evicts_no_account(void **state)
         struct fixture *f = *state;
         char name[32];
 
-        fail_times(f, account("ana"), ACCOUNT_TRIES);
+        fail_times(f, account("ana"), ACCOUNT_ATTEMPTS);
         for (int i = 0; i < 10 * CD_LOCKOUT_NAMES; i++) {
                 snprintf(name, sizeof(name), "nobody%d", i);
                 assert_int_equal(attempt(f, made_up(name), CD_LOCKOUT_WRONG), 0);
         }
         assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_WRONG), DELAY);
         /* One that was tried often outlasts the flood too. */
-        fail_times(f, made_up("often"), ACCOUNT_TRIES);
+        fail_times(f, made_up("often"), ACCOUNT_ATTEMPTS);
         for (int i = 0; i < 4 * CD_LOCKOUT_NAMES; i++) {
                 snprintf(name, sizeof(name), "noone%d", i);
                 assert_int_equal(attempt(f, made_up(name), CD_LOCKOUT_WRONG), 0);
@@ -385,7 +386,7 @@ static void a_made_up_name_waits_like_an_account(void **state)
 {
         struct fixture *f = *state;
 
-        fail_times(f, made_up("nobody"), ACCOUNT_TRIES);
+        fail_times(f, made_up("nobody"), ACCOUNT_ATTEMPTS);
         assert_int_equal(attempt(f, made_up("nobody"), CD_LOCKOUT_WRONG), DELAY);
         /* And the account of that name, made later, begins anew. */
         assert_int_equal(attempt(f, account("nobody"), CD_LOCKOUT_RIGHT), 0);
@@ -436,7 +437,7 @@ static void lesson_14_wrong_secrets_make_a_client_wait_at_that_address(void **st
         struct fixture *f = *state;
 
         assert_false(cd_lockout_locks_clients(f->lockout));
-        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_ATTEMPTS);
         assert_true(cd_lockout_locks_clients(f->lockout));
         assert_waits(f, client("app", "192.0.2.1"), DELAY);
         f->now += DELAY - 1;
@@ -456,9 +457,9 @@ static void once_no_client_has_to_wait_any_more_none_is_looked_for(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject one = client("app", "192.0.2.1"), other = client("other", "192.0.2.1");
 
-        lock_client(f, one, ACCOUNT_TRIES);
+        lock_client(f, one, ACCOUNT_ATTEMPTS);
         f->now++;
-        lock_client(f, other, ACCOUNT_TRIES);
+        lock_client(f, other, ACCOUNT_ATTEMPTS);
         f->now += DELAY - 1;
         assert_status(cd_lockout_check(f->lockout, &one, f->now, NULL), CD_OK);
         assert_true(cd_lockout_locks_clients(f->lockout)); /* the other one */
@@ -472,7 +473,7 @@ static void a_wrong_secret_that_was_judged_too_late_counts_no_more(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject app = client("app", "192.0.2.1");
 
-        lock_client(f, app, ACCOUNT_TRIES);
+        lock_client(f, app, ACCOUNT_ATTEMPTS);
         for (int i = 0; i < 10; i++)
                 assert_false(cd_lockout_count(f->lockout, &app, f->now));
         assert_waits(f, app, DELAY);
@@ -484,12 +485,12 @@ static void a_client_counts_by_the_64_bits_of_ipv6_and_by_ipv4(void **state)
         static const char *const same[] = { "2001:db8::1", "2001:db8:0:0:ffff::", "2001:DB8::2" };
         bool locks;
 
-        for (size_t i = 0; i < ACCOUNT_TRIES; i++)
+        for (size_t i = 0; i < ACCOUNT_ATTEMPTS; i++)
                 assert_int_equal(wrong_secret(f, client("app", same[i]), &locks), 0);
         assert_true(locks);
         assert_waits(f, client("app", "2001:db8::9"), DELAY);
         assert_waits(f, client("app", "2001:db8:0:1::9"), 0);
-        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_ATTEMPTS);
         assert_waits(f, client("app", "::ffff:192.0.2.1"), DELAY);
 }
 
@@ -497,7 +498,7 @@ static void a_client_is_no_client_and_address_run_together(void **state)
 {
         struct fixture *f = *state;
 
-        lock_client(f, client("ab", "c"), ACCOUNT_TRIES);
+        lock_client(f, client("ab", "c"), ACCOUNT_ATTEMPTS);
         assert_waits(f, client("b", "ca"), 0);
         assert_waits(f, client("", "cab"), 0);
         assert_waits(f, client("c", "ab"), 0);
@@ -508,7 +509,7 @@ static void without_an_address_the_clients_counter_holds(void **state)
 {
         struct fixture *f = *state;
 
-        lock_client(f, client("app", ""), ACCOUNT_TRIES);
+        lock_client(f, client("app", ""), ACCOUNT_ATTEMPTS);
         assert_waits(f, client("app", ""), DELAY);
         assert_waits(f, client("other", ""), 0);
         assert_waits(f, client("app", "192.0.2.1"), 0);
@@ -521,11 +522,11 @@ static void lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait(void
         size_t uncounted = 0;
         char from[32];
 
-        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_TRIES);
+        lock_client(f, client("app", "192.0.2.1"), ACCOUNT_ATTEMPTS);
         for (unsigned i = 0; i < 2 * CD_LOCKOUT_CLIENTS; i++) {
                 bool locks = false;
                 snprintf(from, sizeof(from), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-                for (int k = 0; k < ACCOUNT_TRIES; k++)
+                for (int k = 0; k < ACCOUNT_ATTEMPTS; k++)
                         assert_int_equal(wrong_secret(f, client("app", from), &locks), 0);
                 uncounted += !locks;
         }
@@ -534,7 +535,7 @@ static void lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait(void
         assert_in_range(uncounted, CD_LOCKOUT_CLIENTS, 2 * CD_LOCKOUT_CLIENTS);
         assert_waits(f, client("app", from), 0);
         f->now += DELAY;
-        lock_client(f, client("late", "192.0.2.2"), ACCOUNT_TRIES);
+        lock_client(f, client("late", "192.0.2.2"), ACCOUNT_ATTEMPTS);
 }
 
 static void a_clock_that_is_set_back_locks_no_client_for_longer(void **state)
@@ -542,7 +543,7 @@ static void a_clock_that_is_set_back_locks_no_client_for_longer(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject app = client("app", "192.0.2.1");
 
-        lock_client(f, app, ACCOUNT_TRIES);
+        lock_client(f, app, ACCOUNT_ATTEMPTS);
         f->now -= 1000000;
         assert_waits(f, app, 0); /* it is judged, and the counter has the new time */
         assert_waits(f, app, DELAY);
@@ -580,13 +581,13 @@ static void of_many_threads_one_is_told_that_a_client_has_to_wait(void **state)
 }
 
 /* It ends after one that began after it. */
-static void a_try_that_takes_long_moves_no_later_failure_back(void **state)
+static void an_attempt_that_takes_long_moves_no_later_failure_back(void **state)
 {
         struct fixture *f = *state;
         const struct cd_lockout_subject ana = account("ana");
         bool is_news;
 
-        fail_times(f, ana, ACCOUNT_TRIES - 2);
+        fail_times(f, ana, ACCOUNT_ATTEMPTS - 2);
         assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
         f->now = NOON + 2;
         fail_times(f, ana, 1);
@@ -617,7 +618,7 @@ static void *begin_at_noon(void *arg)
 }
 
 /* The time that it brought is of before it waited: no clock was set back. */
-static void a_try_that_waited_moves_no_later_failure_back(void **state)
+static void an_attempt_that_waited_moves_no_later_failure_back(void **state)
 {
         struct fixture *f = *state;
         const struct cd_lockout_subject ana = account("ana");
@@ -625,7 +626,7 @@ static void a_try_that_waited_moves_no_later_failure_back(void **state)
         void *retry_after;
         bool is_news;
 
-        fail_times(f, ana, ACCOUNT_TRIES - 1);
+        fail_times(f, ana, ACCOUNT_ATTEMPTS - 1);
         assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
         atomic_store(&waiting, (pthread_t)0);
         assert_int_equal(pthread_create(&thread, NULL, begin_at_noon, f), 0);
@@ -672,12 +673,12 @@ static void run_crowd(struct crowd *crowd)
                 pthread_join(threads[i], NULL);
 }
 
-static void lesson_14_fifty_tries_at_once_are_not_fifty_guesses(void **state)
+static void lesson_14_fifty_attempts_at_once_are_not_fifty_guesses(void **state)
 {
         struct crowd crowd = { .f = *state, .outcome = CD_LOCKOUT_WRONG };
 
         run_crowd(&crowd);
-        assert_int_equal(crowd.judged, ACCOUNT_TRIES);
+        assert_int_equal(crowd.judged, ACCOUNT_ATTEMPTS);
 }
 
 static void fifty_right_passwords_at_once_all_pass(void **state)
@@ -686,7 +687,7 @@ static void fifty_right_passwords_at_once_all_pass(void **state)
 
         run_crowd(&crowd);
         assert_int_equal(crowd.judged, 50);
-        assert_true(crowd.most <= ACCOUNT_TRIES);
+        assert_true(crowd.most <= ACCOUNT_ATTEMPTS);
 }
 
 static void lesson_31_no_lockout_without_randomness_or_memory(void **state)
@@ -727,12 +728,12 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(lesson_9_the_delay_doubles_up_to_its_most),
-                TEST(a_refused_try_says_when_the_next_one_counts),
-                TEST(only_the_first_refused_try_is_news),
+                TEST(a_refused_attempt_says_when_the_next_one_counts),
+                TEST(only_the_first_refused_attempt_is_news),
                 TEST(lesson_15_a_check_says_what_begin_says_once_somebody_was_told),
                 TEST(a_right_password_empties_the_counter_of_the_account),
                 TEST(a_right_password_does_not_pay_for_guesses_from_its_address),
-                TEST(a_try_without_an_answer_is_taken_back),
+                TEST(an_attempt_without_an_answer_is_taken_back),
                 TEST(a_failure_is_forgotten_after_each_longest_delay),
                 TEST(what_another_node_saw_counts_too),
                 TEST(what_the_store_has_not_forgotten_yet_was_ended_by_a_right_password),
@@ -754,9 +755,9 @@ int main(void)
                 TEST(lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait),
                 TEST(a_clock_that_is_set_back_locks_no_client_for_longer),
                 TEST(of_many_threads_one_is_told_that_a_client_has_to_wait),
-                TEST(a_try_that_takes_long_moves_no_later_failure_back),
-                TEST(a_try_that_waited_moves_no_later_failure_back),
-                TEST(lesson_14_fifty_tries_at_once_are_not_fifty_guesses),
+                TEST(an_attempt_that_takes_long_moves_no_later_failure_back),
+                TEST(an_attempt_that_waited_moves_no_later_failure_back),
+                TEST(lesson_14_fifty_attempts_at_once_are_not_fifty_guesses),
                 TEST(fifty_right_passwords_at_once_all_pass),
                 cmocka_unit_test(lesson_31_no_lockout_without_randomness_or_memory),
                 cmocka_unit_test(rules_below_their_minimum_are_raised_to_it),

@@ -19,8 +19,8 @@
 
 enum {
         NOON = 1795348800,
-        TRIES = 3,
-        ADDRESS_TRIES = 8,
+        ATTEMPTS = 3,
+        ADDRESS_ATTEMPTS = 8,
 };
 
 struct fixture {
@@ -98,7 +98,7 @@ static void while_others_fail(struct fixture *f)
         if (!f->find_takes)
                 return;
         f->now += f->find_takes;
-        for (int i = 0; i < TRIES; i++) {
+        for (int i = 0; i < ATTEMPTS; i++) {
                 assert_status(cd_lockout_begin(f->lockout, &ana, f->now, &is_news, NULL), CD_OK);
                 (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, f->now);
         }
@@ -190,7 +190,7 @@ static cd_time tell_time(const struct cd_clock *clock)
 
 static int set_up(void **state)
 {
-        static const struct cd_lockout_rules rules = { TRIES, ADDRESS_TRIES, 2, 60 };
+        static const struct cd_lockout_rules rules = { ATTEMPTS, ADDRESS_ATTEMPTS, 2, 60 };
         struct fixture *f = calloc(1, sizeof(*f));
 
         assert_non_null(f);
@@ -326,7 +326,7 @@ static void lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong(void
         struct fixture *f = *state;
 
         f->stored.disabled = true;
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("ana"), CD_STR(PASSWORD));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
 }
@@ -335,7 +335,7 @@ static void lesson_10_a_name_that_nobody_has_is_locked_like_an_account(void **st
 {
         struct fixture *f = *state;
 
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("nobody"), CD_STR("wrong"));
         assert_locked(f, CD_STR("nobody"), CD_STR("wrong"), 2);
         assert_locked(f, CD_STR("Nobody"), CD_STR("wrong"), 2);
@@ -345,16 +345,16 @@ static void lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay(void
 {
         struct fixture *f = *state;
 
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
-        assert_int_equal(hashes, TRIES);
+        assert_int_equal(hashes, ATTEMPTS);
         f->now++;
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
         f->now++;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         /* And the counter is empty again. */
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
 }
@@ -364,7 +364,7 @@ static void lesson_9_an_address_that_guesses_at_many_accounts_is_locked(void **s
         struct fixture *f = *state;
         char name[] = "nobody0";
 
-        for (int i = 0; i < ADDRESS_TRIES; i++, name[6]++)
+        for (int i = 0; i < ADDRESS_ATTEMPTS; i++, name[6]++)
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
         f->now += 2;
@@ -389,7 +389,7 @@ static void failures_that_another_node_counted_lock_here_too(void **state)
 {
         struct fixture *f = *state;
 
-        f->stored.failures = TRIES + 2;
+        f->stored.failures = ATTEMPTS + 2;
         f->stored.failed_at = NOON;
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 8);
         assert_int_equal(hashes, 0);
@@ -400,13 +400,13 @@ static void failures_that_another_node_counted_lock_here_too(void **state)
 /* SECURITY.md states this bound: a wrong password is counted in its node at once, in the store after the answer. */
 static void two_nodes_judge_at_most_what_each_of_them_may(void **state)
 {
-        static const struct cd_lockout_rules rules = { TRIES, ADDRESS_TRIES, 2, 60 };
+        static const struct cd_lockout_rules rules = { ATTEMPTS, ADDRESS_ATTEMPTS, 2, 60 };
         struct fixture *f = *state;
         struct cd_lockout *nodes[3] = { f->lockout };
 
         assert_status(cd_lockout_new(&rules, &cd_random_system, &nodes[1], NULL), CD_OK);
         assert_status(cd_lockout_new(&rules, &cd_random_system, &nodes[2], NULL), CD_OK);
-        for (int i = 0; i < 2 * TRIES; i++) {
+        for (int i = 0; i < 2 * ATTEMPTS; i++) {
                 f->login.lockout = nodes[i % 2];
                 assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
                 f->stored.failures = 0; /* nothing of it can be read yet */
@@ -415,21 +415,21 @@ static void two_nodes_judge_at_most_what_each_of_them_may(void **state)
                 f->login.lockout = nodes[i];
                 assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
         }
-        assert_int_equal(hashes, 2 * TRIES);
-        f->stored.failures = 2 * TRIES;
+        assert_int_equal(hashes, 2 * ATTEMPTS);
+        f->stored.failures = 2 * ATTEMPTS;
         f->stored.failed_at = f->now;
         for (int i = 0; i < 3; i++) {
                 f->login.lockout = nodes[i];
-                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2 << TRIES);
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2 << ATTEMPTS);
         }
-        assert_int_equal(hashes, 2 * TRIES);
+        assert_int_equal(hashes, 2 * ATTEMPTS);
         cd_lockout_free(nodes[1]);
         cd_lockout_free(nodes[2]);
 }
 
 static void lock_ana(struct fixture *f)
 {
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
         f->now++;
@@ -493,8 +493,8 @@ static void lesson_14_fifty_logins_at_once_are_not_fifty_guesses(void **state)
                 pthread_join(threads[i], &status);
                 throttled += (intptr_t)status == CD_THROTTLED;
         }
-        assert_int_equal(hashes, TRIES);
-        assert_int_equal(throttled, 50 - TRIES);
+        assert_int_equal(hashes, ATTEMPTS);
+        assert_int_equal(throttled, 50 - ATTEMPTS);
 }
 
 static void every_outcome_is_an_audit_event_without_what_was_typed(void **state)
@@ -520,7 +520,7 @@ static void a_locked_address_is_one_audit_event(void **state)
         struct fixture *f = *state;
         char name[] = "nobody0";
 
-        for (int i = 0; i < ADDRESS_TRIES; i++, name[6]++)
+        for (int i = 0; i < ADDRESS_ATTEMPTS; i++, name[6]++)
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         f->actions[0] = '\0';
         assert_status(cd_login_check_address(&f->login, f->address, NULL), CD_OK); /* it is not in the audit yet */
@@ -623,12 +623,12 @@ static void lesson_34_without_an_address_the_accounts_counter_holds(void **state
         struct fixture *f = *state;
 
         f->address = CD_STR("");
-        for (int i = 0; i < 2 * ADDRESS_TRIES; i++) {
+        for (int i = 0; i < 2 * ADDRESS_ATTEMPTS; i++) {
                 char name[2] = { (char)('a' + i), '\0' };
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         }
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
-        for (int i = 0; i < TRIES; i++)
+        for (int i = 0; i < ATTEMPTS; i++)
                 assert_wrong(f, CD_STR("ana"), CD_STR("wrong"));
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
         assert_non_null(strstr(f->actions, "login.locked|user:ana|too many wrong passwords for the account;"));
@@ -638,7 +638,7 @@ static void lesson_14_the_store_is_not_asked_for_an_address_that_has_to_wait(voi
 {
         struct fixture *f = *state;
 
-        for (int i = 0; i < ADDRESS_TRIES; i++) {
+        for (int i = 0; i < ADDRESS_ATTEMPTS; i++) {
                 char name[2] = { (char)('a' + i), '\0' };
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         }

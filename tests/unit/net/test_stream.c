@@ -786,7 +786,7 @@ static void without_memory_a_stream_ends(void **state)
                 }
                 fail_at = -1;
                 cd_loopback_done(&o.wire);
-                /* Buffers that were kept would serve the next try. */
+                /* Buffers that were kept would serve the next attempt. */
                 while (loop.spare_count > 0) {
                         cd_buf_done(loop.spare_bufs[--loop.spare_count]);
                         free(loop.spare_bufs[loop.spare_count]);

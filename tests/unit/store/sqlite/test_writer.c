@@ -280,7 +280,7 @@ static void a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole
         assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
         assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         start_insertion(&insertions[0], &threads[0]);
-        usleep(PATIENCE_MS * 50); /* the writer tries for the first alone */
+        usleep(PATIENCE_MS * 50); /* the writer attempts for the first alone */
         int64_t start = cd_monotonic_us();
         start_insertion(&insertions[1], &threads[1]);
         usleep(PATIENCE_MS * 650);
