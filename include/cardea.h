@@ -97,7 +97,7 @@ cardea_code cardea_verify_cached(cardea_verifier *verifier, const char *token, s
                                  cardea_error *reterr);
 
 /* Fetches the keys now, or waits for who does; to know at the start whether that works. CARDEA_UNAVAILABLE with the reason where they
- * could not be had, or were tried for less than refresh_gap_ms ago without success. Keys of before stay in use. Thread-safe. */
+ * could not be had, or were tried for less than refresh_gap_ms ago without success. Previous keys stay in use. Thread-safe. */
 cardea_code cardea_refresh(cardea_verifier *verifier, cardea_error *reterr);
 /* Whether there are keys (1), fresh or old, or none yet (0). Thread-safe, never waits. */
 int cardea_has_keys(const cardea_verifier *verifier);

@@ -275,7 +275,7 @@ struct cd_store {
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come, keys whose verify_until
-         * came CD_KEY_RECORD_STAYS ago, audit events of before `audit_before`. Small steps, so that nobody waits long behind one
+         * came CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Small steps, so that nobody waits long behind one
          * (LESSONS 22). Always writes something to the disk, so that it fails where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);

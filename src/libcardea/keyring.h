@@ -40,8 +40,8 @@ void cd_keyring_done(struct cd_keyring *ring); /* nothing may be borrowed */
 /* False where there are no keys yet. Never waits, unless more than CD_KEYRING_GUARDS threads read at once. */
 bool cd_keyring_borrow(struct cd_keyring *ring, struct cd_keyring_loan *ret);
 void cd_keyring_give_back(struct cd_keyring *ring, const struct cd_keyring_loan *loan);
-/* Takes the keys over, also on failure. Frees sets of before that nobody uses any more. CD_NO_MEMORY. */
+/* Takes the keys over, also on failure. Frees previous sets that nobody uses any more. CD_NO_MEMORY. */
 cd_status cd_keyring_publish(struct cd_keyring *ring, struct cd_jwks *keys);
 bool cd_keyring_has_keys(const struct cd_keyring *ring);
-/* How many sets of before are still kept; for tests. */
+/* How many previous sets are still kept; for tests. */
 size_t cd_keyring_count_replaced(struct cd_keyring *ring);

@@ -175,16 +175,16 @@ static void disabling_twice_is_one_change(void **state)
 static void a_user_who_is_added_again_is_another(void **state)
 {
         struct stage *s = *state;
-        struct cd_session of_old = some_session("d2", "ana");
+        struct cd_session former = some_session("d2", "ana");
         struct cd_user_change change = { .name = CD_STR("ana"), .now = NOW };
 
-        of_old.generation = log_in_ana(s);
+        former.generation = log_in_ana(s);
         assert_status(s->store->users->remove(s->store, &change, &an_event, &s->error), CD_OK);
         add_user(s, "ana");
         assert_true(get_user(s, "ana").generation > last_revocation(s).seq);
         assert_false(has_session(s, "d1"));
         /* Its log-in had begun before the removal. */
-        assert_status(s->store->sessions->put(s->store, &of_old, &s->error), CD_OK);
+        assert_status(s->store->sessions->put(s->store, &former, &s->error), CD_OK);
         assert_false(has_session(s, "d2"));
         log_in_ana(s);
 }

@@ -115,7 +115,7 @@ def test_lesson_35_with_a_full_disk_logins_go_on_and_their_events_wait(disk):
     disk.prepare(server)
     token = server.password_grant(*ANA).json()["access_token"]
     before = disk.logins + 1
-    soon(lambda: audited(home, "login.ok") == before, "the events of before")
+    soon(lambda: audited(home, "login.ok") == before, "the earlier events")
     with disk.full(server):
         for _ in range(LOGINS):
             assert server.grant(*ANA).status == 200

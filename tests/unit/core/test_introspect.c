@@ -403,7 +403,7 @@ static void lesson_12_a_users_tokens_end_with_the_generation(void **state)
         assert_inactive(f, before, "token was revoked");
         assert_true(look(f, token_of_ana(f)).active);
         assert_true(look(f, of_client).active);
-        /* Nor those of a client whose id is the name of a user of old. */
+        /* Nor those of a client whose id is the name of a former user. */
         const struct cd_revocation other = { .seq = 1000, .user = CD_STR("app-a"), .expires_at = NOON + 400 };
         assert_status(cd_revoked_add(f->core.revoked, &other), CD_OK);
         assert_true(look(f, of_client).active);

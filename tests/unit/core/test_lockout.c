@@ -617,7 +617,7 @@ static void *begin_at_noon(void *arg)
         return (void *)(intptr_t)(status == CD_THROTTLED ? err.retry_after : -1);
 }
 
-/* The time that it brought is of before it waited: no clock was set back. */
+/* The time that it brought is from before it waited: no clock was set back. */
 static void an_attempt_that_waited_moves_no_later_failure_back(void **state)
 {
         struct fixture *f = *state;

@@ -29,7 +29,7 @@ static void an_unknown_kid_fetches_but_not_more_often_than_the_gap(void **state)
         fake_source.text = f->jwks_next.ptr;
         assert_code(verify(f, token_of(f, f->next)), CARDEA_OK);
         assert_int_equal(fake_source.reads, 2);
-        for (int i = 0; i < 10; i++) /* the keys of before are gone */
+        for (int i = 0; i < 10; i++) /* the previous keys are gone */
                 assert_refused(verify(f, token_of(f, f->es256)), CARDEA_INVALID_TOKEN, "no key has that kid");
         assert_int_equal(fake_source.reads, 2);
 }
