@@ -1,4 +1,4 @@
-/* libcardea: verifies JSON Web Tokens (RFC 7519) against the published keys of whoever issues them (RFC 7517).
+/* libcardea: verifies JSON Web Tokens (RFC 7519) against the published keys of their issuer (RFC 7517).
  *
  *      cardea_verifier *verifier;
  *      cardea_claims *claims;
@@ -53,8 +53,9 @@ typedef struct cardea_error {
 } cardea_error;
 
 enum cardea_flags {
-        CARDEA_ALLOW_HTTP = 1, /* http:// also for other hosts: whoever sits between can then put in keys of his own */
-        CARDEA_EAGER = 2,      /* begin to fetch the keys at once, in a thread, instead of at the first token */
+        CARDEA_ALLOW_HTTP =
+                1,        /* http:// also for other hosts: an attacker in between can then put in keys of his own */
+        CARDEA_EAGER = 2, /* begin to fetch the keys at once, in a thread, instead of at the first token */
         /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing
          * then tells an access token from an ID token but its audience. */
         CARDEA_ALLOW_NO_TYP = 4

@@ -1,4 +1,4 @@
-"""Rows about people and their grants: logins, RS256, a flood of logins, many users, and the same service in Python."""
+"""Rows about users and their grants: logins, RS256, a flood of logins, many users, and the same service in Python."""
 import json
 import os
 import statistics

@@ -192,7 +192,7 @@ static void say_stopping(const struct cd_http_request *req, struct cd_http_respo
         no_store(res);
 }
 
-/* Without keys no request can be answered. Whoever waits for us to be ready sends none, so asking for it fetches them. */
+/* Without keys no request can be answered. A caller that waits for us to be ready sends none, so asking for it fetches them. */
 static void readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct resource_server *self = app;

@@ -1,4 +1,4 @@
-/* The resource server of the time API: tells the time to whoever brings an access token whose scope covers the path. */
+/* The resource server of the time API: tells the time to a client that brings an access token whose scope covers the path. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -18,7 +18,7 @@ struct config {
 
 static const struct cd_field settings[] = {
         CD_SERVICE_FIELDS(struct config, service, "127.0.0.1:5002"),
-        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "whom to ask about tokens",
+        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "the server to ask about tokens",
                 .check = api_check_server_url),
         SETTING(resource, CD_FIELD_STRING, "http://localhost:5002", "the \"aud\" of tokens that are for this server"),
         SETTING(client_id, CD_FIELD_STRING, NULL, "as which client this server asks"),

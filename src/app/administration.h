@@ -23,7 +23,7 @@ struct cd_admin {
 };
 
 /* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the store's own.
- * CD_INVALID_REQUEST with what a person reads ("cardea.yaml:3:8: store: …"), also where there is no durable store; else what
+ * CD_INVALID_REQUEST with what a user reads ("cardea.yaml:3:8: store: …"), also where there is no durable store; else what
  * cd_store_open says. Ended by cd_admin_close, also after a failure. *ret must not be moved. */
 cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin *ret, struct cd_error *reterr);
 void cd_admin_close(struct cd_admin *admin);

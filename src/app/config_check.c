@@ -65,7 +65,7 @@ static bool is_host_name(cd_str text)
 }
 
 /* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2); neither a user nor percent-encoding. *ret_local: it is this
- * machine, whoever resolves it. */
+ * machine, whichever name resolves to it. */
 static bool parse_authority(cd_str text, bool *ret_local)
 {
         bool bracketed = cd_str_has_prefix(text, CD_STR("["));
@@ -166,7 +166,7 @@ static void check_store(const struct cd_config *config, struct cd_report *report
 
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
-        /* Whoever reads this may have a store already: a new key would make all that is sealed in it unreadable. */
+        /* Somebody who reads this may have a store already: a new key would make all that is sealed in it unreadable. */
         static const char restore[] = "restore the master key this store was created with; only a new store takes a "
                                       "new one, which openssl rand -base64 32 prints";
         cd_str setting = CD_STR("master_key");

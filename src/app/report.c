@@ -12,7 +12,7 @@ void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str fil
 
 static const struct cd_setting_source **bucket_of(const struct cd_report *report, cd_str setting)
 {
-        static const uint64_t key[2] = { 0 }; /* whoever writes the file has no reason to slow its reader */
+        static const uint64_t key[2] = { 0 }; /* the author of the file has no reason to slow its reader */
 
         return &report->sources[cd_siphash(key, setting) % report->bucket_count];
 }

@@ -1,5 +1,5 @@
 #pragma once
-/* Whether a file may hold a secret: nobody but its owner, root, and whom root or the mount chose can read it, and no
+/* Whether a file may hold a secret: nobody but its owner, root, and which root or the mount chose can read it, and no
  * stranger can write it (LESSONS 41). */
 #include <sys/types.h>
 

@@ -73,7 +73,7 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                 CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take",                                    \
                                   .table = &cd_service_limits_table),                                                  \
                 CD_SERVICE_FIELD_(T, M, user, STRING,                                                                  \
-                                  "whom to become when started as root, once secrets are read and ports taken",        \
+                                  "the user to become when started as root, once secrets are read and ports taken",    \
                                   .max = 256, .check = cd_privileges_check_user)
 
 /* What a service documents as its exit code. */

@@ -131,7 +131,7 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
                                 "name the PEM file of the certificate's private key", "is missing");
         if (asks && !tls->client_ca.len)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.client_ca"),
-                                "name the PEM file of whoever signs them",
+                                "name the PEM file of the CA that signs them",
                                 "is needed to believe clients' certificates");
         if (!asks && tls->client_ca.len)
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),

@@ -326,7 +326,7 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
         return cd_fail(reterr, err->status, err->reason);
 }
 
-/* Group and owner are whoever the operator means to read it. */
+/* Group and owner are somebody who the operator means to read it. */
 static bool strangers_may_read(cd_str file_name)
 {
         char path[PATH_MAX];

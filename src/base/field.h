@@ -25,7 +25,7 @@ enum cd_field_flags {
         CD_FIELD_MULTILINE = 2, /* a string or secret that may hold tabs and line ends (PEM) */
         CD_FIELD_ONE_OR_MORE =
                 4,        /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
-        CD_FIELD_RAW = 8, /* a string or secret of any UTF-8 but NUL: whoever reads it judges the characters */
+        CD_FIELD_RAW = 8, /* a string or secret of any UTF-8 but NUL: its reader judges the characters */
         CD_FIELD_SHORTHAND =
                 16, /* objects; an item may be one text, which is the value of the first field of `table`, a
                                     string. A fallback holds such texts, separated by spaces */

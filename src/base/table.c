@@ -158,7 +158,7 @@ void cd_field_prefix_error(const struct cd_field *parent, size_t index, struct c
                 snprintf(path, sizeof(path), "%s%s%s", parent->name, dot, error->field);
         else
                 snprintf(path, sizeof(path), "%s[%zu]%s%s", parent->name, index, dot, error->field);
-        /* Too long a path loses its end: the beginning is what a person looks for first. */
+        /* Too long a path loses its end: the beginning is what a user looks for first. */
         path[sizeof(error->field) - 1] = '\0';
         memcpy(error->field, path, sizeof(error->field));
 }

@@ -1,5 +1,5 @@
 #pragma once
-/* A password from a person at a terminal, or from a file: never from the command line, where every user of the machine sees it. */
+/* A password from a user at a terminal, or from a file: never from the command line, where every user of the machine sees it. */
 #include "base/arena.h"
 #include "base/status.h"
 

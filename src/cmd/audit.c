@@ -175,7 +175,7 @@ static const struct cd_command audit_tail = {
         .summary = "print the newest events",
         .help = "Usage: cardea audit tail --config FILE [--lines N] [--follow] [--json]\n"
                 "\n"
-                "Prints the newest events, the newest last: who (actor) did what (action) to whom (subject), and when "
+                "Prints the newest events, the newest last: who (actor) did what (action) to what (subject), and when "
                 "(UTC).\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration: names its store and its master key\n"

@@ -63,7 +63,7 @@ static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd
         return fd < 0 ? fail_file(reterr, path, errno) : fill(fd, path, text, mode, reterr);
 }
 
-/* Whoever owns the one that is there owns this one too, so that the server can read it. */
+/* Somebody who owns the one that is there owns this one too, so that the server can read it. */
 static cd_status write_beside(struct file *file, struct cd_error *reterr)
 {
         struct stat before;

@@ -98,7 +98,7 @@ static void announce_grants(const struct demo *demo)
         const struct demo_files *files = &demo->files;
         const char *certificate = files->certificate;
 
-        printf("\nand people and what they may do:\n");
+        printf("\nand users and what they may do:\n");
         for (size_t i = 0; i < DEMO_USERS; i++)
                 printf("  curl --cacert %s -u %s:%s https://localhost:%u/grant\n", certificate, files->users[i].name,
                        files->users[i].password, demo->base + 4);
@@ -236,7 +236,7 @@ const struct cd_command cd_cmd_demo = {
                 "everything on\n"
                 "Ctrl-C, SIGTERM or SIGHUP: an authorization server with a resource server and a web application; and, "
                 "with TLS,\n"
-                "a grant service for two people with a resource service. Configurations and database are in a private "
+                "a grant service for two users with a resource service. Configurations and database are in a private "
                 "folder\n"
                 "under $TMPDIR or /tmp, which is removed at the end.\n"
                 "\n"

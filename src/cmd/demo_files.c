@@ -146,7 +146,7 @@ static bool write_others(struct demo_files *files, unsigned base, const char *se
                           base + 3, base + 1, base + 2);
 }
 
-/* ---- the grant service: what a person would type ---- */
+/* ---- the grant service: what a user would type ---- */
 
 /* Runs `argv` with `input` on its standard input and nothing on its standard output. */
 static bool run_command(const char *const argv[], const char *input)

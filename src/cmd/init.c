@@ -284,7 +284,7 @@ const struct cd_command cd_cmd_init = {
                 "                             not given. A password in it is better ${env:NAME} or ${file:PATH}: other "
                 "users can see\n"
                 "                             the command line\n"
-                "      --user NAME            as root: everything belongs to this user, whom the server becomes\n"
+                "      --user NAME            as root: this user owns everything and runs the server\n"
                 "\n"
                 "Exit codes: 0 made, 1 failed at run time, 2 the command line is wrong, 4 there is something in DIR "
                 "already.\n",

@@ -73,7 +73,7 @@ cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_
         cd_status status = expect_empty(files, reterr);
         if (status == CD_OK)
                 status = take_over(files, reterr);
-        /* Once more, since whoever it belonged to may have been quick. */
+        /* Once more, since its former owner may have been quick. */
         return status == CD_OK ? expect_empty(files, reterr) : status;
 }
 

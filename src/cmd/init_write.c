@@ -108,7 +108,7 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                    CD_STR("tls: { certificate: cert.pem, key: key.pem }   # clients trust ca.pem; a real one goes in "
                           "their place\n"));
         if (init->user)
-                add_setting(buf, "user", cd_str_from_c(init->user), "   # whom to become when started as root");
+                add_setting(buf, "user", cd_str_from_c(init->user), "   # the user to become when started as root");
         cd_buf_add(buf, CD_STR("# Behind a load balancer that asks /readyz, how long it has to notice a stop:\n"
                                "# drain_delay: 5s\n"));
         cd_buf_add(buf, CD_STR("\n# Users, clients, keys and the audit. SQLite needs no server; several nodes share a "
@@ -145,7 +145,7 @@ static void compose_resource(const struct init *init, struct cd_buf *buf)
         snprintf(url, sizeof(url), "https://localhost:%u/.well-known/jwks.json", init->port);
         add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
         snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
-        add_setting(buf, "audience", cd_str_from_c(url), "   # for whom they must be");
+        add_setting(buf, "audience", cd_str_from_c(url), "   # the audience that they must have");
         cd_buf_add(buf, CD_STR("ca: ca.pem   # the CA of that server\n"));
 }
 

@@ -117,9 +117,8 @@ static const struct cd_command key_rotate = {
         .summary = "make the next key; it is published now and signs in an hour",
         .help = "Usage: cardea key rotate --config FILE [--alg ALG] [--bits N] [--now]\n"
                 "\n"
-                "Makes the next key of an algorithm. It is published at once and signs in an hour, so that whoever "
-                "caches "
-                "the JWKS\n"
+                "Makes the next key of an algorithm. It is published at once and signs in an hour, so that a "
+                "verifier that caches the JWKS\n"
                 "has it by then. The last one stays published until the last of its tokens has expired. No server is "
                 "restarted.\n"
                 "\n" CONFIG_HELP ALG_HELP BITS_HELP "      --now                 it signs at once: where the last key "

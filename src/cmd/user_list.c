@@ -12,7 +12,7 @@ enum {
         JSON_MAX = 64 * 1024 /* bytes of one user as JSON */
 };
 
-/* The form of a stored password, for people: "argon2id", "bcrypt" … */
+/* The form of a stored password, as it is shown: "argon2id", "bcrypt" … */
 static cd_str hash_form(cd_str stored)
 {
         static const struct {

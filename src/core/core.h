@@ -34,7 +34,7 @@ struct cd_core {
         struct cd_token_cache *token_cache; /* tokens whose signature this process made or checked before */
         struct cd_revoked *revoked;
         struct cd_store *store;                  /* where revocations and users are */
-        const atomic_bool *store_is_unavailable; /* said by whoever watches the store; NULL: it never is */
+        const atomic_bool *store_is_unavailable; /* said by the store watcher; NULL: it never is */
         /* What does not work of the store, in words for anybody, said by the same: it is why the store is unavailable, or why it can be read and
          * not be written. NULL, or one that holds NULL: all is well, or nobody knows why. */
         const cd_core_fault *store_fault;
@@ -49,11 +49,11 @@ struct cd_core {
 /* The time by the core's clock. CD_UNAVAILABLE where the clock fails: nothing is judged without one. */
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
 
-/* CD_UNAVAILABLE while the store is unavailable: whoever needs it fails at once, and does not wait for its timeouts. One that cannot be written is not
+/* CD_UNAVAILABLE while the store is unavailable: a caller that needs it fails at once, and does not wait for its timeouts. One that cannot be written is not
  * away: log-ins go on. */
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
 
-/* CD_THROTTLED where a log-in from the address is refused, whoever it is: see cd_login_check_address. CD_OK also where
+/* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also where
  * something else would come first, such as a store that is unavailable. Memory only. */
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr);
 

@@ -6,7 +6,7 @@
 #include "crypto/seal.h"
 
 enum {
-        /* Seconds that a key is published before it signs: whoever caches the JWKS for less sees it in time. */
+        /* Seconds that a key is published before it signs: a verifier that caches the JWKS for less sees it in time. */
         CD_KEY_PUBLISH_BEFORE = 3600,
         /* Seconds that a key stays after its last token, for clocks that differ. */
         CD_KEY_SLACK = 60,

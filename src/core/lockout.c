@@ -103,7 +103,7 @@ int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout)
         return lockout->rules.max_delay;
 }
 
-/* Whoever has one IPv6 address has its whole /64. */
+/* A client with one IPv6 address has its whole /64. */
 static cd_str address_key(cd_str text, unsigned char memory[16])
 {
         static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -263,7 +263,7 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
                 *waits = true;
                 return CD_OK;
         }
-        if (*waits) /* those for whom it waited look at the clock later */
+        if (*waits) /* those that it waited for look at the clock later */
                 now = at_least(at_least(now, counter->failed_at), counter->right_at);
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;

@@ -81,7 +81,7 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
         return status;
 }
 
-/* One hash, whoever it is. */
+/* One hash, whatever the user. */
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
         struct cd_password_budget *budget = l->with->budget;

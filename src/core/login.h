@@ -35,7 +35,7 @@ struct cd_login_attempt {
  * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed meanwhile; where that
  * fails, the login does not. A good login is noted in the user's row where the last note is a minute old or there are failures to
  * forget. Every outcome is an audit event: "login.ok", "login.failed", "login.locked" (one for each failed attempt that made it wait,
- * not one for each attempt refused). A name that no user has is in none of them, nor anywhere else: people type their password there.
+ * not one for each attempt refused). A name that no user has is in none of them, nor anywhere else: users type their password there.
  * Audit and counters of the store are written after the answer; that they cannot be written does not fail a login. */
 cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
                             const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);

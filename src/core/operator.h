@@ -1,5 +1,5 @@
 #pragma once
-/* Who administers a server, and with what. Filled by whoever wires it (src/cmd, or a test). */
+/* Who administers a server, and with what. Filled by the caller (src/cmd, or a test). */
 #include "base/clock.h"
 #include "core/ports.h"
 #include "crypto/mac.h"

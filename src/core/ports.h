@@ -18,7 +18,7 @@
  * anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
 struct cd_store;
 
-/* One line of what happened: who did what to whom. Never holds a secret. Its texts are kept as cd_audit_text makes them (core/audit.h). */
+/* One line of what happened: who did what to which subject. Never holds a secret. Its texts are kept as cd_audit_text makes them (core/audit.h). */
 struct cd_audit_event {
         int64_t id; /* given by the store, ascending; ignored where an event is added */
         cd_time at;
@@ -26,7 +26,7 @@ struct cd_audit_event {
         cd_str actor;   /* "os:ana" (a command), "user:ana", "client:ID", "cardea" */
         cd_str subject; /* "user:ana", "client:ID", "key:KID"; may be empty */
         cd_str address; /* of the client; empty where there is none */
-        cd_str detail;  /* a few words for people; may be empty */
+        cd_str detail;  /* a few words for an operator; may be empty */
 };
 
 struct cd_audit_events {
@@ -183,7 +183,7 @@ struct cd_key_ops {
 
 /* A token that ended before its time (RFC 7009), or all tokens of a user whose generation is below `seq`. */
 struct cd_revocation {
-        int64_t seq; /* given by the store: positive, ascending in the order of the commits, so that whoever has read up to one misses none */
+        int64_t seq; /* given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one misses none */
         cd_str jti;  /* empty: those of `user` */
         cd_str user; /* empty where there is a jti */
         cd_str client_id;   /* of the client whose token it was; empty where there is no jti */
@@ -242,15 +242,14 @@ struct cd_audit_ops {
                           struct cd_audit_events *ret, struct cd_error *reterr);
 };
 
-/* Each grows with every change of its table, whoever made it. What a call that failed or changed nothing does to them is open, and so is
+/* Each grows with every change of its table, by any process. What a call that failed or changed nothing does to them is open, and so is
  * the deletion of revocations that are over. */
 struct cd_store_versions {
         int64_t clients, keys, revocations;
 };
 
 enum {
-        CD_KEY_RECORD_STAYS =
-                30 * 24 * 3600 /* seconds after its verify_until, for those who wonder what signed a token */
+        CD_KEY_RECORD_STAYS = 30 * 24 * 3600 /* seconds after its verify_until, to look up what signed a token */
 };
 
 struct cd_store_expiry {
@@ -268,7 +267,7 @@ struct cd_store {
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
         /* Returns when a version may have changed, by this process or another (then within 1 s), or after timeout_ms, or when wake is called:
-         * at once where that happened since the last wait, so that whoever looks, then waits, misses nothing. One thread waits. */
+         * at once where that happened since the last wait, so that a caller that looks, then waits, misses nothing. One thread waits. */
         void (*wait)(struct cd_store *store, int64_t timeout_ms);
         void (*wake)(struct cd_store *store);
         /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there then. */

@@ -19,7 +19,7 @@ static const struct form {
         { CD_STR_INIT("$blake2b$"), cd_blake2b_check, cd_blake2b_verify },
 };
 
-/* What people have in their files and we do not support. */
+/* What users have in their files and we do not support. */
 static const struct {
         cd_str prefix;
         const char *reason;

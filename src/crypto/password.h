@@ -1,7 +1,7 @@
 #pragma once
-/* People's passwords as stored text. New ones are Argon2id (RFC 9106) in PHC form, by libsodium with one lane. Four foreign
+/* Users' passwords as stored text. New ones are Argon2id (RFC 9106) in PHC form, by libsodium with one lane. Four foreign
  * forms are checked, never made: bcrypt ($2a$ $2b$ $2y$), sha512-crypt ($6$), yescrypt ($y$), and salted BLAKE2b
- * ($blake2b$SALTHEX$HASHHEX: Python's hashlib.blake2b(password, salt=…, digest_size=…)). Whoever logs in with one of them is
+ * ($blake2b$SALTHEX$HASHHEX: Python's hashlib.blake2b(password, salt=…, digest_size=…)). A user who logs in with one of them is
  * given a new hash (cd_password_needs_rehash). hash, verify and dummy take milliseconds and megabytes: they may block. */
 #include "base/arena.h"
 #include "base/status.h"

@@ -1,7 +1,7 @@
 #pragma once
 /* How many passwords a server hashes at once, and the memory for that. Thread-safe.
  *
- * A log-in takes a slot for its hash alone, and not while it waits for a database: so there may be more threads that log people in
+ * A log-in takes a slot for its hash alone, and not while it waits for a database: so there may be more threads that log users in
  * than slots, and what hashing takes is still bounded by their number. */
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 /* Identifiers that tie log lines together. They need to be unique, not secret. */
 #include "http/http.h"
 
-/* Two splitmix64 streams seeded from the kernel: whoever sees ids may foretell others, which gives them nothing. */
+/* Two splitmix64 streams seeded from the kernel: an observer of ids may foretell others, which gives them nothing. */
 struct cd_ids {
         uint64_t state[2];
 };

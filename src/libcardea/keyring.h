@@ -9,7 +9,7 @@
 struct cd_keyset {
         struct cd_jwks keys;
         struct cd_keyset *next; /* in the list of those that were replaced */
-        size_t borrowers;       /* those for whom there was no guard; under the keyring's lock */
+        size_t borrowers;       /* readers without a guard; under the keyring's lock */
 };
 
 enum {

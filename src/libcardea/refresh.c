@@ -207,7 +207,7 @@ void cd_refresh_if_due(cardea_verifier *verifier)
 
         if (verifier->ports.monotonic_us() < due)
                 return;
-        /* One of those who see it goes on; the lock is then only for that one. */
+        /* One of the threads that see it goes on; the lock is then only for that one. */
         if (atomic_compare_exchange_strong(&verifier->refresher.due_us, &due, INT64_MAX))
                 cd_refresh_in_background(verifier);
 }

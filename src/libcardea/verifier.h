@@ -21,7 +21,7 @@ extern const struct cd_verifier_ports cd_verifier_ports_system;
 /* When the keys are fetched: by one thread at a time, and not too often. */
 struct cd_refresher {
         int64_t after_us, gap_us;
-        _Atomic int64_t due_us;    /* when the keys are old; whoever moves it starts the refresh */
+        _Atomic int64_t due_us;    /* when the keys are old; the thread that moves it starts the refresh */
         _Atomic int64_t closed_us; /* before that nobody fetches again */
         atomic_bool is_running;    /* written under the lock */
         pthread_mutex_t lock;      /* of what follows */
@@ -30,7 +30,7 @@ struct cd_refresher {
         struct cd_error last; /* of the last one; status CD_OK where it went well */
         bool in_background;   /* a thread of ours exists */
         bool has_digest;
-        unsigned char digest[CD_SHA256_SIZE]; /* of the text in use; only for whoever runs a refresh */
+        unsigned char digest[CD_SHA256_SIZE]; /* of the text in use; only for the thread that runs a refresh */
 };
 
 struct cardea_verifier {

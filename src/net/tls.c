@@ -73,7 +73,7 @@ static cd_status use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr
         return CD_OK;
 }
 
-/* "CN=localhost,O=Example", for people. */
+/* "CN=localhost,O=Example", for users. */
 static void write_subject(const X509 *x509, char *to, size_t size)
 {
         __attribute__((cleanup(free_bio))) BIO *bio = BIO_new(BIO_s_mem());
@@ -176,7 +176,7 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
 
 /* ---- rules ---- */
 
-/* RFC 7301. Whoever offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be
+/* RFC 7301. A client that offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be
  * right. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
                            unsigned size, void *arg)

@@ -13,7 +13,7 @@ enum cd_tls_client_certificate {
 
 struct cd_tls_options {
         cd_str certificate; /* PEM: the server's first, then those that lead from it to a root */
-        cd_str key;         /* PEM, not encrypted; wiped by whoever made it */
+        cd_str key;         /* PEM, not encrypted; wiped by the caller */
         cd_str client_ca;   /* PEM; whose client certificates are believed; with REQUEST and REQUIRE */
         enum cd_tls_client_certificate client_certificate;
         int64_t ticket_rotation_ms; /* how long one key encrypts tickets; it is accepted three times as long. 0: an

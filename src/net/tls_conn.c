@@ -153,7 +153,7 @@ static bool is_over(const X509 *certificate)
         return X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0;
 }
 
-/* What is shown to people and compared by programs: one form, in which every special character is escaped. */
+/* What is shown to readers and compared by programs: one form, in which every special character is escaped. */
 static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
 {
         BIO *bio = BIO_new(BIO_s_mem());

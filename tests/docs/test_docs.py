@@ -245,7 +245,7 @@ def test_the_events_shown_in_the_log_page_have_members_that_it_explains():
 
 @pytest.fixture(scope="module")
 def manual():
-    """The page as a person reads it."""
+    """The page as a user reads it."""
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is not installed")
     done = subprocess.run(["mandoc", "-T", "ascii", MANUAL], capture_output=True, text=True, timeout=30, check=True)

@@ -621,7 +621,7 @@ static void begin(struct reader *r, uint8_t mode)
 
 static void end(struct reader *r)
 {
-        /* Whoever waits is given the chance to go on, then everything times out. */
+        /* Somebody who waits is given the chance to go on, then everything times out. */
         for (int i = 0; i < 3; i++) {
                 act_all();
                 client_read_all(&c);

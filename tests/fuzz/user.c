@@ -1,4 +1,4 @@
-/* What people write about users. "n": a name. "g": grants as JSON. "a": lines, the first of them grants, the others assignments. */
+/* What users write about users. "n": a name. "g": grants as JSON. "a": lines, the first of them grants, the others assignments. */
 #include <stdlib.h>
 #include <string.h>
 

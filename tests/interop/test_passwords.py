@@ -1,4 +1,4 @@
-"""Stored passwords against the programs that people have them from, each asked anew: python3-argon2, python3-bcrypt, htpasswd,
+"""Stored passwords against the programs that users have them from, each asked anew: python3-argon2, python3-bcrypt, htpasswd,
 openssl passwd, mkpasswd, Python's crypt and hashlib. Theirs are checked by us, ours by argon2; sealed secrets by libsodium itself.
 """
 import base64
@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build"))
-TOOL = BUILD / "tests" / "interop" / "people" / "password_tool"
+TOOL = BUILD / "tests" / "interop" / "passwords" / "password_tool"
 PASSWORDS = ["x", "correct horse battery staple", "Grüße, 世界 🐎", "a:b$c\\d'e\"f", "p" * 72, "0123456789" * 20]
 
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason=f"{TOOL} is not built")

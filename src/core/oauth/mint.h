@@ -1,5 +1,5 @@
 #pragma once
-/* Inside of the core: making an access token, whoever it is for. */
+/* Inside of the core: making an access token, for a user or a client. */
 #include "core/core.h"
 #include "core/oauth/jti.h"
 

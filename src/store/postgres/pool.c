@@ -123,7 +123,7 @@ static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
                 pool->open--;
                 note_failure(pool, &why);
         }
-        /* Whoever waits may now find out that the server is there, or unavailable. */
+        /* A waiting caller may now find out that the server is there, or unavailable. */
         pthread_cond_broadcast(&pool->freed);
         return status;
 }

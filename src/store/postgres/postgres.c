@@ -68,7 +68,7 @@ static void free_postgres(struct cd_sql_driver *driver)
         free(p);
 }
 
-/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and whoever had it before,
+/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and its previous owner,
  * does not refresh. */
 static const struct cd_sql_statement has_migrations = {
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'schema_migrations' AND"

@@ -34,7 +34,7 @@ struct who {
         char name[64];
 };
 
-/* Whom the process is now: a server that was started as root may have become another. */
+/* The user of the process now: a server that was started as root may have become another. */
 static struct who find_who(void)
 {
         char room[PASSWD_ROOM];

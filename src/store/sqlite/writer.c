@@ -13,7 +13,7 @@
 
 enum {
         GROUP_MAX = 512,       /* writes in one transaction */
-        COALESCE_MAX_US = 400, /* for those who were told of the last commit to come back */
+        COALESCE_MAX_US = 400, /* for callers that were told of the last commit to come back */
         LATER_WAIT_US = 50000, /* how long writes that nobody waits for are coalesced */
         LATER_MANY = 256,      /* so many do not wait longer */
 };

@@ -1,4 +1,4 @@
-"""An installation as `cardea init` makes it, and what a person does with it."""
+"""An installation as `cardea init` makes it, and what a user does with it."""
 import base64
 import json
 import os

@@ -1,4 +1,4 @@
-"""The commands of build/cardea, run as a person runs them. CARDEA_BUILD names the build folder (default: build)."""
+"""The commands of build/cardea, run as a user runs them. CARDEA_BUILD names the build folder (default: build)."""
 import json
 import os
 import pathlib

@@ -4,7 +4,7 @@ import pytest
 
 from .commands import Program
 
-# Whoever runs the tests in the background, or under nohup, has these ignored, and every program that they start as well.
+# Somebody who runs the tests in the background, or under nohup, has these ignored, and every program that they start as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

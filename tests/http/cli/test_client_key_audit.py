@@ -126,10 +126,10 @@ def test_a_client_and_a_user_never_share_a_name(served, tmp_path):
                                'one "sub"\n')
     done = served.run("client", "add", "somebody", "--grant-type", "client_credentials", check=4)
     assert done.stderr.startswith('cardea client add: id: "somebody" is the name of a user')
-    people = tmp_path / "people"
-    people.write_text("both:$2b$04$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2\n")
-    done = served.run("user", "import", people, check=5)
-    assert 'people:1: name: "both" is the id of a client' in done.stderr
+    users = tmp_path / "users"
+    users.write_text("both:$2b$04$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2\n")
+    done = served.run("user", "import", users, check=5)
+    assert 'users:1: name: "both" is the id of a client' in done.stderr
 
 
 def test_a_client_is_listed_and_shown_without_its_secret(served):

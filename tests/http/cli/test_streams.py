@@ -115,8 +115,8 @@ FULL = "standard output cannot be written: No space left on device\n"
 @pytest.fixture(scope="module")
 def crowded(made):
     """Lists that are longer than what stdio keeps before it writes, so that the last write is not the one that fails."""
-    people = "".join(f"crowd-{n}:$2y$05$abcdefghijklmnopqrstuuPNe4q3bVJ/9j9L4nWLkwsPRq3mGhSTe\n" for n in range(200))
-    made.run("user", "import", "-", stdin=people, check=0)
+    users = "".join(f"crowd-{n}:$2y$05$abcdefghijklmnopqrstuuPNe4q3bVJ/9j9L4nWLkwsPRq3mGhSTe\n" for n in range(200))
+    made.run("user", "import", "-", stdin=users, check=0)
     return made
 
 

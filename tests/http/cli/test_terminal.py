@@ -32,7 +32,7 @@ def said(done):
     LINE({"name": "eve", "hash": {EVIL: 1}}), LINE({"name": "eve", "hash": "$2y$05$abcdefghijklmnopqrstuu", "grants": {EVIL: 1}}),
     f"eve{EVIL.strip()}:hash", f"eve:{EVIL.strip()}", "\x1b]0;title\x07", '{"\x1b":'])
 def test_an_import_file_with_odd_names_is_refused_in_plain_text(home, tmp_path, line):
-    path = tmp_path / f"people{EVIL.strip()}"
+    path = tmp_path / f"users{EVIL.strip()}"
     path.write_text(line + "\n", encoding="utf-8", errors="surrogatepass")
     done = home.run("user", "import", path, check=5)
     assert "\\x1b" in said(done) and len(done.stderr.splitlines()) == 1

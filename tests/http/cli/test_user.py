@@ -313,7 +313,7 @@ def test_names_that_differ_by_case_are_reported_with_both(tmp_path, options):
     assert re.findall(r"\d+", done.stdout) == list(map(str, counts))
 
 
-def test_update_replaces_those_who_are_there(auth):
+def test_update_replaces_users_that_exist(auth):
     auth.add_user("upd", PASSWORD, "--grant", "role=editor")
     line = json.loads(next(row for row in auth.run("user", "export").stdout.splitlines() if '"upd"' in row))
     line |= {"grants": {"role": "viewer"}, "disabled": True}

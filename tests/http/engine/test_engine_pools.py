@@ -116,7 +116,7 @@ def test_while_requests_compute_for_long_fewer_threads_run():
         assert most_at_once(4) > 1
 
 
-def test_those_who_waited_for_a_long_request_go_on_after_a_short_one():
+def test_requests_that_waited_for_a_long_request_go_on_after_a_short_one():
     """It wakes all threads up, and not only the one that ran it."""
     with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
         assert answer_to(server, get("/burn?10")).body == b"1"

@@ -1,4 +1,4 @@
-"""Handlers that stream: bodies come and go in pieces, in bounded memory, and whoever goes away is noticed."""
+"""Handlers that stream: bodies come and go in pieces, in bounded memory, and a client that goes away is noticed."""
 import errno
 import signal
 import socket

@@ -56,7 +56,7 @@ def test_both_methods_at_once_are_an_invalid_request(endpoint):
     assert_error(endpoint(FORM, who=APP), 400, "invalid_request")
 
 
-def test_both_methods_at_once_are_refused_whoever_is_right(endpoint):
+def test_both_methods_at_once_are_refused_whichever_is_right(endpoint):
     for fields, who in ((FORM, ("1234", "wrong")), ({**FORM, "client_secret": "wrong"}, APP), (FORM, MACHINE)):
         answer = endpoint(fields, who=who)
         assert (answer.status, answer.json()["error"]) in ((400, "invalid_request"), (401, "invalid_client")), answer

@@ -344,7 +344,7 @@ def test_a_redirect_is_not_followed(start_resource, peer, es256):
     assert "no redirect is followed" in resource.service.wait_event("request", status=503)["reason"]
 
 
-def test_a_hanging_server_of_keys_holds_only_those_who_need_it(start_resource, peer, es256, other):
+def test_a_hanging_server_of_keys_holds_only_callers_that_need_it(start_resource, peer, es256, other):
     keys = KeyServer(peer, es256)
     good = keys.answer
     resource = Resource(start_resource(jwks=keys.url, timeout="30s"), keys)

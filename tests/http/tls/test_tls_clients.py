@@ -73,6 +73,6 @@ def test_a_certificate_that_is_no_good_is_refused(pair, authority, mode, tmp_pat
             assert event["reason"] == f"certificate verify failed: {reason}"
 
 
-def test_whoever_is_not_asked_is_not_known(pair, ana):
+def test_a_proxy_that_is_not_asked_is_not_known(pair, ana):
     with TlsServer(pair) as server:
         assert shown(server, trusting(pair, *ana)) == ""

@@ -1,4 +1,4 @@
-"""What testssl.sh, which many people will point at such a server, finds: nothing."""
+"""What testssl.sh, which many users will point at such a server, finds: nothing."""
 import json
 import os
 import shutil

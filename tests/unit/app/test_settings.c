@@ -505,7 +505,7 @@ static void a_secret_in_a_file_that_every_user_can_read_is_a_warning(void **stat
         } cases[] = {
                 { "key: k\nusers: [{ name: a, secret: b }]\n", 0644, 1 }, /* said once */
                 { "key: k\n", 0604, 1 },
-                { "key: k\n", 0640, 0 }, /* its group is whoever the operator means */
+                { "key: k\n", 0640, 0 }, /* its group is somebody who the operator means */
                 { "key: k\n", 0600, 0 },
                 { "key: ${env:CD_TEST_A}\n", 0644, 0 },
                 { "key: ''\n", 0644, 0 },

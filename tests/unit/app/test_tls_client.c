@@ -1,4 +1,4 @@
-/* The outgoing client against a TLS server of ours: whom it trusts. */
+/* The outgoing client against a TLS server of ours: which servers it trusts. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +123,7 @@ static void a_server_whose_certificate_was_named_is_trusted(void **state)
         assert_str(f->response.body, "hello");
 }
 
-static void a_server_whom_nobody_vouches_for_is_not(void **state)
+static void a_server_that_no_ca_vouches_for_is_not(void **state)
 {
         struct fixture *f = *state;
 
@@ -166,7 +166,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_server_whose_certificate_was_named_is_trusted, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_server_whom_nobody_vouches_for_is_not, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_server_that_no_ca_vouches_for_is_not, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_certificate_of_another_name_is_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(another_certificate_is_taken_over_while_the_server_runs, setup,
                                                 teardown),

@@ -23,7 +23,7 @@ static struct cd_grant_request ask_as(struct fixture *f, const char *name, const
         };
 }
 
-static void a_token_says_who_for_whom_and_what_the_user_may_do(void **state)
+static void a_token_says_who_for_which_audience_and_what_the_user_may_do(void **state)
 {
         struct fixture *f = *state;
         struct cd_grant_request ask = ask_as(f, "Ana", "right");
@@ -274,7 +274,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(a_token_says_who_for_whom_and_what_the_user_may_do),
+                TEST(a_token_says_who_for_which_audience_and_what_the_user_may_do),
                 TEST(a_user_without_grants_gets_a_token_without_them),
                 TEST(a_users_scope_is_the_scope_of_the_token),
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),

@@ -102,7 +102,7 @@ static void nodes_agree_also_where_two_keys_begin_together(void **state)
         assert_string_equal(signing(&keys, 100), "a");
 }
 
-static void what_a_key_does_has_a_name_for_people(void **state)
+static void what_a_key_does_has_a_name_for_readers(void **state)
 {
         struct cd_key_record rows[] = { row("old", 50, 150), row("before", 100, 500), row("now", 200, 0),
                                         row("next", 300, 0) };
@@ -411,7 +411,7 @@ int main(void)
                 cmocka_unit_test(the_latest_key_whose_time_has_come_signs),
                 cmocka_unit_test(a_key_that_is_over_neither_signs_nor_verifies),
                 cmocka_unit_test(nodes_agree_also_where_two_keys_begin_together),
-                cmocka_unit_test(what_a_key_does_has_a_name_for_people),
+                cmocka_unit_test(what_a_key_does_has_a_name_for_readers),
                 cmocka_unit_test(the_next_change_is_the_next_beginning_or_end),
                 TEST(a_key_is_sealed_in_the_store_and_opens_with_the_master_key_alone),
                 TEST(the_public_part_is_published_without_the_private),

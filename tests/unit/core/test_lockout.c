@@ -531,7 +531,7 @@ static void lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait(void
                 uncounted += !locks;
         }
         assert_waits(f, client("app", "192.0.2.1"), DELAY);
-        /* Those who find no room are not locked with others, and are counted again when the flood is over. */
+        /* Callers that find no room are not locked with others, and are counted again when the flood is over. */
         assert_in_range(uncounted, CD_LOCKOUT_CLIENTS, 2 * CD_LOCKOUT_CLIENTS);
         assert_waits(f, client("app", from), 0);
         f->now += DELAY;

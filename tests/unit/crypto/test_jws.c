@@ -188,7 +188,7 @@ static void lesson_18_header_members_that_bring_keys_or_change_the_rules_are_ref
         static const struct {
                 const char *member, *reason;
         } cases[] = {
-                /* A key, or a chain of certificates, that the token brings along: whoever uses it lets the sender
+                /* A key, or a chain of certificates, that the token brings along: somebody who uses it lets the sender
                  * choose the key. */
                 { ",\"jwk\":{\"kty\":\"EC\"}", "jwk in the header is refused" },
                 { ",\"\\u006awk\":null", "jwk in the header is refused" },

@@ -298,7 +298,7 @@ static void a_listener_may_send_everybody_to_tls(void **state)
         f.server.listener_count = 1;
 }
 
-/* ---- whom to believe ---- */
+/* ---- which to believe ---- */
 
 #define FORWARDED                                                                                                      \
         "Host: a\r\nX-Request-Id: mine\r\nX-Forwarded-For: 198.51.100.9\r\nX-Forwarded-Proto: https\r\n"               \
@@ -393,7 +393,7 @@ static void a_quiet_route_is_logged_at_debug_level(void **state)
         assert_int_equal(fixture_count(fixture_log(&f), "\"event\":\"request\""), 1);
 }
 
-static void every_refusal_is_logged_once_whoever_refuses(void **state)
+static void every_refusal_is_logged_once_wherever_refused(void **state)
 {
         static const char *const texts[] = {
                 "GET / HTTP/1.1\n",
@@ -729,7 +729,7 @@ int main(void)
                 TEST(what_tls_says_of_the_client_is_passed_on),
                 TEST(each_request_is_logged_once),
                 TEST(a_quiet_route_is_logged_at_debug_level),
-                TEST(every_refusal_is_logged_once_whoever_refuses),
+                TEST(every_refusal_is_logged_once_wherever_refused),
                 TEST(a_refusal_has_a_request_id),
                 TEST(a_handler_that_says_nothing_is_500),
                 TEST(a_response_that_cannot_be_sent_is_500_whole),

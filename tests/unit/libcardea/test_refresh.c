@@ -60,7 +60,7 @@ static void keys_that_are_old_are_fetched_in_the_background(void **state)
         assert_code(verify(f, token_of(f, f->es256)), CARDEA_OK);
         wait_for_background(f);
         assert_int_equal(fake_source.reads, 1);
-        fake_source.hold = &hold; /* and whoever finds them old does not wait for it */
+        fake_source.hold = &hold; /* and somebody who finds them old does not wait for it */
         fake_source.text = f->jwks_next.ptr;
         pass_ms(1);
         for (int i = 0; i < 10; i++)

@@ -180,8 +180,9 @@ static void a_verifier_follows_its_file(void **state)
         wait_for_background(f);
         put(file, f->jwks_next.ptr, 1);
         pass_ms(1000);
-        (void)verify(f,
-                     token_of(f, f->es256)); /* by the old keys or by the new, which lack its own: whoever is faster */
+        (void)verify(
+                f,
+                token_of(f, f->es256)); /* by the old keys or by the new, which lack its own: somebody who is faster */
         wait_for_background(f);
         assert_code(verify_cached(f, token_of(f, f->next)), CARDEA_OK);
         assert_int_equal(unlink(file->path), 0);

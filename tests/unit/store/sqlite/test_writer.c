@@ -213,7 +213,7 @@ static void a_full_queue_is_unavailable_and_says_when_to_come_back(void **state)
                 if (driver->write_later(driver, insert, &insertions[later], count_done, &fixture->error) != CD_OK)
                         break;
         }
-        assert_int_equal(later, 6); /* a quarter is kept for those who wait */
+        assert_int_equal(later, 6); /* a quarter is kept for callers that wait */
         assert_int_equal(fixture->error.status, CD_UNAVAILABLE);
         assert_int_equal(fixture->error.retry_after, 1);
         sem_post(&gate.open);
