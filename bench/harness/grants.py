@@ -1,4 +1,4 @@
-"""Rows about users and their grants: logins, RS256, a flood of logins, many users, and the same service in Python."""
+"""Rows about users and their claims: logins, RS256, a flood of logins, many users, and the same service in Python."""
 import json
 import os
 import statistics
@@ -17,7 +17,7 @@ MANY_USERS = 1_000_000
 REVOCATIONS = 100_000
 USER, PASSWORD = 'user0000500', 'correct horse'
 AUTHORIZATION = basic(USER, PASSWORD)
-GRANTS = {'role': 'editor', 'projects': ['a', 'b']}
+CLAIMS = {'role': 'editor', 'projects': ['a', 'b']}
 OWASP = {'memory': 19456, 'iterations': 2}  # KiB; the least that OWASP asks for, and Cardea's default
 LEAST = {'memory': 8, 'iterations': 1}      # the least that libsodium and argon2-cffi both take
 HASHING_QUEUE = 64
@@ -54,7 +54,7 @@ def write_users(shop, count, cost):
         stored = stored_password(cost)
         with open(path, 'w', encoding='ascii') as file:
             for number in range(count):
-                print(json.dumps({'name': f'user{number:07}', 'hash': stored, 'grants': GRANTS}), file=file)
+                print(json.dumps({'name': f'user{number:07}', 'hash': stored, 'claims': CLAIMS}), file=file)
     return path
 
 
@@ -63,10 +63,10 @@ class GrantServer:
 
     def __init__(self, shop, options, *, users=USERS, cost=OWASP, store=None, alg='RS256', core=None, threads=0):
         self.shop, self.port = shop, free_port()
-        self.folder = shop.path(f'grants-{self.port}')
-        shop.write(f'grants-{self.port}/master.key', subprocess.run(
+        self.folder = shop.path(f'claims-{self.port}')
+        shop.write(f'claims-{self.port}/master.key', subprocess.run(
             ['openssl', 'rand', '-base64', '32'], capture_output=True, text=True, check=True).stdout)
-        self.config = shop.write(f'grants-{self.port}/cardea.yaml', CONFIG.format(
+        self.config = shop.write(f'claims-{self.port}/cardea.yaml', CONFIG.format(
             port=self.port, threads=threads, log='off', alg=alg, store=store or 'sqlite:cardea.db', queue=HASHING_QUEUE, **cost))
         self.program = cardea.binary(options, 'cardea')
         self.command('migrate')
@@ -110,7 +110,7 @@ def hashing(shop, options):
         server.grant_target('cardea'),
         Target('Argon2id alone', lambda options: Sample(micro(options, 'argon2', str(options.seconds))['hashes_per_second'])),
     ], options)
-    return [ratio_row('Basic grants, 19 MiB and 2 passes, against Argon2id of that cost alone, all cores', series['cardea'],
+    return [ratio_row('Basic tokens, 19 MiB and 2 passes, against Argon2id of that cost alone, all cores', series['cardea'],
                       series['Argon2id alone'], 0.85, 0.95, unit='')]
 
 
@@ -292,11 +292,11 @@ class Postgres:
         connection = psycopg2.connect(self.url)
         with connection, connection.cursor() as cursor:
             cursor.execute('CREATE TABLE IF NOT EXISTS peer_users (name text PRIMARY KEY, password text NOT NULL, '
-                           'grants jsonb NOT NULL, disabled boolean NOT NULL DEFAULT false)')
+                           'claims jsonb NOT NULL, disabled boolean NOT NULL DEFAULT false)')
             cursor.execute('DELETE FROM peer_users')
             for number in range(USERS):
                 cursor.execute('INSERT INTO peer_users VALUES (%s, %s, %s)',
-                               (f'user{number:07}', stored_password(cost) if number == 500 else '', json.dumps(GRANTS)))
+                               (f'user{number:07}', stored_password(cost) if number == 500 else '', json.dumps(CLAIMS)))
         connection.close()
 
 

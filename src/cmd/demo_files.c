@@ -175,8 +175,8 @@ static bool add_user(const struct demo_files *files, const struct demo_user *use
                      const char *projects)
 {
         const char *cardea = files->programs[DEMO_GRANTS], *config = files->configs[DEMO_GRANTS];
-        const char *const argv[] = { cardea, "user",    "add",    user->name,        "--config", config, "--grant",
-                                     role,   "--grant", projects, "--password-file", "-",        NULL };
+        const char *const argv[] = { cardea, "user",    "add",    user->name,        "--config", config, "--claim",
+                                     role,   "--claim", projects, "--password-file", "-",        NULL };
 
         return run_command(argv, user->password);
 }

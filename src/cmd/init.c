@@ -200,7 +200,7 @@ static void announce(struct init *init)
         putchar('\n');
         cd_print_line(
                 stdout,
-                "  cardea user add ana --config %.*s/cardea.yaml --grant role=editor --grant 'projects=[\"a\",\"b\"]'",
+                "  cardea user add ana --config %.*s/cardea.yaml --claim role=editor --claim 'projects=[\"a\",\"b\"]'",
                 CD_STR_ARG(dir));
         cd_print_line(stdout, "  cardea serve --config %.*s/cardea.yaml", CD_STR_ARG(dir));
         cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -u ana https://localhost:%u/grant", CD_STR_ARG(dir),

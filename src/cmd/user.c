@@ -6,7 +6,7 @@
 #include "cmd/user.h"
 #include "cmd/context.h"
 #include "core/admin_users.h"
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 
 #define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
 #define EXIT_HELP                                                                                                      \
@@ -30,7 +30,7 @@ static int need_name(const char *command)
 /* What an action is asked; each has options for some of it. */
 struct ask {
         const char *config, *name, *password_file;
-        struct cd_words grants;
+        struct cd_words claims;
         bool disabled, is_sure;
 };
 
@@ -54,19 +54,19 @@ static int run_on_user(int argc, char **argv, const struct cd_option *options, s
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
-/* The grants are judged before the password is asked for. */
+/* The claims are judged before the password is asked for. */
 static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_result *ret,
                          struct cd_error *reterr)
 {
         struct cd_user_params params = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
-        struct cd_strs grants = cd_context_strs(context, &ask->grants);
+        struct cd_strs claims = cd_context_strs(context, &ask->claims);
         struct cd_error why = { 0 };
         struct cd_user found;
 
         cd_status status =
-                cd_user_grants_assign(&context->arena, CD_STR(""), grants, context->by.scopes, &params.grants, &why);
+                cd_user_claims_assign(&context->arena, CD_STR(""), claims, context->by.scopes, &params.claims, &why);
         if (status != CD_OK)
-                return cd_failf(reterr, status, CD_STR("grant"), "%s%s%s", why.field, why.field[0] ? ": " : "",
+                return cd_failf(reterr, status, CD_STR("claim"), "%s%s%s", why.field, why.field[0] ? ": " : "",
                                 why.reason);
         status = cd_admin_user_find(&context->by, &context->arena, params.name, &found, reterr);
         if (status == CD_OK)
@@ -95,7 +95,7 @@ static int run_add(int argc, char **argv)
         struct ask ask = { 0 };
         const struct cd_option options[] = {
                 { .name = "--config", .letter = 'c', .value = &ask.config },
-                { .name = "--grant", .letter = 'g', .values = &ask.grants },
+                { .name = "--claim", .values = &ask.claims },
                 { .name = "--password-file", .value = &ask.password_file },
                 { .name = "--disabled", .flag = &ask.disabled },
                 { 0 },
@@ -107,13 +107,13 @@ static int run_add(int argc, char **argv)
 static const struct cd_command user_add = {
         .name = "add",
         .summary = "add a user, who may log in at once",
-        .help = "Usage: cardea user add NAME --config FILE [--grant NAME=VALUE]... [--password-file FILE] "
+        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]... [--password-file FILE] "
                 "[--disabled]\n"
                 "\n"
                 "Adds a user. A name has 1 to 128 ASCII letters, digits and . _ - @ + in it; upper case becomes "
                 "lower.\n"
                 "The password is asked for twice on the terminal, or read from a file. It is never an argument.\n"
-                "\n" CONFIG_HELP "  -g, --grant NAME=VALUE    a claim of the user's tokens; any number of them. VALUE "
+                "\n" CONFIG_HELP "      --claim NAME=VALUE    a claim of the user's tokens; any number of them. VALUE "
                 "is JSON, or else a "
                 "text\n"
                 "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
@@ -168,14 +168,14 @@ static const struct cd_command user_passwd = {
         .run = run_passwd,
 };
 
-/* --- grant -------------------------------------------------------------------------------------------------------- */
+/* --- claim -------------------------------------------------------------------------------------------------------- */
 
-struct grant_ask {
+struct claims_ask {
         const char *words[1 + CD_WORDS_MAX]; /* the name, then assignments */
         bool replace;
 };
 
-static int change_grants(struct cd_context *context, const struct grant_ask *ask)
+static int change_claims(struct cd_context *context, const struct claims_ask *ask)
 {
         struct cd_words words = { .count = 0 };
         struct cd_user_result result;
@@ -185,16 +185,16 @@ static int change_grants(struct cd_context *context, const struct grant_ask *ask
                 words.items[words.count] = ask->words[1 + words.count];
                 words.count++;
         }
-        const struct cd_grants_change change = { cd_context_strs(context, &words), ask->replace };
-        if (cd_admin_user_grant(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result, &err) !=
-            CD_OK)
+        const struct cd_claims_change change = { cd_context_strs(context, &words), ask->replace };
+        if (cd_admin_user_set_claims(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result,
+                                     &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, "has new grants; older tokens are revoked");
+        return say_done(&result, "has new claims; older tokens are revoked");
 }
 
-static int run_grant(int argc, char **argv)
+static int run_claims(int argc, char **argv)
 {
-        struct grant_ask ask = { 0 };
+        struct claims_ask ask = { 0 };
         const char *config = NULL;
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
                                              { .name = "--replace", .flag = &ask.replace },
@@ -206,26 +206,26 @@ static int run_grant(int argc, char **argv)
         if (!ask.words[0])
                 return need_name(argv[0]);
         if (!ask.words[1] && !ask.replace)
-                return cd_usage_error(argv[0], "say what is granted: cardea user grant NAME role=editor");
+                return cd_usage_error(argv[0], "name a claim: cardea user claims NAME role=editor");
         int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
-                code = change_grants(&context, &ask);
+                code = change_claims(&context, &ask);
         cd_context_close(&context);
         return code;
 }
 
-static const struct cd_command user_grant = {
-        .name = "grant",
+static const struct cd_command user_claims = {
+        .name = "claims",
         .summary = "change what the tokens of a user say",
-        .help = "Usage: cardea user grant NAME NAME=VALUE... --config FILE [--replace]\n"
+        .help = "Usage: cardea user claims NAME NAME=VALUE... --config FILE [--replace]\n"
                 "\n"
-                "Sets grants of a user: claims of the user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', "
+                "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', "
                 "level=3), or "
                 "else a text\n"
-                "(role=editor); null takes the grant away. The others stay.\n" ENDS_HELP "\n" CONFIG_HELP
-                "      --replace             the user has these grants and no others; without any, none\n"
+                "(role=editor); null removes the claim. The others stay.\n" ENDS_HELP "\n" CONFIG_HELP
+                "      --replace             the user has these claims and no others; without any, none\n"
                 "\n" EXIT_HELP,
-        .run = run_grant,
+        .run = run_claims,
 };
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
@@ -331,7 +331,7 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_passwd,        &user_grant, &user_disable,
+        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_passwd,        &user_claims, &user_disable,
         &user_enable, &user_remove,      &cd_cmd_user_import, &cd_cmd_user_export, NULL,
 };
 

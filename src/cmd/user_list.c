@@ -41,8 +41,8 @@ static bool print_json(const struct cd_user *user)
 
         cd_json_begin(&buf, JSON_MAX, "name", user->name);
         cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
-        cd_buf_add(&buf, CD_STR(",\"grants\":"));
-        cd_buf_add(&buf, user->grants);
+        cd_buf_add(&buf, CD_STR(",\"claims\":"));
+        cd_buf_add(&buf, user->claims);
         cd_json_add_str(&buf, "password_form", hash_form(user->password));
         cd_json_add_time(&buf, "created_at", user->created_at);
         cd_json_add_time(&buf, "changed_at", user->changed_at);
@@ -55,7 +55,7 @@ static bool print_json(const struct cd_user *user)
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "GRANTS" };
+static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "CLAIMS" };
 
 static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct cd_user *user, bool json)
 {
@@ -64,7 +64,7 @@ static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const
                 state_of(user),
                 cd_time_text(arena, user->last_login_at),
                 cd_time_text(arena, user->changed_at),
-                user->grants,
+                user->claims,
         };
 
         if (json)
@@ -140,7 +140,7 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
         const struct cd_detail details[] = {
                 { "name", user->name },
                 { "state", state_of(user) },
-                { "grants", user->grants },
+                { "claims", user->claims },
                 { "created", cd_time_text(arena, user->created_at) },
                 { "changed", cd_time_text(arena, user->changed_at) },
                 { "password", cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(hash_form(user->password)),
@@ -177,7 +177,7 @@ const struct cd_command cd_cmd_user_show = {
         .summary = "show one user",
         .help = "Usage: cardea user show NAME --config FILE [--json]\n"
                 "\n"
-                "Prints what is known of the user: state, grants, times (UTC), wrong passwords since the last right "
+                "Prints what is known of the user: state, claims, times (UTC), wrong passwords since the last right "
                 "one, "
                 "and of the\n"
                 "password only how it is stored.\n"

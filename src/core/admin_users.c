@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 #include "core/user_name.h"
 
 enum {
-        /* Others may change a user's grants between our reading and writing; so often in a row is a fault. */
-        GRANT_ATTEMPTS = 16,
+        /* Others may change a user's claims between our reading and writing; so often in a row is a fault. */
+        CLAIMS_ATTEMPTS = 16,
         DETAIL_MAX = 200, /* bytes */
 };
 
@@ -43,10 +43,10 @@ static cd_status check_stored(cd_str stored, struct cd_error *reterr)
         return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, CD_STR("hash"), why.reason);
 }
 
-/* The field of a grant at fault becomes "grants.role". */
-static cd_status fail_grants(const struct cd_error *why, struct cd_error *reterr)
+/* The field of a claim at fault becomes "claims.role". */
+static cd_status fail_claims(const struct cd_error *why, struct cd_error *reterr)
 {
-        char field[sizeof(why->field) + 8] = "grants";
+        char field[sizeof(why->field) + 8] = "claims";
 
         if (why->field[0]) {
                 strcat(field, ".");
@@ -56,13 +56,13 @@ static cd_status fail_grants(const struct cd_error *why, struct cd_error *reterr
                         why->reason);
 }
 
-static cd_status canonical_grants(const struct cd_operator *by, struct cd_arena *arena, cd_str grants, cd_str *ret,
+static cd_status canonical_claims(const struct cd_operator *by, struct cd_arena *arena, cd_str claims, cd_str *ret,
                                   struct cd_error *reterr)
 {
         struct cd_error why = { 0 };
 
-        if (cd_user_grants_canonical(arena, grants.len ? grants : CD_STR("{}"), by->scopes, ret, &why) != CD_OK)
-                return fail_grants(&why, reterr);
+        if (cd_user_claims_canonical(arena, claims.len ? claims : CD_STR("{}"), by->scopes, ret, &why) != CD_OK)
+                return fail_claims(&why, reterr);
         return CD_OK;
 }
 
@@ -94,7 +94,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         if (status == CD_OK)
                 status = check_no_client(by, user.name, reterr);
         if (status == CD_OK)
-                status = canonical_grants(by, arena, params->grants, &user.grants, reterr);
+                status = canonical_claims(by, arena, params->claims, &user.claims, reterr);
         if (status == CD_OK)
                 status = params->password.ptr ? check_password(params->password, reterr)
                                               : check_stored(params->stored, reterr);
@@ -200,8 +200,8 @@ cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *aren
         return status == CD_NOT_FOUND ? fail_unknown(canonical, reterr) : status;
 }
 
-/* The names of the grants that were assigned: what they are worth is not the audit's. */
-static cd_str names_of(struct cd_arena *arena, const struct cd_grants_change *change)
+/* The names of the claims that were assigned: what they are worth is not the audit's. */
+static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *change)
 {
         struct cd_buf buf;
         cd_str text;
@@ -218,8 +218,9 @@ static cd_str names_of(struct cd_arena *arena, const struct cd_grants_change *ch
         return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many");
 }
 
-static cd_status grant_once(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                            const struct cd_grants_change *ask, struct cd_user_result *ret, struct cd_error *reterr)
+static cd_status set_claims_once(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                 const struct cd_claims_change *ask, struct cd_user_result *ret,
+                                 struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
         struct cd_audit_event event;
@@ -229,20 +230,20 @@ static cd_status grant_once(const struct cd_operator *by, struct cd_arena *arena
         cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
         if (status != CD_OK)
                 return status;
-        change.if_grants = user.grants;
-        if (cd_user_grants_assign(arena, ask->replace ? CD_STR("") : user.grants, ask->assignments, by->scopes,
-                                  &change.grants, &why) != CD_OK)
-                return fail_grants(&why, reterr);
-        status = cd_operator_event(by, arena, "user.grant", name, &event, reterr);
+        change.if_claims = user.claims;
+        if (cd_user_claims_assign(arena, ask->replace ? CD_STR("") : user.claims, ask->assignments, by->scopes,
+                                  &change.claims, &why) != CD_OK)
+                return fail_claims(&why, reterr);
+        status = cd_operator_event(by, arena, "user.claims", name, &event, reterr);
         if (status != CD_OK)
                 return status;
         event.detail = names_of(arena, ask);
         return change_user(by, &change, &event, ret, reterr);
 }
 
-cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                              const struct cd_grants_change *change, struct cd_user_result *ret,
-                              struct cd_error *reterr)
+cd_status cd_admin_user_set_claims(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                   const struct cd_claims_change *change, struct cd_user_result *ret,
+                                   struct cd_error *reterr)
 {
         struct cd_user user;
         cd_str canonical;
@@ -250,13 +251,13 @@ cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *are
         cd_status status = canonical_name(arena, name, &canonical, reterr);
         if (status != CD_OK)
                 return status;
-        for (unsigned i = 0; i < GRANT_ATTEMPTS; i++) {
-                status = grant_once(by, arena, canonical, change, ret, reterr);
-                /* Not found for a user who is there: somebody else changed the grants in between. */
+        for (unsigned i = 0; i < CLAIMS_ATTEMPTS; i++) {
+                status = set_claims_once(by, arena, canonical, change, ret, reterr);
+                /* Not found for a user who is there: somebody else changed the claims in between. */
                 if (status != CD_NOT_FOUND || cd_admin_user_find(by, arena, canonical, &user, reterr) != CD_OK)
                         return status;
         }
-        return cd_fail(reterr, CD_UNAVAILABLE, "others keep changing the grants of this user");
+        return cd_fail(reterr, CD_UNAVAILABLE, "others keep changing the claims of this user");
 }
 
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
@@ -285,7 +286,7 @@ cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *a
         struct cd_user_change change = {
                 .name = user->name,
                 .password = user->password,
-                .grants = user->grants,
+                .claims = user->claims,
                 .disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE,
         };
         struct cd_audit_event event;

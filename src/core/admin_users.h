@@ -1,6 +1,6 @@
 #pragma once
 /* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. A
- * new password, other grants, disabling and removing end the user's sessions and tokens in the same call (LESSONS 12).
+ * new password, other claims, disabling and removing end the user's sessions and tokens in the same call (LESSONS 12).
  * What changes nothing is fine, and is not noted. */
 #include "core/operator.h"
 
@@ -9,7 +9,7 @@ struct cd_user_params {
         cd_str name;     /* as it was written */
         cd_str password; /* plain; ptr NULL: `stored` counts */
         cd_str stored;   /* stored form, see crypto/password.h */
-        cd_str grants;   /* JSON object, see core/user_grants.h; empty: none */
+        cd_str claims;   /* JSON object, see core/user_claims.h; empty: none */
         bool disabled;
 };
 
@@ -19,7 +19,7 @@ struct cd_user_result {
 };
 
 /* Checks the params and makes of them the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
- * (with field "name", "password" or "grants"), CD_MALFORMED (field "hash"), or CD_EXISTS (field "name") where a client has the name as its
+ * (with field "name", "password" or "claims"), CD_MALFORMED (field "hash"), or CD_EXISTS (field "name") where a client has the name as its
  * id: both would be one "sub". Blocks for a hash where there is a plain password. */
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr);
@@ -38,19 +38,19 @@ cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *ar
 cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                              struct cd_error *reterr);
 
-struct cd_grants_change {
-        struct cd_strs assignments; /* "name=value", see cd_user_grants_assign; null removes one */
+struct cd_claims_change {
+        struct cd_strs assignments; /* "name=value", see cd_user_claims_assign; null removes one */
         bool replace;               /* begins with none, not with those that the user has */
 };
 
 /* CD_NOT_FOUND, CD_INVALID_REQUEST, CD_TOO_LARGE. */
-cd_status cd_admin_user_grant(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                              const struct cd_grants_change *change, struct cd_user_result *ret,
-                              struct cd_error *reterr);
+cd_status cd_admin_user_set_claims(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                   const struct cd_claims_change *change, struct cd_user_result *ret,
+                                   struct cd_error *reterr);
 
 /* For import. Adds all of them or, where one is there already (CD_EXISTS), none. */
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
                              struct cd_error *reterr);
-/* Gives a user who is there this password, these grants and this state. CD_NOT_FOUND. */
+/* Gives a user who is there this password, these claims and this state. CD_NOT_FOUND. */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 struct cd_user_result *ret, struct cd_error *reterr);

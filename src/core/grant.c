@@ -1,18 +1,18 @@
 #include "core/grant.h"
 
 #include "core/oauth/mint.h"
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 
-/* The user's grants were checked when they were written, but a row that somebody changed by hand must not say who issued a token. */
-static cd_status read_grants(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
+/* The user's claims were checked when they were written, but a row that somebody changed by hand must not say who issued a token. */
+static cd_status read_claims(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
                              struct cd_mint *mint, struct cd_error *reterr)
 {
         struct cd_error why;
 
-        cd_status status = cd_user_grants_split(arena, user->grants, core->scopes, &mint->extra, &mint->scope, &why);
+        cd_status status = cd_user_claims_split(arena, user->claims, core->scopes, &mint->extra, &mint->scope, &why);
         if (status == CD_OK || status == CD_NO_MEMORY)
-                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a user's grants");
-        return cd_failf(reterr, CD_INTERNAL, CD_STR("grants"), "the grants of user %.*s are damaged: %s",
+                return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a user's claims");
+        return cd_failf(reterr, CD_INTERNAL, CD_STR("claims"), "the claims of user %.*s are damaged: %s",
                         CD_STR_ARG(user->name), why.reason);
 }
 
@@ -28,7 +28,7 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
                 .subject = user->name,
         };
 
-        cd_status status = read_grants(core, arena, user, &mint, reterr);
+        cd_status status = read_claims(core, arena, user, &mint, reterr);
         if (status == CD_OK)
                 status = cd_token_mint(core, arena, &mint, &ret->token, reterr);
         if (status != CD_OK)

@@ -42,7 +42,7 @@ struct cd_audit_events {
 struct cd_user {
         cd_str name;     /* canonical, see core/user_name.h */
         cd_str password; /* stored form, see crypto/password.h */
-        cd_str grants;   /* JSON object, compact, see core/user_grants.h */
+        cd_str claims;   /* JSON object, compact, see core/user_claims.h */
         bool disabled;
         cd_time created_at, changed_at, password_at;
         cd_time last_login_at; /* 0: never */
@@ -67,8 +67,8 @@ struct cd_user_change {
         cd_time now;
         cd_str password;    /* the new stored form; ptr NULL: stays */
         cd_str if_password; /* ptr NULL: whatever it is; else only where this is the stored form still */
-        cd_str grants;      /* ptr NULL: stays */
-        cd_str if_grants;   /* ptr NULL: whatever they are; else only where they are this text still */
+        cd_str claims;      /* ptr NULL: stays */
+        cd_str if_claims;   /* ptr NULL: whatever they are; else only where they are this text still */
         enum cd_user_switch disabled;
         bool is_rehash;     /* `password` is the one that was there, in another form: sessions and tokens go on */
         bool ends_sessions; /* ends all sessions and tokens, also where nothing else changes: "log out everywhere" */
@@ -93,7 +93,7 @@ struct cd_user_ops {
          * reason names it), none. They get one new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password or if_grants. changed_at becomes now; where a password is
+        /* CD_NOT_FOUND: no such user, or not with if_password or if_claims. changed_at becomes now; where a password is
          * given, password_at too; where one is given or the user is enabled, the failures are cleared. Another password
          * (but no rehash), other grants, disabling and ends_sessions give the user a new generation, together with a
          * revocation of that seq, which is kept for CD_REVOCATION_LASTS from now. A change that would leave all as it

@@ -4,7 +4,7 @@
 
 /* The members of a line. */
 struct members {
-        const struct cd_json *name, *hash, *grants, *disabled;
+        const struct cd_json *name, *hash, *claims, *disabled;
         const struct cd_json *algorithm, *salt; /* of a BLAKE2b that is spread over the line */
 };
 
@@ -104,19 +104,19 @@ static cd_status read_hash(struct cd_arena *arena, const struct members *line, c
         return CD_OK;
 }
 
-static cd_status read_grants(struct cd_arena *arena, const struct cd_json *grants, cd_str *ret, struct cd_error *reterr)
+static cd_status read_claims(struct cd_arena *arena, const struct cd_json *claims, cd_str *ret, struct cd_error *reterr)
 {
         struct cd_buf buf;
 
         *ret = CD_STR("{}");
-        if (!grants)
+        if (!claims)
                 return CD_OK;
-        if (grants->type != CD_JSON_OBJECT)
-                return fail_type("grants", "must be an object", reterr);
+        if (claims->type != CD_JSON_OBJECT)
+                return fail_type("claims", "must be an object", reterr);
         cd_buf_init(&buf, arena, (size_t)4 * CD_USER_LINE_MAX);
-        cd_json_write(grants, &buf);
+        cd_json_write(claims, &buf);
         if (cd_buf_view(&buf, ret) != CD_OK)
-                return cd_fail_field(reterr, CD_TOO_LARGE, CD_STR("grants"), "too long");
+                return cd_fail_field(reterr, CD_TOO_LARGE, CD_STR("claims"), "too long");
         return CD_OK;
 }
 
@@ -124,7 +124,7 @@ static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_p
 {
         struct members members = { 0 };
         const struct slot slots[] = {
-                { "name", &members.name },         { "hash", &members.hash },           { "grants", &members.grants },
+                { "name", &members.name },         { "hash", &members.hash },           { "claims", &members.claims },
                 { "disabled", &members.disabled }, { "algorithm", &members.algorithm }, { "salt", &members.salt },
         };
         struct cd_user_params params = { 0 };
@@ -145,7 +145,7 @@ static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_p
         params.disabled = members.disabled && members.disabled->text.ptr[0] == 't';
         status = read_hash(arena, &members, &params.stored, reterr);
         if (status == CD_OK)
-                status = read_grants(arena, members.grants, &params.grants, reterr);
+                status = read_claims(arena, members.claims, &params.claims, reterr);
         if (status == CD_OK)
                 *ret = params;
         return status;
@@ -159,7 +159,7 @@ static cd_status read_htpasswd(cd_str line, struct cd_user_params *ret, struct c
                 return cd_fail(reterr, CD_MALFORMED, "not of the form NAME:HASH");
         if (!name.len)
                 return fail_type("name", "is missing", reterr);
-        *ret = (struct cd_user_params){ .name = name, .stored = stored, .grants = CD_STR("{}") };
+        *ret = (struct cd_user_params){ .name = name, .stored = stored, .claims = CD_STR("{}") };
         return CD_OK;
 }
 
@@ -186,7 +186,7 @@ void cd_user_line_write(const struct cd_user *user, struct cd_buf *buf)
         cd_buf_add_json(buf, user->name);
         cd_buf_add(buf, CD_STR(",\"hash\":"));
         cd_buf_add_json(buf, user->password);
-        cd_buf_add(buf, CD_STR(",\"grants\":"));
-        cd_buf_add(buf, user->grants.len ? user->grants : CD_STR("{}"));
+        cd_buf_add(buf, CD_STR(",\"claims\":"));
+        cd_buf_add(buf, user->claims.len ? user->claims : CD_STR("{}"));
         cd_buf_add(buf, user->disabled ? CD_STR(",\"disabled\":true}\n") : CD_STR(",\"disabled\":false}\n"));
 }

@@ -16,7 +16,7 @@ enum {
 /* Reads one line, without its line end, into params for cd_admin_user_prepare, which judges the values. *ret points into the line
  * and the arena. An empty line, and in htpasswd a comment ("#"), gives params without a name.
  *   htpasswd: NAME:STORED (what follows a further ":" is skipped, as Apache does)
- *   JSON:     {"name":…,"hash":STORED,"grants":{…},"disabled":false}; instead of STORED a salted BLAKE2b:
+ *   JSON:     {"name":…,"hash":STORED,"claims":{…},"disabled":false}; instead of STORED a salted BLAKE2b:
  *             {"algorithm":"blake2b","hash":HEX,"salt":HEX}, or these three beside "name"
  * CD_MALFORMED, CD_INVALID_REQUEST (field names the member) or CD_TOO_LARGE; no reason repeats a hash. */
 cd_status cd_user_line_read(struct cd_arena *arena, cd_str line, enum cd_user_format format, struct cd_user_params *ret,

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "core/oauth/introspect.h"
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 #include "web/client_auth.h"
 #include "web/oauth_error.h"
 #include "web/web.h"
@@ -44,7 +44,7 @@ static void add_member(struct cd_buf *buf, cd_str name, cd_str value)
 static void add_grants(struct cd_buf *buf, const struct cd_json *member)
 {
         for (; member; member = member->next) {
-                if (cd_user_grants_is_reserved(member->name))
+                if (cd_user_claims_is_reserved(member->name))
                         continue;
                 cd_buf_add_char(buf, ',');
                 cd_buf_add_json(buf, member->name);

@@ -85,7 +85,7 @@ struct cd_user some_user(const char *name)
         return (struct cd_user){
                 .name = cd_str_from_c(name),
                 .password = CD_STR("$stored$of"),
-                .grants = CD_STR("{\"role\":\"editor\"}"),
+                .claims = CD_STR("{\"role\":\"editor\"}"),
                 .created_at = 100,
                 .changed_at = 101,
                 .password_at = 102,

@@ -14,7 +14,7 @@ static bool fill(struct cd_store *store, struct cd_arena *arena, struct cd_error
 {
         struct cd_user user = some_user("ana");
         struct cd_users_page page = { &user, 1 };
-        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}") };
+        struct cd_user_change change = { .name = user.name, .now = 500, .claims = CD_STR("{}") };
         struct cd_client_record client = { .id = CD_STR("app"), .grants = 1 };
         struct cd_key_addition key = { .key = { .kid = CD_STR("k1"),
                                                 .alg = CD_STR("ES256"),
@@ -39,7 +39,7 @@ static void assert_filled(struct stage *s)
         struct cd_client_records clients;
         struct cd_key_records keys;
 
-        assert_str(get_user(s, "ana").grants, "{}");
+        assert_str(get_user(s, "ana").claims, "{}");
         assert_int_equal(get_user(s, "ana").generation, get_revocations(s).items[0].seq);
         assert_status(s->store->clients->list(s->store, &s->arena, &clients, &s->error), CD_OK);
         assert_int_equal(clients.count, 1);

@@ -49,9 +49,9 @@ static void lesson_12_sessions_and_tokens_end_with_the_change(void **state)
                 { .password = CD_STR_INIT("$new") },
                 { .disabled = CD_USER_DISABLE },
                 { .disabled = CD_USER_ENABLE, .password = CD_STR_INIT("$newer") },
-                { .grants = CD_STR_INIT("{}") },
-                { .grants = CD_STR_INIT("{\"a\":1}"), .if_grants = CD_STR_INIT("{}") },
-                { .grants = CD_STR_INIT("{\"a\":2}"), .password = CD_STR_INIT("$rehashed"), .is_rehash = true },
+                { .claims = CD_STR_INIT("{}") },
+                { .claims = CD_STR_INIT("{\"a\":1}"), .if_claims = CD_STR_INIT("{}") },
+                { .claims = CD_STR_INIT("{\"a\":2}"), .password = CD_STR_INIT("$rehashed"), .is_rehash = true },
                 { .ends_sessions = true },
         };
         struct stage *s = *state;
@@ -129,11 +129,11 @@ static void a_change_that_changes_nothing_writes_nothing(void **state)
                 { .password = CD_STR_INIT("$stored$of") },
                 { .password = CD_STR_INIT("$stored$of"), .is_rehash = true },
                 { .password = CD_STR_INIT("$stored$of"), .if_password = CD_STR_INIT("$stored$of") },
-                { .grants = CD_STR_INIT("{\"role\":\"editor\"}") },
-                { .grants = CD_STR_INIT("{\"role\":\"editor\"}"), .if_grants = CD_STR_INIT("{\"role\":\"editor\"}") },
+                { .claims = CD_STR_INIT("{\"role\":\"editor\"}") },
+                { .claims = CD_STR_INIT("{\"role\":\"editor\"}"), .if_claims = CD_STR_INIT("{\"role\":\"editor\"}") },
                 { .disabled = CD_USER_ENABLE },
                 { .password = CD_STR_INIT("$stored$of"),
-                  .grants = CD_STR_INIT("{\"role\":\"editor\"}"),
+                  .claims = CD_STR_INIT("{\"role\":\"editor\"}"),
                   .disabled = CD_USER_ENABLE },
         };
         struct stage *s = *state;
@@ -237,7 +237,7 @@ static const char *change_claims(struct stage *s, size_t number)
         struct cd_error error;
 
         snprintf(grants, sizeof(grants), "{\"a\":%zu}", number);
-        struct cd_user_change change = { .name = CD_STR("ana"), .now = NOW, .grants = cd_str_from_c(grants) };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = NOW, .claims = cd_str_from_c(grants) };
         return s->store->users->update(s->store, &change, &an_event, &error) == CD_OK ? NULL : "an update failed";
 }
 
@@ -262,7 +262,7 @@ static void a_change_that_fails_ends_nothing(void **state)
 
         assert_status(update(s, &change), CD_NOT_FOUND);
         change = (struct cd_user_change){ .name = CD_STR("ana"), .now = NOW, .ends_sessions = true };
-        change.if_grants = CD_STR("{}");
+        change.if_claims = CD_STR("{}");
         assert_status(update(s, &change), CD_NOT_FOUND);
         assert_true(has_session(s, "d1"));
         assert_int_equal(get_user(s, "ana").generation, generation);

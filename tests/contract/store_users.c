@@ -41,7 +41,7 @@ static void a_user_is_found_with_every_field_as_given(void **state)
         struct cd_user user = get_user(s, "ana");
         assert_str(user.name, "ana");
         assert_str(user.password, "$stored$of");
-        assert_str(user.grants, "{\"role\":\"editor\"}");
+        assert_str(user.claims, "{\"role\":\"editor\"}");
         assert_true(user.disabled);
         assert_int_equal(user.created_at, 100);
         assert_int_equal(user.changed_at, 101);
@@ -152,16 +152,16 @@ static void a_change_changes_what_it_names_and_nothing_else(void **state)
 
         add_user(s, "ana");
         add_user(s, "bo");
-        assert_status(update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{}") }),
+        assert_status(update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{}") }),
                       CD_OK);
         struct cd_user ana = get_user(s, "ana");
-        assert_str(ana.grants, "{}");
+        assert_str(ana.claims, "{}");
         assert_str(ana.password, "$stored$of");
         assert_false(ana.disabled);
         assert_int_equal(ana.created_at, 100);
         assert_int_equal(ana.changed_at, 500);
         assert_int_equal(ana.password_at, 102);
-        assert_str(get_user(s, "bo").grants, "{\"role\":\"editor\"}");
+        assert_str(get_user(s, "bo").claims, "{\"role\":\"editor\"}");
         assert_int_equal(count_events(s), 3);
 }
 
@@ -189,7 +189,7 @@ static void a_new_password_clears_the_failures(void **state)
         given.failures = 4;
         given.failed_at = 400;
         assert_status(add(s, &given, 1), CD_OK);
-        assert_status(update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{}") }),
+        assert_status(update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{}") }),
                       CD_OK);
         assert_int_equal(get_user(s, "ana").failures, 4);
         assert_status(
@@ -242,19 +242,19 @@ static void a_change_made_from_an_old_password_is_refused(void **state)
         assert_str(get_user(s, "ana").password, "$rehashed");
 }
 
-static void a_change_made_from_old_grants_is_refused(void **state)
+static void a_change_made_from_old_claims_is_refused(void **state)
 {
         struct stage *s = *state;
         struct cd_user_change change = {
-                .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{\"a\":1}"), .if_grants = CD_STR("{}")
+                .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{\"a\":1}"), .if_claims = CD_STR("{}")
         };
 
         add_user(s, "ana");
         assert_status(update(s, &change), CD_NOT_FOUND);
-        assert_str(get_user(s, "ana").grants, "{\"role\":\"editor\"}");
-        change.if_grants = CD_STR("{\"role\":\"editor\"}");
+        assert_str(get_user(s, "ana").claims, "{\"role\":\"editor\"}");
+        change.if_claims = CD_STR("{\"role\":\"editor\"}");
         assert_status(update(s, &change), CD_OK);
-        assert_str(get_user(s, "ana").grants, "{\"a\":1}");
+        assert_str(get_user(s, "ana").claims, "{\"a\":1}");
 }
 
 static _Atomic int winners;
@@ -289,7 +289,7 @@ static void of_many_changes_made_from_one_password_one_wins(void **state)
 static void a_change_of_an_unknown_user_leaves_nothing_behind(void **state)
 {
         struct stage *s = *state;
-        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .grants = CD_STR("{}") };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{}") };
 
         assert_status(update(s, &change), CD_NOT_FOUND);
         assert_status(s->store->users->remove(s->store, &change, &an_event, &s->error), CD_NOT_FOUND);
@@ -413,18 +413,18 @@ static void no_wrong_password_of_many_at_once_is_lost(void **state)
 static void long_and_odd_strings_come_back_as_they_went(void **state)
 {
         struct stage *s = *state;
-        static char grants[4097], name[129];
+        static char claims[4097], name[129];
         const char *odd = "{\"q\":\"' \\\" \\\\ ; -- $1 %s \xe2\x82\xac \xf0\x9f\x98\x80\"}";
 
-        memset(grants, 'x', sizeof(grants) - 1);
+        memset(claims, 'x', sizeof(claims) - 1);
         memset(name, 'n', sizeof(name) - 1);
         struct cd_user users[] = { some_user(name), some_user("o'brien\"; drop table users; --") };
-        users[0].grants = cd_str_from_c(grants);
-        users[1].grants = cd_str_from_c(odd);
+        users[0].claims = cd_str_from_c(claims);
+        users[1].claims = cd_str_from_c(odd);
         users[1].password = CD_STR("");
         assert_status(add(s, users, CD_LEN(users)), CD_OK);
-        assert_str(get_user(s, name).grants, grants);
-        assert_str(get_user(s, "o'brien\"; drop table users; --").grants, odd);
+        assert_str(get_user(s, name).claims, claims);
+        assert_str(get_user(s, "o'brien\"; drop table users; --").claims, odd);
         assert_int_equal(get_user(s, "o'brien\"; drop table users; --").password.len, 0);
 }
 
@@ -438,13 +438,13 @@ static void what_is_no_text_is_refused_and_changes_nothing(void **state)
         size_t events = count_events(s);
         for (size_t i = 0; i < CD_LEN(bad); i++) {
                 struct cd_user users[] = { some_user("bo"), some_user("cy") };
-                users[1].grants = bad[i];
+                users[1].claims = bad[i];
                 assert_status(add(s, users, 2), CD_INVALID_REQUEST);
                 users[1] = some_user("cy");
                 users[1].name = bad[i];
                 assert_status(add(s, users, 2), CD_INVALID_REQUEST);
                 assert_status(
-                        update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .grants = bad[i] }),
+                        update(s, &(struct cd_user_change){ .name = CD_STR("ana"), .now = 500, .claims = bad[i] }),
                         CD_INVALID_REQUEST);
                 cd_status status = s->store->users->find(s->store, &s->arena, bad[i], &found, &s->error);
                 assert_true(status == CD_NOT_FOUND || status == CD_INVALID_REQUEST);
@@ -481,12 +481,12 @@ static const char *live_a_life(struct stage *s, size_t number)
         snprintf(name, sizeof(name), "user%zu", number);
         struct cd_user user = some_user(name);
         struct cd_users_page page = { &user, 1 };
-        struct cd_user_change change = { .name = user.name, .now = 500, .grants = CD_STR("{}") };
+        struct cd_user_change change = { .name = user.name, .now = 500, .claims = CD_STR("{}") };
         cd_arena_init(&arena, 1 << 20);
         bool ok = store->users->add(store, &page, &an_event, &error) == CD_OK &&
                   store->users->update(store, &change, &an_event, &error) == CD_OK &&
                   store->users->find(store, &arena, user.name, &found, &error) == CD_OK &&
-                  cd_str_eq_c(found.grants, "{}") &&
+                  cd_str_eq_c(found.claims, "{}") &&
                   (number % 2 || store->users->remove(store, &change, &an_event, &error) == CD_OK);
         cd_arena_done(&arena);
         return ok ? NULL : "a call failed, or did not see what the one before did";
@@ -545,7 +545,7 @@ int run_users_contract(void)
                 CONTRACT(a_new_password_clears_the_failures),
                 CONTRACT(an_enabling_clears_the_failures),
                 CONTRACT(a_change_made_from_an_old_password_is_refused),
-                CONTRACT(a_change_made_from_old_grants_is_refused),
+                CONTRACT(a_change_made_from_old_claims_is_refused),
                 CONTRACT(of_many_changes_made_from_one_password_one_wins),
                 CONTRACT(a_change_of_an_unknown_user_leaves_nothing_behind),
                 CONTRACT(a_removed_user_is_gone_with_sessions_and_tokens),

@@ -1,9 +1,9 @@
-/* What users write about users. "n": a name. "g": grants as JSON. "a": lines, the first of them grants, the others assignments. */
+/* What users write about users. "n": a name. "g": claims as JSON. "a": lines, the first of them claims, the others assignments. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 #include "core/user_name.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,23 +36,23 @@ static void check_stored(struct cd_arena *arena, cd_str stored)
         const struct cd_json *object;
         cd_str again, extra, scope;
 
-        must(stored.len <= CD_USER_GRANTS_MAX && cd_str_is_utf8(stored));
+        must(stored.len <= CD_USER_CLAIMS_MAX && cd_str_is_utf8(stored));
         must(cd_json_parse(arena, stored, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK);
         must(object->type == CD_JSON_OBJECT);
         for (const struct cd_json *m = object->child; m; m = m->next)
                 must(m->type != CD_JSON_NULL &&
-                     (cd_str_eq(m->name, CD_STR("scope")) || !cd_user_grants_is_reserved(m->name)));
-        must(cd_user_grants_split(arena, stored, scopes, &extra, &scope, NULL) == CD_OK &&
+                     (cd_str_eq(m->name, CD_STR("scope")) || !cd_user_claims_is_reserved(m->name)));
+        must(cd_user_claims_split(arena, stored, scopes, &extra, &scope, NULL) == CD_OK &&
              extra.len + scope.len <= stored.len + 2);
-        must(cd_user_grants_canonical(arena, stored, scopes, &again, NULL) == CD_OK && cd_str_eq(stored, again));
+        must(cd_user_claims_canonical(arena, stored, scopes, &again, NULL) == CD_OK && cd_str_eq(stored, again));
 }
 
-static void try_grants(struct cd_arena *arena, cd_str text)
+static void try_claims(struct cd_arena *arena, cd_str text)
 {
         struct cd_error err = { 0 };
         cd_str stored;
 
-        if (cd_user_grants_canonical(arena, text, scopes, &stored, &err) == CD_OK)
+        if (cd_user_claims_canonical(arena, text, scopes, &stored, &err) == CD_OK)
                 check_stored(arena, stored);
         else
                 must(err.reason[0]);
@@ -60,14 +60,14 @@ static void try_grants(struct cd_arena *arena, cd_str text)
 
 static void try_assignments(struct cd_arena *arena, cd_str text)
 {
-        cd_str grants, stored, list[32];
+        cd_str claims, stored, list[32];
         struct cd_error err = { 0 };
         size_t count = 0;
 
-        cd_str_take_until(&text, '\n', &grants);
+        cd_str_take_until(&text, '\n', &claims);
         while (count < CD_LEN(list) && cd_str_take_until(&text, '\n', &list[count]))
                 count++;
-        if (cd_user_grants_assign(arena, grants, (struct cd_strs){ list, count }, scopes, &stored, &err) == CD_OK)
+        if (cd_user_claims_assign(arena, claims, (struct cd_strs){ list, count }, scopes, &stored, &err) == CD_OK)
                 check_stored(arena, stored);
         else
                 must(err.reason[0]);
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 try_name(&arena, rest);
                 break;
         case 'g':
-                try_grants(&arena, rest);
+                try_claims(&arena, rest);
                 break;
         case 'a':
                 try_assignments(&arena, rest);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 #include "core/user_import.h"
 #include "core/user_name.h"
 
@@ -20,7 +20,7 @@ static void check_round_trip(const struct cd_user *user)
         struct cd_arena arena;
         struct cd_user_params again;
         struct cd_buf buf;
-        cd_str text, grants;
+        cd_str text, claims;
 
         cd_arena_init(&arena, 64 << 20);
         cd_buf_init(&buf, &arena, 1 << 20);
@@ -31,8 +31,8 @@ static void check_round_trip(const struct cd_user *user)
         must(cd_user_line_read(&arena, text, CD_USER_FORMAT_JSONL, &again, NULL) == CD_OK);
         must(cd_str_eq(again.name, user->name) && cd_str_eq(again.stored, user->password));
         must(again.disabled == user->disabled);
-        must(cd_user_grants_canonical(&arena, again.grants, (struct cd_strs){ 0 }, &grants, NULL) == CD_OK &&
-             cd_str_eq(grants, user->grants));
+        must(cd_user_claims_canonical(&arena, again.claims, (struct cd_strs){ 0 }, &claims, NULL) == CD_OK &&
+             cd_str_eq(claims, user->claims));
         cd_arena_done(&arena);
 }
 
@@ -48,7 +48,7 @@ static void try_line(struct cd_arena *arena, cd_str line, enum cd_user_format fo
                 return;
         user.disabled = params.disabled;
         if (cd_user_name_canonical(arena, params.name, &user.name, NULL) == CD_OK &&
-            cd_user_grants_canonical(arena, params.grants, (struct cd_strs){ 0 }, &user.grants, NULL) == CD_OK &&
+            cd_user_claims_canonical(arena, params.claims, (struct cd_strs){ 0 }, &user.claims, NULL) == CD_OK &&
             cd_password_check_form(params.stored, NULL) == CD_OK) {
                 user.password = params.stored;
                 check_round_trip(&user);

@@ -1,5 +1,5 @@
 """What /grant does, as one would write it in Python: Falcon, psycopg2, argon2-cffi, PyJWT. One user's name and password by Basic, a
-JWT signed with RS256 that holds the user's grants."""
+JWT signed with RS256 that holds the user's claims."""
 import base64
 import binascii
 import os
@@ -40,7 +40,7 @@ def find_user(name):
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute('SELECT password, grants, disabled FROM peer_users WHERE name = %s', (name,))
+            cursor.execute('SELECT password, claims, disabled FROM peer_users WHERE name = %s', (name,))
             return cursor.fetchone()
     finally:
         POOL.putconn(connection)
@@ -56,11 +56,11 @@ def matches(stored, password):
 class Grant:
     def on_get(self, request, response):
         name, password = credentials(request)
-        stored, grants, disabled = find_user(name) or (DUMMY, {}, True)
+        stored, claims, disabled = find_user(name) or (DUMMY, {}, True)
         if not matches(stored, password) or disabled:
             raise falcon.HTTPUnauthorized(challenges=['Basic realm="grants", charset="UTF-8"'])
         now = int(time.time())
-        claims = {**grants, 'iss': ISSUER, 'aud': AUDIENCE, 'sub': name, 'client_id': 'grant', 'iat': now,
+        claims = {**claims, 'iss': ISSUER, 'aud': AUDIENCE, 'sub': name, 'client_id': 'grant', 'iat': now,
                   'exp': now + LIFETIME, 'jti': uuid.uuid4().hex}
         token = jwt.encode(claims, KEY, algorithm='RS256', headers={'typ': 'at+jwt', 'kid': 'peer'})
         response.set_header('Cache-Control', 'no-store')

@@ -5,7 +5,7 @@
 #include "store/sql/rows.h"
 
 #define USER_COLUMNS                                                                                                   \
-        "name, password, grants, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at, "  \
+        "name, password, claims, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at, "  \
         "generation"
 
 static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *columns, struct cd_user *ret,
@@ -15,7 +15,7 @@ static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *co
 
         ret->name = cd_sql_read_text(&reader);
         ret->password = cd_sql_read_text(&reader);
-        ret->grants = cd_sql_read_text(&reader);
+        ret->claims = cd_sql_read_text(&reader);
         ret->disabled = cd_sql_read_integer(&reader) != 0;
         ret->created_at = cd_sql_read_integer(&reader);
         ret->changed_at = cd_sql_read_integer(&reader);
@@ -124,7 +124,7 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *u
                                                            11, 0 };
         const struct cd_sql_value params[] = {
                 cd_sql_text(user->name),           cd_sql_text(user->password),
-                cd_sql_text(user->grants),         cd_sql_integer(user->disabled),
+                cd_sql_text(user->claims),         cd_sql_integer(user->disabled),
                 cd_sql_integer(user->created_at),  cd_sql_integer(user->changed_at),
                 cd_sql_integer(user->password_at), cd_sql_integer(user->last_login_at),
                 cd_sql_integer(user->failures),    cd_sql_integer(user->failed_at),
@@ -167,7 +167,7 @@ struct changing {
 static cd_status fail_unknown(const struct cd_user_change *change, struct cd_error *reterr)
 {
         return cd_fail(reterr, CD_NOT_FOUND,
-                       change->if_password.ptr || change->if_grants.ptr
+                       change->if_password.ptr || change->if_claims.ptr
                                ? "no such user, or changed by somebody else meanwhile"
                                : "no such user");
 }
@@ -199,17 +199,17 @@ static cd_status update_row(struct cd_sql_session *session, const struct cd_user
         /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password
          * where it is another one, not the same in another form. */
         static const struct cd_sql_statement statement = {
-                "UPDATE users SET password = COALESCE($1, password), grants = COALESCE($2, grants),"
+                "UPDATE users SET password = COALESCE($1, password), claims = COALESCE($2, claims),"
                 " disabled = COALESCE($3, disabled),"
-                " generation = CASE WHEN password <> COALESCE($4, password) OR grants <> COALESCE($2, grants)"
+                " generation = CASE WHEN password <> COALESCE($4, password) OR claims <> COALESCE($2, claims)"
                 " OR disabled < COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1 THEN $6 ELSE generation END,"
                 " changed_at = $7,"
                 " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $7 END,"
                 " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
                 " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
                 " WHERE name = $8 AND (CAST($9 AS TEXT) IS NULL OR password = $9)"
-                " AND (CAST($10 AS TEXT) IS NULL OR grants = $10)"
-                " AND (password <> COALESCE($1, password) OR grants <> COALESCE($2, grants)"
+                " AND (CAST($10 AS TEXT) IS NULL OR claims = $10)"
+                " AND (password <> COALESCE($1, password) OR claims <> COALESCE($2, claims)"
                 " OR disabled <> COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1"
                 " OR (failures <> 0 AND (CAST($1 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
                 " RETURNING generation",
@@ -218,7 +218,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct cd_user
         const struct cd_sql_value none = { .type = CD_SQL_NULL };
         const struct cd_sql_value params[] = {
                 cd_sql_text_or_null(change->password),
-                cd_sql_text_or_null(change->grants),
+                cd_sql_text_or_null(change->claims),
                 change->disabled == CD_USER_AS_IT_IS ? none : cd_sql_integer(change->disabled == CD_USER_DISABLE),
                 change->is_rehash ? none : cd_sql_text_or_null(change->password),
                 cd_sql_integer(change->ends_sessions),
@@ -226,7 +226,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct cd_user
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
-                cd_sql_text_or_null(change->if_grants),
+                cd_sql_text_or_null(change->if_claims),
         };
 
         *ret = -1;
@@ -239,13 +239,13 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
 {
         static const struct cd_sql_statement statement = {
                 "SELECT generation FROM users WHERE name = $1 AND (CAST($2 AS TEXT) IS NULL OR password = $2)"
-                " AND (CAST($3 AS TEXT) IS NULL OR grants = $3)",
+                " AND (CAST($3 AS TEXT) IS NULL OR claims = $3)",
                 3, 1
         };
         const struct cd_sql_value params[] = {
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
-                cd_sql_text_or_null(change->if_grants),
+                cd_sql_text_or_null(change->if_claims),
         };
         int64_t generation = -1;
         cd_status status = cd_sql_query(session, &statement, params, take_generation, &generation, reterr);
@@ -258,7 +258,7 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
  * log-in, does without. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
-        return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->grants.ptr ||
+        return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||
                change->disabled == CD_USER_DISABLE;
 }
 

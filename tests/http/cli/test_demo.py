@@ -87,7 +87,7 @@ def test_it_says_what_runs_where_with_which_configuration(demo):
         assert demo.tmp in path.parents
 
 
-def test_both_users_get_their_grants_and_the_resource_service_takes_them(demo):
+def test_both_users_get_their_claims_and_the_resource_service_takes_them(demo):
     said = "".join(demo.program.out)
     grants = {}
     for certificate, name, password in re.findall(r"curl --cacert (\S+) -u (\w+):(\w+) https", said):

@@ -50,7 +50,7 @@ def test_it_says_what_to_try_with_the_real_names(tmp_path):
                  f"grant-resource --config '{made.folder}'/resource.yaml",
                  f"https://localhost:{made.port + 1}/"):
         assert line in said, line
-    assert f"cardea user add ana --config '{made.folder}'/cardea.yaml --grant role=editor" in said
+    assert f"cardea user add ana --config '{made.folder}'/cardea.yaml --claim role=editor" in said
     assert (made.folder / "master.key").read_text().strip() not in said
 
 
@@ -176,7 +176,7 @@ def test_as_root_everything_belongs_to_the_user(tmp_path):
 def test_the_issue_as_it_is_written(tmp_path, start):
     """init, user add, serve, curl: the token, and what the resource service makes of it."""
     made = Installation(tmp_path / "auth")
-    made.run("user", "add", "ana", "--grant", "role=editor", "--grant", 'projects=["a","b"]', "--password-file", "-",
+    made.run("user", "add", "ana", "--claim", "role=editor", "--claim", 'projects=["a","b"]', "--password-file", "-",
              stdin="hush\n", check=0)
     server = start("serve", "--config", made.config)
     server.wait_event("ready")

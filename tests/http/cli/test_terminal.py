@@ -29,7 +29,7 @@ def said(done):
 
 @pytest.mark.parametrize("line", [
     LINE({"name": "eve", EVIL: 1}), LINE({"name": EVIL, "hash": "x"}), LINE({"name": "eve", "hash": EVIL}),
-    LINE({"name": "eve", "hash": {EVIL: 1}}), LINE({"name": "eve", "hash": "$2y$05$abcdefghijklmnopqrstuu", "grants": {EVIL: 1}}),
+    LINE({"name": "eve", "hash": {EVIL: 1}}), LINE({"name": "eve", "hash": "$2y$05$abcdefghijklmnopqrstuu", "claims": {EVIL: 1}}),
     f"eve{EVIL.strip()}:hash", f"eve:{EVIL.strip()}", "\x1b]0;title\x07", '{"\x1b":'])
 def test_an_import_file_with_odd_names_is_refused_in_plain_text(home, tmp_path, line):
     path = tmp_path / f"users{EVIL.strip()}"
@@ -41,7 +41,7 @@ def test_an_import_file_with_odd_names_is_refused_in_plain_text(home, tmp_path, 
 def test_claims_are_shown_and_exported_in_plain_text(home):
     claim = json.dumps({"note": EVIL})
     home.run("user", "import", "-", check=0, stdin=json.dumps(
-        {"name": "ana", "algorithm": "blake2b", "hash": "00" * 32, "salt": "00" * 16, "grants": {"note": EVIL}}) + "\n")
+        {"name": "ana", "algorithm": "blake2b", "hash": "00" * 32, "salt": "00" * 16, "claims": {"note": EVIL}}) + "\n")
     for command in (["user", "list"], ["user", "show", "ana"], ["audit", "tail"]):
         said(home.run(*command, check=0))
         for line in said(home.run(*command, "--json", check=0)).splitlines():
@@ -81,7 +81,7 @@ def test_an_odd_argument_is_refused_in_plain_text(args):
 
 
 @pytest.mark.parametrize("args", [
-    ["user", "show", EVIL], ["user", "disable", EVIL], ["user", "grant", "ana", f"{EVIL}=1"], ["client", "show", EVIL],
+    ["user", "show", EVIL], ["user", "disable", EVIL], ["user", "claims", "ana", f"{EVIL}=1"], ["client", "show", EVIL],
     ["client", "add", EVIL, "-g", "client_credentials"], ["client", "add", "x", "-g", EVIL], ["client", "add", "x", "-s", EVIL],
     ["client", "add", "x", "-i", EVIL], ["client", "remove", EVIL, "--yes"], ["key", "export", EVIL], ["key", "retire", EVIL],
     ["key", "rotate", "--alg", EVIL], ["audit", "tail", "-n", EVIL], ["user", "import", EVIL], ["user", "add", "x", "--password-file", EVIL]])

@@ -35,7 +35,7 @@ def served(tmp_path_factory):
 
 
 def active(made, token):
-    """What introspection says of a grant's token."""
+    """What introspection says of a Basic token."""
     status, body = made.request("/oauth/introspect", "watch", made.watch_secret, b"token=" + token.encode())
     assert status == 200, body
     return body["active"]
@@ -54,19 +54,19 @@ def watched(served):
 
 
 def test_a_user_is_added_listed_and_shown_without_the_hash(auth):
-    done = auth.add_user("Bea.B@Example.org", PASSWORD, "--grant", "role=editor", "--grant", 'projects=["a","b"]',
-                         "--grant", "level=3")
+    done = auth.add_user("Bea.B@Example.org", PASSWORD, "--claim", "role=editor", "--claim", 'projects=["a","b"]',
+                         "--claim", "level=3")
     assert (done.stdout, done.stderr) == ("user bea.b@example.org added\n", "")
     shown = auth.rows("user", "show", "BEA.b@example.org")[0]
     assert shown["name"] == "bea.b@example.org"
-    assert shown["grants"] == {"role": "editor", "projects": ["a", "b"], "level": 3}
+    assert shown["claims"] == {"role": "editor", "projects": ["a", "b"], "level": 3}
     assert (shown["disabled"], shown["password_form"], shown["last_login_at"]) == (False, "argon2id", None)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown["created_at"])
     for args in (["user", "show", "bea.b@example.org"], ["user", "list"], ["user", "list", "--json"]):
         text = auth.run(*args, check=0).stdout
         assert "bea.b@example.org" in text and "$argon2id$" not in text
     head, *rows = auth.run("user", "list", check=0).stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "LAST", "LOGIN", "CHANGED", "GRANTS"]
+    assert head.split() == ["NAME", "STATE", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
     assert len({row.index("active") for row in rows if " active " in row}) == 1
 
 
@@ -85,18 +85,18 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "new", "--password-file", "-"], "", 2, "password: "),
     (["add", "new", "--password-file", "-"], "a\0b", 2, "password: "),
     (["add", "new", "--password-file", "-"], "x" * 1025, 2, "password: is longer than 1024 bytes"),
-    (["add", "new", "--password-file", "-", "--grant", "role"], "x", 2, "grant: a grant is written name=value"),
-    (["add", "new", "--password-file", "-", "--grant", "sub=eve"], "x", 2, "grant: sub: "),
-    (["add", "new", "--password-file", "-", "--grant", "a=[1"], "x", 2, "grant: a: "),
-    (["add", "new", "--password-file", "-", "--grant", "a=" + "x" * 5000], "x", 2, "grant: "),
+    (["add", "new", "--password-file", "-", "--claim", "role"], "x", 2, "claim: a claim is written name=value"),
+    (["add", "new", "--password-file", "-", "--claim", "sub=eve"], "x", 2, "claim: sub: "),
+    (["add", "new", "--password-file", "-", "--claim", "a=[1"], "x", 2, "claim: a: "),
+    (["add", "new", "--password-file", "-", "--claim", "a=" + "x" * 5000], "x", 2, "claim: "),
     (["add", "new", "--password-file", "/no/such/file"], "", 2, "password-file: /no/such/file: No such file"),
     (["add", "new"], "", 2, "there is no terminal to ask for the password on"),
     (["show", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["show"], "", 2, "name a user: cardea user show NAME"),
     (["passwd", "nobody", "--password-file", "-"], "x", 3, 'name: there is no user "nobody"'),
-    (["grant", "nobody", "a=1"], "", 3, 'name: there is no user "nobody"'),
-    (["grant", "there"], "", 2, "say what is granted"),
-    (["grant", "there", "exp=1"], "", 2, "grants.exp: "),
+    (["claims", "nobody", "a=1"], "", 3, 'name: there is no user "nobody"'),
+    (["claims", "there"], "", 2, "name a claim"),
+    (["claims", "there", "exp=1"], "", 2, "claims.exp: "),
     (["disable", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["enable", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["remove", "nobody", "--yes"], "", 3, 'name: there is no user "nobody"'),
@@ -107,7 +107,7 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["list", "more"], "", 2, '"more" is one argument too many'),
     (["lst"], "", 2, 'unknown action "lst"; did you mean "list"?'),
     (["frobnicate"], "", 2, 'unknown action "frobnicate"; see: cardea help user'),
-    (["add", "new", "--grnt", "a=1"], "", 2, 'unknown option "--grnt"; did you mean "--grant"?'),
+    (["add", "new", "--clam", "a=1"], "", 2, 'unknown option "--clam"; did you mean "--claim"?'),
 ])
 def test_a_mistake_is_one_sentence_and_changes_nothing(auth, args, stdin, code, reason):
     if not auth.run("user", "show", "there").stdout:
@@ -140,17 +140,17 @@ def test_a_wrong_master_key_is_refused(tmp_path):
 
 
 def test_the_claim_scope_is_checked_and_is_the_scope_of_the_token(watched):
-    watched.run("user", "add", "scoped", "--grant", "scope=read write", "--grant", "role=editor", "--password-file", "-",
+    watched.run("user", "add", "scoped", "--claim", "scope=read write", "--claim", "role=editor", "--password-file", "-",
                 stdin=PASSWORD, check=0)
     token = watched.login("scoped")[1]["token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["scope"], claims["role"], claims["sub"]) == ("read write", "editor", "scoped")
     said = watched.request("/oauth/introspect", "watch", watched.watch_secret, b"token=" + token.encode())[1]
     assert (said["active"], said["scope"], said["username"], said["role"]) == (True, "read write", "scoped", "editor")
-    refused = watched.run("user", "grant", "scoped", "scope=read admin", check=2)
+    refused = watched.run("user", "claims", "scoped", "scope=read admin", check=2)
     assert 'scope: "admin" does not exist; add it to the setting "scopes" first' in refused.stderr
-    watched.run("user", "grant", "scoped", "scope=[\"read\"]", check=2)
-    watched.run("user", "grant", "scoped", "scope=read", check=0)
+    watched.run("user", "claims", "scoped", "scope=[\"read\"]", check=2)
+    watched.run("user", "claims", "scoped", "scope=read", check=0)
     assert jwt.decode(watched.login("scoped")[1]["token"], options={"verify_signature": False})["scope"] == "read"
 
 
@@ -208,7 +208,7 @@ def test_remove_asks(auth):
 
 def test_a_running_server_sees_a_new_user_at_once(served):
     assert served.login("carl")[0] == 401
-    served.add_user("carl", PASSWORD, "--grant", "role=editor")
+    served.add_user("carl", PASSWORD, "--claim", "role=editor")
     status, body = served.login("carl")
     assert status == 200 and body["expires_in"] == 300
     assert within(5, lambda: served.rows("user", "show", "carl")[0]["last_login_at"])
@@ -216,7 +216,7 @@ def test_a_running_server_sees_a_new_user_at_once(served):
 
 CHANGES = {
     "passwd": (["passwd", "NAME", "--password-file", "-"], "another secret"),
-    "grant": (["grant", "NAME", "role=viewer"], PASSWORD),
+    "claims": (["claims", "NAME", "role=viewer"], PASSWORD),
     "disable": (["disable", "NAME"], None),
     "remove": (["remove", "NAME", "--yes"], None),
 }
@@ -226,7 +226,7 @@ CHANGES = {
 def test_lesson_12_what_takes_something_away_ends_the_tokens_within_a_second(watched, action):
     args, password = CHANGES[action]
     name = f"revoke-{action}"
-    watched.add_user(name, PASSWORD, "--grant", "role=editor")
+    watched.add_user(name, PASSWORD, "--claim", "role=editor")
     token = watched.login(name)[1]["token"]
     assert active(watched, token) is True
     watched.run("user", *[name if a == "NAME" else a for a in args], stdin="another secret", check=0)
@@ -283,7 +283,7 @@ def test_users_from_elsewhere_log_in_and_are_hashed_anew(served, tmp_path):
 def test_each_refused_line_is_named_and_the_others_are_added(auth):
     good = "$2y$05$abcdefghijklmnopqrstuu5s9iJJVdsmkJcYqzDvnUuNfsaKuyPyW"
     lines = [f"one:{good}", "two", "thr ee:" + good, f"one:{good}", '{"name":"five"}', '{"name":', "six:{SHA}nonsense",
-             f"seven:{good}", json.dumps({"name": "eight", "hash": good, "grants": {"sub": "x"}})]
+             f"seven:{good}", json.dumps({"name": "eight", "hash": good, "claims": {"sub": "x"}})]
     done = auth.run("user", "import", "-", stdin="\n".join(lines), check=5)
     assert done.stdout == "2 users added, 0 updated, 7 refused\n"
     said = sorted(re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M))
@@ -293,7 +293,7 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
     assert reasons["3"].startswith("name: ") and reasons["5"] == "hash: is missing"
     assert reasons["4"] == 'name: user "one" exists already'
     assert reasons["7"].startswith("hash: ") and "nonsense" not in done.stderr
-    assert reasons["9"].startswith("grants.sub: ")
+    assert reasons["9"].startswith("claims.sub: ")
     auth.run("user", "show", "seven", check=0)
 
 
@@ -314,17 +314,17 @@ def test_names_that_differ_by_case_are_reported_with_both(tmp_path, options):
 
 
 def test_update_replaces_users_that_exist(auth):
-    auth.add_user("upd", PASSWORD, "--grant", "role=editor")
+    auth.add_user("upd", PASSWORD, "--claim", "role=editor")
     line = json.loads(next(row for row in auth.run("user", "export").stdout.splitlines() if '"upd"' in row))
-    line |= {"grants": {"role": "viewer"}, "disabled": True}
+    line |= {"claims": {"role": "viewer"}, "disabled": True}
     done = auth.run("user", "import", "-", "--update", stdin=json.dumps(line), check=0)
     assert done.stdout == "0 users added, 1 updated, 0 refused\n"
     shown = auth.rows("user", "show", "upd")[0]
-    assert (shown["grants"], shown["disabled"]) == ({"role": "viewer"}, True)
+    assert (shown["claims"], shown["disabled"]) == ({"role": "viewer"}, True)
 
 
 def test_export_is_what_import_takes(auth, tmp_path):
-    auth.add_user("exp", PASSWORD, "--grant", 'text="a\\"b\\u0001"', "--disabled")
+    auth.add_user("exp", PASSWORD, "--claim", 'text="a\\"b\\u0001"', "--disabled")
     lines = auth.run("user", "export", check=0).stdout
     other = Installation(tmp_path / "auth")
     assert other.run("user", "import", "-", stdin=lines, check=0).stdout.endswith(", 0 updated, 0 refused\n")
@@ -359,7 +359,7 @@ def test_commands_at_the_same_time_beside_a_server_lose_nothing(served):
 
     def work(i):
         for k in range(4):
-            done.append(served.run("user", "grant", "shared", f"g{i}{k}={k}").returncode)
+            done.append(served.run("user", "claims", "shared", f"g{i}{k}={k}").returncode)
             done.append(served.run("user", "add", f"par{i}{k}", "--password-file", "-", stdin=PASSWORD).returncode)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
@@ -370,7 +370,7 @@ def test_commands_at_the_same_time_beside_a_server_lose_nothing(served):
     for thread in threads:
         thread.join()
     assert done == [0] * 16
-    assert len(served.rows("user", "show", "shared")[0]["grants"]) == 8
+    assert len(served.rows("user", "show", "shared")[0]["claims"]) == 8
     assert len([row for row in served.rows("user", "list") if row["name"].startswith("par")]) == 8
 
 

@@ -70,10 +70,10 @@ class Installation:
             assert secret not in done.stdout + done.stderr, args
         return done.stdout
 
-    def add_user(self, name, password, *grants, code=0, flags=()):
+    def add_user(self, name, password, *claims, code=0, flags=()):
         self.note_secret(password)
         return self.cardea("user", "add", name, "--password-file", "-", *flags,
-                           *[part for grant in grants for part in ("--grant", grant)], text=password, code=code)
+                           *[part for claim in claims for part in ("--claim", claim)], text=password, code=code)
 
     def note_secret(self, secret):
         """It is looked for in every log. What is as short as a word of a log line is not."""

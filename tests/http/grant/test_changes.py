@@ -52,7 +52,7 @@ def test_a_token_issued_after_a_change_is_valid_however_close_they_are(running):
     home, server = running
     for number in range(3):
         before = server.token(*ANA)
-        home.cardea("user", "grant", "ana", f"number={number}")
+        home.cardea("user", "claims", "ana", f"number={number}")
         after = server.token(*ANA)
         soon(lambda: not server.is_alive(before), "the earlier token to be revoked")
         assert server.is_alive(after)
@@ -82,7 +82,7 @@ def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_com
 def test_a_command_that_changes_nothing_ends_nothing_and_is_not_in_the_audit(running):
     home, server = running
     token, events = server.token(*ANA), home.cardea("audit", "tail", "--json")
-    home.cardea("user", "grant", "ana", "role=editor")
+    home.cardea("user", "claims", "ana", "role=editor")
     home.cardea("user", "enable", "ana")
     export = home.cardea("user", "export")
     home.cardea("user", "import", "-", "--update", text=export)
@@ -93,13 +93,13 @@ def test_a_command_that_changes_nothing_ends_nothing_and_is_not_in_the_audit(run
     assert server.is_alive(token)
 
 
-def test_a_change_of_grants_is_in_the_next_token(running):
+def test_a_change_of_claims_is_in_the_next_token(running):
     home, server = running
     assert server.verify(server.token(*ANA))["role"] == "editor"
-    home.cardea("user", "grant", "ana", "role=reader", "more=1")
+    home.cardea("user", "claims", "ana", "role=reader", "more=1")
     claims = server.verify(server.token(*ANA))
     assert claims["role"] == "reader" and claims["more"] == 1
-    home.cardea("user", "grant", "ana", "role=null")
+    home.cardea("user", "claims", "ana", "role=null")
     assert "role" not in server.verify(server.token(*ANA))
 
 
@@ -226,7 +226,7 @@ def list_of_all_kinds():
     blake = hashlib.blake2b(b"password of blake2b", salt=bytes.fromhex(salt)).hexdigest()
     argon = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("password of argon2id")
     return "\n".join([
-        json.dumps({"name": "argon2id", "hash": argon, "grants": {"role": "imported"}}),
+        json.dumps({"name": "argon2id", "hash": argon, "claims": {"role": "imported"}}),
         "bcrypt:" + bcrypt.hashpw(b"password of bcrypt", bcrypt.gensalt(4)).decode(),
         json.dumps({"name": "sha512-crypt", "hash": crypt.crypt("password of sha512-crypt", "$6$rounds=1000$saltsalt")}),
         json.dumps({"name": "yescrypt", "hash": crypt.crypt("password of yescrypt", "$y$j75$saltsaltsalt")}),

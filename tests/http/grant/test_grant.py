@@ -24,7 +24,7 @@ def test_a_name_and_a_password_get_a_token(server, method):
     assert "no-store" in answer.header("Cache-Control")
 
 
-def test_the_token_has_the_registered_claims_and_the_users_grants(server, home):
+def test_the_token_has_the_registered_claims_and_the_users_claims(server, home):
     before = int(time.time())
     token = server.token(*ANA)
     claims = server.verify(token)
@@ -94,7 +94,7 @@ def test_upper_case_is_lower_case_in_a_name(server, spelling):
     assert server.verify(server.token(spelling, ANA[1]))["sub"] == "ana"
 
 
-def test_grants_may_be_any_json(install):
+def test_claims_may_be_any_json(install):
     home = install()
     value = '{"deep":[1,2.5,null,true,{"x":"\u20ac \U0001f600 \\" \\\\"}]}'
     home.add_user("bo", "bo's password", "level=3", "beta=true", f"more={value}", "text=just words", "empty=[]")
@@ -105,12 +105,12 @@ def test_grants_may_be_any_json(install):
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "active", "EXP"])
-def test_a_grant_cannot_say_a_registered_claim(home, name):
+def test_a_claim_cannot_replace_a_registered_one(home, name):
     home.add_user("cy", "cy's password", f"{name}=x", code=2)
     home.cardea("user", "show", "cy", code=3)
 
 
-def test_grants_of_four_kilobytes_are_given_whole_and_more_are_refused(install):
+def test_claims_of_four_kilobytes_are_given_whole_and_more_are_refused(install):
     home = install()
     home.add_user("big", "big's password", "x=" + "y" * (4096 - len('{"x":""}')))
     assert len(home.serve().verify(home.servers[0].token("big", "big's password"))["x"]) == 4088

@@ -38,7 +38,7 @@ def test_an_operator_opens_a_locked_account_of_a_running_server(install, store, 
         home.set_password("ana", "another password")
         assert server.grant("ana", "another password").status == 200
     else:
-        home.cardea("user", "grant", "ana", "role=reader")
+        home.cardea("user", "claims", "ana", "role=reader")
         assert_throttled(server.grant(*ANA))
         home.cardea("user", "enable", "ana")
         assert server.grant(*ANA).status == 200

@@ -142,7 +142,7 @@ static cd_str issue(struct fixture *f)
 
 static void add_ana(struct fixture *f)
 {
-        struct cd_user ana = { .name = CD_STR("ana"), .password = CD_STR("$none"), .grants = CD_STR("{}") };
+        struct cd_user ana = { .name = CD_STR("ana"), .password = CD_STR("$none"), .claims = CD_STR("{}") };
         const struct cd_users_page page = { &ana, 1 };
 
         assert_status(f->common.store->users->add(f->common.store, &page, NULL, NULL), CD_OK);

@@ -102,7 +102,7 @@ void admin_add_ana(struct admin_fixture *f)
 {
         const struct cd_user_params params = { .name = CD_STR("ana"),
                                                .password = CD_STR("correct horse"),
-                                               .grants = CD_STR("{\"role\":\"editor\"}") };
+                                               .claims = CD_STR("{\"role\":\"editor\"}") };
         struct cd_user_result result;
 
         assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, NULL), CD_OK);

@@ -25,6 +25,6 @@ struct cd_audit_event admin_last_event(struct admin_fixture *f);
 size_t admin_count_events(struct admin_fixture *f);
 /* Whether the user's tokens of that generation are revoked. */
 bool admin_has_ended(struct admin_fixture *f, const char *user, int64_t generation);
-/* A user "ana" with the password "correct horse" and the grants {"role":"editor"}. */
+/* A user "ana" with the password "correct horse" and the claims {"role":"editor"}. */
 void admin_add_ana(struct admin_fixture *f);
 struct cd_user admin_find(struct admin_fixture *f, const char *name);

@@ -127,11 +127,11 @@ cd_str fixture_token(struct fixture *f)
         return tokens.access_token;
 }
 
-void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *grants)
+void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *claims)
 {
         struct cd_user user = {
                 .name = cd_str_from_c(name),
-                .grants = cd_str_from_c(grants ? grants : "{}"),
+                .claims = cd_str_from_c(claims ? claims : "{}"),
                 .created_at = f->clock.now,
                 .changed_at = f->clock.now,
                 .password_at = f->clock.now,

@@ -44,8 +44,8 @@ struct cd_token_query fixture_query(cd_str token);
 /* A token of app-a. */
 cd_str fixture_token(struct fixture *f);
 
-/* A user of the store. `grants` NULL: none. */
-void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *grants);
+/* A user of the store. `claims` NULL: none. */
+void fixture_add_user(struct fixture *f, const char *name, const char *password, const char *claims);
 /* What a command would do to that user: `now` is the fixture's, and all tokens end. */
 void fixture_end_sessions(struct fixture *f, const char *name, enum cd_user_switch disabled);
 /* What a server does with the store's revocations. */

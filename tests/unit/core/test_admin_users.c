@@ -11,19 +11,19 @@ static bool password_is(struct admin_fixture *f, const char *name, const char *p
         return matches;
 }
 
-static void a_new_user_has_a_canonical_name_a_hash_and_compact_grants(void **state)
+static void a_new_user_has_a_canonical_name_a_hash_and_compact_claims(void **state)
 {
         struct admin_fixture *f = *state;
         const struct cd_user_params params = { .name = CD_STR("Ana.B@Example"),
                                                .password = CD_STR("correct horse"),
-                                               .grants = CD_STR("{ \"projects\" : [ \"a\", \"b\" ] }") };
+                                               .claims = CD_STR("{ \"projects\" : [ \"a\", \"b\" ] }") };
         struct cd_user_result result;
 
         assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, NULL), CD_OK);
         assert_str(result.name, "ana.b@example");
         struct cd_user user = admin_find(f, "ANA.b@example");
         assert_str(user.name, "ana.b@example");
-        assert_str(user.grants, "{\"projects\":[\"a\",\"b\"]}");
+        assert_str(user.claims, "{\"projects\":[\"a\",\"b\"]}");
         assert_true(cd_str_has_prefix(user.password, CD_STR("$argon2id$v=19$m=8,t=1,p=1$")));
         assert_true(password_is(f, "ana.b@example", "correct horse"));
         assert_false(user.disabled);
@@ -36,7 +36,7 @@ static void every_change_is_one_event_of_the_operator(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str assignments[] = { CD_STR_INIT("role=viewer"), CD_STR_INIT("level=3") };
-        const struct cd_grants_change change = { { assignments, 2 }, false };
+        const struct cd_claims_change change = { { assignments, 2 }, false };
         struct cd_user_result result;
 
         admin_add_ana(f);
@@ -44,8 +44,8 @@ static void every_change_is_one_event_of_the_operator(void **state)
         assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("ana"), CD_STR("other"), &result, NULL),
                       CD_OK);
         assert_str(admin_last_event(f).action, "user.passwd");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
-        assert_str(admin_last_event(f).action, "user.grant");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
+        assert_str(admin_last_event(f).action, "user.claims");
         assert_str(admin_last_event(f).detail, "role, level");
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.disable");
@@ -78,8 +78,8 @@ static void a_refused_change_leaves_no_event(void **state)
                       CD_NOT_FOUND);
         assert_status(cd_admin_user_set_password(&f->by, &f->arena, CD_STR("bob"), CD_STR("x"), &result, &err),
                       CD_NOT_FOUND);
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("bob"),
-                                          &(struct cd_grants_change){ .replace = true }, &result, &err),
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("bob"),
+                                               &(struct cd_claims_change){ .replace = true }, &result, &err),
                       CD_NOT_FOUND);
         assert_string_equal(err.reason, "there is no user \"bob\"");
         assert_int_equal(admin_count_events(f), 1);
@@ -98,12 +98,12 @@ static void what_is_wrong_with_params_is_said_with_its_field(void **state)
                 { { .name = CD_STR("\xc3\xa4"), .password = CD_STR("x") }, CD_INVALID_REQUEST, "name" },
                 { { .name = CD_STR("a"), .password = CD_STR("") }, CD_INVALID_REQUEST, "password" },
                 { { .name = CD_STR("a"), .stored = CD_STR("plain") }, CD_MALFORMED, "hash" },
-                { { .name = CD_STR("a"), .password = CD_STR("x"), .grants = CD_STR("[]") },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .claims = CD_STR("[]") },
                   CD_INVALID_REQUEST,
-                  "grants" },
-                { { .name = CD_STR("a"), .password = CD_STR("x"), .grants = CD_STR("{\"sub\":\"b\"}") },
+                  "claims" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .claims = CD_STR("{\"sub\":\"b\"}") },
                   CD_INVALID_REQUEST,
-                  "grants.sub" },
+                  "claims.sub" },
         };
 
         for (size_t i = 0; i < CD_LEN(cases); i++) {
@@ -121,7 +121,7 @@ static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=viewer");
-        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        const struct cd_claims_change change = { { &assignment, 1 }, false };
         struct cd_user_result result;
 
         admin_add_ana(f);
@@ -135,7 +135,7 @@ static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
         assert_false(admin_has_ended(f, "ana", generation));
         assert_true(password_is(f, "ana", "new"));
 
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
 
@@ -156,13 +156,13 @@ static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=editor");
-        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        const struct cd_claims_change change = { { &assignment, 1 }, false };
         struct cd_user_result result;
 
         admin_add_ana(f);
         int64_t generation = admin_find(f, "ana").generation;
         f->now++;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("Ana"), &change, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("Ana"), &change, &result, NULL), CD_OK);
         assert_str(result.name, "ana");
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
         struct cd_user same = admin_find(f, "ana");
@@ -172,7 +172,7 @@ static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
         assert_int_equal(admin_find(f, "ana").changed_at, ADMIN_NOON);
 }
 
-static void grants_are_set_removed_and_replaced(void **state)
+static void claims_are_set_removed_and_replaced(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str more[] = { CD_STR_INIT("level=3"), CD_STR_INIT("name=a b") },
@@ -181,28 +181,28 @@ static void grants_are_set_removed_and_replaced(void **state)
         struct cd_error err = { 0 };
 
         admin_add_ana(f);
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { more, 2 }, false }, &result, NULL),
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
+                                               &(struct cd_claims_change){ { more, 2 }, false }, &result, NULL),
                       CD_OK);
-        assert_str(admin_find(f, "ana").grants, "{\"role\":\"editor\",\"level\":3,\"name\":\"a b\"}");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { less, 1 }, false }, &result, NULL),
+        assert_str(admin_find(f, "ana").claims, "{\"role\":\"editor\",\"level\":3,\"name\":\"a b\"}");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
+                                               &(struct cd_claims_change){ { less, 1 }, false }, &result, NULL),
                       CD_OK);
-        assert_str(admin_find(f, "ana").grants, "{\"level\":3,\"name\":\"a b\"}");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { more, 1 }, true }, &result, NULL),
+        assert_str(admin_find(f, "ana").claims, "{\"level\":3,\"name\":\"a b\"}");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
+                                               &(struct cd_claims_change){ { more, 1 }, true }, &result, NULL),
                       CD_OK);
-        assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
+        assert_str(admin_find(f, "ana").claims, "{\"level\":3}");
         assert_str(admin_last_event(f).detail, "all: level");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ { bad, 1 }, false }, &result, &err),
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
+                                               &(struct cd_claims_change){ { bad, 1 }, false }, &result, &err),
                       CD_INVALID_REQUEST);
-        assert_string_equal(err.field, "grants.exp");
-        assert_str(admin_find(f, "ana").grants, "{\"level\":3}");
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"),
-                                          &(struct cd_grants_change){ .replace = true }, &result, NULL),
+        assert_string_equal(err.field, "claims.exp");
+        assert_str(admin_find(f, "ana").claims, "{\"level\":3}");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
+                                               &(struct cd_claims_change){ .replace = true }, &result, NULL),
                       CD_OK);
-        assert_str(admin_find(f, "ana").grants, "{}");
+        assert_str(admin_find(f, "ana").claims, "{}");
 }
 
 static void lesson_31_a_failing_clock_or_random_source_writes_nothing(void **state)
@@ -254,7 +254,7 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
 {
         struct admin_fixture *f = *state;
         const struct cd_user_params params = {
-                .name = CD_STR("ana"), .password = CD_STR("new"), .grants = CD_STR("{\"a\":1}"), .disabled = true
+                .name = CD_STR("ana"), .password = CD_STR("new"), .claims = CD_STR("{\"a\":1}"), .disabled = true
         };
         struct cd_user_result result;
         struct cd_user user;
@@ -264,7 +264,7 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
         assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &user, NULL), CD_OK);
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
         assert_true(password_is(f, "ana", "new"));
-        assert_str(admin_find(f, "ana").grants, "{\"a\":1}");
+        assert_str(admin_find(f, "ana").claims, "{\"a\":1}");
         assert_true(admin_find(f, "ana").disabled);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
@@ -276,7 +276,7 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_NOT_FOUND);
 }
 
-/* A store in which somebody else changes the grants right before our change, so often. */
+/* A store in which somebody else changes the claims right before our change, so often. */
 static const struct cd_user_ops *real_ops;
 static unsigned others;
 
@@ -284,21 +284,21 @@ static cd_status update_after_another(struct cd_store *store, const struct cd_us
                                       const struct cd_audit_event *event, struct cd_error *reterr)
 {
         if (others) {
-                char grants[32];
-                snprintf(grants, sizeof(grants), "{\"other\":%u}", others--);
+                char claims[32];
+                snprintf(claims, sizeof(claims), "{\"other\":%u}", others--);
                 const struct cd_user_change other = { .name = change->name,
                                                       .now = change->now,
-                                                      .grants = cd_str_from_c(grants) };
+                                                      .claims = cd_str_from_c(claims) };
                 assert_status(real_ops->update(store, &other, NULL, NULL), CD_OK);
         }
         return real_ops->update(store, change, event, reterr);
 }
 
-static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
+static void a_claim_that_another_command_set_meanwhile_is_not_lost(void **state)
 {
         struct admin_fixture *f = *state;
         const cd_str assignment = CD_STR("role=viewer");
-        const struct cd_grants_change change = { { &assignment, 1 }, false };
+        const struct cd_claims_change change = { { &assignment, 1 }, false };
         struct cd_user_ops ops = *f->by.store->users;
         struct cd_user_result result;
         struct cd_error err = { 0 };
@@ -308,11 +308,12 @@ static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
         ops.update = update_after_another;
         f->by.store->users = &ops;
         others = 3;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
-        assert_str(admin_find(f, "ana").grants, "{\"other\":1,\"role\":\"viewer\"}");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
+        assert_str(admin_find(f, "ana").claims, "{\"other\":1,\"role\":\"viewer\"}");
         others = 1000;
-        assert_status(cd_admin_user_grant(&f->by, &f->arena, CD_STR("ana"), &change, &result, &err), CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "others keep changing the grants of this user");
+        assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, &err),
+                      CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "others keep changing the claims of this user");
         f->by.store->users = real_ops;
 }
 
@@ -321,17 +322,17 @@ static void a_grant_that_another_command_set_meanwhile_is_not_lost(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                CASE(a_new_user_has_a_canonical_name_a_hash_and_compact_grants),
+                CASE(a_new_user_has_a_canonical_name_a_hash_and_compact_claims),
                 CASE(every_change_is_one_event_of_the_operator),
                 CASE(a_refused_change_leaves_no_event),
                 CASE(what_is_wrong_with_params_is_said_with_its_field),
                 CASE(lesson_12_what_is_taken_away_ends_the_tokens),
                 CASE(what_is_so_already_is_no_event_and_ends_nothing),
-                CASE(grants_are_set_removed_and_replaced),
+                CASE(claims_are_set_removed_and_replaced),
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
                 CASE(a_batch_is_added_whole_or_not_at_all),
                 CASE(a_replaced_user_has_everything_new_and_older_tokens_have_ended),
-                CASE(a_grant_that_another_command_set_meanwhile_is_not_lost),
+                CASE(a_claim_that_another_command_set_meanwhile_is_not_lost),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

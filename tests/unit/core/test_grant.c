@@ -63,7 +63,7 @@ static void a_users_scope_is_the_scope_of_the_token(void **state)
         assert_non_null(strstr(payload.ptr, "\"scope\":\"read\",\"role\":\"editor\"}"));
 }
 
-static void a_user_without_grants_gets_a_token_without_them(void **state)
+static void a_user_without_claims_gets_a_token_without_them(void **state)
 {
         struct fixture *f = *state;
         struct cd_grant_request ask = ask_as(f, "ana", "right");
@@ -82,7 +82,7 @@ static void a_row_changed_by_hand_cannot_overwrite_a_registered_claim(void **sta
 
         fixture_add_user(f, "ana", "right", "{\"sub\":\"root\"}");
         assert_status(cd_grant_issue(&f->core, &f->arena, &ask, &token, &err), CD_INTERNAL);
-        assert_string_equal(err.field, "grants");
+        assert_string_equal(err.field, "claims");
 }
 
 /* Such a user was there before the client, which a configuration may bring at any start. */
@@ -275,7 +275,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(a_token_says_who_for_which_audience_and_what_the_user_may_do),
-                TEST(a_user_without_grants_gets_a_token_without_them),
+                TEST(a_user_without_claims_gets_a_token_without_them),
                 TEST(a_users_scope_is_the_scope_of_the_token),
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
                 TEST(lesson_17_a_user_with_the_name_of_a_client_gets_no_token),

@@ -130,7 +130,7 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         struct fixture *f = (struct fixture *)store;
 
         assert_str(change->name, "ana");
-        assert_true(change->now == f->now && change->is_rehash && !change->ends_sessions && !change->grants.ptr);
+        assert_true(change->now == f->now && change->is_rehash && !change->ends_sessions && !change->claims.ptr);
         assert_str(event->action, "user.rehash");
         assert_str(event->actor, "cardea");
         assert_str(event->subject, "user:ana");
@@ -195,7 +195,7 @@ static int set_up(void **state)
 
         assert_non_null(f);
         f->store = (struct cd_store){ .users = &user_ops, .audit = &audit_ops };
-        f->stored = (struct cd_user){ .name = CD_STR("ana"), .grants = CD_STR("{\"role\":\"editor\"}") };
+        f->stored = (struct cd_user){ .name = CD_STR("ana"), .claims = CD_STR("{\"role\":\"editor\"}") };
         store_password(f, CD_STR(CHEAP));
         pthread_mutex_init(&f->lock, NULL);
         f->clock.now = tell_time;
@@ -256,7 +256,7 @@ static void a_right_password_gives_the_user_as_read(void **state)
 
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         assert_str(f->user.name, "ana");
-        assert_str(f->user.grants, "{\"role\":\"editor\"}");
+        assert_str(f->user.claims, "{\"role\":\"editor\"}");
         assert_str(f->user.password, CHEAP);
         assert_int_equal(f->noted_right, 1);
         assert_int_equal(f->noted_wrong, 0);

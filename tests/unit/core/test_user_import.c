@@ -56,16 +56,16 @@ static void empty_lines_and_comments_are_nobody(void **state)
 static void a_json_line_has_all_that_a_user_is(void **state)
 {
         struct cd_user_params params =
-                read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"grants\":{\"a\": [1, 2]},\"disabled\":true}",
+                read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":{\"a\": [1, 2]},\"disabled\":true}",
                           CD_USER_FORMAT_ANY);
 
         (void)state;
         assert_str(params.name, "ana");
         assert_str(params.stored, HASH);
-        assert_str(params.grants, "{\"a\":[1,2]}");
+        assert_str(params.claims, "{\"a\":[1,2]}");
         assert_true(params.disabled);
-        params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"grants\":null}", CD_USER_FORMAT_JSONL);
-        assert_str(params.grants, "{}");
+        params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":null}", CD_USER_FORMAT_JSONL);
+        assert_str(params.claims, "{}");
         assert_false(params.disabled);
 }
 
@@ -113,12 +113,12 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
                   "must be a string of hex digits" },
                 { "{\"name\":\"ana\",\"hash\":{},\"salt\":\"00\"}", CD_USER_FORMAT_ANY, "hash",
                   "has algorithm and salt inside or beside it, not both" },
-                { "{\"name\":\"ana\",\"hash\":\"secret\",\"grants\":[]}", CD_USER_FORMAT_ANY, "grants",
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"claims\":[]}", CD_USER_FORMAT_ANY, "claims",
                   "must be an object" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"disabled\":\"yes\"}", CD_USER_FORMAT_ANY, "disabled",
                   "must be true or false" },
-                { "{\"name\":\"ana\",\"hash\":\"secret\",\"grant\":{}}", CD_USER_FORMAT_ANY, "grant",
-                  "unknown member; did you mean \"grants\"?" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"claim\":{}}", CD_USER_FORMAT_ANY, "claim",
+                  "unknown member; did you mean \"claims\"?" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"e-mail\":\"\"}", CD_USER_FORMAT_ANY, "e-mail",
                   "unknown member" },
                 { "{\"name\":\"ana\",\"name\":\"bob\",\"hash\":\"secret\"}", CD_USER_FORMAT_ANY, "", NULL },
@@ -153,7 +153,7 @@ static void what_export_writes_is_what_import_reads(void **state)
 {
         const struct cd_user user = { .name = CD_STR("ana"),
                                       .password = CD_STR(HASH),
-                                      .grants = CD_STR("{\"role\":\"a\\u0001\\\"b\"}"),
+                                      .claims = CD_STR("{\"role\":\"a\\u0001\\\"b\"}"),
                                       .disabled = true };
         struct cd_buf buf;
         struct cd_user_params params;
@@ -168,7 +168,7 @@ static void what_export_writes_is_what_import_reads(void **state)
         assert_status(cd_user_line_read(&arena, text, CD_USER_FORMAT_ANY, &params, NULL), CD_OK);
         assert_true(cd_str_eq(params.name, user.name));
         assert_true(cd_str_eq(params.stored, user.password));
-        assert_true(cd_str_eq(params.grants, user.grants));
+        assert_true(cd_str_eq(params.claims, user.claims));
         assert_true(params.disabled);
 }
 

@@ -48,7 +48,7 @@ static struct cd_user user_of(const char *name)
 {
         return (struct cd_user){ .name = cd_str_from_c(name),
                                  .password = CD_STR("$argon2id$old"),
-                                 .grants = CD_STR("{}"),
+                                 .claims = CD_STR("{}"),
                                  .created_at = 1 };
 }
 
@@ -151,7 +151,7 @@ static void show_users(struct cd_store *store, struct cd_arena *arena, struct te
         for (size_t i = 0; i < users.count; i++) {
                 const struct cd_user *u = &users.items[i];
                 add(to, "user %.*s %.*s %.*s %d %lld\n", CD_STR_ARG(u->name), CD_STR_ARG(u->password),
-                    CD_STR_ARG(u->grants), u->disabled, (long long)u->changed_at);
+                    CD_STR_ARG(u->claims), u->disabled, (long long)u->changed_at);
         }
 }
 
@@ -221,7 +221,7 @@ static cd_status users_update(struct cd_store *store, struct cd_arena *arena)
         const struct cd_user_change change = { .name = CD_STR("ana"),
                                                .now = 2000,
                                                .password = CD_STR("$argon2id$new"),
-                                               .grants = CD_STR("{\"role\":\"editor\"}"),
+                                               .claims = CD_STR("{\"role\":\"editor\"}"),
                                                .disabled = CD_USER_DISABLE };
 
         (void)arena;

@@ -58,7 +58,7 @@ static int set_up(void **state)
         (void)set_up_empty(state);
         struct fixture *f = *state;
         struct cd_user ana = {
-                .name = CD_STR("ana"), .password = CD_STR("$x"), .grants = CD_STR("{}"), .created_at = 1
+                .name = CD_STR("ana"), .password = CD_STR("$x"), .claims = CD_STR("{}"), .created_at = 1
         };
         const struct cd_users_page users = { &ana, 1 };
 

@@ -93,7 +93,7 @@ size_t count_revoked(struct fixture *fixture, struct cd_store *store)
 
 cd_status add_user_named(struct cd_store *store, const char *name, struct cd_error *reterr)
 {
-        struct cd_user user = { .name = cd_str_from_c(name), .password = CD_STR("x"), .grants = CD_STR("{}") };
+        struct cd_user user = { .name = cd_str_from_c(name), .password = CD_STR("x"), .claims = CD_STR("{}") };
         const struct cd_users_page page = { &user, 1 };
 
         return store->users->add(store, &page, NULL, reterr);

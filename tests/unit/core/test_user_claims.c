@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 
 static struct cd_arena arena;
 static struct cd_error err;
@@ -14,26 +14,26 @@ static const struct cd_strs scopes = { scope_items, 2 };
 static void assert_canonical(const char *text, const char *expected)
 {
         cd_str ret = { NULL, 0 };
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
+        assert_status(cd_user_claims_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
         assert_str(ret, expected);
         /* What is canonical stays as it is. */
-        assert_status(cd_user_grants_canonical(&arena, ret, scopes, &ret, &err), CD_OK);
+        assert_status(cd_user_claims_canonical(&arena, ret, scopes, &ret, &err), CD_OK);
         assert_str(ret, expected);
 }
 
 static void assert_refused(const char *text, const char *field, const char *reason)
 {
         cd_str ret;
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_INVALID_REQUEST);
+        assert_status(cd_user_claims_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, field);
         assert_string_equal(err.reason, reason);
 }
 
-static void assert_assigned(const char *grants, const char *assignment, const char *expected)
+static void assert_assigned(const char *claims, const char *assignment, const char *expected)
 {
         cd_str ret = { NULL, 0 }, list[] = { cd_str_from_c(assignment) };
         assert_status(
-                cd_user_grants_assign(&arena, cd_str_from_c(grants), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
+                cd_user_claims_assign(&arena, cd_str_from_c(claims), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
                 CD_OK);
         assert_str(ret, expected);
 }
@@ -41,13 +41,13 @@ static void assert_assigned(const char *grants, const char *assignment, const ch
 static void assert_not_assigned(const char *assignment, const char *field, const char *reason)
 {
         cd_str ret, list[] = { cd_str_from_c(assignment) };
-        assert_status(cd_user_grants_assign(&arena, CD_STR("{}"), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
+        assert_status(cd_user_claims_assign(&arena, CD_STR("{}"), (struct cd_strs){ list, 1 }, scopes, &ret, &err),
                       CD_INVALID_REQUEST);
         assert_string_equal(err.field, field);
         assert_string_equal(err.reason, reason);
 }
 
-static void grants_are_kept_compact_in_their_order(void **state)
+static void claims_are_kept_compact_in_their_order(void **state)
 {
         (void)state;
         assert_canonical("{}", "{}");
@@ -56,7 +56,7 @@ static void grants_are_kept_compact_in_their_order(void **state)
         assert_canonical("{\"n\\u0061me\":\"\\u00fc\\/\\u0000\"}", "{\"name\":\"\xc3\xbc/\\u0000\"}");
 }
 
-static void a_grant_of_null_is_none(void **state)
+static void a_claim_of_null_is_none(void **state)
 {
         (void)state;
         assert_canonical("{\"a\":null,\"b\":1,\"c\":null}", "{\"b\":1}");
@@ -65,17 +65,17 @@ static void a_grant_of_null_is_none(void **state)
 static void only_a_json_object_with_unique_names_is_accepted(void **state)
 {
         (void)state;
-        assert_refused("", "", "the grants are not a JSON object");
-        assert_refused("[]", "", "the grants are not a JSON object");
-        assert_refused("\"x\"", "", "the grants are not a JSON object");
-        assert_refused("{\"a\":1", "", "the grants are not JSON: the text ends too early at byte 6");
+        assert_refused("", "", "the claims are not a JSON object");
+        assert_refused("[]", "", "the claims are not a JSON object");
+        assert_refused("\"x\"", "", "the claims are not a JSON object");
+        assert_refused("{\"a\":1", "", "the claims are not JSON: the text ends too early at byte 6");
         assert_refused("{\"a\":1,\"a\":2}", "",
-                       "the grants are not JSON: duplicate member name in the object at byte 0");
+                       "the claims are not JSON: duplicate member name in the object at byte 0");
         assert_refused("{\"a\":{\"b\":1,\"b\":2}}", "",
-                       "the grants are not JSON: duplicate member name in the object at byte 5");
+                       "the claims are not JSON: duplicate member name in the object at byte 5");
 }
 
-static void a_grant_cannot_overwrite_a_registered_claim(void **state)
+static void a_claim_cannot_overwrite_a_registered_one(void **state)
 {
         static const char *const names[] = { "iss",       "sub",   "aud",     "exp", "nbf",   "iat",       "jti",
                                              "client_id", "Scope", "cnf",     "act", "nonce", "auth_time", "acr",
@@ -97,7 +97,7 @@ static void a_grant_cannot_overwrite_a_registered_claim(void **state)
 static void a_scope_is_of_those_that_exist(void **state)
 {
         const char *spaces = "must be scopes with one space between them";
-        cd_str grants;
+        cd_str claims;
 
         (void)state;
         assert_canonical("{\"a\":1,\"scope\":\"write read\"}", "{\"a\":1,\"scope\":\"write read\"}");
@@ -114,14 +114,14 @@ static void a_scope_is_of_those_that_exist(void **state)
         assert_refused("{\"scope\":\" read\"}", "scope", spaces);
         assert_refused("{\"scope\":\"read\\u0000\"}", "scope", spaces);
         assert_status(
-                cd_user_grants_canonical(&arena, CD_STR("{\"scope\":\"read\"}"), (struct cd_strs){ 0 }, &grants, &err),
+                cd_user_claims_canonical(&arena, CD_STR("{\"scope\":\"read\"}"), (struct cd_strs){ 0 }, &claims, &err),
                 CD_INVALID_REQUEST);
 }
 
 static void a_token_says_those_of_a_users_scopes_that_exist_still(void **state)
 {
         static const struct {
-                const char *grants, *extra, *scope;
+                const char *claims, *extra, *scope;
         } cases[] = {
                 { "", "{}", "" },
                 { "{\"a\":1}", "{\"a\":1}", "" },
@@ -133,57 +133,57 @@ static void a_token_says_those_of_a_users_scopes_that_exist_still(void **state)
         (void)state;
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 assert_status(
-                        cd_user_grants_split(&arena, cd_str_from_c(cases[i].grants), scopes, &extra, &scope, &err),
+                        cd_user_claims_split(&arena, cd_str_from_c(cases[i].claims), scopes, &extra, &scope, &err),
                         CD_OK);
                 assert_str(extra, cases[i].extra);
                 assert_str(scope, cases[i].scope);
         }
-        assert_status(cd_user_grants_split(&arena, CD_STR("{\"scope\":7}"), scopes, &extra, &scope, &err),
+        assert_status(cd_user_claims_split(&arena, CD_STR("{\"scope\":7}"), scopes, &extra, &scope, &err),
                       CD_INVALID_REQUEST);
-        assert_status(cd_user_grants_split(&arena, CD_STR("{\"sub\":\"x\"}"), scopes, &extra, &scope, &err),
+        assert_status(cd_user_claims_split(&arena, CD_STR("{\"sub\":\"x\"}"), scopes, &extra, &scope, &err),
                       CD_INVALID_REQUEST);
 }
 
-static void a_name_of_a_grant_is_short_and_printable(void **state)
+static void a_name_of_a_claim_is_short_and_printable(void **state)
 {
-        char text[CD_USER_GRANTS_NAME_MAX + 8] = "{\"";
+        char text[CD_USER_CLAIMS_NAME_MAX + 8] = "{\"";
         cd_str ret;
 
         (void)state;
-        memset(text + 2, 'a', CD_USER_GRANTS_NAME_MAX);
-        strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "\":1}");
-        assert_status(cd_user_grants_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
-        strcpy(text + 2 + CD_USER_GRANTS_NAME_MAX, "a\":1}");
-        assert_refused(text, "", "a grant's name is longer than 64 bytes");
-        assert_refused("{\"\":1}", "", "a grant's name is empty");
-        assert_refused("{\"a\\nb\":1}", "", "a grant's name has a control character in it");
-        assert_not_assigned("\xff=1", "", "a grant's name is not UTF-8");
+        memset(text + 2, 'a', CD_USER_CLAIMS_NAME_MAX);
+        strcpy(text + 2 + CD_USER_CLAIMS_NAME_MAX, "\":1}");
+        assert_status(cd_user_claims_canonical(&arena, cd_str_from_c(text), scopes, &ret, &err), CD_OK);
+        strcpy(text + 2 + CD_USER_CLAIMS_NAME_MAX, "a\":1}");
+        assert_refused(text, "", "a claim's name is longer than 64 bytes");
+        assert_refused("{\"\":1}", "", "a claim's name is empty");
+        assert_refused("{\"a\\nb\":1}", "", "a claim's name has a control character in it");
+        assert_not_assigned("\xff=1", "", "a claim's name is not UTF-8");
 }
 
-static void grants_are_bounded_in_bytes_depth_and_numbers(void **state)
+static void claims_are_bounded_in_bytes_depth_and_numbers(void **state)
 {
-        char text[CD_USER_GRANTS_MAX + 16];
+        char text[CD_USER_CLAIMS_MAX + 16];
         cd_str ret, huge;
 
         (void)state;
         int head = sprintf(text, "{\"a\":\"");
         memset(text + head, 'x', sizeof(text) - (size_t)head);
-        memcpy(text + CD_USER_GRANTS_MAX - 2, "\"}", 3);
-        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX), scopes, &ret, &err), CD_OK);
-        assert_int_equal(ret.len, CD_USER_GRANTS_MAX);
-        memcpy(text + CD_USER_GRANTS_MAX - 2, "x\"}", 4);
-        assert_status(cd_user_grants_canonical(&arena, cd_str_of(text, CD_USER_GRANTS_MAX + 1), scopes, &ret, &err),
+        memcpy(text + CD_USER_CLAIMS_MAX - 2, "\"}", 3);
+        assert_status(cd_user_claims_canonical(&arena, cd_str_of(text, CD_USER_CLAIMS_MAX), scopes, &ret, &err), CD_OK);
+        assert_int_equal(ret.len, CD_USER_CLAIMS_MAX);
+        memcpy(text + CD_USER_CLAIMS_MAX - 2, "x\"}", 4);
+        assert_status(cd_user_claims_canonical(&arena, cd_str_of(text, CD_USER_CLAIMS_MAX + 1), scopes, &ret, &err),
                       CD_TOO_LARGE);
-        assert_string_equal(err.reason, "the grants take more than 4096 bytes");
+        assert_string_equal(err.reason, "the claims take more than 4096 bytes");
 
         assert_canonical("{\"a\":[[[[[[[]]]]]]]}", "{\"a\":[[[[[[[]]]]]]]}");
         assert_refused("{\"a\":[[[[[[[[]]]]]]]]}", "a", "nested too deep");
         assert_refused("{\"a\":[1e400]}", "a", "a number is too large or too long");
         assert_canonical("{\"a\":1e300}", "{\"a\":1e300}");
 
-        huge = cd_str_of(calloc(1, CD_USER_GRANTS_TEXT_MAX + 1), CD_USER_GRANTS_TEXT_MAX + 1);
-        assert_status(cd_user_grants_canonical(&arena, huge, scopes, &ret, &err), CD_TOO_LARGE);
-        assert_string_equal(err.reason, "the text of the grants is too long");
+        huge = cd_str_of(calloc(1, CD_USER_CLAIMS_TEXT_MAX + 1), CD_USER_CLAIMS_TEXT_MAX + 1);
+        assert_status(cd_user_claims_canonical(&arena, huge, scopes, &ret, &err), CD_TOO_LARGE);
+        assert_string_equal(err.reason, "the text of the claims is too long");
         free((void *)(uintptr_t)huge.ptr);
 }
 
@@ -216,7 +216,7 @@ static void the_last_of_several_assignments_counts(void **state)
 
         (void)state;
         assert_status(
-                cd_user_grants_assign(&arena, CD_STR(""), (struct cd_strs){ list, CD_LEN(list) }, scopes, &ret, NULL),
+                cd_user_claims_assign(&arena, CD_STR(""), (struct cd_strs){ list, CD_LEN(list) }, scopes, &ret, NULL),
                 CD_OK);
         assert_str(ret, "{\"a\":3}");
 }
@@ -224,8 +224,8 @@ static void the_last_of_several_assignments_counts(void **state)
 static void an_assignment_that_is_none_is_refused(void **state)
 {
         (void)state;
-        assert_not_assigned("role", "", "a grant is written name=value");
-        assert_not_assigned("=x", "", "a grant's name is empty");
+        assert_not_assigned("role", "", "a claim is written name=value");
+        assert_not_assigned("=x", "", "a claim's name is empty");
         assert_not_assigned("a=[1", "a", "not JSON: the text ends too early at byte 2");
         assert_not_assigned("a={\"x\":1,\"x\":2}", "a", "not JSON: duplicate member name in the object at byte 0");
         assert_not_assigned("a=\"x", "a", "not JSON: the text ends too early at byte 2");
@@ -233,7 +233,7 @@ static void an_assignment_that_is_none_is_refused(void **state)
         assert_not_assigned("a=1e999", "a", "a number is too large or too long");
 }
 
-static void lesson_31_grants_survive_without_memory(void **state)
+static void lesson_31_claims_survive_without_memory(void **state)
 {
         cd_str ret, list[] = { CD_STR("role=editor"), CD_STR("a=[1,2]") };
         size_t failures = 0;
@@ -242,7 +242,7 @@ static void lesson_31_grants_survive_without_memory(void **state)
         for (size_t ceiling = 0;; ceiling += 16) {
                 struct cd_arena small;
                 cd_arena_init(&small, ceiling);
-                cd_status status = cd_user_grants_assign(&small, CD_STR("{\"b\":\"\\n\"}"), (struct cd_strs){ list, 2 },
+                cd_status status = cd_user_claims_assign(&small, CD_STR("{\"b\":\"\\n\"}"), (struct cd_strs){ list, 2 },
                                                          scopes, &ret, &err);
                 cd_arena_done(&small);
                 if (status == CD_OK)
@@ -257,22 +257,22 @@ static void lesson_31_grants_survive_without_memory(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(grants_are_kept_compact_in_their_order),
-                cmocka_unit_test(a_grant_of_null_is_none),
+                cmocka_unit_test(claims_are_kept_compact_in_their_order),
+                cmocka_unit_test(a_claim_of_null_is_none),
                 cmocka_unit_test(only_a_json_object_with_unique_names_is_accepted),
-                cmocka_unit_test(a_grant_cannot_overwrite_a_registered_claim),
+                cmocka_unit_test(a_claim_cannot_overwrite_a_registered_one),
                 cmocka_unit_test(a_scope_is_of_those_that_exist),
                 cmocka_unit_test(a_token_says_those_of_a_users_scopes_that_exist_still),
-                cmocka_unit_test(a_name_of_a_grant_is_short_and_printable),
-                cmocka_unit_test(grants_are_bounded_in_bytes_depth_and_numbers),
+                cmocka_unit_test(a_name_of_a_claim_is_short_and_printable),
+                cmocka_unit_test(claims_are_bounded_in_bytes_depth_and_numbers),
                 cmocka_unit_test(an_assigned_value_is_json_or_else_a_string),
                 cmocka_unit_test(an_assignment_replaces_in_place_appends_or_removes),
                 cmocka_unit_test(the_last_of_several_assignments_counts),
                 cmocka_unit_test(an_assignment_that_is_none_is_refused),
-                cmocka_unit_test(lesson_31_grants_survive_without_memory),
+                cmocka_unit_test(lesson_31_claims_survive_without_memory),
         };
         cd_arena_init(&arena, 4 << 20);
-        int failed = cmocka_run_group_tests_name("user_grants", tests, NULL, NULL);
+        int failed = cmocka_run_group_tests_name("user_claims", tests, NULL, NULL);
         cd_arena_done(&arena);
         return failed;
 }

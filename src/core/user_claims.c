@@ -1,4 +1,4 @@
-#include "core/user_grants.h"
+#include "core/user_claims.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,19 +8,19 @@
 #include "base/json.h"
 #include "core/oauth/scope.h"
 
-struct grant {
+struct claim {
         cd_str name;
         const struct cd_json *value; /* NULL or JSON null: there is none */
 };
 
-struct grants {
-        struct grant *items;
+struct claims {
+        struct claim *items;
         size_t count;
 };
 
 static const cd_str scope_name = CD_STR_INIT("scope");
 
-bool cd_user_grants_is_reserved(cd_str name)
+bool cd_user_claims_is_reserved(cd_str name)
 {
         static const char *const reserved[] = {
                 "iss",       "sub",        "aud",
@@ -45,15 +45,15 @@ bool cd_user_grants_is_reserved(cd_str name)
 static cd_status check_name(cd_str name, struct cd_error *reterr)
 {
         if (name.len == 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is empty");
-        if (name.len > CD_USER_GRANTS_NAME_MAX)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "a grant's name is longer than %d bytes",
-                                CD_USER_GRANTS_NAME_MAX);
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a claim's name is empty");
+        if (name.len > CD_USER_CLAIMS_NAME_MAX)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "a claim's name is longer than %d bytes",
+                                CD_USER_CLAIMS_NAME_MAX);
         if (!cd_str_is_utf8(name))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name is not UTF-8");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a claim's name is not UTF-8");
         if (cd_str_has_control(name))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant's name has a control character in it");
-        if (cd_user_grants_is_reserved(name) && !cd_str_eq(name, scope_name))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a claim's name has a control character in it");
+        if (cd_user_claims_is_reserved(name) && !cd_str_eq(name, scope_name))
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "tokens give this name a meaning of their own");
         return CD_OK;
 }
@@ -78,7 +78,7 @@ static cd_status check_value(const struct cd_json *node, cd_str name, unsigned d
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "a number is too large or too long");
         if (node->type != CD_JSON_ARRAY && node->type != CD_JSON_OBJECT)
                 return CD_OK;
-        if (depth > CD_USER_GRANTS_DEPTH)
+        if (depth > CD_USER_CLAIMS_DEPTH)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, name, "nested too deep");
         for (const struct cd_json *child = node->child; child && status == CD_OK; child = child->next)
                 status = check_value(child, name, depth + 1, reterr);
@@ -113,57 +113,57 @@ static cd_status check_scope(const struct cd_json *value, struct cd_strs scopes,
         return CD_OK;
 }
 
-static const struct grant *find(const struct grants *grants, cd_str name)
+static const struct claim *find(const struct claims *claims, cd_str name)
 {
-        for (size_t i = 0; i < grants->count; i++)
-                if (cd_str_eq(grants->items[i].name, name))
-                        return &grants->items[i];
+        for (size_t i = 0; i < claims->count; i++)
+                if (cd_str_eq(claims->items[i].name, name))
+                        return &claims->items[i];
         return NULL;
 }
 
-static bool is_there(const struct grant *grant)
+static bool is_there(const struct claim *claim)
 {
-        return grant && grant->value && grant->value->type != CD_JSON_NULL;
+        return claim && claim->value && claim->value->type != CD_JSON_NULL;
 }
 
-static cd_status write_grants(const struct grants *grants, struct cd_buf *buf, struct cd_error *reterr)
+static cd_status write_claims(const struct claims *claims, struct cd_buf *buf, struct cd_error *reterr)
 {
         bool is_first = true;
 
         cd_buf_add_char(buf, '{');
-        for (size_t i = 0; i < grants->count; i++) {
-                const struct grant *grant = &grants->items[i];
-                if (!is_there(grant))
+        for (size_t i = 0; i < claims->count; i++) {
+                const struct claim *claim = &claims->items[i];
+                if (!is_there(claim))
                         continue;
-                cd_status status = check_name(grant->name, reterr);
+                cd_status status = check_name(claim->name, reterr);
                 if (status == CD_OK)
-                        status = check_value(grant->value, grant->name, 2, reterr);
+                        status = check_value(claim->value, claim->name, 2, reterr);
                 if (status != CD_OK)
                         return status;
                 if (!is_first)
                         cd_buf_add_char(buf, ',');
                 is_first = false;
-                cd_buf_add_json(buf, grant->name);
+                cd_buf_add_json(buf, claim->name);
                 cd_buf_add_char(buf, ':');
-                cd_json_write(grant->value, buf);
+                cd_json_write(claim->value, buf);
         }
         cd_buf_add_char(buf, '}');
         return CD_OK;
 }
 
-static cd_status finish(struct cd_arena *arena, const struct grants *grants, cd_str *ret, struct cd_error *reterr)
+static cd_status finish(struct cd_arena *arena, const struct claims *claims, cd_str *ret, struct cd_error *reterr)
 {
-        char memory[CD_USER_GRANTS_MAX];
+        char memory[CD_USER_CLAIMS_MAX];
         struct cd_buf buf;
         cd_str text = { NULL, 0 };
 
         cd_buf_init_fixed(&buf, memory, sizeof(memory));
-        cd_status status = write_grants(grants, &buf, reterr);
+        cd_status status = write_claims(claims, &buf, reterr);
         if (status != CD_OK)
                 return status;
         if (cd_buf_view(&buf, &text) != CD_OK)
-                return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "the grants take more than %d bytes",
-                                CD_USER_GRANTS_MAX);
+                return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "the claims take more than %d bytes",
+                                CD_USER_CLAIMS_MAX);
         text = cd_arena_copy(arena, text);
         if (!text.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
@@ -176,71 +176,71 @@ static cd_status malformed(cd_str name, struct cd_error *why, struct cd_error *r
 {
         if (why->status == CD_NO_MEMORY)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        return cd_failf(reterr, CD_INVALID_REQUEST, name, "%s: %s", name.len ? "not JSON" : "the grants are not JSON",
+        return cd_failf(reterr, CD_INVALID_REQUEST, name, "%s: %s", name.len ? "not JSON" : "the claims are not JSON",
                         why->reason);
 }
 
 /* The members of an object as a list, with room for `more` after them. */
-static cd_status read_grants(struct cd_arena *arena, cd_str text, size_t more, struct grants *ret,
+static cd_status read_claims(struct cd_arena *arena, cd_str text, size_t more, struct claims *ret,
                              struct cd_error *reterr)
 {
         const struct cd_json *object = NULL;
         struct cd_error why = { 0 };
 
-        if (text.len > CD_USER_GRANTS_TEXT_MAX)
-                return cd_fail(reterr, CD_TOO_LARGE, "the text of the grants is too long");
+        if (text.len > CD_USER_CLAIMS_TEXT_MAX)
+                return cd_fail(reterr, CD_TOO_LARGE, "the text of the claims is too long");
         if (cd_json_parse(arena, text.len ? text : CD_STR("{}"), CD_JSON_UNIQUE_NAMES, &object, &why) != CD_OK)
                 return malformed(CD_STR(""), &why, reterr);
         if (object->type != CD_JSON_OBJECT)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the grants are not a JSON object");
-        *ret = (struct grants){ .items = cd_arena_calloc(arena, object->count + more + 1, sizeof(struct grant)) };
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the claims are not a JSON object");
+        *ret = (struct claims){ .items = cd_arena_calloc(arena, object->count + more + 1, sizeof(struct claim)) };
         if (!ret->items)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         for (const struct cd_json *member = object->child; member; member = member->next)
-                ret->items[ret->count++] = (struct grant){ member->name, member };
+                ret->items[ret->count++] = (struct claim){ member->name, member };
         return CD_OK;
 }
 
-static cd_status check_and_finish(struct cd_arena *arena, const struct grants *grants, struct cd_strs scopes,
+static cd_status check_and_finish(struct cd_arena *arena, const struct claims *claims, struct cd_strs scopes,
                                   cd_str *ret, struct cd_error *reterr)
 {
-        const struct grant *scope = find(grants, scope_name);
+        const struct claim *scope = find(claims, scope_name);
         cd_status status = is_there(scope) ? check_scope(scope->value, scopes, reterr) : CD_OK;
 
-        return status == CD_OK ? finish(arena, grants, ret, reterr) : status;
+        return status == CD_OK ? finish(arena, claims, ret, reterr) : status;
 }
 
-cd_status cd_user_grants_canonical(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret,
+cd_status cd_user_claims_canonical(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret,
                                    struct cd_error *reterr)
 {
-        struct grants grants;
+        struct claims claims;
 
         if (text.len == 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the grants are not a JSON object");
-        cd_status status = read_grants(arena, text, 0, &grants, reterr);
-        return status == CD_OK ? check_and_finish(arena, &grants, scopes, ret, reterr) : status;
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the claims are not a JSON object");
+        cd_status status = read_claims(arena, text, 0, &claims, reterr);
+        return status == CD_OK ? check_and_finish(arena, &claims, scopes, ret, reterr) : status;
 }
 
-cd_status cd_user_grants_split(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret_extra,
+cd_status cd_user_claims_split(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret_extra,
                                cd_str *ret_scope, struct cd_error *reterr)
 {
-        struct grants grants;
+        struct claims claims;
         struct cd_buf buf;
         cd_str word, rest = { NULL, 0 };
 
-        cd_status status = read_grants(arena, text, 0, &grants, reterr);
+        cd_status status = read_claims(arena, text, 0, &claims, reterr);
         if (status != CD_OK)
                 return status;
-        for (size_t i = 0; i < grants.count; i++) {
-                struct grant *grant = &grants.items[i];
-                if (!cd_str_eq(grant->name, scope_name))
+        for (size_t i = 0; i < claims.count; i++) {
+                struct claim *claim = &claims.items[i];
+                if (!cd_str_eq(claim->name, scope_name))
                         continue;
-                if (is_there(grant) && grant->value->type != CD_JSON_STRING)
+                if (is_there(claim) && claim->value->type != CD_JSON_STRING)
                         return cd_fail_field(reterr, CD_INVALID_REQUEST, scope_name, "must be a string");
-                rest = is_there(grant) ? grant->value->text : rest;
-                grant->value = NULL;
+                rest = is_there(claim) ? claim->value->text : rest;
+                claim->value = NULL;
         }
-        cd_buf_init(&buf, arena, CD_USER_GRANTS_MAX);
+        cd_buf_init(&buf, arena, CD_USER_CLAIMS_MAX);
         while (cd_str_take_word(&rest, &word)) {
                 if (!exists(scopes, word))
                         continue;
@@ -250,7 +250,7 @@ cd_status cd_user_grants_split(struct cd_arena *arena, cd_str text, struct cd_st
         }
         if (cd_buf_view(&buf, ret_scope) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        return finish(arena, &grants, ret_extra, reterr);
+        return finish(arena, &claims, ret_extra, reterr);
 }
 
 static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, const struct cd_json **ret,
@@ -258,7 +258,7 @@ static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, co
 {
         struct cd_error why = { 0 };
 
-        if (text.len > CD_USER_GRANTS_TEXT_MAX)
+        if (text.len > CD_USER_CLAIMS_TEXT_MAX)
                 return cd_fail_field(reterr, CD_TOO_LARGE, name, "the value is too long");
         if (cd_json_parse(arena, text, CD_JSON_UNIQUE_NAMES, ret, &why) == CD_OK)
                 return CD_OK;
@@ -274,37 +274,37 @@ static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, co
         return CD_OK;
 }
 
-static struct grant *find_or_append(struct grants *grants, cd_str name)
+static struct claim *find_or_append(struct claims *claims, cd_str name)
 {
-        for (size_t i = 0; i < grants->count; i++)
-                if (cd_str_eq(grants->items[i].name, name))
-                        return &grants->items[i];
-        grants->items[grants->count].name = name;
-        return &grants->items[grants->count++];
+        for (size_t i = 0; i < claims->count; i++)
+                if (cd_str_eq(claims->items[i].name, name))
+                        return &claims->items[i];
+        claims->items[claims->count].name = name;
+        return &claims->items[claims->count++];
 }
 
-static cd_status assign(struct cd_arena *arena, struct grants *grants, cd_str assignment, struct cd_error *reterr)
+static cd_status assign(struct cd_arena *arena, struct claims *claims, cd_str assignment, struct cd_error *reterr)
 {
         const struct cd_json *value = NULL;
         size_t at = cd_str_index(assignment, '=');
 
         if (at == assignment.len)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a grant is written name=value");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "a claim is written name=value");
         cd_str name = cd_str_slice(assignment, 0, at);
         cd_status status = check_name(name, reterr);
         if (status == CD_OK)
                 status = read_value(arena, name, cd_str_slice(assignment, at + 1, assignment.len), &value, reterr);
         if (status == CD_OK)
-                find_or_append(grants, name)->value = value;
+                find_or_append(claims, name)->value = value;
         return status;
 }
 
-cd_status cd_user_grants_assign(struct cd_arena *arena, cd_str grants, struct cd_strs assignments,
+cd_status cd_user_claims_assign(struct cd_arena *arena, cd_str claims, struct cd_strs assignments,
                                 struct cd_strs scopes, cd_str *ret, struct cd_error *reterr)
 {
-        struct grants list;
+        struct claims list;
 
-        cd_status status = read_grants(arena, grants, assignments.count, &list, reterr);
+        cd_status status = read_claims(arena, claims, assignments.count, &list, reterr);
         for (size_t i = 0; i < assignments.count && status == CD_OK; i++)
                 status = assign(arena, &list, assignments.items[i], reterr);
         return status == CD_OK ? check_and_finish(arena, &list, scopes, ret, reterr) : status;
