@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 
-from . import cardea, grants, peers
+from . import basic_tokens, cardea, peers
 from .load import measure_in_turn, wrk_target
 from .processes import BenchError
 from .rows import Row, ratio_row
@@ -56,7 +56,7 @@ def before(shop, options):
         for name, server in servers.items()
     ], options)
     own = measure_in_turn(
-        [grants.introspection_target(shop, server, name) for name, server in servers.items()], options)
+        [basic_tokens.introspection_target(shop, server, name) for name, server in servers.items()], options)
     return [
         ratio_row(f'`client_credentials`, ES256, against revision {options.before}', tokens['cardea'], tokens['before'],
                   0.97, 1.1, unit=''),

@@ -21,18 +21,18 @@ static const struct cd_field tokens_fields[] = {
 static const struct cd_table tokens_table = { "tokens", tokens_fields, CD_LEN(tokens_fields),
                                               sizeof(struct cd_config_tokens), true };
 
-static const struct cd_field grant_fields[] = {
-        FIELD(struct cd_config_grant, audience, STRING, .max = 1024,
+static const struct cd_field basic_token_fields[] = {
+        FIELD(struct cd_config_basic_tokens, audience, STRING, .max = 1024,
               .help = "\"aud\" of the tokens of /grant; without it there is no /grant"),
-        FIELD(struct cd_config_grant, client_id, STRING, .min = 1, .max = 256, .fallback = "grant",
+        FIELD(struct cd_config_basic_tokens, client_id, STRING, .min = 1, .max = 256, .fallback = "grant",
               .help = "\"client_id\" of these tokens"),
-        FIELD(struct cd_config_grant, lifetime, DURATION, .min = 1000, .max = CD_TOKEN_LIFETIME_MAX * 1000,
+        FIELD(struct cd_config_basic_tokens, lifetime, DURATION, .min = 1000, .max = CD_TOKEN_LIFETIME_MAX * 1000,
               .fallback = "5m", .help = "how long such a token lives, 1s to 24h"),
-        FIELD(struct cd_config_grant, realm, STRING, .min = 1, .max = 128, .fallback = "cardea",
+        FIELD(struct cd_config_basic_tokens, realm, STRING, .min = 1, .max = 128, .fallback = "cardea",
               .help = "what a browser says when it asks for the password"),
 };
-static const struct cd_table grant_table = { "grant", grant_fields, CD_LEN(grant_fields),
-                                             sizeof(struct cd_config_grant), true };
+static const struct cd_table basic_token_table = { "basic_tokens", basic_token_fields, CD_LEN(basic_token_fields),
+                                                   sizeof(struct cd_config_basic_tokens), true };
 
 static const struct cd_field hashing_fields[] = {
         FIELD(struct cd_config_password_hashing, memory, SIZE, .min = 8 * 1024, .max = 1 << 30, .fallback = "19MB",
@@ -100,7 +100,7 @@ static const struct cd_field config_fields[] = {
               .help = "what the store's secrets are sealed with: 32 bytes in base64"),
         FIELD(struct cd_config, signing_key, SECRET, .flags = CD_FIELD_MULTILINE, .max = 65536,
               .help = "private key in PEM; without it a fresh one is made at each start"),
-        FIELD(struct cd_config, grant, OBJECT, .table = &grant_table,
+        FIELD(struct cd_config, basic_tokens, OBJECT, .table = &basic_token_table,
               .help = "a token for a name and a password, /grant"),
         FIELD(struct cd_config, password_hashing, OBJECT, .table = &hashing_table,
               .help = "what a password's hash costs (Argon2id)"),
@@ -137,9 +137,9 @@ enum cd_alg cd_config_alg(const struct cd_config *config)
 
 int64_t cd_config_longest_lifetime(const struct cd_config *config)
 {
-        int64_t tokens = config->tokens.lifetime, grant = config->grant.lifetime;
+        int64_t tokens = config->tokens.lifetime, basic = config->basic_tokens.lifetime;
 
-        return (tokens > grant ? tokens : grant) / 1000;
+        return (tokens > basic ? tokens : basic) / 1000;
 }
 
 /* The bit of one grant, 0 where there is none of that name. */

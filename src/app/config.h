@@ -25,7 +25,7 @@ struct cd_config_tokens {
 };
 
 /* Basic -> JWT at /grant. */
-struct cd_config_grant {
+struct cd_config_basic_tokens {
         cd_str audience;  /* empty: there is no /grant */
         cd_str client_id; /* of its tokens */
         int64_t lifetime; /* milliseconds, whole seconds */
@@ -51,7 +51,7 @@ struct cd_config {
         cd_str store;       /* URL, see store/store.h; empty: memory */
         cd_str master_key;  /* base64; empty only without a store */
         cd_str signing_key; /* PEM; empty: the store's keys, or one that is made at start */
-        struct cd_config_grant grant;
+        struct cd_config_basic_tokens basic_tokens;
         struct cd_config_password_hashing password_hashing;
         struct cd_config_lockout lockout;
         int64_t audit_keep; /* milliseconds */

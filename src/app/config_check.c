@@ -153,7 +153,7 @@ static void check_store(const struct cd_config *config, struct cd_report *report
         cd_str setting = CD_STR("store");
 
         if (!cd_config_is_durable(config)) {
-                if (config->grant.audience.len)
+                if (config->basic_tokens.audience.len)
                         WARN(report, setting, "write store: sqlite:cardea.db and a master_key",
                              "is not set: users, clients and keys are in memory and end with the process");
                 return;
@@ -185,24 +185,25 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         cd_master_key_free(key);
 }
 
-static void check_grant(const struct cd_config *config, struct cd_report *report)
+static void check_basic_tokens(const struct cd_config *config, struct cd_report *report)
 {
         const struct cd_config_client *clients = config->clients.items;
-        cd_str realm = config->grant.realm;
+        cd_str realm = config->basic_tokens.realm;
 
-        if (config->grant.lifetime % 1000)
-                ERROR(report, CD_STR("grant.lifetime"), "write it as in 5m", "is not a whole number of seconds");
+        if (config->basic_tokens.lifetime % 1000)
+                ERROR(report, CD_STR("basic_tokens.lifetime"), "write it as in 5m", "is not a whole number of seconds");
         for (size_t i = 0; i < realm.len; i++)
                 if (realm.ptr[i] < 0x20 || realm.ptr[i] > 0x7e || realm.ptr[i] == '"' || realm.ptr[i] == '\\')
-                        return ERROR(report, CD_STR("grant.realm"), "use printable ASCII without \" and \\",
+                        return ERROR(report, CD_STR("basic_tokens.realm"), "use printable ASCII without \" and \\",
                                      "cannot stand in a header");
-        if (!config->grant.audience.len)
+        if (!config->basic_tokens.audience.len)
                 return;
         for (size_t i = 0; i < config->clients.count; i++)
-                if (cd_str_eq(clients[i].id, config->grant.client_id))
-                        return ERROR(report, CD_STR("grant.client_id"), "give it another",
+                if (cd_str_eq(clients[i].id, config->basic_tokens.client_id))
+                        return ERROR(report, CD_STR("basic_tokens.client_id"), "give it another",
                                      "is the id of a client: tokens of both could not be told apart");
-        FINE(report, CD_STR("grant"), "tokens for %.*s", CD_STR_ARG(cd_str_slice(config->grant.audience, 0, 200)));
+        FINE(report, CD_STR("basic_tokens"), "tokens for %.*s",
+             CD_STR_ARG(cd_str_slice(config->basic_tokens.audience, 0, 200)));
 }
 
 static void check_lockout(const struct cd_config *config, struct cd_report *report)
@@ -318,7 +319,7 @@ static void check_introspect(const struct cd_config *config, const struct cd_con
 {
         for (size_t i = 0; i < client->introspect.count && !cd_config_is_durable(config); i++) {
                 cd_str audience = client->introspect.items[i];
-                if (cd_str_eq(audience, config->issuer) || cd_str_eq(audience, config->grant.audience) ||
+                if (cd_str_eq(audience, config->issuer) || cd_str_eq(audience, config->basic_tokens.audience) ||
                     cd_map_find(audiences, audience))
                         continue;
                 cd_str setting = cd_arena_printf(report->arena, "%.*s.introspect[%zu]", CD_STR_ARG(path), i);
@@ -408,7 +409,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_store(config, report);
         check_master_key(config, report);
         check_key(config, report);
-        check_grant(config, report);
+        check_basic_tokens(config, report);
         check_lockout(config, report);
         check_any_user(config, report);
         check_scopes(config, report);

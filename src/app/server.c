@@ -95,10 +95,10 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         core->issuer = config->issuer;
         core->token_lifetime = config->tokens.lifetime / 1000;
         core->scopes = config->scopes;
-        core->grant = (struct cd_core_grant){
-                .audience = config->grant.audience,
-                .client_id = config->grant.client_id,
-                .lifetime = config->grant.lifetime / 1000,
+        core->basic_tokens = (struct cd_core_basic_tokens){
+                .audience = config->basic_tokens.audience,
+                .client_id = config->basic_tokens.client_id,
+                .lifetime = config->basic_tokens.lifetime / 1000,
         };
         core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
@@ -118,7 +118,7 @@ static cd_status make_store_watcher(struct server *server, const struct cd_servi
         const struct cd_config *config = start->config;
         const struct cd_store_watcher_options options = {
                 .common = &server->common,
-                .realm = config->grant.realm,
+                .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
                 .mac_key = cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)),

@@ -44,7 +44,7 @@ static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_par
         for (size_t i = 0; i < CD_ALG_COUNT; i++)
                 snapshot->core.by_alg[i] = parts->signing[i];
         snapshot->core.signing_key = parts->signing[parts->alg];
-        snapshot->core.grant.key = parts->signing[CD_ALG_RS256];
+        snapshot->core.basic_tokens.key = parts->signing[CD_ALG_RS256];
         return cd_web_init(&snapshot->web, &snapshot->core, parts->realm, &snapshot->arena, reterr);
 }
 

@@ -87,8 +87,8 @@ static cd_status merge_clients(struct cd_store_watcher *f, const struct cd_clien
                 specs[count++] = f->options.clients[i];
                 status = cd_map_add(taken, f->options.clients[i].id, specs);
         }
-        if (status == CD_OK && f->common.grant.audience.len)
-                status = cd_map_add(taken, f->common.grant.client_id, specs);
+        if (status == CD_OK && f->common.basic_tokens.audience.len)
+                status = cd_map_add(taken, f->common.basic_tokens.client_id, specs);
         for (size_t i = 0; i < records->count && status == CD_OK; i++) {
                 if (cd_map_find(taken, records->items[i].id))
                         log_ignored(f, records->items[i].id);
@@ -450,9 +450,10 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
                 .store = f->common.store,
                 .master = f->options.master,
                 .alg = f->options.alg,
-                .has_grant = f->common.grant.audience.len > 0,
-                .token_lifetime = f->common.token_lifetime > f->common.grant.lifetime ? f->common.token_lifetime
-                                                                                      : f->common.grant.lifetime,
+                .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
+                .token_lifetime = f->common.token_lifetime > f->common.basic_tokens.lifetime
+                                          ? f->common.token_lifetime
+                                          : f->common.basic_tokens.lifetime,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
         };

@@ -50,7 +50,7 @@ void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys)
 
 void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs)
 {
-        keys->needed = 1u << keys->options.alg | (keys->options.has_grant ? 1u << CD_ALG_RS256 : 0) | algs;
+        keys->needed = 1u << keys->options.alg | (keys->options.has_basic_tokens ? 1u << CD_ALG_RS256 : 0) | algs;
 }
 
 static bool is_needed(const struct cd_store_watcher_keys *keys, enum cd_alg alg)

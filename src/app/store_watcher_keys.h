@@ -7,7 +7,7 @@ struct cd_store_watcher_keys_options {
         struct cd_store *store;
         const struct cd_master_key *master;
         enum cd_alg alg;        /* of the tokens of clients without an alg of their own */
-        bool has_grant;         /* RS256 is needed too */
+        bool has_basic_tokens;  /* RS256 is needed too */
         int64_t token_lifetime; /* seconds; the longest */
         struct cd_jwk *fixed;   /* signs instead of the store's keys of its alg; NULL: none */
         struct cd_log *log;

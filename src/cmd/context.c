@@ -68,8 +68,8 @@ static cd_status know_clients(struct cd_context *context, struct cd_error *reter
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < config->clients.count; i++)
                 ids[count++] = clients[i].id;
-        if (config->grant.audience.len)
-                ids[count++] = config->grant.client_id; /* its tokens must be nobody else's */
+        if (config->basic_tokens.audience.len)
+                ids[count++] = config->basic_tokens.client_id; /* its tokens must be nobody else's */
         context->by.configured = (struct cd_strs){ ids, count };
         return CD_OK;
 }

@@ -1,5 +1,5 @@
 /* cardea demo: two systems of services, started, watched and stopped together. An authorization server with a resource server and a web
- * application; and a grant service with a resource service of its own. */
+ * application; and a Basic token service with a resource service of its own. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,7 +30,7 @@ struct demo {
 static void describe_children(struct demo *demo)
 {
         static const char *const names[DEMO_COUNT] = { "authorization server", "resource server", "web application",
-                                                       "grant service", "resource service" };
+                                                       "Basic token service", "resource service" };
 
         for (unsigned i = 0; i < DEMO_COUNT; i++) {
                 struct demo_child *child = &demo->children[i];
@@ -38,7 +38,7 @@ static void describe_children(struct demo *demo)
                 *child = (struct demo_child){ .name = names[i], .log = -1 };
                 child->port = (uint16_t)(demo->base + 1 + i);
                 child->argv[n++] = demo->files.programs[i];
-                if (i == DEMO_AUTHORIZATION || i == DEMO_GRANTS)
+                if (i == DEMO_AUTHORIZATION || i == DEMO_BASIC)
                         child->argv[n++] = "serve";
                 child->argv[n++] = "--config";
                 child->argv[n] = demo->files.configs[i];
@@ -93,7 +93,7 @@ static void announce_time_api(const struct demo *demo)
                web, web, as, as, as, rs);
 }
 
-static void announce_grants(const struct demo *demo)
+static void announce_basic_tokens(const struct demo *demo)
 {
         const struct demo_files *files = &demo->files;
         const char *certificate = files->certificate;
@@ -104,7 +104,7 @@ static void announce_grants(const struct demo *demo)
                        files->users[i].password, demo->base + 4);
         printf("  curl --cacert %s -H \"Authorization: Bearer TOKEN\" https://localhost:%u/\n"
                "  %s user list --config %s\n",
-               certificate, demo->base + 5, files->programs[DEMO_GRANTS], files->configs[DEMO_GRANTS]);
+               certificate, demo->base + 5, files->programs[DEMO_BASIC], files->configs[DEMO_BASIC]);
 }
 
 /* False: nobody can read it, the passwords included. */
@@ -113,10 +113,10 @@ static bool announce(struct demo *demo)
         printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 printf("  %-20s  http%s://localhost:%u  pid %d  %s\n", demo->children[i].name,
-                       i >= DEMO_GRANTS ? "s" : "", demo->children[i].port, (int)demo->children[i].pid,
+                       i >= DEMO_BASIC ? "s" : "", demo->children[i].port, (int)demo->children[i].pid,
                        demo->files.configs[i]);
         announce_time_api(demo);
-        announce_grants(demo);
+        announce_basic_tokens(demo);
         printf("\nThe logs of all are on standard error, a JSON line for each event; one request_id is on every line "
                "of a\n"
                "user's call. Ctrl-C stops everything.\n");
@@ -236,13 +236,14 @@ const struct cd_command cd_cmd_demo = {
                 "everything on\n"
                 "Ctrl-C, SIGTERM or SIGHUP: an authorization server with a resource server and a web application; and, "
                 "with TLS,\n"
-                "a grant service for two users with a resource service. Configurations and database are in a private "
+                "a Basic token service for two users with a resource service. Configurations and database are in a "
+                "private "
                 "folder\n"
                 "under $TMPDIR or /tmp, which is removed at the end.\n"
                 "\n"
                 "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web "
                 "application),\n"
-                "                     N+4 (grant service) and N+5 (its resource service); 5000 if not given\n"
+                "                     N+4 (Basic token service) and N+5 (its resource service); 5000 if not given\n"
                 "\n"
                 "Exit codes: 0 stopped by a signal, 1 a port is taken or a service ended by itself, 2 wrong command "
                 "line.\n",

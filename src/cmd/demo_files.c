@@ -20,8 +20,8 @@ static const struct {
         [DEMO_AUTHORIZATION] = { "cardea", NULL, "cardea.yaml" },
         [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "time-resource.yaml" },
         [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "time-webapp.yaml" },
-        [DEMO_GRANTS] = { "cardea", NULL, "grants/cardea.yaml" },
-        [DEMO_GRANT_RESOURCE] = { "grant-resource", "examples/resource", "grants/resource.yaml" },
+        [DEMO_BASIC] = { "cardea", NULL, "basic/cardea.yaml" },
+        [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "basic/resource.yaml" },
 };
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
@@ -146,7 +146,7 @@ static bool write_others(struct demo_files *files, unsigned base, const char *se
                           base + 3, base + 1, base + 2);
 }
 
-/* ---- the grant service: what a user would type ---- */
+/* ---- the Basic token service: what a user would type ---- */
 
 /* Runs `argv` with `input` on its standard input and nothing on its standard output. */
 static bool run_command(const char *const argv[], const char *input)
@@ -174,24 +174,24 @@ static bool run_command(const char *const argv[], const char *input)
 static bool add_user(const struct demo_files *files, const struct demo_user *user, const char *role,
                      const char *projects)
 {
-        const char *cardea = files->programs[DEMO_GRANTS], *config = files->configs[DEMO_GRANTS];
+        const char *cardea = files->programs[DEMO_BASIC], *config = files->configs[DEMO_BASIC];
         const char *const argv[] = { cardea, "user",    "add",    user->name,        "--config", config, "--claim",
                                      role,   "--claim", projects, "--password-file", "-",        NULL };
 
         return run_command(argv, user->password);
 }
 
-static bool make_grant_service(struct demo_files *files, unsigned base)
+static bool make_basic_service(struct demo_files *files, unsigned base)
 {
         char folder[DEMO_PATH_MAX], listen[32];
-        const char *const init[] = { files->programs[DEMO_GRANTS], "init", "--dir", folder, "--listen", listen, NULL };
+        const char *const init[] = { files->programs[DEMO_BASIC], "init", "--dir", folder, "--listen", listen, NULL };
 
         files->users[0].name = "ana";
         files->users[1].name = "bo";
         snprintf(listen, sizeof(listen), "127.0.0.1:%u", base + 4);
-        return join(folder, files->folder, "grants") && join(files->certificate, folder, "ca.pem") &&
-               join(files->configs[DEMO_GRANTS], files->folder, services[DEMO_GRANTS].config) &&
-               join(files->configs[DEMO_GRANT_RESOURCE], files->folder, services[DEMO_GRANT_RESOURCE].config) &&
+        return join(folder, files->folder, "basic") && join(files->certificate, folder, "ca.pem") &&
+               join(files->configs[DEMO_BASIC], files->folder, services[DEMO_BASIC].config) &&
+               join(files->configs[DEMO_BASIC_RESOURCE], files->folder, services[DEMO_BASIC_RESOURCE].config) &&
                make_secret(files->users[0].password, DEMO_PASSWORD_LEN) &&
                make_secret(files->users[1].password, DEMO_PASSWORD_LEN) && run_command(init, "") &&
                add_user(files, &files->users[0], "role=editor", "projects=[\"a\",\"b\"]") &&
@@ -214,9 +214,9 @@ bool demo_files_write(struct demo_files *files, unsigned base)
                               strerror(errno));
                 return false;
         }
-        if (make_grant_service(files, base))
+        if (make_basic_service(files, base))
                 return true;
-        cd_print_line(stderr, "cardea demo: cannot set the grant service up in %s/grants", files->folder);
+        cd_print_line(stderr, "cardea demo: cannot set the Basic token service up in %s/grants", files->folder);
         return false;
 }
 

@@ -7,8 +7,8 @@ enum {
         DEMO_AUTHORIZATION,
         DEMO_RESOURCE,
         DEMO_WEBAPP,
-        DEMO_GRANTS,
-        DEMO_GRANT_RESOURCE,
+        DEMO_BASIC,
+        DEMO_BASIC_RESOURCE,
         DEMO_COUNT,
         DEMO_USERS = 2,
         DEMO_PASSWORD_LEN = 16,
@@ -24,7 +24,7 @@ struct demo_files {
         char programs[DEMO_COUNT][DEMO_PATH_MAX];
         char folder[DEMO_PATH_MAX]; /* a private one, removed at the end; empty: not made yet */
         char configs[DEMO_COUNT][DEMO_PATH_MAX];
-        char certificate[DEMO_PATH_MAX]; /* of who signed those of the grant service and its resource service */
+        char certificate[DEMO_PATH_MAX]; /* of who signed those of the Basic token service and its resource service */
         struct demo_user users[DEMO_USERS];
 };
 
@@ -32,6 +32,6 @@ struct demo_files {
  * error. */
 bool demo_files_find(struct demo_files *files);
 /* Makes the folder under $TMPDIR or /tmp (0700) and what is in it (0600), for ports base+1 to base+5: three configurations, and what
- * "cardea init" and "cardea user add" make for the grant service. False with a sentence on standard error. */
+ * "cardea init" and "cardea user add" make for the Basic token service. False with a sentence on standard error. */
 bool demo_files_write(struct demo_files *files, unsigned base);
 void demo_files_remove(struct demo_files *files);

@@ -120,7 +120,7 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                           "master_key: ${file:master.key}\n"
                           "\n# GET /grant with a user's name and password gives a token that says what the user "
                           "may do.\n"
-                          "grant:\n"));
+                          "basic_tokens:\n"));
         add_setting(buf, "  audience", cd_str_from_c(audience), "   # who takes these tokens: the resource service");
         cd_buf_add(buf,
                    CD_STR("  lifetime: 5m\n"

@@ -13,7 +13,7 @@
 #include "crypto/random.h"
 
 /* The tokens of /grant. */
-struct cd_core_grant {
+struct cd_core_basic_tokens {
         cd_str audience; /* "aud"; empty: there are none */
         cd_str client_id;
         int64_t lifetime;         /* seconds */
@@ -26,7 +26,7 @@ struct cd_core {
         cd_str issuer;          /* "iss"; a URL without a trailing slash */
         int64_t token_lifetime; /* seconds */
         struct cd_strs scopes;  /* all that exist here */
-        struct cd_core_grant grant;
+        struct cd_core_basic_tokens basic_tokens;
         const struct cd_jwk *signing_key;          /* for clients without an alg of their own */
         const struct cd_jwk *by_alg[CD_ALG_COUNT]; /* for the others; NULL where no client has that alg */
         const struct cd_jwks *keys;                /* what verifies; has the signing keys' public parts too */

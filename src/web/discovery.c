@@ -73,8 +73,8 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str rea
         write_metadata(core, &metadata);
         if (cd_buf_view(&jwks, &web.jwks) != CD_OK || cd_buf_view(&metadata, &web.metadata) != CD_OK)
                 return cd_fail(reterr, CD_TOO_LARGE, "keys or scopes are too many for one document");
-        web.grant_challenge = cd_arena_printf(arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"", CD_STR_ARG(realm));
-        if (!web.grant_challenge.ptr)
+        web.basic_challenge = cd_arena_printf(arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"", CD_STR_ARG(realm));
+        if (!web.basic_challenge.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the endpoints");
         *ret = web;
         return CD_OK;

@@ -12,7 +12,7 @@ const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),
         ROUTE(CD_HTTP_POST, "/oauth/revoke", WORKER, cd_web_oauth_revoke, false),
-        ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/grant", INLINE, cd_web_grant, false),
+        ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/grant", INLINE, cd_web_basic_token, false),
         ROUTE(CD_HTTP_GET, "/.well-known/jwks.json", INLINE, cd_web_jwks, false),
         ROUTE(CD_HTTP_OPTIONS, "/.well-known/jwks.json", INLINE, cd_web_document_options, false),
         ROUTE(CD_HTTP_GET, "/.well-known/oauth-authorization-server", INLINE, cd_web_metadata, false),

@@ -9,7 +9,7 @@ struct cd_web {
         const struct cd_core *core;
         cd_str jwks;            /* the answer of /.well-known/jwks.json */
         cd_str metadata;        /* the answer of /.well-known/oauth-authorization-server */
-        cd_str grant_challenge; /* the WWW-Authenticate of /grant */
+        cd_str basic_challenge; /* the WWW-Authenticate of /grant */
 };
 
 /* Fills *ret; the answers live in the arena, which lives as long as *ret. `realm` is what /grant asks for. */
@@ -35,7 +35,7 @@ extern const struct cd_table cd_web_token_form, cd_web_token_query_form;
 cd_http_handler cd_web_oauth_token;      /* POST /oauth/token, RFC 6749 §3.2 */
 cd_http_handler cd_web_oauth_introspect; /* POST /oauth/introspect, RFC 7662 */
 cd_http_handler cd_web_oauth_revoke;     /* POST /oauth/revoke, RFC 7009 */
-cd_http_handler cd_web_grant;            /* GET and POST /grant, RFC 7617 */
+cd_http_handler cd_web_basic_token;      /* GET and POST /grant, RFC 7617 */
 cd_http_handler cd_web_jwks;             /* GET /.well-known/jwks.json, RFC 7517 */
 cd_http_handler cd_web_metadata;         /* GET /.well-known/oauth-authorization-server, RFC 8414 */
 cd_http_handler cd_web_document_options; /* OPTIONS of these two, for pages of other origins (Fetch, section 3.3) */

@@ -25,13 +25,13 @@ POOL = psycopg2.pool.ThreadedConnectionPool(1, int(os.environ['CONNECTIONS']), o
 def credentials(request):
     scheme, _, encoded = (request.get_header('Authorization') or '').partition(' ')
     if scheme.lower() != 'basic':
-        raise falcon.HTTPUnauthorized(challenges=['Basic realm="grants", charset="UTF-8"'])
+        raise falcon.HTTPUnauthorized(challenges=['Basic realm="cardea", charset="UTF-8"'])
     try:
         name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(':')
     except (binascii.Error, UnicodeDecodeError):
         colon = ''
     if not colon:
-        raise falcon.HTTPUnauthorized(challenges=['Basic realm="grants", charset="UTF-8"'])
+        raise falcon.HTTPUnauthorized(challenges=['Basic realm="cardea", charset="UTF-8"'])
     return name, password
 
 
@@ -58,7 +58,7 @@ class Grant:
         name, password = credentials(request)
         stored, claims, disabled = find_user(name) or (DUMMY, {}, True)
         if not matches(stored, password) or disabled:
-            raise falcon.HTTPUnauthorized(challenges=['Basic realm="grants", charset="UTF-8"'])
+            raise falcon.HTTPUnauthorized(challenges=['Basic realm="cardea", charset="UTF-8"'])
         now = int(time.time())
         claims = {**claims, 'iss': ISSUER, 'aud': AUDIENCE, 'sub': name, 'client_id': 'grant', 'iat': now,
                   'exp': now + LIFETIME, 'jti': uuid.uuid4().hex}

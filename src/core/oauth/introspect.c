@@ -15,7 +15,7 @@ static bool may_introspect(const struct cd_client *caller, cd_str audience)
 /* A client that was removed takes its tokens with it, and they stay inactive where another one is given its id. */
 static bool is_of_current_client(const struct cd_core *core, cd_str client_id, int64_t generation)
 {
-        if (core->grant.audience.len && cd_str_eq(client_id, core->grant.client_id))
+        if (core->basic_tokens.audience.len && cd_str_eq(client_id, core->basic_tokens.client_id))
                 return generation == 0;
         const struct cd_client *client = cd_clients_find(core->clients, client_id);
         return client && client->generation == generation;

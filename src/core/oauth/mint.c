@@ -28,9 +28,9 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
 
 cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr)
 {
-        bool is_of_grant = core->grant.audience.len && cd_str_eq(name, core->grant.client_id);
+        bool is_of_basic_tokens = core->basic_tokens.audience.len && cd_str_eq(name, core->basic_tokens.client_id);
 
-        if (is_of_grant || cd_clients_find(core->clients, name))
+        if (is_of_basic_tokens || cd_clients_find(core->clients, name))
                 return cd_fail(reterr, CD_INVALID_GRANT, "the user has the name of a client, and so gets no tokens");
         return CD_OK;
 }

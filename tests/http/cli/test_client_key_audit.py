@@ -38,7 +38,7 @@ def add_client(made, name, *options):
     return done.stdout.strip()
 
 
-def test_the_client_id_of_grants_is_nobody_elses(served):
+def test_the_client_id_of_basic_tokens_is_nobody_elses(served):
     done = served.run("client", "add", "grant", "--grant-type", "client_credentials", check=4)
     assert done.stderr == 'cardea client add: id: client "grant" is in the configuration\n'
 

@@ -15,7 +15,7 @@ from support.ports import find_ports
 
 from .commands import BUILD, DEADLINE, listen_somewhere, run
 
-NAMES = ["authorization server", "resource server", "web application", "grant service", "resource service"]
+NAMES = ["authorization server", "resource server", "web application", "Basic token service", "resource service"]
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
@@ -39,7 +39,7 @@ class Demo:
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
         self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 5)
-        self.rows = re.findall(r"^  (\S+ \S+) +https?://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
+        self.rows = re.findall(r"^  (\S+(?: \S+)+) +https?://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
 
     def wait_logs(self, predicate):
         """Until the log events so far fit."""

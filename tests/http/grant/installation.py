@@ -48,7 +48,7 @@ class Installation:
             "listen": [f"127.0.0.1:{self.port}"],
             "issuer": self.issuer,
             "threads": 2,
-            "grant": {"audience": AUDIENCE, "lifetime": "5m", "realm": "the grants"},
+            "basic_tokens": {"audience": AUDIENCE, "lifetime": "5m", "realm": "the users"},
             "password_hashing": CHEAP,
             "lockout": PATIENT,
         })
@@ -195,7 +195,7 @@ def soon(condition, what):
 def assert_refused(answer):
     """RFC 7617 section 2 and 2.1: no or bad credentials."""
     assert answer.status == 401, answer
-    assert re.fullmatch(r'Basic realm="the grants", ?charset="UTF-8"', answer.header("WWW-Authenticate")), answer
+    assert re.fullmatch(r'Basic realm="the users", ?charset="UTF-8"', answer.header("WWW-Authenticate")), answer
     assert "no-store" in answer.header("Cache-Control"), answer
 
 

@@ -63,7 +63,7 @@ def test_a_token_issued_after_a_change_is_valid_however_close_they_are(running):
                          ids=lambda action: action[0])
 def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_command(install, action):
     """Issued for an hour; revoked and served on where tokens live for two seconds."""
-    home = install(grant={"audience": AUDIENCE, "lifetime": "1h"})
+    home = install(basic_tokens={"audience": AUDIENCE, "lifetime": "1h"})
     home.add_user("ana", "ana's password")
     server = home.serve()
     token = server.token(*ANA)

@@ -117,12 +117,12 @@ def test_claims_of_four_kilobytes_are_given_whole_and_more_are_refused(install):
     home.add_user("bigger", "big's password", "x=" + "y" * (4097 - len('{"x":""}')), code=2)
 
 
-def test_a_server_without_an_audience_has_no_grant(install):
-    home = install(grant={"lifetime": "5m"})
+def test_a_server_without_an_audience_gives_no_basic_tokens(install):
+    home = install(basic_tokens={"lifetime": "5m"})
     home.add_user("ana", "ana's password")
     assert home.serve().grant(*ANA).status == 404
     logged = home.servers[0].wait_event("request", path="/grant")
-    assert logged["reason"] == "grant.audience is not set, so nobody can log in here"
+    assert logged["reason"] == "basic_tokens.audience is not set, so nobody can log in here"
 
 
 def test_head_is_get_without_its_body_or_nothing_at_all(server):
@@ -141,7 +141,7 @@ def test_other_methods_are_refused_with_what_is_allowed(server, method):
     assert {"GET", "POST"} <= {m.strip() for m in answer.header("Allow").split(",")}
 
 
-def test_a_grant_token_opens_nothing_of_the_servers_own(server):
+def test_a_basic_token_opens_nothing_of_the_servers_own(server):
     """The token is for the resource service: it is no client and no password."""
     token = server.token(*ANA)
     bearer = [("Authorization", f"Bearer {token}"), ("Content-Type", "application/x-www-form-urlencoded")]

@@ -40,7 +40,7 @@ def public_jwk(alg, key):
 
 
 def claims(**changes):
-    """Those of the grant: RFC 9068's, and what the user may do. A change to None leaves the claim out."""
+    """Those of a Basic token: RFC 9068's, and what the user may do. A change to None leaves the claim out."""
     base = forge.claims(ISSUER, aud=AUDIENCE, sub="ana", client_id="grant", scope=None, role="editor", projects=["a", "b"])
     return {name: value for name, value in {**base, **changes}.items() if value is not None}
 

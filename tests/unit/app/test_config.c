@@ -394,7 +394,7 @@ static void the_audience_of_user_tokens_is_one_that_somebody_has(void **state)
 {
         struct fixture *f = *state;
 
-        accepts(f, "grant: { audience: 'http://users' }\n"
+        accepts(f, "basic_tokens: { audience: 'http://users' }\n"
                    "clients: [{ id: b, secret: s, introspect: ['http://users', 'http://users/'] }]\n");
         assert_false(has_finding_with(f, "introspect[0]"));
         assert_true(has_finding_with(f, "introspect[1]: no client gets tokens for http://users/"));
@@ -495,17 +495,19 @@ static void a_store_has_its_own_keys(void **state)
                 "cardea key list");
 }
 
-static void the_grant_and_a_client_are_told_apart(void **state)
+static void basic_tokens_and_a_client_are_told_apart(void **state)
 {
-        refuses(*state, "grant: { audience: a, client_id: x }\nclients: [{ id: x, secret: y, introspect: [z] }]\n",
-                "f.yaml:1:34: grant.client_id: is the id of a client: tokens of both could not be told apart; give it "
+        refuses(*state,
+                "basic_tokens: { audience: a, client_id: x }\nclients: [{ id: x, secret: y, introspect: [z] }]\n",
+                "f.yaml:1:41: basic_tokens.client_id: is the id of a client: tokens of both could not be told apart; "
+                "give it "
                 "another");
 }
 
 static void a_realm_that_cannot_stand_in_a_header_is_refused(void **state)
 {
-        refuses(*state, "grant: { realm: 'a\"b' }\n",
-                "f.yaml:1:17: grant.realm: cannot stand in a header; use printable ASCII without \" and \\");
+        refuses(*state, "basic_tokens: { realm: 'a\"b' }\n",
+                "f.yaml:1:24: basic_tokens.realm: cannot stand in a header; use printable ASCII without \" and \\");
 }
 
 static void waits_and_costs_are_whole_and_in_order(void **state)
@@ -541,7 +543,7 @@ int main(void)
                 TEST(lesson_39_of_a_value_that_did_not_resolve_only_that_is_said),
                 TEST(what_is_no_store_is_refused),
                 TEST(a_store_has_its_own_keys),
-                TEST(the_grant_and_a_client_are_told_apart),
+                TEST(basic_tokens_and_a_client_are_told_apart),
                 TEST(a_realm_that_cannot_stand_in_a_header_is_refused),
                 TEST(waits_and_costs_are_whole_and_in_order),
                 TEST(a_signing_key_parses_and_fits_the_algorithm),

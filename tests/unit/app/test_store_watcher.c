@@ -181,12 +181,12 @@ static void a_store_without_keys_gets_those_that_are_needed(void **state)
         struct fixture *f = *state;
         struct cd_key_records keys;
 
-        f->common.grant.audience = api[0];
+        f->common.basic_tokens.audience = api[0];
         begin(f);
         assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 2);
         assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
-        assert_int_equal(cd_jwk_alg(core(f)->grant.key), CD_ALG_RS256);
+        assert_int_equal(cd_jwk_alg(core(f)->basic_tokens.key), CD_ALG_RS256);
         assert_int_equal(core(f)->keys->count, 2);
         cd_store_watcher_free(f->watcher);
         begin(f);
@@ -215,10 +215,10 @@ static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
         struct fixture *f = *state;
 
         f->options.alg = CD_ALG_RS256;
-        f->common.grant.audience = api[0];
+        f->common.basic_tokens.audience = api[0];
         begin(f);
         assert_int_equal(core(f)->keys->count, 1);
-        assert_ptr_equal(core(f)->grant.key, core(f)->signing_key);
+        assert_ptr_equal(core(f)->basic_tokens.key, core(f)->signing_key);
 }
 
 /* How the token that this client gets is signed. */

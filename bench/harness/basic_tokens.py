@@ -27,7 +27,7 @@ issuer: http://localhost:5001
 tokens: {{ lifetime: 24h, alg: {alg} }}
 store: {store}
 master_key: ${{file:master.key}}
-grant: {{ audience: http://localhost:5002 }}
+basic_tokens: {{ audience: http://localhost:5002 }}
 password_hashing: {{ memory: {memory}KB, iterations: {iterations}, queue: {queue} }}
 scopes: [current_time, epoch_time]
 clients:
@@ -58,7 +58,7 @@ def write_users(shop, count, cost):
     return path
 
 
-class GrantServer:
+class BasicTokenServer:
     """A folder with its configuration, its store and its users, and a server on them."""
 
     def __init__(self, shop, options, *, users=USERS, cost=OWASP, store=None, alg='RS256', core=None, threads=0):
@@ -80,19 +80,19 @@ class GrantServer:
         if done.returncode:
             raise BenchError(f'cardea {" ".join(arguments)}: {done.stderr or done.stdout}')
 
-    def grant_target(self, name, connections=32, core=None):
-        return grant_target(name, self.process, connections, core)
+    def basic_target(self, name, connections=32, core=None):
+        return basic_target(name, self.process, connections, core)
 
 
-def first_grant(port):
+def first_token(port):
     return cardea.expect(ask(port, 'GET', '/grant', {'Authorization': AUTHORIZATION}), f'grant on {port}',
                          lambda answer: answer.json().get('token'))
 
 
-def grant_target(name, process, connections=32, core=None):
+def basic_target(name, process, connections=32, core=None):
     """GET /grant by one user with the right password, all on all cores."""
     return wrk_target(name, process, '/grant', ['get', AUTHORIZATION], connections=connections, core=core,
-                      expected_length=first_grant(process.port).length)
+                      expected_length=first_token(process.port).length)
 
 
 def micro(options, name, *arguments, core=None):
@@ -104,10 +104,10 @@ def micro(options, name, *arguments, core=None):
 
 
 def hashing(shop, options):
-    """Grants against Argon2id of the same cost alone, both on all cores."""
-    server = GrantServer(shop, options)
+    """Basic tokens against Argon2id of the same cost alone, both on all cores."""
+    server = BasicTokenServer(shop, options)
     series = measure_in_turn([
-        server.grant_target('cardea'),
+        server.basic_target('cardea'),
         Target('Argon2id alone', lambda options: Sample(micro(options, 'argon2', str(options.seconds))['hashes_per_second'])),
     ], options)
     return [ratio_row('Basic tokens, 19 MiB and 2 passes, against Argon2id of that cost alone, all cores', series['cardea'],
@@ -115,7 +115,7 @@ def hashing(shop, options):
 
 
 def rs256(shop, options):
-    server = GrantServer(shop, options, core=0, threads=1)
+    server = BasicTokenServer(shop, options, core=0, threads=1)
     length = cardea.first_token(server.port).length
     series = measure_in_turn([
         wrk_target('cardea', server.process, '/oauth/token', ['post', cardea.CLIENT, cardea.CLIENT_CREDENTIALS],
@@ -171,7 +171,7 @@ class Flood:
 
 
 def flood(shop, options):
-    server = GrantServer(shop, options)
+    server = BasicTokenServer(shop, options)
     series = measure_in_turn([
         introspection_target(shop, server.process, 'without the flood'),
         introspection_target(shop, server.process, 'during the flood', during=lambda options: Flood(server, options)),
@@ -200,20 +200,20 @@ def writes(shop, options):
 
 def scale(shop, options):
     """The least hashing cost, so that what a million users cost is not hidden behind Argon2id."""
-    few = GrantServer(shop, options, cost=LEAST, alg='ES256')
-    many = GrantServer(shop, options, cost=LEAST, alg='ES256', users=MANY_USERS)
+    few = BasicTokenServer(shop, options, cost=LEAST, alg='ES256')
+    many = BasicTokenServer(shop, options, cost=LEAST, alg='ES256', users=MANY_USERS)
     print(f'  revoking {REVOCATIONS:,} tokens', flush=True)
     revoke(many, REVOCATIONS)
     series = measure_in_turn([
         introspection_target(shop, few.process, 'introspection, 1,000 users'),
         introspection_target(shop, many.process, 'introspection, 1,000,000 users'),
-        few.grant_target('grants, 1,000 users'),
-        many.grant_target('grants, 1,000,000 users'),
+        few.basic_target('Basic tokens, 1,000 users'),
+        many.basic_target('Basic tokens, 1,000,000 users'),
     ], options)
     print(f'  memory: {few.process.memory()}, with a million users and {REVOCATIONS:,} revocations {many.process.memory()}', flush=True)
     return [ratio_row(f'{what} with 1,000,000 users and 100,000 live revocations against 1,000 users and none',
                       series[f'{what}, 1,000,000 users'], series[f'{what}, 1,000 users'], 0.95, 1.0, unit='')
-            for what in ('introspection', 'grants')]
+            for what in ('introspection', 'Basic tokens')]
 
 
 def revoke(server, count):
@@ -303,11 +303,11 @@ class Postgres:
 def falcon(shop, options):
     with Postgres(shop) as database:
         database.add_peer_user(OWASP)
-        ours = GrantServer(shop, options, store=database.url)
+        ours = BasicTokenServer(shop, options, store=database.url)
         peer = Falcon(shop, database.url, OWASP, FALCON_VARIANTS[FALCON_BEST])
-        series = measure_in_turn([ours.grant_target('cardea'), grant_target('Falcon', peer.process)], options)
+        series = measure_in_turn([ours.basic_target('cardea'), basic_target('Falcon', peer.process)], options)
         shop.stop_all()
-    return [ratio_row('grants against Falcon, gunicorn, psycopg2; PostgreSQL, all cores; the same hashing cost (19 MiB, 2 passes)',
+    return [ratio_row('Basic tokens against Falcon, gunicorn, psycopg2; PostgreSQL, all cores; the same hashing cost (19 MiB, 2 passes)',
                       series['cardea'], series['Falcon'], 1.0, 1.1)]
 
 
@@ -328,7 +328,7 @@ def tune_falcon(shop, options):
         database.add_peer_user(OWASP)
         for variant, arguments in FALCON_VARIANTS.items():
             peer = Falcon(shop, database.url, OWASP, arguments)
-            sample = grant_target('Falcon', peer.process).measure(options)
+            sample = basic_target('Falcon', peer.process).measure(options)
             print(f'{variant:30s} {sample.rate:8.1f}/s   p99 {sample.p99_ms:7.1f} ms   {"; ".join(sample.problems)}', flush=True)
             shop.stop(peer.process)
 

@@ -1,5 +1,5 @@
 /* GET and POST /grant: a name and a password by Basic (RFC 7617), answered with a JWT. */
-#include "core/grant.h"
+#include "core/basic_token.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "web/oauth_error.h"
@@ -17,7 +17,8 @@ static cd_status refuse(struct cd_error *reterr, const char *reason)
 
 /* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded, and the password
  * may have colons. */
-static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant_request *ret, struct cd_error *reterr)
+static cd_status decode_basic(const struct cd_http_request *req, struct cd_basic_token_request *ret,
+                              struct cd_error *reterr)
 {
         cd_str header = cd_http_header_get(req, CD_STR("Authorization"));
         cd_str scheme = cd_str_slice(header, 0, cd_str_index(header, ' '));
@@ -45,7 +46,7 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_grant
                 return refuse(reterr, "no colon between name and password");
         if (!cd_str_is_utf8(pair) || cd_str_has_control(pair))
                 return refuse(reterr, "name and password must be UTF-8 without control characters");
-        *ret = (struct cd_grant_request){
+        *ret = (struct cd_basic_token_request){
                 .name = cd_str_slice(pair, 0, colon),
                 .password = cd_str_slice(pair, colon + 1, len),
                 .address = req->client_address,
@@ -90,14 +91,14 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         /* A copy: after a log-in the answer is written on another thread, when the snapshot may be gone. */
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
-                                        cd_arena_copy(req->arena, web->grant_challenge));
+                                        cd_arena_copy(req->arena, web->basic_challenge));
         if (http == 429 || http == 503)
                 cd_web_retry_after(req, res, error);
         req->log->error = cd_str_from_c(name);
         req->log->reason = why;
 }
 
-static void send_token(const struct cd_http_request *req, const struct cd_grant_token *token,
+static void send_token(const struct cd_http_request *req, const struct cd_basic_token *token,
                        struct cd_http_response *res)
 {
         struct cd_buf buf;
@@ -120,29 +121,29 @@ static void send_token(const struct cd_http_request *req, const struct cd_grant_
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        const struct cd_grant_request *ask = req->state;
-        struct cd_grant_token token;
+        const struct cd_basic_token_request *ask = req->state;
+        struct cd_basic_token token;
         struct cd_error err = { 0 };
 
         req->log->grant_type = CD_STR("basic");
-        if (cd_grant_issue(web->core, req->arena, ask, &token, &err) != CD_OK) {
+        if (cd_basic_token_issue(web->core, req->arena, ask, &token, &err) != CD_OK) {
                 send_error(web, req, &err, res);
                 return;
         }
-        req->log->client_id = web->core->grant.client_id;
+        req->log->client_id = web->core->basic_tokens.client_id;
         req->log->user = token.subject;
         send_token(req, &token, res);
 }
 
 /* What needs no password's hash is answered here, on the loop, an address that has to wait too: see oauth_token.c. */
-void cd_web_grant(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
-        struct cd_grant_request *ask = cd_arena_alloc(req->arena, sizeof(*ask));
+        struct cd_basic_token_request *ask = cd_arena_alloc(req->arena, sizeof(*ask));
         struct cd_error err = { 0 };
 
-        if (!web->core->grant.audience.len)
-                (void)cd_fail(&err, CD_NOT_FOUND, "grant.audience is not set, so there is no /grant");
+        if (!web->core->basic_tokens.audience.len)
+                (void)cd_fail(&err, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {

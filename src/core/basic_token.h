@@ -3,12 +3,12 @@
  * verify it, with the user's claims. */
 #include "core/core.h"
 
-struct cd_grant_request {
+struct cd_basic_token_request {
         cd_str name, password; /* as they came; any bytes */
         cd_str address;        /* of the client; may be empty, see cd_login_attempt */
 };
 
-struct cd_grant_token {
+struct cd_basic_token {
         cd_str token;
         int64_t expires_in; /* seconds */
         cd_str subject;     /* the user's name, canonical */
@@ -16,5 +16,6 @@ struct cd_grant_token {
 
 /* Everything in *ret lives in the arena. CD_NOT_FOUND where no audience is set for users' tokens; else as
  * cd_login_password, and CD_INTERNAL where the store holds grants that are none. Blocks for the time of a hash. */
-cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_grant_request *ask,
-                         struct cd_grant_token *ret, struct cd_error *reterr);
+cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *arena,
+                               const struct cd_basic_token_request *ask, struct cd_basic_token *ret,
+                               struct cd_error *reterr);

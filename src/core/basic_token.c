@@ -1,4 +1,4 @@
-#include "core/grant.h"
+#include "core/basic_token.h"
 
 #include "core/oauth/mint.h"
 #include "core/user_claims.h"
@@ -17,14 +17,14 @@ static cd_status read_claims(const struct cd_core *core, struct cd_arena *arena,
 }
 
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
-                      struct cd_grant_token *ret, struct cd_error *reterr)
+                      struct cd_basic_token *ret, struct cd_error *reterr)
 {
         struct cd_mint mint = {
-                .key = core->grant.key,
-                .lifetime = core->grant.lifetime,
+                .key = core->basic_tokens.key,
+                .lifetime = core->basic_tokens.lifetime,
                 .generations = { .user = user->generation },
-                .audience = core->grant.audience,
-                .client_id = core->grant.client_id,
+                .audience = core->basic_tokens.audience,
+                .client_id = core->basic_tokens.client_id,
                 .subject = user->name,
         };
 
@@ -38,8 +38,9 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
         return CD_OK;
 }
 
-cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_grant_request *ask,
-                         struct cd_grant_token *ret, struct cd_error *reterr)
+cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *arena,
+                               const struct cd_basic_token_request *ask, struct cd_basic_token *ret,
+                               struct cd_error *reterr)
 {
         const struct cd_login_attempt attempt = {
                 .name = ask->name,
@@ -49,8 +50,8 @@ cd_status cd_grant_issue(const struct cd_core *core, struct cd_arena *arena, con
         };
         struct cd_user user;
 
-        if (!core->grant.audience.len)
-                return cd_fail(reterr, CD_NOT_FOUND, "grant.audience is not set, so there is no /grant");
+        if (!core->basic_tokens.audience.len)
+                return cd_fail(reterr, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
         cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
         return status == CD_OK ? mint(core, arena, &user, ret, reterr) : status;
 }
