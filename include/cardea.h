@@ -20,9 +20,10 @@
  * none of these checks can be left out (CARDEA_ALLOW_NO_TYP is for issuers that write no `typ`). ES256, RS256 and EdDSA
  * (also called Ed25519) are known. Nothing that a token says is ever fetched.
  *
- * A verifier is made once and shared by all threads. It fetches the keys when they are first needed, again when they are old, and
- * when a token names a key that it does not know, but not more often than `refresh_gap_ms`; while they cannot be fetched it goes on
- * with those that it has. Made before fork(), it may be used in the child only if no call was running in another thread. */
+ * A verifier is made once and shared by all threads. It fetches the keys when they are first needed, again when they
+ * are old, and when a token names a key that it does not know, but not more often than `refresh_gap_ms`; while they
+ * cannot be fetched it goes on with those that it has. Made before fork(), it may be used in the child only if no call
+ * was running in another thread. */
 #ifndef CARDEA_H
 #define CARDEA_H
 
@@ -53,8 +54,8 @@ typedef struct cardea_error {
 } cardea_error;
 
 enum cardea_flags {
-        CARDEA_ALLOW_HTTP =
-                1,        /* http:// also for other hosts: an attacker in between can then put in keys of his own */
+        /* http:// also for other hosts: an attacker in between can then put in keys of his own */
+        CARDEA_ALLOW_HTTP = 1,
         CARDEA_EAGER = 2, /* begin to fetch the keys at once, in a thread, instead of at the first token */
         /* A token without `typ` in its header passes too; of its claims `iss`, `aud` and `exp` are required. Nothing
          * then tells an access token from an ID token but its audience. */
@@ -81,29 +82,33 @@ typedef struct cardea_options {
 #define CARDEA_OPTIONS_INIT { sizeof(cardea_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
-/* Makes a verifier, to be freed with cardea_verifier_free. Fetches nothing and waits for nothing: a server of keys that is down, or a
- * file that is not there yet, is no error here (see cardea_refresh). CARDEA_INVALID_OPTION, CARDEA_NO_MEMORY, CARDEA_INTERNAL. */
+/* Makes a verifier, to be freed with cardea_verifier_free. Fetches nothing and waits for nothing: a server of keys that
+ * is down, or a file that is not there yet, is no error here (see cardea_refresh). CARDEA_INVALID_OPTION,
+ * CARDEA_NO_MEMORY, CARDEA_INTERNAL. */
 cardea_code cardea_verifier_new(const cardea_options *options, cardea_verifier **ret, cardea_error *reterr);
 /* No other call may be running. Waits for a fetch in the background, at most timeout_ms. NULL is fine. */
 void cardea_verifier_free(cardea_verifier *verifier);
 
-/* Judges a token in compact form (three parts, at most 16 KB; it needs no NUL). CARDEA_OK with claims that the caller frees;
- * CARDEA_INVALID_TOKEN; CARDEA_UNAVAILABLE; CARDEA_NO_MEMORY; CARDEA_INTERNAL. Thread-safe. May wait for one fetch of the keys, for at
- * most timeout_ms: of callers at the same time one fetches and the others wait for it. */
+/* Judges a token in compact form (three parts, at most 16 KB; it needs no NUL). CARDEA_OK with claims that the caller
+ * frees; CARDEA_INVALID_TOKEN; CARDEA_UNAVAILABLE; CARDEA_NO_MEMORY; CARDEA_INTERNAL. Thread-safe. May wait for one
+ * fetch of the keys, for at most timeout_ms: of callers at the same time one fetches and the others wait for it. */
 cardea_code cardea_verify(cardea_verifier *verifier, const char *token, size_t len, cardea_claims **ret,
                           cardea_error *reterr);
-/* The same with the keys at hand, without ever waiting, for event loops. CARDEA_WOULD_BLOCK where the keys must be fetched: then
- * cardea_verify is to be called where waiting is allowed. Keys that are old are used, and fetched anew in the background. */
+/* The same with the keys at hand, without ever waiting, for event loops. CARDEA_WOULD_BLOCK where the keys must be
+ * fetched: then cardea_verify is to be called where waiting is allowed. Keys that are old are used, and fetched anew in
+ * the background. */
 cardea_code cardea_verify_cached(cardea_verifier *verifier, const char *token, size_t len, cardea_claims **ret,
                                  cardea_error *reterr);
 
-/* Fetches the keys now, or waits for who does; to know at the start whether that works. CARDEA_UNAVAILABLE with the reason where they
- * could not be had, or were tried for less than refresh_gap_ms ago without success. Previous keys stay in use. Thread-safe. */
+/* Fetches the keys now, or waits for who does; to know at the start whether that works. CARDEA_UNAVAILABLE with the
+ * reason where they could not be had, or were tried for less than refresh_gap_ms ago without success. Previous keys
+ * stay in use. Thread-safe. */
 cardea_code cardea_refresh(cardea_verifier *verifier, cardea_error *reterr);
 /* Whether there are keys (1), fresh or old, or none yet (0). Thread-safe, never waits. */
 int cardea_has_keys(const cardea_verifier *verifier);
 
-/* Claims. What these return belongs to `claims` and lives until cardea_claims_free; text ends with NUL. One thread at a time. */
+/* Claims. What these return belongs to `claims` and lives until cardea_claims_free; text ends with NUL. One thread at a
+ * time. */
 void cardea_claims_free(cardea_claims *claims); /* NULL is fine */
 /* `iss`, `sub`, and the `aud` that was asked for. A token of another typ than at+jwt need not have a `sub`: then "". */
 const char *cardea_claims_issuer(const cardea_claims *claims);
@@ -113,11 +118,11 @@ const char *cardea_claims_audience(const cardea_claims *claims);
 int64_t cardea_claims_expires_at(const cardea_claims *claims);
 /* 1 where `scope` is one of the words of the claim `scope` (RFC 6749 section 3.3), else 0. */
 int cardea_claims_has_scope(const cardea_claims *claims, const char *scope);
-/* The claim of that name as JSON text, such as "[1,2]" or "\"ana\"". NULL where it is absent, or memory is out. `retlen` may be
- * NULL. */
+/* The claim of that name as JSON text, such as "[1,2]" or "\"ana\"". NULL where it is absent, or memory is out.
+ * `retlen` may be NULL. */
 const char *cardea_claims_json(cardea_claims *claims, const char *name, size_t *retlen);
-/* The claim of that name where it is a string, decoded; it may hold a NUL where the token has \u0000, so mind *retlen (which may be
- * NULL). NULL where it is absent or no string, or memory is out. */
+/* The claim of that name where it is a string, decoded; it may hold a NUL where the token has \u0000, so mind *retlen
+ * (which may be NULL). NULL where it is absent or no string, or memory is out. */
 const char *cardea_claims_string(cardea_claims *claims, const char *name, size_t *retlen);
 /* The whole payload, a JSON object as it was signed: UTF-8, no name twice. `retlen` may be NULL. */
 const char *cardea_claims_payload(const cardea_claims *claims, size_t *retlen);

@@ -1,5 +1,6 @@
-/* Acknowledged durable writes a second by 64 threads, against one write and fsync each of one thread on the same disk, in turn:
- * bench/micro/sqlite_writes [seconds for each side] [folder, on the disk that counts]. Prints one line of JSON, medians. */
+/* Acknowledged durable writes a second by 64 threads, against one write and fsync each of one thread on the same disk,
+ * in turn: bench/micro/sqlite_writes [seconds for each side] [folder, on the disk that counts]. Prints one line of
+ * JSON, medians. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* A resource server that verifies access tokens by itself: libcardea has the issuer's public keys, so nobody is asked about a token, and
- * it goes on while the issuer is down. */
+/* A resource server that verifies access tokens by itself: libcardea has the issuer's public keys, so nobody is asked
+ * about a token, and it goes on while the issuer is down. */
 #include <string.h>
 
 #include "app/service.h"
@@ -134,8 +134,8 @@ static void answer_on_the_loop(void *app, const struct cd_http_request *req, str
         answer(app, req, res, false);
 }
 
-/* Almost always the keys are there and the loop answers at once; only where they must be fetched the request goes to the pool of outgoing
- * calls. */
+/* Almost always the keys are there and the loop answers at once; only where they must be fetched the request goes to
+ * the pool of outgoing calls. */
 static void answer(struct resource_server *self, const struct cd_http_request *req, struct cd_http_response *res,
                    bool may_wait)
 {
@@ -192,7 +192,8 @@ static void say_stopping(const struct cd_http_request *req, struct cd_http_respo
         no_store(res);
 }
 
-/* Without keys no request can be answered. A caller that waits for us to be ready sends none, so asking for it fetches them. */
+/* Without keys no request can be answered. A caller that waits for us to be ready sends none, so asking for it fetches
+ * them. */
 static void readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct resource_server *self = app;
@@ -219,8 +220,8 @@ static const struct cd_http_route routes[] = {
           .quiet = true },
 };
 
-/* The path of a file as a C string; like every path of a configuration it is relative to the folder of that file. URLs stay as they
- * are. NULL where memory is out. */
+/* The path of a file as a C string; like every path of a configuration it is relative to the folder of that file. URLs
+ * stay as they are. NULL where memory is out. */
 static const char *path_of(const struct cd_service_start *start, cd_str path)
 {
         cd_str folder = start->config_path;

@@ -1,6 +1,6 @@
 #pragma once
-/* What the two services of the time API share: the messages between them, calls to the servers behind them, and what they
- * answer when one of those fails. */
+/* What the two services of the time API share: the messages between them, calls to the servers behind them, and what
+ * they answer when one of those fails. */
 #include "app/service.h"
 #include "fetch/fetch.h"
 
@@ -29,7 +29,8 @@ void api_warn_if_empty(struct cd_report *report, cd_str setting, cd_str value);
 /* ptr NULL where memory is out. */
 cd_str api_form_encode(struct cd_arena *arena, cd_str text);
 
-/* A message of strings and numbers, by its table, as a form; what is not set is left out. ptr NULL where memory is out. */
+/* A message of strings and numbers, by its table, as a form; what is not set is left out. ptr NULL where memory is
+ * out. */
 cd_str api_encode_form(struct cd_arena *arena, const struct cd_table *table, const void *message);
 /* The same as a JSON object, as the answer of this service. */
 void api_send_message(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_table *table,

@@ -1,4 +1,5 @@
-/* The resource server of the time API: tells the time to a client that brings an access token whose scope covers the path. */
+/* The resource server of the time API: tells the time to a client that brings an access token whose scope covers the
+ * path. */
 #include <string.h>
 
 #include "base/clock.h"

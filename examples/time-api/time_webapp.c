@@ -1,5 +1,5 @@
-/* The web application of the time API: for each call it gets a token for its user, with the scope of that path only, and
- * asks the resource server. */
+/* The web application of the time API: for each call it gets a token for its user, with the scope of that path only,
+ * and asks the resource server. */
 #include "base/clock.h"
 #include "time_api.h"
 

@@ -1,4 +1,5 @@
-/* Verifies the token on standard input: cc verify.c $(pkg-config --cflags --libs cardea) && ./a.out JWKS ISSUER AUDIENCE < token */
+/* Verifies the token on standard input: cc verify.c $(pkg-config --cflags --libs cardea) && ./a.out JWKS ISSUER
+ * AUDIENCE < token */
 #include <cardea.h>
 #include <stdio.h>
 #include <string.h>

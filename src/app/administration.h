@@ -5,7 +5,8 @@
 
 struct cd_admin_options {
         const char *config_path;
-        bool may_create; /* sqlite: the file may be new; else CD_NOT_FOUND, so that a mistyped path makes no second one */
+        /* sqlite: the file may be new; else CD_NOT_FOUND, so that a mistyped path makes no second one */
+        bool may_create;
         bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
 };
 
@@ -18,13 +19,14 @@ struct cd_admin {
         struct cd_master_key *master;
         struct cd_clock const *clock;
         const struct cd_random *random;
-        cd_str actor;           /* "os:ana" */
-        int64_t token_lifetime; /* seconds; the longest of any token: what was issued has expired at now + this + CD_KEY_SLACK */
+        cd_str actor; /* "os:ana" */
+        /* seconds; the longest of any token: what was issued has expired at now + this + CD_KEY_SLACK */
+        int64_t token_lifetime;
 };
 
-/* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the store's own.
- * CD_INVALID_REQUEST with what a user reads ("cardea.yaml:3:8: store: …"), also where there is no durable store; else what
- * cd_store_open says. Ended by cd_admin_close, also after a failure. *ret must not be moved. */
+/* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the
+ * store's own. CD_INVALID_REQUEST with what a user reads ("cardea.yaml:3:8: store: …"), also where there is no durable
+ * store; else what cd_store_open says. Ended by cd_admin_close, also after a failure. *ret must not be moved. */
 cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin *ret, struct cd_error *reterr);
 void cd_admin_close(struct cd_admin *admin);
 

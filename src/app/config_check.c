@@ -64,8 +64,8 @@ static bool is_host_name(cd_str text)
         return text.len > 0;
 }
 
-/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2); neither a user nor percent-encoding. *ret_local: it is this
- * machine, whichever name resolves to it. */
+/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2); neither a user nor percent-encoding. *ret_local:
+ * it is this machine, whichever name resolves to it. */
 static bool parse_authority(cd_str text, bool *ret_local)
 {
         bool bracketed = cd_str_has_prefix(text, CD_STR("["));
@@ -139,8 +139,8 @@ static void check_lifetime(const struct cd_config *config, struct cd_report *rep
                 ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
 }
 
-/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that
- * nobody could read. */
+/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that nobody
+ * could read. */
 static bool may_be_durable(const struct cd_config *config, const struct cd_report *report)
 {
         return cd_config_is_durable(config) || cd_report_has_error(report, CD_STR("store"));
@@ -166,7 +166,8 @@ static void check_store(const struct cd_config *config, struct cd_report *report
 
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
-        /* Somebody who reads this may have a store already: a new key would make all that is sealed in it unreadable. */
+        /* Somebody who reads this may have a store already: a new key would make all that is sealed in it
+         * unreadable. */
         static const char restore[] = "restore the master key this store was created with; only a new store takes a "
                                       "new one, which openssl rand -base64 32 prints";
         cd_str setting = CD_STR("master_key");

@@ -86,7 +86,8 @@ static cd_status become(cd_str user, struct cd_error *reterr)
         if (error)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot become %.*s (capng_change_id: %d)",
                                 CD_STR_ARG(user), error);
-        /* Trust, but verify: a process that believes it is harmless and is not would be worse than one that does not start. */
+        /* Trust, but verify: a process that believes it is harmless and is not would be worse than one that does not
+         * start. */
         if (setuid(0) == 0 || geteuid() != identity.uid || getegid() != identity.gid || capng_get_caps_process() != 0 ||
             capng_have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "rights are left after becoming %.*s", CD_STR_ARG(user));

@@ -120,7 +120,8 @@ static void reload_now(struct cd_reload *reload, const char *cause, bool is_retr
                 tell(reload, cause, &validity, status, &err);
 }
 
-/* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by another change. */
+/* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by
+ * another change. */
 static bool is_retry_due(const struct cd_reload *reload)
 {
         return reload->retry_at && cd_monotonic_us() >= reload->retry_at;

@@ -15,10 +15,10 @@ struct cd_secret_file {
 
 /* Of an open file. False, with errno: the system does not say. */
 bool cd_secret_file_look(int fd, struct cd_secret_file *ret);
-/* NULL where it may hold a secret, else why not, to be put after "a file that ". A file that its group can read,
- * which an ACL shows as well, is fine where it is root's or on a read-only mount (Kubernetes, systemd's
- * credentials); one that everybody can read only where it is on a read-only mount in memory, which is made for one
- * container (Docker's swarm). */
+/* NULL where it may hold a secret, else why not, to be put after "a file that ". A file that its group can read, which
+ * an ACL shows as well, is fine where it is root's or on a read-only mount (Kubernetes, systemd's credentials); one
+ * that everybody can read only where it is on a read-only mount in memory, which is made for one container (Docker's
+ * swarm). */
 const char *cd_secret_file_fault(const struct cd_secret_file *file);
 /* What to do about it. In the arena; empty where memory is out. */
 cd_str cd_secret_file_fix(const struct cd_secret_file *file, struct cd_arena *arena, cd_str path);

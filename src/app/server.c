@@ -221,7 +221,8 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
         return CD_OK;
 }
 
-/* Twice the threads that may hash at once, since a log-in also waits for the store. Those beyond them are of the queue's number. */
+/* Twice the threads that may hash at once, since a log-in also waits for the store. Those beyond them are of the
+ * queue's number. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {
         const struct cd_config *config = arg;

@@ -68,8 +68,8 @@ static int fail_start(const struct cd_service *service, const struct cd_error *e
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
-/* Handlers run on that nobody can end. They use the app, the log and the arena, so none of that is freed and no exit hook runs. To
- * the operator who asked us to stop it is a clean stop: the grace that they gave is over. */
+/* Handlers run on that nobody can end. They use the app, the log and the arena, so none of that is freed and no exit
+ * hook runs. To the operator who asked us to stop it is a clean stop: the grace that they gave is over. */
 static _Noreturn void exit_after_timeout(struct cd_log *log, size_t requests, int code)
 {
         struct cd_log_event event;

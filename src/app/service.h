@@ -101,19 +101,21 @@ struct cd_service {
         /* Checks beyond the table, as findings of the report; may be NULL. An error refuses to start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
-        /* Sets what of the server's options follows from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
+        /* Sets what of the server's options follows from the service's own settings (cpu_threads, cpu_queue); may be
+         * NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
-        /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread but the log's. */
+        /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread
+         * but the log's. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
         /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
          * shutdown_grace: the process ends under it. */
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the certificate. `config_path` NULL: the defaults. Returns the exit code; or,
- * where handlers outlive the grace, logs "shutdown_timeout" and ends the process with it. What
- * stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the service runs, it
- * writes log events there and nothing else. */
+/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the certificate. `config_path` NULL: the
+ * defaults. Returns the exit code; or, where handlers outlive the grace, logs "shutdown_timeout" and ends the process
+ * with it. What stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the
+ * service runs, it writes log events there and nothing else. */
 int cd_service_run(const struct cd_service *service, const char *config_path);
 /* A whole main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
 int cd_service_main(const struct cd_service *service, int argc, char **argv);
@@ -122,8 +124,8 @@ int cd_service_main(const struct cd_service *service, int argc, char **argv);
  */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* The same, and what only serving needs: that certificate and key can be read, fit together and are not over. Commands that administer
- * do without, so that a certificate that is over keeps nobody from them. */
+/* The same, and what only serving needs: that certificate and key can be read, fit together and are not over. Commands
+ * that administer do without, so that a certificate that is over keeps nobody from them. */
 cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr);
 /* Sets what follows from other settings where it was not given: http2 of each listener. */

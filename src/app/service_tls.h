@@ -11,15 +11,16 @@ static inline bool cd_service_has_tls(const struct cd_service_settings *settings
         return settings->tls.certificate.len > 0;
 }
 
-/* Paths in the settings are relative to the folder of the configuration file; made relative to the working directory. */
+/* Paths in the settings are relative to the folder of the configuration file; made relative to the working
+ * directory. */
 void cd_service_tls_resolve(struct cd_service_settings *settings, struct cd_report *report);
 /* As findings: whether the settings fit together, and whether cd_service_tls_read would succeed. */
 void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report);
 void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report);
 
 /* Reads the files and checks that a server can speak with them at `now`. CD_INVALID_REQUEST with the setting in the
- * error's field ("tls.key") else; a private key in a file that may hold no secret (app/secret_file.h) is refused.
- * The texts live in the arena, which should be wiped soon. */
+ * error's field ("tls.key") else; a private key in a file that may hold no secret (app/secret_file.h) is refused. The
+ * texts live in the arena, which should be wiped soon. */
 cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, struct cd_arena *arena,
                               struct cd_tls_options *ret, struct cd_tls_validity *ret_validity,
                               struct cd_error *reterr);

@@ -1,6 +1,6 @@
 #pragma once
-/* One snapshot of what the server decides with: clients and keys as they are now. Immutable; the store watcher makes another one when
- * something changes, and struct cd_shared hands it to the handlers. */
+/* One snapshot of what the server decides with: clients and keys as they are now. Immutable; the store watcher makes
+ * another one when something changes, and struct cd_shared hands it to the handlers. */
 #include "web/web.h"
 
 struct cd_snapshot_parts {

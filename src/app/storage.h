@@ -20,11 +20,12 @@ struct cd_storage_options {
         bool must_be_current; /* see store/store.h */
 };
 
-/* Opens the store, migrating it where needed, and checks that the master key is the store's own. Errors name the setting: "store" or
- * "master_key". *ret lives until cd_storage_close; its `shown` in the arena. */
+/* Opens the store, migrating it where needed, and checks that the master key is the store's own. Errors name the
+ * setting: "store" or "master_key". *ret lives until cd_storage_close; its `shown` in the arena. */
 cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena,
                           const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr);
 void cd_storage_close(struct cd_storage *storage);
 
-/* For `cardea check`: whether the store opens, has the schema of this program and secrets of this master key. Findings name the setting. */
+/* For `cardea check`: whether the store opens, has the schema of this program and secrets of this master key. Findings
+ * name the setting. */
 void cd_storage_check(const struct cd_config *config, struct cd_report *report);

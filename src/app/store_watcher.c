@@ -207,7 +207,8 @@ static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *
         return CD_OK;
 }
 
-/* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays so. */
+/* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays
+ * so. */
 static void note_restored(struct cd_store_watcher *f, const struct cd_store_versions *now_there)
 {
         struct cd_log_event event;
@@ -469,9 +470,10 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
                 status = show(f, now, reterr);
         if (status == CD_OK)
                 expire(f,
-                       expiry_now(
-                               f,
-                               now)); /* so that readiness is right from the first request on, and later times have one to compare with */
+                       expiry_now(f,
+                                  /* so that readiness is right from the first request on, and later times have one to
+                                   * compare with */
+                                  now));
         return status;
 }
 

@@ -124,8 +124,8 @@ static void log_key(struct cd_log *log, const char *event_name, cd_str kid, cd_s
         cd_log_end(&event);
 }
 
-/* Where two nodes start together, both make one and one of them is kept. An open key that does not sign yet is no help either: then
- * there is a rotation at once. */
+/* Where two nodes start together, both make one and one of them is kept. An open key that does not sign yet is no help
+ * either: then there is a rotation at once. */
 static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_time now, struct cd_error *reterr)
 {
         const struct cd_keyring ring = {

@@ -32,7 +32,8 @@ struct cd_key_snapshot {
         size_t count;
         struct cd_jwk *const *signing; /* by enum cd_alg; NULL where that alg is not needed. Valid as long */
 };
-/* Logs what differs from the previous snapshot. CD_INVALID_REQUEST where a key cannot be opened; the previous snapshot stays then. */
+/* Logs what differs from the previous snapshot. CD_INVALID_REQUEST where a key cannot be opened; the previous snapshot
+ * stays then. */
 cd_status cd_store_watcher_keys_snapshot(struct cd_store_watcher_keys *keys, cd_time now, struct cd_key_snapshot *ret,
                                          struct cd_error *reterr);
 /* Whether a key begins or ends since the last snapshot. */

@@ -1,5 +1,6 @@
 #pragma once
-/* Memory of one request: allocated in order, bounded, wiped and freed as a whole. Not thread-safe; one user at a time. */
+/* Memory of one request: allocated in order, bounded, wiped and freed as a whole. Not thread-safe; one user at a
+ * time. */
 #include "base/str.h"
 
 struct cd_arena_chunk;

@@ -1,6 +1,6 @@
 #pragma once
-/* RFC 4648 base64 (§4, padded: HTTP Basic) and base64url (§5, unpadded: JOSE). Decoders are strict: foreign bytes, wrong
- * padding, and set bits after the last byte (a second spelling of the same bytes) are refused. */
+/* RFC 4648 base64 (§4, padded: HTTP Basic) and base64url (§5, unpadded: JOSE). Decoders are strict: foreign bytes,
+ * wrong padding, and set bits after the last byte (a second spelling of the same bytes) are refused. */
 #include "base/arena.h"
 #include "base/status.h"
 

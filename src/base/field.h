@@ -23,8 +23,8 @@ enum cd_field_type {
 enum cd_field_flags {
         CD_FIELD_REQUIRED = 1,
         CD_FIELD_MULTILINE = 2, /* a string or secret that may hold tabs and line ends (PEM) */
-        CD_FIELD_ONE_OR_MORE =
-                4,        /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
+        /* strings; in JSON one of them may stand without its array ("aud", RFC 7519 §4.1.3) */
+        CD_FIELD_ONE_OR_MORE = 4,
         CD_FIELD_RAW = 8, /* a string or secret of any UTF-8 but NUL: its reader judges the characters */
         CD_FIELD_SHORTHAND =
                 16, /* objects; an item may be one text, which is the value of the first field of `table`, a
@@ -66,7 +66,8 @@ struct cd_field {
         const char *help;     /* one line */
         /* A further check on a string, for example "is a URL"; NULL: none. Returns NULL, or what is wrong with it. */
         const char *(*check)(cd_str value);
-        /* What may be shown of a string that may hold a secret part (the password of a URL); NULL: all of it. In the arena. */
+        /* What may be shown of a string that may hold a secret part (the password of a URL); NULL: all of it. In the
+         * arena. */
         cd_str (*show)(struct cd_arena *arena, cd_str value);
 };
 
@@ -75,7 +76,8 @@ struct cd_table {
         const struct cd_field *fields;
         size_t count;
         size_t size; /* of the struct, bytes */
-        bool closed; /* an unknown name is an error with "did you mean" (configuration); else it is ignored (RFC 6749 §3.1) */
+        /* an unknown name is an error with "did you mean" (configuration); else it is ignored (RFC 6749 §3.1) */
+        bool closed;
 };
 
 /* The field of that name, or NULL. */
@@ -91,12 +93,12 @@ cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd
  * CD_INVALID_REQUEST where the field's bound is reached, CD_NO_MEMORY. */
 cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, size_t count, size_t size, void **items,
                         struct cd_error *reterr);
-/* Writes every field's fallback into a zeroed struct. CD_OK or CD_NO_MEMORY (for a list); programming error (abort) where a
- * fallback does not fit its field. */
+/* Writes every field's fallback into a zeroed struct. CD_OK or CD_NO_MEMORY (for a list); programming error (abort)
+ * where a fallback does not fit its field. */
 cd_status cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *table, void *target);
 
-/* What a decoder needs besides cd_field_bind(): it walks its document, looks each name up, marks it, binds it, and at the end
- * asks whether all is there. */
+/* What a decoder needs besides cd_field_bind(): it walks its document, looks each name up, marks it, binds it, and at
+ * the end asks whether all is there. */
 
 /* Sets the field's bit in *seen (0 at the start of each object). CD_INVALID_REQUEST "given more than once". */
 cd_status cd_table_mark(const struct cd_table *table, const struct cd_field *field, uint64_t *seen,
@@ -114,7 +116,8 @@ cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field
  * (CD_FIELD_SHORTHAND). The error names the item. */
 cd_status cd_objects_append_text(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
                                  struct cd_error *reterr);
-/* Puts the parent before the field that an error names: "secret" becomes "clients[2].secret". `index` SIZE_MAX: no index. */
+/* Puts the parent before the field that an error names: "secret" becomes "clients[2].secret". `index` SIZE_MAX: no
+ * index. */
 void cd_field_prefix_error(const struct cd_field *parent, size_t index, struct cd_error *error);
 
 /* Decodes application/x-www-form-urlencoded (WHATWG URL §5.1; RFC 6749 appendix B). A parameter given twice is refused;
@@ -131,6 +134,6 @@ cd_status cd_json_decode(struct cd_arena *arena, cd_str text, const struct cd_ta
                          struct cd_error *reterr);
 
 struct cd_buf;
-/* The table as JSON Schema (draft 2020-12), one line. Bounds of durations and sizes are x-minimum and x-maximum in x-unit ("ms",
- * "bytes"). */
+/* The table as JSON Schema (draft 2020-12), one line. Bounds of durations and sizes are x-minimum and x-maximum in
+ * x-unit ("ms", "bytes"). */
 void cd_table_schema(const struct cd_table *table, struct cd_buf *buf);

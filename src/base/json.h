@@ -31,8 +31,8 @@ enum cd_json_flags {
         CD_JSON_UNIQUE_NAMES = 1, /* a member name given twice in an object is CD_MALFORMED (RFC 7515 §4, LESSONS 18) */
 };
 
-/* The whole text must be one value. CD_MALFORMED (reason says what and at which byte), CD_TOO_LARGE, CD_NO_MEMORY.
- * The nodes and decoded strings live in the arena; strings without escapes point into `text`. */
+/* The whole text must be one value. CD_MALFORMED (reason says what and at which byte), CD_TOO_LARGE, CD_NO_MEMORY. The
+ * nodes and decoded strings live in the arena; strings without escapes point into `text`. */
 cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, const struct cd_json **ret,
                         struct cd_error *reterr);
 
@@ -42,6 +42,6 @@ const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name);
 bool cd_json_int64(const struct cd_json *node, int64_t *ret);
 
 struct cd_buf;
-/* The value without white space between its parts, members in their order, numbers as they were written, strings in the one spelling
- * of cd_buf_add_json. What cannot be written is the builder's failure. */
+/* The value without white space between its parts, members in their order, numbers as they were written, strings in the
+ * one spelling of cd_buf_add_json. What cannot be written is the builder's failure. */
 void cd_json_write(const struct cd_json *node, struct cd_buf *buf);

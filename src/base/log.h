@@ -1,8 +1,8 @@
 #pragma once
-/* Logs: JSON lines on a file descriptor, one event each. Only the edges (app, net's access line, commands) log; libraries and
- * the core return errors. Lines are handed to a writer thread, so that a slow reader of stderr never stalls a loop, a few
- * milliseconds' worth at a time (at once for errors); when its bounded buffer is full, lines are dropped and counted in a later
- * "log_dropped" event. */
+/* Logs: JSON lines on a file descriptor, one event each. Only the edges (app, net's access line, commands) log;
+ * libraries and the core return errors. Lines are handed to a writer thread, so that a slow reader of stderr never
+ * stalls a loop, a few milliseconds' worth at a time (at once for errors); when its bounded buffer is full, lines are
+ * dropped and counted in a later "log_dropped" event. */
 #include "base/buf.h"
 
 enum cd_log_level {
@@ -26,7 +26,8 @@ struct cd_log_event {
         char memory[CD_LOG_LINE_MAX];
 };
 
-/* Starts the writer thread. NULL where memory or threads are out. `service` is on every line (may be empty). fd stays open. */
+/* Starts the writer thread. NULL where memory or threads are out. `service` is on every line (may be empty). fd stays
+ * open. */
 struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service);
 /* Writes what is left (for at most 1 s), ends the thread, frees. No other thread may use it any more. NULL is fine. */
 void cd_log_free(struct cd_log *log);

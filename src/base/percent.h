@@ -3,8 +3,8 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-/* Decodes %XX, and "+" to a space where `plus_is_space`. A "%" without two hex digits is CD_MALFORMED.
- * Where nothing needs decoding, *ret is `text` itself and nothing is allocated. %00 decodes to a NUL: the caller judges. */
+/* Decodes %XX, and "+" to a space where `plus_is_space`. A "%" without two hex digits is CD_MALFORMED. Where nothing
+ * needs decoding, *ret is `text` itself and nothing is allocated. %00 decodes to a NUL: the caller judges. */
 cd_status cd_percent_decode(struct cd_arena *arena, cd_str text, bool plus_is_space, cd_str *ret);
 
 struct cd_buf;

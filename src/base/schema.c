@@ -17,7 +17,8 @@ static void add_bound(struct cd_buf *buf, const char *keyword, int64_t value)
         cd_buf_add_i64(buf, value);
 }
 
-/* Of a value that is written with a unit, which no keyword of JSON Schema can compare: for readers and our own programs. */
+/* Of a value that is written with a unit, which no keyword of JSON Schema can compare: for readers and our own
+ * programs. */
 static void add_unit_bounds(const struct cd_field *field, const char *unit, struct cd_buf *buf)
 {
         if (field->max <= field->min)

@@ -53,8 +53,8 @@ void cd_shared_free(struct cd_shared *shared)
         free(shared);
 }
 
-/* Exchanges this thread's reference. Where its slot cannot be kept (no memory), the reference stays counted: that version is then
- * never freed, which is better than freed too early. */
+/* Exchanges this thread's reference. Where its slot cannot be kept (no memory), the reference stays counted: that
+ * version is then never freed, which is better than freed too early. */
 static const void *look_again(struct cd_shared *shared, struct version *seen)
 {
         pthread_mutex_lock(&shared->lock);

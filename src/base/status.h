@@ -39,8 +39,8 @@ struct cd_error {
          * may be a secret in the wrong place (LESSONS 28). Lives as long as the request; set after cd_fail. */
         cd_str quoted;
         int64_t retry_after; /* seconds; CD_THROTTLED and where known CD_UNAVAILABLE; else 0 */
-        const char *
-                summary; /* the reason in words that anybody may read (no path, no text of a library); static; NULL: none */
+        /* the reason in words that anybody may read (no path, no text of a library); static; NULL: none */
+        const char *summary;
 };
 
 /* Fills *reterr (may be NULL) and returns status, so that a function can fail in one line. Field and reason are made

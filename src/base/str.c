@@ -215,7 +215,8 @@ size_t cd_str_write_safe(cd_str text, char *to, size_t room)
         return len;
 }
 
-/* Each term has the high bit of a byte set where it finds one; a borrow may add a false hit above a true one, never hide one. */
+/* Each term has the high bit of a byte set where it finds one; a borrow may add a false hit above a true one, never
+ * hide one. */
 static inline bool has_special(uint64_t word)
 {
         const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;

@@ -51,8 +51,8 @@ cd_str cd_str_slice(cd_str s, size_t from, size_t count);
 /* Without leading and trailing spaces and tabs (RFC 9110 §5.6.3 OWS). */
 cd_str cd_str_trim(cd_str s);
 
-/* Takes the text before the next `separator` off the front of *rest. False when *rest was used up (ptr NULL).
- * "a,,b" gives "a", "", "b"; the empty string gives "" once. */
+/* Takes the text before the next `separator` off the front of *rest. False when *rest was used up (ptr NULL). "a,,b"
+ * gives "a", "", "b"; the empty string gives "" once. */
 bool cd_str_take_until(cd_str *rest, char separator, cd_str *ret);
 /* Takes the next non-empty word between spaces (0x20 only, RFC 6749 §3.3). False when none is left. */
 bool cd_str_take_word(cd_str *rest, cd_str *ret);
@@ -83,8 +83,8 @@ uint32_t cd_str_code_point(cd_str s);
 /* Bytes of the sequence where its character cannot deceive who reads it on a terminal, else 0: no control character
  * (C0, DEL, C1), no line end of Unicode's, none that sets the direction of writing, and no invisible tag. */
 size_t cd_str_safe_sequence(cd_str s);
-/* Writes text from outside as it is safe on a terminal and on one line: each byte of what is no safe sequence as
- * \xHH. At most `room` bytes (4 for each of the text are enough), of which no sequence is cut; returns their number. */
+/* Writes text from outside as it is safe on a terminal and on one line: each byte of what is no safe sequence as \xHH.
+ * At most `room` bytes (4 for each of the text are enough), of which no sequence is cut; returns their number. */
 size_t cd_str_write_safe(cd_str text, char *to, size_t room);
 /* ASCII bytes at the front that stand for themselves in a JSON string (RFC 8259 §7); DEL is one of them. */
 size_t cd_str_json_plain(cd_str s);

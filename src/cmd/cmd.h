@@ -5,10 +5,11 @@
 struct cd_command {
         const char *name;
         const char *summary; /* one line */
-        const char
-                *help; /* what `cardea help NAME` prints, with a usage line first; of a family, what follows its list */
+        /* what `cardea help NAME` prints, with a usage line first; of a family, what follows its list */
+        const char *help;
         int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code (enum cd_exit) */
-        /* A family: commands of their own, "cardea NAME ACTION", NULL at the end; argv[0] is then "NAME ACTION". `run` is NULL. */
+        /* A family: commands of their own, "cardea NAME ACTION", NULL at the end; argv[0] is then "NAME ACTION". `run`
+         * is NULL. */
         const struct cd_command *const *actions;
 };
 
@@ -42,11 +43,12 @@ struct cd_option {
 };
 
 /* Sorts the arguments into options and the rest. False where one is unknown, incomplete or too many: it has then been
- * said on standard error, and the command returns CD_EXIT_USAGE. `rest` has room for `rest_max` words; NULLs fill it. */
+ * said on standard error, and the command returns CD_EXIT_USAGE. `rest` has room for `rest_max` words; NULLs fill
+ * it. */
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max);
 /* "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether "127.0.0.1:5001", "[::1]:5001" or "unix:/PATH" can be listened on now: 0, or an errno. Port 0 always
- * can, and a socket that a stopped program left behind too. */
+/* Whether "127.0.0.1:5001", "[::1]:5001" or "unix:/PATH" can be listened on now: 0, or an errno. Port 0 always can, and
+ * a socket that a stopped program left behind too. */
 int cd_probe_listen(cd_str address);

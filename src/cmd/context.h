@@ -16,8 +16,8 @@ struct cd_context {
         bool has_admin;        /* `admin` is to be closed */
 };
 
-/* The exit code: CD_EXIT_OK, or what stands in the way was said on standard error. `config` NULL is said too. Ended by cd_context_close in
- * both cases. */
+/* The exit code: CD_EXIT_OK, or what stands in the way was said on standard error. `config` NULL is said too. Ended by
+ * cd_context_close in both cases. */
 int cd_context_open(struct cd_context *context, const char *command, const char *config);
 void cd_context_close(struct cd_context *context);
 /* What a command that only looks is asked: --config, --json, and the name of one thing where it shows one. */
@@ -26,7 +26,8 @@ struct cd_look {
         bool json;
 };
 typedef int cd_look_fn(struct cd_context *context, const struct cd_look *look);
-/* Reads what is asked, opens, looks, closes; the exit code. `need` is said where the name is missing; NULL: the command takes none. */
+/* Reads what is asked, opens, looks, closes; the exit code. `need` is said where the name is missing; NULL: the command
+ * takes none. */
 int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show);
 
 /* Fills by.clients, for commands that add users. */

@@ -1,5 +1,5 @@
-/* cardea demo: two systems of services, started, watched and stopped together. An authorization server with a resource server and a web
- * application; and a Basic token service with a resource service of its own. */
+/* cardea demo: two systems of services, started, watched and stopped together. An authorization server with a resource
+ * server and a web application; and a Basic token service with a resource service of its own. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

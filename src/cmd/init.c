@@ -17,7 +17,8 @@ enum {
         PORT_MAX = 65534, /* the resource service takes the next one */
 };
 
-/* --- what is asked for ---------------------------------------------------------------------------------------------- */
+/* --- what is asked for
+ * ---------------------------------------------------------------------------------------------- */
 
 static cd_status read_listen(struct init *init, struct cd_error *reterr)
 {
@@ -74,7 +75,8 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
                              "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
 }
 
-/* --- the database ----------------------------------------------------------------------------------------------------- */
+/* --- the database
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Makes the file of SQLite, which must be new. */
 static cd_status make_database(struct init *init, struct cd_error *reterr)
@@ -129,7 +131,8 @@ static cd_status make_keys(struct init *init, struct cd_error *reterr)
         return status;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------------- */
+/* --- all of it
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static cd_status make_all(struct init *init, struct cd_error *reterr)
 {

@@ -16,5 +16,6 @@ struct init {
         struct init_files files;
 };
 
-/* Writes the configurations, the master key and the certificate into init->files. CD_EXISTS, CD_UNAVAILABLE, CD_NO_MEMORY, CD_TOO_LARGE. */
+/* Writes the configurations, the master key and the certificate into init->files. CD_EXISTS, CD_UNAVAILABLE,
+ * CD_NO_MEMORY, CD_TOO_LARGE. */
 cd_status init_write(struct init *init, struct cd_error *reterr);

@@ -23,9 +23,9 @@ struct init_files {
         size_t count;
 };
 
-/* Makes the folder, or takes one that is empty and belongs to the caller, to root or to `uid`; it is the caller's until all is made, and
- * 0700 whatever the umask. CD_EXISTS where there is something in it; CD_INVALID_REQUEST (field "dir") where it cannot be made or is a
- * stranger's. */
+/* Makes the folder, or takes one that is empty and belongs to the caller, to root or to `uid`; it is the caller's until
+ * all is made, and 0700 whatever the umask. CD_EXISTS where there is something in it; CD_INVALID_REQUEST (field "dir")
+ * where it cannot be made or is a stranger's. */
 cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_error *reterr);
 /* A new file with that text. CD_EXISTS, CD_UNAVAILABLE. */
 cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,

@@ -149,7 +149,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "cardea: /dev/null cannot be opened: %s\n", strerror(errno));
                 return CD_EXIT_FAILED;
         }
-        /* A file that has reached the limit of the process (ulimit -f, LimitFSIZE=) is a full disk, not the end of it. */
+        /* A file that has reached the limit of the process (ulimit -f, LimitFSIZE=) is a full disk, not the end of
+         * it. */
         signal(SIGXFSZ, SIG_IGN);
         if (argc < 2) {
                 print_commands(stderr);

@@ -22,7 +22,8 @@ struct cd_text_table {
 void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count);
 /* One row; the cells are copied, made safe. Prints to standard output once a page is full. */
 void cd_text_table_add(struct cd_text_table *table, const cd_str *cells);
-/* Prints what waits (the names of the columns also where there is no row) and frees. False where memory ran out: rows are missing. */
+/* Prints what waits (the names of the columns also where there is no row) and frees. False where memory ran out: rows
+ * are missing. */
 bool cd_text_table_end(struct cd_text_table *table);
 
 /* A line of what is shown of one thing. */

@@ -184,8 +184,8 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
         return import->count == BATCH ? flush(import, reterr) : CD_OK;
 }
 
-/* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that much. False at the
- * end of the file. */
+/* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that
+ * much. False at the end of the file. */
 static bool read_line(FILE *file, char line[CD_USER_LINE_MAX + 1], size_t *ret_len)
 {
         size_t len = 0;

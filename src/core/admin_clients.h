@@ -1,5 +1,6 @@
 #pragma once
-/* What an operator does with OAuth clients: every change is checked, made and noted in the audit in one call of the store. */
+/* What an operator does with OAuth clients: every change is checked, made and noted in the audit in one call of the
+ * store. */
 #include "core/operator.h"
 
 enum {
@@ -18,12 +19,12 @@ struct cd_client_params {
 
 /* Adds the client. *ret_secret, in the arena, is the only copy of its secret there will ever be: the store gets its
  * MAC. CD_INVALID_REQUEST with the field at fault ("id", "grant-type", "scope", "audience", "introspect", "alg");
- * CD_EXISTS, also where the configuration has one of that id, or a user has it as the name; CD_UNAVAILABLE, also
- * where the random source fails. */
+ * CD_EXISTS, also where the configuration has one of that id, or a user has it as the name; CD_UNAVAILABLE, also where
+ * the random source fails. */
 cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *arena,
                               const struct cd_client_params *params, cd_str *ret_secret, struct cd_error *reterr);
-/* A new secret instead of the old one, which is wrong from now on. CD_NOT_FOUND, also for a client of the configuration: the reason says
- * so. */
+/* A new secret instead of the old one, which is wrong from now on. CD_NOT_FOUND, also for a client of the
+ * configuration: the reason says so. */
 cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str id,
                                      cd_str *ret_secret, struct cd_error *reterr);
 cd_status cd_admin_client_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str id,

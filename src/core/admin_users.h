@@ -18,9 +18,10 @@ struct cd_user_result {
         cd_str name; /* canonical, in the arena */
 };
 
-/* Checks the params and makes of them the row that add would write, hashing the password; the store is not asked. CD_INVALID_REQUEST
- * (with field "name", "password" or "claims"), CD_MALFORMED (field "hash"), or CD_EXISTS (field "name") where a client has the name as its
- * id: both would be one "sub". Blocks for a hash where there is a plain password. */
+/* Checks the params and makes of them the row that add would write, hashing the password; the store is not asked.
+ * CD_INVALID_REQUEST (with field "name", "password" or "claims"), CD_MALFORMED (field "hash"), or CD_EXISTS (field
+ * "name") where a client has the name as its id: both would be one "sub". Blocks for a hash where there is a plain
+ * password. */
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr);
 

@@ -1,7 +1,7 @@
 #pragma once
-/* Which events of a growing audit were shown already. Ids come from a sequence: where several nodes write, one may be committed after a
- * higher one. So a reader reads again from the first id that is missing, for as long as a transaction may take, and each
- * event is shown once. */
+/* Which events of a growing audit were shown already. Ids come from a sequence: where several nodes write, one may be
+ * committed after a higher one. So a reader reads again from the first id that is missing, for as long as a transaction
+ * may take, and each event is shown once. */
 #include "base/status.h"
 
 enum {

@@ -1,6 +1,6 @@
 #pragma once
-/* A name and a password for a token that says what this user may do: an access token (RFC 9068), signed with RS256 so that anything can
- * verify it, with the user's claims. */
+/* A name and a password for a token that says what this user may do: an access token (RFC 9068), signed with RS256 so
+ * that anything can verify it, with the user's claims. */
 #include "core/core.h"
 
 struct cd_basic_token_request {

@@ -20,8 +20,8 @@ enum {
 struct cd_client_spec {
         cd_str id;
         cd_str secret;
-        const unsigned char
-                *secret_mac; /* CD_CLIENT_SECRET_MAC_SIZE bytes, instead of the secret: its MAC under mac_key */
+        /* CD_CLIENT_SECRET_MAC_SIZE bytes, instead of the secret: its MAC under mac_key */
+        const unsigned char *secret_mac;
         unsigned grants;
         struct cd_strs scopes;     /* what it may ask for, and what it gets when it asks for nothing */
         cd_str audience;           /* "aud" of its tokens */
@@ -46,21 +46,22 @@ struct cd_clients;
 struct cd_master_key;
 struct cd_random;
 
-/* What a store keeps of a client's secret: its MAC under the key that the master key gives. Secrets are long and random, so a
- * fast keyed hash will do (LESSONS 20). */
+/* What a store keeps of a client's secret: its MAC under the key that the master key gives. Secrets are long and
+ * random, so a fast keyed hash will do (LESSONS 20). */
 cd_status cd_client_secret_mac(const struct cd_master_key *master, cd_str secret,
                                unsigned char ret[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr);
 
-/* Copies the specs. Secrets are kept only as a MAC under `mac_key` (the one of the master key where any spec has a MAC, see
- * cd_master_key_derive; empty: one made here). CD_INVALID_REQUEST where two have one id. Freed with cd_clients_free; NULL is fine
- * there. */
+/* Copies the specs. Secrets are kept only as a MAC under `mac_key` (the one of the master key where any spec has a MAC,
+ * see cd_master_key_derive; empty: one made here). CD_INVALID_REQUEST where two have one id. Freed with
+ * cd_clients_free; NULL is fine there. */
 cd_status cd_clients_new(const struct cd_client_spec *specs, size_t count, cd_str mac_key,
                          const struct cd_random *random, struct cd_clients **ret, struct cd_error *reterr);
 void cd_clients_free(struct cd_clients *clients);
 
 /* NULL: there is none. It lives as long as the set. */
 const struct cd_client *cd_clients_find(const struct cd_clients *clients, cd_str id);
-/* The id of the client of that id, or the empty string: what was sent instead may be a secret, and must not be logged. */
+/* The id of the client of that id, or the empty string: what was sent instead may be a secret, and must not be
+ * logged. */
 cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id);
 
 /* CD_INVALID_CLIENT, with one reason and in one time, for an unknown client and for a wrong secret. The client lives as

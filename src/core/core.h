@@ -1,6 +1,6 @@
 #pragma once
-/* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one replaces it. What changes
- * under it (token cache, revocations, store, lockout) is thread-safe by itself. */
+/* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one replaces it. What
+ * changes under it (token cache, revocations, store, lockout) is thread-safe by itself. */
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -35,8 +35,8 @@ struct cd_core {
         struct cd_revoked *revoked;
         struct cd_store *store;                  /* where revocations and users are */
         const atomic_bool *store_is_unavailable; /* said by the store watcher; NULL: it never is */
-        /* What does not work of the store, in words for anybody, said by the same: it is why the store is unavailable, or why it can be read and
-         * not be written. NULL, or one that holds NULL: all is well, or nobody knows why. */
+        /* What does not work of the store, in words for anybody, said by the same: it is why the store is unavailable,
+         * or why it can be read and not be written. NULL, or one that holds NULL: all is well, or nobody knows why. */
         const cd_core_fault *store_fault;
         /* cd_monotonic_us since when that one waits for an answer of the store, 0: it does not. NULL: nobody watches */
         const _Atomic int64_t *store_asked_at;
@@ -49,13 +49,14 @@ struct cd_core {
 /* The time by the core's clock. CD_UNAVAILABLE where the clock fails: nothing is judged without one. */
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
 
-/* CD_UNAVAILABLE while the store is unavailable: a caller that needs it fails at once, and does not wait for its timeouts. One that cannot be written is not
- * away: log-ins go on. */
+/* CD_UNAVAILABLE while the store is unavailable: a caller that needs it fails at once, and does not wait for its
+ * timeouts. One that cannot be written is not away: log-ins go on. */
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
 
-/* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also where
- * something else would come first, such as a store that is unavailable. Memory only. */
+/* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also
+ * where something else would come first, such as a store that is unavailable. Memory only. */
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr);
 
-/* Whether all works: clock, randomness and key, and the store can be read and written. CD_UNAVAILABLE with a reason for anybody. */
+/* Whether all works: clock, randomness and key, and the store can be read and written. CD_UNAVAILABLE with a reason for
+ * anybody. */
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr);

@@ -1,6 +1,6 @@
 #pragma once
-/* The keys that sign tokens. Which one signs and which are published follows from the rows and the time alone, so that all nodes
- * agree without talking to each other. */
+/* The keys that sign tokens. Which one signs and which are published follows from the rows and the time alone, so that
+ * all nodes agree without talking to each other. */
 #include "core/ports.h"
 #include "crypto/jwk.h"
 #include "crypto/seal.h"
@@ -10,15 +10,15 @@ enum {
         CD_KEY_PUBLISH_BEFORE = 3600,
         /* Seconds that a key stays after its last token, for clocks that differ. */
         CD_KEY_SLACK = 60,
-        /* Seconds that the first key of an alg signs from before it was made, so that a node whose clock is behind that of the one that made
-         * it finds it signing, and makes no other. */
+        /* Seconds that the first key of an alg signs from before it was made, so that a node whose clock is behind that
+         * of the one that made it finds it signing, and makes no other. */
         CD_KEY_FIRST_BEFORE = 24 * 3600,
 };
 
 /* ---- pure ---- */
 
-/* The key of that alg that signs at `now`: of those that are not over, the one with the latest sign_from that is not in the future; of
- * two, the one made later, then the greater kid. NULL: none. */
+/* The key of that alg that signs at `now`: of those that are not over, the one with the latest sign_from that is not in
+ * the future; of two, the one made later, then the greater kid. NULL: none. */
 const struct cd_key_record *cd_key_signing(const struct cd_key_records *keys, cd_str alg, cd_time now);
 /* Whether it verifies and stands in the JWKS: until verify_until, also before sign_from. */
 bool cd_key_is_published(const struct cd_key_record *key, cd_time now);
@@ -45,25 +45,27 @@ struct cd_key_params {
         int64_t publish_before; /* seconds; 0: CD_KEY_PUBLISH_BEFORE */
 };
 
-/* CD_INVALID_REQUEST (field "master_key") where the store's secrets were sealed under another one. The first master key that a store
- * meets becomes its own. */
+/* CD_INVALID_REQUEST (field "master_key") where the store's secrets were sealed under another one. The first master key
+ * that a store meets becomes its own. */
 cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error *reterr);
 
-/* The first key of an alg; signs at once, and by every clock that is not behind by more than CD_KEY_FIRST_BEFORE where none signs now. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit: "key.generate". */
+/* The first key of an alg; signs at once, and by every clock that is not behind by more than CD_KEY_FIRST_BEFORE where
+ * none signs now. CD_EXISTS where there is one that is open. *ret lives in the arena (may be NULL). Audit:
+ * "key.generate". */
 cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                               struct cd_key_record *ret, struct cd_error *reterr);
-/* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can have signed has
- * expired: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key already (with at_once that one is
- * retired); CD_NOT_FOUND where there is no key of that alg. Audit: "key.rotate". */
+/* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can
+ * have signed has expired: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key
+ * already (with at_once that one is retired); CD_NOT_FOUND where there is no key of that alg. Audit: "key.rotate". */
 cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr);
-/* Ends a key now: its tokens are inactive at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where it is retired already.
- * Audit: "key.retire". */
+/* Ends a key now: its tokens are inactive at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where
+ * it is retired already. Audit: "key.retire". */
 cd_status cd_keyring_retire(const struct cd_keyring *ring, struct cd_arena *arena, cd_str kid, struct cd_error *reterr);
-/* Its private key, a reference of the caller's. CD_INVALID_REQUEST where it was sealed under another master key, or is another key than the
- * row says. */
+/* Its private key, a reference of the caller's. CD_INVALID_REQUEST where it was sealed under another master key, or is
+ * another key than the row says. */
 cd_status cd_keyring_unseal(const struct cd_master_key *master, const struct cd_key_record *record, struct cd_jwk **ret,
                             struct cd_error *reterr);
-/* Its public key, a reference of the caller's. CD_INVALID_REQUEST where record->public_jwk, which is what is
- * published, is damaged. */
+/* Its public key, a reference of the caller's. CD_INVALID_REQUEST where record->public_jwk, which is what is published,
+ * is damaged. */
 cd_status cd_keyring_read_public(const struct cd_key_record *record, struct cd_jwk **ret, struct cd_error *reterr);

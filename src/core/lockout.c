@@ -28,8 +28,8 @@ struct cd_lockout {
         uint64_t seed[2];
         pthread_mutex_t lock;
         pthread_cond_t ended; /* some try has */
-        _Atomic cd_time
-                clients_locked_until; /* 0, or a time after which no client has to wait; written under the lock */
+        /* 0, or a time after which no client has to wait; written under the lock */
+        _Atomic cd_time clients_locked_until;
         struct {
                 struct counter *counters;
                 size_t count; /* a power of two */
@@ -231,14 +231,16 @@ static void clear(struct counter *counter, const struct cd_lockout_subject *subj
                 counter->failures = 0;
 }
 
-/* Whether a right password or a clearing ended what the store counted up to `failed_at`, only the store does not know it yet: it notes
- * logins after their answers. What it has of the very second of a clearing came after that, since a clearing is the store's own. */
+/* Whether a right password or a clearing ended what the store counted up to `failed_at`, only the store does not know
+ * it yet: it notes logins after their answers. What it has of the very second of a clearing came after that, since a
+ * clearing is the store's own. */
 static bool is_ended(const struct counter *counter, cd_time failed_at)
 {
         return counter->is_cleared ? failed_at < counter->right_at : failed_at <= counter->right_at;
 }
 
-/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts for nothing. */
+/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts
+ * for nothing. */
 static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
                   cd_time now)
 {

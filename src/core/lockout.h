@@ -1,21 +1,21 @@
 #pragma once
-/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next attempt
- * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB: 131,072
- * accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill. A new one
- * replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
+/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next
+ * attempt wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB:
+ * 131,072 accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill.
+ * A new one replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
  * flood of them cannot push out an account.
  *
- * An attempt is begun before the password is hashed and ended after it, and what is begun counts: of many at once only as
- * many go on as there are failed attempts left, the others wait until one of those has ended. Otherwise fifty at once were
- * fifty guesses.
+ * An attempt is begun before the password is hashed and ended after it, and what is begun counts: of many at once only
+ * as many go on as there are failed attempts left, the others wait until one of those has ended. Otherwise fifty at
+ * once were fifty guesses.
  *
  * For every max_delay without a failed attempt one failure is forgotten, so that in the long run there is one guess a
  * max_delay, whatever the pauses.
  *
  * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
  * since they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits. A
- * client that has to wait at an address keeps its slot; where all eight are kept, another one is not counted until one of
- * them is free. Thread-safe. */
+ * client that has to wait at an address keeps its slot; where all eight are kept, another one is not counted until one
+ * of them is free. Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
 #include "crypto/random.h"
@@ -48,16 +48,19 @@ struct cd_lockout_subject {
         enum cd_lockout_kind kind;
         cd_str key;
         cd_str client; /* of CD_LOCKOUT_CLIENT: see struct cd_client; empty: every id that no client has */
-        /* What the store knows of an account besides, of this node or others: failures, and when the last one was; else 0. */
+        /* What the store knows of an account besides, of this node or others: failures, and when the last one was; else
+         * 0. */
         int64_t failures;
         cd_time failed_at;
-        /* When an operator gave the account a new password or enabled it: failures up to then are forgiven, once. 0: never. */
+        /* When an operator gave the account a new password or enabled it: failures up to then are forgiven, once. 0:
+         * never. */
         cd_time cleared_at;
 };
 
 enum cd_lockout_outcome {
         CD_LOCKOUT_WRONG,
-        CD_LOCKOUT_RIGHT, /* empties an account's counter; an address's stays: one good login must not pay for guesses */
+        /* empties an account's counter; an address's stays: one good login must not pay for guesses */
+        CD_LOCKOUT_RIGHT,
         CD_LOCKOUT_UNJUDGED, /* it came to no answer: nothing is counted */
 };
 
@@ -70,10 +73,10 @@ void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
 /* Seconds without a failed attempt after which one is forgotten. */
 int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
 
-/* CD_OK: the attempt goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens. CD_THROTTLED: it
- * does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether nobody was told so
- * since the last failed attempt (so that a flood of refused attempts is not a flood of audit events). May wait for other attempts of
- * the same subject. Not for a CD_LOCKOUT_CLIENT. */
+/* CD_OK: the attempt goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens.
+ * CD_THROTTLED: it does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether
+ * nobody was told so since the last failed attempt (so that a flood of refused attempts is not a flood of audit
+ * events). May wait for other attempts of the same subject. Not for a CD_LOCKOUT_CLIENT. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
 /* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt:

@@ -172,7 +172,8 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
         bool matches;
 
         cd_status status = find_user(l, reterr);
-        /* The store may have taken seconds, in which others have failed: to the lockout an earlier time is a clock set back. */
+        /* The store may have taken seconds, in which others have failed: to the lockout an earlier time is a clock set
+         * back. */
         l->now = latest(l->now, l->with->clock->now(l->with->clock));
         if (status == CD_OK)
                 status = begin(l, &l->account, "too many wrong passwords for the account", reterr);

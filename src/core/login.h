@@ -23,7 +23,8 @@ struct cd_login_attempt {
         cd_str by;             /* for the audit: "client:ID" or "grant" */
 };
 
-/* The name in its canonical form, then: may the address try, is there such a user, may the account try, is it the password.
+/* The name in its canonical form, then: may the address try, is there such a user, may the account try, is it the
+ * password.
  *
  * CD_OK: *ret is the user as read, in the arena; the stored password is for comparing only. CD_INVALID_GRANT with one
  * reason and for the cost of one hash for an unknown user, a wrong password and a disabled user (LESSONS 10); a user
@@ -32,11 +33,12 @@ struct cd_login_attempt {
  * CD_UNAVAILABLE, CD_TIMEOUT, CD_NO_MEMORY, CD_INTERNAL: it came to no answer, and counts for nothing. Blocks for the
  * time of a hash.
  *
- * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed meanwhile; where that
- * fails, the login does not. A good login is noted in the user's row where the last note is a minute old or there are failures to
- * forget. Every outcome is an audit event: "login.ok", "login.failed", "login.locked" (one for each failed attempt that made it wait,
- * not one for each attempt refused). A name that no user has is in none of them, nor anywhere else: users type their password there.
- * Audit and counters of the store are written after the answer; that they cannot be written does not fail a login. */
+ * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed
+ * meanwhile; where that fails, the login does not. A good login is noted in the user's row where the last note is a
+ * minute old or there are failures to forget. Every outcome is an audit event: "login.ok", "login.failed",
+ * "login.locked" (one for each failed attempt that made it wait, not one for each attempt refused). A name that no user
+ * has is in none of them, nor anywhere else: users type their password there. Audit and counters of the store are
+ * written after the answer; that they cannot be written does not fail a login. */
 cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
                             const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);
 /* CD_THROTTLED where cd_login_password would refuse any attempt from the address now, and has recorded that in the

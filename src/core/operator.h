@@ -27,7 +27,8 @@ struct cd_operator {
         void *show_arg;
 };
 
-/* An event of now: `action` is a literal, "user.add"; its first word and `name` become the subject, "user:ana" (`name` empty: none).
- * CD_UNAVAILABLE where the clock fails, since nothing is written without a time; CD_NO_MEMORY. Texts live in the arena. */
+/* An event of now: `action` is a literal, "user.add"; its first word and `name` become the subject, "user:ana" (`name`
+ * empty: none). CD_UNAVAILABLE where the clock fails, since nothing is written without a time; CD_NO_MEMORY. Texts live
+ * in the arena. */
 cd_status cd_operator_event(const struct cd_operator *by, struct cd_arena *arena, const char *action, cd_str name,
                             struct cd_audit_event *ret, struct cd_error *reterr);

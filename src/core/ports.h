@@ -7,18 +7,20 @@
 
 /* ---- the store: everything that outlives the process ----
  *
- * Every call blocks (cd_may_block): workers, background threads and commands make them, loops never. Thread-safe. What a call
- * returned as done is there after kill -9 and power loss, where the store is durable (sqlite, postgres); a call that failed has
- * changed nothing. Each call is one transaction, the audit event that goes with it included. Names and ids come in canonical form
- * and are compared byte for byte. Strings of results live in the arena given; lists are arrays there. Strings are UTF-8 without NUL: what
- * would be written with another is CD_INVALID_REQUEST, what is looked up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event`
- * NULL: none. Two processes on one store may write at once, and neither sees half of a call of the other.
+ * Every call blocks (cd_may_block): workers, background threads and commands make them, loops never. Thread-safe. What
+ * a call returned as done is there after kill -9 and power loss, where the store is durable (sqlite, postgres); a call
+ * that failed has changed nothing. Each call is one transaction, the audit event that goes with it included. Names and
+ * ids come in canonical form and are compared byte for byte. Strings of results live in the arena given; lists are
+ * arrays there. Strings are UTF-8 without NUL: what would be written with another is CD_INVALID_REQUEST, what is looked
+ * up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event` NULL: none. Two processes on one store may write at
+ * once, and neither sees half of a call of the other.
  *
- * Any call may fail with CD_UNAVAILABLE (unreachable, full disk, read-only, damaged: the reason says which, for the log, and the summary for
- * anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
+ * Any call may fail with CD_UNAVAILABLE (unreachable, full disk, read-only, damaged: the reason says which, for the
+ * log, and the summary for anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
 struct cd_store;
 
-/* One line of what happened: who did what to which subject. Never holds a secret. Its texts are kept as cd_audit_text makes them (core/audit.h). */
+/* One line of what happened: who did what to which subject. Never holds a secret. Its texts are kept as cd_audit_text
+ * makes them (core/audit.h). */
 struct cd_audit_event {
         int64_t id; /* given by the store, ascending; ignored where an event is added */
         cd_time at;
@@ -77,8 +79,8 @@ struct cd_user_change {
 enum {
         CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer life of a token */
         CD_CLOCKS_DIFFER_MAX = 60,         /* seconds between the clocks of nodes and of machines where commands run */
-        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it: a command does not
-         * know under which settings the tokens were issued. */
+        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it: a command does not know
+         * under which settings the tokens were issued. */
         CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
@@ -86,7 +88,8 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
-        /* At most `limit` users whose name sorts after `after` (empty: from the first; no such user need be there), by bytes, in order. */
+        /* At most `limit` users whose name sorts after `after` (empty: from the first; no such user need be there), by
+         * bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
         /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the
@@ -104,9 +107,9 @@ struct cd_user_ops {
          * sessions. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last; or notes a right one,
-         * which sets failures and failed_at to 0. changed_at stays. May return before that is durable or can be read, and does nothing for
-         * an unknown name. */
+        /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last;
+         * or notes a right one, which sets failures and failed_at to 0. changed_at stays. May return before that is
+         * durable or can be read, and does nothing for an unknown name. */
         cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
                                 struct cd_error *reterr);
 };
@@ -148,8 +151,8 @@ struct cd_client_ops {
                             struct cd_error *reterr); /* CD_NOT_FOUND */
 };
 
-/* A key that signs tokens. What it does follows from the time: of the keys of one alg, the one with the latest sign_from that is not
- * in the future signs; every key whose verify_until is not over is published and verifies. */
+/* A key that signs tokens. What it does follows from the time: of the keys of one alg, the one with the latest
+ * sign_from that is not in the future signs; every key whose verify_until is not over is published and verifies. */
 struct cd_key_record {
         cd_str kid, alg;
         cd_str sealed;     /* the private key under the master key, see crypto/seal.h */
@@ -183,9 +186,11 @@ struct cd_key_ops {
 
 /* A token that ended before its time (RFC 7009), or all tokens of a user whose generation is below `seq`. */
 struct cd_revocation {
-        int64_t seq; /* given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one misses none */
-        cd_str jti;  /* empty: those of `user` */
-        cd_str user; /* empty where there is a jti */
+        /* given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one
+         * misses none */
+        int64_t seq;
+        cd_str jti;         /* empty: those of `user` */
+        cd_str user;        /* empty where there is a jti */
         cd_str client_id;   /* of the client whose token it was; empty where there is no jti */
         cd_time expires_at; /* when what it ends has expired by itself */
 };
@@ -231,9 +236,10 @@ struct cd_audit_flush {
 
 struct cd_audit_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Returns at once; the event is written with one of the next commits, and is lost where the process dies before. Where that fails, the
-         * event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY where the event is lost, since too many wait: it is counted. For what must
-         * not wait for a disk: log-ins, and loops, which may call this one. */
+        /* Returns at once; the event is written with one of the next commits, and is lost where the process dies
+         * before. Where that fails, the event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY where the event is
+         * lost, since too many wait: it is counted. For what must not wait for a disk: log-ins, and loops, which may
+         * call this one. */
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Writes what waits since an earlier write failed, or was just added. *ret is filled on failure too. */
         cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
@@ -242,8 +248,8 @@ struct cd_audit_ops {
                           struct cd_audit_events *ret, struct cd_error *reterr);
 };
 
-/* Each grows with every change of its table, by any process. What a call that failed or changed nothing does to them is open, and so is
- * the deletion of revocations that are over. */
+/* Each grows with every change of its table, by any process. What a call that failed or changed nothing does to them is
+ * open, and so is the deletion of revocations that are over. */
 struct cd_store_versions {
         int64_t clients, keys, revocations;
 };
@@ -266,22 +272,26 @@ struct cd_store {
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
-        /* Returns when a version may have changed, by this process or another (then within 1 s), or after timeout_ms, or when wake is called:
-         * at once where that happened since the last wait, so that a caller that looks, then waits, misses nothing. One thread waits. */
+        /* Returns when a version may have changed, by this process or another (then within 1 s), or after timeout_ms,
+         * or when wake is called: at once where that happened since the last wait, so that a caller that looks, then
+         * waits, misses nothing. One thread waits. */
         void (*wait)(struct cd_store *store, int64_t timeout_ms);
         void (*wake)(struct cd_store *store);
-        /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there then. */
+        /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there
+         * then. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come, keys whose verify_until
-         * came CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Small steps, so that nobody waits long behind one
-         * (LESSONS 22). Always writes something to the disk, so that it fails where nothing can be written. */
+        /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come,
+         * keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Small steps,
+         * so that nobody waits long behind one (LESSONS 22). Always writes something to the disk, so that it fails
+         * where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
-        /* Begins a write and takes it back: fails where the store is read-only, or somebody else keeps it from being written. */
+        /* Begins a write and takes it back: fails where the store is read-only, or somebody else keeps it from being
+         * written. */
         cd_status (*try_write)(struct cd_store *store, struct cd_error *reterr);
-        /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS 42). It works, and it is
-         * worth a line in the log. */
+        /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS
+         * 42). It works, and it is worth a line in the log. */
         bool (*is_pooled)(struct cd_store *store);
         void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
 };

@@ -1,6 +1,6 @@
 #pragma once
-/* What is revoked, in memory: the cache of the store that introspection looks at. Thread-safe; a look while nothing is revoked takes
- * no lock. Adding is the business of the writer to the store, and of the one who follows it. */
+/* What is revoked, in memory: the cache of the store that introspection looks at. Thread-safe; a look while nothing is
+ * revoked takes no lock. Adding is the business of the writer to the store, and of the one who follows it. */
 #include "core/ports.h"
 
 struct cd_revoked;

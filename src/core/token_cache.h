@@ -2,8 +2,8 @@
 /* Remembers the digests of tokens whose signature this process made or checked, so that the next look at one costs a
  * SHA-256 and not a signature check (12,500 ES256 checks a second a core against millions). A token counts as
  * recognised only if every byte of it, signature included, is the same. Only the signature is remembered: expiry,
- * audience and revocation are judged anew each time. A fixed table: a newer token replaces an older one,
- * which costs that one a signature check. Thread-safe. */
+ * audience and revocation are judged anew each time. A fixed table: a newer token replaces an older one, which costs
+ * that one a signature check. Thread-safe. */
 #include "base/status.h"
 #include "crypto/mac.h"
 

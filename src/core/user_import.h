@@ -13,8 +13,8 @@ enum {
         CD_USER_LINE_MAX = 16 * 1024, /* bytes; more than the longest user that there can be */
 };
 
-/* Reads one line, without its line end, into params for cd_admin_user_prepare, which judges the values. *ret points into the line
- * and the arena. An empty line, and in htpasswd a comment ("#"), gives params without a name.
+/* Reads one line, without its line end, into params for cd_admin_user_prepare, which judges the values. *ret points
+ * into the line and the arena. An empty line, and in htpasswd a comment ("#"), gives params without a name.
  *   htpasswd: NAME:STORED (what follows a further ":" is skipped, as Apache does)
  *   JSON:     {"name":…,"hash":STORED,"claims":{…},"disabled":false}; instead of STORED a salted BLAKE2b:
  *             {"algorithm":"blake2b","hash":HEX,"salt":HEX}, or these three beside "name"

@@ -1,7 +1,7 @@
 #pragma once
-/* X.509 certificates for a first start and for machines among themselves: an authority of its own, and a server that
- * it signs for (RFC 5280). A certificate that signs itself would do for many clients, but not for those that ask of
- * what they trust that it be a CA. */
+/* X.509 certificates for a first start and for machines among themselves: an authority of its own, and a server that it
+ * signs for (RFC 5280). A certificate that signs itself would do for many clients, but not for those that ask of what
+ * they trust that it be a CA. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/field.h"
@@ -16,8 +16,8 @@ enum {
 };
 
 struct cd_certificate_spec {
-        struct cd_strs
-                names; /* 1 to CD_CERTIFICATE_NAMES_MAX: DNS names, "*." allowed in front, and addresses; the first is the CN */
+        /* 1 to CD_CERTIFICATE_NAMES_MAX: DNS names, "*." allowed in front, and addresses; the first is the CN */
+        struct cd_strs names;
         cd_time now;   /* valid from an hour before, since clocks differ */
         int64_t days;  /* valid until so long after `now`; 1 to CD_CERTIFICATE_DAYS_MAX */
         cd_str ca_key; /* PEM: the authority's; empty: a new one */
@@ -31,8 +31,8 @@ struct cd_certificate_set {
         cd_str key;
 };
 
-/* Into the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST, and the reason repeats
- * the name. */
+/* Into the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST, and the reason repeats the
+ * name. */
 cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
                               struct cd_certificate_set *ret, struct cd_error *reterr);
 /* The names in a certificate that cd_certificate_make made, in the arena. CD_MALFORMED, or CD_INVALID_REQUEST where

@@ -1,5 +1,5 @@
-/* ES256 signatures between their two forms: JWS has r||s, libcrypto has DER. By hand, because ECDSA_SIG makes three allocations
- * and two bignums each way. */
+/* ES256 signatures between their two forms: JWS has r||s, libcrypto has DER. By hand, because ECDSA_SIG makes three
+ * allocations and two bignums each way. */
 #include <string.h>
 
 #include "crypto/jwk_internal.h"
@@ -22,7 +22,8 @@ static bool in_range(const unsigned char half[HALF])
         return memcmp(half, zero, HALF) != 0 && memcmp(half, order, HALF) < 0;
 }
 
-/* Bytes written at `to`: tag, length, a zero where the number would look negative, and the number without leading zeros. */
+/* Bytes written at `to`: tag, length, a zero where the number would look negative, and the number without leading
+ * zeros. */
 static size_t put_integer(unsigned char *to, const unsigned char half[HALF])
 {
         size_t skip = 0;

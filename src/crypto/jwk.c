@@ -46,7 +46,8 @@ enum cd_alg cd_alg_from_name(cd_str name)
         return CD_ALG_NONE;
 }
 
-/* The number of that name in `size` bytes, or in as many as it needs where size is 0. False where it has more than `room`. */
+/* The number of that name in `size` bytes, or in as many as it needs where size is 0. False where it has more than
+ * `room`. */
 static bool get_number(EVP_PKEY *pkey, const char *name, unsigned char *to, size_t room, size_t size, size_t *retlen)
 {
         BIGNUM *number = NULL;
@@ -146,7 +147,8 @@ static cd_status read_numbers(EVP_PKEY *pkey, enum cd_alg *retalg, struct number
         return cd_fail(reterr, CD_NOT_FOUND, "the key is not P-256, RSA or Ed25519");
 }
 
-/* A public RSA key needs no more than read_rsa() looked at; libcrypto would test the modulus for primality, in 100 ms. */
+/* A public RSA key needs no more than read_rsa() looked at; libcrypto would test the modulus for primality, in 100
+ * ms. */
 static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, struct cd_error *reterr)
 {
         if (!is_private && alg != CD_ALG_ES256)

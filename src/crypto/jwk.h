@@ -27,12 +27,12 @@ struct cd_json;
 cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error *reterr);
 /* An RSA key of 2048, 3072 or 4096 bits; any other number is CD_INVALID_REQUEST. */
 cd_status cd_jwk_generate_rsa(unsigned bits, struct cd_jwk **ret, struct cd_error *reterr);
-/* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key;
- * an RSA key of under 2048 bits or with the ROCA weakness, or another curve, is CD_INVALID_REQUEST. Encrypted PEM is
+/* A private (PKCS#8, SEC 1, PKCS#1) or public (SubjectPublicKeyInfo) key in PEM. The algorithm follows from the key; an
+ * RSA key of under 2048 bits or with the ROCA weakness, or another curve, is CD_INVALID_REQUEST. Encrypted PEM is
  * refused, never asked for. */
 cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *reterr);
-/* One JWK object: EC P-256, RSA, OKP Ed25519, public or private. Refused: symmetric keys, "use" other than "sig", "key_ops"
- * without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length,
+/* One JWK object: EC P-256, RSA, OKP Ed25519, public or private. Refused: symmetric keys, "use" other than "sig",
+ * "key_ops" without sign/verify, an "alg" that does not fit, non-canonical base64url, coordinates of the wrong length,
  * RSA keys with the ROCA weakness. */
 cd_status cd_jwk_from_json(struct cd_arena *arena, const struct cd_json *object, struct cd_jwk **ret,
                            struct cd_error *reterr);
@@ -60,14 +60,14 @@ struct cd_jwks {
 };
 
 void cd_jwks_done(struct cd_jwks *jwks);
-/* Takes a reference of its own. CD_INVALID_REQUEST where a key of that kid and alg is there already; keys of
- * different algs may share a kid (RFC 7517 §4.5). */
+/* Takes a reference of its own. CD_INVALID_REQUEST where a key of that kid and alg is there already; keys of different
+ * algs may share a kid (RFC 7517 §4.5). */
 cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr);
 /* {"keys":[…]} as others publish it: at most 256 KB and 100 entries. An entry that cannot be used (of unknown type,
  * curve or use, malformed, symmetric, with a name given twice, or with the kid and alg of an earlier one) is skipped
  * and costs no other (RFC 7517 §5, LESSONS 36). CD_NOT_FOUND where no entry is usable, with the reason of the first;
- * CD_MALFORMED, CD_INVALID_REQUEST, CD_TOO_LARGE of the set as a whole; CD_NO_MEMORY. Where memory is out libcrypto
- * may take a good key for a bad one, so a set with `skipped` entries is worth another look later, also where the
- * text is the same. */
+ * CD_MALFORMED, CD_INVALID_REQUEST, CD_TOO_LARGE of the set as a whole; CD_NO_MEMORY. Where memory is out libcrypto may
+ * take a good key for a bad one, so a set with `skipped` entries is worth another look later, also where the text is
+ * the same. */
 cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
 void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf);

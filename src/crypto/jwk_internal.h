@@ -1,5 +1,6 @@
 #pragma once
-/* What the layer itself and its tests know of a key. Signatures are in the form of JWS: ES256 is r||s, 64 bytes (RFC 7518 §3.4). */
+/* What the layer itself and its tests know of a key. Signatures are in the form of JWS: ES256 is r||s, 64 bytes (RFC
+ * 7518 §3.4). */
 #include <openssl/evp.h>
 
 #include "crypto/jwk.h"
@@ -34,7 +35,8 @@ cd_status cd_jwk_import(struct cd_arena *arena, const struct cd_json *object, st
 /* Writes the protected header {"typ":…,"alg":…,"kid":…} in base64url. */
 void cd_jwk_write_header(const struct cd_jwk *jwk, cd_str typ, struct cd_buf *buf);
 
-/* Writes jwk->signature_size bytes. CD_INVALID_REQUEST where the key is public, CD_UNAVAILABLE where the random source failed. */
+/* Writes jwk->signature_size bytes. CD_INVALID_REQUEST where the key is public, CD_UNAVAILABLE where the random source
+ * failed. */
 cd_status cd_signature_make(const struct cd_jwk *jwk, cd_str message, unsigned char ret[CD_SIGNATURE_MAX],
                             struct cd_error *reterr);
 /* CD_INVALID_TOKEN with the reason where the signature does not hold. */
@@ -43,7 +45,7 @@ cd_status cd_signature_check(const struct cd_jwk *jwk, cd_str message, cd_str si
 /* Frees what a slot of the key held. */
 void cd_signature_free_context(const struct cd_jwk *jwk, void *ctx);
 
-/* r||s as DER (RFC 3279 §2.2.3), and back. False where the input is not a signature of P-256: r or s zero, or not below the
- * order; DER not the one canonical spelling. */
+/* r||s as DER (RFC 3279 §2.2.3), and back. False where the input is not a signature of P-256: r or s zero, or not below
+ * the order; DER not the one canonical spelling. */
 bool cd_es256_to_der(const unsigned char raw[CD_ES256_SIZE], unsigned char ret[CD_ES256_DER_MAX], size_t *retlen);
 bool cd_es256_from_der(const unsigned char *der, size_t len, unsigned char ret[CD_ES256_SIZE]);

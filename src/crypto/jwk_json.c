@@ -34,8 +34,8 @@ static cd_status find_string(const struct cd_json *object, const char *name, cd_
         return CD_OK;
 }
 
-/* The bytes of a base64url member that must be there; exactly `size` of them, or 1 to RSA_NUMBER_MAX without a leading zero
- * where size is 0 (Base64urlUInt, RFC 7518 §2). */
+/* The bytes of a base64url member that must be there; exactly `size` of them, or 1 to RSA_NUMBER_MAX without a leading
+ * zero where size is 0 (Base64urlUInt, RFC 7518 §2). */
 static cd_status find_bytes(struct cd_arena *arena, const struct cd_json *object, const char *name, size_t size,
                             cd_str *ret, struct cd_error *reterr)
 {

@@ -81,9 +81,9 @@ static cd_status decode_part(struct cd_arena *arena, cd_str part, const char *na
         return cd_failf(reterr, CD_INVALID_TOKEN, cd_str_from_c(name), "the %s is not canonical base64url", name);
 }
 
-/* Members that bring a key or certificates along, or change what the signature covers. We need none of them, and
- * each has been the way in somewhere (LESSONS 18). "cty" is judged apart. "jku", "x5t" and "x5t#S256" are like any
- * member that means nothing to us: many issuers send them, the key is that of the kid, and nothing is fetched. */
+/* Members that bring a key or certificates along, or change what the signature covers. We need none of them, and each
+ * has been the way in somewhere (LESSONS 18). "cty" is judged apart. "jku", "x5t" and "x5t#S256" are like any member
+ * that means nothing to us: many issuers send them, the key is that of the kid, and nothing is fetched. */
 static const cd_str forbidden[] = {
         CD_STR_INIT("jwk"),  CD_STR_INIT("x5u"), CD_STR_INIT("x5c"),
         CD_STR_INIT("crit"), CD_STR_INIT("zip"), CD_STR_INIT("b64"),

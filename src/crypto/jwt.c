@@ -118,7 +118,8 @@ static cd_status read_string(const struct cd_json *member, enum claim claim, cd_
         return CD_OK;
 }
 
-/* A string, or an array of them (RFC 7519 §4.1.3): of exactly one where the token is ours, else the expected one if it is there. */
+/* A string, or an array of them (RFC 7519 §4.1.3): of exactly one where the token is ours, else the expected one if it
+ * is there. */
 static cd_status read_audience(const struct cd_json *member, const struct cd_jwt_expect *expect, cd_str *ret,
                                struct cd_error *reterr)
 {

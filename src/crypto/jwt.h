@@ -7,9 +7,10 @@ struct cd_claims {
         cd_str iss, sub, aud, client_id, scope, jti; /* all required but scope (RFC 9068 §2.2) */
         cd_time exp, iat;
         cd_time nbf; /* 0: absent */
-        cd_str extra; /* for signing only: further claims as the text of a JSON object, none of them named above; empty: none */
-        const struct cd_json
-                *further; /* for reading only: from the first claim on that is not named above; NULL: there is none */
+        /* for signing only: further claims as the text of a JSON object, none of them named above; empty: none */
+        cd_str extra;
+        /* for reading only: from the first claim on that is not named above; NULL: there is none */
+        const struct cd_json *further;
 };
 
 /* `typ` is "at+jwt" for access tokens (RFC 9068 §2.1). */
@@ -23,15 +24,15 @@ struct cd_jwt_expect {
         cd_str aud; /* exact; ptr NULL: any, for an introspection endpoint that compares it with its caller later */
         cd_time now;
         cd_time leeway; /* seconds that exp and nbf may be missed by, for clocks that differ (RFC 7519 §4.1.4) */
-        /* For the tokens of other issuers: "aud" may name several audiences, of which one must be `aud` (RFC 7519 §4.1.3), and
-         * "iat" is required of access tokens only. */
+        /* For the tokens of other issuers: "aud" may name several audiences, of which one must be `aud` (RFC 7519
+         * §4.1.3), and "iat" is required of access tokens only. */
         bool is_foreign;
 };
 
-/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in
- * the arena. A claim of the wrong type, a time that is not digits with or without a fraction (1e400, "1"), or a name
- * given twice is CD_INVALID_TOKEN. A fraction (RFC 7519 §2) makes no token live longer: exp and iat are rounded
- * down, nbf up. */
+/* Verifies signature, alg against the key, typ, iss, aud, exp, nbf; none is optional (LESSONS 17). Claims live in the
+ * arena. A claim of the wrong type, a time that is not digits with or without a fraction (1e400, "1"), or a name given
+ * twice is CD_INVALID_TOKEN. A fraction (RFC 7519 §2) makes no token live longer: exp and iat are rounded down, nbf
+ * up. */
 cd_status cd_jwt_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str token,
                         const struct cd_jwt_expect *expect, struct cd_claims *ret, struct cd_error *reterr);
 /* The same without the signature, for bytes recognised by other means; see cd_jws_decode. */

@@ -1,5 +1,5 @@
-/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, base64 without padding. libsodium makes one lane
- * and checks any number of them. */
+/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, base64 without padding. libsodium makes one
+ * lane and checks any number of them. */
 #include <errno.h>
 #include <string.h>
 

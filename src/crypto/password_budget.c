@@ -13,8 +13,8 @@ struct cd_password_slot {
 struct cd_password_budget {
         pthread_mutex_t lock;
         pthread_cond_t freed;
-        struct cd_password_slot
-                *free; /* the one that was used last first: its memory is there, and perhaps in a cache */
+        /* the one that was used last first: its memory is there, and perhaps in a cache */
+        struct cd_password_slot *free;
         size_t count;
         struct cd_password_slot slots[];
 };

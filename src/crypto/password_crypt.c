@@ -85,8 +85,8 @@ static bool is_yescrypt_salt(cd_str salt)
         return salt.len % 4 == 0 || last < (salt.len % 4 == 2 ? 4 : 16);
 }
 
-/* $y$jNr$salt$hash. Flavour "j", then the logarithms' characters of N and r (crypt_gensalt(3) writes no other settings), each
- * one more than its value: memory is 128 · N · r bytes. */
+/* $y$jNr$salt$hash. Flavour "j", then the logarithms' characters of N and r (crypt_gensalt(3) writes no other
+ * settings), each one more than its value: memory is 128 · N · r bytes. */
 cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
 {
         cd_str rest = cd_str_slice(stored, 3, stored.len), settings, salt;
@@ -103,8 +103,8 @@ cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The part that a right password brings forth again. bcrypt's starts after the salt, whose last character has two bits that
- * count for nothing and that libcrypt clears. */
+/* The part that a right password brings forth again. bcrypt's starts after the salt, whose last character has two bits
+ * that count for nothing and that libcrypt clears. */
 static cd_str hash_part(cd_str text)
 {
         return cd_str_has_prefix(text, CD_STR("$2")) ? cd_str_slice(text, BCRYPT_HASH, text.len) : text;

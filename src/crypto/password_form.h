@@ -1,6 +1,6 @@
 #pragma once
-/* The forms of stored passwords, each in a file of its own; only password.c calls them. Every `verify` gets what its `check` has
- * passed, and a password of 1 to CD_PASSWORD_MAX bytes without NUL. */
+/* The forms of stored passwords, each in a file of its own; only password.c calls them. Every `verify` gets what its
+ * `check` has passed, and a password of 1 to CD_PASSWORD_MAX bytes without NUL. */
 #include "crypto/password.h"
 
 cd_status cd_argon2_check(cd_str stored, struct cd_error *reterr);

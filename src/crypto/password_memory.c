@@ -52,8 +52,8 @@ static bool keep(struct cd_password_memory *kept, size_t size)
         return true;
 }
 
-/* These two stand in for libc's in the whole program, as far as shared libraries call them; all that is not libsodium's goes on to
- * the kernel. */
+/* These two stand in for libc's in the whole program, as far as shared libraries call them; all that is not libsodium's
+ * goes on to the kernel. */
 void *answer_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) __asm__("mmap");
 int answer_munmap(void *at, size_t size) __asm__("munmap");
 

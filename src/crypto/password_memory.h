@@ -1,10 +1,12 @@
 #pragma once
-/* Argon2's working memory, kept from one hash to the next. libsodium maps it anew for every hash and has no way to be given any; the
- * 4,865 page faults of 19 MiB then cost three times what the hash does (measured: 40 ms against 11 ms, virtual machine, Linux 6).
- * So, between begin and end, on a thread that uses such memory, libsodium's mmap is answered with what is there already.
+/* Argon2's working memory, kept from one hash to the next. libsodium maps it anew for every hash and has no way to be
+ * given any; the 4,865 page faults of 19 MiB then cost three times what the hash does (measured: 40 ms against 11 ms,
+ * virtual machine, Linux 6). So, between begin and end, on a thread that uses such memory, libsodium's mmap is answered
+ * with what is there already.
  *
- * Up to 128 MiB are kept; what is larger is mapped and unmapped as ever. The memory is in no core dump, and what a guess could be
- * tested with for less than a whole hash is wiped at the end. Under a sanitizer, and on machines of 32 bits, nothing is kept. */
+ * Up to 128 MiB are kept; what is larger is mapped and unmapped as ever. The memory is in no core dump, and what a
+ * guess could be tested with for less than a whole hash is wiped at the end. Under a sanitizer, and on machines of 32
+ * bits, nothing is kept. */
 #include <stdbool.h>
 #include <stddef.h>
 

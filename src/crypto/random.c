@@ -13,8 +13,8 @@ enum {
         SMALL = 64,  /* bytes that are served from the stock */
 };
 
-/* RAND_bytes costs 2 µs however little is asked (locks, and a getpid each time to notice a fork), so small amounts come from
- * a stock of the thread's own, and what was handed out is wiped from it. The program never forks without exec. */
+/* RAND_bytes costs 2 µs however little is asked (locks, and a getpid each time to notice a fork), so small amounts come
+ * from a stock of the thread's own, and what was handed out is wiped from it. The program never forks without exec. */
 static _Thread_local struct {
         unsigned char bytes[STOCK];
         size_t left; /* the last ones */

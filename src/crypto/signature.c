@@ -1,5 +1,5 @@
-/* Signatures with a key that was set up once. EVP_PKEY_CTX and EVP_MD_CTX are kept between calls (slots.h): for ES256 a new one
- * each time costs 15 % of the signature. */
+/* Signatures with a key that was set up once. EVP_PKEY_CTX and EVP_MD_CTX are kept between calls (slots.h): for ES256 a
+ * new one each time costs 15 % of the signature. */
 #include <string.h>
 
 #include <openssl/err.h>
@@ -58,7 +58,8 @@ static void *take_context(const struct cd_jwk *jwk, bool signs)
         return ctx;
 }
 
-/* Makes a context that was used ready for the next message. libcrypto 3.0 would do without, later ones refuse a second message. */
+/* Makes a context that was used ready for the next message. libcrypto 3.0 would do without, later ones refuse a second
+ * message. */
 static bool renew(EVP_MD_CTX *ctx, bool signs)
 {
         return (signs ? EVP_DigestSignInit(ctx, NULL, NULL, NULL, NULL)

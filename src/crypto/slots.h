@@ -1,6 +1,6 @@
 #pragma once
-/* A few idle OpenSSL contexts, shared by all threads without a lock. A context is not thread-safe and costs more to make than many
- * operations cost to do, so a thread that needs one takes it out, uses it alone, and gives it back. */
+/* A few idle OpenSSL contexts, shared by all threads without a lock. A context is not thread-safe and costs more to
+ * make than many operations cost to do, so a thread that needs one takes it out, uses it alone, and gives it back. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -27,6 +27,5 @@ cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct 
 cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                struct cd_error *reterr);
 
-/* error.c: what libcurl reports, in our words. libcurl's own name hosts and URLs, so they never go into the
- * error. */
+/* error.c: what libcurl reports, in our words. libcurl's own name hosts and URLs, so they never go into the error. */
 cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr);

@@ -55,8 +55,8 @@ static size_t put_escape(char *to, unsigned char byte)
         return 3;
 }
 
-/* Writes one segment's bytes decoded and encoded as they must be; `to` has three bytes for each of the segment's.
- * False on what is refused. */
+/* Writes one segment's bytes decoded and encoded as they must be; `to` has three bytes for each of the segment's. False
+ * on what is refused. */
 static bool put_segment(cd_str segment, char *to, size_t *retlen)
 {
         size_t len = 0;

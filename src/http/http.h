@@ -39,8 +39,8 @@ struct cd_http_log_context {
 /* All views live in the arena, as long as the exchange. */
 struct cd_http_request {
         struct cd_arena *arena; /* everything of this request; freed as a whole when the response is out */
-        enum cd_http_method
-                method;     /* an extended CONNECT (RFC 8441) is a GET that asks for an upgrade, as in HTTP/1.1 */
+        /* an extended CONNECT (RFC 8441) is a GET that asks for an upgrade, as in HTTP/1.1 */
+        enum cd_http_method method;
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto counts from a trusted proxy */
         cd_str path; /* canonical (cd_http_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */

@@ -37,8 +37,8 @@ void cd_keyring_done(struct cd_keyring *ring)
         pthread_mutex_destroy(&ring->lock);
 }
 
-/* A free guard, now naming *set, or CD_KEYRING_GUARDS. Threads begin at different ones (crypto/slots.h), so that each mostly finds
- * the cache line that it had last. */
+/* A free guard, now naming *set, or CD_KEYRING_GUARDS. Threads begin at different ones (crypto/slots.h), so that each
+ * mostly finds the cache line that it had last. */
 static size_t take_guard(struct cd_keyring *ring, struct cd_keyset *set)
 {
         size_t first = cd_slots_first() * (CD_KEYRING_GUARDS / CD_SLOTS_COUNT);
@@ -72,7 +72,8 @@ bool cd_keyring_borrow(struct cd_keyring *ring, struct cd_keyring_loan *ret)
         size_t guard = take_guard(ring, set);
         if (guard == CD_KEYRING_GUARDS)
                 return borrow_locked(ring, ret);
-        /* A writer that replaced the set before it could see the guard is seen here; one that comes later sees the guard. */
+        /* A writer that replaced the set before it could see the guard is seen here; one that comes later sees the
+         * guard. */
         while ((now = atomic_load(&ring->current)) != set) {
                 set = now;
                 atomic_store(guard_of(ring, guard), set);

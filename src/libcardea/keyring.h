@@ -1,6 +1,7 @@
 #pragma once
-/* The keys in use: an immutable set that readers borrow without a lock while a writer puts another in its place. Not by base/shared.h:
- * that is for threads of our own, which end before the value is freed, and takes one of the few thread keys of the whole process. */
+/* The keys in use: an immutable set that readers borrow without a lock while a writer puts another in its place. Not by
+ * base/shared.h: that is for threads of our own, which end before the value is freed, and takes one of the few thread
+ * keys of the whole process. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -17,7 +18,8 @@ enum {
         CD_KEYRING_CACHE_LINE = 64,
 };
 
-/* A reader writes into a guard which set it uses, and a set that a guard names is not freed (hazard pointers, Michael 2004). */
+/* A reader writes into a guard which set it uses, and a set that a guard names is not freed (hazard pointers, Michael
+ * 2004). */
 struct cd_keyring {
         _Atomic(struct cd_keyset *) current; /* NULL: none yet */
         struct {

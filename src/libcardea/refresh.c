@@ -44,8 +44,8 @@ static cd_status parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret,
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the key set cannot be used: %.340s", why.reason);
 }
 
-/* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry
- * was skipped: that may have been for want of memory, so such a text is judged anew each time. */
+/* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry was
+ * skipped: that may have been for want of memory, so such a text is judged anew each time. */
 static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd_str text, struct cd_error *reterr)
 {
         struct cd_refresher *refresher = &verifier->refresher;

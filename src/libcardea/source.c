@@ -22,7 +22,8 @@ struct cd_source {
         struct stat seen, kept; /* of the file as it was read last, and as it was when it was good */
 };
 
-/* The host of what stands after "http://", without port and brackets; empty where there is none that can be read in one way. */
+/* The host of what stands after "http://", without port and brackets; empty where there is none that can be read in one
+ * way. */
 static cd_str host_of(cd_str rest)
 {
         size_t end = 0;

@@ -15,16 +15,17 @@ struct cd_source_options {
 
 struct cd_source;
 
-/* CD_INVALID_REQUEST where jwks is a URL that may not be fetched from, or ca_file cannot be read. A file need not be there yet. */
+/* CD_INVALID_REQUEST where jwks is a URL that may not be fetched from, or ca_file cannot be read. A file need not be
+ * there yet. */
 cd_status cd_source_new(const struct cd_source_options *options, struct cd_source **ret, struct cd_error *reterr);
 void cd_source_free(struct cd_source *source); /* NULL is fine */
 bool cd_source_is_file(const struct cd_source *source);
-/* The text, in the arena; ptr NULL where it is a file that has not changed since cd_source_keep. Blocks. CD_UNAVAILABLE, CD_TIMEOUT,
- * CD_TOO_LARGE, CD_NO_MEMORY. */
+/* The text, in the arena; ptr NULL where it is a file that has not changed since cd_source_keep. Blocks.
+ * CD_UNAVAILABLE, CD_TIMEOUT, CD_TOO_LARGE, CD_NO_MEMORY. */
 cd_status cd_source_read(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
 /* What was read last was good: a file is not read again before it changes. */
 void cd_source_keep(struct cd_source *source);
 
-/* Whether keys may be fetched from that URL: https://, or http:// of a loopback address or "localhost" (or of anybody, where
- * allow_http is set). NULL, or what is wrong with it. */
+/* Whether keys may be fetched from that URL: https://, or http:// of a loopback address or "localhost" (or of anybody,
+ * where allow_http is set). NULL, or what is wrong with it. */
 const char *cd_source_check_url(cd_str url, bool allow_http);

@@ -55,8 +55,8 @@ cardea_code cd_verifier_new(const cardea_options *options, const struct cd_verif
 void cd_refresher_init(struct cd_refresher *refresher, int64_t after_ms, int64_t gap_ms);
 /* Waits for the thread in the background. */
 void cd_refresher_done(struct cd_refresher *refresher);
-/* Fetches the keys, or waits for who does. CD_UNAVAILABLE (and the rest of cd_source_read) where that failed, or the last attempt
- * was less than the gap ago. */
+/* Fetches the keys, or waits for who does. CD_UNAVAILABLE (and the rest of cd_source_read) where that failed, or the
+ * last attempt was less than the gap ago. */
 cd_status cd_refresh(cardea_verifier *verifier, struct cd_error *reterr);
 /* Starts a thread that does, where the keys are due. Never waits. */
 void cd_refresh_if_due(cardea_verifier *verifier);

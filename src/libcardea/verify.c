@@ -1,5 +1,5 @@
-/* The judgement: with the keys at hand first; where the token names a key that is not among them, or there are none, once more with
- * fresh ones. */
+/* The judgement: with the keys at hand first; where the token names a key that is not among them, or there are none,
+ * once more with fresh ones. */
 #include <stdlib.h>
 
 #include "libcardea/verifier.h"
@@ -36,7 +36,8 @@ static bool names_unknown_key(struct cd_arena *arena, const struct cd_jwks *keys
         return true;
 }
 
-/* Only a token whose claims would all pass is worth a fetch, so that fewer of those that anybody can make up cause one. */
+/* Only a token whose claims would all pass is worth a fetch, so that fewer of those that anybody can make up cause
+ * one. */
 static bool is_worth_a_fetch(struct cd_arena *arena, const struct cd_jwt_expect *expect, cd_str token)
 {
         struct cd_claims claims;
@@ -79,8 +80,8 @@ static cd_status judge(cardea_verifier *verifier, cd_str token, cardea_claims *c
         return status == CD_OK ? terminate(claims, reterr) : status;
 }
 
-/* Fetches, and judges again. Where nothing could be fetched, a token of an unknown key is refused like any other: that the server of
- * keys is down makes it no better. */
+/* Fetches, and judges again. Where nothing could be fetched, a token of an unknown key is refused like any other: that
+ * the server of keys is down makes it no better. */
 static cd_status judge_with_fresh_keys(cardea_verifier *verifier, cd_str token, cardea_claims *claims,
                                        struct cd_error *reterr)
 {

@@ -22,9 +22,9 @@ enum {
 bool cd_address_parse(cd_str text, struct cd_address *ret);
 /* An address as a proxy writes it into a forwarding header (LESSONS 34): "192.0.2.1", "192.0.2.1:4711", "2001:db8::1",
  * "[2001:db8::1]", "[2001:db8::1]:4711", each also in double quotes and between spaces or tabs, IPv6 also with a zone
- * ("fe80::1%eth0"). Port and zone are checked and dropped. False on anything else, such as "unknown" and "_hidden"
- * (RFC 7239 §6.2, §6.3). IPv6 with a port but without brackets reads as an address whose last group is the port:
- * nothing tells them apart. */
+ * ("fe80::1%eth0"). Port and zone are checked and dropped. False on anything else, such as "unknown" and "_hidden" (RFC
+ * 7239 §6.2, §6.3). IPv6 with a port but without brackets reads as an address whose last group is the port: nothing
+ * tells them apart. */
 bool cd_address_parse_node(cd_str text, struct cd_address *ret);
 /* False where it is neither IPv4 nor IPv6. */
 bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret);

@@ -25,6 +25,6 @@ struct cd_proxy_header {
         uint16_t port;
 };
 
-/* `bytes` are all that have come so far, from the first. At most CD_PROXY_V2_MAX of them are looked at. *ret is
- * written on DONE only. Of version 2, TLVs are skipped unread; a CRC32C among them is not verified. */
+/* `bytes` are all that have come so far, from the first. At most CD_PROXY_V2_MAX of them are looked at. *ret is written
+ * on DONE only. Of version 2, TLVs are skipped unread; a CRC32C among them is not verified. */
 enum cd_proxy_step cd_proxy_header_parse(cd_str bytes, struct cd_proxy_header *ret);

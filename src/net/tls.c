@@ -85,8 +85,8 @@ static void write_subject(const X509 *x509, char *to, size_t size)
         to[len > 0 ? len : 0] = '\0';
 }
 
-/* The key is not that of the certificate which clients are shown, the first one. A file with the chain in another
- * order is the usual reason. */
+/* The key is not that of the certificate which clients are shown, the first one. A file with the chain in another order
+ * is the usual reason. */
 static cd_status fail_key(SSL_CTX *context, EVP_PKEY *key, struct cd_error *reterr)
 {
         STACK_OF(X509) *chain = NULL;
@@ -176,8 +176,8 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
 
 /* ---- rules ---- */
 
-/* RFC 7301. A client that offers protocols, and ours is not among them, wants to talk to somebody else: no answer could be
- * right. */
+/* RFC 7301. A client that offers protocols, and ours is not among them, wants to talk to somebody else: no answer could
+ * be right. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
                            unsigned size, void *arg)
 {

@@ -1,6 +1,6 @@
 /* Session tickets (RFC 5077, RFC 8446 §4.6.1): what a server would have to remember, encrypted, in the client's hands.
- * Somebody with the key of a ticket can read its TLS 1.2 session, so keys are made here, are never written anywhere, and
- * do not last. */
+ * Somebody with the key of a ticket can read its TLS 1.2 session, so keys are made here, are never written anywhere,
+ * and do not last. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

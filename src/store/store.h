@@ -16,9 +16,9 @@ struct cd_store_opened {
         int schema_from, schema_to; /* 0 and 0: there is no schema (memory) */
 };
 
-/* Migrates where needed. CD_INVALID_REQUEST (field "store") for a URL of no store of ours or a schema of a later version;
- * CD_NOT_FOUND where there is no file and may_create is not set; CD_UNAVAILABLE where the server cannot be reached or the file is damaged. No password of
- * the URL is ever in an error. */
+/* Migrates where needed. CD_INVALID_REQUEST (field "store") for a URL of no store of ours or a schema of a later
+ * version; CD_NOT_FOUND where there is no file and may_create is not set; CD_UNAVAILABLE where the server cannot be
+ * reached or the file is damaged. No password of the URL is ever in an error. */
 cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr);
 /* What may be shown of the URL: no password. In the arena. */
 cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url);

@@ -15,8 +15,8 @@ static cd_status refuse(struct cd_error *reterr, const char *reason)
         return cd_fail_field(reterr, CD_INVALID_GRANT, CD_STR("Authorization"), reason);
 }
 
-/* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded, and the password
- * may have colons. */
+/* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded,
+ * and the password may have colons. */
 static cd_status decode_basic(const struct cd_http_request *req, struct cd_basic_token_request *ret,
                               struct cd_error *reterr)
 {

@@ -1,4 +1,5 @@
-/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each snapshot. */
+/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each
+ * snapshot. */
 #include "base/buf.h"
 #include "core/oauth/token.h"
 #include "web/web.h"

@@ -14,7 +14,8 @@
                 __VA_ARGS__                                                                                            \
         }
 
-/* A token of any length and of any characters is a token: one that is not active (RFC 7662 §2.2). The body's limit bounds it. */
+/* A token of any length and of any characters is a token: one that is not active (RFC 7662 §2.2). The body's limit
+ * bounds it. */
 static const struct cd_field fields[] = {
         FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED | CD_FIELD_RAW,
               .max = INT32_MAX),

@@ -6,8 +6,8 @@
                 .quiet = quiet_                                                                                        \
         }
 
-/* What answers from memory runs on the loop; a revocation waits for the store. A log-in begins on the loop, where it is read, and goes
- * on where passwords are hashed. */
+/* What answers from memory runs on the loop; a revocation waits for the store. A log-in begins on the loop, where it is
+ * read, and goes on where passwords are hashed. */
 const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),

@@ -21,8 +21,9 @@ struct cd_web_app {
         struct cd_shared *snapshots; /* its versions are struct cd_web, or begin with one */
 };
 
-/* The newest snapshot. A handler takes it once and uses it to its end: what changes meanwhile counts for the next request. On a pool its
- * answer and its log line are written after it on another thread, so they must not point into the snapshot. */
+/* The newest snapshot. A handler takes it once and uses it to its end: what changes meanwhile counts for the next
+ * request. On a pool its answer and its log line are written after it on another thread, so they must not point into
+ * the snapshot. */
 const struct cd_web *cd_web_get(void *app);
 
 extern const struct cd_http_route cd_web_routes[];

@@ -1,5 +1,6 @@
 #pragma once
-/* What every test of the store's contract stands on: a fresh store of the kind under test, opened and closed around each test. */
+/* What every test of the store's contract stands on: a fresh store of the kind under test, opened and closed around
+ * each test. */
 #include "core/ports.h"
 #include "support/check.h"
 
@@ -51,7 +52,8 @@ struct cd_store_versions get_versions(struct stage *stage);
 size_t count_events(struct stage *stage);
 int64_t milliseconds_since(int64_t start_us);
 
-/* Each runs `body` with its number, `count` of them at once, and waits for all. `body` returns NULL or what went wrong. */
+/* Each runs `body` with its number, `count` of them at once, and waits for all. `body` returns NULL or what went
+ * wrong. */
 void at_once(struct stage *stage, size_t count, const char *(*body)(struct stage *stage, size_t number));
 
 int run_users_contract(void);

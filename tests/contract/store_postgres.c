@@ -1,5 +1,5 @@
-/* Against the server that CARDEA_POSTGRES names (a URL; tests/support/postgres-server starts one). Each test has a schema of its own, which is
- * made in a hundredth of the time that a database takes. */
+/* Against the server that CARDEA_POSTGRES names (a URL; tests/support/postgres-server starts one). Each test has a
+ * schema of its own, which is made in a hundredth of the time that a database takes. */
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>

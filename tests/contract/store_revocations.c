@@ -120,7 +120,8 @@ static const char *write_some(struct stage *s, size_t number)
         return failed ? "a revocation was not written" : NULL;
 }
 
-/* Reads after the last seq that it saw, and never looks back: one that was given a smaller seq but came later would be missed. */
+/* Reads after the last seq that it saw, and never looks back: one that was given a smaller seq but came later would be
+ * missed. */
 static const char *follow(struct stage *s)
 {
         struct cd_arena arena;

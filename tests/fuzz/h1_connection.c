@@ -16,8 +16,8 @@ static void must(bool holds)
 
 /* ---- handlers ---- */
 
-/* Of the exchange that runs, since HTTP/1.1 has one at a time; freed by its last event, so that a sanitizer sees
- * one too few or many. */
+/* Of the exchange that runs, since HTTP/1.1 has one at a time; freed by its last event, so that a sanitizer sees one
+ * too few or many. */
 struct state {
         struct cd_exchange *x;
         uint64_t credit; /* pulled and not come */
@@ -167,8 +167,8 @@ static void answer_later(struct fixture *f)
         fixture_turn(f);
 }
 
-/* In pieces whose lengths come from `seed`. A server that does not read waits for a reader, for a handler, or for
- * time to pass. */
+/* In pieces whose lengths come from `seed`. A server that does not read waits for a reader, for a handler, or for time
+ * to pass. */
 static void talk(struct fixture *f, struct client *c, cd_str bytes, unsigned seed)
 {
         for (unsigned stuck = 0; bytes.len > 0 && !c->wire.is_closed;) {

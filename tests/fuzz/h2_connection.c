@@ -1,5 +1,6 @@
-/* A whole HTTP/2 connection over loopback. The first byte says how the rest is used: as bytes of the client after its preface and settings, or
- * as a program that makes frames, lets time pass, reads, and lets handlers act. What the server sends is taken apart again. */
+/* A whole HTTP/2 connection over loopback. The first byte says how the rest is used: as bytes of the client after its
+ * preface and settings, or as a program that makes frames, lets time pass, reads, and lets handlers act. What the
+ * server sends is taken apart again. */
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 #include <string.h>

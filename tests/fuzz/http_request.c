@@ -1,5 +1,5 @@
-/* Bytes as they come from a socket, in one piece and byte by byte: both must say the same, and what is accepted
- * must be clean. */
+/* Bytes as they come from a socket, in one piece and byte by byte: both must say the same, and what is accepted must be
+ * clean. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Tokens and key sets from outside. The first byte says what the rest is: a compact token; a header and a payload with a zero byte
- * between; a set of keys; changes to a token that is valid; a payload that is signed well; PEM; DER of a signature. */
+/* Tokens and key sets from outside. The first byte says what the rest is: a compact token; a header and a payload with
+ * a zero byte between; a set of keys; changes to a token that is valid; a payload that is signed well; PEM; DER of a
+ * signature. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Stored passwords: the first line is the stored text, the rest a password. What is judged to be whole must be computed, where it is
- * cheap enough to be done here; and what is not, is said why. */
+/* Stored passwords: the first line is the stored text, the rest a password. What is judged to be whole must be
+ * computed, where it is cheap enough to be done here; and what is not, is said why. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Sealed secrets. "o": opened as they are. "c": a sealed one with bytes changed, each three bytes where (two) and what; only the unchanged one
- * opens. "k": a master key. */
+/* Sealed secrets. "o": opened as they are. "c": a sealed one with bytes changed, each three bytes where (two) and what;
+ * only the unchanged one opens. "k": a master key. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* What users write about users. "n": a name. "g": claims as JSON. "a": lines, the first of them claims, the others assignments. */
+/* What users write about users. "n": a name. "g": claims as JSON. "a": lines, the first of them claims, the others
+ * assignments. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* A line of a list of users from elsewhere. What is accepted is written as export does, and must read back as the same. */
+/* A line of a list of users from elsewhere. What is accepted is written as export does, and must read back as the
+ * same. */
 #include <stdlib.h>
 #include <string.h>
 

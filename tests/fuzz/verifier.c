@@ -1,5 +1,5 @@
-/* A document of keys and a token, both from outside: the text before the first zero byte is what the server of keys answers, what is
- * after it is the token. A token that passes must do so again, and its claims must be readable. */
+/* A document of keys and a token, both from outside: the text before the first zero byte is what the server of keys
+ * answers, what is after it is the token. A token that passes must do so again, and its claims must be readable. */
 #include <stdlib.h>
 #include <string.h>
 

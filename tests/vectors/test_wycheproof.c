@@ -39,18 +39,18 @@ static void count(struct tally *tally, const struct cd_json *test, bool passed)
                 tally->refused++;
 }
 
-/* What Wycheproof calls valid for an algorithm that we never accept: anything symmetric, RS384, PS256 and their kin, P-521. The
- * "alg" of the key decides, as it would in a set that we are given. */
+/* What Wycheproof calls valid for an algorithm that we never accept: anything symmetric, RS384, PS256 and their kin,
+ * P-521. The "alg" of the key decides, as it would in a set that we are given. */
 static bool is_policy(const struct cd_json *key)
 {
         return cd_json_find(key, CD_STR("alg")) && cd_alg_from_name(vectors_text(key, "alg")) == CD_ALG_NONE;
 }
 
 /* tcId for which we differ from the file on purpose.
- * 346, 350: the key says PS256 and the token PS384; 347, 351: the key says "ES521", which is no algorithm. Wycheproof calls them valid
- * since RFC 7520 prints the tokens; none of these algorithms is ours, so is_policy() counts them too.
- * 367, 370: "invalid" for their padding, which the compact form of the file does not show; symmetric, so refused in any case.
- * 372, 373: "valid" with a "?" within base64url: RFC 7515 §2 allows no other characters; symmetric besides. */
+ * 346, 350: the key says PS256 and the token PS384; 347, 351: the key says "ES521", which is no algorithm. Wycheproof
+ * calls them valid since RFC 7520 prints the tokens; none of these algorithms is ours, so is_policy() counts them too.
+ * 367, 370: "invalid" for their padding, which the compact form of the file does not show; symmetric, so refused in any
+ * case. 372, 373: "valid" with a "?" within base64url: RFC 7515 §2 allows no other characters; symmetric besides. */
 static void run_jws_case(struct cd_arena *arena, struct tally *tally, const struct cd_json *key,
                          const struct cd_json *test)
 {

@@ -14,15 +14,17 @@ struct cd_token_query {
 struct cd_introspection {
         bool active;             /* false until every check passed (LESSONS 1) */
         struct cd_claims claims; /* where active */
-        struct cd_error
-                inactive_reason; /* where not, for the log only: the caller learns nothing more (RFC 7662 §2.2) */
+        /* where not, for the log only: the caller learns nothing more (RFC 7662 §2.2) */
+        struct cd_error inactive_reason;
 };
 
-/* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_THROTTLED, CD_UNAVAILABLE. Claims live in the arena. */
+/* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_THROTTLED, CD_UNAVAILABLE. Claims live in the
+ * arena. */
 cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                               struct cd_introspection *ret, struct cd_error *reterr);
 
-/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT, CD_THROTTLED;
- * CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation cannot be kept. Blocks. */
+/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT,
+ * CD_THROTTLED; CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation
+ * cannot be kept. Blocks. */
 cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                           struct cd_error *reterr);

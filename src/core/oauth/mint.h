@@ -15,8 +15,8 @@ struct cd_mint {
 cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_mint *mint, cd_str *ret,
                         struct cd_error *reterr);
 
-/* CD_INVALID_GRANT where the name is the id of a client, that of the grants included: such a user's tokens would have the "sub" of the
- * client's own (RFC 9068 §5), so there are none. */
+/* CD_INVALID_GRANT where the name is the id of a client, that of the grants included: such a user's tokens would have
+ * the "sub" of the client's own (RFC 9068 §5), so there are none. */
 cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr);
 
 /* The log-in of a user who is to get a token. Errors as cd_login_password and cd_token_check_subject. The token gets

@@ -18,7 +18,8 @@ bool cd_scope_token_is_valid(cd_str token);
 /* Whether the space-separated list holds the token. */
 bool cd_scope_has(cd_str scope, cd_str token);
 /* What a client gets: what it asked for, each once, in its order, if all of it is in `allowed`; all of `allowed` where
- * it asked for nothing (ptr NULL). CD_INVALID_SCOPE else, also for a list with a space too many; the reason names a scope
- * only if it is one of `known`, another one is reterr->quoted, which is part of `asked`. The text lives in the arena. */
+ * it asked for nothing (ptr NULL). CD_INVALID_SCOPE else, also for a list with a space too many; the reason names a
+ * scope only if it is one of `known`, another one is reterr->quoted, which is part of `asked`. The text lives in the
+ * arena. */
 cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs allowed, struct cd_strs known,
                          cd_str *ret, struct cd_error *reterr);

@@ -20,7 +20,8 @@ struct cd_tokens {
 /* Whether cd_token_issue would hash a password, which blocks: a good client asks with the password grant. */
 bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask);
 
-/* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_THROTTLED, CD_UNAVAILABLE and CD_INTERNAL. */
+/* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_THROTTLED, CD_UNAVAILABLE and
+ * CD_INTERNAL. */
 cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
                          struct cd_tokens *ret, struct cd_error *reterr);
 

@@ -43,7 +43,8 @@ static void close_stream(struct cd_h2_conn *conn, struct cd_h2_stream *s)
         cd_loop_cancel_deadline(&conn->loop->net, &s->deadline);
         cd_h2_give_window_back(s);
         unlink_stream(conn, s);
-        /* Of a thousand streams that one read opens and resets, each would have a full buffer. `in` stays: a handler may look at it. */
+        /* Of a thousand streams that one read opens and resets, each would have a full buffer. `in` stays: a handler
+         * may look at it. */
         cd_buf_done(&s->out);
         s->out_at = 0;
         s->whole = (cd_str){ NULL, 0 };
@@ -106,8 +107,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
         (void)flags;
-        /* A field of HPACK's table costs the client one byte and us all of its own, for nghttp2 judges each: 16 KB would be 60 MB. What is
-         * left of a block whose stream is reset is only decoded. */
+        /* A field of HPACK's table costs the client one byte and us all of its own, for nghttp2 judges each: 16 KB
+         * would be 60 MB. What is left of a block whose stream is reset is only decoded. */
         conn->block_size += name_len + value_len + 32;
         if (conn->block_size > HEADERS_EXCESS * (uint64_t)conn->loop->server->limits.headers) {
                 annoy(conn);
@@ -164,7 +165,8 @@ static void begin_request(struct cd_h2_stream *s, bool has_body)
         cd_exchange_start(x, has_body ? s->content_length : 0);
 }
 
-/* nghttp2 resets the stream of a request that is malformed (RFC 9113 §8.1.1); it leaves a record as one of HTTP/1 does. */
+/* nghttp2 resets the stream of a request that is malformed (RFC 9113 §8.1.1); it leaves a record as one of HTTP/1
+ * does. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user)
 {
         struct cd_h2_conn *conn = user;

@@ -183,7 +183,8 @@ bool cd_pg_is_usable(struct cd_pg_connection *c)
 {
         struct pollfd p = { .fd = cd_pq.PQsocket(c->pg), .events = POLLIN };
 
-        /* What an idle server has to say is that it ends, or nothing of interest; then a fresh connection costs little. */
+        /* What an idle server has to say is that it ends, or nothing of interest; then a fresh connection costs
+         * little. */
         return cd_pq.PQstatus(c->pg) == CONNECTION_OK && p.fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
@@ -248,8 +249,9 @@ static cd_status check_server(PGconn *pg, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The server gives up before the client does, so that a slow statement does not cost the connection; a server that hangs gives up
- * nothing. What a client that hangs keeps locked is let go too. A commit that was acknowledged is durable. */
+/* The server gives up before the client does, so that a slow statement does not cost the connection; a server that
+ * hangs gives up nothing. What a client that hangs keeps locked is let go too. A commit that was acknowledged is
+ * durable. */
 bool cd_pg_queue_settings(struct cd_pg_connection *c, bool is_local)
 {
         static const struct cd_sql_statement settings = {

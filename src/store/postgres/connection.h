@@ -1,5 +1,6 @@
 #pragma once
-/* One connection: bounded in time, with a queue of statements that one round trip carries out. Used by one thread at a time. */
+/* One connection: bounded in time, with a queue of statements that one round trip carries out. Used by one thread at a
+ * time. */
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -18,9 +19,10 @@ struct cd_pg_target {
         char *url;
         char *password; /* of the URL; NULL: none. Only to keep it out of errors */
         int64_t timeout_us;
-        /* A pooler gives each transaction another connection to the server (PgBouncer, pool_mode = transaction): found out by a prepared
-         * statement that is not there, or is there already, and from then on so. What a session keeps must not be relied on: statements
-         * have no name, settings are made anew in each transaction, and LISTEN hears nothing (LESSONS 42). */
+        /* A pooler gives each transaction another connection to the server (PgBouncer, pool_mode = transaction): found
+         * out by a prepared statement that is not there, or is there already, and from then on so. What a session keeps
+         * must not be relied on: statements have no name, settings are made anew in each transaction, and LISTEN hears
+         * nothing (LESSONS 42). */
         atomic_bool *is_pooled;
 };
 
@@ -36,8 +38,9 @@ enum cd_pg_fault {
 
 struct cd_pg_prepared {
         const struct cd_sql_statement *statement; /* NULL: the slot is free */
-        uint64_t
-                text; /* its hash, which is its name too: after a pooler that is not known yet, others prepare on the same connections */
+        /* its hash, which is its name too: after a pooler that is not known yet, others prepare on the same
+         * connections */
+        uint64_t text;
         bool is_ready; /* the server has it */
 };
 
@@ -66,7 +69,8 @@ void cd_pg_close(struct cd_pg_connection *connection); /* NULL is fine; does not
 /* Whether nothing speaks against using an idle connection; costs no round trip. */
 bool cd_pg_is_usable(struct cd_pg_connection *connection);
 
-/* Waits for `events` of poll(2). CD_TIMEOUT at the deadline (cd_monotonic_us), CD_UNAVAILABLE where the socket is no more. */
+/* Waits for `events` of poll(2). CD_TIMEOUT at the deadline (cd_monotonic_us), CD_UNAVAILABLE where the socket is no
+ * more. */
 cd_status cd_pg_wait_socket(PGconn *pg, short events, int64_t deadline_us);
 /* Sends what is queued in libpq and waits until a result can be had without waiting. Sets the fault. */
 cd_status cd_pg_await(struct cd_pg_connection *connection, int64_t deadline_us);
@@ -88,7 +92,8 @@ bool cd_pg_queue_settings(struct cd_pg_connection *connection, bool is_local);
 bool cd_pg_is_pooled(const struct cd_pg_connection *connection);
 bool cd_pg_queue_unnamed(struct cd_pg_connection *connection, const struct cd_sql_call *call, bool wants_result);
 bool cd_pg_queue_plain(struct cd_pg_connection *connection, const struct cd_sql_statement *statement);
-/* Sends what is queued and takes the results, in one round trip. *ret_result is that of the statement that wanted it, or NULL; freed with PQclear. */
+/* Sends what is queued and takes the results, in one round trip. *ret_result is that of the statement that wanted it,
+ * or NULL; freed with PQclear. */
 cd_status cd_pg_exchange(struct cd_pg_connection *connection, PGresult **ret_result);
 /* Several statements without parameters; nothing may be queued. */
 cd_status cd_pg_script(struct cd_pg_connection *connection, const char *text);

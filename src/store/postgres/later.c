@@ -118,8 +118,8 @@ static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
                         return;
 }
 
-/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the writes in it, and
- * nobody waits for them. */
+/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the
+ * writes in it, and nobody waits for them. */
 static void coalesce(struct cd_pg_later *later)
 {
         while (later->count == 0 && !later->is_ending)

@@ -1,5 +1,6 @@
 #pragma once
-/* Writes that nobody waits for: a bounded queue, and a thread that does many of them in one transaction. Thread-safe. */
+/* Writes that nobody waits for: a bounded queue, and a thread that does many of them in one transaction.
+ * Thread-safe. */
 #include "store/postgres/transaction.h"
 
 struct cd_pg_later;

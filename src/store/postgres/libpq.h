@@ -1,6 +1,6 @@
 #pragma once
-/* The functions of libpq that are called, found when the first store of PostgreSQL is opened: with it come Kerberos, LDAP and GnuTLS, which
- * cost every other server 3 MB and a third of its start. */
+/* The functions of libpq that are called, found when the first store of PostgreSQL is opened: with it come Kerberos,
+ * LDAP and GnuTLS, which cost every other server 3 MB and a third of its start. */
 #include <libpq-fe.h>
 
 #include "base/status.h"
@@ -52,6 +52,6 @@ struct cd_libpq {
 /* Set by cd_libpq_load, then never changed. */
 extern struct cd_libpq cd_pq;
 
-/* Loads the library, once; it stays until the process ends. From any thread. CD_UNAVAILABLE (field "store"), after which another call tries
- * again. */
+/* Loads the library, once; it stays until the process ends. From any thread. CD_UNAVAILABLE (field "store"), after
+ * which another call tries again. */
 cd_status cd_libpq_load(struct cd_error *reterr);

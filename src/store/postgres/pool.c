@@ -74,7 +74,8 @@ int64_t cd_pg_pool_pause_us(struct cd_pg_pool *pool)
 
 /* ---- taking and giving ---- */
 
-/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every log-in comes by here. */
+/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every log-in comes by
+ * here. */
 static struct cd_pg_connection *take_idle(struct cd_pg_pool *pool)
 {
         struct cd_pg_connection *c;
@@ -174,7 +175,8 @@ void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *c)
 
         pthread_mutex_lock(&pool->lock);
         if (c->fault == CD_PG_SILENT && c->epoch == pool->epoch) {
-                /* The server gives up before we do, so one that says nothing is unavailable. The next call finds out. */
+                /* The server gives up before we do, so one that says nothing is unavailable. The next call finds
+                 * out. */
                 pool->epoch++;
                 pool->is_unavailable = true;
                 pool->why = c->error;

@@ -1,5 +1,6 @@
 #pragma once
-/* The connections that callers share: made when needed, at most so many, and none while the server is known to be unavailable. Thread-safe. */
+/* The connections that callers share: made when needed, at most so many, and none while the server is known to be
+ * unavailable. Thread-safe. */
 #include <pthread.h>
 
 #include "store/postgres/connection.h"
@@ -20,8 +21,8 @@ struct cd_pg_pool {
 cd_status cd_pg_pool_init(struct cd_pg_pool *pool, const struct cd_pg_target *target, size_t max);
 void cd_pg_pool_done(struct cd_pg_pool *pool); /* nobody may use it any more */
 
-/* CD_UNAVAILABLE at once while the server is unavailable (with retry_after), or after the timeout where all connections are busy. The caller gives it
- * back, whatever became of it. */
+/* CD_UNAVAILABLE at once while the server is unavailable (with retry_after), or after the timeout where all connections
+ * are busy. The caller gives it back, whatever became of it. */
 cd_status cd_pg_pool_take(struct cd_pg_pool *pool, struct cd_pg_connection **ret, struct cd_error *reterr);
 void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *connection);
 /* How long until another try makes sense, in microseconds; 0: now. */

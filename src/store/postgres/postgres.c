@@ -68,8 +68,8 @@ static void free_postgres(struct cd_sql_driver *driver)
         free(p);
 }
 
-/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and its previous owner,
- * does not refresh. */
+/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and its previous
+ * owner, does not refresh. */
 static const struct cd_sql_statement has_migrations = {
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'schema_migrations' AND"
         " pg_catalog.pg_table_is_visible(oid))",

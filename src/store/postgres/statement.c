@@ -61,7 +61,8 @@ struct encoded {
         int lengths[CD_PG_PARAMS_MAX], formats[CD_PG_PARAMS_MAX];
 };
 
-/* Integers and texts travel as text, so that the server may take them for whatever type the statement has at that place. */
+/* Integers and texts travel as text, so that the server may take them for whatever type the statement has at that
+ * place. */
 static bool encode(struct cd_pg_connection *c, const struct cd_sql_call *call, struct encoded *ret)
 {
         size_t at[CD_PG_PARAMS_MAX];

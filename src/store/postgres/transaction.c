@@ -75,7 +75,8 @@ static cd_status run(struct cd_sql_session *base, const struct cd_sql_call *call
         s->has_run = true;
         if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue(c, call, !can_wait))
                 return give_error(c, reterr);
-        /* Nobody asks what came of it: it travels with the next one, and where it fails, so does that, or the commit. */
+        /* Nobody asks what came of it: it travels with the next one, and where it fails, so does that, or the
+         * commit. */
         if (can_wait)
                 return CD_OK;
         if (cd_pg_exchange(c, &result) != CD_OK)
@@ -216,7 +217,8 @@ static bool is_worth_another(const struct attempt *a, unsigned attempts)
         return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && attempts < LOST_ATTEMPTS;
 }
 
-/* Two that met would meet again where both go on at once: each waits longer than before, and the clock's last digits part them. */
+/* Two that met would meet again where both go on at once: each waits longer than before, and the clock's last digits
+ * part them. */
 static void pause_after_conflict(unsigned attempts)
 {
         int64_t us = 1000LL << attempts;

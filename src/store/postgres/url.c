@@ -29,7 +29,8 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
         return "";
 }
 
-/* A password with a bare '/' or '@' ends up in pieces in the host, the port or the database, which libpq then names in its errors. */
+/* A password with a bare '/' or '@' ends up in pieces in the host, the port or the database, which libpq then names in
+ * its errors. */
 static bool has_stray_password(const PQconninfoOption *options)
 {
         const char *port = value_of(options, "port");

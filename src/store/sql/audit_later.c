@@ -1,5 +1,5 @@
-/* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a log-in does not
- * stop for a full disk, so they wait here until they are written (LESSONS 35). */
+/* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a
+ * log-in does not stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

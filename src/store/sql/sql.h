@@ -1,9 +1,10 @@
 #pragma once
-/* SQL behind a small driver: store/sql holds the statements, the rows and the migrations of a struct cd_store once; a driver
- * (store/sqlite, store/postgres) runs them. Only src/store includes it.
+/* SQL behind a small driver: store/sql holds the statements, the rows and the migrations of a struct cd_store once; a
+ * driver (store/sqlite, store/postgres) runs them. Only src/store includes it.
  *
- * Statements are written so that both take them: parameters are $1, $2 … in the order of their first appearance, upserts are ON
- * CONFLICT, texts compare by bytes (COLLATE "C" on PostgreSQL, in the migrations), times and booleans are integers. */
+ * Statements are written so that both take them: parameters are $1, $2 … in the order of their first appearance,
+ * upserts are ON CONFLICT, texts compare by bytes (COLLATE "C" on PostgreSQL, in the migrations), times and booleans
+ * are integers. */
 #include "core/ports.h"
 
 enum cd_sql_type {
@@ -43,8 +44,8 @@ struct cd_sql_session {
         cd_status (*script)(struct cd_sql_session *session, cd_str text, struct cd_error *reterr);
 };
 
-/* What runs inside of a transaction. It may run more than once (a connection that broke before the commit began), so it sets its
- * results anew each time. Anything but CD_OK rolls back what it did, and nothing else. */
+/* What runs inside of a transaction. It may run more than once (a connection that broke before the commit began), so it
+ * sets its results anew each time. Anything but CD_OK rolls back what it did, and nothing else. */
 typedef cd_status cd_sql_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr);
 
 struct cd_sql_migration {
@@ -60,8 +61,8 @@ struct cd_sql_driver {
         /* Returns after the commit is durable. A failed commit is CD_UNAVAILABLE. */
         cd_status (*write)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                            struct cd_error *reterr);
-        /* Returns at once; `transaction` runs in a later transaction and `arg` is then given to `done` with what came of it, also where it never
-         * ran. CD_UNAVAILABLE where too many wait: `arg` stays the caller's. */
+        /* Returns at once; `transaction` runs in a later transaction and `arg` is then given to `done` with what came
+         * of it, also where it never ran. CD_UNAVAILABLE where too many wait: `arg` stays the caller's. */
         cd_status (*write_later)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr);
         void (*wait)(struct cd_sql_driver *driver, int64_t timeout_ms); /* as in struct cd_store */
@@ -70,8 +71,9 @@ struct cd_sql_driver {
         void (*free)(struct cd_sql_driver *driver);
         const struct cd_sql_migration *migrations;
         size_t migration_count;
-        /* What cd_sql_migrate needs of the kind of database: whether it has a table schema_migrations (no parameter, one row of one
-         * column, 0 or 1), and a script that makes others who migrate wait until the transaction ends (empty: a write does so). */
+        /* What cd_sql_migrate needs of the kind of database: whether it has a table schema_migrations (no parameter,
+         * one row of one column, 0 or 1), and a script that makes others who migrate wait until the transaction ends
+         * (empty: a write does so). */
         const struct cd_sql_statement *has_migrations;
         cd_str migrate_lock;
 };
@@ -81,8 +83,8 @@ struct cd_sql_migrated {
         int from, to;
 };
 
-/* Applies what is missing, each migration in a transaction of its own, once, also where two processes start together. CD_INVALID_REQUEST
- * where the schema is newer than this program: it says both numbers. */
+/* Applies what is missing, each migration in a transaction of its own, once, also where two processes start together.
+ * CD_INVALID_REQUEST where the schema is newer than this program: it says both numbers. */
 cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *ret, struct cd_error *reterr);
 
 /* The number of the last migration that was applied; 0: none. CD_INVALID_REQUEST as above. */

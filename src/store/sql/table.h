@@ -1,7 +1,7 @@
 #pragma once
-/* A kind of rows, described once: which column holds which member of a struct. From that come the statements that every kind needs, and their
- * parameters and results. Statements that decide something (a condition, a counter, what is taken once) are written by hand, beside the
- * kind's operations. Only store/sql uses it. */
+/* A kind of rows, described once: which column holds which member of a struct. From that come the statements that every
+ * kind needs, and their parameters and results. Statements that decide something (a condition, a counter, what is taken
+ * once) are written by hand, beside the kind's operations. Only store/sql uses it. */
 #include "store/sql/rows.h"
 
 enum cd_sql_member {
@@ -53,11 +53,12 @@ struct cd_sql_table {
 
 /* Writes the statements. Once for each table, before it is used. */
 void cd_sql_table_prepare(struct cd_sql_table *table);
-/* An INSERT of `rows` rows that says nothing of conflicts; the parameters are those of cd_sql_row_params, one row after the other. */
+/* An INSERT of `rows` rows that says nothing of conflicts; the parameters are those of cd_sql_row_params, one row after
+ * the other. */
 void cd_sql_table_write_insert(const struct cd_sql_table *table, size_t rows, struct cd_buf *to);
 
-/* The values of a row for insert and put, views into it; those of lists are in the arena, which only tables with lists need. `params` has room for
- * CD_SQL_TABLE_COLUMNS. CD_INVALID_REQUEST, CD_NO_MEMORY. */
+/* The values of a row for insert and put, views into it; those of lists are in the arena, which only tables with lists
+ * need. `params` has room for CD_SQL_TABLE_COLUMNS. CD_INVALID_REQUEST, CD_NO_MEMORY. */
 cd_status cd_sql_row_params(const struct cd_sql_table *table, const void *row, struct cd_arena *arena,
                             struct cd_sql_value *params, struct cd_error *reterr);
 /* A result of `get` or `page`, or of a SELECT by hand of the same columns. */

@@ -22,9 +22,9 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "revocations") and holds its row until the commit, so that
- * a writer that changes the table does so alone. Where a transaction needs rows of users or clients too, that of versions is
- * the first, which keeps transactions from waiting for each other in a ring. */
+/* Adds 1 to the version of a table ("clients", "keys", "revocations") and holds its row until the commit, so that a
+ * writer that changes the table does so alone. Where a transaction needs rows of users or clients too, that of versions
+ * is the first, which keeps transactions from waiting for each other in a ring. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 
 /* Under the seq that the version gave. */
@@ -43,8 +43,8 @@ enum {
 /* The values of an event, in the order of the columns; views into it. */
 void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS]);
 
-/* Events that are written after the answer, many by one statement: a bounded queue in front of the driver's, which keeps them while
- * writes fail. NULL where memory is out; freed after the driver. */
+/* Events that are written after the answer, many by one statement: a bounded queue in front of the driver's, which
+ * keeps them while writes fail. NULL where memory is out; freed after the driver. */
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
 cd_status cd_sql_audit_add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);

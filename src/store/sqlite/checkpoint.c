@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The thread copies while the writer goes on, so it never quite reaches the log's end. The writer copies that rest itself, when there
- * is little of it, and the next commit starts the log from its beginning. */
+/* The thread copies while the writer goes on, so it never quite reaches the log's end. The writer copies that rest
+ * itself, when there is little of it, and the next commit starts the log from its beginning. */
 enum {
         WANTED_PAGES = 2048,      /* 8 MB: the thread starts */
         AGAIN_PAGES = 512,        /* that many more before it tries once more */

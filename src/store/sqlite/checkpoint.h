@@ -1,6 +1,6 @@
 #pragma once
-/* Moves what the write-ahead log has collected into the database file, on a thread of its own beside the writer, so that no
- * commit waits for it, and so that the log stays small. */
+/* Moves what the write-ahead log has collected into the database file, on a thread of its own beside the writer, so
+ * that no commit waits for it, and so that the log stays small. */
 #include "store/sqlite/connection.h"
 
 struct cd_sqlite_checkpoint;

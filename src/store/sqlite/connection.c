@@ -69,7 +69,8 @@ static int bind(sqlite3_stmt *handle, int index, const struct cd_sql_value *valu
         return sqlite3_bind_null(handle, index);
 }
 
-/* The pointer first, then the length: SQLite may convert on the first of both. A null pointer of a text means no memory. */
+/* The pointer first, then the length: SQLite may convert on the first of both. A null pointer of a text means no
+ * memory. */
 static bool read_column(sqlite3_stmt *handle, int index, struct cd_sql_value *ret)
 {
         const void *bytes;
@@ -183,7 +184,8 @@ static int on_busy(void *arg, int count)
         return 1;
 }
 
-/* To change to WAL asks for locks that SQLite gives up without asking on_busy, where two processes start on a new file. */
+/* To change to WAL asks for locks that SQLite gives up without asking on_busy, where two processes start on a new
+ * file. */
 static cd_status set_wal(struct cd_sqlite_connection *connection, struct cd_error *reterr)
 {
         int code;

@@ -14,8 +14,9 @@ struct cd_sqlite_job {
         struct cd_sqlite_job *next;
 };
 
-/* Runs all of them in one transaction, and sets their status: CD_OK only where it is durable. Where one fails, all are run again, each
- * in a savepoint of its own; where even that transaction is lost (a full disk), each gets one of its own. Waits for other processes until the
- * deadline of the first. False: they did not let go, and none was run; the status of each says so. */
+/* Runs all of them in one transaction, and sets their status: CD_OK only where it is durable. Where one fails, all are
+ * run again, each in a savepoint of its own; where even that transaction is lost (a full disk), each gets one of its
+ * own. Waits for other processes until the deadline of the first. False: they did not let go, and none was run; the
+ * status of each says so. */
 bool cd_sqlite_group_run(struct cd_sqlite_connection *connection, const struct cd_sqlite_files *files,
                          struct cd_sqlite_job *first);

@@ -1,6 +1,7 @@
-/* The third driver of store/sql: one SQLite connection to a database in memory, under one lock. There is no file and no disk to wait for, so there
- * are no threads, no groups and no write-ahead log: a commit takes microseconds. SQLite's own ways to share such a database among connections lock
- * whole tables, and a reader would fail where it meets the writer. */
+/* The third driver of store/sql: one SQLite connection to a database in memory, under one lock. There is no file and no
+ * disk to wait for, so there are no threads, no groups and no write-ahead log: a commit takes microseconds. SQLite's
+ * own ways to share such a database among connections lock whole tables, and a reader would fail where it meets the
+ * writer. */
 #include "store/sqlite/memory.h"
 
 #include <pthread.h>

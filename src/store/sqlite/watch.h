@@ -1,5 +1,6 @@
 #pragma once
-/* Sees that something was committed, by this process (told by the writer) or by another (asked of SQLite). One thread waits. */
+/* Sees that something was committed, by this process (told by the writer) or by another (asked of SQLite). One thread
+ * waits. */
 #include "store/sqlite/connection.h"
 
 struct cd_sqlite_watch;

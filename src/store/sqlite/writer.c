@@ -24,7 +24,8 @@ struct cd_sqlite_writer {
         struct cd_sqlite_checkpoint *checkpoint;
         pthread_t thread;
         int pages; /* in the write-ahead log, after the last commit */
-        /* What the members of a group wait on: all are woken by one call, not one by one. Two, so that those of the next group sleep on. */
+        /* What the members of a group wait on: all are woken by one call, not one by one. Two, so that those of the
+         * next group sleep on. */
         atomic_uint turns[2];
 
         pthread_mutex_t lock;
@@ -139,7 +140,8 @@ static void coalesce(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
         writer->wanted = 0;
 }
 
-/* With the lock held. Those that nobody waits for are coalesced, so that a flood of logins does not cost an fsync each. */
+/* With the lock held. Those that nobody waits for are coalesced, so that a flood of logins does not cost an fsync
+ * each. */
 static void coalesce_deferred(struct cd_sqlite_writer *writer)
 {
         struct timespec deadline = after_us(LATER_WAIT_US);
@@ -188,8 +190,8 @@ static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
-/* Another process held the lock until the time of the first was over. Gives the rest another chance, at the head of the queue, and returns
- * those whose time is over. */
+/* Another process held the lock until the time of the first was over. Gives the rest another chance, at the head of the
+ * queue, and returns those whose time is over. */
 static struct cd_sqlite_job *put_back(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
 {
         int64_t now = cd_monotonic_us();
@@ -318,8 +320,8 @@ void cd_sqlite_writer_free(struct cd_sqlite_writer *writer)
         pthread_cond_signal(&writer->changed);
         pthread_mutex_unlock(&writer->lock);
         pthread_join(writer->thread, NULL);
-        /* The last connection does not move the log into a file that has lost its name, and a log that stays is taken for that of whatever has
-         * the name by then. */
+        /* The last connection does not move the log into a file that has lost its name, and a log that stays is taken
+         * for that of whatever has the name by then. */
         if (cd_sqlite_files_check(writer->options.location.files, NULL) != CD_OK)
                 (void)sqlite3_wal_checkpoint_v2(writer->connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         destroy(writer);

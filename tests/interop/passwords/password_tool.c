@@ -1,4 +1,5 @@
-/* What the library does with passwords and sealed secrets, on the command line: the other side of test_passwords.py. Not installed.
+/* What the library does with passwords and sealed secrets, on the command line: the other side of test_passwords.py.
+ * Not installed.
  *   password_tool hash KIB PASSES < password       the stored form
  *   password_tool verify STORED < password         "right" or "wrong"; exit 1 and the reason where the stored text is refused
  *   password_tool seal MASTER CONTEXT < secret     sealed text

@@ -100,8 +100,8 @@ static void garbage_is_inactive(void **state)
         assert_inactive(f, cd_str_of(long_text, sizeof(long_text)), "token is too long");
 }
 
-/* The verified-token cache knows a token by all its bytes: one that differs in its signature alone is judged by that signature (LESSONS
- * 17). */
+/* The verified-token cache knows a token by all its bytes: one that differs in its signature alone is judged by that
+ * signature (LESSONS 17). */
 static void lesson_17_a_changed_signature_is_not_recognised(void **state)
 {
         struct fixture *f = *state;

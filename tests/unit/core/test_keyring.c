@@ -311,8 +311,8 @@ static cd_status rotate_beside_another(struct ring_fixture *r, const struct cd_k
         return status;
 }
 
-/* Else there were two next keys from one second on, and which of them signs would be the toss of a coin: also the one that ends before
- * its tokens do. */
+/* Else there were two next keys from one second on, and which of them signs would be the toss of a coin: also the one
+ * that ends before its tokens do. */
 static void of_two_who_rotate_at_once_one_is_told_of_the_others_key(void **state)
 {
         struct ring_fixture *r = *state;

@@ -189,8 +189,8 @@ static void lesson_1_an_incomplete_cache_answers_nothing(void **state)
 
 static void *add_and_find(void *arg)
 {
-        static atomic_int
-                threads; /* an address of the stack will not do for a name: a thread may get that of one which ended */
+        /* an address of the stack will not do for a name: a thread may get that of one which ended */
+        static atomic_int threads;
         struct cd_revoked *r = arg;
         int thread = atomic_fetch_add(&threads, 1);
         char jti[48];

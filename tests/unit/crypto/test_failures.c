@@ -1,5 +1,5 @@
-/* LESSONS 31: the random source and the memory of libcrypto fail here, at every call in turn. LESSONS 32: what is freed holds no
- * private key. */
+/* LESSONS 31: the random source and the memory of libcrypto fail here, at every call in turn. LESSONS 32: what is freed
+ * holds no private key. */
 /* RAND_set_rand_method is deprecated, and still the only way to make the random source fail. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "fixture.h"
@@ -97,8 +97,8 @@ static void lesson_31_a_failing_random_source_is_said(void **state)
 }
 
 /* Runs `once` with the first, the second, … allocation failing, until it needs no more of them; of those beyond the
- * thousandth, not with every one, since two certificates take some ten thousand. It runs once before: where memory
- * is out while libcrypto loads an algorithm for the first time, libcrypto 3.0 takes it for absent ever after. */
+ * thousandth, not with every one, since two certificates take some ten thousand. It runs once before: where memory is
+ * out while libcrypto loads an algorithm for the first time, libcrypto 3.0 takes it for absent ever after. */
 static void starve(struct fixture *f, cd_status (*once)(struct fixture *f))
 {
         assert_ok(once(f));

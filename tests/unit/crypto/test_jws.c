@@ -215,8 +215,8 @@ static void lesson_18_header_members_that_bring_keys_or_change_the_rules_are_ref
         assert_ok(verify(f, forge(f, f->es256, header_with(f, ",\"cty\":\"text/plain\",\"iss\":\"x\""), payload)));
 }
 
-/* Issuers send them with every token: where the keys are, which are known already, and digests of certificates,
- * which nobody needs where the kid names the key. They bring nothing along, and are not even read. */
+/* Issuers send them with every token: where the keys are, which are known already, and digests of certificates, which
+ * nobody needs where the kid names the key. They bring nothing along, and are not even read. */
 static void lesson_18_header_members_that_only_point_elsewhere_are_ignored(void **state)
 {
         static const char *const members[] = { ",\"jku\":\"http://127.0.0.1:1/\"", ",\"jku\":7", ",\"x5t\":\"AAAA\"",

@@ -63,8 +63,8 @@ static cd_str seal(struct fixture *f, cd_str context, cd_str secret)
         return sealed;
 }
 
-/* Of Python: nonce 0..23, key = hashlib.blake2b(b"seal", key=bytes(range(32)), person=b"cardea master v1", digest_size=32), and
- * libsodium's crypto_aead_xchacha20poly1305_ietf_encrypt by ctypes. */
+/* Of Python: nonce 0..23, key = hashlib.blake2b(b"seal", key=bytes(range(32)), person=b"cardea master v1",
+ * digest_size=32), and libsodium's crypto_aead_xchacha20poly1305_ietf_encrypt by ctypes. */
 static void a_sealed_secret_is_what_another_program_makes(void **state)
 {
         struct fixture *f = *state;

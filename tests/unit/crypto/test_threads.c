@@ -1,4 +1,5 @@
-/* Keys, MACs and SHA-256 are shared by threads without a lock of the caller's. Run under -Db_sanitize=thread it shows races. */
+/* Keys, MACs and SHA-256 are shared by threads without a lock of the caller's. Run under -Db_sanitize=thread it shows
+ * races. */
 #include "fixture.h"
 
 #include <pthread.h>

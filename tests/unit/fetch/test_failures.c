@@ -285,8 +285,8 @@ static void https_to_a_server_without_tls_fails(void **state)
         assert_string_equal(f->err.reason, "no connection in time");
 }
 
-/* A server whose certificate nobody vouches for. Returns its port; *retpid and *retfile are ended and removed by the caller.
- * 0 where there is no openssl command. */
+/* A server whose certificate nobody vouches for. Returns its port; *retpid and *retfile are ended and removed by the
+ * caller. 0 where there is no openssl command. */
 static unsigned start_tls_server(pid_t *retpid, char file[static 32])
 {
         char command[256], line[256];

@@ -1,6 +1,6 @@
 #pragma once
-/* An HTTP server without sockets: one loop, a clock that stands still, connections over loopback. For unit tests
- * and fuzzers; what it takes for granted it checks with abort(). */
+/* An HTTP server without sockets: one loop, a clock that stands still, connections over loopback. For unit tests and
+ * fuzzers; what it takes for granted it checks with abort(). */
 #include "http/h1/conn.h"
 #include "net/loopback.h"
 
@@ -73,8 +73,8 @@ cd_str answer_header(const struct answer *answer, const char *name);
  * HTTP/1.1. */
 struct answer take_answer(char *bytes, size_t len, bool to_head, size_t *retused);
 
-/* A streaming handler that writes down its events; `app` of its route. The test makes the calls, or what it hangs
- * in here. */
+/* A streaming handler that writes down its events; `app` of its route. The test makes the calls, or what it hangs in
+ * here. */
 struct recorder {
         char events[256];      /* g d e r c: begin, data, end, drained, cancelled */
         struct cd_exchange *x; /* NULL: none, or it was cancelled */

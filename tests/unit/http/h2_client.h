@@ -47,7 +47,8 @@ void h2_done(struct h2_client *h);
 void h2_go(struct h2_client *h);
 /* Only sends. */
 void h2_send(struct h2_client *h);
-/* Asks; `fields` are "name: value\n" in order, pseudo-header fields included. `body` ptr NULL: none; else `ends` says whether that is all. */
+/* Asks; `fields` are "name: value\n" in order, pseudo-header fields included. `body` ptr NULL: none; else `ends` says
+ * whether that is all. */
 struct h2_reply *h2_ask(struct h2_client *h, const char *fields, cd_str body, bool ends);
 /* GET over http to host a. */
 struct h2_reply *h2_get(struct h2_client *h, const char *path);

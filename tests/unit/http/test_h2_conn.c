@@ -706,7 +706,8 @@ static void the_window_of_a_body_that_nobody_pulls_comes_back_with_the_response(
         cd_http_push(r.x, cd_str_of(text, 100 * 1024));
         end_exchange(&r);
         h2_go(&h);
-        /* The client does not read the end of the response. What it sends goes nowhere, and holds up no other stream. */
+        /* The client does not read the end of the response. What it sends goes nowhere, and holds up no other
+         * stream. */
         assert_false(reply->ended);
         for (int i = 0; i < 16; i++) {
                 h2_upload(&h, reply, cd_str_of(text, 200 * 1024), false);

@@ -1,6 +1,6 @@
-/* The store in memory where memory is out: LESSONS 31. Every allocation of every call, SQLite's included, is made to fail, one after the
- * other. SQLite can do without some; where the call fails, it says why and has changed nothing (core/ports.h), and the same call succeeds
- * once there is memory again. */
+/* The store in memory where memory is out: LESSONS 31. Every allocation of every call, SQLite's included, is made to
+ * fail, one after the other. SQLite can do without some; where the call fails, it says why and has changed nothing
+ * (core/ports.h), and the same call succeeds once there is memory again. */
 #include "support/memory_store.h"
 #include "support/no_memory.h"
 

@@ -5,7 +5,8 @@
 
 /* Of that server; aborts where the test was started without it. */
 const char *server_url(void);
-/* The same with another port of 127.0.0.1, user, password or database; NULL: as it is. Static storage of the caller's thread, four at a time. */
+/* The same with another port of 127.0.0.1, user, password or database; NULL: as it is. Static storage of the caller's
+ * thread, four at a time. */
 const char *server_url_with(int port, const char *user, const char *password, const char *database);
 /* kill, start, or signal with `argument` (NULL: none), of postgres-server; and done when it is done. */
 void server_do(const char *command, const char *argument);

@@ -14,6 +14,6 @@ unsigned proxy_connections(const struct proxy *proxy); /* accepted so far */
 
 /* Nothing passes any more, or does again. Connections stay and are accepted. */
 void proxy_freeze(struct proxy *proxy, bool is_frozen);
-/* Ends each connection on which a client sends `text`: before the server hears it, or, where `is_heard`, once the server has answered
- * it, without a word of the answer. At most `times` times. */
+/* Ends each connection on which a client sends `text`: before the server hears it, or, where `is_heard`, once the
+ * server has answered it, without a word of the answer. At most `times` times. */
 void proxy_cut_at(struct proxy *proxy, const char *text, bool is_heard, unsigned times);

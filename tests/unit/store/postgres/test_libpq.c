@@ -1,4 +1,5 @@
-/* libpq is loaded by the first URL of PostgreSQL, not by the program. The tests stand in the order in which they run. */
+/* libpq is loaded by the first URL of PostgreSQL, not by the program. The tests stand in the order in which they
+ * run. */
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
-/* Servers that nobody has at hand, played by a thread: one without TLS, old ones, one of another kind. What they hear is written down. */
+/* Servers that nobody has at hand, played by a thread: one without TLS, old ones, one of another kind. What they hear
+ * is written down. */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ static bool read_whole(int fd, void *to, size_t size)
         return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* https://www.postgresql.org/docs/15/protocol-message-formats.html: the packet that begins a connection is its length and itself. */
+/* https://www.postgresql.org/docs/15/protocol-message-formats.html: the packet that begins a connection is its length
+ * and itself. */
 static bool read_first(int fd, char *to, size_t size, size_t *ret_len)
 {
         uint32_t len;

@@ -1,5 +1,6 @@
-/* A pooler that gives each transaction another connection of the server (LESSONS 42), as the driver meets it: statements that it has
- * prepared are gone, or are there before it prepares them. tests/http/grant/test_pooler.py does the same with PgBouncer. */
+/* A pooler that gives each transaction another connection of the server (LESSONS 42), as the driver meets it:
+ * statements that it has prepared are gone, or are there before it prepares them. tests/http/grant/test_pooler.py does
+ * the same with PgBouncer. */
 #include <string.h>
 
 #include "fixture.h"

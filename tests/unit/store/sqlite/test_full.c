@@ -1,4 +1,5 @@
-/* A disk that is full: the write fails and says so, nothing acknowledged is lost, and once there is room the next one works. */
+/* A disk that is full: the write fails and says so, nothing acknowledged is lost, and once there is room the next one
+ * works. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -267,7 +267,8 @@ static void start_insertion(struct insertion *insertion, pthread_t *ret)
         assert_int_equal(pthread_create(ret, NULL, insert_now, insertion), 0);
 }
 
-/* The second waits behind the first, and not twice as long as it; the third, which came later, has time left when both have none. */
+/* The second waits behind the first, and not twice as long as it; the third, which came later, has time left when both
+ * have none. */
 static void a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole(void **state)
 {
         struct fixture *fixture = *state;
@@ -304,7 +305,8 @@ enum {
         OF_EACH = 300,
 };
 
-/* Begins when `start` can be read (or at once where it is negative): a process is started before this one has threads. */
+/* Begins when `start` can be read (or at once where it is negative): a process is started before this one has
+ * threads. */
 static pid_t write_in_another(struct fixture *fixture, int number, int start)
 {
         pid_t child = fork();
