@@ -19,7 +19,7 @@ struct cd_store_watcher_keys;
 struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options);
 void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys); /* NULL is fine */
 
-/* Algs that clients have of their own, as bits 1 << enum cd_alg; they take the place of the earlier ones. */
+/* Algs that clients have of their own, as bits 1 << enum cd_alg; they replace the earlier ones. */
 void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs);
 /* Whether an alg that is needed has no key that will sign for as long as a token lives. */
 bool cd_store_watcher_keys_lack(const struct cd_store_watcher_keys *keys, cd_time now);

@@ -122,7 +122,7 @@ def test_a_server_without_an_audience_gives_no_basic_tokens(install):
     home.add_user("ana", "ana's password")
     assert home.serve().grant(*ANA).status == 404
     logged = home.servers[0].wait_event("request", path="/grant")
-    assert logged["reason"] == "basic_tokens.audience is not set, so nobody can log in here"
+    assert logged["reason"] == "basic_tokens.audience is not set, so there is no /grant"
 
 
 def test_head_is_get_without_its_body_or_nothing_at_all(server):
