@@ -198,14 +198,14 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 {
         struct cd_h2_conn *conn = user;
         struct cd_h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-        bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+        bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM; /* nghttp2 clears flags that a frame cannot have */
 
         conn->has_settings |= frame->hd.type == NGHTTP2_SETTINGS;
         if (is_nuisance(frame))
                 annoy(conn);
         if (frame->hd.type == NGHTTP2_HEADERS)
                 conn->in_headers = 0;
-        if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+        if (!s)
                 return 0;
         if (frame->hd.type == NGHTTP2_HEADERS && !s->has_head)
                 begin_request(s, !ends);
@@ -332,8 +332,8 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         if (stream->error)
                 cd_http_log_tls_failure(conn->loop->server, stream);
         /* A client of HTTP/2 has to keep its side open for as long as it wants answers: window updates and
-         * acknowledgements belong to them. */
-        cd_stream_end(stream, false);
+         * acknowledgements belong to them. One whose TLS has failed may go on sending. */
+        cd_stream_end(stream, true);
 }
 
 static void on_drained(struct cd_stream *stream)
@@ -367,7 +367,6 @@ static void on_ended(struct cd_stream *stream)
 {
         struct cd_h2_conn *conn = stream->owner;
 
-        conn->busy = true;
         while (conn->streams)
                 close_stream(conn, conn->streams);
         cd_h2_release(conn);

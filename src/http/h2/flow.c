@@ -81,8 +81,7 @@ static bool has_progress(const struct cd_h2_stream *s)
 
 void cd_h2_give_window_back(struct cd_h2_stream *s)
 {
-        if (s->in.len > s->in_at)
-                nghttp2_session_consume(s->conn->session, s->id, s->in.len - s->in_at);
+        nghttp2_session_consume(s->conn->session, s->id, s->in.len - s->in_at);
         s->in_at = s->in.len; /* a handler may have the bytes still */
 }
 

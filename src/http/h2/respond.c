@@ -153,24 +153,23 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
                          nghttp2_data_source *source, void *user)
 {
         struct cd_h2_stream *s = source->ptr;
-        cd_str bytes = next_bytes(s);
-        size_t len = bytes.len < max ? bytes.len : max;
+        cd_str bytes = cd_str_slice(next_bytes(s), 0, max);
 
         (void)session, (void)id, (void)user;
-        if (len == 0 && !s->out_ended)
+        if (bytes.len == 0 && !s->out_ended)
                 return NGHTTP2_ERR_DEFERRED;
-        if (len)
-                memcpy(to, bytes.ptr, len);
-        take_bytes(s, len);
-        s->went += len;
-        s->conn->went += len;
+        if (bytes.len)
+                memcpy(to, bytes.ptr, bytes.len);
+        take_bytes(s, bytes.len);
+        s->went += bytes.len;
+        s->conn->went += bytes.len;
         if (s->out_ended && next_bytes(s).len == 0) {
                 *flags |= NGHTTP2_DATA_FLAG_EOF;
                 s->out_done = true;
                 if (s->x->res.trailer_count && !end_with_trailers(s, flags))
                         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* the stream is reset */
         }
-        return (ssize_t)len;
+        return (ssize_t)bytes.len;
 }
 
 /* ---- the wire ---- */

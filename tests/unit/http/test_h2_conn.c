@@ -55,7 +55,8 @@ static void spaces_around(void *app, const struct cd_http_request *req, struct c
 
 static void about_the_connection(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        static const char *const names[] = { "Keep-Alive", "UPGRADE", "Proxy-Connection", "Keep-Alive-Not" };
+        static const char *const names[] = { "Keep-Alive", "UPGRADE", "Proxy-Connection", "Keep-Alive-Not",
+                                             "X-AZ_^09" };
 
         (void)app, (void)req;
         cd_http_respond(res, 200, CD_STR("text/plain"), CD_STR("hello"));
@@ -88,6 +89,16 @@ static struct fixture f;
 static struct h2_client h;
 static struct recorder r;
 
+static int push_result; /* -1: none */
+
+/* One request writes to another, as a relay does. */
+static void push_to_other(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app, (void)req;
+        push_result = cd_http_push(r.x, CD_STR("x"));
+        cd_http_respond(res, 200, CD_STR("text/plain"), CD_STR("pushed"));
+}
+
 static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/hello"), .handler = hello },
         { .methods = CD_HTTP_POST, .path = CD_STR_INIT("/echo"), .handler = echo },
@@ -97,6 +108,7 @@ static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/show"), .handler = show },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/long-head"), .handler = long_head },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/spaces"), .handler = spaces_around },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/push"), .handler = push_to_other },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/about"), .handler = about_the_connection },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/later"), .handler = later },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming, .min_rate = 100 },
@@ -310,6 +322,8 @@ static void headers_are_limited_in_size_and_number(void **state)
         assert_int_equal(ask_sized(16384)->status, 200);
         assert_int_equal(ask_sized(16385)->status, 431);
         assert_int_equal(ask_sized(40000)->status, 431);
+        assert_int_equal(ask_sized(4 * 16384)->status, 431);
+        assert_int_equal(ask_sized(4 * 16384 + 1)->status, 0); /* not even answered */
         for (int i = 0; i < 100; i++)
                 strcat(fields, "x: y\n");
         assert_int_equal(ask(fields)->status, 200);
@@ -1127,6 +1141,7 @@ static void what_is_about_a_connection_of_http1_is_not_sent(void **state)
         for (size_t i = 0; i < CD_LEN(names); i++)
                 assert_null(h2_field(reply, names[i]).ptr);
         assert_str(h2_field(reply, "keep-alive-not"), "x");
+        assert_str(h2_field(reply, "x-az_^09"), "x"); /* names are in lower case */
 }
 
 /* Only HEADERS and DATA can: of other frames the bit means something else, or nothing. */
@@ -1147,6 +1162,97 @@ static void no_other_frame_ends_a_request(void **state)
         end_exchange(&r);
         h2_go(&h);
         expect(reply, 200, "");
+}
+
+static void who_sends_no_body_is_not_told_to_go_on(void **state)
+{
+        (void)state;
+        struct h2_reply *reply =
+                ask(":method: GET\n:scheme: http\n:authority: a\n:path: /hello\nexpect: 100-continue\n");
+        expect(reply, 200, "hello");
+        assert_int_equal(reply->infos, 0);
+}
+
+/* Of two frames in one read the first resets a stream; that is told once the read is done. */
+static void nothing_more_goes_to_a_stream_that_was_reset(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_get(&h, "/stream");
+        h2_go(&h);
+        send_head(&r);
+        push_result = -1;
+        expect(ask(":method: GET\n:scheme: http\n:authority: a\n:path: /push\n"), 200, "pushed");
+        assert_int_equal(push_result, true);
+        assert_str(h2_body(reply), "x");
+        nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, reply->id, NGHTTP2_CANCEL);
+        struct h2_reply *other = h2_get(&h, "/push");
+        h2_send(&h);
+        assert_int_equal(push_result, false);
+        assert_string_equal(r.events, "gec");
+        h2_go(&h);
+        expect(other, 200, "pushed");
+}
+
+static void a_content_type_is_one(void **state)
+{
+        (void)state;
+        assert_int_equal(ask(GET_SHOW "content-type: a/b\n")->status, 200);
+        assert_int_equal(ask(GET_SHOW "content-type: a/b\ncontent-type: a/b\n")->status, 200);
+        assert_int_equal(ask(GET_SHOW "content-type: a/b\ncontent-type: a/c\n")->status, 400);
+}
+
+static void a_length_of_0_is_said(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/echo", CD_STR(""), true);
+        h2_go(&h);
+        expect(reply, 200, "");
+        assert_str(h2_field(reply, "content-length"), "0");
+}
+
+static void a_client_is_told_to_continue_once(void **state)
+{
+        (void)state;
+        struct h2_reply *reply =
+                h2_ask(&h, ":method: POST\n:scheme: http\n:authority: a\n:path: /stream\nexpect: 100-continue\n",
+                       CD_STR(""), false);
+        h2_go(&h);
+        assert_int_equal(reply->infos, 0);
+        for (int i = 0; i < 3; i++) {
+                cd_http_pull(r.x, 10);
+                h2_go(&h);
+                assert_int_equal(reply->infos, 1);
+        }
+        h2_upload(&h, reply, CD_STR("a"), true);
+        h2_go(&h);
+        send_head(&r);
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "");
+}
+
+/* It would push out of the client's table what repeats. */
+static void the_id_of_a_request_is_not_kept_in_the_table_of_headers(void **state)
+{
+        (void)state;
+        expect(ask(":method: GET\n:scheme: http\n:authority: a\n:path: /hello\n"), 200, "hello");
+        size_t size = nghttp2_session_get_hd_inflate_dynamic_table_size(h.session);
+        for (int i = 0; i < 10; i++)
+                ask(":method: GET\n:scheme: http\n:authority: a\n:path: /hello\n");
+        /* Ten ids would take 76 bytes each; a date may change meanwhile. */
+        assert_true(nghttp2_session_get_hd_inflate_dynamic_table_size(h.session) < size + 10 * 76);
+}
+
+/* Else what the client sends meanwhile would be answered with a reset, which overtakes the alert. */
+static void a_connection_whose_tls_has_failed_lingers(void **state)
+{
+        (void)state;
+        struct cd_stream *stream = h.c.wire.stream;
+        stream->error = "broken";
+        stream->events->bytes(stream, NULL, 0);
+        fixture_turn(&f);
+        assert_true(h.c.wire.is_shut);
+        assert_false(h.c.wire.is_closed);
 }
 
 static void values_of_a_response_have_no_spaces_around_them(void **state)
@@ -1426,6 +1532,13 @@ int main(void)
                 TEST(a_field_that_no_message_may_have_is_refused),
                 TEST(what_is_about_a_connection_of_http1_is_not_sent),
                 TEST(no_other_frame_ends_a_request),
+                TEST(who_sends_no_body_is_not_told_to_go_on),
+                TEST(nothing_more_goes_to_a_stream_that_was_reset),
+                TEST(the_id_of_a_request_is_not_kept_in_the_table_of_headers),
+                TEST(a_content_type_is_one),
+                TEST(a_length_of_0_is_said),
+                TEST(a_client_is_told_to_continue_once),
+                TEST(a_connection_whose_tls_has_failed_lingers),
                 TEST(values_of_a_response_have_no_spaces_around_them),
                 TEST(a_body_that_is_read_whole_must_come_in_time),
                 TEST(a_body_that_is_pulled_must_come_at_the_rate_of_its_route),

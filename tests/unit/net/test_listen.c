@@ -319,7 +319,7 @@ static void a_path_has_at_most_107_bytes(void **state)
 static int in_child(int (*check)(void))
 {
         pid_t child = fork();
-        int status;
+        int status = -1;
 
         if (child == 0) {
                 char pid[16];
