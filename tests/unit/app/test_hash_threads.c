@@ -27,8 +27,8 @@ static const struct cd_hasher *hasher;
 static atomic_int running, most_running, begun;
 static bool is_held; /* a dummy waits for `go` */
 static sem_t go;
-static int policy, priority;
-static size_t kept; /* by the thread that hashed */
+static atomic_int policy, priority;
+static atomic_size_t kept; /* by the thread that hashed */
 static cd_status fails;
 static long threads_left = -1; /* that can be started; -1: any number */
 
@@ -52,15 +52,17 @@ cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str p
 
         while (now > most && !atomic_compare_exchange_weak(&most_running, &most, now))
                 ;
-        policy = sched_getscheduler(0);
-        priority = getpriority(PRIO_PROCESS, 0);
+        atomic_store(&policy, sched_getscheduler(0));
+        atomic_store(&priority, getpriority(PRIO_PROCESS, 0));
         atomic_fetch_add(&begun, 1);
         if (is_held)
                 while (sem_wait(&go) != 0)
                         ;
         cd_status status = fails == CD_OK ? __real_cd_password_dummy(cost, password, reterr)
                                           : cd_fail(reterr, fails, "told to fail");
-        (void)cd_password_memory_kept(&kept);
+        size_t size;
+        (void)cd_password_memory_kept(&size);
+        atomic_store(&kept, size);
         atomic_fetch_sub(&running, 1);
         return status;
 }
@@ -226,7 +228,7 @@ static void the_threads_keep_the_memory_and_give_it_back_at_the_end(void **state
         assert_status(hasher->dummy(hasher, CD_STR("x"), NULL), CD_OK);
         (void)cd_password_memory_kept(&size);
         assert_int_equal(size, 0);
-        size_t in_thread = kept;
+        size_t in_thread = atomic_load(&kept);
         long with = mapped_bytes();
         tear_down(NULL);
         if (!in_thread)
