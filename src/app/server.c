@@ -72,7 +72,6 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
                 .delay = config->lockout.delay / 1000,
                 .max_delay = config->lockout.max_delay / 1000,
         };
-
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .cost = { config->password_hashing.memory, config->password_hashing.iterations },

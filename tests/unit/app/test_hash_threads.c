@@ -217,6 +217,18 @@ static long mapped_bytes(void)
         return pages * 4096;
 }
 
+/* Under a sanitizer nobody does. */
+static bool can_keep_memory(void)
+{
+        size_t size;
+
+        cd_password_memory_keep(true);
+        assert_status(__real_cd_password_dummy(&least, CD_STR("x"), NULL), CD_OK);
+        (void)cd_password_memory_kept(&size);
+        cd_password_memory_keep(false);
+        return size > 0;
+}
+
 /* Callers have nothing, whatever they hash; and what the threads have goes with them. */
 static void the_threads_keep_the_memory_and_give_it_back_at_the_end(void **state)
 {
@@ -224,16 +236,15 @@ static void the_threads_keep_the_memory_and_give_it_back_at_the_end(void **state
         size_t size;
 
         (void)state;
+        if (!can_keep_memory())
+                skip();
         assert_int_equal(set_up_with(1, &large), 0);
         assert_status(hasher->dummy(hasher, CD_STR("x"), NULL), CD_OK);
         (void)cd_password_memory_kept(&size);
         assert_int_equal(size, 0);
-        size_t in_thread = atomic_load(&kept);
+        assert_int_equal(atomic_load(&kept), large.memory);
         long with = mapped_bytes();
         tear_down(NULL);
-        if (!in_thread)
-                skip(); /* a sanitizer watches the memory */
-        assert_int_equal(in_thread, large.memory);
         assert_true(with - mapped_bytes() >= large.memory);
 }
 
