@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "core/ports.h"
 #include "crypto/mac.h"
-#include "crypto/password.h"
 #include "crypto/random.h"
 
 struct cd_operator {
@@ -13,8 +12,8 @@ struct cd_operator {
         cd_str actor; /* of the audit events: "os:ana" */
 
         /* For users (core/admin_users.h). */
-        struct cd_password_cost password_cost; /* of new hashes */
-        struct cd_strs clients;                /* ids of the store's, which no new user may have as a name */
+        const struct cd_hasher *hasher;
+        struct cd_strs clients; /* ids of the store's, which no new user may have as a name */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key that the master key gives for them */

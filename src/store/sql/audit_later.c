@@ -1,7 +1,6 @@
-/* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a
- * log-in does not stop for a full disk, so they wait here until they are written (LESSONS 35). */
+/* Audit events that nobody waits for. They come with every log-in, so many share a transaction; and a log-in does not
+ * stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +11,6 @@
 
 enum {
         WAITING_MAX = 8192, /* events: 2 MB as they are usually, and minutes of log-ins */
-        MANY = 16,          /* events of one statement */
         TEXTS = CD_SQL_AUDIT_PARAMS - 1,
         TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
 };
@@ -33,24 +31,7 @@ struct cd_sql_audit_later {
         bool is_failing; /* the last one failed: only a flush tries again */
         unsigned ends;   /* how many have ended; new events may have begun the next one at once */
         uint64_t lost;
-        struct cd_sql_statement many;
-        char many_text[128 + MANY * CD_SQL_AUDIT_PARAMS * sizeof("($99, ")];
 };
-
-/* INSERT … VALUES ($1, …, $6), ($7, … */
-static void write_statement(struct cd_sql_audit_later *later)
-{
-        char *to = later->many_text, *end = to + sizeof(later->many_text);
-
-        to += snprintf(to, (size_t)(end - to), "%s", CD_SQL_AUDIT_INSERT);
-        for (int i = 0; i < MANY * CD_SQL_AUDIT_PARAMS; i++)
-                to += snprintf(to, (size_t)(end - to), "%s$%d%s",
-                               i % CD_SQL_AUDIT_PARAMS ? ", "
-                               : i                     ? ", ("
-                                                       : "(",
-                               i + 1, i % CD_SQL_AUDIT_PARAMS == CD_SQL_AUDIT_PARAMS - 1 ? ")" : "");
-        later->many = (struct cd_sql_statement){ later->many_text, MANY * CD_SQL_AUDIT_PARAMS, 0 };
-}
 
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
 {
@@ -66,7 +47,6 @@ struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
         later->driver = driver;
         later->last = &later->first;
         pthread_mutex_init(&later->lock, NULL);
-        write_statement(later);
         return later;
 }
 
@@ -142,21 +122,10 @@ static struct waiting *copy_event(const struct cd_audit_event *event)
 
 /* ---- writing ---- */
 
-static cd_status insert_many(struct cd_sql_session *session, const struct cd_sql_audit_later *later,
-                             const struct waiting *const events[MANY], struct cd_error *reterr)
-{
-        struct cd_sql_value params[MANY * CD_SQL_AUDIT_PARAMS];
-
-        for (size_t i = 0; i < MANY; i++)
-                cd_sql_audit_params(&events[i]->event, params + i * CD_SQL_AUDIT_PARAMS);
-        return cd_sql_execute(session, &later->many, params, NULL, reterr);
-}
-
 /* All that wait now; those that come meanwhile are of the next transaction. */
 static cd_status write_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_audit_later *later = arg;
-        const struct waiting *events[MANY];
         cd_status status = CD_OK;
 
         pthread_mutex_lock(&later->lock);
@@ -164,16 +133,9 @@ static cd_status write_transaction(struct cd_sql_session *session, void *arg, st
         size_t left = later->writing = later->count;
         pthread_mutex_unlock(&later->lock);
         while (left && status == CD_OK) {
-                size_t some = left < MANY ? left : MANY;
-
-                for (size_t i = 0; i < some; i++) {
-                        events[i] = next;
-                        next = --left ? next->next : NULL; /* after the last one, others add */
-                }
-                if (some == MANY)
-                        status = insert_many(session, later, events, reterr);
-                for (size_t i = 0; some < MANY && i < some && status == CD_OK; i++)
-                        status = cd_sql_audit_add(session, &events[i]->event, reterr);
+                const struct waiting *w = next;
+                next = --left ? w->next : NULL; /* after the last one, others add */
+                status = cd_sql_audit_add(session, &w->event, reterr);
         }
         return status;
 }

@@ -43,7 +43,7 @@ enum {
 /* The values of an event, in the order of the columns; views into it. */
 void cd_sql_audit_params(const struct cd_audit_event *event, struct cd_sql_value ret[CD_SQL_AUDIT_PARAMS]);
 
-/* Events that are written after the answer, many by one statement: a bounded queue in front of the driver's, which
+/* Events that are written after the answer, many by one transaction: a bounded queue in front of the driver's, which
  * keeps them while writes fail. NULL where memory is out; freed after the driver. */
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
