@@ -1,20 +1,18 @@
 /* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a
  * log-in does not stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/audit.h"
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
-#include "store/sql/rows.h"
 
 enum {
-        WAITING_MAX = 8192, /* events: 2 MB as they are usually, and minutes of log-ins */
-        MANY = 16,          /* events of one statement */
-        TEXTS = CD_SQL_AUDIT_PARAMS - 1,
-        TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
+        WAITING_MAX = 8192,              /* events: 2 MB as they are usually, and minutes of log-ins */
+        MANY = 16,                       /* events of one statement */
+        VALUES = CD_SQL_AUDIT_TEXTS + 1, /* of each */
+        TURN_WAIT_US = 500 * 1000,       /* how long a flush waits for a transaction that is under way */
 };
 
 struct waiting {
@@ -34,31 +32,19 @@ struct cd_sql_audit_later {
         unsigned ends;   /* how many have ended; new events may have begun the next one at once */
         uint64_t lost;
         struct cd_sql_statement many;
-        char many_text[128 + MANY * CD_SQL_AUDIT_PARAMS * sizeof("($99, ")];
+        char many_text[128 + MANY * VALUES * sizeof("($99, ")];
 };
-
-/* INSERT … VALUES ($1, …, $6), ($7, … */
-static void write_statement(struct cd_sql_audit_later *later)
-{
-        char *to = later->many_text, *end = to + sizeof(later->many_text);
-
-        to += snprintf(to, (size_t)(end - to), "%s", CD_SQL_AUDIT_INSERT);
-        for (int i = 0; i < MANY * CD_SQL_AUDIT_PARAMS; i++)
-                to += snprintf(to, (size_t)(end - to), "%s$%d%s",
-                               i % CD_SQL_AUDIT_PARAMS ? ", "
-                               : i                     ? ", ("
-                                                       : "(",
-                               i + 1, i % CD_SQL_AUDIT_PARAMS == CD_SQL_AUDIT_PARAMS - 1 ? ")" : "");
-        later->many = (struct cd_sql_statement){ later->many_text, MANY * CD_SQL_AUDIT_PARAMS, 0 };
-}
 
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
 {
         struct cd_sql_audit_later *later = calloc(1, sizeof(*later));
         pthread_condattr_t attributes;
 
-        if (!later)
+        if (!later || cd_sql_table_write_insert(&cd_sql_audit, MANY, later->many_text, sizeof(later->many_text),
+                                                &later->many) != CD_OK) {
+                free(later);
                 return NULL;
+        }
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&later->ended, &attributes);
@@ -66,7 +52,6 @@ struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
         later->driver = driver;
         later->last = &later->first;
         pthread_mutex_init(&later->lock, NULL);
-        write_statement(later);
         return later;
 }
 
@@ -108,35 +93,26 @@ void cd_sql_audit_later_free(struct cd_sql_audit_later *later)
 /* The event and its texts, as they may be stored, in one block. NULL where memory is out. */
 static struct waiting *copy_event(const struct cd_audit_event *event)
 {
-        char memory[TEXTS][CD_AUDIT_TEXT_MAX];
-        const cd_str texts[TEXTS] = {
-                cd_audit_text(event->action, memory[0]),  cd_audit_text(event->actor, memory[1]),
-                cd_audit_text(event->subject, memory[2]), cd_audit_text(event->address, memory[3]),
-                cd_audit_text(event->detail, memory[4]),
-        };
+        char memory[CD_SQL_AUDIT_TEXTS][CD_AUDIT_TEXT_MAX];
+        struct cd_audit_event clean = cd_sql_audit_clean(event, memory);
+        cd_str *const texts[] = { &clean.action, &clean.actor, &clean.subject, &clean.address, &clean.detail };
         struct waiting *copy;
-        cd_str copies[TEXTS];
         size_t size = sizeof(*copy);
 
-        for (size_t i = 0; i < TEXTS; i++)
-                size += texts[i].len;
+        for (size_t i = 0; i < CD_LEN(texts); i++)
+                size += texts[i]->len;
         copy = malloc(size);
         if (!copy)
                 return NULL;
         char *to = (char *)(copy + 1);
-        for (size_t i = 0; i < TEXTS; i++) {
-                copies[i] = cd_str_of(to, texts[i].len);
-                if (texts[i].len)
-                        memcpy(to, texts[i].ptr, texts[i].len);
-                to += texts[i].len;
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                size_t len = texts[i]->len;
+                if (len)
+                        memcpy(to, texts[i]->ptr, len);
+                *texts[i] = cd_str_of(to, len);
+                to += len;
         }
-        copy->next = NULL;
-        copy->event = (struct cd_audit_event){ .at = event->at,
-                                               .action = copies[0],
-                                               .actor = copies[1],
-                                               .subject = copies[2],
-                                               .address = copies[3],
-                                               .detail = copies[4] };
+        *copy = (struct waiting){ .event = clean };
         return copy;
 }
 
@@ -145,11 +121,12 @@ static struct waiting *copy_event(const struct cd_audit_event *event)
 static cd_status insert_many(struct cd_sql_session *session, const struct cd_sql_audit_later *later,
                              const struct waiting *const events[MANY], struct cd_error *reterr)
 {
-        struct cd_sql_value params[MANY * CD_SQL_AUDIT_PARAMS];
+        struct cd_sql_value params[MANY * VALUES];
+        cd_status status = CD_OK;
 
-        for (size_t i = 0; i < MANY; i++)
-                cd_sql_audit_params(&events[i]->event, params + i * CD_SQL_AUDIT_PARAMS);
-        return cd_sql_execute(session, &later->many, params, NULL, reterr);
+        for (size_t i = 0; i < MANY && status == CD_OK; i++)
+                status = cd_sql_row_params(&cd_sql_audit, &events[i]->event, NULL, params + i * VALUES, reterr);
+        return status == CD_OK ? cd_sql_execute(session, &later->many, params, NULL, reterr) : status;
 }
 
 /* All that wait now; those that come meanwhile are of the next transaction. */

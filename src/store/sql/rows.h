@@ -23,6 +23,12 @@ static inline struct cd_sql_value cd_sql_bytes(cd_str bytes)
         return (struct cd_sql_value){ .type = CD_SQL_BYTES, .bytes = bytes };
 }
 
+/* Of a LIMIT or OFFSET, which PostgreSQL refuses where it is negative. */
+static inline struct cd_sql_value cd_sql_size(size_t size)
+{
+        return cd_sql_integer(size < INT64_MAX ? (int64_t)size : INT64_MAX);
+}
+
 /* UTF-8 without NUL, which is what a TEXT may hold: nothing else needs to be asked for. */
 bool cd_sql_is_text(cd_str s);
 

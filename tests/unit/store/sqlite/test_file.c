@@ -278,7 +278,7 @@ static void a_store_of_the_first_schema_keeps_its_clients(void **state)
         run_sql(fixture->path, "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
                                " applied_at BIGINT NOT NULL); INSERT INTO schema_migrations VALUES (1, 'first', 0)");
         run_sql(fixture->path, cd_sqlite_migrations[0].text.ptr);
-        run_sql(fixture->path, "INSERT INTO clients (id, secret, claims, scopes, audience, introspect, created_at,"
+        run_sql(fixture->path, "INSERT INTO clients (id, secret, grants, scopes, audience, introspect, created_at,"
                                " changed_at) VALUES ('old', zeroblob(32), 1, '[]', '', '[]', 1, 1)");
         struct cd_store *store = open_store(fixture);
         cd_arena_init(&arena, 1 << 20);
