@@ -27,17 +27,12 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status versions_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
-
-        return cd_sql_query(session, &statement, NULL, take_version, arg, reterr);
-}
-
 static cd_status versions(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
 {
+        static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
         struct cd_store_versions found = { 0 };
-        cd_status status = cd_sql_read(store, versions_transaction, &found, reterr);
+        const struct cd_sql_call call = { .statement = &statement, .row = take_version, .arg = &found };
+        cd_status status = cd_sql_look_up(store, &call, reterr);
 
         if (status == CD_OK)
                 *ret = found;
@@ -58,15 +53,7 @@ static cd_status take_value(void *arg, const struct cd_sql_value *columns, struc
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status look_up_fixed_value(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT value FROM fixed_values WHERE name = $1", 1, 1 };
-        struct fixing *fixing = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(fixing->name) };
-
-        fixing->found = (cd_str){ 0 };
-        return cd_sql_query(session, &statement, params, take_value, fixing, reterr);
-}
+static const struct cd_sql_statement get_fixed_value = { "SELECT value FROM fixed_values WHERE name = $1", 1, 1 };
 
 static cd_status put_if_absent_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
@@ -77,14 +64,20 @@ static cd_status put_if_absent_transaction(struct cd_sql_session *session, void 
         const struct cd_sql_value params[] = { cd_sql_text(fixing->name), cd_sql_text(fixing->value) };
         cd_status status = cd_sql_execute(session, &statement, params, NULL, reterr);
 
-        return status == CD_OK ? look_up_fixed_value(session, fixing, reterr) : status;
+        if (status != CD_OK)
+                return status;
+        return cd_sql_query(session, &get_fixed_value, params, take_value, fixing, reterr);
 }
 
 static cd_status put_if_absent(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
                                struct cd_error *reterr)
 {
         struct fixing fixing = { .arena = arena, .name = name, .value = value };
-        cd_status status = cd_sql_read(store, look_up_fixed_value, &fixing, reterr);
+        const struct cd_sql_value params[] = { cd_sql_text(name) };
+        const struct cd_sql_call call = {
+                .statement = &get_fixed_value, .params = params, .row = take_value, .arg = &fixing
+        };
+        cd_status status = cd_sql_look_up(store, &call, reterr);
 
         if (status == CD_OK && !fixing.found.ptr)
                 status = cd_sql_write(store, put_if_absent_transaction, &fixing, reterr);

@@ -284,45 +284,34 @@ cd_status cd_sql_rows_expire(const struct cd_sql_table *table, struct cd_sql_ses
         return CD_OK;
 }
 
-/* ---- transactions of their own ---- */
+/* ---- on their own ---- */
 
 struct selecting {
         const struct cd_sql_table *table;
-        const struct cd_sql_statement *statement;
-        const struct cd_sql_value *params;
-        struct cd_sql_list rows;
+        struct cd_sql_list *rows;
 };
 
 static cd_status take_row(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
 {
-        struct selecting *selecting = arg;
-        void *row = cd_sql_list_add(&selecting->rows);
+        const struct selecting *selecting = arg;
+        void *row = cd_sql_list_add(selecting->rows);
 
         if (!row)
                 return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for rows of %s", selecting->table->name);
-        return read_row(selecting->table, selecting->rows.arena, values, row, reterr);
-}
-
-static cd_status select_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        struct selecting *selecting = arg;
-
-        selecting->rows.count = 0;
-        return cd_sql_query(session, selecting->statement, selecting->params, take_row, selecting, reterr);
+        return read_row(selecting->table, selecting->rows->arena, values, row, reterr);
 }
 
 cd_status cd_sql_select(const struct cd_sql_table *table, struct cd_store *store,
                         const struct cd_sql_statement *statement, const struct cd_sql_value *params,
                         struct cd_sql_list *ret, struct cd_error *reterr)
 {
-        struct selecting selecting = { .table = table, .statement = statement, .params = params, .rows = *ret };
+        struct selecting selecting = { table, ret };
+        const struct cd_sql_call call = {
+                .statement = statement, .params = params, .row = take_row, .arg = &selecting
+        };
 
-        selecting.rows.size = table->row_size;
-        cd_status status = cd_sql_read(store, select_transaction, &selecting, reterr);
-
-        if (status == CD_OK)
-                *ret = selecting.rows;
-        return status;
+        ret->size = table->row_size;
+        return cd_sql_look_up(store, &call, reterr);
 }
 
 cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,

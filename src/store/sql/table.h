@@ -88,13 +88,13 @@ cd_status cd_sql_row_remove(const struct cd_sql_table *table, struct cd_sql_sess
 cd_status cd_sql_rows_expire(const struct cd_sql_table *table, struct cd_sql_session *session, cd_time time,
                              size_t limit, size_t *ret_deleted, struct cd_error *reterr);
 
-/* In a transaction of their own, which blocks. A key that is no text is one that is not there. */
+/* On their own; these block. A key that is no text is one that is not there. */
 cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,
                       void *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
 cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row,
                      struct cd_error *reterr);
 cd_status cd_sql_remove(const struct cd_sql_table *table, struct cd_store *store, cd_str key, struct cd_error *reterr);
-/* The rows that page or list gives, in ret->items; of *ret the caller sets the arena. */
+/* Adds the rows that page or list gives to *ret, of which the caller sets the arena. */
 cd_status cd_sql_select(const struct cd_sql_table *table, struct cd_store *store,
                         const struct cd_sql_statement *statement, const struct cd_sql_value *params,
                         struct cd_sql_list *ret, struct cd_error *reterr);

@@ -21,8 +21,9 @@ extern const struct cd_revocation_ops cd_sql_revocation_ops;
 extern const struct cd_session_ops cd_sql_session_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
-/* A transaction of the store's driver; they block. */
-cd_status cd_sql_read(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);
+/* One statement that reads, without a transaction; blocks. CD_INVALID_REQUEST where a TEXT is none. */
+cd_status cd_sql_look_up(struct cd_store *store, const struct cd_sql_call *call, struct cd_error *reterr);
+/* A transaction of the store's driver; blocks. */
 cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);
 /* `arg` is one block of malloc, freed when the write is done or refused. */
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,

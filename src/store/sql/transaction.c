@@ -9,12 +9,14 @@ static struct cd_sql_driver *driver_of(struct cd_store *store)
         return ((struct cd_sql_store *)store)->driver;
 }
 
-cd_status cd_sql_read(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
+cd_status cd_sql_look_up(struct cd_store *store, const struct cd_sql_call *call, struct cd_error *reterr)
 {
         struct cd_sql_driver *driver = driver_of(store);
 
+        cd_status status = cd_sql_check_params(call, reterr);
+
         cd_may_block("store: read");
-        return driver->read(driver, transaction, arg, reterr);
+        return status == CD_OK ? driver->query(driver, call, reterr) : status;
 }
 
 cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
