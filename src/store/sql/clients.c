@@ -20,6 +20,7 @@ struct cd_sql_table cd_sql_clients = {
         .columns = columns,
         .count = CD_LEN(columns),
         .row_size = sizeof(struct cd_client_record),
+        .unless = "SELECT 1 FROM users WHERE name = $1",
         .list_by = "ORDER BY id",
 };
 
@@ -35,6 +36,12 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, struct cd_
         return CD_OK;
 }
 
+static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str id, struct cd_client_record *ret,
+                      struct cd_error *reterr)
+{
+        return cd_sql_find(&cd_sql_clients, store, arena, id, ret, reterr);
+}
+
 struct adding {
         const struct cd_client_record *client;
         const struct cd_audit_event *event;
@@ -45,12 +52,13 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
         const struct adding *adding = arg;
         struct cd_client_record client = *adding->client;
         int64_t changed = 0;
+        /* Until the commit nobody adds a user either (users.c). */
         cd_status status = cd_sql_bump(session, CD_STR("clients"), &client.generation, reterr);
 
         if (status == CD_OK)
                 status = cd_sql_row_insert(&cd_sql_clients, session, &client, &changed, reterr);
         if (status == CD_OK && changed == 0)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "there is a client %.*s already",
+                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "there is a client or a user %.*s already",
                                 CD_STR_ARG(client.id));
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
 }
@@ -108,6 +116,7 @@ static cd_status remove_client(struct cd_store *store, cd_str id, const struct c
 
 const struct cd_client_ops cd_sql_client_ops = {
         .list = list,
+        .find = find,
         .add = add,
         .set_secret = set_secret,
         .remove = remove_client,

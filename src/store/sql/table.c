@@ -76,29 +76,55 @@ static void write_selects(struct cd_sql_table *table, struct cd_buf *to)
         table->list = end_text(to, start, table->count);
 }
 
-static size_t begin_insert(struct cd_buf *to, const struct cd_sql_table *table, size_t rows)
+static size_t begin_insert(struct cd_buf *to, const struct cd_sql_table *table)
 {
-        size_t start = to->len, from = first_written(table), each = table->count - from;
+        size_t start = to->len;
 
         cd_buf_printf(to, "INSERT INTO %s (", table->name);
-        add_names(to, table, from);
-        for (size_t i = 0; i < rows * each; i++)
-                cd_buf_printf(to, "%s$%zu", i == 0 ? ") VALUES (" : i % each == 0 ? "), (" : ", ", i + 1);
-        cd_buf_add_char(to, ')');
+        add_names(to, table, first_written(table));
+        cd_buf_add(to, CD_STR(") "));
         return start;
 }
 
-static void write_inserts(struct cd_sql_table *table, struct cd_buf *to)
+static void add_params(struct cd_buf *to, size_t first, size_t count)
 {
-        size_t start = begin_insert(to, table, 1);
+        for (size_t i = 0; i < count; i++)
+                cd_buf_printf(to, "%s$%zu", i ? ", " : "", first + i);
+}
 
-        if (table->store_gives_key) {
-                table->insert = end_text(to, start, 0);
-                return;
+static void add_values(struct cd_buf *to, const struct cd_sql_table *table, size_t rows)
+{
+        size_t each = table->count - first_written(table);
+
+        for (size_t i = 0; i < rows; i++) {
+                cd_buf_printf(to, "%s(", i ? ", " : "VALUES ");
+                add_params(to, i * each + 1, each);
+                cd_buf_add_char(to, ')');
         }
-        cd_buf_printf(to, " ON CONFLICT (%s) DO NOTHING", table->unique ? table->unique : table->columns[0].name);
+}
+
+static void write_insert(struct cd_sql_table *table, struct cd_buf *to)
+{
+        const char *unique = table->unique ? table->unique : table->columns[0].name;
+        size_t start = begin_insert(to, table);
+
+        if (table->unless) {
+                cd_buf_add(to, CD_STR("SELECT "));
+                add_params(to, 1, table->count - first_written(table));
+                cd_buf_printf(to, " WHERE NOT EXISTS (%s)", table->unless);
+        } else {
+                add_values(to, table, 1);
+        }
+        if (!table->store_gives_key)
+                cd_buf_printf(to, " ON CONFLICT (%s) DO NOTHING", unique);
         table->insert = end_text(to, start, 0);
-        start = begin_insert(to, table, 1);
+}
+
+static void write_put(struct cd_sql_table *table, struct cd_buf *to)
+{
+        size_t start = begin_insert(to, table);
+
+        add_values(to, table, 1);
         cd_buf_printf(to, " ON CONFLICT (%s) DO UPDATE SET", table->columns[0].name);
         for (size_t i = 1; i < table->count; i++)
                 cd_buf_printf(to, "%s %s = excluded.%s", i > 1 ? "," : "", table->columns[i].name,
@@ -129,7 +155,9 @@ cd_status cd_sql_table_prepare(struct cd_sql_table *table)
                 return CD_INTERNAL;
         cd_buf_init_fixed(&to, table->text, sizeof(table->text));
         write_selects(table, &to);
-        write_inserts(table, &to);
+        write_insert(table, &to);
+        if (!table->store_gives_key)
+                write_put(table, &to);
         write_deletes(table, &to);
         return to.failed ? CD_INTERNAL : CD_OK;
 }
@@ -140,7 +168,9 @@ cd_status cd_sql_table_write_insert(const struct cd_sql_table *table, size_t row
         struct cd_buf to;
 
         cd_buf_init_fixed(&to, memory, size);
-        *ret = end_text(&to, begin_insert(&to, table, rows), 0);
+        size_t start = begin_insert(&to, table);
+        add_values(&to, table, rows);
+        *ret = end_text(&to, start, 0);
         return to.failed ? CD_INTERNAL : CD_OK;
 }
 

@@ -52,6 +52,7 @@ struct cd_sql_table {
         size_t row_size;      /* bytes of the struct */
         bool store_gives_key; /* the database counts: the key is read and not written */
         const char *unique;   /* the column by which insert finds that there is such a row; NULL: the key */
+        const char *unless;   /* a SELECT that gives a row where insert must write none ($1: the key); NULL: none */
         const char *get_if;   /* a condition more for get; NULL: none */
         const char *list_by;  /* what follows SELECT … FROM name in list; NULL: there is no list */
         const char *expires;  /* the column of the time from which on a row is no longer needed; NULL: there is none */
@@ -60,7 +61,7 @@ struct cd_sql_table {
         struct cd_sql_statement get;    /* by key */
         struct cd_sql_statement page;   /* key > $1, by key, at most $2 */
         struct cd_sql_statement list;   /* as list_by says */
-        struct cd_sql_statement insert; /* does nothing where there is such a row */
+        struct cd_sql_statement insert; /* does nothing where there is such a row, or one of unless */
         struct cd_sql_statement put;    /* replaces the row of that key, where there is one */
         struct cd_sql_statement remove; /* by key */
         struct cd_sql_statement expire; /* expires <= $1, the oldest first, at most $2 */

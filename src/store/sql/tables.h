@@ -30,9 +30,11 @@ cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transac
                              struct cd_error *reterr);
 
 /* Adds 1 to the version of a table ("clients", "keys", "revocations") and holds its row until the commit, so that a
- * writer that changes the table does so alone. Where a transaction needs rows of users or clients too, that of versions
- * is the first, which keeps transactions from waiting for each other in a ring. */
+ * writer that changes the table does so alone. Where a transaction needs rows of users or clients too, those of versions
+ * are the first, by name, which keeps transactions from waiting for each other in a ring. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
+/* Holds the row without another version: nobody else changes the table until the commit. */
+cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);
 
 /* Under the seq that the version gave. */
 cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_revocation *revocation,

@@ -44,6 +44,16 @@ cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transac
         return status;
 }
 
+/* SELECT … FOR UPDATE in words that SQLite has too, where a writer is alone in any case. */
+cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "UPDATE versions SET version = version WHERE name = $1", 1,
+                                                           0 };
+        const struct cd_sql_value params[] = { cd_sql_text(kind) };
+
+        return cd_sql_execute(session, &statement, params, NULL, reterr);
+}
+
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {

@@ -24,6 +24,7 @@ struct cd_sql_table cd_sql_users = {
         .columns = columns,
         .count = CD_LEN(columns),
         .row_size = sizeof(struct cd_user),
+        .unless = "SELECT 1 FROM clients WHERE id = $1",
 };
 
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
@@ -59,7 +60,7 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *g
         user.generation = generation;
         cd_status status = cd_sql_row_insert(&cd_sql_users, session, &user, &changed, reterr);
         if (status == CD_OK && changed == 0)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user %.*s already",
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user or a client %.*s already",
                                 CD_STR_ARG(user.name));
         return status;
 }
@@ -68,8 +69,11 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
 {
         const struct adding *adding = arg;
         int64_t generation;
-        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
+        /* Until the commit nobody adds a client, so that none gets one of the names meanwhile. */
+        cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
 
+        if (status == CD_OK)
+                status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
         for (size_t i = 0; i < adding->users->count && status == CD_OK; i++)
                 status = add_one(session, &adding->users->items[i], generation, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;

@@ -143,6 +143,27 @@ static cd_status find(struct fixture *f, const char *id, struct thing *ret)
         return cd_sql_find(&f->things, &f->store.port, &f->arena, cd_str_from_c(id), ret, &f->error);
 }
 
+struct inserting {
+        struct fixture *f;
+        struct thing thing;
+        int64_t changed;
+};
+
+static cd_status insert_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct inserting *inserting = arg;
+
+        return cd_sql_row_insert(&inserting->f->things, session, &inserting->thing, &inserting->changed, reterr);
+}
+
+static int64_t insert(struct fixture *f, struct thing thing)
+{
+        struct inserting inserting = { f, thing, -1 };
+
+        assert_status(f->store.driver->write(f->store.driver, insert_transaction, &inserting, &f->error), CD_OK);
+        return inserting.changed;
+}
+
 /* ---- statements ---- */
 
 static void check_statement(const struct cd_sql_statement *statement, const char *text, unsigned params,
@@ -193,6 +214,25 @@ static void a_key_that_the_database_gives_is_read_and_not_written(void **state)
         assert_status(cd_sql_table_write_insert(&f->lines, 3, memory, sizeof(memory), &three), CD_OK);
         check_statement(&three, "INSERT INTO lines (line) VALUES ($1), ($2), ($3)", 3, 0);
         assert_status(cd_sql_table_write_insert(&f->lines, 3, memory, strlen(three.text), &three), CD_INTERNAL);
+}
+
+static void a_row_of_another_table_can_stand_against_an_insert(void **state)
+{
+        struct fixture *f = *state;
+
+        f->things = thing_table;
+        f->things.count = 2;
+        f->things.unique = NULL;
+        f->things.unless = "SELECT 1 FROM lines WHERE line = $1";
+        assert_status(cd_sql_table_prepare(&f->things), CD_OK);
+        check_statement(&f->things.insert,
+                        "INSERT INTO things (id, n) SELECT $1, $2"
+                        " WHERE NOT EXISTS (SELECT 1 FROM lines WHERE line = $1) ON CONFLICT (id) DO NOTHING",
+                        2, 0);
+        do_script(f, "INSERT INTO lines (line) VALUES ('one')");
+        assert_int_equal(insert(f, thing_of("one", 1)), 0);
+        assert_int_equal(insert(f, thing_of("two", 1)), 1);
+        assert_int_equal(insert(f, thing_of("two", 1)), 0);
 }
 
 static void more_columns_or_text_than_there_is_room_for_are_refused(void **state)
@@ -341,27 +381,6 @@ static void a_row_that_nobody_wrote_is_damage_and_is_not_given(void **state)
 
 /* ---- within a transaction ---- */
 
-struct inserting {
-        struct fixture *f;
-        struct thing thing;
-        int64_t changed;
-};
-
-static cd_status insert_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        struct inserting *inserting = arg;
-
-        return cd_sql_row_insert(&inserting->f->things, session, &inserting->thing, &inserting->changed, reterr);
-}
-
-static int64_t insert(struct fixture *f, struct thing thing)
-{
-        struct inserting inserting = { f, thing, -1 };
-
-        assert_status(f->store.driver->write(f->store.driver, insert_transaction, &inserting, &f->error), CD_OK);
-        return inserting.changed;
-}
-
 static void an_insert_leaves_the_row_that_is_there(void **state)
 {
         struct fixture *f = *state;
@@ -434,6 +453,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 CASE(the_columns_give_the_statements_with_their_parameters),
                 CASE(a_key_that_the_database_gives_is_read_and_not_written),
+                CASE(a_row_of_another_table_can_stand_against_an_insert),
                 CASE(more_columns_or_text_than_there_is_room_for_are_refused),
                 CASE(a_row_comes_back_with_every_member_as_it_was),
                 CASE(an_empty_text_is_null_where_the_column_says_so),
