@@ -93,24 +93,6 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return know_clients(context, reterr);
 }
 
-cd_status cd_context_know_clients(struct cd_context *context, struct cd_error *reterr)
-{
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_store *store = context->by.store;
-        struct cd_client_records records;
-
-        cd_arena_init(&arena, CLIENTS_CEILING);
-        cd_status status = store->clients->list(store, &arena, &records, reterr);
-        if (status != CD_OK)
-                return status;
-        cd_str *ids = cd_arena_calloc(&context->arena, records.count + 1, sizeof(*ids));
-        for (size_t i = 0; i < records.count; i++)
-                if (!ids || !(ids[i] = cd_arena_copy(&context->arena, records.items[i].id)).ptr)
-                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the ids of the clients");
-        context->by.clients = (struct cd_strs){ ids, ids ? records.count : 0 };
-        return CD_OK;
-}
-
 int cd_context_open(struct cd_context *context, const char *command, const char *config)
 {
         struct cd_error err = { 0 };

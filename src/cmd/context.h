@@ -32,9 +32,6 @@ typedef int cd_look_fn(struct cd_context *context, const struct cd_look *look);
  * takes none. */
 int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show);
 
-/* Fills by.clients, for commands that add users. */
-cd_status cd_context_know_clients(struct cd_context *context, struct cd_error *reterr);
-
 /* "cardea user add: name: there is …" on standard error. Returns the exit code that the status stands for. */
 int cd_context_fail(const char *command, const struct cd_error *error);
 /* What stands in the way of cd_admin_open: every error of the configuration, or the error itself. */

@@ -84,7 +84,7 @@ static int add_user(struct cd_context *context, const struct ask *ask)
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
-        if (cd_context_know_clients(context, &err) != CD_OK || try_add(context, ask, &result, &err) != CD_OK)
+        if (try_add(context, ask, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "user %.*s added", CD_STR_ARG(result.name));
         return CD_EXIT_OK;

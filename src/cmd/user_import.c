@@ -90,6 +90,19 @@ static cd_status note_name(struct import *import, cd_str name, cd_str written, s
         return CD_OK;
 }
 
+/* Refuses a user whose name is the id of a client. */
+static cd_status refuse_client(struct import *import, size_t i, bool *ret_is_refused, struct cd_error *reterr)
+{
+        struct cd_error err = { 0 };
+        cd_status status =
+                cd_admin_user_check_no_client(&import->context->by, &import->arena, import->users[i].name, &err);
+
+        *ret_is_refused = status == CD_EXISTS;
+        if (status == CD_EXISTS)
+                refuse(import, import->lines[i], &err);
+        return status == CD_EXISTS || status == CD_OK ? CD_OK : cd_fail(reterr, status, err.reason);
+}
+
 /* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
 static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
 {
@@ -97,11 +110,17 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
         const struct cd_users_page one = { &import->users[i], 1 };
         struct cd_user_result result;
         struct cd_error err = { 0 };
+        bool is_refused;
 
         cd_status status = cd_admin_users_add(by, &import->arena, &one, &err);
         if (status == CD_OK) {
                 import->added++;
                 return CD_OK;
+        }
+        if (status == CD_EXISTS) {
+                cd_status asked = refuse_client(import, i, &is_refused, reterr);
+                if (asked != CD_OK || is_refused)
+                        return asked;
         }
         if (status == CD_EXISTS && import->update) {
                 status = cd_admin_user_replace(by, &import->arena, &import->users[i], &result, &err);
@@ -123,8 +142,12 @@ static cd_status try_user(struct import *import, size_t i, struct cd_error *rete
         cd_str name = import->users[i].name;
         const struct seen *seen = cd_map_find(import->names, name);
         struct cd_user found;
+        bool is_refused;
 
-        cd_status status = store->users->find(store, &import->arena, name, &found, reterr);
+        cd_status status = refuse_client(import, i, &is_refused, reterr);
+        if (status != CD_OK || is_refused)
+                return status;
+        status = store->users->find(store, &import->arena, name, &found, reterr);
         if (status != CD_OK && status != CD_NOT_FOUND)
                 return status;
         bool exists = status == CD_OK || seen->line != import->lines[i];
@@ -223,9 +246,9 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         import->written = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->written));
         import->lines = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->lines));
         import->names = cd_map_new();
-        cd_status status = import->users && import->written && import->lines && import->names
-                                   ? cd_context_know_clients(import->context, reterr)
-                                   : cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
+        cd_status status = CD_OK;
+        if (!import->users || !import->written || !import->lines || !import->names)
+                status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)
                 status = read_lines(import, file, reterr);
         cd_map_free(import->names);

@@ -9,7 +9,6 @@
 enum {
         SECRET_BYTES = 32,
         ID_MAX = 256,
-        CLIENTS_CEILING = 256 * 1024 * 1024, /* bytes of all clients of a store */
 };
 
 static bool contains(struct cd_strs list, cd_str item)
@@ -186,24 +185,23 @@ static cd_status check_no_user(const struct cd_operator *by, struct cd_arena *ar
         return status == CD_NOT_FOUND || status == CD_INVALID_REQUEST ? CD_OK : status;
 }
 
-static cd_status is_there(const struct cd_operator *by, cd_str id, bool *ret, struct cd_error *reterr)
-{
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_client_records records;
-
-        cd_arena_init(&arena, CLIENTS_CEILING);
-        cd_status status = by->store->clients->list(by->store, &arena, &records, reterr);
-        if (status != CD_OK)
-                return status;
-        *ret = false;
-        for (size_t i = 0; i < records.count; i++)
-                *ret |= cd_str_eq(records.items[i].id, id);
-        return CD_OK;
-}
-
 static cd_status fail_exists(cd_str id, struct cd_error *reterr)
 {
         return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" exists already", CD_STR_ARG(id));
+}
+
+/* Before a secret is shown for nothing. */
+static cd_status check_free(const struct cd_operator *by, struct cd_arena *arena, cd_str id, struct cd_error *reterr)
+{
+        struct cd_client_record record;
+
+        if (contains(by->configured, id))
+                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
+                                CD_STR_ARG(id));
+        cd_status status = by->store->clients->find(by->store, arena, id, &record, reterr);
+        if (status == CD_OK)
+                return fail_exists(id, reterr);
+        return status == CD_NOT_FOUND ? check_no_user(by, arena, id, reterr) : status;
 }
 
 static cd_status show(const struct cd_operator *by, cd_str id, cd_str secret, struct cd_error *reterr)
@@ -216,22 +214,13 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
 {
         struct cd_client_record record = { 0 };
         struct cd_audit_event event;
-        bool exists = false;
         cd_str secret;
 
         cd_status status = make_record(by, arena, params, &record, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "client.add", params->id, &event, reterr);
-        if (status != CD_OK)
-                return status;
-        if (contains(by->configured, params->id))
-                return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
-                                CD_STR_ARG(params->id));
-        status = check_no_user(by, arena, params->id, reterr);
         if (status == CD_OK)
-                status = is_there(by, params->id, &exists, reterr);
-        if (exists)
-                return fail_exists(params->id, reterr);
+                status = check_free(by, arena, params->id, reterr);
         if (status == CD_OK)
                 status = make_secret(by, arena, &secret, record.secret, reterr);
         if (status == CD_OK)
@@ -240,8 +229,10 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
                 return status;
         record.created_at = record.changed_at = event.at;
         status = by->store->clients->add(by->store, &record, &event, reterr);
-        if (status == CD_EXISTS)
-                return fail_exists(params->id, reterr);
+        if (status == CD_EXISTS) { /* somebody else was faster */
+                status = check_no_user(by, arena, params->id, reterr);
+                return status == CD_OK ? fail_exists(params->id, reterr) : status;
+        }
         if (status == CD_OK)
                 *ret_secret = secret;
         return status;
@@ -261,15 +252,15 @@ cd_status cd_admin_client_set_secret(const struct cd_operator *by, struct cd_are
 {
         unsigned char mac[CD_CLIENT_SECRET_MAC_SIZE];
         struct cd_audit_event event;
-        bool exists = true;
+        struct cd_client_record record;
         cd_str secret;
 
         cd_status status = check_id(id, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "client.secret", id, &event, reterr);
         if (status == CD_OK)
-                status = is_there(by, id, &exists, reterr);
-        if (!exists)
+                status = by->store->clients->find(by->store, arena, id, &record, reterr);
+        if (status == CD_NOT_FOUND)
                 return fail_unknown(by, id, reterr);
         if (status == CD_OK)
                 status = make_secret(by, arena, &secret, mac, reterr);

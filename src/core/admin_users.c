@@ -66,19 +66,35 @@ static cd_status canonical_claims(const struct cd_operator *by, struct cd_arena 
         return CD_OK;
 }
 
-/* Of both the tokens would have one "sub" (RFC 9068 §5). */
-static cd_status check_no_client(const struct cd_operator *by, cd_str name, struct cd_error *reterr)
+static cd_status fail_client(cd_str name, struct cd_error *reterr)
 {
-        const struct cd_strs lists[] = { by->configured, by->clients };
+        return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
+                        "\"%.*s\" is the id of a client, and the tokens of both would have one \"sub\"",
+                        CD_STR_ARG(name));
+}
 
-        for (size_t i = 0; i < CD_LEN(lists); i++)
-                for (size_t j = 0; j < lists[i].count; j++)
-                        if (cd_str_eq(lists[i].items[j], name))
-                                return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
-                                                "\"%.*s\" is the id of a client, and the tokens of both would have "
-                                                "one \"sub\"",
-                                                CD_STR_ARG(name));
+static cd_status fail_exists(cd_str name, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name));
+}
+
+static cd_status check_not_configured(const struct cd_operator *by, cd_str name, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < by->configured.count; i++)
+                if (cd_str_eq(by->configured.items[i], name))
+                        return fail_client(name, reterr);
         return CD_OK;
+}
+
+cd_status cd_admin_user_check_no_client(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                        struct cd_error *reterr)
+{
+        struct cd_client_record client;
+        cd_status status = by->store->clients->find(by->store, arena, name, &client, reterr);
+
+        if (status == CD_OK)
+                return fail_client(name, reterr);
+        return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
@@ -92,7 +108,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         user.created_at = user.changed_at = user.password_at = now;
         cd_status status = canonical_name(arena, params->name, &user.name, reterr);
         if (status == CD_OK)
-                status = check_no_client(by, user.name, reterr);
+                status = check_not_configured(by, user.name, reterr);
         if (status == CD_OK)
                 status = canonical_claims(by, arena, params->claims, &user.claims, reterr);
         if (status == CD_OK)
@@ -117,9 +133,10 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
         if (status != CD_OK)
                 return status;
         status = by->store->users->add(by->store, &(struct cd_users_page){ &user, 1 }, &event, reterr);
-        if (status == CD_EXISTS)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
-                                CD_STR_ARG(user.name));
+        if (status == CD_EXISTS) {
+                status = cd_admin_user_check_no_client(by, arena, user.name, reterr);
+                return status == CD_OK ? fail_exists(user.name, reterr) : status;
+        }
         if (status == CD_OK)
                 *ret = (struct cd_user_result){ user.name };
         return status;

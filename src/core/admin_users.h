@@ -49,7 +49,12 @@ cd_status cd_admin_user_set_claims(const struct cd_operator *by, struct cd_arena
                                    const struct cd_claims_change *change, struct cd_user_result *ret,
                                    struct cd_error *reterr);
 
-/* For import. Adds all of them or, where one is there already (CD_EXISTS), none. */
+/* CD_EXISTS where a client of the store has the name, which is canonical, as its id: the tokens of both would have one
+ * "sub" (RFC 9068 §5). To say why a user cannot be added; the store itself never lets both in. */
+cd_status cd_admin_user_check_no_client(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                        struct cd_error *reterr);
+
+/* For import. Adds all of them or, where one is there already or a client has its name (CD_EXISTS), none. */
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
                              struct cd_error *reterr);
 /* Gives a user who is there this password, these claims and this state. CD_NOT_FOUND. */

@@ -13,7 +13,6 @@ struct cd_operator {
 
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;
-        struct cd_strs clients; /* ids of the store's, which no new user may have as a name */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key that the master key gives for them */

@@ -93,8 +93,8 @@ struct cd_user_ops {
          * bytes, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
-        /* All of them with every field as given or, where one name is there already or comes twice (CD_EXISTS; the
-         * reason names it), none. They get one new generation. */
+        /* All of them with every field as given or, where one name is there already, comes twice or is the id of a
+         * client (CD_EXISTS; the reason names it), none. They get one new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or not with if_password or if_claims. changed_at becomes now; where a password is
@@ -142,8 +142,12 @@ struct cd_client_ops {
         /* All, by id. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_client_records *ret,
                           struct cd_error *reterr);
+        /* CD_NOT_FOUND. */
+        cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str id, struct cd_client_record *ret,
+                          struct cd_error *reterr);
+        /* CD_EXISTS, also where it is the name of a user. */
         cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
-                         const struct cd_audit_event *event, struct cd_error *reterr); /* CD_EXISTS */
+                         const struct cd_audit_event *event, struct cd_error *reterr);
         /* changed_at becomes event->at (the event is needed). CD_NOT_FOUND. */
         cd_status (*set_secret)(struct cd_store *store, cd_str id,
                                 const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],

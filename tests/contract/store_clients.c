@@ -1,3 +1,5 @@
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "contract/stage.h"
@@ -93,6 +95,109 @@ static void clients_are_listed_by_id(void **state)
         assert_str(clients.items[2].id, "b");
 }
 
+static void a_client_is_found_by_its_id(void **state)
+{
+        struct stage *s = *state;
+        struct cd_client_record client = { .grants = 77 };
+
+        assert_status(add(s, "app"), CD_OK);
+        assert_status(add(s, "b"), CD_OK);
+        assert_status(s->store->clients->find(s->store, &s->arena, CD_STR("APP"), &client, &s->error), CD_NOT_FOUND);
+        assert_status(s->store->clients->find(s->store, &s->arena, CD_STR("a\0b"), &client, &s->error), CD_NOT_FOUND);
+        assert_int_equal(client.grants, 77);
+        assert_status(s->store->clients->find(s->store, &s->arena, CD_STR("app"), &client, &s->error), CD_OK);
+        assert_str(client.id, "app");
+        assert_int_equal(client.grants, 3);
+        assert_str(client.scopes.items[1], "write");
+}
+
+static void lesson_17_the_name_of_a_user_is_no_id_of_a_client(void **state)
+{
+        struct stage *s = *state;
+
+        add_user(s, "ana");
+        size_t events = count_events(s);
+        assert_status(add(s, "ana"), CD_EXISTS);
+        assert_non_null(strstr(s->error.reason, "ana"));
+        assert_int_equal(list(s).count, 0);
+        assert_int_equal(count_events(s), events);
+        assert_status(add(s, "Ana"), CD_OK);
+}
+
+static void lesson_17_the_id_of_a_client_is_no_name_of_a_user(void **state)
+{
+        struct stage *s = *state;
+        struct cd_user users[] = { some_user("bo"), some_user("app") };
+        const struct cd_users_page page = { users, CD_LEN(users) };
+
+        assert_status(add(s, "app"), CD_OK);
+        struct cd_store_versions before = get_versions(s);
+        assert_status(s->store->users->add(s->store, &page, &an_event, &s->error), CD_EXISTS);
+        assert_non_null(strstr(s->error.reason, "app"));
+        assert_false(has_user(s, "bo"));
+        assert_int_equal(count_events(s), 1);
+        assert_status(s->store->clients->remove(s->store, CD_STR("app"), NULL, &s->error), CD_OK);
+        assert_status(s->store->users->add(s->store, &page, &an_event, &s->error), CD_OK);
+        assert_int_equal(get_versions(s).clients, before.clients + 1); /* by the removal alone */
+}
+
+enum {
+        RACED_NAMES = 40,
+};
+
+static void name_of(size_t number, char ret[16])
+{
+        snprintf(ret, 16, "name%zu", number);
+}
+
+static pthread_barrier_t next_name;
+
+/* One adds users, the other clients, both of one name at a time. */
+static const char *add_under_the_same_names(struct stage *s, size_t number)
+{
+        const char *wrong = NULL;
+
+        for (size_t i = 0; i < RACED_NAMES; i++) {
+                char name[16];
+                struct cd_error error = { 0 };
+
+                name_of(i, name);
+                struct cd_user user = some_user(name);
+                const struct cd_users_page page = { &user, 1 };
+                struct cd_client_record client = some_client(name);
+                pthread_barrier_wait(&next_name);
+                cd_status status = number ? s->store->users->add(s->store, &page, NULL, &error)
+                                          : s->store->clients->add(s->store, &client, NULL, &error);
+                if (status != CD_OK && status != CD_EXISTS)
+                        wrong = "neither added nor there";
+        }
+        return wrong;
+}
+
+static void lesson_17_of_a_user_and_a_client_added_at_once_under_one_name_one_is(void **state)
+{
+        struct stage *s = *state;
+
+        pthread_barrier_init(&next_name, NULL, 2);
+        at_once(s, 2, add_under_the_same_names);
+        pthread_barrier_destroy(&next_name);
+        struct cd_client_records clients = list(s);
+        size_t users = 0;
+        for (size_t i = 0; i < RACED_NAMES; i++) {
+                char name[16];
+
+                name_of(i, name);
+                users += has_user(s, name);
+        }
+        for (size_t i = 0; i < clients.count; i++) {
+                char name[16];
+
+                snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(clients.items[i].id));
+                assert_false(has_user(s, name));
+        }
+        assert_int_equal(users + clients.count, RACED_NAMES);
+}
+
 static void an_id_that_is_there_is_refused(void **state)
 {
         struct stage *s = *state;
@@ -179,6 +284,10 @@ int run_clients_contract(void)
                 CONTRACT(a_client_is_listed_with_every_field_as_given),
                 CONTRACT(a_client_without_lists_has_none),
                 CONTRACT(clients_are_listed_by_id),
+                CONTRACT(a_client_is_found_by_its_id),
+                CONTRACT(lesson_17_the_name_of_a_user_is_no_id_of_a_client),
+                CONTRACT(lesson_17_the_id_of_a_client_is_no_name_of_a_user),
+                CONTRACT(lesson_17_of_a_user_and_a_client_added_at_once_under_one_name_one_is),
                 CONTRACT(an_id_that_is_there_is_refused),
                 CONTRACT(a_new_secret_replaces_the_old),
                 CONTRACT(a_removed_client_is_gone_and_one_of_its_id_is_another),

@@ -20,7 +20,7 @@ struct item {
 };
 
 struct cd_pg_later {
-        struct cd_pg_database *database;
+        struct cd_pg_pool *pool;
         pthread_mutex_t lock;
         pthread_cond_t changed; /* the first write came, or a batch is full, or the end */
         pthread_t thread;
@@ -29,14 +29,14 @@ struct cd_pg_later {
         struct item items[QUEUE_MAX]; /* a ring */
 };
 
-struct cd_pg_later *cd_pg_later_new(struct cd_pg_database *database)
+struct cd_pg_later *cd_pg_later_new(struct cd_pg_pool *pool)
 {
         struct cd_pg_later *later = calloc(1, sizeof(*later));
         pthread_condattr_t attr;
 
         if (!later)
                 return NULL;
-        later->database = database;
+        later->pool = pool;
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         pthread_mutex_init(&later->lock, NULL);
@@ -78,11 +78,11 @@ static cd_status do_batch(struct cd_pg_later *later, struct batch *b, enum cd_pg
         struct cd_error error;
 
         b->is_careful = false;
-        cd_status status = cd_pg_transact(later->database, CD_PG_WRITE, run_batch, b, ret_fate, &error);
+        cd_status status = cd_pg_transact(later->pool, CD_PG_WRITE, run_batch, b, ret_fate, &error);
         if (status == CD_OK || *ret_fate != CD_PG_UNDONE)
                 return status;
         b->is_careful = true;
-        return cd_pg_transact(later->database, CD_PG_WRITE, run_batch, b, ret_fate, &error);
+        return cd_pg_transact(later->pool, CD_PG_WRITE, run_batch, b, ret_fate, &error);
 }
 
 static void tell(const struct batch *b, cd_status status)
@@ -144,7 +144,7 @@ static void *run_deferred(void *arg)
                 pthread_mutex_unlock(&later->lock);
                 enum cd_pg_fate fate = CD_PG_UNDONE;
                 cd_status status = do_batch(later, &b, &fate);
-                int64_t pause = PAUSE_US + cd_pg_pool_pause_us(&later->database->pool);
+                int64_t pause = PAUSE_US + cd_pg_pool_pause_us(later->pool);
                 attempts = fate == CD_PG_UNREACHED ? 0 : attempts + 1;
                 bool is_over = status == CD_OK || fate == CD_PG_UNKNOWN || attempts >= ATTEMPTS_MAX || is_last_attempt;
                 if (is_over) {

@@ -6,7 +6,7 @@
 struct cd_pg_later;
 
 /* NULL where memory is out. The thread starts with the first write. */
-struct cd_pg_later *cd_pg_later_new(struct cd_pg_database *database);
+struct cd_pg_later *cd_pg_later_new(struct cd_pg_pool *pool);
 /* Does what waits; where the server is unavailable, tells that it was not done. NULL is fine. */
 void cd_pg_later_free(struct cd_pg_later *later);
 /* CD_UNAVAILABLE where too many wait. */

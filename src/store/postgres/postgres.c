@@ -11,7 +11,7 @@ struct postgres {
         struct cd_sql_driver base; /* first: it is what others see */
         struct cd_pg_target target;
         atomic_bool is_pooled;
-        struct cd_pg_database database;
+        struct cd_pg_pool pool;
         struct cd_pg_later *later;
         struct cd_pg_listen *listen;
 };
@@ -21,18 +21,31 @@ static struct postgres *postgres_of(struct cd_sql_driver *driver)
         return (struct postgres *)driver;
 }
 
+static cd_status run_call(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct cd_sql_call *const *call = arg;
+
+        return session->run(session, *call, reterr);
+}
+
+static cd_status query_postgres(struct cd_sql_driver *driver, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        cd_may_block("PostgreSQL");
+        return cd_pg_transact(&postgres_of(driver)->pool, CD_PG_SINGLE, run_call, &call, NULL, reterr);
+}
+
 static cd_status read_postgres(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                                struct cd_error *reterr)
 {
         cd_may_block("PostgreSQL");
-        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_READ, transaction, arg, NULL, reterr);
+        return cd_pg_transact(&postgres_of(driver)->pool, CD_PG_SNAPSHOT, transaction, arg, NULL, reterr);
 }
 
 static cd_status write_postgres(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                                 struct cd_error *reterr)
 {
         cd_may_block("PostgreSQL");
-        return cd_pg_transact(&postgres_of(driver)->database, CD_PG_WRITE, transaction, arg, NULL, reterr);
+        return cd_pg_transact(&postgres_of(driver)->pool, CD_PG_WRITE, transaction, arg, NULL, reterr);
 }
 
 static cd_status write_later(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
@@ -63,7 +76,7 @@ static void free_postgres(struct cd_sql_driver *driver)
 
         cd_pg_later_free(p->later);
         cd_pg_listen_free(p->listen);
-        cd_pg_pool_done(&p->database.pool);
+        cd_pg_pool_done(&p->pool);
         cd_pg_target_done(&p->target);
         free(p);
 }
@@ -90,6 +103,7 @@ cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_
         }
         p->target.is_pooled = &p->is_pooled;
         p->base = (struct cd_sql_driver){
+                .query = query_postgres,
                 .read = read_postgres,
                 .write = write_postgres,
                 .write_later = write_later,
@@ -103,8 +117,8 @@ cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_
                 /* Any number will do that other programs in the database do not use: "cardea" in ASCII. */
                 .migrate_lock = CD_STR("SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(109270182159713)"),
         };
-        status = cd_pg_pool_init(&p->database.pool, &p->target, options->connections);
-        p->later = cd_pg_later_new(&p->database);
+        status = cd_pg_pool_init(&p->pool, &p->target, options->connections);
+        p->later = cd_pg_later_new(&p->pool);
         p->listen = cd_pg_listen_new(&p->target);
         if (status != CD_OK || !p->later || !p->listen) {
                 p->base.free(&p->base);

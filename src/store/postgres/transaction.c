@@ -9,19 +9,11 @@ enum {
         LOST_ATTEMPTS = 2,
 };
 
-enum mode {
-        SINGLE,   /* one statement, which needs no transaction around it */
-        SNAPSHOT, /* reads that see the same */
-        WRITE,
-};
-
 struct session {
         struct cd_sql_session base; /* first: it is what a transaction sees */
         struct cd_pg_connection *connection;
-        enum mode mode;
+        enum cd_pg_kind kind;
         bool has_begun;   /* BEGIN is queued or done */
-        bool has_run;     /* a statement */
-        bool needs_more;  /* SINGLE, and a second statement came */
         bool is_deciding; /* COMMIT may have been sent */
 };
 
@@ -54,9 +46,9 @@ static cd_status make_room(struct cd_pg_connection *c)
 /* BEGIN travels with the first statement. */
 static bool begin(struct session *s)
 {
-        if (s->mode == SINGLE || s->has_begun)
+        if (s->kind == CD_PG_SINGLE || s->has_begun)
                 return true;
-        s->has_begun = cd_pg_queue_plain(s->connection, s->mode == WRITE ? &begin_write : &begin_snapshot) &&
+        s->has_begun = cd_pg_queue_plain(s->connection, s->kind == CD_PG_WRITE ? &begin_write : &begin_snapshot) &&
                        (!cd_pg_is_pooled(s->connection) || cd_pg_queue_settings(s->connection, true));
         return s->has_begun;
 }
@@ -65,14 +57,9 @@ static cd_status run(struct cd_sql_session *base, const struct cd_sql_call *call
 {
         struct session *s = (struct session *)base;
         struct cd_pg_connection *c = s->connection;
-        bool can_wait = s->mode == WRITE && !call->row && !call->ret_changed;
+        bool can_wait = s->kind == CD_PG_WRITE && !call->row && !call->ret_changed;
         PGresult *result = NULL;
 
-        if (s->mode == SINGLE && s->has_run) {
-                s->needs_more = true;
-                return cd_fail(reterr, CD_INTERNAL, "a second statement in a read of one");
-        }
-        s->has_run = true;
         if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue(c, call, !can_wait))
                 return give_error(c, reterr);
         /* Nobody asks what came of it: it travels with the next one, and where it fails, so does that, or the
@@ -92,11 +79,6 @@ static cd_status script(struct cd_sql_session *base, cd_str text, struct cd_erro
         struct cd_pg_connection *c = s->connection;
         PGresult *none = NULL;
 
-        if (s->mode == SINGLE) {
-                s->needs_more = true;
-                return cd_fail(reterr, CD_INTERNAL, "a script in a read of one statement");
-        }
-        s->has_run = true;
         char *copy = strndup(text.len ? text.ptr : "", text.len);
         if (!copy)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a script");
@@ -116,7 +98,6 @@ cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_transaction *trans
 
         if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue_plain(c, &savepoint))
                 return give_error(c, reterr);
-        s->has_run = true;
         cd_status status = transaction(base, arg, reterr);
         if (cd_pg_exchange(c, &none) != CD_OK && status == CD_OK)
                 status = give_error(c, reterr);
@@ -142,7 +123,7 @@ static cd_status finish(struct session *s)
                 return CD_OK;
         if (!cd_pg_queue_plain(c, &commit))
                 return c->error.status;
-        s->is_deciding = s->mode == WRITE;
+        s->is_deciding = s->kind == CD_PG_WRITE;
         return cd_pg_exchange(c, &none);
 }
 
@@ -167,43 +148,27 @@ static void clean_up(struct session *s)
 
 /* ---- again where that is safe ---- */
 
-static bool is_known(struct cd_pg_habits *habits, cd_sql_transaction *transaction, bool learn)
-{
-        for (size_t i = 0; i < CD_LEN(habits->transactions); i++) {
-                cd_sql_transaction *there = atomic_load_explicit(&habits->transactions[i], memory_order_relaxed);
-                if (there == transaction)
-                        return true;
-                if (there)
-                        continue;
-                if (learn)
-                        atomic_store_explicit(&habits->transactions[i], transaction, memory_order_relaxed);
-                return false;
-        }
-        return false;
-}
-
 struct attempt {
         cd_status status;
         enum cd_pg_fault fault;
-        bool needs_more, is_unknown;
+        bool is_unknown;
 };
 
-static struct attempt try_once(struct cd_pg_connection *c, enum mode mode, cd_sql_transaction *transaction, void *arg,
-                               struct cd_error *reterr)
+static struct attempt try_once(struct cd_pg_connection *c, enum cd_pg_kind kind, cd_sql_transaction *transaction,
+                               void *arg, struct cd_error *reterr)
 {
-        struct session s = { .base = { run, script }, .connection = c, .mode = mode };
+        struct session s = { .base = { run, script }, .connection = c, .kind = kind };
         struct attempt a;
 
         a.status = transaction(&s.base, arg, reterr);
-        a.needs_more = s.needs_more;
-        if (a.status == CD_OK && !a.needs_more) {
+        if (a.status == CD_OK) {
                 a.status = finish(&s);
                 if (a.status != CD_OK)
                         (void)give_error(c, reterr);
         }
         a.fault = c->fault;
         a.is_unknown = s.is_deciding && (a.fault == CD_PG_BROKEN || a.fault == CD_PG_SILENT);
-        if (a.status != CD_OK || a.needs_more)
+        if (a.status != CD_OK)
                 clean_up(&s);
         return a;
 }
@@ -242,10 +207,9 @@ static enum cd_pg_fate fate_of(const struct attempt *a)
         return a->fault == CD_PG_BROKEN || a->fault == CD_PG_SILENT ? CD_PG_UNREACHED : CD_PG_UNDONE;
 }
 
-cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql_transaction *transaction, void *arg,
+cd_status cd_pg_transact(struct cd_pg_pool *pool, enum cd_pg_kind kind, cd_sql_transaction *transaction, void *arg,
                          enum cd_pg_fate *ret_fate, struct cd_error *reterr)
 {
-        enum mode mode = kind == CD_PG_WRITE ? WRITE : is_known(&db->habits, transaction, false) ? SNAPSHOT : SINGLE;
         struct cd_error error = { 0 };
         struct attempt a = { .status = CD_OK };
         enum cd_pg_fate fate = CD_PG_UNREACHED;
@@ -253,25 +217,21 @@ cd_status cd_pg_transact(struct cd_pg_database *db, enum cd_pg_kind kind, cd_sql
         for (unsigned attempts = 1;; attempts++) {
                 struct cd_pg_connection *c;
 
-                a.status = cd_pg_pool_take(&db->pool, &c, &error);
+                a.status = cd_pg_pool_take(pool, &c, &error);
                 if (a.status != CD_OK) {
                         fate = CD_PG_UNREACHED;
                         break;
                 }
-                a = try_once(c, mode, transaction, arg, &error);
+                a = try_once(c, kind, transaction, arg, &error);
                 fate = fate_of(&a);
-                cd_pg_pool_give(&db->pool, c);
-                if (a.needs_more) {
-                        (void)is_known(&db->habits, transaction, true);
-                        mode = SNAPSHOT;
-                } else if (a.status == CD_OK || !is_worth_another(&a, attempts)) {
+                cd_pg_pool_give(pool, c);
+                if (a.status == CD_OK)
+                        return CD_OK;
+                if (!is_worth_another(&a, attempts))
                         break;
-                } else if (a.fault == CD_PG_CONFLICT) {
+                if (a.fault == CD_PG_CONFLICT)
                         pause_after_conflict(attempts);
-                }
         }
-        if (a.status == CD_OK)
-                return CD_OK;
         if (ret_fate)
                 *ret_fate = fate;
         if (a.is_unknown)

@@ -5,13 +5,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/audit.h"
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
-#include "store/sql/rows.h"
 
 enum {
-        WAITING_MAX = 8192, /* events: 2 MB as they are usually, and minutes of log-ins */
-        TEXTS = CD_SQL_AUDIT_PARAMS - 1,
+        WAITING_MAX = 8192,        /* events: 2 MB as they are usually, and minutes of log-ins */
         TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
 };
 
@@ -88,35 +86,26 @@ void cd_sql_audit_later_free(struct cd_sql_audit_later *later)
 /* The event and its texts, as they may be stored, in one block. NULL where memory is out. */
 static struct waiting *copy_event(const struct cd_audit_event *event)
 {
-        char memory[TEXTS][CD_AUDIT_TEXT_MAX];
-        const cd_str texts[TEXTS] = {
-                cd_audit_text(event->action, memory[0]),  cd_audit_text(event->actor, memory[1]),
-                cd_audit_text(event->subject, memory[2]), cd_audit_text(event->address, memory[3]),
-                cd_audit_text(event->detail, memory[4]),
-        };
+        char memory[CD_SQL_AUDIT_TEXTS][CD_AUDIT_TEXT_MAX];
+        struct cd_audit_event clean = cd_sql_audit_clean(event, memory);
+        cd_str *const texts[] = { &clean.action, &clean.actor, &clean.subject, &clean.address, &clean.detail };
         struct waiting *copy;
-        cd_str copies[TEXTS];
         size_t size = sizeof(*copy);
 
-        for (size_t i = 0; i < TEXTS; i++)
-                size += texts[i].len;
+        for (size_t i = 0; i < CD_LEN(texts); i++)
+                size += texts[i]->len;
         copy = malloc(size);
         if (!copy)
                 return NULL;
         char *to = (char *)(copy + 1);
-        for (size_t i = 0; i < TEXTS; i++) {
-                copies[i] = cd_str_of(to, texts[i].len);
-                if (texts[i].len)
-                        memcpy(to, texts[i].ptr, texts[i].len);
-                to += texts[i].len;
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                size_t len = texts[i]->len;
+                if (len)
+                        memcpy(to, texts[i]->ptr, len);
+                *texts[i] = cd_str_of(to, len);
+                to += len;
         }
-        copy->next = NULL;
-        copy->event = (struct cd_audit_event){ .at = event->at,
-                                               .action = copies[0],
-                                               .actor = copies[1],
-                                               .subject = copies[2],
-                                               .address = copies[3],
-                                               .detail = copies[4] };
+        *copy = (struct waiting){ .event = clean };
         return copy;
 }
 

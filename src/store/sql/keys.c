@@ -1,49 +1,35 @@
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
-#include "store/sql/rows.h"
 
-#define KEY_COLUMNS "kid, alg, sealed, public_jwk, created_at, sign_from, verify_until"
-
-enum {
-        KEPT_AFTER_END = 30 * 24 * 3600, /* seconds: so that `key list` shows what was */
+static const struct cd_sql_column columns[] = {
+        CD_SQL_COLUMN("kid", cd_key_record, kid),
+        CD_SQL_COLUMN("alg", cd_key_record, alg),
+        CD_SQL_COLUMN_AS("sealed", CD_SQL_BLOB, cd_key_record, sealed),
+        CD_SQL_COLUMN("public_jwk", cd_key_record, public_jwk),
+        CD_SQL_COLUMN("created_at", cd_key_record, created_at),
+        CD_SQL_COLUMN("sign_from", cd_key_record, sign_from),
+        CD_SQL_COLUMN("verify_until", cd_key_record, verify_until),
 };
 
-static cd_status take_key(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
-{
-        struct cd_sql_list *list = arg;
-        struct cd_key_record *key = cd_sql_list_add(list);
-        struct cd_sql_reader reader = { .arena = list->arena, .next = columns };
-
-        if (!key)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
-        key->kid = cd_sql_read_text(&reader);
-        key->alg = cd_sql_read_text(&reader);
-        key->sealed = cd_sql_read_bytes(&reader);
-        key->public_jwk = cd_sql_read_text(&reader);
-        key->created_at = cd_sql_read_integer(&reader);
-        key->sign_from = cd_sql_read_integer(&reader);
-        key->verify_until = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
-}
-
-static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT " KEY_COLUMNS " FROM keys ORDER BY created_at, kid",
-                                                           0, 7 };
-        struct cd_sql_list *list = arg;
-
-        list->count = 0;
-        return cd_sql_query(session, &statement, NULL, take_key, list, reterr);
-}
+struct cd_sql_table cd_sql_keys = {
+        .name = "keys",
+        .one = "key",
+        .columns = columns,
+        .count = CD_LEN(columns),
+        .row_size = sizeof(struct cd_key_record),
+        .list_by = "ORDER BY created_at, kid",
+};
 
 static cd_status list(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
                       struct cd_error *reterr)
 {
-        struct cd_sql_list all = { .arena = arena, .size = sizeof(struct cd_key_record) };
-        cd_status status = cd_sql_read(store, list_transaction, &all, reterr);
+        struct cd_sql_list rows = { .arena = arena };
+        cd_status status = cd_sql_select(&cd_sql_keys, store, &cd_sql_keys.list, NULL, &rows, reterr);
 
-        if (status == CD_OK)
-                *ret = (struct cd_key_records){ all.items, all.count };
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret = (struct cd_key_records){ rows.items, rows.count };
+        return CD_OK;
 }
 
 static cd_status check_first(struct cd_sql_session *session, const struct cd_key_record *key, struct cd_error *reterr)
@@ -83,21 +69,8 @@ static cd_status set_end(struct cd_sql_session *session, cd_str kid, cd_time ver
 
 static cd_status insert(struct cd_sql_session *session, const struct cd_key_record *key, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = {
-                "INSERT INTO keys (" KEY_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING",
-                7, 0
-        };
-        const struct cd_sql_value params[] = {
-                cd_sql_text(key->kid),
-                cd_sql_text(key->alg),
-                cd_sql_bytes(key->sealed),
-                cd_sql_text(key->public_jwk),
-                cd_sql_integer(key->created_at),
-                cd_sql_integer(key->sign_from),
-                cd_sql_integer(key->verify_until),
-        };
         int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+        cd_status status = cd_sql_row_insert(&cd_sql_keys, session, key, &changed, reterr);
 
         if (status == CD_OK && changed == 0)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("kid"), "there is a key %.*s already", CD_STR_ARG(key->kid));
@@ -165,6 +138,8 @@ static cd_status set_verify_until(struct cd_store *store, cd_str kid, cd_time ve
         return cd_sql_write(store, end_transaction, &ending, reterr);
 }
 
+/* Keys without an end stay, and those that ended are looked up for a while. Snapshots list all keys, so that the
+ * version grows where one goes. */
 cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
                              struct cd_error *reterr)
 {
@@ -176,16 +151,18 @@ cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t
                 " ORDER BY verify_until LIMIT $2)",
                 2, 0
         };
-        const struct cd_sql_value params[] = { cd_sql_integer(now - KEPT_AFTER_END) };
-        int64_t version, over = 0;
-        cd_status status = cd_sql_query_integer(session, &count, params, &over, reterr);
+        const struct cd_sql_value params[] = { cd_sql_integer(now - CD_KEY_RECORD_STAYS), cd_sql_size(limit) };
+        int64_t version, over = 0, deleted = 0;
+        cd_status status = limit ? cd_sql_query_integer(session, &count, params, &over, reterr) : CD_OK;
 
         if (status != CD_OK || over == 0)
                 return status;
         status = cd_sql_bump(session, CD_STR("keys"), &version, reterr);
-        if (status != CD_OK)
-                return status;
-        return cd_sql_delete_some(session, &delete, now - KEPT_AFTER_END, limit, ret_deleted, reterr);
+        if (status == CD_OK)
+                status = cd_sql_execute(session, &delete, params, &deleted, reterr);
+        if (status == CD_OK)
+                *ret_deleted += (size_t)deleted;
+        return status;
 }
 
 const struct cd_key_ops cd_sql_key_ops = {

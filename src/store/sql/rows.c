@@ -15,12 +15,19 @@ bool cd_sql_is_text(cd_str s)
 }
 
 /* One driver would refuse another text, the other would keep it. */
-static cd_status run(struct cd_sql_session *session, const struct cd_sql_call *call, struct cd_error *reterr)
+cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *reterr)
 {
         for (unsigned i = 0; i < call->statement->params; i++)
                 if (call->params[i].type == CD_SQL_TEXT && !cd_sql_is_text(call->params[i].bytes))
                         return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
-        return session->run(session, call, reterr);
+        return CD_OK;
+}
+
+static cd_status run(struct cd_sql_session *session, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        cd_status status = cd_sql_check_params(call, reterr);
+
+        return status == CD_OK ? session->run(session, call, reterr) : status;
 }
 
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,

@@ -23,10 +23,19 @@ static inline struct cd_sql_value cd_sql_bytes(cd_str bytes)
         return (struct cd_sql_value){ .type = CD_SQL_BYTES, .bytes = bytes };
 }
 
+/* Of a LIMIT or OFFSET, which PostgreSQL refuses where it is negative. */
+static inline struct cd_sql_value cd_sql_size(size_t size)
+{
+        return cd_sql_integer(size < INT64_MAX ? (int64_t)size : INT64_MAX);
+}
+
 /* UTF-8 without NUL, which is what a TEXT may hold: nothing else needs to be asked for. */
 bool cd_sql_is_text(cd_str s);
 
-/* `params` has statement->params values; CD_INVALID_REQUEST where a TEXT of them is none. ret_changed may be NULL. */
+/* CD_INVALID_REQUEST where a TEXT is none. */
+cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *reterr);
+
+/* Within a transaction. `params` has statement->params values; CD_INVALID_REQUEST where a TEXT of them is none. ret_changed may be NULL. */
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                          const struct cd_sql_value *params, int64_t *ret_changed, struct cd_error *reterr);
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,

@@ -55,7 +55,9 @@ struct cd_sql_migration {
 };
 
 struct cd_sql_driver {
-        /* On any connection, consistent; must not write. */
+        /* One statement that reads, on any connection, without a transaction around it. Each row is given once. */
+        cd_status (*query)(struct cd_sql_driver *driver, const struct cd_sql_call *call, struct cd_error *reterr);
+        /* Several that must see the same, in a transaction; must not write. */
         cd_status (*read)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                           struct cd_error *reterr);
         /* Returns after the commit is durable. A failed commit is CD_UNAVAILABLE. */

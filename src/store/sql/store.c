@@ -1,56 +1,14 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/blocking.h"
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
-#include "store/sql/rows.h"
 
 static struct cd_sql_driver *driver_of(struct cd_store *store)
 {
         return ((struct cd_sql_store *)store)->driver;
-}
-
-cd_status cd_sql_read(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
-{
-        struct cd_sql_driver *driver = driver_of(store);
-
-        cd_may_block("store: read");
-        return driver->read(driver, transaction, arg, reterr);
-}
-
-cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
-{
-        struct cd_sql_driver *driver = driver_of(store);
-
-        cd_may_block("store: write");
-        return driver->write(driver, transaction, arg, reterr);
-}
-
-static void free_arg(void *arg, cd_status status)
-{
-        (void)status;
-        free(arg);
-}
-
-cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
-                             struct cd_error *reterr)
-{
-        struct cd_sql_driver *driver = driver_of(store);
-        cd_status status = driver->write_later(driver, transaction, arg, free_arg, reterr);
-
-        if (status != CD_OK)
-                free(arg);
-        return status;
-}
-
-cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = {
-                "UPDATE versions SET version = version + 1 WHERE name = $1 RETURNING version", 1, 1
-        };
-        const struct cd_sql_value params[] = { cd_sql_text(kind) };
-
-        return cd_sql_query_integer(session, &statement, params, ret, reterr);
 }
 
 static cd_status take_version(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
@@ -69,17 +27,12 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status versions_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
-
-        return cd_sql_query(session, &statement, NULL, take_version, arg, reterr);
-}
-
 static cd_status versions(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
 {
+        static const struct cd_sql_statement statement = { "SELECT name, version FROM versions", 0, 2 };
         struct cd_store_versions found = { 0 };
-        cd_status status = cd_sql_read(store, versions_transaction, &found, reterr);
+        const struct cd_sql_call call = { .statement = &statement, .row = take_version, .arg = &found };
+        cd_status status = cd_sql_look_up(store, &call, reterr);
 
         if (status == CD_OK)
                 *ret = found;
@@ -100,15 +53,7 @@ static cd_status take_value(void *arg, const struct cd_sql_value *columns, struc
         return cd_sql_read_end(&reader, reterr);
 }
 
-static cd_status look_up_fixed_value(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT value FROM fixed_values WHERE name = $1", 1, 1 };
-        struct fixing *fixing = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(fixing->name) };
-
-        fixing->found = (cd_str){ 0 };
-        return cd_sql_query(session, &statement, params, take_value, fixing, reterr);
-}
+static const struct cd_sql_statement get_fixed_value = { "SELECT value FROM fixed_values WHERE name = $1", 1, 1 };
 
 static cd_status put_if_absent_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
@@ -119,31 +64,25 @@ static cd_status put_if_absent_transaction(struct cd_sql_session *session, void 
         const struct cd_sql_value params[] = { cd_sql_text(fixing->name), cd_sql_text(fixing->value) };
         cd_status status = cd_sql_execute(session, &statement, params, NULL, reterr);
 
-        return status == CD_OK ? look_up_fixed_value(session, fixing, reterr) : status;
+        if (status != CD_OK)
+                return status;
+        return cd_sql_query(session, &get_fixed_value, params, take_value, fixing, reterr);
 }
 
 static cd_status put_if_absent(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value, cd_str *ret,
                                struct cd_error *reterr)
 {
         struct fixing fixing = { .arena = arena, .name = name, .value = value };
-        cd_status status = cd_sql_read(store, look_up_fixed_value, &fixing, reterr);
+        const struct cd_sql_value params[] = { cd_sql_text(name) };
+        const struct cd_sql_call call = {
+                .statement = &get_fixed_value, .params = params, .row = take_value, .arg = &fixing
+        };
+        cd_status status = cd_sql_look_up(store, &call, reterr);
 
         if (status == CD_OK && !fixing.found.ptr)
                 status = cd_sql_write(store, put_if_absent_transaction, &fixing, reterr);
         if (status == CD_OK)
                 *ret = fixing.found;
-        return status;
-}
-
-cd_status cd_sql_delete_some(struct cd_sql_session *session, const struct cd_sql_statement *statement, cd_time time,
-                             size_t limit, size_t *ret_deleted, struct cd_error *reterr)
-{
-        const struct cd_sql_value params[] = { cd_sql_integer(time), cd_sql_integer((int64_t)limit) };
-        int64_t changed = 0;
-        cd_status status = limit ? cd_sql_execute(session, statement, params, &changed, reterr) : CD_OK;
-
-        if (status == CD_OK)
-                *ret_deleted += (size_t)changed;
         return status;
 }
 
@@ -170,19 +109,20 @@ struct expiring {
 static cd_status expire_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct expiring *expiring = arg;
-        const struct cd_store_expiry *expiry = expiring->expiry;
+        cd_time now = expiring->expiry->now, audit = expiring->expiry->audit_before - 1;
+        size_t limit = expiring->expiry->limit;
         size_t *deleted = &expiring->deleted;
 
         *deleted = 0;
         cd_status status = write_row(session, NULL, reterr);
         if (status == CD_OK)
-                status = cd_sql_sessions_expire(session, expiry->now, expiry->limit, deleted, reterr);
+                status = cd_sql_rows_expire(&cd_sql_sessions, session, now, limit, deleted, reterr);
         if (status == CD_OK)
-                status = cd_sql_revocations_expire(session, expiry->now, expiry->limit - *deleted, deleted, reterr);
-        if (status == CD_OK && *deleted < expiry->limit)
-                status = cd_sql_keys_expire(session, expiry->now, expiry->limit - *deleted, deleted, reterr);
+                status = cd_sql_rows_expire(&cd_sql_revocations, session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
-                status = cd_sql_audit_expire(session, expiry->audit_before, expiry->limit - *deleted, deleted, reterr);
+                status = cd_sql_keys_expire(session, now, limit - *deleted, deleted, reterr);
+        if (status == CD_OK)
+                status = cd_sql_rows_expire(&cd_sql_audit, session, audit, limit - *deleted, deleted, reterr);
         return status;
 }
 
@@ -248,16 +188,31 @@ static void store_free(struct cd_store *store)
         free(store);
 }
 
+/* What preparing the tables came to: a fault of the program, if any. */
+static cd_status prepared = CD_OK;
+
+static void prepare_tables(void)
+{
+        struct cd_sql_table *const tables[] = { &cd_sql_users,       &cd_sql_clients,  &cd_sql_keys,
+                                                &cd_sql_revocations, &cd_sql_sessions, &cd_sql_audit };
+
+        for (size_t i = 0; i < CD_LEN(tables) && prepared == CD_OK; i++)
+                prepared = cd_sql_table_prepare(tables[i]);
+}
+
 cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr)
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct cd_sql_store *store = calloc(1, sizeof(*store));
         struct cd_sql_audit_later *audit_later = cd_sql_audit_later_new(driver);
 
-        if (!store || !audit_later) {
+        pthread_once(&once, prepare_tables);
+        if (!store || !audit_later || prepared != CD_OK) {
                 driver->free(driver);
                 cd_sql_audit_later_free(audit_later);
                 free(store);
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a store");
+                return prepared == CD_OK ? cd_fail(reterr, CD_NO_MEMORY, "no memory for a store")
+                                         : cd_fail(reterr, prepared, "no room for the statements of a table");
         }
         *store = (struct cd_sql_store){
                 .driver = driver,

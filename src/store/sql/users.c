@@ -1,113 +1,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
-#include "store/sql/rows.h"
 
-#define USER_COLUMNS                                                                                                   \
-        "name, password, claims, disabled, created_at, changed_at, password_at, last_login_at, failures, failed_at, "  \
-        "generation"
-
-static cd_status read_user(struct cd_arena *arena, const struct cd_sql_value *columns, struct cd_user *ret,
-                           struct cd_error *reterr)
-{
-        struct cd_sql_reader reader = { .arena = arena, .next = columns };
-
-        ret->name = cd_sql_read_text(&reader);
-        ret->password = cd_sql_read_text(&reader);
-        ret->claims = cd_sql_read_text(&reader);
-        ret->disabled = cd_sql_read_integer(&reader) != 0;
-        ret->created_at = cd_sql_read_integer(&reader);
-        ret->changed_at = cd_sql_read_integer(&reader);
-        ret->password_at = cd_sql_read_integer(&reader);
-        ret->last_login_at = cd_sql_read_integer(&reader);
-        ret->failures = cd_sql_read_integer(&reader);
-        ret->failed_at = cd_sql_read_integer(&reader);
-        ret->generation = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
-}
-
-struct finding {
-        struct cd_arena *arena;
-        cd_str name;
-        struct cd_user user;
-        bool found;
+static const struct cd_sql_column columns[] = {
+        CD_SQL_COLUMN("name", cd_user, name),
+        CD_SQL_COLUMN("password", cd_user, password),
+        CD_SQL_COLUMN("claims", cd_user, claims),
+        CD_SQL_COLUMN("disabled", cd_user, disabled),
+        CD_SQL_COLUMN("created_at", cd_user, created_at),
+        CD_SQL_COLUMN("changed_at", cd_user, changed_at),
+        CD_SQL_COLUMN("password_at", cd_user, password_at),
+        CD_SQL_COLUMN("last_login_at", cd_user, last_login_at),
+        CD_SQL_COLUMN("failures", cd_user, failures),
+        CD_SQL_COLUMN("failed_at", cd_user, failed_at),
+        CD_SQL_COLUMN("generation", cd_user, generation),
 };
 
-static cd_status take_found(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
-{
-        struct finding *finding = arg;
-
-        finding->found = true;
-        return read_user(finding->arena, columns, &finding->user, reterr);
-}
-
-static cd_status find_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS " FROM users WHERE name = $1", 1,
-                                                           11 };
-        struct finding *finding = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(finding->name) };
-
-        finding->found = false;
-        return cd_sql_query(session, &statement, params, take_found, finding, reterr);
-}
+struct cd_sql_table cd_sql_users = {
+        .name = "users",
+        .one = "user",
+        .columns = columns,
+        .count = CD_LEN(columns),
+        .row_size = sizeof(struct cd_user),
+        .unless = "SELECT 1 FROM clients WHERE id = $1",
+};
 
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                       struct cd_error *reterr)
 {
-        struct finding finding = { .arena = arena, .name = name };
-
-        if (!cd_sql_is_text(name))
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
-        cd_status status = cd_sql_read(store, find_transaction, &finding, reterr);
-        if (status != CD_OK)
-                return status;
-        if (!finding.found)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
-        *ret = finding.user;
-        return CD_OK;
-}
-
-struct listing {
-        struct cd_sql_list list;
-        cd_str after;
-        size_t limit;
-};
-
-static cd_status take_listed(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
-{
-        struct listing *listing = arg;
-        struct cd_user *user = cd_sql_list_add(&listing->list);
-
-        if (!user)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a page of users");
-        return read_user(listing->list.arena, columns, user, reterr);
-}
-
-static cd_status list_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "SELECT " USER_COLUMNS
-                                                           " FROM users WHERE name > $1 ORDER BY name LIMIT $2",
-                                                           2, 11 };
-        struct listing *listing = arg;
-        const struct cd_sql_value params[] = { cd_sql_text(listing->after), cd_sql_integer((int64_t)listing->limit) };
-
-        listing->list.count = 0;
-        return cd_sql_query(session, &statement, params, take_listed, listing, reterr);
+        return cd_sql_find(&cd_sql_users, store, arena, name, ret, reterr);
 }
 
 static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                       struct cd_users_page *ret, struct cd_error *reterr)
 {
-        struct listing listing = { .list = { .arena = arena, .size = sizeof(struct cd_user) },
-                                   .after = after,
-                                   .limit = limit };
-        cd_status status = cd_sql_read(store, list_transaction, &listing, reterr);
+        const struct cd_sql_value params[] = { cd_sql_text(after), cd_sql_size(limit) };
+        struct cd_sql_list rows = { .arena = arena };
+        cd_status status = cd_sql_select(&cd_sql_users, store, &cd_sql_users.page, params, &rows, reterr);
 
-        if (status == CD_OK)
-                *ret = (struct cd_users_page){ listing.list.items, listing.list.count };
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret = (struct cd_users_page){ rows.items, rows.count };
+        return CD_OK;
 }
 
 struct adding {
@@ -115,27 +51,17 @@ struct adding {
         const struct cd_audit_event *event;
 };
 
-static cd_status add_one(struct cd_sql_session *session, const struct cd_user *user, int64_t generation,
+static cd_status add_one(struct cd_sql_session *session, const struct cd_user *given, int64_t generation,
                          struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "INSERT INTO users (" USER_COLUMNS
-                                                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-                                                           " ON CONFLICT (name) DO NOTHING",
-                                                           11, 0 };
-        const struct cd_sql_value params[] = {
-                cd_sql_text(user->name),           cd_sql_text(user->password),
-                cd_sql_text(user->claims),         cd_sql_integer(user->disabled),
-                cd_sql_integer(user->created_at),  cd_sql_integer(user->changed_at),
-                cd_sql_integer(user->password_at), cd_sql_integer(user->last_login_at),
-                cd_sql_integer(user->failures),    cd_sql_integer(user->failed_at),
-                cd_sql_integer(generation),
-        };
+        struct cd_user user = *given;
         int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
+        user.generation = generation;
+        cd_status status = cd_sql_row_insert(&cd_sql_users, session, &user, &changed, reterr);
         if (status == CD_OK && changed == 0)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user %.*s already",
-                                CD_STR_ARG(user->name));
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "there is a user or a client %.*s already",
+                                CD_STR_ARG(user.name));
         return status;
 }
 
@@ -143,8 +69,11 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
 {
         const struct adding *adding = arg;
         int64_t generation;
-        cd_status status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
+        /* Until the commit nobody adds a client, so that none gets one of the names meanwhile. */
+        cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
 
+        if (status == CD_OK)
+                status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
         for (size_t i = 0; i < adding->users->count && status == CD_OK; i++)
                 status = add_one(session, &adding->users->items[i], generation, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
@@ -183,10 +112,10 @@ static cd_status revoke_tokens(struct cd_sql_session *session, const struct cd_u
         return cd_sql_revocation_add(session, &revocation, reterr);
 }
 
-static cd_status take_generation(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+static cd_status take_generation(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
 {
         int64_t *generation = arg;
-        struct cd_sql_reader reader = { .next = columns };
+        struct cd_sql_reader reader = { .next = values };
 
         *generation = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
@@ -303,15 +232,13 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
 
 static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "DELETE FROM users WHERE name = $1", 1, 0 };
         const struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
-        const struct cd_sql_value params[] = { cd_sql_text(change->name) };
         int64_t generation, changed = 0;
         cd_status status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
 
         if (status == CD_OK)
-                status = cd_sql_execute(session, &statement, params, &changed, reterr);
+                status = cd_sql_row_remove(&cd_sql_users, session, change->name, &changed, reterr);
         if (status == CD_OK && changed == 0)
                 return fail_unknown(change, reterr);
         if (status == CD_OK)

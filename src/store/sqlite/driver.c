@@ -27,6 +27,11 @@ const struct cd_sql_statement cd_sqlite_has_migrations = {
         "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'", 0, 1
 };
 
+static cd_status query(struct cd_sql_driver *driver, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        return cd_sqlite_readers_query(((struct cd_sqlite *)driver)->readers, call, reterr);
+}
+
 static cd_status read_from(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                            struct cd_error *reterr)
 {
@@ -141,6 +146,7 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database");
         memcpy(sqlite->path, options->path, length + 1);
         sqlite->port = (struct cd_sql_driver){
+                .query = query,
                 .read = read_from,
                 .write = write_to,
                 .write_later = write_later,

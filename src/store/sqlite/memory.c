@@ -40,6 +40,17 @@ static cd_status run(struct cd_sql_driver *driver, cd_sql_transaction *transacti
         return job.status;
 }
 
+static cd_status query(struct cd_sql_driver *driver, const struct cd_sql_call *call, struct cd_error *reterr)
+{
+        struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
+        struct cd_sql_session *session = &memory->connection->session;
+
+        pthread_mutex_lock(&memory->lock);
+        cd_status status = session->run(session, call, reterr);
+        pthread_mutex_unlock(&memory->lock);
+        return status;
+}
+
 /* Nobody would gain by waiting. */
 static cd_status run_now(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                          void (*done)(void *arg, cd_status status), struct cd_error *reterr)
@@ -91,6 +102,7 @@ static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr
         if (!memory)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the database");
         memory->port = (struct cd_sql_driver){
+                .query = query,
                 .read = run,
                 .write = run,
                 .write_later = run_now,

@@ -65,20 +65,43 @@ static void give(struct cd_sqlite_readers *readers, struct cd_sqlite_connection 
         pthread_mutex_unlock(&readers->lock);
 }
 
+static cd_status begin_reading(struct cd_sqlite_readers *readers, struct cd_sqlite_connection **ret,
+                               struct cd_error *reterr)
+{
+        /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
+        cd_status status = cd_sqlite_files_check(readers->location.files, reterr);
+
+        if (status == CD_OK)
+                status = take(readers, ret, reterr);
+        if (status == CD_OK)
+                cd_sqlite_connection_be_patient(*ret, &readers->location);
+        return status;
+}
+
+/* SQLite makes a transaction of a statement that has none. */
+cd_status cd_sqlite_readers_query(struct cd_sqlite_readers *readers, const struct cd_sql_call *call,
+                                  struct cd_error *reterr)
+{
+        struct cd_sqlite_connection *connection = NULL;
+        cd_status status = begin_reading(readers, &connection, reterr);
+
+        if (status != CD_OK)
+                return status;
+        status = connection->session.run(&connection->session, call, reterr);
+        give(readers, connection);
+        return status;
+}
+
 cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transaction *transaction, void *arg,
                                 struct cd_error *reterr)
 {
         static const struct cd_sql_statement begin = { "BEGIN", 0, 0 };
         static const struct cd_sql_statement end = { "COMMIT", 0, 0 };
         struct cd_sqlite_connection *connection = NULL;
-        /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
-        cd_status status = cd_sqlite_files_check(readers->location.files, reterr);
+        cd_status status = begin_reading(readers, &connection, reterr);
 
-        if (status == CD_OK)
-                status = take(readers, &connection, reterr);
         if (status != CD_OK)
                 return status;
-        cd_sqlite_connection_be_patient(connection, &readers->location);
         status = cd_sqlite_do(connection, &begin, reterr);
         if (status == CD_OK)
                 status = transaction(&connection->session, arg, reterr);

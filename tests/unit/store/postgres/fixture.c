@@ -89,27 +89,13 @@ cd_status take_integer(void *arg, const struct cd_sql_value *columns, struct cd_
         return CD_OK;
 }
 
-struct integer_asked {
-        const struct cd_sql_statement *statement;
-        int64_t found;
-};
-
-static cd_status integer_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        struct integer_asked *asked = arg;
-        const struct cd_sql_call call = { .statement = asked->statement, .row = take_integer, .arg = &asked->found };
-
-        return session->run(session, &call, reterr);
-}
-
 cd_status try_integer(struct cd_sql_driver *driver, const struct cd_sql_statement *statement, int64_t *ret,
                       struct cd_error *reterr)
 {
-        struct integer_asked asked = { statement, -1 };
-        cd_status status = driver->read(driver, integer_transaction, &asked, reterr);
+        const struct cd_sql_call call = { .statement = statement, .row = take_integer, .arg = ret };
 
-        *ret = asked.found;
-        return status;
+        *ret = -1;
+        return driver->query(driver, &call, reterr);
 }
 
 int64_t get_integer(struct cd_sql_driver *driver, const struct cd_sql_statement *statement)

@@ -18,7 +18,7 @@ struct cd_sql_driver *open_usual(void);
 /* Statements without parameters, in one transaction. */
 cd_status try_script(struct cd_sql_driver *driver, const char *text, struct cd_error *reterr);
 void do_script(struct cd_sql_driver *driver, const char *text);
-/* The one integer that a statement without parameters gives, by a read. */
+/* The one integer that a statement without parameters gives, by a query. */
 cd_status try_integer(struct cd_sql_driver *driver, const struct cd_sql_statement *statement, int64_t *ret,
                       struct cd_error *reterr);
 int64_t get_integer(struct cd_sql_driver *driver, const struct cd_sql_statement *statement);

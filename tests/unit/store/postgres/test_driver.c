@@ -109,15 +109,14 @@ static cd_status store_row(struct cd_sql_session *session, void *arg, struct cd_
         return session->run(session, &call, reterr);
 }
 
-static cd_status load_row(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status load_row(struct fixture *f, struct row *row)
 {
         static const struct cd_sql_statement statement = { "SELECT id, name, data, small, n FROM things WHERE id = $1",
                                                            1, 5 };
-        struct row *row = arg;
         const struct cd_sql_value id = row->columns[0];
         const struct cd_sql_call call = { .statement = &statement, .params = &id, .row = take_row, .arg = row };
 
-        return session->run(session, &call, reterr);
+        return f->driver->query(f->driver, &call, NULL);
 }
 
 static void values_of_every_type_come_back_as_they_were(void **state)
@@ -134,7 +133,7 @@ static void values_of_every_type_come_back_as_they_were(void **state)
         struct row back = { .columns[0] = row.columns[0] };
 
         assert_status(f->driver->write(f->driver, store_row, &row, NULL), CD_OK);
-        assert_status(f->driver->read(f->driver, load_row, &back, NULL), CD_OK);
+        assert_status(load_row(f, &back), CD_OK);
         assert_int_equal(back.columns[0].integer, INT64_MIN);
         assert_int_equal(back.columns[1].type, CD_SQL_TEXT);
         assert_string_equal(back.name, "é'; DROP TABLE things; --");
@@ -154,7 +153,7 @@ static void empty_and_null_are_not_the_same(void **state)
         struct row back = { .columns[0] = row.columns[0] };
 
         assert_status(f->driver->write(f->driver, store_row, &row, NULL), CD_OK);
-        assert_status(f->driver->read(f->driver, load_row, &back, NULL), CD_OK);
+        assert_status(load_row(f, &back), CD_OK);
         assert_int_equal(back.columns[1].type, CD_SQL_TEXT);
         assert_int_equal(back.columns[2].type, CD_SQL_BYTES);
         assert_int_equal(back.columns[3].type, CD_SQL_NULL);
@@ -162,7 +161,7 @@ static void empty_and_null_are_not_the_same(void **state)
         row.columns[0].integer = back.columns[0].integer = 2;
         row.columns[1].type = row.columns[2].type = CD_SQL_NULL;
         assert_status(f->driver->write(f->driver, store_row, &row, NULL), CD_OK);
-        assert_status(f->driver->read(f->driver, load_row, &back, NULL), CD_OK);
+        assert_status(load_row(f, &back), CD_OK);
         assert_int_equal(back.columns[1].type, CD_SQL_NULL);
         assert_int_equal(back.columns[2].type, CD_SQL_NULL);
 }
@@ -249,8 +248,6 @@ static void the_reads_of_one_transaction_see_the_same(void **state)
         struct fixture *f = *state;
         struct pair pair = { .fixture = f, .first = -1, .second = -2 };
 
-        assert_status(f->driver->read(f->driver, read_twice, &pair, NULL), CD_OK);
-        assert_int_equal(pair.first, pair.second);
         assert_status(f->driver->read(f->driver, read_twice, &pair, NULL), CD_OK);
         assert_int_equal(pair.first, pair.second);
 }
@@ -355,6 +352,51 @@ static void a_read_of_one_statement_costs_one_round_trip(void **state)
                 get_integer(f->driver, &count);
         assert_int_equal(proxy_turns(f->proxy) - before, 10);
         assert_int_equal(proxy_connections(f->proxy), 1);
+}
+
+/* Those of a log-in above all. */
+static void each_read_of_the_store_costs_one_round_trip(void **state)
+{
+        struct fixture *f = *state;
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
+        struct cd_sql_migrated migrated;
+        struct cd_store *store;
+        struct cd_store_versions versions;
+        struct cd_user user;
+        struct cd_session session;
+        struct cd_client_records clients;
+        struct cd_key_records keys;
+
+        use_proxy(f, 20000);
+        cd_arena_init(&arena, 1 << 20);
+        assert_status(cd_sql_migrate(f->driver, &migrated, NULL), CD_OK);
+        assert_status(cd_sql_store_new(f->driver, &store, NULL), CD_OK);
+        assert_status(store->versions(store, &versions, NULL), CD_OK);
+        unsigned before = proxy_turns(f->proxy);
+        assert_status(store->users->find(store, &arena, CD_STR("ana"), &user, NULL), CD_NOT_FOUND);
+        assert_int_equal(proxy_turns(f->proxy) - before, 1);
+        assert_status(store->sessions->find(store, &arena, CD_STR("digest"), &session, NULL), CD_NOT_FOUND);
+        assert_status(store->clients->list(store, &arena, &clients, NULL), CD_OK);
+        assert_status(store->keys->list(store, &arena, &keys, NULL), CD_OK);
+        assert_status(store->versions(store, &versions, NULL), CD_OK);
+        assert_int_equal(proxy_turns(f->proxy) - before, 5);
+        store->free(store);
+        f->driver = open_usual();
+        do_script(f->driver, "DROP TABLE schema_migrations, versions, fixed_values, users, clients, keys, revocations,"
+                             " sessions, audit; DROP FUNCTION cardea_versions_changed");
+}
+
+static void a_query_has_no_transaction_around_it_and_the_reads_of_one_may_not_write(void **state)
+{
+        static const struct cd_sql_statement is_read_only = {
+                "SELECT CASE current_setting('transaction_read_only') WHEN 'on' THEN 1 ELSE 0 END", 0, 1
+        };
+        struct fixture *f = *state;
+        struct insertion in = { .first = 1, .count = 1 };
+
+        assert_int_equal(get_integer(f->driver, &is_read_only), 0);
+        assert_status(f->driver->read(f->driver, insert_transaction, &in, NULL), CD_UNAVAILABLE);
+        assert_int_equal(get_integer(f->driver, &count), 0);
 }
 
 static void a_write_costs_two_round_trips_or_one_where_nobody_asks_for_its_result(void **state)
@@ -586,6 +628,8 @@ int main(void)
                 TEST(a_plan_that_a_migration_made_stale_is_prepared_anew),
                 TEST(a_deadlock_is_tried_again_until_both_are_done),
                 TEST(a_read_of_one_statement_costs_one_round_trip),
+                TEST(each_read_of_the_store_costs_one_round_trip),
+                TEST(a_query_has_no_transaction_around_it_and_the_reads_of_one_may_not_write),
                 TEST(a_write_costs_two_round_trips_or_one_where_nobody_asks_for_its_result),
                 TEST(a_connection_that_breaks_before_the_commit_is_tried_once_more),
                 TEST(a_connection_that_breaks_twice_is_an_error),
