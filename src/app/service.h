@@ -12,7 +12,7 @@
  * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
 #include "app/privileges.h"
-#include "app/settings.h"
+#include "conf/settings.h"
 #include "http/server.h"
 
 /* The settings that every service has. Times are milliseconds, sizes bytes. */

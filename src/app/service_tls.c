@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "app/interpolate.h"
+#include "conf/interpolate.h"
 
 enum {
         FILE_MAX = 256 * 1024,

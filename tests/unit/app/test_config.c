@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "app/config.h"
-#include "app/yaml.h"
+#include "conf/yaml.h"
 #include "base/buf.h"
 #include "core/client.h"
 #include "crypto/jwk.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "app/service.h"
-#include "app/settings.h"
+#include "conf/settings.h"
 
 /* A service as an example would write it. */
 struct user {

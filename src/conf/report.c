@@ -1,4 +1,4 @@
-#include "app/report.h"
+#include "conf/report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-#include "app/settings.h"
+#include "conf/settings.h"
 
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/interpolate.h"
-#include "app/yaml.h"
+#include "conf/interpolate.h"
+#include "conf/yaml.h"
 
 /* Where the walk is. */
 struct cursor {

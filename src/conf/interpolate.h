@@ -1,6 +1,6 @@
 #pragma once
 /* ${env:NAME}, ${file:PATH} and ${credential:NAME} inside a value, resolved once, when a configuration is loaded. */
-#include "app/secret_file.h"
+#include "conf/secret_file.h"
 
 enum {
         CD_SECRET_FILE_MAX = 64 * 1024

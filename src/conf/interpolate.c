@@ -1,4 +1,4 @@
-#include "app/interpolate.h"
+#include "conf/interpolate.h"
 
 #include <errno.h>
 #include <fcntl.h>
