@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "app/service.h"
+#include "service/service.h"
 #include "conf/settings.h"
 
 /* A service as an example would write it. */

@@ -1,4 +1,4 @@
-#include "app/reload.h"
+#include "service/reload.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/service_tls.h"
+#include "service/tls.h"
 
 enum {
         POLL_NS = 500 * 1000 * 1000,

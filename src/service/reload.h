@@ -2,7 +2,7 @@
 /* What a running service takes over without an end: another certificate. On SIGHUP, and when the files of `tls` have
  * changed and then stood still for half a second. The new ones are validated first; where they fail everything stays as
  * it is (LESSONS 27). Logs "reloaded" or "reload_failed". */
-#include "app/service.h"
+#include "service/service.h"
 
 struct cd_reload;
 

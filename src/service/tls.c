@@ -1,4 +1,4 @@
-#include "app/service_tls.h"
+#include "service/tls.h"
 
 #include <stdio.h>
 

@@ -1,12 +1,12 @@
-#include "app/service.h"
+#include "service/service.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "app/reload.h"
-#include "app/service_tls.h"
+#include "service/reload.h"
+#include "service/tls.h"
 #include "base/streams.h"
 
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,

@@ -11,7 +11,7 @@
  * clock_config, service), .routes = routes, .route_count = CD_LEN(routes), .prepare = prepare, .finish = finish }; int
  * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
-#include "app/privileges.h"
+#include "service/privileges.h"
 #include "conf/settings.h"
 #include "http/server.h"
 

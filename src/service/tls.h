@@ -1,6 +1,6 @@
 #pragma once
 /* The settings `tls` and `redirect_listen` of every service, and the files that they name. */
-#include "app/service.h"
+#include "service/service.h"
 
 enum {
         CD_TLS_WARN_DAYS = 14 /* before a certificate is over */
