@@ -125,6 +125,7 @@ static cd_status make_store_watcher(struct server *server, const struct cd_servi
                 .master = server->storage.master,
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
+                .token_lifetime = cd_config_longest_lifetime(config),
                 .audit_keep = config->audit_keep / 1000,
                 .shared = server->app.snapshots,
                 .log = start->log,

@@ -452,9 +452,7 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
                 .master = f->options.master,
                 .alg = f->options.alg,
                 .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
-                .token_lifetime = f->common.token_lifetime > f->common.basic_tokens.lifetime
-                                          ? f->common.token_lifetime
-                                          : f->common.basic_tokens.lifetime,
+                .token_lifetime = f->options.token_lifetime,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
         };

@@ -17,6 +17,7 @@ struct cd_store_watcher_options {
         const struct cd_master_key *master; /* of the store's keys */
         enum cd_alg alg;                    /* of the tokens of clients */
         struct cd_jwk *fixed;               /* signs instead of the store's keys of its alg; NULL: none */
+        int64_t token_lifetime;             /* seconds; of the tokens that live longest */
         int64_t audit_keep;                 /* seconds */
         struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;

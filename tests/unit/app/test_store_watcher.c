@@ -83,6 +83,7 @@ static int set_up(void **state)
                 .mac_key = cd_str_of((const char *)f.mac_key, sizeof(f.mac_key)),
                 .master = f.master,
                 .alg = CD_ALG_ES256,
+                .token_lifetime = 300,
                 .audit_keep = 1000,
                 .shared = cd_shared_new(cd_snapshot_free),
         };
