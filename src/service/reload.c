@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conf/changes.h"
 #include "service/tls.h"
 
 enum {
@@ -26,12 +27,12 @@ struct state {
 };
 
 struct cd_reload {
-        struct cd_http_server *server;
-        const struct cd_service_tls *tls; /* NULL: there is none */
-        struct cd_log *log;
-        struct state tried; /* when the files were last read */
-        struct state seen;  /* at the last look */
-        int64_t retry_at;   /* cd_monotonic_us; 0: the last reload did not fail */
+        struct cd_reload_options options; /* .config is the one in use */
+        struct cd_arena arena;            /* of that, but for the first */
+        const struct cd_service_tls *tls; /* of that; NULL: there is none */
+        struct state tried;               /* when the files were last read */
+        struct state seen;                /* at the last look */
+        int64_t retry_at;                 /* cd_monotonic_us; 0: the last reload did not fail */
         atomic_bool stopping;
         pthread_t thread;
 };
@@ -84,7 +85,7 @@ static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, st
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         cd_status status =
                 cd_service_tls_read(reload->tls, cd_clock_system.now(&cd_clock_system), &arena, &options, ret, reterr);
-        return status == CD_OK ? cd_http_server_renew_tls(reload->server, &options, reterr) : status;
+        return status == CD_OK ? cd_http_server_renew_tls(reload->options.server, &options, reterr) : status;
 }
 
 static void tell(const struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity,
@@ -93,7 +94,7 @@ static void tell(const struct cd_reload *reload, const char *cause, const struct
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
-        cd_log_begin(&event, reload->log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
+        cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
         cd_log_str(&event, "cause", cd_str_from_c(cause));
         if (status != CD_OK) {
@@ -106,19 +107,111 @@ static void tell(const struct cd_reload *reload, const char *cause, const struct
         cd_log_end(&event);
 }
 
-/* `cause`: "signal" or "change". An attempt again after a failure tells only of success: the failure was told. */
-static void reload_now(struct cd_reload *reload, const char *cause, bool is_retry)
+/* The files of tls alone. An attempt again after a failure tells only of success: the failure was told. */
+static void reload_tls(struct cd_reload *reload, bool is_retry)
 {
         struct cd_tls_validity validity = { 0 };
         struct cd_error err = { 0 };
 
-        if (reload->tls)
-                reload->tried = reload->seen = look(reload->tls);
-        cd_status status = reload->tls ? renew(reload, &validity, &err) : CD_OK;
+        reload->tried = reload->seen = look(reload->tls);
+        cd_status status = renew(reload, &validity, &err);
         reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
         if (status == CD_OK || !is_retry)
-                tell(reload, cause, &validity, status, &err);
+                tell(reload, "change", &validity, status, &err);
 }
+
+/* ---- the configuration ---- */
+
+static const struct cd_service_settings *settings_of(const struct cd_reload *reload, const void *config)
+{
+        return (const void *)((const char *)config + reload->options.service->settings_offset);
+}
+
+/* What every service may change, and what this one may. NULL where memory is out. */
+static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
+{
+        static const char *const common[] = { "log.level", "tls.certificate", "tls.key", "tls.client_ca",
+                                              "tls.client_certificate" };
+        size_t own = 0, count = 0;
+
+        while (service->may_change && service->may_change[own])
+                own++;
+        const char **paths = cd_arena_calloc(arena, CD_LEN(common) + own + 1, sizeof(*paths));
+        for (size_t i = 0; paths && i < CD_LEN(common); i++)
+                paths[count++] = common[i];
+        for (size_t i = 0; paths && i < own; i++)
+                paths[count++] = service->may_change[i];
+        return paths;
+}
+
+/* Reads and judges; changes nothing. */
+static cd_status read_again(const struct cd_reload *reload, struct cd_report *report, void *config,
+                            struct cd_error *reterr)
+{
+        const struct cd_service *service = reload->options.service;
+        const char *const *paths = changeable(service, report->arena);
+        cd_status status = cd_service_check(service, report, config, reterr);
+
+        if (status != CD_OK) /* of a file with errors, what it changes is not known */
+                return status;
+        if (!paths)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        cd_settings_forbid_changes(report, service->table, reload->options.config, config, paths);
+        if (cd_service_has_tls(settings_of(reload, config)) != (reload->tls != NULL))
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
+                                "restart the service, or undo the change",
+                                "restart needed: TLS begins or ends with the service");
+        return cd_report_status(report, reterr);
+}
+
+/* The service's own settings first: they may be refused still. The files of tls were read and found good just now;
+ * where they cannot be used all the same, for want of memory, they are tried again until they can. */
+static cd_status take_over(struct cd_reload *reload, struct cd_arena *arena, void *config,
+                           struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+{
+        const struct cd_reload_options *options = &reload->options;
+        const struct cd_service_start start = {
+                .config = config, .arena = arena, .log = options->log, .config_path = options->config_path
+        };
+        cd_status status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
+
+        if (status != CD_OK)
+                return status;
+        const struct cd_service_settings *settings = settings_of(reload, config);
+        cd_log_set_level(options->log, (enum cd_log_level)settings->log.level);
+        reload->options.config = config;
+        if (!reload->tls)
+                return CD_OK;
+        reload->tls = &settings->tls;
+        reload->tried = reload->seen = look(reload->tls);
+        status = renew(reload, ret_validity, reterr);
+        reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
+        return status;
+}
+
+static void reload_all(struct cd_reload *reload)
+{
+        struct cd_tls_validity validity = { 0 };
+        struct cd_error err = { 0 };
+        struct cd_report report;
+        struct cd_arena arena;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        cd_report_init(&report, &arena, reload->options.config_path);
+        void *config = cd_arena_calloc(&arena, 1, reload->options.service->table->size);
+        cd_status status = config ? read_again(reload, &report, config, &err)
+                                  : cd_fail(&err, CD_NO_MEMORY, "no memory for the configuration");
+        cd_service_log_findings(reload->options.log, &report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
+        if (status == CD_OK)
+                status = take_over(reload, &arena, config, &validity, &err);
+        bool is_used = config && reload->options.config == config;
+        cd_arena_done(is_used ? &reload->arena : &arena);
+        if (is_used)
+                reload->arena = arena;
+        tell(reload, "signal", &validity, status, &err);
+}
+
+/* ---- the thread ---- */
 
 /* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by
  * another change. */
@@ -148,23 +241,22 @@ static void *run(void *arg)
                 if (atomic_load(&reload->stopping))
                         return NULL;
                 if (number == SIGHUP)
-                        reload_now(reload, "signal", false);
+                        reload_all(reload);
                 else if (reload->tls && has_changed(reload))
-                        reload_now(reload, "change", false);
+                        reload_tls(reload, false);
                 else if (is_retry_due(reload))
-                        reload_now(reload, "change", true);
+                        reload_tls(reload, true);
         }
 }
 
-cd_status cd_reload_start(struct cd_http_server *server, const struct cd_service_settings *settings, struct cd_log *log,
-                          struct cd_reload **ret, struct cd_error *reterr)
+cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_reload **ret, struct cd_error *reterr)
 {
         struct cd_reload *reload = calloc(1, sizeof(*reload));
 
         if (!reload)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another certificate");
-        reload->server = server;
-        reload->log = log;
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another configuration");
+        reload->options = *options;
+        const struct cd_service_settings *settings = settings_of(reload, options->config);
         if (cd_service_has_tls(settings)) {
                 reload->tls = &settings->tls;
                 reload->tried = reload->seen = look(reload->tls);
@@ -172,7 +264,7 @@ cd_status cd_reload_start(struct cd_http_server *server, const struct cd_service
         if (pthread_create(&reload->thread, NULL, run, reload) != 0) {
                 free(reload);
                 return cd_fail(reterr, CD_UNAVAILABLE,
-                               "the thread that watches for another certificate does not start");
+                               "the thread that watches for another configuration does not start");
         }
         *ret = reload;
         return CD_OK;
@@ -185,5 +277,12 @@ void cd_reload_stop(struct cd_reload *reload)
         atomic_store(&reload->stopping, true);
         pthread_kill(reload->thread, SIGHUP);
         pthread_join(reload->thread, NULL);
+}
+
+void cd_reload_free(struct cd_reload *reload)
+{
+        if (!reload)
+                return;
+        cd_arena_done(&reload->arena);
         free(reload);
 }
