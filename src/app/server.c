@@ -1,5 +1,8 @@
 #include "app/server.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "app/storage.h"
 #include "app/config.h"
 #include "app/store_watcher.h"
@@ -26,7 +29,26 @@ struct server {
         struct cd_jwk *fixed;  /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
+        /* Of the configuration in use; its secrets are wiped. */
+        const struct cd_config *config;
+        const struct cd_client_spec *clients;
 };
+
+/* The MAC of a secret that cannot be read again: that of the same client before. */
+static cd_status keep_mac(const struct server *server, size_t index, cd_str id, unsigned char *ret,
+                          struct cd_error *reterr)
+{
+        const struct cd_config *before = server->config;
+        char setting[64];
+
+        if (before && index < before->clients.count && cd_str_eq(server->clients[index].id, id)) {
+                memcpy(ret, server->clients[index].secret_mac, CD_CLIENT_SECRET_MAC_SIZE);
+                return CD_OK;
+        }
+        snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(setting),
+                             "restart needed: the server may not read its file any more, and the client was another");
+}
 
 /* The configuration's clients, by the MAC of their secret. */
 static cd_status make_clients(struct server *server, const struct cd_config *config, struct cd_arena *arena,
@@ -38,8 +60,10 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
 
         for (size_t i = 0; i < config->clients.count && status == CD_OK; i++) {
                 unsigned char *mac = cd_arena_alloc(arena, CD_CLIENT_SECRET_MAC_SIZE);
-                status = mac ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
-                             : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+                if (!mac)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+                status = from[i].secret.len ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
+                                            : keep_mac(server, i, from[i].id, mac, reterr);
                 specs[i] = (struct cd_client_spec){
                         .id = from[i].id,
                         .secret_mac = mac,
@@ -222,6 +246,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         wipe_secrets(config);
+        server->config = config;
+        server->clients = clients;
         return status == CD_OK ? make_store_watcher(server, start, clients, reterr) : status;
 }
 
@@ -246,13 +272,15 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 static const char restart[] = "restart needed: it cannot change while the server runs";
 
 /* Whether the secrets are those that the server was started with, of which only what was made of them is left. */
-static cd_status check_secrets(const struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static cd_status check_secrets(const struct server *server, const struct cd_service_start *start,
+                               struct cd_error *reterr)
 {
+        const struct cd_config *config = start->config;
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_master_key *master;
         struct cd_jwk *key;
 
-        if (cd_config_is_durable(config)) {
+        if (cd_config_is_durable(config) && !cd_report_is_kept(start->report, CD_STR("master_key"))) {
                 cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
                 if (status != CD_OK)
                         return status;
@@ -264,6 +292,8 @@ static cd_status check_secrets(const struct server *server, const struct cd_conf
                 if (status != CD_OK || !is_same)
                         return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"), restart);
         }
+        if (cd_report_is_kept(start->report, CD_STR("signing_key")))
+                return CD_OK;
         if (!config->signing_key.len)
                 return server->fixed ? cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("signing_key"), restart)
                                      : CD_OK;
@@ -283,7 +313,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         struct cd_core common = server->common;
 
         cd_config_complete(config);
-        cd_status status = check_secrets(server, config, reterr);
+        cd_status status = check_secrets(server, start, reterr);
         if (status == CD_OK)
                 status = make_clients(server, config, start->arena, &clients, reterr);
         wipe_secrets(config);
@@ -296,6 +326,8 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
                 return status;
         const struct cd_lockout_rules rules = lockout_rules(config);
         cd_lockout_set_rules(server->login.lockout, &rules);
+        server->config = config;
+        server->clients = clients;
         return CD_OK;
 }
 

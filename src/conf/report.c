@@ -65,6 +65,13 @@ const struct cd_setting_source *cd_report_find_source(const struct cd_report *re
         return NULL;
 }
 
+bool cd_report_is_kept(const struct cd_report *report, cd_str setting)
+{
+        const struct cd_setting_source *source = cd_report_find_source(report, setting);
+
+        return source && source->is_kept;
+}
+
 /* "clients[0].secret" -> "clients[0]" -> "clients" -> "". */
 static cd_str parent_of(cd_str setting)
 {

@@ -26,9 +26,11 @@ struct state {
         } files[FILES];
 };
 
+struct reading;
+
 struct cd_reload {
-        struct cd_reload_options options; /* .config is the one in use */
-        struct cd_arena arena;            /* of that, but for the first */
+        struct cd_reload_options options; /* config and report are those in use */
+        struct reading *current;          /* what has them; NULL: the service has the first ones */
         const struct cd_service_tls *tls; /* of that; NULL: there is none */
         struct state tried;               /* when the files were last read */
         struct state seen;                /* at the last look */
@@ -166,12 +168,16 @@ static cd_status read_again(const struct cd_reload *reload, struct cd_report *re
 
 /* The service's own settings first: they may be refused still. The files of tls were read and found good just now;
  * where they cannot be used all the same, for want of memory, they are tried again until they can. */
-static cd_status take_over(struct cd_reload *reload, struct cd_arena *arena, void *config,
+static cd_status take_over(struct cd_reload *reload, struct cd_report *report, void *config,
                            struct cd_tls_validity *ret_validity, struct cd_error *reterr)
 {
         const struct cd_reload_options *options = &reload->options;
         const struct cd_service_start start = {
-                .config = config, .arena = arena, .log = options->log, .config_path = options->config_path
+                .config = config,
+                .arena = report->arena,
+                .log = options->log,
+                .report = report,
+                .config_path = report->file_name,
         };
         cd_status status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
 
@@ -180,6 +186,7 @@ static cd_status take_over(struct cd_reload *reload, struct cd_arena *arena, voi
         const struct cd_service_settings *settings = settings_of(reload, config);
         cd_log_set_level(options->log, (enum cd_log_level)settings->log.level);
         reload->options.config = config;
+        reload->options.report = report;
         if (!reload->tls)
                 return CD_OK;
         reload->tls = &settings->tls;
@@ -189,25 +196,50 @@ static cd_status take_over(struct cd_reload *reload, struct cd_arena *arena, voi
         return status;
 }
 
+/* What one configuration needs, in an arena of its own. */
+struct reading {
+        struct cd_arena arena;
+        struct cd_report report;
+};
+
+static void free_reading(struct reading *reading)
+{
+        if (reading)
+                cd_arena_done(&reading->arena);
+        free(reading);
+}
+
+static cd_status read_and_take_over(struct cd_reload *reload, struct reading *reading,
+                                    struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+{
+        struct cd_report *report = &reading->report;
+
+        cd_arena_init(&reading->arena, CD_SERVICE_ARENA);
+        cd_report_init(report, &reading->arena, reload->options.report->file_name);
+        report->earlier = reload->options.report;
+        void *config = cd_arena_calloc(&reading->arena, 1, reload->options.service->table->size);
+        if (!config)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        cd_status status = read_again(reload, report, config, reterr);
+        report->earlier = NULL; /* which goes */
+        cd_service_log_findings(reload->options.log, report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
+        return status == CD_OK ? take_over(reload, report, config, ret_validity, reterr) : status;
+}
+
 static void reload_all(struct cd_reload *reload)
 {
+        struct reading *reading = calloc(1, sizeof(*reading));
         struct cd_tls_validity validity = { 0 };
         struct cd_error err = { 0 };
-        struct cd_report report;
-        struct cd_arena arena;
 
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
-        cd_report_init(&report, &arena, reload->options.config_path);
-        void *config = cd_arena_calloc(&arena, 1, reload->options.service->table->size);
-        cd_status status = config ? read_again(reload, &report, config, &err)
-                                  : cd_fail(&err, CD_NO_MEMORY, "no memory for the configuration");
-        cd_service_log_findings(reload->options.log, &report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
-        if (status == CD_OK)
-                status = take_over(reload, &arena, config, &validity, &err);
-        bool is_used = config && reload->options.config == config;
-        cd_arena_done(is_used ? &reload->arena : &arena);
-        if (is_used)
-                reload->arena = arena;
+        cd_status status = reading ? read_and_take_over(reload, reading, &validity, &err)
+                                   : cd_fail(&err, CD_NO_MEMORY, "no memory for the configuration");
+        if (reading && reload->options.report == &reading->report) {
+                free_reading(reload->current);
+                reload->current = reading;
+        } else {
+                free_reading(reading);
+        }
         tell(reload, "signal", &validity, status, &err);
 }
 
@@ -283,6 +315,6 @@ void cd_reload_free(struct cd_reload *reload)
 {
         if (!reload)
                 return;
-        cd_arena_done(&reload->arena);
+        free_reading(reload->current);
         free(reload);
 }

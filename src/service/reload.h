@@ -15,8 +15,8 @@ struct cd_reload_options {
         const struct cd_service *service;
         struct cd_http_server *server;
         void *app;
-        const void *config; /* what the service was started with */
-        cd_str config_path; /* empty: there is no file, and the defaults stay */
+        const void *config;             /* what the service was started with */
+        const struct cd_report *report; /* of that; no file name: the defaults stay */
         struct cd_log *log;
 };
 

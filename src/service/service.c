@@ -78,7 +78,11 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 static cd_status make_app(struct running *r, struct cd_error *reterr)
 {
         const struct cd_service_start hook = {
-                .config = r->config, .arena = r->arena, .log = r->log, .config_path = r->report.file_name
+                .config = r->config,
+                .arena = r->arena,
+                .log = r->log,
+                .report = &r->report,
+                .config_path = r->report.file_name,
         };
 
         return r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
@@ -108,7 +112,7 @@ static int serve(struct running *r)
                                                    .server = r->server,
                                                    .app = r->app,
                                                    .config = r->config,
-                                                   .config_path = r->report.file_name,
+                                                   .report = &r->report,
                                                    .log = r->log };
         struct cd_error err;
 

@@ -89,6 +89,7 @@ struct cd_service_start {
                                    secrets in it that it needs no more. */
         struct cd_arena *arena; /* the same lifetime */
         struct cd_log *log;
+        const struct cd_report *report; /* of `config`; the same lifetime */
         cd_str config_path; /* the configuration file, whose folder paths are relative to; empty: there is none */
 };
 

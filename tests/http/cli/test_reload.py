@@ -2,8 +2,12 @@
 import base64
 import http.client
 import json
+import os
+import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -192,6 +196,43 @@ def test_another_master_key_or_signing_key_takes_a_restart(serve, tmp_path):
         assert server.token()[0] == 200
         server.reload(settings(**({"signing_key": at_start} if at_start else {})))
         server.program.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_lesson_27_secrets_that_only_root_could_read_stay_as_they_are(start):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        (folder / "data").mkdir()
+        shutil.chown(folder / "data", "nobody")
+        master = base64.b64encode(bytes(range(32))).decode()
+        for file, text in [("master", master), ("a", SECRET), ("b", OTHER), ("c", OTHER)]:
+            (folder / file).write_text(text)
+            (folder / file).chmod(0o600)
+        first, second = client(secret="${file:a}"), client("b", "${file:b}")
+        config = settings(user="nobody", store="sqlite:data/c.db", master_key="${file:master}", clients=[first, second])
+        path = folder / "cardea.yaml"
+        path.write_text(json.dumps(config))
+        server = Server(start, path)
+        for lifetime in ("1h", "2h"):
+            server.reload({**config, "tokens": {"lifetime": lifetime}})
+            assert server.token()[1]["expires_in"] == int(lifetime[0]) * 3600
+            assert server.token("b", OTHER)[0] == 200
+
+        def refuses(setting, **more):
+            event = server.reload({**config, **more}, expect="reload_failed")
+            assert event["setting"] == setting
+            assert server.token()[0] == 200 and server.token("b", OTHER)[0] == 200
+
+        refuses("clients[0].secret", clients=[client(secret="${file:c}"), second])  # another file
+        refuses("clients[0].secret", clients=[client("z", "${file:a}"), second])  # of another client
+        refuses("clients[0].secret", clients=[second])
+        refuses("master_key", master_key="${file:c}")
+        refuses("master_key", master_key=base64.b64encode(bytes(32)).decode())
+        server.reload({**config, "clients": [client(secret=OTHER), second], "master_key": master})
+        assert server.token("a", OTHER)[0] == 200
+        server.reload({**config, "clients": [first, second], "master_key": master}, expect="reload_failed")
+        assert server.program.end() == 0
 
 
 def resident(process):

@@ -507,6 +507,58 @@ static void missing_values_and_settings_given_twice_are_refused(void **state)
         ASSERT_STR(accepts(f, "greeting: ''\n")->greeting, "");
 }
 
+/* As the process is once it gave root up. */
+static cd_status decode_without_rights(struct fixture *f, struct cd_report *earlier, const char *text)
+{
+        struct cd_error err;
+        bool is_root = geteuid() == 0;
+
+        cd_report_init(&f->report, &f->arena, cd_arena_printf(&f->arena, "%s/f.yaml", f->folder));
+        f->report.earlier = earlier;
+        if (is_root)
+                assert_int_equal(seteuid(65534), 0);
+        cd_status status = cd_settings_decode(&f->report, cd_str_from_c(text), &table, &f->settings, &err);
+        if (is_root)
+                assert_int_equal(seteuid(0), 0);
+        return status;
+}
+
+static void lesson_27_a_secret_that_cannot_be_read_again_and_is_written_as_before_is_kept(void **state)
+{
+        static const char text[] = "key: ${file:s}\nusers: [{ name: a, secret: \"x${file:s}\" }]\n";
+        static const char *const others[] = {
+                "key: ' ${file:s}'\n", "key: ${file:t}\n",
+                "users: [{ name: a }, { name: a, secret: \"x${file:s}\" }]\n",
+                "greeting: ${file:s}\n", /* no secret: nobody keeps what was made of it */
+        };
+        struct fixture *f = *state;
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/s", f->folder);
+        put_file(f, "secret", 6, 0400);
+        ASSERT_STR(accepts(f, text)->key, "secret");
+        struct cd_report first = f->report;
+        chmod(path, 0);
+        assert_false(cd_report_is_kept(&first, CD_STR("key")));
+        assert_int_not_equal(decode_without_rights(f, NULL, text), CD_OK);
+        for (int i = 0; i < 2; i++) { /* the second time from one that kept it */
+                memset(&f->settings, 0, sizeof(f->settings));
+                assert_int_equal(decode_without_rights(f, &first, text), CD_OK);
+                assert_true(cd_report_is_kept(&f->report, CD_STR("key")));
+                assert_true(cd_report_is_kept(&f->report, CD_STR("users[0].secret")));
+                assert_int_equal(f->settings.key.len, 0);
+                ASSERT_STR(cd_report_find_source(&f->report, CD_STR("key"))->from, "file s");
+                first = f->report;
+        }
+        for (size_t i = 0; i < CD_LEN(others); i++)
+                assert_int_not_equal(decode_without_rights(f, &first, others[i]), CD_OK);
+        unlink(path);
+        struct cd_error err; /* a file that is gone is a mistake that the next start would not survive */
+        cd_report_init(&f->report, &f->arena, cd_arena_printf(&f->arena, "%s/f.yaml", f->folder));
+        f->report.earlier = &first;
+        assert_int_not_equal(cd_settings_decode(&f->report, cd_str_from_c(text), &table, &f->settings, &err), CD_OK);
+}
+
 static void every_mistake_is_found_in_one_run(void **state)
 {
         struct fixture *f = *state;
@@ -624,6 +676,7 @@ int main(void)
                 TEST(a_mistake_in_such_a_text_names_the_item),
                 TEST(a_secret_is_never_repeated),
                 TEST(missing_values_and_settings_given_twice_are_refused),
+                TEST(lesson_27_a_secret_that_cannot_be_read_again_and_is_written_as_before_is_kept),
                 TEST(every_mistake_is_found_in_one_run),
                 TEST(the_source_of_each_setting_is_remembered),
                 TEST(a_file_that_is_not_there_is_named),
