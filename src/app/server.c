@@ -347,7 +347,8 @@ static void tune(const void *arg, struct cd_http_server_options *options)
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
-                "tokens", "basic_tokens", "lockout", "audit_keep", "accept_any_user", "scopes", "clients", NULL,
+                "master_key", "signing_key", /* judged by check_secrets */
+                "tokens",     "basic_tokens", "lockout", "audit_keep", "accept_any_user", "scopes", "clients", NULL,
         };
         static struct cd_service service = {
                 .name = "cardea",

@@ -28,7 +28,6 @@ static bool is_same_member(const struct cd_field *field, const void *a, const vo
 {
         switch (field->type) {
         case CD_FIELD_SECRET:
-                return true;
         case CD_FIELD_STRING:
                 return cd_str_eq(*(const cd_str *)a, *(const cd_str *)b);
         case CD_FIELD_BOOL:
@@ -77,7 +76,7 @@ static void compare(struct cd_report *report, const struct cd_table *table, cd_s
                 cd_str path = cd_arena_printf(report->arena, "%.*s%s%s", CD_STR_ARG(prefix), prefix.len ? "." : "",
                                               field->name);
                 report->no_memory |= !path.ptr;
-                if (!path.ptr || is_listed(may_change, path))
+                if (!path.ptr || is_listed(may_change, path) || cd_report_is_kept(report, path))
                         continue;
                 if (field->type == CD_FIELD_OBJECT)
                         compare(report, field->table, path, a, b, may_change);

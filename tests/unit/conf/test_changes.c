@@ -103,6 +103,8 @@ static void a_setting_of_every_type_that_changes_is_named_where_it_stands(void *
 
         (void)state;
         changed("text: a", "text: b", none, "f.yaml:1:7: text" RESTART);
+        changed("secret: s", "secret: t", none, "f.yaml:2:9: secret" RESTART);
+        changed("secret: s,", "secret: t,", none, "f.yaml:11:8: items" RESTART);
         changed("on: false", "on: true", none, "f.yaml:3:5: on" RESTART);
         changed("maybe: false", "maybe: true", none, "f.yaml:4:8: maybe" RESTART);
         changed("maybe: false\n", "", none, "f.yaml: maybe" RESTART); /* the default */
@@ -121,12 +123,13 @@ static void a_setting_of_every_type_that_changes_is_named_where_it_stands(void *
 static void what_stays_or_may_change_is_no_finding(void **state)
 {
         static const char *const some[] = { "text", "inner", "items", NULL }, *const part[] = { "inner.count", NULL };
+        static const char *const secrets[] = { "secret", NULL };
 
         (void)state;
         changed("text: a", "text: a", part, "");
         changed("count: 1", "count:   1", part, ""); /* the same, written otherwise */
-        changed("secret: s", "secret: t", part, ""); /* its reader judges */
-        changed("{ name: a, secret: s,", "{ name: a, secret: t,", part, "");
+        changed("secret: s", "secret: t", secrets, "");
+        changed("{ name: a, secret: s,", "{ name: a, secret: t,", some, "");
         changed("text: a", "text: b", some, "");
         changed("{ text: a, count: 1 }", "{ text: b, count: 1 }", some, "");
         changed("{ name: b }", "{ name: c }", some, "");
