@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 
-from .commands import DEADLINE
+from .commands import CARDEA, DEADLINE
 
 SECRET = "0123456789abcdef0123"
 OTHER = "fedcba9876543210fedc"
@@ -276,5 +276,6 @@ def test_lesson_27_a_thousand_reloads_under_load_lose_no_request_and_no_memory(s
         for thread in threads:
             thread.join()
     assert not wrong and min(seen) > 0
-    assert sizes[1] - sizes[0] < 2048, f"KB resident after 300 and after 1000 reloads: {sizes}"
+    if b"__asan_init" not in CARDEA.read_bytes():  # which keeps what was freed, and reports leaks itself
+        assert sizes[1] - sizes[0] < 2048, f"KB resident after 300 and after 1000 reloads: {sizes}"
     assert server.program.end() == 0
