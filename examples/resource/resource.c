@@ -2,7 +2,7 @@
  * about a token, and it goes on while the issuer is down. */
 #include <string.h>
 
-#include "app/service.h"
+#include "service/service.h"
 #include "cardea.h"
 
 struct config {

@@ -1,7 +1,7 @@
 #pragma once
 /* What the two services of the time API share: the messages between them, calls to the servers behind them, and what
  * they answer when one of those fails. */
-#include "app/service.h"
+#include "service/service.h"
 #include "fetch/fetch.h"
 
 /* GET /current_time: RFC 3339 in UTC, "2026-11-22T09:30:05Z". */

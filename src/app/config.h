@@ -1,6 +1,6 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
-#include "app/service.h"
+#include "service/service.h"
 #include "crypto/jwk.h"
 
 struct cd_config_client {

@@ -179,6 +179,8 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
                         WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");
                 return;
         }
+        if (cd_report_is_kept(report, setting))
+                return;
         if (!config->master_key.len)
                 return ERROR(report, setting, restore, "is not set, and the store's keys are sealed with it");
         if (cd_master_key_parse(config->master_key, &cd_random_system, &key, &err) != CD_OK)
@@ -234,7 +236,7 @@ static void check_key(const struct cd_config *config, struct cd_report *report)
                               "is for servers without a store: the store has its own keys");
                 return;
         }
-        if (may_be_durable(config, report))
+        if (may_be_durable(config, report) || cd_report_is_kept(report, setting))
                 return;
         if (!config->signing_key.len)
                 return WARN(report, setting,

@@ -1,5 +1,8 @@
 #include "app/server.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "app/storage.h"
 #include "app/config.h"
 #include "app/hash_threads.h"
@@ -27,7 +30,26 @@ struct server {
         struct cd_jwk *fixed;  /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
+        /* Of the configuration in use; its secrets are wiped. */
+        const struct cd_config *config;
+        const struct cd_client_spec *clients;
 };
+
+/* The MAC of a secret that cannot be read again: that of the same client before. */
+static cd_status keep_mac(const struct server *server, size_t index, cd_str id, unsigned char *ret,
+                          struct cd_error *reterr)
+{
+        const struct cd_config *before = server->config;
+        char setting[64];
+
+        if (before && index < before->clients.count && cd_str_eq(server->clients[index].id, id)) {
+                memcpy(ret, server->clients[index].secret_mac, CD_CLIENT_SECRET_MAC_SIZE);
+                return CD_OK;
+        }
+        snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(setting),
+                             "restart needed: the server may not read its file any more, and the client was another");
+}
 
 /* The configuration's clients, by the MAC of their secret. */
 static cd_status make_clients(struct server *server, const struct cd_config *config, struct cd_arena *arena,
@@ -39,8 +61,10 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
 
         for (size_t i = 0; i < config->clients.count && status == CD_OK; i++) {
                 unsigned char *mac = cd_arena_alloc(arena, CD_CLIENT_SECRET_MAC_SIZE);
-                status = mac ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
-                             : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+                if (!mac)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+                status = from[i].secret.len ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
+                                            : keep_mac(server, i, from[i].id, mac, reterr);
                 specs[i] = (struct cd_client_spec){
                         .id = from[i].id,
                         .secret_mac = mac,
@@ -64,14 +88,19 @@ static size_t hashes_at_once(const struct cd_config *config)
         return parallel ? (size_t)parallel : cd_http_usable_cores();
 }
 
-static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static struct cd_lockout_rules lockout_rules(const struct cd_config *config)
 {
-        const struct cd_lockout_rules rules = {
+        return (struct cd_lockout_rules){
                 .account_attempts = config->lockout.account_attempts,
                 .address_attempts = config->lockout.address_attempts,
                 .delay = config->lockout.delay / 1000,
                 .max_delay = config->lockout.max_delay / 1000,
         };
+}
+
+static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+{
+        const struct cd_lockout_rules rules = lockout_rules(config);
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .cost = { config->password_hashing.memory, config->password_hashing.iterations },
@@ -89,11 +118,9 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
 }
 
-static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+/* What a reload may change. */
+static void set_tokens(struct cd_core *core, const struct cd_config *config)
 {
-        struct cd_core *core = &server->common;
-
-        core->issuer = config->issuer;
         core->token_lifetime = config->tokens.lifetime / 1000;
         core->scopes = config->scopes;
         core->basic_tokens = (struct cd_core_basic_tokens){
@@ -101,11 +128,19 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
                 .client_id = config->basic_tokens.client_id,
                 .lifetime = config->basic_tokens.lifetime / 1000,
         };
+        core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
+}
+
+static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+{
+        struct cd_core *core = &server->common;
+
+        core->issuer = config->issuer;
+        set_tokens(core, config);
         core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
         core->store = server->storage.store;
         core->login = &server->login;
-        core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
         core->clock = &cd_clock_system;
         core->random = &cd_random_system;
         if (!core->token_cache || !core->revoked)
@@ -113,12 +148,14 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         return CD_OK;
 }
 
-static cd_status make_store_watcher(struct server *server, const struct cd_service_start *start,
-                                    const struct cd_client_spec *clients, struct cd_error *reterr)
+static struct cd_store_watcher_options watcher_options(const struct server *server, const struct cd_core *common,
+                                                       const struct cd_service_start *start,
+                                                       const struct cd_client_spec *clients)
 {
         const struct cd_config *config = start->config;
-        const struct cd_store_watcher_options options = {
-                .common = &server->common,
+
+        return (struct cd_store_watcher_options){
+                .common = common,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
@@ -126,10 +163,17 @@ static cd_status make_store_watcher(struct server *server, const struct cd_servi
                 .master = server->storage.master,
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
+                .token_lifetime = cd_config_longest_lifetime(config),
                 .audit_keep = config->audit_keep / 1000,
                 .shared = server->app.snapshots,
                 .log = start->log,
         };
+}
+
+static cd_status make_store_watcher(struct server *server, const struct cd_service_start *start,
+                                    const struct cd_client_spec *clients, struct cd_error *reterr)
+{
+        const struct cd_store_watcher_options options = watcher_options(server, &server->common, start, clients);
 
         cd_status status = cd_store_watcher_new(&options, &server->watcher, reterr);
         return status == CD_OK ? cd_store_watcher_start(server->watcher, reterr) : status;
@@ -203,6 +247,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         wipe_secrets(config);
+        server->config = config;
+        server->clients = clients;
         return status == CD_OK ? make_store_watcher(server, start, clients, reterr) : status;
 }
 
@@ -222,6 +268,70 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
         return CD_OK;
 }
 
+/* ---- a reload ---- */
+
+static const char restart[] = "restart needed: it cannot change while the server runs";
+
+/* Whether the secrets are those that the server was started with, of which only what was made of them is left. */
+static cd_status check_secrets(const struct server *server, const struct cd_service_start *start,
+                               struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
+        unsigned char mac_key[CD_DERIVED_SIZE];
+        struct cd_master_key *master;
+        struct cd_jwk *key;
+
+        if (cd_config_is_durable(config) && !cd_report_is_kept(start->report, CD_STR("master_key"))) {
+                cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
+                if (status != CD_OK)
+                        return status;
+                status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
+                cd_master_key_free(master);
+                bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
+                                            cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)));
+                cd_wipe(mac_key, sizeof(mac_key));
+                if (status != CD_OK || !is_same)
+                        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"), restart);
+        }
+        if (cd_report_is_kept(start->report, CD_STR("signing_key")))
+                return CD_OK;
+        if (!config->signing_key.len)
+                return server->fixed ? cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("signing_key"), restart)
+                                     : CD_OK;
+        cd_status status = cd_jwk_from_pem(config->signing_key, &key, reterr);
+        if (status != CD_OK)
+                return status;
+        bool is_same = server->fixed && cd_str_eq(cd_jwk_kid(key), cd_jwk_kid(server->fixed));
+        cd_jwk_unref(key);
+        return is_same ? CD_OK : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("signing_key"), restart);
+}
+
+static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        struct server *server = app;
+        struct cd_config *config = start->config;
+        struct cd_client_spec *clients = NULL;
+        struct cd_core common = server->common;
+
+        cd_config_complete(config);
+        cd_status status = check_secrets(server, start, reterr);
+        if (status == CD_OK)
+                status = make_clients(server, config, start->arena, &clients, reterr);
+        wipe_secrets(config);
+        if (status != CD_OK)
+                return status;
+        set_tokens(&common, config);
+        const struct cd_store_watcher_options options = watcher_options(server, &common, start, clients);
+        status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        if (status != CD_OK)
+                return status;
+        const struct cd_lockout_rules rules = lockout_rules(config);
+        cd_lockout_set_rules(server->login.lockout, &rules);
+        server->config = config;
+        server->clients = clients;
+        return CD_OK;
+}
+
 /* A log-in has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
  * may wait for that, one more is answered 503: the threads beside the hashes count as places of the queue. */
 static void tune(const void *arg, struct cd_http_server_options *options)
@@ -236,6 +346,10 @@ static void tune(const void *arg, struct cd_http_server_options *options)
 
 const struct cd_service *cd_server_service(void)
 {
+        static const char *const may_change[] = {
+                "master_key", "signing_key", /* judged by check_secrets */
+                "tokens",     "basic_tokens", "lockout", "audit_keep", "accept_any_user", "scopes", "clients", NULL,
+        };
         static struct cd_service service = {
                 .name = "cardea",
                 .table = &cd_config_table,
@@ -244,6 +358,8 @@ const struct cd_service *cd_server_service(void)
                 .check = cd_config_check,
                 .tune = tune,
                 .prepare = prepare,
+                .may_change = may_change,
+                .reload = reload,
                 .finish = finish,
         };
 

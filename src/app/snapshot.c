@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum {
-        DOCUMENTS = 256 * 1024 /* bytes of the answers that are written once */
+        OWN = 1024 * 1024 /* bytes of the answers that are written once, and of what is copied of a configuration */
 };
 
 struct cd_snapshot {
@@ -26,6 +26,25 @@ void cd_snapshot_free(void *arg)
         free(snapshot);
 }
 
+/* A reload frees the configuration that these came from, while handlers still have the snapshot. */
+static cd_status own_settings(struct cd_snapshot *snapshot, struct cd_error *reterr)
+{
+        struct cd_core *core = &snapshot->core;
+        cd_str *scopes = cd_arena_calloc(&snapshot->arena, core->scopes.count + 1, sizeof(*scopes));
+        bool all = scopes;
+
+        for (size_t i = 0; all && i < core->scopes.count; i++) {
+                scopes[i] = cd_arena_copy(&snapshot->arena, core->scopes.items[i]);
+                all = scopes[i].ptr;
+        }
+        core->scopes.items = scopes;
+        core->basic_tokens.audience = cd_arena_copy(&snapshot->arena, core->basic_tokens.audience);
+        core->basic_tokens.client_id = cd_arena_copy(&snapshot->arena, core->basic_tokens.client_id);
+        if (!all || !core->basic_tokens.audience.ptr || !core->basic_tokens.client_id.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the settings");
+        return CD_OK;
+}
+
 static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_parts *parts, struct cd_error *reterr)
 {
         cd_status status = CD_OK;
@@ -45,6 +64,9 @@ static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_par
                 snapshot->core.by_alg[i] = parts->signing[i];
         snapshot->core.signing_key = parts->signing[parts->alg];
         snapshot->core.basic_tokens.key = parts->signing[CD_ALG_RS256];
+        status = own_settings(snapshot, reterr);
+        if (status != CD_OK)
+                return status;
         return cd_web_init(&snapshot->web, &snapshot->core, parts->realm, &snapshot->arena, reterr);
 }
 
@@ -54,7 +76,7 @@ cd_status cd_snapshot_new(const struct cd_snapshot_parts *parts, struct cd_snaps
 
         if (!snapshot)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for clients and keys");
-        cd_arena_init(&snapshot->arena, DOCUMENTS);
+        cd_arena_init(&snapshot->arena, OWN);
         cd_status status = fill(snapshot, parts, reterr);
         if (status != CD_OK) {
                 cd_snapshot_free(snapshot);

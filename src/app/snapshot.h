@@ -4,7 +4,9 @@
 #include "web/web.h"
 
 struct cd_snapshot_parts {
-        const struct cd_core *common; /* what stays: copied, and what it points to outlives the snapshot */
+        /* What does not follow from the store, copied; what it points to outlives the snapshot, but for the settings
+         * that a reload may replace (scopes, basic_tokens), which are copied too. */
+        const struct cd_core *common;
         cd_str realm;
         const struct cd_client_spec *clients;
         size_t client_count;

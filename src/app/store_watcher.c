@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/store_watcher_clients.h"
 #include "app/store_watcher_keys.h"
-#include "base/map.h"
 #include "core/expiry_clock.h"
 
 enum {
@@ -17,11 +17,11 @@ enum {
         EXPIRE_STEP = 500,    /* rows deleted at a time */
         EXPIRE_EVERY = 5,     /* seconds */
         SWEEP_STEPS = 4096,
-        LIST_CEILING = 256 * 1024 * 1024,
         PAGE_CEILING = 4 * 1024 * 1024,
 };
 
 struct cd_store_watcher {
+        pthread_mutex_t work; /* of a step or a reload; guards what is not atomic */
         struct cd_store_watcher_options options;
         struct cd_core common;
         atomic_bool store_is_unavailable;
@@ -30,9 +30,7 @@ struct cd_store_watcher {
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the cache */
         struct cd_store_watcher_keys *keys;
-        struct cd_arena client_arena; /* what client_specs point to */
-        struct cd_client_spec *client_specs;
-        size_t client_count;
+        struct cd_watched_clients clients;
         bool is_dirty;             /* what is shown is not what was loaded */
         bool has_failed;           /* it could not be shown */
         int64_t unavailable_since; /* cd_monotonic_us */
@@ -50,92 +48,26 @@ struct cd_store_watcher {
 
 /* ---- clients ---- */
 
-static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd_client_record *record)
+/* Returns the earlier ones. */
+static struct cd_watched_clients replace_clients(struct cd_store_watcher *f, const struct cd_watched_clients *by)
 {
-        return (struct cd_client_spec){
-                .id = record->id,
-                .secret_mac = record->secret,
-                .grants = record->grants,
-                .scopes = record->scopes,
-                .audience = record->audience.len ? record->audience : core->issuer,
-                .introspect = record->introspect,
-                .generation = record->generation,
-                .alg = cd_alg_from_name(record->alg),
-        };
-}
+        struct cd_watched_clients before = f->clients;
 
-static void log_ignored(struct cd_store_watcher *f, cd_str id)
-{
-        struct cd_log_event event;
-
-        cd_log_begin(&event, f->options.log, CD_LOG_ERROR, "client_ignored");
-        cd_log_str(&event, "client_id", id);
-        cd_log_str(&event, "reason",
-                   CD_STR("the configuration has a client of that id, which counts; remove the one in the store"));
-        cd_log_end(&event);
-}
-
-/* The configuration's clients, and after them the store's, but for those whose id is taken. */
-static cd_status merge_clients(struct cd_store_watcher *f, const struct cd_client_records *records,
-                               struct cd_client_spec *specs, size_t *ret_count)
-{
-        struct cd_map *taken = cd_map_new();
-        size_t count = 0;
-        cd_status status = taken ? CD_OK : CD_NO_MEMORY;
-
-        for (size_t i = 0; i < f->options.client_count && status == CD_OK; i++) {
-                specs[count++] = f->options.clients[i];
-                status = cd_map_add(taken, f->options.clients[i].id, specs);
-        }
-        if (status == CD_OK && f->common.basic_tokens.audience.len)
-                status = cd_map_add(taken, f->common.basic_tokens.client_id, specs);
-        for (size_t i = 0; i < records->count && status == CD_OK; i++) {
-                if (cd_map_find(taken, records->items[i].id))
-                        log_ignored(f, records->items[i].id);
-                else
-                        specs[count++] = spec_of(&f->common, &records->items[i]);
-        }
-        cd_map_free(taken);
-        *ret_count = count;
-        return status;
-}
-
-/* Those that clients have of their own, as bits 1 << enum cd_alg. */
-static unsigned algs_of(const struct cd_client_spec *specs, size_t count)
-{
-        unsigned algs = 0;
-
-        for (size_t i = 0; i < count; i++)
-                if (specs[i].alg != CD_ALG_NONE)
-                        algs |= 1u << specs[i].alg;
-        return algs;
+        f->clients = *by;
+        cd_store_watcher_keys_need(f->keys, cd_watched_clients_algs(by));
+        f->is_dirty = true;
+        return before;
 }
 
 static cd_status load_clients(struct cd_store_watcher *f, struct cd_error *reterr)
 {
-        struct cd_client_records records;
-        struct cd_client_spec *specs = NULL;
-        struct cd_arena arena;
-        size_t count = 0;
+        struct cd_watched_clients set;
 
-        cd_arena_init(&arena, LIST_CEILING);
-        cd_status status = f->common.store->clients->list(f->common.store, &arena, &records, reterr);
-        if (status == CD_OK) {
-                specs = cd_arena_calloc(&arena, f->options.client_count + records.count + 1, sizeof(*specs));
-                status = specs ? merge_clients(f, &records, specs, &count) : CD_NO_MEMORY;
-                if (status != CD_OK)
-                        status = cd_fail(reterr, status, "the clients cannot be put together");
-        }
-        if (status != CD_OK) {
-                cd_arena_done(&arena);
+        cd_status status = cd_watched_clients_read(&f->options, &f->common, &set, reterr);
+        if (status != CD_OK)
                 return status;
-        }
-        cd_arena_done(&f->client_arena);
-        f->client_arena = arena;
-        f->client_specs = specs;
-        f->client_count = count;
-        cd_store_watcher_keys_need(f->keys, algs_of(specs, count));
-        f->is_dirty = true;
+        struct cd_watched_clients before = replace_clients(f, &set);
+        cd_arena_done(&before.arena);
         return CD_OK;
 }
 
@@ -187,8 +119,8 @@ static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *
         const struct cd_snapshot_parts parts = {
                 .common = &f->common,
                 .realm = f->options.realm,
-                .clients = f->client_specs,
-                .client_count = f->client_count,
+                .clients = f->clients.specs,
+                .client_count = f->clients.count,
                 .mac_key = f->options.mac_key,
                 .keys = key_snapshot.keys,
                 .key_count = key_snapshot.count,
@@ -401,6 +333,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
         struct cd_error err = { 0 };
         cd_time now = -1;
 
+        pthread_mutex_lock(&f->work);
         bool is_there = look(f, &now, &err) == CD_OK;
         if (is_there)
                 note_recovered(f);
@@ -412,6 +345,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
                 note_shown(f, show(f, now, &err), &err);
         if (is_there)
                 expire(f, expiry_now(f, now));
+        pthread_mutex_unlock(&f->work);
         return is_there;
 }
 
@@ -445,23 +379,25 @@ static void *follow(void *arg)
         return NULL;
 }
 
-static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
+static struct cd_store_watcher_keys_options key_options(const struct cd_store_watcher *f)
 {
-        const struct cd_store_watcher_keys_options keys = {
+        return (struct cd_store_watcher_keys_options){
                 .store = f->common.store,
                 .master = f->options.master,
                 .alg = f->options.alg,
                 .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
-                .token_lifetime = f->common.token_lifetime > f->common.basic_tokens.lifetime
-                                          ? f->common.token_lifetime
-                                          : f->common.basic_tokens.lifetime,
+                .token_lifetime = f->options.token_lifetime,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
         };
+}
+
+static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
+{
+        const struct cd_store_watcher_keys_options keys = key_options(f);
         cd_time now;
 
         f->seen = (struct cd_store_versions){ -1, -1, -1 };
-        cd_arena_init(&f->client_arena, LIST_CEILING);
         f->keys = cd_store_watcher_keys_new(&keys);
         if (!f->keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
@@ -490,6 +426,7 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
         f->common.store_is_unavailable = &f->store_is_unavailable;
         f->common.store_fault = &f->store_fault;
         f->common.store_asked_at = &f->asked_at;
+        pthread_mutex_init(&f->work, NULL);
         pthread_mutex_init(&f->lock, NULL);
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -510,6 +447,65 @@ cd_status cd_store_watcher_start(struct cd_store_watcher *f, struct cd_error *re
                 return cd_fail(reterr, CD_UNAVAILABLE, "the thread that follows the store does not start");
         f->has_thread = true;
         return CD_OK;
+}
+
+/* ---- a reload ---- */
+
+static void use_settings(struct cd_store_watcher *f, const struct cd_store_watcher_options *options,
+                         const struct cd_core *from)
+{
+        f->options = *options;
+        f->options.common = NULL; /* copied */
+        f->common.token_lifetime = from->token_lifetime;
+        f->common.scopes = from->scopes;
+        f->common.basic_tokens = from->basic_tokens;
+        f->common.accepts_any_user = from->accepts_any_user;
+        const struct cd_store_watcher_keys_options keys = key_options(f);
+        cd_store_watcher_keys_set(f->keys, &keys);
+}
+
+/* With the clients and settings that the store watcher has now. */
+static cd_status show_now(struct cd_store_watcher *f, struct cd_error *reterr)
+{
+        cd_time now;
+
+        cd_status status = cd_core_now(&f->common, &now, reterr);
+        if (status == CD_OK && cd_store_watcher_keys_lack(f->keys, now))
+                status = cd_store_watcher_keys_load(f->keys, now, reterr);
+        return status == CD_OK ? show(f, now, reterr) : status;
+}
+
+static cd_status reload(struct cd_store_watcher *f, const struct cd_store_watcher_options *options,
+                        struct cd_error *reterr)
+{
+        const struct cd_store_watcher_options options_before = f->options;
+        const struct cd_core common_before = f->common;
+        struct cd_watched_clients set;
+
+        use_settings(f, options, options->common);
+        cd_status status = cd_watched_clients_read(&f->options, &f->common, &set, reterr);
+        if (status == CD_OK) {
+                struct cd_watched_clients before = replace_clients(f, &set);
+                status = show_now(f, reterr);
+                if (status == CD_OK) {
+                        cd_arena_done(&before.arena);
+                        return CD_OK;
+                }
+                f->clients = before;
+                cd_arena_done(&set.arena);
+        }
+        use_settings(f, &options_before, &common_before);
+        cd_store_watcher_keys_need(f->keys, cd_watched_clients_algs(&f->clients));
+        return status;
+}
+
+cd_status cd_store_watcher_reload(struct cd_store_watcher *f, const struct cd_store_watcher_options *options,
+                                  struct cd_error *reterr)
+{
+        pthread_mutex_lock(&f->work);
+        cd_status status = reload(f, options, reterr);
+        pthread_mutex_unlock(&f->work);
+        return status;
 }
 
 /* Nobody logs in any more. */
@@ -538,8 +534,9 @@ void cd_store_watcher_free(struct cd_store_watcher *f)
                 flush_events(f);
         }
         cd_store_watcher_keys_free(f->keys);
-        cd_arena_done(&f->client_arena);
+        cd_arena_done(&f->clients.arena);
         pthread_cond_destroy(&f->stop);
         pthread_mutex_destroy(&f->lock);
+        pthread_mutex_destroy(&f->work);
         free(f);
 }

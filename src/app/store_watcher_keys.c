@@ -30,6 +30,13 @@ struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_wa
         return keys;
 }
 
+void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct cd_store_watcher_keys_options *options)
+{
+        keys->options.alg = options->alg;
+        keys->options.has_basic_tokens = options->has_basic_tokens;
+        keys->options.token_lifetime = options->token_lifetime;
+}
+
 static void unref_all(struct cd_jwk **opened, size_t count)
 {
         for (size_t i = 0; i < count; i++)

@@ -19,6 +19,8 @@ struct cd_store_watcher_keys;
 struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options);
 void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys); /* NULL is fine */
 
+/* Other alg, has_basic_tokens and token_lifetime; cd_store_watcher_keys_need must follow. */
+void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct cd_store_watcher_keys_options *options);
 /* Algs that clients have of their own, as bits 1 << enum cd_alg; they replace the earlier ones. */
 void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs);
 /* Whether an alg that is needed has no key that will sign for as long as a token lives. */

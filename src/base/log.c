@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ enum {
 
 struct cd_log {
         int fd;
-        enum cd_log_level level;
+        atomic_int level; /* enum cd_log_level */
         char service[64]; /* as a JSON string; empty: none */
         pthread_t writer;
 
@@ -217,7 +218,7 @@ struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service)
         if (service.len)
                 cd_buf_add_json(&quoted, service);
         log->fd = fd;
-        log->level = level;
+        atomic_init(&log->level, (int)level);
         log->filling = malloc(BUFFER);
         log->writing = malloc(BUFFER);
         if (quoted.failed || !log->filling || !log->writing || !start_writer(log)) {
@@ -260,7 +261,12 @@ void cd_log_flush(struct cd_log *log)
 
 bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level)
 {
-        return log && level >= log->level && level < CD_LOG_OFF;
+        return log && level < CD_LOG_OFF && (int)level >= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
+void cd_log_set_level(struct cd_log *log, enum cd_log_level level)
+{
+        atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
 }
 
 static void add_line(struct cd_log *log, cd_str line, bool hurry)

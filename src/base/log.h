@@ -29,6 +29,8 @@ struct cd_log_event {
 /* Starts the writer thread. NULL where memory or threads are out. `service` is on every line (may be empty). fd stays
  * open. */
 struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service);
+/* From now on; from any thread. */
+void cd_log_set_level(struct cd_log *log, enum cd_log_level level);
 /* Writes what is left (for at most 1 s), ends the thread, frees. No other thread may use it any more. NULL is fine. */
 void cd_log_free(struct cd_log *log);
 /* Waits until everything before is written; bounded by 1 s. */

@@ -10,7 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "app/secret_file.h"
+#include "conf/secret_file.h"
 #include "base/secret.h"
 #include "cmd/text_table.h"
 #include "crypto/password.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/interpolate.h"
+#include "conf/interpolate.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/file.h"

@@ -1,6 +1,6 @@
 #pragma once
 /* The sub-commands of cardea: one row each in main.c, one file each beside it. */
-#include "app/service.h"
+#include "service/service.h"
 
 struct cd_command {
         const char *name;

@@ -1,6 +1,6 @@
 #pragma once
 /* Each effective setting, its value and where it came from. Secrets are a length and a fingerprint. */
-#include "app/report.h"
+#include "conf/report.h"
 #include "base/buf.h"
 #include "base/field.h"
 

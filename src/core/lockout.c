@@ -54,12 +54,23 @@ static bool make_tables(struct cd_lockout *lockout)
         for (size_t i = 0; i < KINDS; i++) {
                 lockout->tables[i].counters = calloc(counts[i], sizeof(struct counter));
                 lockout->tables[i].count = counts[i];
-                lockout->tables[i].attempts =
-                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_attempts : lockout->rules.account_attempts;
                 if (!lockout->tables[i].counters)
                         return false;
         }
         return true;
+}
+
+void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_rules *rules)
+{
+        pthread_mutex_lock(&lockout->lock);
+        lockout->rules.account_attempts = at_least(rules->account_attempts, 1);
+        lockout->rules.address_attempts = at_least(rules->address_attempts, 1);
+        lockout->rules.delay = at_least(rules->delay, 1);
+        lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
+        for (size_t i = 0; i < KINDS; i++)
+                lockout->tables[i].attempts =
+                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_attempts : lockout->rules.account_attempts;
+        pthread_mutex_unlock(&lockout->lock);
 }
 
 cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
@@ -71,10 +82,7 @@ cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_r
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         pthread_mutex_init(&lockout->lock, NULL);
         pthread_cond_init(&lockout->ended, NULL);
-        lockout->rules.account_attempts = at_least(rules->account_attempts, 1);
-        lockout->rules.address_attempts = at_least(rules->address_attempts, 1);
-        lockout->rules.delay = at_least(rules->delay, 1);
-        lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
+        cd_lockout_set_rules(lockout, rules);
         if (random->fill(random, lockout->seed, sizeof(lockout->seed)) != CD_OK) {
                 cd_lockout_free(lockout);
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
@@ -98,9 +106,12 @@ void cd_lockout_free(struct cd_lockout *lockout)
         free(lockout);
 }
 
-int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout)
+int64_t cd_lockout_forgets_every(struct cd_lockout *lockout)
 {
-        return lockout->rules.max_delay;
+        pthread_mutex_lock(&lockout->lock);
+        int64_t every = lockout->rules.max_delay;
+        pthread_mutex_unlock(&lockout->lock);
+        return every;
 }
 
 /* A client with one IPv6 address has its whole /64. */

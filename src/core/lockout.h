@@ -71,7 +71,9 @@ cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_r
                          struct cd_error *reterr);
 void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
 /* Seconds without a failed attempt after which one is forgotten. */
-int64_t cd_lockout_forgets_every(const struct cd_lockout *lockout);
+int64_t cd_lockout_forgets_every(struct cd_lockout *lockout);
+/* Other rules from now on; what was counted stays. */
+void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_rules *rules);
 
 /* CD_OK: the attempt goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens.
  * CD_THROTTLED: it does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether

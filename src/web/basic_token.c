@@ -130,7 +130,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
                 send_error(web, req, &err, res);
                 return;
         }
-        req->log->client_id = web->core->basic_tokens.client_id;
+        req->log->client_id = cd_arena_copy(req->arena, web->core->basic_tokens.client_id);
         req->log->user = token.subject;
         send_token(req, &token, res);
 }

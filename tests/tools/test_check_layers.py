@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A file, what stands in it, and what is said of it.
 PLANTS = [
     ("src/base/planted.c", '#include "core/client.h"', "base may not use core (it may use nothing but libc)"),
+    ("src/conf/planted.c", '#include "core/client.h"', "conf may not use core (it may use base)"),
     ("src/core/planted.c", '#include "http/http.h"', "core may not use http (it may use base, crypto)"),
     ("src/core/oauth/planted.c", '#  include  "web/web.h"', "core may not use web"),
     ("src/net/planted.c", '#include "crypto/jws.h"', "net may not use crypto (it may use base)"),
@@ -18,6 +19,9 @@ PLANTS = [
     ("src/store/sqlite/planted.c", '#include "http/http.h"', "store may not use http"),
     ("src/web/planted.c", '#include "store/sqlite/memory.h"', "web may not use store"),
     ("src/app/planted.h", '#include "cmd/main.h"', "app may not use cmd"),
+    ("src/service/planted.c", '#include "web/web.h"', "service may not use web (it may use base, conf, http, net)"),
+    ("src/service/planted.c", '#include "core/client.h"', "service may not use core"),
+    ("examples/time-api/planted.c", '#include "app/config.h"', "examples may not use app"),
     ("examples/time-api/planted.c", '#include "core/client.h"', "examples may not use core"),
     ("src/libcardea/planted.c", '#include "core/client.h"', "libcardea may not use core (it may use base, crypto, fetch)"),
     ("examples/resource/planted.c", '#include "libcardea/verifier.h"', "examples may not use libcardea"),
@@ -30,7 +34,8 @@ PLANTS = [
     ("src/app/planted.c", "#include <uv.h>", "only net may use <uv.h>"),
     ("src/web/planted.c", "#include <llhttp.h>", "only http may use <llhttp.h>"),
     ("src/core/planted.c", "#include <curl/curl.h>", "only fetch may use <curl/curl.h>"),
-    ("src/cmd/planted.c", "#include <yaml.h>", "only app may use <yaml.h>"),
+    ("src/cmd/planted.c", "#include <yaml.h>", "only conf may use <yaml.h>"),
+    ("src/app/planted.c", "#include <cap-ng.h>", "only service may use <cap-ng.h>"),
     ("src/app/planted.c", "#include <sqlite3.h>", "only store may use <sqlite3.h>"),
     ("src/core/planted.c", "#include <libpq-fe.h>", "only store may use <libpq-fe.h>"),
     ("src/core/planted.c", "#include <cmocka.h>", "only tests may use <cmocka.h>"),

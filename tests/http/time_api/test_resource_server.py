@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -230,6 +231,23 @@ def test_lesson_28_no_token_and_no_secret_is_logged(resource):
     log = service.log_file.read_text()
     assert secret not in log
     assert "tock" not in log
+
+
+def test_lesson_27_a_reload_changes_the_level_of_the_log_and_refuses_the_rest(resource):
+    service = resource()
+
+    def reload(**more):
+        before = len(service.events())
+        service.config_file.write_text(json.dumps({**service.config, **more}))
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: service.find("reloaded", since=before) or service.find("reload_failed", since=before), "a reload")
+        return service.find("config_error", since=before)
+
+    for name, value in [("client_secret", "another"), ("timeout", "11s"), ("resource", "http://other")]:
+        found = reload(**{name: value})
+        assert found["setting"] == name and "restart needed" in found["reason"] and "another" not in str(found)
+    assert reload(log={"level": "debug"}) is None
+    assert service.call("/current_time", headers=bearer()).status == 200
 
 
 def test_a_setting_that_is_no_server_url_stops_the_start(tmp_path):

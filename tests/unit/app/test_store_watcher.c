@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/oauth/introspect.h"
@@ -83,6 +84,7 @@ static int set_up(void **state)
                 .mac_key = cd_str_of((const char *)f.mac_key, sizeof(f.mac_key)),
                 .master = f.master,
                 .alg = CD_ALG_ES256,
+                .token_lifetime = 300,
                 .audit_keep = 1000,
                 .shared = cd_shared_new(cd_snapshot_free),
         };
@@ -547,6 +549,124 @@ static void lesson_35_a_store_that_takes_no_events_is_not_ready(void **state)
         assert_string_equal(err.reason, "the store cannot be written");
 }
 
+/* ---- a reload ---- */
+
+/* Another configuration: a client "new" instead of "file", other scopes and lifetime, tokens at /grant. */
+struct other {
+        struct cd_core common;
+        struct cd_client_spec client;
+        cd_str scope;
+        struct cd_store_watcher_options options;
+};
+
+static void make_other(struct fixture *f, struct other *ret)
+{
+        *ret = (struct other){ .common = f->common, .client = f->file_client, .scope = CD_STR("write") };
+        ret->client.id = CD_STR("new");
+        ret->common.token_lifetime = 3600;
+        ret->common.scopes = (struct cd_strs){ &ret->scope, 1 };
+        ret->common.accepts_any_user = true;
+        ret->common.basic_tokens =
+                (struct cd_core_basic_tokens){ .audience = api[0], .client_id = CD_STR("basic"), .lifetime = 60 };
+        ret->options = f->options;
+        ret->options.common = &ret->common;
+        ret->options.clients = &ret->client;
+        ret->options.token_lifetime = 3600;
+}
+
+static void assert_other(struct fixture *f, bool is_other)
+{
+        assert_status(authenticate(f, "new", "secret"), is_other ? CD_OK : CD_INVALID_CLIENT);
+        assert_status(authenticate(f, "file", "secret"), is_other ? CD_INVALID_CLIENT : CD_OK);
+        assert_int_equal(core(f)->token_lifetime, is_other ? 3600 : 300);
+        assert_int_equal(core(f)->scopes.count, is_other);
+        assert_int_equal(core(f)->accepts_any_user, is_other);
+        assert_int_equal(core(f)->basic_tokens.key != NULL, is_other);
+}
+
+static void lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_client_record record = client_of_the_store(f, "store");
+        struct other *other = malloc(sizeof(*other));
+
+        assert_non_null(other);
+        assert_status(f->common.store->clients->add(f->common.store, &record, NULL, NULL), CD_OK);
+        begin(f);
+        assert_other(f, false);
+        make_other(f, other);
+        assert_status(cd_store_watcher_reload(f->watcher, &other->options, NULL), CD_OK);
+        assert_other(f, true);
+        assert_status(cd_store_watcher_reload(f->watcher, &f->options, NULL), CD_OK);
+        memset(other, 'x', sizeof(*other)); /* as a reload frees it */
+        free(other);
+        assert_other(f, false);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(authenticate(f, "store", "other"), CD_OK);
+}
+
+static void a_snapshot_has_its_own_copies_of_what_a_reload_frees(void **state)
+{
+        struct fixture *f = *state;
+        struct other other;
+
+        begin(f);
+        make_other(f, &other);
+        char scope[] = "write", audience[] = "https://api", id[] = "basic";
+        other.scope = cd_str_from_c(scope);
+        other.common.basic_tokens.audience = cd_str_from_c(audience);
+        other.common.basic_tokens.client_id = cd_str_from_c(id);
+        assert_status(cd_store_watcher_reload(f->watcher, &other.options, NULL), CD_OK);
+        memset(scope, 'x', sizeof(scope)), memset(audience, 'x', sizeof(audience)), memset(id, 'x', sizeof(id));
+        other.scope = CD_STR("x");
+        assert_true(cd_str_eq(core(f)->scopes.items[0], CD_STR("write")));
+        assert_true(cd_str_eq(core(f)->basic_tokens.audience, CD_STR("https://api")));
+        assert_true(cd_str_eq(core(f)->basic_tokens.client_id, CD_STR("basic")));
+}
+
+static cd_status lists_no_keys(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
+                               struct cd_error *reterr)
+{
+        (void)store, (void)arena, (void)ret;
+        return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
+}
+
+static cd_status lists_no_clients(struct cd_store *store, struct cd_arena *arena, struct cd_client_records *ret,
+                                  struct cd_error *reterr)
+{
+        (void)store, (void)arena, (void)ret;
+        return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
+}
+
+static void lesson_27_a_reload_that_fails_changes_nothing(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store;
+        struct cd_client_ops no_clients = *store->clients;
+        struct cd_key_ops no_keys = *store->keys;
+        const struct cd_store whole = *store;
+        struct other other;
+        struct cd_error err;
+
+        begin(f);
+        no_clients.list = lists_no_clients;
+        no_keys.list = lists_no_keys; /* that of /grant is missing */
+        for (int i = 0; i < 2; i++) {
+                make_other(f, &other);
+                if (i == 0)
+                        store->clients = &no_clients;
+                else
+                        store->keys = &no_keys;
+                assert_status(cd_store_watcher_reload(f->watcher, &other.options, &err), CD_UNAVAILABLE);
+                *store = whole;
+                memset(&other, 'x', sizeof(other));
+                assert_other(f, false);
+                assert_true(cd_store_watcher_step(f->watcher));
+                assert_other(f, false);
+                assert_int_equal(core(f)->keys->count, 1);
+        }
+}
+
 static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state)
 {
         struct fixture *f = *state;
@@ -686,6 +806,9 @@ int main(void)
                 TEST(why_the_store_is_unavailable_is_said_in_words_for_anybody),
                 TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
+                TEST(lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go),
+                TEST(a_snapshot_has_its_own_copies_of_what_a_reload_frees),
+                TEST(lesson_27_a_reload_that_fails_changes_nothing),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
                 TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),

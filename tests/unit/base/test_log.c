@@ -104,6 +104,25 @@ static void an_event_is_one_line_of_json_in_its_order(void **state)
         free_sink(&sink);
 }
 
+static void another_level_counts_from_then_on(void **state)
+{
+        struct sink sink = new_sink();
+        struct cd_log *log = cd_log_new(sink.fd, CD_LOG_WARN, CD_STR(""));
+
+        (void)state;
+        log_number(log, CD_LOG_INFO, 1);
+        cd_log_set_level(log, CD_LOG_DEBUG);
+        log_number(log, CD_LOG_DEBUG, 2);
+        cd_log_set_level(log, CD_LOG_OFF);
+        log_number(log, CD_LOG_ERROR, 3);
+        assert_false(cd_log_enabled(log, CD_LOG_ERROR));
+        cd_log_free(log);
+        cd_str text = read_sink(&sink);
+        assert_int_equal(count_of(text, "\"event\""), 1);
+        assert_int_equal(count_of(text, "\"n\":2"), 1);
+        free_sink(&sink);
+}
+
 static void an_event_below_the_level_costs_and_writes_nothing(void **state)
 {
         struct sink sink = new_sink();
@@ -342,6 +361,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_event_is_one_line_of_json_in_its_order),
                 cmocka_unit_test(an_event_below_the_level_costs_and_writes_nothing),
+                cmocka_unit_test(another_level_counts_from_then_on),
                 cmocka_unit_test(errors_are_logged_with_reason_and_field),
                 cmocka_unit_test(a_long_event_loses_what_does_not_fit_and_stays_json),
                 cmocka_unit_test(lines_of_many_threads_are_all_there_and_whole),

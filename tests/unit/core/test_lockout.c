@@ -722,6 +722,24 @@ static void rules_below_their_minimum_are_raised_to_it(void **state)
         cd_lockout_free(f.lockout);
 }
 
+static void other_rules_count_from_then_on_and_forget_nothing(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_lockout_rules strict = { 1, 1, 10, 100 }, mild = { 5, 5, 1, 1 };
+        struct cd_lockout_subject address = { .kind = CD_LOCKOUT_ADDRESS, .key = CD_STR("192.0.2.1") };
+
+        fail_times(f, account("ana"), 1);
+        fail_times(f, address, 1);
+        cd_lockout_set_rules(f->lockout, &strict);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 10);
+        assert_int_equal(attempt(f, address, CD_LOCKOUT_RIGHT), 10);
+        assert_int_equal(cd_lockout_forgets_every(f->lockout), 100);
+        cd_lockout_set_rules(f->lockout, &mild);
+        assert_int_equal(attempt(f, account("ana"), CD_LOCKOUT_RIGHT), 0);
+        assert_int_equal(attempt(f, address, CD_LOCKOUT_RIGHT), 0);
+        assert_int_equal(cd_lockout_forgets_every(f->lockout), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -729,6 +747,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(lesson_9_the_delay_doubles_up_to_its_most),
                 TEST(a_refused_attempt_says_when_the_next_one_counts),
+                TEST(other_rules_count_from_then_on_and_forget_nothing),
                 TEST(only_the_first_refused_attempt_is_news),
                 TEST(lesson_15_a_check_says_what_begin_says_once_somebody_was_told),
                 TEST(a_right_password_empties_the_counter_of_the_account),

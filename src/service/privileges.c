@@ -1,4 +1,4 @@
-#include "app/privileges.h"
+#include "service/privileges.h"
 
 #include <cap-ng.h>
 #include <errno.h>

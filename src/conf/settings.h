@@ -1,7 +1,7 @@
 #pragma once
 /* A configuration file bound into a plain struct by its field table. Reading goes on after an error, so that the report
  * holds all of them. */
-#include "app/report.h"
+#include "conf/report.h"
 #include "base/field.h"
 
 enum {

@@ -1,6 +1,6 @@
 #pragma once
 /* ${env:NAME}, ${file:PATH} and ${credential:NAME} inside a value, resolved once, when a configuration is loaded. */
-#include "app/secret_file.h"
+#include "conf/secret_file.h"
 
 enum {
         CD_SECRET_FILE_MAX = 64 * 1024
@@ -11,6 +11,7 @@ struct cd_interpolated {
         cd_str from;       /* "env NAME, file PATH, credential NAME" in order; empty where the value named none */
         cd_str unfit_file; /* the last file named that may not hold a secret; empty: none */
         struct cd_secret_file unfit;
+        bool is_denied; /* also on failure: a file that is there may not be read with the rights of the process */
         bool left_over; /* what was put in holds "${" itself: it is not expanded again */
 };
 

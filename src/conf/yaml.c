@@ -1,4 +1,4 @@
-#include "app/yaml.h"
+#include "conf/yaml.h"
 
 #include <stdio.h>
 #include <yaml.h>

@@ -1,4 +1,4 @@
-#include "app/report.h"
+#include "conf/report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,6 +63,13 @@ const struct cd_setting_source *cd_report_find_source(const struct cd_report *re
                 if (cd_str_eq(s->setting, setting))
                         return s;
         return NULL;
+}
+
+bool cd_report_is_kept(const struct cd_report *report, cd_str setting)
+{
+        const struct cd_setting_source *source = cd_report_find_source(report, setting);
+
+        return source && source->is_kept;
 }
 
 /* "clients[0].secret" -> "clients[0]" -> "clients" -> "". */

@@ -1,4 +1,4 @@
-#include "app/interpolate.h"
+#include "conf/interpolate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,14 +101,17 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
 }
 
 /* The text of a file that holds one value. */
-static cd_status read_value(struct cd_arena *arena, cd_str path, cd_str *ret, struct cd_secret_file *ret_file,
-                            struct cd_error *reterr)
+static cd_status read_value(struct cd_arena *arena, cd_str path, struct cd_interpolated *into, cd_str *ret,
+                            struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
         cd_str text;
 
         cd_status status = cd_read_file(arena, path, CD_SECRET_FILE_MAX, &text, ret_file, reterr);
-        if (status != CD_OK)
+        if (status != CD_OK) {
+                cd_str name = cd_arena_copy(arena, path);
+                into->is_denied = name.ptr && eaccess(name.ptr, R_OK) != 0 && errno == EACCES;
                 return status;
+        }
         if (cd_str_has_suffix(text, CD_STR("\r\n")))
                 text.len -= 2;
         else if (cd_str_has_suffix(text, CD_STR("\n")))
@@ -130,7 +133,7 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
                 return cd_fail(reterr, CD_INVALID_REQUEST, "${file:} names no file");
         if (!full.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = read_value(arena, full, ret, &file, reterr);
+        cd_status status = read_value(arena, full, into, ret, &file, reterr);
         if (status == CD_OK && cd_secret_file_fault(&file)) {
                 into->unfit_file = full;
                 into->unfit = file;
@@ -139,7 +142,8 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
 }
 
 /* The mode of a credential is not judged: it lies in a folder that only its service can enter. */
-static cd_status resolve_credential(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr)
+static cd_status resolve_credential(struct cd_arena *arena, cd_str name, struct cd_interpolated *into, cd_str *ret,
+                                    struct cd_error *reterr)
 {
         const char *folder = getenv("CREDENTIALS_DIRECTORY");
 
@@ -154,7 +158,7 @@ static cd_status resolve_credential(struct cd_arena *arena, cd_str name, cd_str 
         cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        return read_value(arena, path, ret, NULL, reterr);
+        return read_value(arena, path, into, ret, NULL, reterr);
 }
 
 /* `inner` is what stands between "${" and "}". */
@@ -170,7 +174,7 @@ static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, st
         else if (cd_str_eq(kind, CD_STR("file")) && colon < inner.len)
                 status = resolve_file(arena, folder, name, into, ret, reterr);
         else if (cd_str_eq(kind, CD_STR("credential")) && colon < inner.len)
-                status = resolve_credential(arena, name, ret, reterr);
+                status = resolve_credential(arena, name, into, ret, reterr);
         else
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "\"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/secret_file.h"
+#include "conf/secret_file.h"
 
 static const char can_read[] = "other users of this machine can read";
 static const char can_write[] = "other users of this machine can write";

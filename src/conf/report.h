@@ -8,7 +8,9 @@ struct cd_setting_source {
         const struct cd_setting_source *next; /* in its bucket */
         cd_str setting;                       /* dotted path, "clients[0].secret" */
         unsigned line, column;                /* of its value in the file */
-        cd_str from; /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
+        cd_str from;      /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
+        uint64_t written; /* a hash of the value as it stands in the file, placeholders and all */
+        bool is_kept;     /* see cd_report.earlier */
 };
 
 enum cd_finding_level {
@@ -29,6 +31,10 @@ struct cd_finding {
 
 struct cd_report {
         struct cd_arena *arena;
+        /* Of the configuration that is in use, where this one is to replace it; NULL: none is. A secret that the process
+         * may not read any more, and that is written as it was, is no error then: it is not bound, and its source is
+         * marked as kept. Its reader goes on with what it made of the value. */
+        const struct cd_report *earlier;
         cd_str file_name;                         /* as the person wrote it; empty: there is no file */
         const struct cd_setting_source **sources; /* a hash table, since large files have tens of thousands */
         size_t source_count, bucket_count;
@@ -43,6 +49,9 @@ void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str fil
 void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source); /* copies it */
 /* NULL: it has its default. */
 const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting);
+
+/* Whether the setting is a secret that stays as it is, unread. */
+bool cd_report_is_kept(const struct cd_report *report, cd_str setting);
 
 /* Copies *finding, whose strings must live in the arena or be static. */
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "app/yaml.h"
+#include "conf/yaml.h"
 
 static int make(void **state)
 {

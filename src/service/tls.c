@@ -1,8 +1,8 @@
-#include "app/service_tls.h"
+#include "service/tls.h"
 
 #include <stdio.h>
 
-#include "app/interpolate.h"
+#include "conf/interpolate.h"
 
 enum {
         FILE_MAX = 256 * 1024,

@@ -1,65 +1,19 @@
-#include "app/service.h"
+#include "service/service.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "app/reload.h"
-#include "app/service_tls.h"
+#include "service/reload.h"
+#include "service/tls.h"
 #include "base/streams.h"
-
-cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
-                          struct cd_error *reterr)
-{
-        cd_status status = cd_settings_load(report, service->table, config, reterr);
-        struct cd_service_settings *settings = (void *)((char *)config + service->settings_offset);
-
-        if (report->unread)
-                return status;
-        cd_service_tls_resolve(settings, report);
-        cd_service_complete(settings);
-        cd_service_check_listeners(settings, report);
-        cd_service_tls_check_settings(settings, report);
-        if (status == CD_OK && settings->listen.count == 0)
-                cd_report_about(report, CD_FINDING_ERROR, CD_STR("listen"), "give at least one address",
-                                "names no address");
-        if (service->check)
-                service->check(config, report);
-        return status == CD_OK ? cd_report_status(report, reterr) : status;
-}
-
-cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
-                           struct cd_error *reterr)
-{
-        cd_status status = cd_service_load(service, report, config, reterr);
-
-        if (report->unread)
-                return status;
-        cd_service_tls_check_files((const void *)((const char *)config + service->settings_offset), report);
-        return status == CD_OK ? cd_report_status(report, reterr) : status;
-}
 
 static void print_errors(const struct cd_service *service, const struct cd_report *report)
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
                         cd_print_line(stderr, "%s: %.*s", service->name, CD_STR_ARG(cd_finding_text(report, f)));
-}
-
-static void log_warnings(struct cd_log *log, const struct cd_report *report)
-{
-        for (const struct cd_finding *f = report->findings; f; f = f->next) {
-                struct cd_log_event event;
-                if (f->level != CD_FINDING_WARNING)
-                        continue;
-                cd_log_begin(&event, log, CD_LOG_WARN, "config_warning");
-                cd_log_str(&event, "setting", f->setting);
-                cd_log_str(&event, "reason", f->what);
-                if (f->fix.len)
-                        cd_log_str(&event, "fix", f->fix);
-                cd_log_end(&event);
-        }
 }
 
 static int fail_start(const struct cd_service *service, const struct cd_error *err)
@@ -90,6 +44,7 @@ struct running {
         struct cd_http_server *server;
         struct cd_log *log;
         void *app;
+        struct cd_reload *reload;
 };
 
 static const struct cd_service_settings *settings_of(const struct running *r)
@@ -123,7 +78,11 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 static cd_status make_app(struct running *r, struct cd_error *reterr)
 {
         const struct cd_service_start hook = {
-                .config = r->config, .arena = r->arena, .log = r->log, .config_path = r->report.file_name
+                .config = r->config,
+                .arena = r->arena,
+                .log = r->log,
+                .report = &r->report,
+                .config_path = r->report.file_name,
         };
 
         return r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
@@ -135,7 +94,7 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
                             cd_str_from_c(r->service->name));
         if (!r->log)
                 return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
-        log_warnings(r->log, &r->report);
+        cd_service_log_findings(r->log, &r->report, CD_FINDING_WARNING);
         if (cd_privileges_is_root()) {
                 struct cd_log_event event;
                 cd_log_begin(&event, r->log, CD_LOG_WARN, "runs_as_root");
@@ -149,16 +108,21 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
 /* Does not return where a handler outlives the end. */
 static int serve(struct running *r)
 {
-        struct cd_reload *reload = NULL;
+        const struct cd_reload_options options = { .service = r->service,
+                                                   .server = r->server,
+                                                   .app = r->app,
+                                                   .config = r->config,
+                                                   .report = &r->report,
+                                                   .log = r->log };
         struct cd_error err;
 
         cd_http_server_set_log(r->server, r->log);
         cd_http_server_set_app(r->server, r->app);
         cd_http_server_stop_on_signals(r->server);
-        cd_status status = cd_reload_start(r->server, settings_of(r), r->log, &reload, &err);
+        cd_status status = cd_reload_start(&options, &r->reload, &err);
         if (status == CD_OK)
                 status = cd_http_server_run(r->server, &err);
-        cd_reload_stop(reload);
+        cd_reload_stop(r->reload);
         int code = status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
         if (status != CD_OK)
                 cd_log_error_event(r->log, CD_LOG_ERROR, "failed", &err);
@@ -199,6 +163,7 @@ static int start(struct running *r)
                 code = serve(r);
                 if (r->service->finish)
                         r->service->finish(r->app);
+                cd_reload_free(r->reload);
         } else {
                 code = fail_setting(r, &err);
         }

@@ -1,4 +1,4 @@
-#include "app/secret_file.h"
+#include "conf/secret_file.h"
 
 #include <linux/magic.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #pragma once
 /* The settings `tls` and `redirect_listen` of every service, and the files that they name. */
-#include "app/service.h"
+#include "service/service.h"
 
 enum {
         CD_TLS_WARN_DAYS = 14 /* before a certificate is over */
@@ -19,7 +19,7 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
 void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report);
 
 /* Reads the files and checks that a server can speak with them at `now`. CD_INVALID_REQUEST with the setting in the
- * error's field ("tls.key") else; a private key in a file that may hold no secret (app/secret_file.h) is refused. The
+ * error's field ("tls.key") else; a private key in a file that may hold no secret (conf/secret_file.h) is refused. The
  * texts live in the arena, which should be wiped soon. */
 cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, struct cd_arena *arena,
                               struct cd_tls_options *ret, struct cd_tls_validity *ret_validity,

@@ -1,11 +1,12 @@
-#include "app/settings.h"
+#include "conf/settings.h"
 
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/interpolate.h"
-#include "app/yaml.h"
+#include "base/map.h"
+#include "conf/interpolate.h"
+#include "conf/yaml.h"
 
 /* Where the walk is. */
 struct cursor {
@@ -56,12 +57,40 @@ static void add_error(const struct cursor *at, struct cd_yaml_mark mark, cd_str 
         cd_report_add(at->report, &finding);
 }
 
+static uint64_t hash_of(cd_str text)
+{
+        static const uint64_t key[2] = { 0 }; /* it is compared with another text of the same author */
+
+        return text.ptr ? cd_siphash(key, text) : 0;
+}
+
 static void note_source(const struct cursor *at, const struct cd_yaml_node *node, cd_str from)
 {
         cd_report_add_source(at->report, &(struct cd_setting_source){ .setting = at->path,
                                                                       .line = node->mark.line,
                                                                       .column = node->mark.column,
-                                                                      .from = from });
+                                                                      .from = from,
+                                                                      .written = hash_of(node->text) });
+}
+
+/* See cd_report.earlier. */
+static bool keep_secret(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node)
+{
+        const struct cd_report *earlier = at->report->earlier;
+        const struct cd_setting_source *before = NULL;
+
+        if (earlier && field->type == CD_FIELD_SECRET)
+                before = cd_report_find_source(earlier, at->path);
+        if (!before || before->written != hash_of(node->text))
+                return false;
+        cd_report_add_source(at->report,
+                             &(struct cd_setting_source){ .setting = at->path,
+                                                          .line = node->mark.line,
+                                                          .column = node->mark.column,
+                                                          .from = cd_arena_copy(at->report->arena, before->from),
+                                                          .written = before->written,
+                                                          .is_kept = true });
+        return true;
 }
 
 static void bind_table(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *mapping,
@@ -125,7 +154,10 @@ static void bind_scalar(const struct cursor *at, const struct cd_field *field, c
         if (cd_yaml_is_null(node))
                 return add_error(at, node->mark, CD_STR("has no value"),
                                  CD_STR("leave the line out for the default, or write \"\" for an empty text"));
-        if (resolve(at, node, &value, &err) != CD_OK)
+        cd_status status = resolve(at, node, &value, &err);
+        if (status != CD_OK && value.is_denied && keep_secret(at, field, node))
+                return;
+        if (status != CD_OK)
                 return add_error(at, node->mark, cd_arena_copy(arena, cd_str_from_c(err.reason)), CD_STR(""));
         note_source(at, node, value.from);
         if (cd_field_bind(arena, field, value.text, target, &err) != CD_OK) {

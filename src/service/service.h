@@ -11,8 +11,8 @@
  * clock_config, service), .routes = routes, .route_count = CD_LEN(routes), .prepare = prepare, .finish = finish }; int
  * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
-#include "app/privileges.h"
-#include "app/settings.h"
+#include "service/privileges.h"
+#include "conf/settings.h"
 #include "http/server.h"
 
 /* The settings that every service has. Times are milliseconds, sizes bytes. */
@@ -89,6 +89,7 @@ struct cd_service_start {
                                    secrets in it that it needs no more. */
         struct cd_arena *arena; /* the same lifetime */
         struct cd_log *log;
+        const struct cd_report *report; /* of `config`; the same lifetime */
         cd_str config_path; /* the configuration file, whose folder paths are relative to; empty: there is none */
 };
 
@@ -107,18 +108,29 @@ struct cd_service {
         /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread
          * but the log's. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
+        /* The service's own settings that may change while it runs: dotted paths, each with all below it, NULL at the
+         * end; NULL: none. */
+        const char *const *may_change;
+        /* Takes over a configuration that was read again, has no error and differs in these settings alone; may be NULL.
+         * `config` lives until the next one is taken over. On failure everything stays as it is; the error's field is
+         * the setting at fault. Runs on a thread of its own, beside the handlers. */
+        cd_status (*reload)(void *app, const struct cd_service_start *start, struct cd_error *reterr);
         /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
          * shutdown_grace: the process ends under it. */
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the certificate. `config_path` NULL: the
+/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the configuration, see
+ * service/reload.h. `config_path` NULL: the
  * defaults. Returns the exit code; or, where handlers outlive the grace, logs "shutdown_timeout" and ends the process
  * with it. What stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the
  * service runs, it writes log events there and nothing else. */
 int cd_service_run(const struct cd_service *service, const char *config_path);
 /* A whole main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
 int cd_service_main(const struct cd_service *service, int argc, char **argv);
+
+/* Logs the findings of that level: "config_warning" or "config_error". */
+void cd_service_log_findings(struct cd_log *log, const struct cd_report *report, enum cd_finding_level level);
 
 /* Loads and checks only. CD_OK, or the first error; the report has them all. `config` has room for the table's struct.
  */

@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "app/service.h"
+#include "service/service.h"
 #include "net/listen_address.h"
 
 #define LISTEN(member, kind, ...)                                                                                      \

@@ -1,0 +1,89 @@
+#include "app/store_watcher_clients.h"
+
+#include "base/map.h"
+
+enum {
+        LIST_CEILING = 256 * 1024 * 1024, /* bytes of all clients */
+};
+
+static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd_client_record *record)
+{
+        return (struct cd_client_spec){
+                .id = record->id,
+                .secret_mac = record->secret,
+                .grants = record->grants,
+                .scopes = record->scopes,
+                .audience = record->audience.len ? record->audience : core->issuer,
+                .introspect = record->introspect,
+                .generation = record->generation,
+                .alg = cd_alg_from_name(record->alg),
+        };
+}
+
+static void log_ignored(struct cd_log *log, cd_str id)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_ERROR, "client_ignored");
+        cd_log_str(&event, "client_id", id);
+        cd_log_str(&event, "reason",
+                   CD_STR("the configuration has a client of that id, which counts; remove the one in the store"));
+        cd_log_end(&event);
+}
+
+/* The configuration's clients, and after them the store's, but for those whose id is taken. */
+static cd_status merge_clients(const struct cd_store_watcher_options *options, const struct cd_core *core,
+                               const struct cd_client_records *records, struct cd_client_spec *specs, size_t *ret_count)
+{
+        struct cd_map *taken = cd_map_new();
+        size_t count = 0;
+        cd_status status = taken ? CD_OK : CD_NO_MEMORY;
+
+        for (size_t i = 0; i < options->client_count && status == CD_OK; i++) {
+                specs[count++] = options->clients[i];
+                status = cd_map_add(taken, options->clients[i].id, specs);
+        }
+        if (status == CD_OK && core->basic_tokens.audience.len)
+                status = cd_map_add(taken, core->basic_tokens.client_id, specs);
+        for (size_t i = 0; i < records->count && status == CD_OK; i++) {
+                if (cd_map_find(taken, records->items[i].id))
+                        log_ignored(options->log, records->items[i].id);
+                else
+                        specs[count++] = spec_of(core, &records->items[i]);
+        }
+        cd_map_free(taken);
+        *ret_count = count;
+        return status;
+}
+
+unsigned cd_watched_clients_algs(const struct cd_watched_clients *clients)
+{
+        unsigned algs = 0;
+
+        for (size_t i = 0; i < clients->count; i++)
+                if (clients->specs[i].alg != CD_ALG_NONE)
+                        algs |= 1u << clients->specs[i].alg;
+        return algs;
+}
+
+cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_core *core,
+                                  struct cd_watched_clients *ret, struct cd_error *reterr)
+{
+        struct cd_client_records records;
+        struct cd_watched_clients set = { 0 };
+
+        cd_arena_init(&set.arena, LIST_CEILING);
+        cd_status status = core->store->clients->list(core->store, &set.arena, &records, reterr);
+        if (status == CD_OK) {
+                set.specs = cd_arena_calloc(&set.arena, options->client_count + records.count + 1, sizeof(*set.specs));
+                status = set.specs ? merge_clients(options, core, &records, set.specs, &set.count) : CD_NO_MEMORY;
+                if (status != CD_OK)
+                        status = cd_fail(reterr, status, "the clients cannot be put together");
+        }
+        if (status != CD_OK) {
+                cd_arena_done(&set.arena);
+                return status;
+        }
+        *ret = set;
+        return CD_OK;
+}

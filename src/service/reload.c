@@ -1,0 +1,320 @@
+#include "service/reload.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf/changes.h"
+#include "service/tls.h"
+
+enum {
+        POLL_NS = 500 * 1000 * 1000,
+        RETRY_US = 2 * 1000 * 1000, /* after a failure */
+        FILES = 3,
+};
+
+/* What tells that a file is not the one that it was. All zero where there is none. */
+struct state {
+        struct {
+                dev_t device;
+                ino_t inode;
+                off_t size;
+                struct timespec modified, changed;
+        } files[FILES];
+};
+
+struct reading;
+
+struct cd_reload {
+        struct cd_reload_options options; /* config and report are those in use */
+        struct reading *current;          /* what has them; NULL: the service has the first ones */
+        const struct cd_service_tls *tls; /* of that; NULL: there is none */
+        struct state tried;               /* when the files were last read */
+        struct state seen;                /* at the last look */
+        int64_t retry_at;                 /* cd_monotonic_us; 0: the last reload did not fail */
+        atomic_bool stopping;
+        pthread_t thread;
+};
+
+static sigset_t hangup(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGHUP);
+        return set;
+}
+
+void cd_reload_hold_signal(void)
+{
+        sigset_t set = hangup();
+
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static struct state look(const struct cd_service_tls *tls)
+{
+        const cd_str paths[FILES] = { tls->certificate, tls->key, tls->client_ca };
+        struct state state;
+        struct stat st;
+
+        memset(&state, 0, sizeof(state)); /* with its padding, since states are compared as bytes */
+        for (size_t i = 0; i < FILES; i++) {
+                if (!paths[i].len || stat(paths[i].ptr, &st) != 0)
+                        continue;
+                state.files[i].device = st.st_dev;
+                state.files[i].inode = st.st_ino;
+                state.files[i].size = st.st_size;
+                state.files[i].modified = st.st_mtim;
+                state.files[i].changed = st.st_ctim; /* its rights too */
+        }
+        return state;
+}
+
+static bool is_same(const struct state *a, const struct state *b)
+{
+        return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_tls_options options;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        cd_status status =
+                cd_service_tls_read(reload->tls, cd_clock_system.now(&cd_clock_system), &arena, &options, ret, reterr);
+        return status == CD_OK ? cd_http_server_renew_tls(reload->options.server, &options, reterr) : status;
+}
+
+static void tell(const struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity,
+                 cd_status status, const struct cd_error *err)
+{
+        struct cd_log_event event;
+        char until[CD_RFC3339_LEN];
+
+        cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
+                     status == CD_OK ? "reloaded" : "reload_failed");
+        cd_log_str(&event, "cause", cd_str_from_c(cause));
+        if (status != CD_OK) {
+                cd_log_str(&event, "setting", cd_str_from_c(err->field));
+                cd_log_str(&event, "reason", cd_str_from_c(err->reason));
+        } else if (reload->tls) {
+                cd_time_format_rfc3339(validity->not_after, until);
+                cd_log_str(&event, "certificate_until", cd_str_of(until, sizeof(until)));
+        }
+        cd_log_end(&event);
+}
+
+/* The files of tls alone. An attempt again after a failure tells only of success: the failure was told. */
+static void reload_tls(struct cd_reload *reload, bool is_retry)
+{
+        struct cd_tls_validity validity = { 0 };
+        struct cd_error err = { 0 };
+
+        reload->tried = reload->seen = look(reload->tls);
+        cd_status status = renew(reload, &validity, &err);
+        reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
+        if (status == CD_OK || !is_retry)
+                tell(reload, "change", &validity, status, &err);
+}
+
+/* ---- the configuration ---- */
+
+static const struct cd_service_settings *settings_of(const struct cd_reload *reload, const void *config)
+{
+        return (const void *)((const char *)config + reload->options.service->settings_offset);
+}
+
+/* What every service may change, and what this one may. NULL where memory is out. */
+static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
+{
+        static const char *const common[] = { "log.level", "tls.certificate", "tls.key", "tls.client_ca",
+                                              "tls.client_certificate" };
+        size_t own = 0, count = 0;
+
+        while (service->may_change && service->may_change[own])
+                own++;
+        const char **paths = cd_arena_calloc(arena, CD_LEN(common) + own + 1, sizeof(*paths));
+        for (size_t i = 0; paths && i < CD_LEN(common); i++)
+                paths[count++] = common[i];
+        for (size_t i = 0; paths && i < own; i++)
+                paths[count++] = service->may_change[i];
+        return paths;
+}
+
+/* Reads and judges; changes nothing. */
+static cd_status read_again(const struct cd_reload *reload, struct cd_report *report, void *config,
+                            struct cd_error *reterr)
+{
+        const struct cd_service *service = reload->options.service;
+        const char *const *paths = changeable(service, report->arena);
+        cd_status status = cd_service_check(service, report, config, reterr);
+
+        if (status != CD_OK) /* of a file with errors, what it changes is not known */
+                return status;
+        if (!paths)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        cd_settings_forbid_changes(report, service->table, reload->options.config, config, paths);
+        if (cd_service_has_tls(settings_of(reload, config)) != (reload->tls != NULL))
+                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
+                                "restart the service, or undo the change",
+                                "restart needed: TLS begins or ends with the service");
+        return cd_report_status(report, reterr);
+}
+
+/* The service's own settings first: they may be refused still. The files of tls were read and found good just now;
+ * where they cannot be used all the same, for want of memory, they are tried again until they can. */
+static cd_status take_over(struct cd_reload *reload, struct cd_report *report, void *config,
+                           struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+{
+        const struct cd_reload_options *options = &reload->options;
+        const struct cd_service_start start = {
+                .config = config,
+                .arena = report->arena,
+                .log = options->log,
+                .report = report,
+                .config_path = report->file_name,
+        };
+        cd_status status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
+
+        if (status != CD_OK)
+                return status;
+        const struct cd_service_settings *settings = settings_of(reload, config);
+        cd_log_set_level(options->log, (enum cd_log_level)settings->log.level);
+        reload->options.config = config;
+        reload->options.report = report;
+        if (!reload->tls)
+                return CD_OK;
+        reload->tls = &settings->tls;
+        reload->tried = reload->seen = look(reload->tls);
+        status = renew(reload, ret_validity, reterr);
+        reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
+        return status;
+}
+
+/* What one configuration needs, in an arena of its own. */
+struct reading {
+        struct cd_arena arena;
+        struct cd_report report;
+};
+
+static void free_reading(struct reading *reading)
+{
+        if (reading)
+                cd_arena_done(&reading->arena);
+        free(reading);
+}
+
+static cd_status read_and_take_over(struct cd_reload *reload, struct reading *reading,
+                                    struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+{
+        struct cd_report *report = &reading->report;
+
+        cd_arena_init(&reading->arena, CD_SERVICE_ARENA);
+        cd_report_init(report, &reading->arena, reload->options.report->file_name);
+        report->earlier = reload->options.report;
+        void *config = cd_arena_calloc(&reading->arena, 1, reload->options.service->table->size);
+        if (!config)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        cd_status status = read_again(reload, report, config, reterr);
+        report->earlier = NULL; /* which goes */
+        cd_service_log_findings(reload->options.log, report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
+        return status == CD_OK ? take_over(reload, report, config, ret_validity, reterr) : status;
+}
+
+static void reload_all(struct cd_reload *reload)
+{
+        struct reading *reading = calloc(1, sizeof(*reading));
+        struct cd_tls_validity validity = { 0 };
+        struct cd_error err = { 0 };
+
+        cd_status status = reading ? read_and_take_over(reload, reading, &validity, &err)
+                                   : cd_fail(&err, CD_NO_MEMORY, "no memory for the configuration");
+        if (reading && reload->options.report == &reading->report) {
+                free_reading(reload->current);
+                reload->current = reading;
+        } else {
+                free_reading(reading);
+        }
+        tell(reload, "signal", &validity, status, &err);
+}
+
+/* ---- the thread ---- */
+
+/* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by
+ * another change. */
+static bool is_retry_due(const struct cd_reload *reload)
+{
+        return reload->retry_at && cd_monotonic_us() >= reload->retry_at;
+}
+
+/* Certificate and key are two files, which nobody can replace in one step: they are read when both stand still. */
+static bool has_changed(struct cd_reload *reload)
+{
+        struct state now = look(reload->tls);
+        bool stands_still = is_same(&now, &reload->seen);
+
+        reload->seen = now;
+        return stands_still && !is_same(&now, &reload->tried);
+}
+
+static void *run(void *arg)
+{
+        static const struct timespec interval = { .tv_nsec = POLL_NS };
+        struct cd_reload *reload = arg;
+        sigset_t set = hangup();
+
+        for (;;) {
+                int number = reload->tls ? sigtimedwait(&set, NULL, &interval) : sigwaitinfo(&set, NULL);
+                if (atomic_load(&reload->stopping))
+                        return NULL;
+                if (number == SIGHUP)
+                        reload_all(reload);
+                else if (reload->tls && has_changed(reload))
+                        reload_tls(reload, false);
+                else if (is_retry_due(reload))
+                        reload_tls(reload, true);
+        }
+}
+
+cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_reload **ret, struct cd_error *reterr)
+{
+        struct cd_reload *reload = calloc(1, sizeof(*reload));
+
+        if (!reload)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another configuration");
+        reload->options = *options;
+        const struct cd_service_settings *settings = settings_of(reload, options->config);
+        if (cd_service_has_tls(settings)) {
+                reload->tls = &settings->tls;
+                reload->tried = reload->seen = look(reload->tls);
+        }
+        if (pthread_create(&reload->thread, NULL, run, reload) != 0) {
+                free(reload);
+                return cd_fail(reterr, CD_UNAVAILABLE,
+                               "the thread that watches for another configuration does not start");
+        }
+        *ret = reload;
+        return CD_OK;
+}
+
+void cd_reload_stop(struct cd_reload *reload)
+{
+        if (!reload)
+                return;
+        atomic_store(&reload->stopping, true);
+        pthread_kill(reload->thread, SIGHUP);
+        pthread_join(reload->thread, NULL);
+}
+
+void cd_reload_free(struct cd_reload *reload)
+{
+        if (!reload)
+                return;
+        free_reading(reload->current);
+        free(reload);
+}

@@ -1,0 +1,324 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "service/service.h"
+
+/* A service as an example would write it. */
+struct settings {
+        struct cd_service_settings service;
+};
+
+static const struct cd_field fields[] = {
+        CD_SERVICE_FIELDS(struct settings, service, "127.0.0.1:5009"),
+};
+static const struct cd_table table = { "settings", fields, CD_LEN(fields), sizeof(struct settings), true };
+
+struct fixture {
+        struct cd_arena arena;
+        struct cd_report report;
+        struct settings settings;
+};
+
+static int make(void **state)
+{
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        cd_arena_init(&f->arena, CD_SERVICE_ARENA);
+        *state = f;
+        return 0;
+}
+
+static int unmake(void **state)
+{
+        struct fixture *f = *state;
+
+        cd_arena_done(&f->arena);
+        free(f);
+        return 0;
+}
+
+static cd_status decode(struct fixture *f, const char *text, struct cd_error *reterr)
+{
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        return cd_settings_decode(&f->report, cd_str_from_c(text), &table, &f->settings, reterr);
+}
+
+static const struct settings *accepts(struct fixture *f, const char *text)
+{
+        struct cd_error err;
+
+        if (decode(f, text, &err) != CD_OK)
+                fail_msg("%s", err.reason);
+        return &f->settings;
+}
+
+/* `reason` follows the file's name. */
+static void refuses(struct fixture *f, const char *text, const char *reason)
+{
+        struct cd_error err = { 0 };
+
+        assert_int_equal(decode(f, text, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.reason + strlen("f.yaml"), reason);
+}
+
+#define ASSERT_STR(have, want)                                                                                         \
+        do {                                                                                                           \
+                cd_str have_ = (have);                                                                                 \
+                assert_int_equal(have_.len, strlen(want));                                                             \
+                assert_memory_equal(have_.ptr, want, strlen(want));                                                    \
+        } while (0)
+
+static const struct cd_http_listen *listener(const struct cd_service_settings *settings, size_t index)
+{
+        assert_true(index < settings->listen.count);
+        return (const struct cd_http_listen *)settings->listen.items + index;
+}
+
+static void an_empty_file_is_all_defaults(void **state)
+{
+        const struct settings *s = accepts(*state, "");
+
+        assert_int_equal(s->service.listen.count, 1);
+        ASSERT_STR(listener(&s->service, 0)->address, "127.0.0.1:5009");
+        assert_int_equal(s->service.threads, 0);
+        assert_int_equal(s->service.log.level, CD_LOG_INFO);
+        assert_int_equal(s->service.shutdown_grace, 10000);
+        assert_int_equal(s->service.drain_delay, 0);
+}
+
+static void common_settings_are_bound(void **state)
+{
+        const struct settings *s = accepts(*state, "threads: 2\n"
+                                                   "shutdown_grace: 250ms\n"
+                                                   "drain_delay: 5s\n"
+                                                   "log: { level: warn }\n"
+                                                   "limits: { body: 1MB, idle_timeout: 2m }\n"
+                                                   "trusted_proxies: [10.0.0.0/8, '::1']\n");
+
+        assert_int_equal(s->service.threads, 2);
+        assert_int_equal(s->service.shutdown_grace, 250);
+        assert_int_equal(s->service.drain_delay, 5000);
+        assert_int_equal(s->service.log.level, CD_LOG_WARN);
+        assert_int_equal(s->service.limits.body, 1048576);
+        assert_int_equal(s->service.limits.idle_timeout_ms, 120000);
+        assert_int_equal(s->service.trusted_proxies.count, 2);
+}
+
+static void wrong_values_name_the_setting(void **state)
+{
+        refuses(*state, "threads: 257\n", ":1:10: threads: must be 0 to 256");
+        refuses(*state, "log: { level: loud }\n", ":1:15: log.level: must be one of debug, info, warn, error, off");
+        refuses(*state, "trusted_proxies: [proxy]\n",
+                ":1:19: trusted_proxies[0]: must be an address, a network or unix:, such as 10.0.0.1, 10.0.0.0/8 or "
+                "unix:");
+}
+
+static void the_defaults_of_the_limits_are_those_of_the_server(void **state)
+{
+        const struct cd_http_limits *l = &accepts(*state, "")->service.limits;
+
+        assert_int_equal(l->request_line, 8192);
+        assert_int_equal(l->headers, 16384);
+        assert_int_equal(l->header_count, 100);
+        assert_int_equal(l->body, 65536);
+        assert_int_equal(l->header_timeout_ms, 10000);
+        assert_int_equal(l->body_timeout_ms, 10000);
+        assert_int_equal(l->idle_timeout_ms, 75000);
+        assert_int_equal(l->write_timeout_ms, 30000);
+        assert_int_equal(l->connections, 20000);
+        assert_int_equal(l->output, 262144);
+        assert_int_equal(l->queue, 1024);
+}
+
+static void listen_addresses_and_networks_are_checked(void **state)
+{
+        static const char *const good[] = { "127.0.0.1:0", "0.0.0.0:65535", "[::1]:5001", "[::]:80" };
+        static const char *const bad[] = { "",       "127.0.0.1",    "5001",         ":5001",     "localhost:5001",
+                                           "::1:80", "[::1]",        "127.0.0.1:",   "1.2.3:80",  "127.0.0.1:65536",
+                                           "[]:80",  "[1.2.3.4]:80", "127.0.0.1:-1", "[::1]x:80", "127.0.0.1:080" };
+        static const char *const bad_networks[] = { "",  "10.0.0.1/",    "10.0.0.1/33", "::1/129",
+                                                    "a", "10.0.0.1/8/8", "unix",        "unix:/run/x" };
+        static const char *const good_networks[] = { "10.0.0.0/8", "fd00::/64", "unix:" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(good); i++) {
+                assert_null(cd_service_check_address(cd_str_from_c(good[i])));
+                assert_null(cd_service_check_listen(cd_str_from_c(good[i])));
+        }
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                assert_non_null(cd_service_check_address(cd_str_from_c(bad[i])));
+                assert_non_null(cd_service_check_listen(cd_str_from_c(bad[i])));
+        }
+        for (size_t i = 0; i < CD_LEN(bad_networks); i++)
+                assert_non_null(cd_service_check_proxy(cd_str_from_c(bad_networks[i])));
+        for (size_t i = 0; i < CD_LEN(good_networks); i++)
+                assert_null(cd_service_check_proxy(cd_str_from_c(good_networks[i])));
+}
+
+static void unix_sockets_and_sockets_of_systemd_have_their_own_forms(void **state)
+{
+        static const char *const good[] = { "unix:/run/c.sock", "unix:/a b", "systemd:web", "systemd:a-b.c/d",
+                                            "systemd:a b" };
+        static const char *const bad[] = { "unix:",    "unix:c.sock", "unix:/",      "unix:/run/",       "unix",
+                                           "systemd:", "systemd",     "systemd:a:b", "systemd:\xc3\xa4", "tcp:/run/x" };
+        char longest[5 + 109];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(good); i++) {
+                assert_null(cd_service_check_listen(cd_str_from_c(good[i])));
+                assert_non_null(cd_service_check_address(cd_str_from_c(good[i])));
+        }
+        for (size_t i = 0; i < CD_LEN(bad); i++)
+                assert_non_null(cd_service_check_listen(cd_str_from_c(bad[i])));
+        memset(longest, 'x', sizeof(longest));
+        memcpy(longest, "unix:/", 6);
+        assert_null(cd_service_check_listen(cd_str_of(longest, 5 + 107)));
+        assert_string_equal(cd_service_check_listen(cd_str_of(longest, 5 + 108)),
+                            "must be unix: and an absolute path of at most 107 bytes, such as "
+                            "unix:/run/cardea/cardea.sock");
+}
+
+static void an_item_of_listen_is_a_text_or_has_settings_of_its_own(void **state)
+{
+        const struct cd_service_settings *s =
+                &accepts(*state, "listen:\n"
+                                 "  - 127.0.0.1:80\n"
+                                 "  - { address: '[::]:443', http2: false, proxy_protocol: true, ipv6_only: true }\n"
+                                 "  - { address: unix:/run/c.sock, mode: 0660, group: root, http2: true }\n"
+                                 "  - systemd:web\n")
+                         ->service;
+
+        assert_int_equal(s->listen.count, 4);
+        ASSERT_STR(listener(s, 0)->address, "127.0.0.1:80");
+        assert_int_equal(listener(s, 0)->http2, CD_TRISTATE_UNSET);
+        assert_false(listener(s, 0)->proxy_protocol);
+        assert_false(listener(s, 0)->ipv6_only);
+        assert_int_equal(listener(s, 1)->http2, CD_TRISTATE_FALSE);
+        assert_true(listener(s, 1)->proxy_protocol);
+        assert_true(listener(s, 1)->ipv6_only);
+        assert_int_equal(listener(s, 2)->http2, CD_TRISTATE_TRUE);
+        ASSERT_STR(listener(s, 2)->mode, "0660");
+        ASSERT_STR(listener(s, 2)->group, "root");
+        ASSERT_STR(listener(s, 3)->address, "systemd:web");
+}
+
+static void http2_follows_tls_where_it_is_not_given(void **state)
+{
+        static const char text[] = "listen: [127.0.0.1:1, { address: 127.0.0.1:2, http2: true },"
+                                   " { address: 127.0.0.1:3, http2: false }]\n";
+        static const int plain[] = { CD_TRISTATE_FALSE, CD_TRISTATE_TRUE, CD_TRISTATE_FALSE };
+        static const int encrypted[] = { CD_TRISTATE_TRUE, CD_TRISTATE_TRUE, CD_TRISTATE_FALSE };
+        struct fixture *f = *state;
+
+        accepts(f, text);
+        cd_service_complete(&f->settings.service);
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(listener(&f->settings.service, i)->http2, plain[i]);
+        accepts(f, text);
+        f->settings.service.tls.certificate = CD_STR("cert.pem");
+        cd_service_complete(&f->settings.service);
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(listener(&f->settings.service, i)->http2, encrypted[i]);
+}
+
+static void wrong_settings_of_a_listener_are_refused(void **state)
+{
+        static const char mode[] = "must be an octal number of three digits, such as 0660";
+        static const char *const bad_modes[] = { "66", "0668", "1777", "06600", "0o660", "rw" };
+        struct fixture *f = *state;
+        char text[128], want[160];
+
+        for (size_t i = 0; i < CD_LEN(bad_modes); i++) {
+                snprintf(text, sizeof(text), "listen: [{ address: unix:/c, mode: %s }]\n", bad_modes[i]);
+                snprintf(want, sizeof(want), ":1:36: listen[0].mode: %s", mode);
+                refuses(f, text, want);
+        }
+        refuses(f, "listen: [{ address: unix:/c, group: no-such-group }]\n",
+                ":1:37: listen[0].group: must be a group of this machine");
+        refuses(f, "listen: [{ address: 80 }]\n",
+                ":1:21: listen[0].address: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH "
+                "or systemd:NAME");
+        refuses(f, "listen: [{ adress: '127.0.0.1:80' }]\n",
+                ":1:12: unknown setting \"listen[0].adress\"; did you mean \"listen[0].address\"?");
+        refuses(f, "listen: [{ http2: true }]\n", ":1:10: listen[0].address: is missing");
+        refuses(f, "listen: [{ address: '127.0.0.1:80', http2: auto }]\n",
+                ":1:44: listen[0].http2: must be true or false");
+}
+
+static void what_a_listener_combines_is_checked(void **state)
+{
+        static const char *const want[] = {
+                "listen[1].mode: is only for a Unix socket, which 127.0.0.1:80 is not; leave it out, or set address to "
+                "unix:/PATH",
+                "listen[1].ipv6_only: is only for an IPv6 address, which 127.0.0.1:80 is not; leave it out, or set "
+                "address to [::]:PORT",
+                "listen[2].group: is only for a Unix socket, which systemd:web is not; leave it out, or set address to "
+                "unix:/PATH",
+                "listen[4].address: 127.0.0.1:80 is also listen[1]; remove one of them",
+                "listen[6].proxy_protocol: closes every connection, since trusted_proxies lists no address; add the "
+                "proxy's address to trusted_proxies",
+        };
+        static const unsigned lines[] = { 3, 3, 4, 6, 8 };
+        struct fixture *f = *state;
+        size_t i = 0;
+
+        accepts(f, "listen:\n"
+                   "  - { address: unix:/c, mode: 600, group: root }\n"
+                   "  - { address: '127.0.0.1:80', mode: 600, ipv6_only: true }\n"
+                   "  - { address: systemd:web, group: root }\n"
+                   "  - { address: '[::]:80', ipv6_only: true, mode: '' }\n"
+                   "  - 127.0.0.1:80\n"
+                   "  - { address: unix:/d, proxy_protocol: true }\n"
+                   "  - { address: '127.0.0.1:0', proxy_protocol: true }\n"
+                   "  - 127.0.0.1:0\n"
+                   "trusted_proxies: ['unix:']\n");
+        cd_service_check_listeners(&f->settings.service, &f->report);
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next, i++) {
+                cd_str text = cd_finding_text(&f->report, finding);
+                size_t len = strlen(want[i]);
+                assert_true(i < CD_LEN(want) && text.len > len);
+                assert_memory_equal(text.ptr + text.len - len, want[i], len);
+                assert_int_equal(finding->line, lines[i]);
+        }
+        assert_int_equal(i, CD_LEN(want));
+}
+
+static void the_server_gets_the_addresses_and_the_networks(void **state)
+{
+        struct fixture *f = *state;
+
+        accepts(f,
+                "listen: [127.0.0.1:1, { address: 127.0.0.1:2, http2: true }]\ntrusted_proxies: ['unix:', 10.0.0.1]\n");
+        cd_service_complete(&f->settings.service);
+        const struct cd_http_server_options options = cd_service_server_options(&f->settings.service);
+        assert_int_equal(options.listen_count, 2);
+        ASSERT_STR(options.listen[1].address, "127.0.0.1:2");
+        assert_int_equal(options.listen[0].http2, CD_TRISTATE_FALSE);
+        assert_int_equal(options.listen[1].http2, CD_TRISTATE_TRUE);
+        assert_int_equal(options.trusted_proxies->count, 2);
+        ASSERT_STR(options.trusted_proxies->items[1], "10.0.0.1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(an_empty_file_is_all_defaults),
+                TEST(common_settings_are_bound),
+                TEST(wrong_values_name_the_setting),
+                TEST(the_defaults_of_the_limits_are_those_of_the_server),
+                TEST(listen_addresses_and_networks_are_checked),
+                TEST(unix_sockets_and_sockets_of_systemd_have_their_own_forms),
+                TEST(an_item_of_listen_is_a_text_or_has_settings_of_its_own),
+                TEST(http2_follows_tls_where_it_is_not_given),
+                TEST(wrong_settings_of_a_listener_are_refused),
+                TEST(what_a_listener_combines_is_checked),
+                TEST(the_server_gets_the_addresses_and_the_networks),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
