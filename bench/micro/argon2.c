@@ -21,10 +21,8 @@ static atomic_uint_fast64_t count;
 
 static void *hash(void *arg)
 {
-        struct cd_password_memory memory = { 0 }; /* as a slot of the budget has it */
-
         (void)arg;
-        cd_password_memory_use(&memory);
+        cd_password_memory_keep(true); /* as the threads of a server do that hash */
         while (cd_monotonic_us() < until_us) {
                 if (cd_password_dummy(&cost, CD_STR("correct horse battery staple"), NULL) != CD_OK) {
                         fprintf(stderr, "a hash failed: out of memory?\n");
@@ -32,8 +30,7 @@ static void *hash(void *arg)
                 }
                 atomic_fetch_add(&count, 1);
         }
-        cd_password_memory_use(NULL);
-        cd_password_memory_free(&memory);
+        cd_password_memory_keep(false);
         return NULL;
 }
 

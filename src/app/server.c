@@ -2,12 +2,11 @@
 
 #include "app/storage.h"
 #include "app/config.h"
+#include "app/hash_threads.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/lockout.h"
 #include "crypto/mac.h"
-#include "crypto/password.h"
-#include "crypto/password_budget.h"
 #include "http/server.h"
 
 enum {
@@ -15,12 +14,14 @@ enum {
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
         TOKEN_CACHE_SLOTS = 1 << 16,
+        /* Threads of log-ins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
+        LOGINS_BESIDE_HASHES = 4,
 };
 
 struct server {
         struct cd_web_app app; /* first, so that one pointer is both */
         struct cd_storage storage;
-        struct cd_password_cost cost;
+        struct cd_hash_threads *hashing;
         struct cd_login login;
         struct cd_core common; /* what every snapshot has */
         struct cd_jwk *fixed;  /* of the configuration */
@@ -56,7 +57,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
 }
 
 /* How many passwords are hashed at once. */
-static size_t slots_of(const struct cd_config *config)
+static size_t hashes_at_once(const struct cd_config *config)
 {
         int64_t parallel = config->password_hashing.parallel;
 
@@ -71,21 +72,21 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
                 .delay = config->lockout.delay / 1000,
                 .max_delay = config->lockout.max_delay / 1000,
         };
-
-        server->cost = (struct cd_password_cost){
-                .memory = config->password_hashing.memory,
-                .iterations = config->password_hashing.iterations,
-        };
-        server->login = (struct cd_login){
-                .store = server->storage.store,
-                .cost = &server->cost,
-                .clock = &cd_clock_system,
+        const struct cd_hash_threads_options hashing = {
+                .threads = hashes_at_once(config),
+                .cost = { config->password_hashing.memory, config->password_hashing.iterations },
                 .random = &cd_random_system,
         };
-        cd_status status = cd_password_budget_new(slots_of(config), &server->login.budget, reterr);
-        if (status == CD_OK)
-                status = cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
-        return status;
+
+        cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
+        if (status != CD_OK)
+                return status;
+        server->login = (struct cd_login){
+                .store = server->storage.store,
+                .hasher = cd_hash_threads_hasher(server->hashing),
+                .clock = &cd_clock_system,
+        };
+        return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
@@ -143,7 +144,7 @@ static void finish(void *app)
         cd_revoked_free(server->common.revoked);
         cd_token_cache_free(server->common.token_cache);
         cd_lockout_free(server->login.lockout);
-        cd_password_budget_free(server->login.budget);
+        cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
         cd_storage_close(&server->storage);
         cd_wipe(server->mac_key, sizeof(server->mac_key));
@@ -221,17 +222,16 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
         return CD_OK;
 }
 
-/* Twice the threads that may hash at once, since a log-in also waits for the store. Those beyond them are of the
- * queue's number. */
+/* A log-in has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
+ * may wait for that, one more is answered 503: the threads beside the hashes count as places of the queue. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {
         const struct cd_config *config = arg;
-        int64_t slots = (int64_t)slots_of(config), queue = config->password_hashing.queue;
-        int64_t more = slots < queue ? slots : queue - 1;
+        int64_t queue = config->password_hashing.queue;
+        int64_t beside = queue > LOGINS_BESIDE_HASHES ? LOGINS_BESIDE_HASHES : queue - 1;
 
-        options->cpu_threads = slots + more;
-        options->cpu_long_threads = slots; /* more would only push each other out of core and cache */
-        options->cpu_queue = queue - more;
+        options->cpu_threads = (int64_t)hashes_at_once(config) + beside;
+        options->cpu_queue = queue - beside;
 }
 
 const struct cd_service *cd_server_service(void)

@@ -77,13 +77,16 @@ static cd_status know_clients(struct cd_context *context, struct cd_error *reter
 static cd_status fill_operator(struct cd_context *context, struct cd_error *reterr)
 {
         const struct cd_admin *admin = &context->admin;
+        const struct cd_config_password_hashing *hashing = &admin->config.password_hashing;
 
+        context->hasher =
+                cd_direct_hasher(&(struct cd_password_cost){ hashing->memory, hashing->iterations }, admin->random);
         context->by = (struct cd_operator){
                 .store = admin->store,
                 .clock = admin->clock,
                 .random = admin->random,
                 .actor = admin->actor,
-                .password_cost = { admin->config.password_hashing.memory, admin->config.password_hashing.iterations },
+                .hasher = &context->hasher.port,
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };

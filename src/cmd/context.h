@@ -2,6 +2,7 @@
 /* The context of a command that administers: opens and closes what it needs, and says what went wrong. */
 #include "app/administration.h"
 #include "cmd/cmd.h"
+#include "core/direct_hasher.h"
 #include "core/operator.h"
 
 enum {
@@ -12,6 +13,7 @@ struct cd_context {
         const char *command; /* "user add", in front of every message */
         struct cd_admin admin;
         struct cd_operator by;
+        struct cd_direct_hasher hasher;
         struct cd_arena arena; /* of the command */
         bool has_admin;        /* `admin` is to be closed */
 };

@@ -115,8 +115,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
                 status = params->password.ptr ? check_password(params->password, reterr)
                                               : check_stored(params->stored, reterr);
         if (status == CD_OK && params->password.ptr)
-                status = cd_password_hash(&by->password_cost, by->random, params->password, arena, &user.password,
-                                          reterr);
+                status = by->hasher->hash(by->hasher, params->password, arena, &user.password, reterr);
         if (status == CD_OK)
                 *ret = user;
         return status;
@@ -166,7 +165,7 @@ cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_are
         if (status == CD_OK)
                 status = check_password(password, reterr);
         if (status == CD_OK)
-                status = cd_password_hash(&by->password_cost, by->random, password, arena, &change.password, reterr);
+                status = by->hasher->hash(by->hasher, password, arena, &change.password, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "user.passwd", change.name, &event, reterr);
         return status == CD_OK ? change_user(by, &change, &event, ret, reterr) : status;

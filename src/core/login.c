@@ -2,8 +2,6 @@
 
 #include "core/lockout.h"
 #include "core/user_name.h"
-#include "crypto/password.h"
-#include "crypto/password_budget.h"
 
 enum {
         NOTE_EVERY = 60, /* seconds: how exact the time of a user's last login is */
@@ -84,13 +82,12 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
 /* One hash, whatever the user. */
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
-        struct cd_password_budget *budget = l->with->budget;
-        struct cd_password_slot *slot = cd_password_budget_take(budget);
+        const struct cd_hasher *hasher = l->with->hasher;
+        cd_str password = l->attempt->password;
 
         *ret_matches = false;
-        cd_status status = l->is_known ? cd_password_verify(l->user.password, l->attempt->password, ret_matches, reterr)
-                                       : cd_password_dummy(l->with->cost, l->attempt->password, reterr);
-        cd_password_budget_give(budget, slot);
+        cd_status status = l->is_known ? hasher->verify(hasher, l->user.password, password, ret_matches, reterr)
+                                       : hasher->dummy(hasher, password, reterr);
         if (status == CD_MALFORMED)
                 return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "the stored password of user \"%.*s\" is damaged",
                                 CD_STR_ARG(l->user.name));
@@ -120,6 +117,7 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
 /* Only instead of the hash that was checked: a password that was changed meanwhile stays. */
 static void rehash(struct login *l)
 {
+        const struct cd_hasher *hasher = l->with->hasher;
         struct cd_store *store = l->with->store;
         struct cd_user_change change = {
                 .name = l->user.name, .now = l->now, .if_password = l->user.password, .is_rehash = true
@@ -134,11 +132,7 @@ static void rehash(struct login *l)
 
         if (!event.subject.ptr)
                 return;
-        struct cd_password_slot *slot = cd_password_budget_take(l->with->budget);
-        cd_status status = cd_password_hash(l->with->cost, l->with->random, l->attempt->password, l->arena,
-                                            &change.password, NULL);
-        cd_password_budget_give(l->with->budget, slot);
-        if (status != CD_OK)
+        if (hasher->hash(hasher, l->attempt->password, l->arena, &change.password, NULL) != CD_OK)
                 return;
         if (store->users->update(store, &change, &event, NULL) == CD_OK)
                 l->user.password = change.password;
@@ -154,7 +148,7 @@ static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret
 {
         if (has_ended_failures || !is_noted(&l->user, l->now))
                 note(l, true);
-        if (cd_password_needs_rehash(l->user.password, l->with->cost))
+        if (cd_password_needs_rehash(l->user.password, &l->with->hasher->cost))
                 rehash(l);
         audit(l, "login.ok", "");
         *ret = l->user;

@@ -1,20 +1,15 @@
 #pragma once
 /* Logging in with a name and a password: the one path for every endpoint that takes them (LESSONS 9, 10, 14). */
 #include "core/ports.h"
-#include "crypto/random.h"
 
 struct cd_lockout;
-struct cd_password_budget;
-struct cd_password_cost;
 
 /* What a login decides with; lives as long as the process. */
 struct cd_login {
         struct cd_store *store;
         struct cd_lockout *lockout;
-        const struct cd_password_cost *cost; /* what a new hash costs */
-        struct cd_password_budget *budget;   /* how many hashes at once; NULL: any number */
+        const struct cd_hasher *hasher;
         const struct cd_clock *clock;
-        const struct cd_random *random;
 };
 
 struct cd_login_attempt {
@@ -31,9 +26,9 @@ struct cd_login_attempt {
  * whose hash is of a foreign form costs what that form costs until the first login. CD_THROTTLED with
  * reterr->retry_after where the account, the made-up name or the address has to wait: then nothing is hashed.
  * CD_UNAVAILABLE, CD_TIMEOUT, CD_NO_MEMORY, CD_INTERNAL: it came to no answer, and counts for nothing. Blocks for the
- * time of a hash.
+ * time of a hash, and until its turn comes.
  *
- * A right password whose hash is of a foreign form or cheaper than `cost` is hashed anew, unless it was changed
+ * A right password whose hash is of a foreign form or cheaper than the hasher makes them is hashed anew, unless it was changed
  * meanwhile; where that fails, the login does not. A good login is noted in the user's row where the last note is a
  * minute old or there are failures to forget. Every outcome is an audit event: "login.ok", "login.failed",
  * "login.locked" (one for each failed attempt that made it wait, not one for each attempt refused). A name that no user

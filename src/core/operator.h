@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "core/ports.h"
 #include "crypto/mac.h"
-#include "crypto/password.h"
 #include "crypto/random.h"
 
 struct cd_operator {
@@ -13,7 +12,7 @@ struct cd_operator {
         cd_str actor; /* of the audit events: "os:ana" */
 
         /* For users (core/admin_users.h). */
-        struct cd_password_cost password_cost; /* of new hashes */
+        const struct cd_hasher *hasher;
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key that the master key gives for them */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "base/status.h"
+#include "crypto/password.h"
 
 /* ---- the store: everything that outlives the process ----
  *
@@ -298,4 +299,17 @@ struct cd_store {
          * 42). It works, and it is worth a line in the log. */
         bool (*is_pooled)(struct cd_store *store);
         void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
+};
+
+/* ---- the hashing of passwords ---- */
+
+/* crypto/password.h says what each call returns. All of them block, for the time of one hash and for their turn before.
+ * Thread-safe. */
+struct cd_hasher {
+        struct cd_password_cost cost; /* of what `hash` makes, and of `dummy` */
+        cd_status (*hash)(const struct cd_hasher *hasher, cd_str password, struct cd_arena *arena, cd_str *ret,
+                          struct cd_error *reterr);
+        cd_status (*verify)(const struct cd_hasher *hasher, cd_str stored, cd_str password, bool *ret_matches,
+                            struct cd_error *reterr);
+        cd_status (*dummy)(const struct cd_hasher *hasher, cd_str password, struct cd_error *reterr);
 };

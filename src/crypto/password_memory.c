@@ -19,36 +19,41 @@ enum {
         FIRST_BLOCKS = 2048 /* bytes; the two that follow from the password without any memory */
 };
 
-static _Thread_local struct cd_password_memory *used;
-static _Thread_local bool is_on;
+/* Of this thread. */
+static _Thread_local struct {
+        void *memory;
+        size_t size;
+        bool keeps, is_on, is_lent;
+} own;
 
 static void *map(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
         return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
 }
 
-void cd_password_memory_free(struct cd_password_memory *memory)
+static void give_back(void)
 {
-        if (memory->memory)
-                syscall(SYS_munmap, memory->memory, memory->size);
-        *memory = (struct cd_password_memory){ 0 };
+        if (own.memory)
+                syscall(SYS_munmap, own.memory, own.size);
+        own.memory = NULL;
+        own.size = 0;
 }
 
 /* Whether there are `size` bytes to lend now. */
-static bool keep(struct cd_password_memory *kept, size_t size)
+static bool have(size_t size)
 {
-        if (kept->size >= size)
+        if (own.size >= size)
                 return true;
         if (size > CD_PASSWORD_MEMORY_KEPT_MAX)
                 return false;
-        cd_password_memory_free(kept);
+        give_back();
         void *memory = map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED)
                 return false;
         madvise(memory, size, MADV_HUGEPAGE);
         madvise(memory, size, MADV_DONTDUMP);
-        kept->memory = memory;
-        kept->size = size;
+        own.memory = memory;
+        own.size = size;
         return true;
 }
 
@@ -59,47 +64,56 @@ int answer_munmap(void *at, size_t size) __asm__("munmap");
 
 void *answer_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-        if (!is_on || used->is_lent || at || fd != -1 || !keep(used, size))
+        if (!own.is_on || own.is_lent || at || fd != -1 || !have(size))
                 return map(at, size, protection, flags, fd, offset);
-        used->is_lent = true;
-        return used->memory;
+        own.is_lent = true;
+        return own.memory;
 }
 
 int answer_munmap(void *at, size_t size)
 {
-        if (!used || !used->is_lent || at != used->memory)
+        if (!own.is_lent || at != own.memory)
                 return (int)syscall(SYS_munmap, at, size);
-        used->is_lent = false;
+        own.is_lent = false;
         return 0;
 }
 
-void cd_password_memory_use(struct cd_password_memory *memory)
+void cd_password_memory_keep(bool keeps)
 {
-        used = memory;
+        own.keeps = keeps;
+        if (!keeps)
+                give_back();
+}
+
+const void *cd_password_memory_kept(size_t *ret_size)
+{
+        *ret_size = own.size;
+        return own.memory;
 }
 
 void cd_password_memory_begin(void)
 {
-        is_on = used != NULL;
+        own.is_on = own.keeps;
 }
 
 void cd_password_memory_end(void)
 {
-        is_on = false;
-        if (used)
-                cd_wipe(used->memory, used->size < FIRST_BLOCKS ? used->size : FIRST_BLOCKS);
+        own.is_on = false;
+        if (own.memory)
+                cd_wipe(own.memory, own.size < FIRST_BLOCKS ? own.size : FIRST_BLOCKS);
 }
 
 #else
 
-void cd_password_memory_use(struct cd_password_memory *memory)
+void cd_password_memory_keep(bool keeps)
 {
-        (void)memory;
+        (void)keeps;
 }
 
-void cd_password_memory_free(struct cd_password_memory *memory)
+const void *cd_password_memory_kept(size_t *ret_size)
 {
-        (void)memory;
+        *ret_size = 0;
+        return NULL;
 }
 
 void cd_password_memory_begin(void)

@@ -328,19 +328,15 @@ static size_t or_default(int64_t number, size_t fallback)
 /* False where memory is out. */
 static bool make_pools(struct cd_http_server *server, const struct cd_http_server_options *options)
 {
-        enum {
-                CPU_NICE = 5 /* a third of what a loop gets, where both want a core */
-        };
         size_t queue = (size_t)options->limits.queue;
         const struct {
                 enum cd_http_where where;
                 struct cd_pool_options options;
         } pools[] = {
-                { CD_HTTP_WORKER, { or_default(options->worker_threads, 4), 0, queue, 0 } },
-                { CD_HTTP_OUTGOING, { or_default(options->outgoing_threads, 16), 0, queue, 0 } },
+                { CD_HTTP_WORKER, { or_default(options->worker_threads, 4), queue } },
+                { CD_HTTP_OUTGOING, { or_default(options->outgoing_threads, 16), queue } },
                 { CD_HTTP_CPU,
-                  { or_default(options->cpu_threads, cd_http_usable_cores()), or_default(options->cpu_long_threads, 0),
-                    or_default(options->cpu_queue, queue), CPU_NICE } },
+                  { or_default(options->cpu_threads, cd_http_usable_cores()), or_default(options->cpu_queue, queue) } },
         };
 
         for (size_t i = 0; i < CD_LEN(pools); i++) {

@@ -29,8 +29,7 @@ struct cd_http_server_options {
         int64_t worker_threads;   /* of the worker pool; 0: 4 */
         int64_t outgoing_threads; /* of the pool of outgoing HTTP; 0: 16. Each pool starts its threads when first
                                      used. */
-        int64_t cpu_threads;      /* of the pool for what computes long; 0: one for each core this process may use */
-        int64_t cpu_long_threads; /* of them, how many run while a request computes for over 2 ms; 0: all */
+        int64_t cpu_threads;      /* of the CPU pool; 0: one for each core this process may use */
         int64_t cpu_queue;        /* requests that may wait for one of them; 0: limits.queue */
         int64_t shutdown_grace_ms;
         int64_t drain_delay_ms; /* after the signal to stop: cd_http_is_stopping says so while connections are still

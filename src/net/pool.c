@@ -1,17 +1,13 @@
 #include "net/pool.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/blocking.h"
 #include "base/clock.h"
 
 enum {
-        STACK_SIZE = 256 * 1024,
-        COMPUTES_US = 2000, /* on a core: for long */
+        STACK_SIZE = 256 * 1024
 };
 
 struct cd_pool {
@@ -22,7 +18,6 @@ struct cd_pool {
         size_t queued;
         size_t taken;       /* jobs that threads have */
         size_t idle, alive; /* threads */
-        bool computes;      /* the job that ended last did so for long */
         bool stopping, abandoned;
         size_t thread_count; /* started */
         struct cd_pool_options options;
@@ -47,16 +42,10 @@ struct cd_pool *cd_pool_new(const struct cd_pool_options *options)
         return pool;
 }
 
-/* Under the lock. */
-static bool may_take(const struct cd_pool *pool)
-{
-        return pool->stopping || (pool->first && (!pool->computes || pool->taken < pool->options.long_threads));
-}
-
 /* Under the lock. NULL: the thread may end. */
 static struct cd_job *next_job(struct cd_pool *pool)
 {
-        while (!may_take(pool)) {
+        while (!pool->first && !pool->stopping) {
                 pool->idle++;
                 pthread_cond_wait(&pool->work, &pool->lock);
                 pool->idle--;
@@ -72,56 +61,20 @@ static struct cd_job *next_job(struct cd_pool *pool)
         return job;
 }
 
-/* A pool thread that wakes up does not push aside the thread that runs, be it a loop or another job: fewer switches,
- * and a flood of jobs does not slow the loops. `nice` counts beside it: Linux has one for each thread. SCHED_IDLE would
- * be kinder still to the loops, but then busy ones could keep a job (and whatever lock it has) from ever ending. Where
- * the system refuses, nothing is lost. */
-static void be_patient(int nice)
-{
-        static const struct sched_param none;
-
-        (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-        if (nice)
-                (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
-}
-
-static int64_t computed_us(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* True where it computed for long. Only a pool that then runs fewer threads asks. */
-static bool run_job(const struct cd_pool *pool, struct cd_job *job)
-{
-        bool asks = pool->options.long_threads > 0;
-        int64_t begun = asks ? computed_us() : 0;
-
-        job->run(job);
-        bool computes = asks && computed_us() - begun > COMPUTES_US;
-        cd_loop_finish_job(job);
-        return computes;
-}
-
 static void *run_jobs(void *arg)
 {
         struct cd_pool *pool = arg;
         struct cd_job *job;
 
         cd_thread_set_role(CD_THREAD_WORKER);
-        be_patient(pool->options.nice);
+        cd_thread_be_patient(0);
         pthread_mutex_lock(&pool->lock);
         while ((job = next_job(pool))) {
                 pthread_mutex_unlock(&pool->lock);
-                bool computes = run_job(pool, job);
+                job->run(job);
+                cd_loop_finish_job(job);
                 pthread_mutex_lock(&pool->lock);
                 pool->taken--;
-                /* Those that waited for jobs that compute for long may go on. */
-                if (pool->computes && !computes && pool->first)
-                        pthread_cond_broadcast(&pool->work);
-                pool->computes = computes;
         }
         pool->alive--;
         pthread_cond_signal(&pool->ended);

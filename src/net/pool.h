@@ -1,14 +1,12 @@
 #pragma once
-/* Threads for jobs that block or compute. */
+/* Threads for jobs that block. */
 #include "net/loop.h"
 
 struct cd_pool;
 
 struct cd_pool_options {
-        size_t threads;      /* started one by one as they are needed */
-        size_t long_threads; /* of them, how many run while jobs compute for long (over 2 ms of a core); 0: all */
-        size_t queue;        /* jobs that may wait */
-        int nice;            /* by how much less than the program's each counts with the scheduler, 0 to 19 */
+        size_t threads; /* started one by one as they are needed */
+        size_t queue;   /* jobs that may wait */
 };
 
 /* NULL where memory is out. */

@@ -38,7 +38,7 @@ enum cd_pg_fault {
 
 struct cd_pg_prepared {
         const struct cd_sql_statement *statement; /* NULL: the slot is free */
-        /* its hash, which is its name too: after a pooler that is not known yet, others prepare on the same
+        /* its hash, which is its name too: behind a pooler that is not known yet, others prepare on the same
          * connections */
         uint64_t text;
         bool is_ready; /* the server has it */

@@ -1,18 +1,15 @@
-/* Audit events that nobody waits for. They come with every log-in, so many share a transaction and a statement; and a
- * log-in does not stop for a full disk, so they wait here until they are written (LESSONS 35). */
+/* Audit events that nobody waits for. They come with every log-in, so many share a transaction; and a log-in does not
+ * stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "store/sql/table.h"
 #include "store/sql/tables.h"
 
 enum {
-        WAITING_MAX = 8192,              /* events: 2 MB as they are usually, and minutes of log-ins */
-        MANY = 16,                       /* events of one statement */
-        VALUES = CD_SQL_AUDIT_TEXTS + 1, /* of each */
-        TURN_WAIT_US = 500 * 1000,       /* how long a flush waits for a transaction that is under way */
+        WAITING_MAX = 8192,        /* events: 2 MB as they are usually, and minutes of log-ins */
+        TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
 };
 
 struct waiting {
@@ -31,8 +28,6 @@ struct cd_sql_audit_later {
         bool is_failing; /* the last one failed: only a flush tries again */
         unsigned ends;   /* how many have ended; new events may have begun the next one at once */
         uint64_t lost;
-        struct cd_sql_statement many;
-        char many_text[128 + MANY * VALUES * sizeof("($99, ")];
 };
 
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
@@ -40,11 +35,8 @@ struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
         struct cd_sql_audit_later *later = calloc(1, sizeof(*later));
         pthread_condattr_t attributes;
 
-        if (!later || cd_sql_table_write_insert(&cd_sql_audit, MANY, later->many_text, sizeof(later->many_text),
-                                                &later->many) != CD_OK) {
-                free(later);
+        if (!later)
                 return NULL;
-        }
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&later->ended, &attributes);
@@ -118,22 +110,10 @@ static struct waiting *copy_event(const struct cd_audit_event *event)
 
 /* ---- writing ---- */
 
-static cd_status insert_many(struct cd_sql_session *session, const struct cd_sql_audit_later *later,
-                             const struct waiting *const events[MANY], struct cd_error *reterr)
-{
-        struct cd_sql_value params[MANY * VALUES];
-        cd_status status = CD_OK;
-
-        for (size_t i = 0; i < MANY && status == CD_OK; i++)
-                status = cd_sql_row_params(&cd_sql_audit, &events[i]->event, NULL, params + i * VALUES, reterr);
-        return status == CD_OK ? cd_sql_execute(session, &later->many, params, NULL, reterr) : status;
-}
-
 /* All that wait now; those that come meanwhile are of the next transaction. */
 static cd_status write_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_audit_later *later = arg;
-        const struct waiting *events[MANY];
         cd_status status = CD_OK;
 
         pthread_mutex_lock(&later->lock);
@@ -141,16 +121,9 @@ static cd_status write_transaction(struct cd_sql_session *session, void *arg, st
         size_t left = later->writing = later->count;
         pthread_mutex_unlock(&later->lock);
         while (left && status == CD_OK) {
-                size_t some = left < MANY ? left : MANY;
-
-                for (size_t i = 0; i < some; i++) {
-                        events[i] = next;
-                        next = --left ? next->next : NULL; /* after the last one, others add */
-                }
-                if (some == MANY)
-                        status = insert_many(session, later, events, reterr);
-                for (size_t i = 0; some < MANY && i < some && status == CD_OK; i++)
-                        status = cd_sql_audit_add(session, &events[i]->event, reterr);
+                const struct waiting *w = next;
+                next = --left ? w->next : NULL; /* after the last one, others add */
+                status = cd_sql_audit_add(session, &w->event, reterr);
         }
         return status;
 }

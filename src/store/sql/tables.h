@@ -50,7 +50,7 @@ enum {
 struct cd_audit_event cd_sql_audit_clean(const struct cd_audit_event *event,
                                          char memory[CD_SQL_AUDIT_TEXTS][CD_AUDIT_TEXT_MAX]);
 
-/* Events that are written after the answer, many by one statement: a bounded queue in front of the driver's, which
+/* Events that are written after the answer, many by one transaction: a bounded queue in front of the driver's, which
  * keeps them while writes fail. NULL where memory is out; freed after the driver. */
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);

@@ -113,7 +113,8 @@ def test_a_removed_clients_tokens_stay_inactive_where_its_id_is_given_again(serv
     assert within(SECOND, lambda: gets_token(served, "again", new))
     assert is_active(served.client_token("again", new)[1]["access_token"])
     assert not is_active(token)
-    assert status == 401 or not is_active(late["access_token"])
+    # 429: unknown ids of an address are counted as one, and this test has asked for one before the server knew it.
+    assert status in (401, 429) or not is_active(late["access_token"])
 
 
 def test_a_client_and_a_user_never_share_a_name(served, tmp_path):

@@ -1,7 +1,6 @@
 /* A server on the net layer alone, for the engine's tests: routes that echo, wait, and answer badly. */
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,23 +202,6 @@ static void move_twice(void *app, const struct cd_http_request *req, struct cd_h
         cd_http_continue_on(res, CD_HTTP_WORKER, move_to_cpu, NULL);
 }
 
-/* Computes for so many milliseconds; says how many do so at once. */
-static void burn(void *app, const struct cd_http_request *req, struct cd_http_response *res)
-{
-        static atomic_int burning;
-        int64_t length = (int64_t)number_in_query(req) * 1000000;
-        struct timespec start, now;
-
-        (void)app;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
-        int at_once = atomic_fetch_add(&burning, 1) + 1;
-        do
-                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-        while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < length);
-        atomic_fetch_sub(&burning, 1);
-        cd_http_respond(res, 200, text, cd_arena_printf(req->arena, "%d", at_once));
-}
-
 #define ROUTE(m, p, w, h)                                                                                              \
         {                                                                                                              \
                 .methods = (m), .path = CD_STR_INIT(p), .where = (w), .handler = (h)                                   \
@@ -250,7 +232,6 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, "/priority-cpu", CD_HTTP_CPU, priority),
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/move", CD_HTTP_INLINE, move_to_cpu),
         ROUTE(CD_HTTP_GET, "/move-sleep", CD_HTTP_INLINE, move_to_sleep),
-        ROUTE(CD_HTTP_GET, "/burn", CD_HTTP_CPU, burn),
         ROUTE(CD_HTTP_GET, "/move-twice", CD_HTTP_INLINE, move_twice),
         ROUTE(CD_HTTP_DELETE, "/error", CD_HTTP_INLINE, error),
 };
@@ -280,7 +261,6 @@ static int64_t *find_number(struct settings *s, const char *name)
                 { "threads", &s->options.threads },
                 { "workers", &s->options.worker_threads },
                 { "cpu", &s->options.cpu_threads },
-                { "cpu_long", &s->options.cpu_long_threads },
                 { "cpu_queue", &s->options.cpu_queue },
                 { "ticket_rotation", &s->tls.ticket_rotation_ms },
                 { "grace", &s->options.shutdown_grace_ms },

@@ -63,9 +63,12 @@ def test_a_burst_of_idle_connections_stops_nothing(descriptors, count):
                 close_all(socks)
                 # What waits in the kernel's queue is worked off, then there is room again.
                 def has_room():
-                    with server.connect() as fresh:
-                        fresh.sendall(get("/inline?fresh"))
-                        return Reader(fresh).answer().status == 200
+                    try:
+                        with server.connect() as fresh:
+                            fresh.sendall(get("/inline?fresh"))
+                            return Reader(fresh).answer().status == 200
+                    except ConnectionError:  # one connection too many, closed with its request unread
+                        return False
                 wait_until(has_room)
                 assert is_served(server, sock)
                 assert len(server.events("accept_paused")) <= episode + 1

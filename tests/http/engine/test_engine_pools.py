@@ -1,4 +1,4 @@
-"""The pool for what computes long, and handlers that go on elsewhere."""
+"""The pool for log-ins, and handlers that go on elsewhere."""
 import os
 import select
 import signal
@@ -15,11 +15,11 @@ def server():
         yield running
 
 
-def test_a_cpu_thread_counts_less_than_a_loop(server):
+def test_a_pool_thread_that_wakes_up_does_not_push_a_loop_aside(server):
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert answer_to(server, get("/priority")).body == b"%d %d" % (os.SCHED_OTHER, ours)
     assert answer_to(server, get("/priority-worker")).body == b"%d %d" % (os.SCHED_BATCH, ours)
-    assert answer_to(server, get("/priority-cpu")).body == b"%d %d" % (os.SCHED_BATCH, min(ours + 5, 19))
+    assert answer_to(server, get("/priority-cpu")).body == b"%d %d" % (os.SCHED_BATCH, ours)
 
 
 def test_a_handler_goes_on_elsewhere_with_the_whole_request(server):
@@ -100,33 +100,6 @@ def test_lesson_33_a_pool_without_a_thread_says_that_it_is_not_its_queue():
         server.process.send_signal(signal.SIGUSR2)
         wait_until(lambda: answer_to(server, get("/worker?a")).body == b"a")
         assert answer_to(server, get("/move-hold?0")).body == b"0"
-
-
-def test_while_requests_compute_for_long_fewer_threads_run():
-    with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
-        def most_at_once(count):
-            socks = [server.connect() for _ in range(count)]
-            for sock in socks:
-                sock.sendall(get("/burn?100"))
-            return max(int(Reader(sock).answer().body) for sock in socks)
-
-        assert most_at_once(4) > 1, "at first all run"
-        assert most_at_once(6) == 1
-        assert answer_to(server, get("/burn?0")).status == 200
-        assert most_at_once(4) > 1
-
-
-def test_requests_that_waited_for_a_long_request_go_on_after_a_short_one():
-    """It wakes all threads up, and not only the one that ran it."""
-    with Server("cpu", 4, "cpu_long", 1, "cpu_queue", 100) as server:
-        assert answer_to(server, get("/burn?10")).body == b"1"
-        paths = ["/burn?200", "/burn?0", *["/move-hold?4"] * 4]
-        socks = [server.connect() for _ in paths]
-        for sock, path in zip(socks, paths):
-            sock.sendall(get(path))
-            assert answer_to(server, get("/inline?a")).body == b"a"  # it has been read: the order of the queue is this one
-        for sock in socks:
-            assert Reader(sock).answer().status == 200  # the last four wait until all of them run at once
 
 
 def test_requests_that_wait_for_a_thread_are_answered_before_the_end():

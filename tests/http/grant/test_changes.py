@@ -59,7 +59,7 @@ def test_a_token_issued_after_a_change_is_valid_however_close_they_are(running):
 
 
 @pytest.mark.parametrize("action", [["disable", "ana"], ["remove", "ana", "--yes"],
-                                    ["passwd", "ana", "--password-file", "-"], ["grant", "ana", "role=reader"]],
+                                    ["passwd", "ana", "--password-file", "-"], ["claims", "ana", "role=reader"]],
                          ids=lambda action: action[0])
 def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_command(install, action):
     """Issued for an hour; revoked and served on where tokens live for two seconds."""
@@ -68,7 +68,7 @@ def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_com
     server = home.serve()
     token = server.token(*ANA)
     assert server.stop() == 0
-    other = home.serve_another(grant={"audience": AUDIENCE, "lifetime": "2s"}, tokens={"lifetime": "2s"})
+    other = home.serve_another(basic_tokens={"audience": AUDIENCE, "lifetime": "2s"}, tokens={"lifetime": "2s"})
     home.config_file = home.folder / "node1.yaml"
     home.cardea("user", *action, text="ana's new password")
     soon(lambda: not other.is_alive(token), "the token to be revoked")

@@ -1,12 +1,18 @@
 """Hashing has a budget: a flood of logins fills its queue, and nobody else waits (LESSONS 15)."""
 import concurrent.futures
+import contextlib
+import signal
 import threading
 import time
 
-from installation import assert_unavailable
+import psycopg2
+
+from installation import APP, CHEAP, assert_unavailable
+from services import PATIENCE
 
 ANA = ("ana", "ana's password")
 SLOW = {"memory": "64MB", "iterations": 6, "parallel": 1, "queue": 2}  # a few hundred milliseconds each
+SLOWER = {**SLOW, "iterations": 15}
 
 
 def test_lesson_15_a_full_queue_says_so_and_introspection_goes_on(install):
@@ -67,3 +73,67 @@ def test_many_users_log_in_at_once_and_each_is_answered_for_itself(install, stor
         return server.verify(token)["number"] == number and server.is_alive(token)
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         assert all(pool.map(log_in, range(240)))
+
+
+@contextlib.contextmanager
+def nobody_reads_users(url):
+    """Every log-in waits for its user meanwhile."""
+    connection = psycopg2.connect(url)
+    connection.cursor().execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def log_in_at_once(pool, server, count):
+    """`count` log-ins of ana, of which one is refused: the answers of the others, which are under way or wait."""
+    asked = [pool.submit(server.grant, *ANA) for _ in range(count)]
+    refused = next(concurrent.futures.as_completed(asked, PATIENCE))
+    assert_unavailable(refused.result())
+    others = [answer for answer in asked if answer is not refused]
+    assert not any(answer.done() for answer in others)
+    return others
+
+
+def statuses(answers):
+    return {answer.result(PATIENCE).status for answer in answers}
+
+
+def test_lesson_15_log_ins_whose_store_hangs_stop_no_revocation_and_are_bounded(install, postgres_store):
+    url = postgres_store()
+    home = install(store=url, password_hashing={**CHEAP, "parallel": 2, "queue": 6})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    token = server.password_grant(*ANA).json()["access_token"]
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        with nobody_reads_users(url):
+            others = log_in_at_once(pool, server, 2 + 6 + 1)
+            assert server.form("/oauth/revoke", {"token": token}, APP).status == 200
+            assert not server.is_alive(token)
+            assert not any(answer.done() for answer in others)
+        assert statuses(others) == {200}, "as many as hash and wait are all answered"
+    assert server.grant(*ANA).status == 200
+
+
+def test_log_ins_whose_hashes_are_under_way_are_answered_before_the_end(install):
+    home = install(password_hashing=SLOWER)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        others = log_in_at_once(pool, server, 1 + 2 + 1)
+        assert server.stop() == 0
+        assert statuses(others) == {200}
+
+
+def test_a_hash_that_outlives_the_grace_of_a_shutdown_is_left_alone(install):
+    home = install(password_hashing={**SLOWER, "iterations": 64}, shutdown_grace="100ms")
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        others = log_in_at_once(pool, server, 1 + 2 + 1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 0
+        assert server.find("shutdown_timeout")["requests"] == 2, "one hashes and one waits for that; the third has no thread yet"
+        for answer in others:
+            assert answer.exception(PATIENCE), "the connection just ends"

@@ -38,12 +38,13 @@ int admin_set_up(void **state)
         f->now = ADMIN_NOON;
         f->clock = (struct cd_clock){ .now = test_now };
         f->random = (struct cd_random){ test_fill };
+        f->hasher = cd_direct_hasher(&(struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 }, &f->random);
         f->by = (struct cd_operator){
                 .store = new_memory_store(),
                 .clock = &f->clock,
                 .random = &f->random,
                 .actor = CD_STR("os:op"),
-                .password_cost = { .memory = 8 * 1024, .iterations = 1 },
+                .hasher = &f->hasher.port,
                 .client_secrets = cd_mac_new(CD_STR("a key for the secrets of clients")),
                 .scopes = { scopes, CD_LEN(scopes) },
                 .configured = { configured, CD_LEN(configured) },

@@ -2,6 +2,7 @@
 /* An operator with a store, and a clock and a random source that a test sets and makes fail. */
 #include "core/admin_clients.h"
 #include "core/admin_users.h"
+#include "core/direct_hasher.h"
 #include "support/check.h"
 
 enum {
@@ -13,6 +14,7 @@ struct admin_fixture {
         struct cd_arena arena;
         struct cd_clock clock;
         struct cd_random random;
+        struct cd_direct_hasher hasher;
         cd_time now;
         bool random_fails;
 };

@@ -69,12 +69,12 @@ int fixture_set_up(void **state)
                 .clock = &f->clock.port,
                 .random = &f->random.port,
         };
-        f->cost = (struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 };
+        f->hasher =
+                cd_direct_hasher(&(struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 }, &f->random.port);
         f->login = (struct cd_login){
                 .store = f->core.store,
-                .cost = &f->cost,
+                .hasher = &f->hasher.port,
                 .clock = &f->clock.port,
-                .random = &f->random.port,
         };
         const struct cd_lockout_rules rules = {
                 .account_attempts = 3, .address_attempts = 100, .delay = 10, .max_delay = 100
@@ -137,9 +137,8 @@ void fixture_add_user(struct fixture *f, const char *name, const char *password,
                 .password_at = f->clock.now,
         };
 
-        assert_status(
-                cd_password_hash(&f->cost, &f->random.port, cd_str_from_c(password), &f->arena, &user.password, NULL),
-                CD_OK);
+        assert_status(f->hasher.port.hash(&f->hasher.port, cd_str_from_c(password), &f->arena, &user.password, NULL),
+                      CD_OK);
         assert_status(f->core.store->users->add(f->core.store, &(struct cd_users_page){ &user, 1 }, NULL, NULL), CD_OK);
 }
 

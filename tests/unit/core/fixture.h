@@ -1,9 +1,9 @@
 #pragma once
 /* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
 #include "core/core.h"
+#include "core/direct_hasher.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
-#include "crypto/password.h"
 #include "support/check.h"
 
 struct test_clock {
@@ -26,7 +26,7 @@ struct fixture {
         struct cd_jwk *key;
         struct cd_jwks keys;
         struct cd_clients *clients;
-        struct cd_password_cost cost; /* the least */
+        struct cd_direct_hasher hasher; /* of the least cost */
         struct cd_login login;
 };
 

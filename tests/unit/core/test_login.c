@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/direct_hasher.h"
 #include "core/lockout.h"
 #include "core/login.h"
-#include "crypto/password.h"
-#include "crypto/password_budget.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 /* Of PASSWORD; of Python's argon2 and bcrypt. */
@@ -37,9 +36,8 @@ struct fixture {
 
         struct cd_clock clock;
         cd_time now;
-        struct cd_password_cost cost;
+        struct cd_hasher hasher;
         struct cd_lockout *lockout;
-        struct cd_password_budget *budget;
         struct cd_login login;
         struct cd_arena arena;
         struct cd_error err;
@@ -49,15 +47,6 @@ static atomic_int hashes, dummies; /* computed: all, and those of them for nobod
 static cd_status hash_fails, verify_fails;
 static struct fixture *changes_in_between; /* whose password is changed while the first hash is computed */
 
-cd_status __real_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr);
-cd_status __wrap_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr);
-cd_status __real_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
-cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
-cd_status __real_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
-                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
-cd_status __wrap_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
-                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr);
-
 static void store_password(struct fixture *f, cd_str password)
 {
         memcpy(f->stored_password, password.ptr, password.len);
@@ -65,29 +54,38 @@ static void store_password(struct fixture *f, cd_str password)
         f->stored.password = cd_str_from_c(f->stored_password);
 }
 
-cd_status __wrap_cd_password_verify(cd_str stored, cd_str password, bool *ret, struct cd_error *reterr)
+/* Calls of a direct hasher, counted, or made to fail. */
+
+static cd_status verify(const struct cd_hasher *hasher, cd_str stored, cd_str password, bool *ret,
+                        struct cd_error *reterr)
 {
+        const struct cd_direct_hasher direct = cd_direct_hasher(&hasher->cost, &cd_random_system);
+
         atomic_fetch_add(&hashes, 1);
         if (verify_fails != CD_OK)
                 return cd_fail(reterr, verify_fails, "told to fail");
         if (changes_in_between)
                 store_password(changes_in_between, CD_STR("$argon2id$another"));
-        return __real_cd_password_verify(stored, password, ret, reterr);
+        return direct.port.verify(&direct.port, stored, password, ret, reterr);
 }
 
-cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr)
+static cd_status dummy(const struct cd_hasher *hasher, cd_str password, struct cd_error *reterr)
 {
+        const struct cd_direct_hasher direct = cd_direct_hasher(&hasher->cost, &cd_random_system);
+
         atomic_fetch_add(&hashes, 1);
         atomic_fetch_add(&dummies, 1);
-        return __real_cd_password_dummy(cost, password, reterr);
+        return direct.port.dummy(&direct.port, password, reterr);
 }
 
-cd_status __wrap_cd_password_hash(const struct cd_password_cost *cost, const struct cd_random *random, cd_str password,
-                                  struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
+static cd_status hash(const struct cd_hasher *hasher, cd_str password, struct cd_arena *arena, cd_str *ret,
+                      struct cd_error *reterr)
 {
+        const struct cd_direct_hasher direct = cd_direct_hasher(&hasher->cost, &cd_random_system);
+
         if (hash_fails != CD_OK)
                 return cd_fail(reterr, hash_fails, "told to fail");
-        return __real_cd_password_hash(cost, random, password, arena, ret, reterr);
+        return direct.port.hash(&direct.port, password, arena, ret, reterr);
 }
 
 static void while_others_fail(struct fixture *f)
@@ -201,11 +199,9 @@ static int set_up(void **state)
         f->clock.now = tell_time;
         f->now = NOON;
         f->address = CD_STR("192.0.2.1");
-        f->cost = (struct cd_password_cost){ 64 << 10, 1 };
+        f->hasher = (struct cd_hasher){ { 64 << 10, 1 }, hash, verify, dummy };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
-        /* One slot: a login that kept it would be the last. */
-        assert_status(cd_password_budget_new(1, &f->budget, NULL), CD_OK);
-        f->login = (struct cd_login){ &f->store, f->lockout, &f->cost, f->budget, &f->clock, &cd_random_system };
+        f->login = (struct cd_login){ &f->store, f->lockout, &f->hasher, &f->clock };
         cd_arena_init(&f->arena, 1 << 20);
         hashes = dummies = 0;
         *state = f;
@@ -219,7 +215,6 @@ static int tear_down(void **state)
         changes_in_between = NULL;
         hash_fails = verify_fails = CD_OK;
         cd_lockout_free(f->lockout);
-        cd_password_budget_free(f->budget);
         cd_arena_done(&f->arena);
         pthread_mutex_destroy(&f->lock);
         free(f);
@@ -550,11 +545,11 @@ static void a_hash_is_made_anew_where_the_setting_rose(void **state)
 {
         struct fixture *f = *state;
 
-        f->cost.iterations = 2;
+        f->hasher.cost.iterations = 2;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         assert_true(cd_str_has_prefix(f->stored.password, CD_STR("$argon2id$v=19$m=64,t=2,p=1$")));
         /* Not where it fell. */
-        f->cost.iterations = 1;
+        f->hasher.cost.iterations = 1;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
         assert_int_equal(f->updates, 1);
 }

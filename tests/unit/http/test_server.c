@@ -257,8 +257,8 @@ static void a_port_that_another_server_has_is_an_error(void **state)
         make();
         first = server;
         listens[0].address = address_of("127.0.0.1", cd_http_server_port(first, 0));
-        refused(CD_UNAVAILABLE, "bind");
-        assert_string_equal(err.field, "listen");
+        refused(CD_UNAVAILABLE, "cannot be listened on");
+        assert_string_equal(err.field, "listen[0]");
         assert_int_equal(cd_http_server_free(first), 0);
         make(); /* free again */
         assert_int_equal(cd_http_server_free(server), 0);
@@ -490,8 +490,13 @@ static void a_connection_in_the_queue_of_the_kernel_is_served_when_the_server_st
 }
 
 /* What a process of its own returns, which has no thread of the test's log. */
+/* ThreadSanitizer ends a child that starts threads of its own. */
 static int in_child(int (*check)(rlim_t), rlim_t arg)
 {
+#ifdef __SANITIZE_THREAD__
+        (void)check, (void)arg;
+        skip();
+#endif
         pid_t child = fork();
         int status = 0;
 

@@ -2,7 +2,6 @@
 
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -30,21 +29,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 /* A job that says that it runs, and goes on when it is told to. */
 struct work {
         struct cd_job job;
-        bool is_held, computes;
+        bool is_held;
         atomic_bool began;
         sem_t go;
         unsigned done;
 };
 
 static atomic_uint running, most_running;
-
-static int64_t cpu_us(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void run_work(struct cd_job *job)
 {
@@ -56,8 +47,6 @@ static void run_work(struct cd_job *job)
         atomic_store(&work->began, true);
         if (work->is_held)
                 sem_wait(&work->go);
-        for (int64_t begun = cpu_us(); work->computes && cpu_us() - begun < 4000;)
-                ;
         atomic_fetch_sub(&running, 1);
 }
 
@@ -74,9 +63,9 @@ static void make_work(struct work *work, bool is_held)
         sem_init(&work->go, 0, 0);
 }
 
-static struct cd_pool *make_pool(size_t threads, size_t long_threads, size_t queue)
+static struct cd_pool *make_pool(size_t threads, size_t queue)
 {
-        const struct cd_pool_options options = { .threads = threads, .long_threads = long_threads, .queue = queue };
+        const struct cd_pool_options options = { .threads = threads, .queue = queue };
         struct cd_pool *pool = cd_pool_new(&options);
 
         assert_non_null(pool);
@@ -121,7 +110,7 @@ static int tear_down(void **state)
 
 static void a_job_comes_back_to_its_loop_once(void **state)
 {
-        struct cd_pool *pool = make_pool(2, 0, 8);
+        struct cd_pool *pool = make_pool(2, 8);
         struct work work[8];
 
         (void)state;
@@ -140,7 +129,7 @@ static void a_job_comes_back_to_its_loop_once(void **state)
 /* Threads are there when they are needed, not before, and no more than that. */
 static void threads_are_started_as_jobs_come(void **state)
 {
-        struct cd_pool *pool = make_pool(3, 0, 4);
+        struct cd_pool *pool = make_pool(3, 4);
         struct work work[5];
 
         (void)state;
@@ -162,7 +151,7 @@ static void threads_are_started_as_jobs_come(void **state)
 
 static void a_full_queue_refuses_one_more(void **state)
 {
-        struct cd_pool *pool = make_pool(1, 0, 2);
+        struct cd_pool *pool = make_pool(1, 2);
         struct work work[4];
 
         (void)state;
@@ -188,7 +177,7 @@ static void a_full_queue_refuses_one_more(void **state)
 /* The thread that is to be started has room for a job. */
 static void a_queue_of_none_takes_what_the_threads_can_run(void **state)
 {
-        struct cd_pool *pool = make_pool(2, 0, 0);
+        struct cd_pool *pool = make_pool(2, 0);
         struct work work[3];
 
         (void)state;
@@ -205,7 +194,7 @@ static void a_queue_of_none_takes_what_the_threads_can_run(void **state)
 
 static void without_a_thread_nothing_is_accepted(void **state)
 {
-        struct cd_pool *pool = make_pool(2, 0, 4);
+        struct cd_pool *pool = make_pool(2, 4);
         struct work work[2];
 
         (void)state;
@@ -223,54 +212,10 @@ static void without_a_thread_nothing_is_accepted(void **state)
         free_pool(pool);
 }
 
-/* A job that computed for long leaves one thread; the others wait until one ends that did not. */
-static void jobs_that_compute_for_long_run_on_fewer_threads(void **state)
-{
-        struct cd_pool *pool = make_pool(2, 1, 16);
-        struct work first, work[6];
-
-        (void)state;
-        make_work(&first, false);
-        first.computes = true;
-        assert_status(cd_pool_submit(pool, &loop, &first.job), CD_OK);
-        wait_until_done();
-        atomic_store(&most_running, 0);
-        for (size_t i = 0; i < CD_LEN(work); i++) {
-                make_work(&work[i], false);
-                work[i].computes = true;
-                assert_status(cd_pool_submit(pool, &loop, &work[i].job), CD_OK);
-        }
-        wait_until_done();
-        assert_int_equal(atomic_load(&most_running), 1);
-        free_pool(pool);
-}
-
-static void with_no_such_bound_all_threads_compute(void **state)
-{
-        struct cd_pool *pool = make_pool(2, 0, 16);
-        struct work first, work[2];
-
-        (void)state;
-        make_work(&first, false);
-        first.computes = true;
-        assert_status(cd_pool_submit(pool, &loop, &first.job), CD_OK);
-        wait_until_done();
-        for (size_t i = 0; i < CD_LEN(work); i++) {
-                make_work(&work[i], true);
-                assert_status(cd_pool_submit(pool, &loop, &work[i].job), CD_OK);
-        }
-        wait_until_begun(&work[0]);
-        wait_until_begun(&work[1]);
-        sem_post(&work[0].go);
-        sem_post(&work[1].go);
-        wait_until_done();
-        free_pool(pool);
-}
-
 /* What was accepted is run before the threads end. */
 static void a_pool_that_ends_runs_what_waits(void **state)
 {
-        struct cd_pool *pool = make_pool(1, 0, 8);
+        struct cd_pool *pool = make_pool(1, 8);
         struct work work[8];
 
         (void)state;
@@ -288,7 +233,7 @@ static void a_pool_that_ends_runs_what_waits(void **state)
 /* Here it is freed by a second call, as cd_http_server_free makes one. */
 static void a_pool_whose_job_does_not_end_says_so_and_stays(void **state)
 {
-        struct cd_pool *pool = make_pool(2, 0, 8);
+        struct cd_pool *pool = make_pool(2, 8);
         struct work work;
 
         (void)state;
@@ -312,8 +257,6 @@ int main(void)
                 TEST(a_full_queue_refuses_one_more),
                 TEST(a_queue_of_none_takes_what_the_threads_can_run),
                 TEST(without_a_thread_nothing_is_accepted),
-                TEST(jobs_that_compute_for_long_run_on_fewer_threads),
-                TEST(with_no_such_bound_all_threads_compute),
                 TEST(a_pool_that_ends_runs_what_waits),
                 TEST(a_pool_whose_job_does_not_end_says_so_and_stays),
         };

@@ -203,17 +203,12 @@ static void the_columns_give_the_statements_with_their_parameters(void **state)
 static void a_key_that_the_database_gives_is_read_and_not_written(void **state)
 {
         const struct fixture *f = *state;
-        struct cd_sql_statement three;
-        char memory[128];
 
         check_statement(&f->lines.get, "SELECT id, line FROM lines WHERE id = $1", 1, 2);
         check_statement(&f->lines.insert, "INSERT INTO lines (line) VALUES ($1)", 1, 0);
         assert_null(f->lines.put.text);
         assert_null(f->lines.list.text);
         assert_null(f->lines.expire.text);
-        assert_status(cd_sql_table_write_insert(&f->lines, 3, memory, sizeof(memory), &three), CD_OK);
-        check_statement(&three, "INSERT INTO lines (line) VALUES ($1), ($2), ($3)", 3, 0);
-        assert_status(cd_sql_table_write_insert(&f->lines, 3, memory, strlen(three.text), &three), CD_INTERNAL);
 }
 
 static void a_row_of_another_table_can_stand_against_an_insert(void **state)

@@ -374,7 +374,7 @@ static void lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_
         store->free(store);
 }
 
-static void a_database_after_a_symbolic_link_is_the_file_that_it_leads_to(void **state)
+static void a_database_that_a_symbolic_link_leads_to_is_that_file(void **state)
 {
         struct fixture *fixture = *state;
         struct cd_store *store = open_store(fixture);
@@ -456,7 +456,7 @@ int main(void)
                 IN_A_FOLDER(a_store_of_the_first_schema_keeps_its_clients),
                 IN_A_FOLDER(a_file_or_folder_without_permission_is_said_so),
                 IN_A_FOLDER(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
-                IN_A_FOLDER(a_database_after_a_symbolic_link_is_the_file_that_it_leads_to),
+                IN_A_FOLDER(a_database_that_a_symbolic_link_leads_to_is_that_file),
                 IN_A_FOLDER(lesson_37_a_log_is_not_left_to_the_file_that_replaced_its_own),
                 IN_A_FOLDER(names_that_mean_something_to_sqlite_are_files),
         };
