@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/sql/table.h"
 #include "store/sql/tables.h"
 
 enum {

@@ -86,17 +86,10 @@ static size_t begin_insert(struct cd_buf *to, const struct cd_sql_table *table)
         return start;
 }
 
-static void add_params(struct cd_buf *to, size_t first, size_t count)
+static void add_params(struct cd_buf *to, const struct cd_sql_table *table)
 {
-        for (size_t i = 0; i < count; i++)
-                cd_buf_printf(to, "%s$%zu", i ? ", " : "", first + i);
-}
-
-static void add_values(struct cd_buf *to, const struct cd_sql_table *table)
-{
-        cd_buf_add(to, CD_STR("VALUES ("));
-        add_params(to, 1, table->count - first_written(table));
-        cd_buf_add_char(to, ')');
+        for (size_t i = 1; i <= table->count - first_written(table); i++)
+                cd_buf_printf(to, "%s$%zu", i > 1 ? ", " : "", i);
 }
 
 static void write_insert(struct cd_sql_table *table, struct cd_buf *to)
@@ -104,13 +97,12 @@ static void write_insert(struct cd_sql_table *table, struct cd_buf *to)
         const char *unique = table->unique ? table->unique : table->columns[0].name;
         size_t start = begin_insert(to, table);
 
-        if (table->unless) {
-                cd_buf_add(to, CD_STR("SELECT "));
-                add_params(to, 1, table->count - first_written(table));
+        cd_buf_printf(to, "%s", table->unless ? "SELECT " : "VALUES (");
+        add_params(to, table);
+        if (table->unless)
                 cd_buf_printf(to, " WHERE NOT EXISTS (%s)", table->unless);
-        } else {
-                add_values(to, table);
-        }
+        else
+                cd_buf_add_char(to, ')');
         if (!table->store_gives_key)
                 cd_buf_printf(to, " ON CONFLICT (%s) DO NOTHING", unique);
         table->insert = end_text(to, start, 0);
@@ -120,8 +112,9 @@ static void write_put(struct cd_sql_table *table, struct cd_buf *to)
 {
         size_t start = begin_insert(to, table);
 
-        add_values(to, table);
-        cd_buf_printf(to, " ON CONFLICT (%s) DO UPDATE SET", table->columns[0].name);
+        cd_buf_add(to, CD_STR("VALUES ("));
+        add_params(to, table);
+        cd_buf_printf(to, ") ON CONFLICT (%s) DO UPDATE SET", table->columns[0].name);
         for (size_t i = 1; i < table->count; i++)
                 cd_buf_printf(to, "%s %s = excluded.%s", i > 1 ? "," : "", table->columns[i].name,
                               table->columns[i].name);
@@ -198,7 +191,7 @@ static cd_status write_member(const struct cd_sql_column *column, const void *me
         return CD_INTERNAL;
 }
 
-cd_status cd_sql_row_params(const struct cd_sql_table *table, const void *row, struct cd_arena *arena,
+static cd_status row_params(const struct cd_sql_table *table, const void *row, struct cd_arena *arena,
                             struct cd_sql_value *params, struct cd_error *reterr)
 {
         for (size_t i = first_written(table); i < table->count; i++) {
@@ -263,7 +256,7 @@ static cd_status write_row(const struct cd_sql_table *table, const struct cd_sql
         struct cd_sql_value params[CD_SQL_TABLE_COLUMNS];
 
         cd_arena_init(&arena, LISTS_ARENA);
-        cd_status status = cd_sql_row_params(table, row, &arena, params, reterr);
+        cd_status status = row_params(table, row, &arena, params, reterr);
         if (status != CD_OK)
                 return status;
         return cd_sql_execute(session, statement, params, ret_changed, reterr);

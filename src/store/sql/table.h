@@ -71,11 +71,6 @@ struct cd_sql_table {
 /* Writes the statements; once, before the table is used. CD_INTERNAL where there is not enough room for them. */
 cd_status cd_sql_table_prepare(struct cd_sql_table *table);
 
-/* The values of a row for insert and put, in `params`, which has room for CD_SQL_TABLE_COLUMNS: views into the row, and
- * lists in the arena (NULL is fine for a table without). CD_INVALID_REQUEST, CD_NO_MEMORY. */
-cd_status cd_sql_row_params(const struct cd_sql_table *table, const void *row, struct cd_arena *arena,
-                            struct cd_sql_value *params, struct cd_error *reterr);
-
 /* Within a transaction. Without ret_changed (NULL: nobody asks) a write costs no round trip. */
 cd_status cd_sql_row_insert(const struct cd_sql_table *table, struct cd_sql_session *session, const void *row,
                             int64_t *ret_changed, struct cd_error *reterr);
