@@ -229,23 +229,19 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_demo = {
         .name = "demo",
-        .summary = "run services that show it all",
+        .summary = "run demonstration services",
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
-                "Runs two systems on 127.0.0.1 in the foreground, prints what runs where and what to try, and stops "
-                "everything on\n"
-                "Ctrl-C, SIGTERM or SIGHUP: an authorization server with a resource server and a web application; and, "
-                "with TLS,\n"
-                "a Basic token service for two users with a resource service. Configurations and database are in a "
-                "private "
-                "folder\n"
-                "under $TMPDIR or /tmp, which is removed at the end.\n"
+                "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
+                "them on Ctrl-C, SIGTERM or SIGHUP. They are an authorization server with a resource server and a\n"
+                "web application; and, with TLS, a Basic token service with two users and a resource service. Their\n"
+                "files are in a private folder under $TMPDIR or /tmp, which is removed at the end.\n"
                 "\n"
-                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web "
-                "application),\n"
-                "                     N+4 (Basic token service) and N+5 (its resource service); 5000 if not given\n"
+                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web\n"
+                "                     application), N+4 (Basic token service) and N+5 (its resource service); N is\n"
+                "                     5000 if not given\n"
                 "\n"
-                "Exit codes: 0 stopped by a signal, 1 a port is taken or a service ended by itself, 2 wrong command "
-                "line.\n",
+                "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
+                "command line is wrong.\n",
         .run = run,
 };

@@ -264,32 +264,29 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_init = {
         .name = "init",
-        .summary = "make a configuration, keys, a certificate and a database",
+        .summary = "create a configuration, keys, a certificate and a database",
         .help = "Usage: cardea init --dir DIR [--listen ADDRESS:PORT] [--issuer URL] [--store URL] [--user NAME]\n"
                 "\n"
-                "Makes DIR, or fills it where it is empty, and says what to try next. Nobody but its owner can read "
-                "what is "
-                "in it:\n"
-                "cardea.yaml, the configuration; cert.pem and key.pem, a certificate for localhost and this host;\n"
-                "ca.pem, its authority, which clients must trust; master.key, which seals the private keys in the "
-                "store;\n"
-                "cardea.db, the database with its first keys; resource.yaml, for the example of a resource service.\n"
-                "Nothing is overwritten, and a failure leaves nothing behind.\n"
+                "Creates the folder DIR, or fills it if it is empty, and prints what to do next. Only its owner can\n"
+                "read the files:\n"
+                "  cardea.yaml          the configuration\n"
+                "  cert.pem, key.pem    a certificate for localhost and this host, and its private key\n"
+                "  ca.pem               its certificate authority, which clients must trust\n"
+                "  master.key           the key that encrypts the private keys in the store\n"
+                "  cardea.db            the database, with its first keys\n"
+                "  resource.yaml        the configuration of an example resource service\n"
+                "An existing file is never overwritten. If a step fails, nothing is left behind.\n"
                 "\n"
                 "  -d, --dir DIR              the folder\n"
-                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource "
-                "service "
-                "takes the\n"
-                "                             next port\n"
-                "      --issuer URL           what clients call the server; https://localhost:PORT if not given\n"
-                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE; "
-                "sqlite:cardea.db if\n"
-                "                             not given. A password in it is better ${env:NAME} or ${file:PATH}: other "
-                "users can see\n"
-                "                             the command line\n"
-                "      --user NAME            as root: this user owns everything and runs the server\n"
+                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource\n"
+                "                             service uses the next port\n"
+                "      --issuer URL           the URL of the server for clients; https://localhost:PORT if not\n"
+                "                             given\n"
+                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE;\n"
+                "                             sqlite:cardea.db if not given. Write a password in it as ${env:NAME}\n"
+                "                             or ${file:PATH}, since other users can see the command line\n"
+                "      --user NAME            as root: the user who owns all files and runs the server\n"
                 "\n"
-                "Exit codes: 0 made, 1 failed at run time, 2 the command line is wrong, 4 there is something in DIR "
-                "already.\n",
+                "Exit codes: 0 created, 1 failed at run time, 2 the command line is wrong, 4 DIR is not empty.\n",
         .run = run,
 };

@@ -48,7 +48,7 @@ def test_claims_are_shown_and_exported_in_plain_text(home):
             json.loads(line)
     shown = json.loads(home.run("user", "show", "ana", "--json", check=0).stdout)
     exported = json.loads(said(home.run("user", "export", check=0)))
-    assert shown["grants"] == exported["grants"] == json.loads(claim)
+    assert shown["claims"] == exported["claims"] == json.loads(claim)
 
 
 @pytest.mark.parametrize("text", [
