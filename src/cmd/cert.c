@@ -39,7 +39,7 @@ struct file {
 static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
 {
         if (error == EEXIST)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already; nothing is written over", path);
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already and is not overwritten", path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 

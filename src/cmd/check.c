@@ -21,9 +21,11 @@ static void check_address(const char *name, size_t index, cd_str address, struct
         if (error == 0)
                 cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on", CD_STR_ARG(address));
         else if (error == EADDRINUSE)
-                cd_report_about(report, CD_FINDING_WARNING, setting,
-                                cd_arena_printf(report->arena, "fine where it is this very service, else %s", fix).ptr,
-                                "something listens on %.*s already", CD_STR_ARG(address));
+                cd_report_about(
+                        report, CD_FINDING_WARNING, setting,
+                        cd_arena_printf(report->arena, "no problem if it is this service itself, otherwise %s", fix)
+                                .ptr,
+                        "something listens on %.*s already", CD_STR_ARG(address));
         else
                 cd_report_about(report, CD_FINDING_ERROR, setting, fix, "%.*s cannot be listened on: %s",
                                 CD_STR_ARG(address), strerror(error));

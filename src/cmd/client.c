@@ -66,7 +66,7 @@ static int say_result(const struct cd_context *context, const char *id, const ch
         const struct showing *showing = context->by.show_arg;
 
         if (!err) {
-                cd_print_line(stderr, "client %s %s; its secret is shown this once", id, what);
+                cd_print_line(stderr, "client %s %s; its secret is not shown again", id, what);
                 return CD_EXIT_OK;
         }
         int code = cd_context_fail(context->command, err);
@@ -165,7 +165,8 @@ static int change_secret(struct cd_context *context, const char *id, bool json)
         context->by.show_secret = show_secret;
         context->by.show_arg = &showing;
         cd_status status = cd_admin_client_set_secret(&context->by, &context->arena, cd_str_from_c(id), &secret, &err);
-        return say_result(context, id, "has a new secret, the old one is revoked", status == CD_OK ? NULL : &err);
+        return say_result(context, id, "has a new secret; the previous one is no longer accepted",
+                          status == CD_OK ? NULL : &err);
 }
 
 static int run_secret(int argc, char **argv)

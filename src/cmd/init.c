@@ -34,7 +34,8 @@ static cd_status read_listen(struct init *init, struct cd_error *reterr)
         init->host = cd_str_slice(listen, 0, colon);
         if (!cd_str_to_u64(cd_str_slice(listen, colon + 1, listen.len), &port) || port == 0 || port > PORT_MAX)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                                "the port must be 1 to %d: the next one is the resource service's", PORT_MAX);
+                                "must have a port from 1 to %d, since the resource service uses the next one",
+                                PORT_MAX);
         init->port = (unsigned)port;
         return CD_OK;
 }
@@ -197,9 +198,8 @@ static void announce(struct init *init)
 {
         cd_str dir = quoted(&init->arena, init->dir);
 
-        cd_print_line(stdout,
-                      "%s has a configuration, a certificate, a master key%s and the first keys. Try:", init->dir,
-                      sqlite_path(init) ? ", a database" : "");
+        cd_print_line(stdout, "%s now contains a configuration, a certificate, a master key%s and the first keys. Try:",
+                      init->dir, sqlite_path(init) ? ", a database" : "");
         putchar('\n');
         cd_print_line(
                 stdout,
@@ -212,9 +212,10 @@ static void announce(struct init *init)
         cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/",
                       CD_STR_ARG(dir), init->port + 1);
         putchar('\n');
-        cd_print_line(stdout,
-                      "Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.",
-                      CD_STR_ARG(dir));
+        cd_print_line(
+                stdout,
+                "Keep a copy of %.*s/master.key in another place: without it, the private keys in the store are lost.",
+                CD_STR_ARG(dir));
 }
 
 static int make_installation(struct init *init)
@@ -254,7 +255,7 @@ static int run(int argc, char **argv)
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         if (!init.dir)
-                return cd_usage_error(argv[0], "name a folder to make: cardea init --dir DIR");
+                return cd_usage_error(argv[0], "name the folder to create: cardea init --dir DIR");
         init.command = argv[0];
         cd_arena_init(&init.arena, CD_CONTEXT_ARENA);
         int code = make_installation(&init);

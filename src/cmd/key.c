@@ -246,7 +246,7 @@ static int print_pem(struct cd_context *context, const struct cd_key_records *ke
         cd_str pem;
 
         if (keys->count != 1) {
-                fprintf(stderr, "cardea %s: %zu keys are published, and PEM holds one; name it by --kid:\n",
+                fprintf(stderr, "cardea %s: %zu keys are published, but PEM holds only one; select it with --kid:\n",
                         context->command, keys->count);
                 for (size_t i = 0; i < keys->count; i++)
                         fprintf(stderr, "  %.*s  %.*s\n", CD_STR_ARG(keys->items[i].kid),

@@ -14,9 +14,9 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
         if (cd_admin_open(&options, admin, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);
         if (admin->schema_from == admin->schema_to)
-                printf("the schema is at %d, which is this program's\n", admin->schema_to);
+                printf("the schema is up to date (version %d)\n", admin->schema_to);
         else
-                printf("the schema went from %d to %d\n", admin->schema_from, admin->schema_to);
+                printf("the schema was updated from version %d to %d\n", admin->schema_from, admin->schema_to);
         return CD_EXIT_OK;
 }
 
