@@ -170,7 +170,7 @@ static cd_status ask_twice(struct cd_arena *arena, int tty, cd_str who, cd_str *
         if (status != CD_OK)
                 return status;
         if (!cd_secret_eq(one, two))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("password"), "the two are not the same");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("password"), "the two passwords differ");
         *ret = one;
         return CD_OK;
 }
@@ -182,7 +182,7 @@ cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, 
         __attribute__((cleanup(close_fd))) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
         if (tty < 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "there is no terminal to ask for the password on; give --password-file FILE, or - for "
+                               "there is no terminal to read the password from; use --password-file FILE, or - for "
                                "standard input");
         return ask_twice(arena, tty, cd_safe_text(arena, who), ret, reterr);
 }
@@ -194,7 +194,8 @@ cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)
         size_t len = 0;
 
         if (tty < 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "there is no terminal to ask on; give --yes");
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "there is no terminal to ask for confirmation on; use --yes");
         dprintf(tty, "%s Answer yes or no: ", question);
         caught = 0;
         cd_status status = read_line(tty, answer, sizeof(answer), &len, reterr);

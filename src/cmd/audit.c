@@ -175,15 +175,15 @@ static const struct cd_command audit_tail = {
         .summary = "print the newest events",
         .help = "Usage: cardea audit tail --config FILE [--lines N] [--follow] [--json]\n"
                 "\n"
-                "Prints the newest events, the newest last: who (actor) did what (action) to what (subject), and when "
-                "(UTC).\n"
+                "Prints the newest events, the newest last: who (actor) did what (action) to what (subject), and\n"
+                "when (UTC).\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "  -n, --lines N             so many; 20 if not given\n"
-                "  -f, --follow              then those that come, until a signal\n"
-                "      --json                one JSON object a line\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "  -n, --lines N             the number of events; 20 if not given\n"
+                "  -f, --follow              then print new events, until a signal\n"
+                "      --json                print one JSON object per line\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_tail,
 };
 

@@ -39,7 +39,7 @@ struct file {
 static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
 {
         if (error == EEXIST)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already; nothing is written over", path);
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already and is not overwritten", path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
@@ -298,42 +298,37 @@ static int run_renew(int argc, char **argv)
 
 #define OPTIONS_HELP                                                                                                   \
         "      --days N       how long both certificates are valid, 1 to 3650; 365 if not given\n"                     \
-        "      --dir DIR      where the files are; here if not given\n"                                                \
-        "      --ca-key FILE  keep the private key of the authority in FILE or, where FILE is there, sign with it.\n"  \
-        "                     Without it the key is forgotten, so nobody can sign another certificate in its name\n"
+        "      --dir DIR      the folder of the files; the current one if not given\n"                                 \
+        "      --ca-key FILE  write the private key of the authority to FILE or, if FILE exists, sign with it.\n"      \
+        "                     Without it, the key is discarded, so that nobody can issue another certificate\n"
 
 static const struct cd_command cert_new = {
         .name = "new",
-        .summary = "make an authority of its own and a server's certificate",
+        .summary = "create a certificate authority and a server certificate",
         .help = "Usage: cardea cert new [NAME...] [--days N] [--dir DIR] [--ca-key FILE]\n"
                 "\n"
-                "Makes an authority (ca.pem), and a certificate (cert.pem) with its private key (key.pem, ECDSA P-256, "
-                "which only its\n"
-                "owner can read) for the server that is reached as NAME. Clients trust the server once they trust "
-                "ca.pem. Files that\n"
-                "are there already are never written over.\n"
+                "Creates a certificate authority (ca.pem) and a certificate (cert.pem) with its private key\n"
+                "(key.pem, ECDSA P-256, readable by its owner only) for a server with the given names. Clients that\n"
+                "trust ca.pem trust the server. An existing file is never overwritten.\n"
                 "\n"
-                "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any: "
-                "localhost, 127.0.0.1,\n"
-                "                     ::1 and the name of this host\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 written, 1 a file is there already or cannot be written, 2 the command line is wrong.\n",
+                "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any:\n"
+                "                     localhost, 127.0.0.1, ::1 and the name of this host\n" OPTIONS_HELP "\n"
+                "Exit codes: 0 success, 1 a file exists already or cannot be written, 2 the command line is wrong.\n",
         .run = run_new,
 };
 
 static const struct cd_command cert_renew = {
         .name = "renew",
-        .summary = "replace them with new ones for the same names",
+        .summary = "replace both with new ones for the same names",
         .help = "Usage: cardea cert renew [--days N] [--dir DIR] [--ca-key FILE]\n"
                 "\n"
-                "Replaces ca.pem, cert.pem and key.pem, which \"cardea cert new\" or \"cardea init\" made, with new "
-                "ones "
-                "for the same\n"
-                "names and of the same owner. A certificate of another authority is left as it is. A running server "
-                "takes the new\n"
-                "ones over by itself. Clients need the new ca.pem, unless the authority has kept its key (--ca-key).\n"
+                "Replaces ca.pem, cert.pem and key.pem, which \"cardea cert new\" or \"cardea init\" created, by\n"
+                "new ones with the same names and owner. A certificate of another authority is left as it is. A\n"
+                "running server loads the new files by itself. Clients need the new ca.pem, unless you kept the\n"
+                "key of the authority (--ca-key).\n"
                 "\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 replaced, 1 a file cannot be written, 2 the command line is wrong, or cert.pem is of "
-                "another authority.\n",
+                "Exit codes: 0 success, 1 a file cannot be written, 2 the command line is wrong, or cert.pem is\n"
+                "from another authority.\n",
         .run = run_renew,
 };
 
@@ -341,7 +336,7 @@ static const struct cd_command *const actions[] = { &cert_new, &cert_renew, NULL
 
 const struct cd_command cd_cmd_cert = {
         .name = "cert",
-        .summary = "make and renew certificates for a first start",
+        .summary = "create and renew certificates",
         .help = "",
         .actions = actions,
 };

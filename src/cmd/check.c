@@ -21,9 +21,11 @@ static void check_address(const char *name, size_t index, cd_str address, struct
         if (error == 0)
                 cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s can be listened on", CD_STR_ARG(address));
         else if (error == EADDRINUSE)
-                cd_report_about(report, CD_FINDING_WARNING, setting,
-                                cd_arena_printf(report->arena, "fine where it is this very service, else %s", fix).ptr,
-                                "something listens on %.*s already", CD_STR_ARG(address));
+                cd_report_about(
+                        report, CD_FINDING_WARNING, setting,
+                        cd_arena_printf(report->arena, "no problem if it is this service itself, otherwise %s", fix)
+                                .ptr,
+                        "something listens on %.*s already", CD_STR_ARG(address));
         else
                 cd_report_about(report, CD_FINDING_ERROR, setting, fix, "%.*s cannot be listened on: %s",
                                 CD_STR_ARG(address), strerror(error));
@@ -90,17 +92,15 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_check = {
         .name = "check",
-        .summary = "check a configuration without serving",
+        .summary = "check a configuration without starting the server",
         .help = "Usage: cardea check --config FILE\n"
                 "\n"
-                "Reads the configuration of \"cardea serve\" as that does, resolves its variables and files, opens "
-                "its store,\n"
-                "and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or \"ok\", "
-                "then\n"
-                "file:line:column, the setting, what is the matter, where the value came from, and the fix; then the\n"
-                "number of errors and warnings.\n"
+                "Reads a configuration as \"cardea serve\" does, resolves its variables and files, opens its\n"
+                "store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\"\n"
+                "or \"ok\", then file:line:column, the setting, what is wrong, where the value came from, and\n"
+                "how to fix it. The last line has the number of errors and warnings.\n"
                 "\n"
-                "  -c, --config FILE  settings in YAML\n"
+                "  -c, --config FILE  the configuration, in YAML\n"
                 "\n"
                 "Exit codes: 0 no errors, 2 at least one error.\n",
         .run = run,

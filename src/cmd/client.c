@@ -12,10 +12,10 @@
 #include "cmd/context.h"
 #include "core/admin_clients.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
 #define EXIT_HELP                                                                                                      \
-        "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there is no "   \
-        "such client.\n"
+        "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong,\n"             \
+        "3 the client does not exist.\n"
 
 enum {
         JSON_MAX = 1024 * 1024 /* bytes of one client */
@@ -66,7 +66,7 @@ static int say_result(const struct cd_context *context, const char *id, const ch
         const struct showing *showing = context->by.show_arg;
 
         if (!err) {
-                cd_print_line(stderr, "client %s %s; its secret is shown this once", id, what);
+                cd_print_line(stderr, "client %s %s; its secret is not shown again", id, what);
                 return CD_EXIT_OK;
         }
         int code = cd_context_fail(context->command, err);
@@ -131,29 +131,26 @@ static int run_add(int argc, char **argv)
 
 static const struct cd_command client_add = {
         .name = "add",
-        .summary = "add a client; prints its secret, once",
-        .help = "Usage: cardea client add ID --config FILE [--grant-type TYPE]... [--scope SCOPE]... [--audience URL]\n"
-                "                         [--introspect URL]... [--alg ALG] [--json]\n"
+        .summary = "add a client and print its secret once",
+        .help = "Usage: cardea client add ID --config FILE [--grant-type TYPE]... [--scope SCOPE]...\n"
+                "                         [--audience URL] [--introspect URL]... [--alg ALG] [--json]\n"
                 "\n"
-                "Adds an OAuth client and prints its new secret of 256 random bits on standard output. Only a keyed "
-                "hash "
-                "of it is\n"
-                "stored, so it is never shown again. Where it cannot be printed, no client is added.\n"
+                "Adds an OAuth client and prints its new secret of 256 random bits on standard output. The secret\n"
+                "cannot be shown again, since only a keyed hash of it is stored. If it cannot be printed, no client\n"
+                "is added.\n"
                 "\n" CONFIG_HELP
-                "  -g, --grant-type TYPE     how it may get tokens: client_credentials, password; any number of them\n"
-                "  -s, --scope SCOPE         what it may ask for, and gets when it asks for nothing; any number of "
-                "them. Each\n"
-                "                            must stand in the setting scopes\n"
+                "  -g, --grant-type TYPE     a grant type that it may use: client_credentials or password; may be\n"
+                "                            repeated\n"
+                "  -s, --scope SCOPE         a scope that it may request, and gets if it requests none; may be\n"
+                "                            repeated. Each must be listed in the setting scopes\n"
                 "  -a, --audience URL        \"aud\" of its tokens; the issuer if not given\n"
-                "  -i, --introspect URL      an audience whose tokens it may introspect; any number of them\n"
-                "      --alg ALG             how its tokens are signed: ES256, RS256 or EdDSA; as tokens.alg says if "
-                "not "
-                "given\n"
-                "      --json                id and secret as a JSON object\n"
+                "  -i, --introspect URL      an audience whose tokens it may introspect; may be repeated\n"
+                "      --alg ALG             the signature algorithm of its tokens: ES256, RS256 or EdDSA;\n"
+                "                            tokens.alg if not given\n"
+                "      --json                print id and secret as a JSON object\n"
                 "\n"
-                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is wrong, "
-                "4 there is\n"
-                "a client of that id already.\n",
+                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is\n"
+                "wrong, 4 a client with that id exists already.\n",
         .run = run_add,
 };
 
@@ -168,7 +165,8 @@ static int change_secret(struct cd_context *context, const char *id, bool json)
         context->by.show_secret = show_secret;
         context->by.show_arg = &showing;
         cd_status status = cd_admin_client_set_secret(&context->by, &context->arena, cd_str_from_c(id), &secret, &err);
-        return say_result(context, id, "has a new secret, the old one is revoked", status == CD_OK ? NULL : &err);
+        return say_result(context, id, "has a new secret; the previous one is no longer accepted",
+                          status == CD_OK ? NULL : &err);
 }
 
 static int run_secret(int argc, char **argv)
@@ -193,13 +191,12 @@ static int run_secret(int argc, char **argv)
 
 static const struct cd_command client_secret = {
         .name = "secret",
-        .summary = "give a client a new secret; prints it, once",
+        .summary = "replace a client's secret and print the new one once",
         .help = "Usage: cardea client secret ID --config FILE [--json]\n"
                 "\n"
-                "Makes a new secret instead of the old one and prints it on standard output. A running server refuses "
-                "the old one\n"
-                "within a second.\n"
-                "\n" CONFIG_HELP "      --json                id and secret as a JSON object\n"
+                "Replaces the secret of a client and prints the new one on standard output. A running server\n"
+                "rejects the previous secret within a second.\n"
+                "\n" CONFIG_HELP "      --json                print id and secret as a JSON object\n"
                 "\n" EXIT_HELP,
         .run = run_secret,
 };
@@ -244,13 +241,12 @@ static int run_remove(int argc, char **argv)
 
 static const struct cd_command client_remove = {
         .name = "remove",
-        .summary = "remove a client for good",
+        .summary = "remove a client permanently",
         .help = "Usage: cardea client remove ID --config FILE [--yes]\n"
                 "\n"
-                "Removes the client, after a question on the terminal. Within a second it gets no more tokens, and the "
-                "server calls\n"
-                "those that it has inactive, also where another client is given the id later.\n"
-                "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
+                "Removes the client, after a confirmation on the terminal. Within a second it gets no more tokens,\n"
+                "and its tokens are inactive, even if a new client gets the same id later.\n"
+                "\n" CONFIG_HELP "  -y, --yes                 do not ask for confirmation\n"
                 "\n" EXIT_HELP,
         .run = run_remove,
 };
@@ -261,6 +257,6 @@ static const struct cd_command *const actions[] = { &client_add,    &cd_cmd_clie
 const struct cd_command cd_cmd_client = {
         .name = "client",
         .summary = "add, list, change and remove OAuth clients",
-        .help = "A running server sees every change within a second.\n",
+        .help = "A running server applies every change within a second.\n",
         .actions = actions,
 };

@@ -196,12 +196,12 @@ const struct cd_command cd_cmd_client_list = {
         .summary = "list all clients",
         .help = "Usage: cardea client list --config FILE [--json]\n"
                 "\n"
-                "Prints the clients of the configuration and those of the store. Times are UTC.\n"
+                "Prints the clients in the configuration and those in the store. Times are UTC.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --json                one JSON object a line\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --json                print one JSON object per line\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
 };
 
@@ -212,11 +212,10 @@ const struct cd_command cd_cmd_client_show = {
                 "\n"
                 "Prints what the client may do. Its secret is not stored and cannot be shown.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --json                as a JSON object\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --json                print a JSON object\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
-                "is "
-                "no such client.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
+                "the client does not exist.\n",
         .run = run_show,
 };

@@ -67,15 +67,13 @@ const struct cd_command cd_cmd_config = {
         .summary = "show each effective setting and where it came from",
         .help = "Usage: cardea config show [--config FILE] [--json]\n"
                 "\n"
-                "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or "
-                "file:line:column and\n"
-                "the environment variables and files that were put in. A secret is shown as its length and the "
-                "beginning of its\n"
-                "SHA-256.\n"
+                "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or\n"
+                "file:line:column and the environment variables and files that the value came from. A secret is\n"
+                "shown as its length and the beginning of its SHA-256.\n"
                 "\n"
-                "  -c, --config FILE  settings in YAML; without it, the defaults\n"
-                "      --json         as JSON\n"
+                "  -c, --config FILE  the configuration, in YAML; the defaults if not given\n"
+                "      --json         print JSON\n"
                 "\n"
-                "Exit codes: 0 fine, 2 the file cannot be read as a configuration.\n",
+                "Exit codes: 0 success, 2 the file is not a valid configuration.\n",
         .run = run,
 };

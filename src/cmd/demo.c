@@ -80,7 +80,7 @@ static void announce_time_api(const struct demo *demo)
 {
         unsigned as = demo->base + 1, rs = demo->base + 2, web = demo->base + 3;
 
-        printf("\nTry in another terminal: tokens for services\n"
+        printf("\nIn another terminal, try tokens for services:\n"
                "  curl http://localhost:%u/current_time\n"
                "  curl http://localhost:%u/epoch_time\n"
                "  curl -u 1234:qwerty -d grant_type=client_credentials -d scope=epoch_time "
@@ -88,8 +88,7 @@ static void announce_time_api(const struct demo *demo)
                "  curl -u 1234:qwerty -d grant_type=password -d username=ana -d password=any "
                "http://localhost:%u/oauth/token\n"
                "  curl -u 1234:qwerty -d token=TOKEN http://localhost:%u/oauth/introspect\n"
-               "  curl -H \"Authorization: Bearer TOKEN\" http://localhost:%u/epoch_time     # within the 5 seconds "
-               "that it lives\n",
+               "  curl -H \"Authorization: Bearer TOKEN\" http://localhost:%u/epoch_time     # within its 5 seconds\n",
                web, web, as, as, as, rs);
 }
 
@@ -98,7 +97,7 @@ static void announce_basic_tokens(const struct demo *demo)
         const struct demo_files *files = &demo->files;
         const char *certificate = files->certificate;
 
-        printf("\nand users and what they may do:\n");
+        printf("\nand tokens for users:\n");
         for (size_t i = 0; i < DEMO_USERS; i++)
                 printf("  curl --cacert %s -u %s:%s https://localhost:%u/grant\n", certificate, files->users[i].name,
                        files->users[i].password, demo->base + 4);
@@ -110,16 +109,15 @@ static void announce_basic_tokens(const struct demo *demo)
 /* False: nobody can read it, the passwords included. */
 static bool announce(struct demo *demo)
 {
-        printf("Cardea's demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
+        printf("The demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 printf("  %-20s  http%s://localhost:%u  pid %d  %s\n", demo->children[i].name,
                        i >= DEMO_BASIC ? "s" : "", demo->children[i].port, (int)demo->children[i].pid,
                        demo->files.configs[i]);
         announce_time_api(demo);
         announce_basic_tokens(demo);
-        printf("\nThe logs of all are on standard error, a JSON line for each event; one request_id is on every line "
-               "of a\n"
-               "user's call. Ctrl-C stops everything.\n");
+        printf("\nAll services log to standard error, as JSON lines; all lines of one call have the same request_id.\n"
+               "Ctrl-C stops everything.\n");
         demo->announced = true;
         return cd_output_error() == 0;
 }
@@ -155,7 +153,7 @@ static bool is_late(const struct demo *demo)
                 return false;
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 if (!demo->children[i].ready)
-                        cd_print_line(stderr, "cardea demo: the %s does not get ready on port %u",
+                        cd_print_line(stderr, "cardea demo: the %s did not become ready on port %u",
                                       demo->children[i].name, demo->children[i].port);
         return true;
 }
@@ -229,23 +227,19 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_demo = {
         .name = "demo",
-        .summary = "run services that show it all",
+        .summary = "run demonstration services",
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
-                "Runs two systems on 127.0.0.1 in the foreground, prints what runs where and what to try, and stops "
-                "everything on\n"
-                "Ctrl-C, SIGTERM or SIGHUP: an authorization server with a resource server and a web application; and, "
-                "with TLS,\n"
-                "a Basic token service for two users with a resource service. Configurations and database are in a "
-                "private "
-                "folder\n"
-                "under $TMPDIR or /tmp, which is removed at the end.\n"
+                "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
+                "them on Ctrl-C, SIGTERM or SIGHUP. They are an authorization server with a resource server and a\n"
+                "web application; and, with TLS, a Basic token service with two users and a resource service. Their\n"
+                "files are in a private folder under $TMPDIR or /tmp, which is removed at the end.\n"
                 "\n"
-                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web "
-                "application),\n"
-                "                     N+4 (Basic token service) and N+5 (its resource service); 5000 if not given\n"
+                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web\n"
+                "                     application), N+4 (Basic token service) and N+5 (its resource service); N is\n"
+                "                     5000 if not given\n"
                 "\n"
-                "Exit codes: 0 stopped by a signal, 1 a port is taken or a service ended by itself, 2 wrong command "
-                "line.\n",
+                "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
+                "command line is wrong.\n",
         .run = run,
 };

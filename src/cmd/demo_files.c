@@ -204,7 +204,7 @@ bool demo_files_write(struct demo_files *files, unsigned base)
         char secret[33];
 
         if (!join(files->folder, tmp && *tmp ? tmp : "/tmp", "cardea-demo-XXXXXX") || !mkdtemp(files->folder)) {
-                cd_print_line(stderr, "cardea demo: no folder for the configuration: %s", strerror(errno));
+                cd_print_line(stderr, "cardea demo: cannot create a folder for the configuration: %s", strerror(errno));
                 files->folder[0] = '\0';
                 return false;
         }
@@ -216,7 +216,7 @@ bool demo_files_write(struct demo_files *files, unsigned base)
         }
         if (make_basic_service(files, base))
                 return true;
-        cd_print_line(stderr, "cardea demo: cannot set the Basic token service up in %s/grants", files->folder);
+        cd_print_line(stderr, "cardea demo: cannot set up the Basic token service in %s/grants", files->folder);
         return false;
 }
 

@@ -34,7 +34,8 @@ static cd_status read_listen(struct init *init, struct cd_error *reterr)
         init->host = cd_str_slice(listen, 0, colon);
         if (!cd_str_to_u64(cd_str_slice(listen, colon + 1, listen.len), &port) || port == 0 || port > PORT_MAX)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                                "the port must be 1 to %d: the next one is the resource service's", PORT_MAX);
+                                "must have a port from 1 to %d, since the resource service uses the next one",
+                                PORT_MAX);
         init->port = (unsigned)port;
         return CD_OK;
 }
@@ -197,9 +198,8 @@ static void announce(struct init *init)
 {
         cd_str dir = quoted(&init->arena, init->dir);
 
-        cd_print_line(stdout,
-                      "%s has a configuration, a certificate, a master key%s and the first keys. Try:", init->dir,
-                      sqlite_path(init) ? ", a database" : "");
+        cd_print_line(stdout, "%s now contains a configuration, a certificate, a master key%s and the first keys. Try:",
+                      init->dir, sqlite_path(init) ? ", a database" : "");
         putchar('\n');
         cd_print_line(
                 stdout,
@@ -212,9 +212,10 @@ static void announce(struct init *init)
         cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/",
                       CD_STR_ARG(dir), init->port + 1);
         putchar('\n');
-        cd_print_line(stdout,
-                      "Keep a copy of %.*s/master.key in another place: what the store seals is lost without it.",
-                      CD_STR_ARG(dir));
+        cd_print_line(
+                stdout,
+                "Keep a copy of %.*s/master.key in another place: without it, the private keys in the store are lost.",
+                CD_STR_ARG(dir));
 }
 
 static int make_installation(struct init *init)
@@ -254,7 +255,7 @@ static int run(int argc, char **argv)
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         if (!init.dir)
-                return cd_usage_error(argv[0], "name a folder to make: cardea init --dir DIR");
+                return cd_usage_error(argv[0], "name the folder to create: cardea init --dir DIR");
         init.command = argv[0];
         cd_arena_init(&init.arena, CD_CONTEXT_ARENA);
         int code = make_installation(&init);
@@ -264,32 +265,29 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_init = {
         .name = "init",
-        .summary = "make a configuration, keys, a certificate and a database",
+        .summary = "create a configuration, keys, a certificate and a database",
         .help = "Usage: cardea init --dir DIR [--listen ADDRESS:PORT] [--issuer URL] [--store URL] [--user NAME]\n"
                 "\n"
-                "Makes DIR, or fills it where it is empty, and says what to try next. Nobody but its owner can read "
-                "what is "
-                "in it:\n"
-                "cardea.yaml, the configuration; cert.pem and key.pem, a certificate for localhost and this host;\n"
-                "ca.pem, its authority, which clients must trust; master.key, which seals the private keys in the "
-                "store;\n"
-                "cardea.db, the database with its first keys; resource.yaml, for the example of a resource service.\n"
-                "Nothing is overwritten, and a failure leaves nothing behind.\n"
+                "Creates the folder DIR, or fills it if it is empty, and prints what to do next. Only its owner can\n"
+                "read the files:\n"
+                "  cardea.yaml          the configuration\n"
+                "  cert.pem, key.pem    a certificate for localhost and this host, and its private key\n"
+                "  ca.pem               its certificate authority, which clients must trust\n"
+                "  master.key           the key that encrypts the private keys in the store\n"
+                "  cardea.db            the database, with its first keys\n"
+                "  resource.yaml        the configuration of an example resource service\n"
+                "An existing file is never overwritten. If a step fails, nothing is left behind.\n"
                 "\n"
                 "  -d, --dir DIR              the folder\n"
-                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource "
-                "service "
-                "takes the\n"
-                "                             next port\n"
-                "      --issuer URL           what clients call the server; https://localhost:PORT if not given\n"
-                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE; "
-                "sqlite:cardea.db if\n"
-                "                             not given. A password in it is better ${env:NAME} or ${file:PATH}: other "
-                "users can see\n"
-                "                             the command line\n"
-                "      --user NAME            as root: this user owns everything and runs the server\n"
+                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource\n"
+                "                             service uses the next port\n"
+                "      --issuer URL           the URL of the server for clients; https://localhost:PORT if not\n"
+                "                             given\n"
+                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE;\n"
+                "                             sqlite:cardea.db if not given. Write a password in it as ${env:NAME}\n"
+                "                             or ${file:PATH}, since other users can see the command line\n"
+                "      --user NAME            as root: the user who owns all files and runs the server\n"
                 "\n"
-                "Exit codes: 0 made, 1 failed at run time, 2 the command line is wrong, 4 there is something in DIR "
-                "already.\n",
+                "Exit codes: 0 created, 1 failed at run time, 2 the command line is wrong, 4 DIR is not empty.\n",
         .run = run,
 };

@@ -91,7 +91,7 @@ cd_status init_files_write(struct init_files *files, const char *name, mode_t mo
         int fd = openat(files->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600);
 
         if (fd < 0)
-                return errno == EEXIST ? cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already", name)
+                return errno == EEXIST ? cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already", name)
                                        : fail_errno(name, reterr);
         int error = note(files, name) ? cd_file_fill(fd, text, mode) : ENAMETOOLONG;
         if (close(fd) < 0 && !error)
@@ -105,7 +105,7 @@ cd_status init_files_expect(struct init_files *files, const char *name, struct c
         struct stat st;
 
         if (fstatat(files->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s is there already", name);
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already", name);
         if (errno != ENOENT)
                 return fail_errno(name, reterr);
         return note(files, name) ? CD_OK : cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s: too long", name);

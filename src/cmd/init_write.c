@@ -97,39 +97,37 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
         char audience[64];
 
         snprintf(audience, sizeof(audience), "https://localhost:%u", init->port + 1);
-        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. What is in force:\n"
-                               "# cardea config show --config cardea.yaml. Files are relative to this one.\n"
+        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. The effective values:\n"
+                               "# cardea config show --config cardea.yaml. File names are relative to this file.\n"
                                "listen: ["));
         cd_buf_add_json(buf, cd_str_from_c(init->listen));
         cd_buf_add(buf, CD_STR("]\n"));
         add_setting(buf, "issuer", cd_str_from_c(init->issuer),
-                    "   # what clients call this server, and \"iss\" of tokens");
-        cd_buf_add(buf,
-                   CD_STR("tls: { certificate: cert.pem, key: key.pem }   # clients trust ca.pem; a real one goes in "
-                          "their place\n"));
+                    "   # the URL of this server for clients, and \"iss\" of its tokens");
+        cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }   # made by init, signed by ca.pem; "
+                               "replace them with your own\n"));
         if (init->user)
                 add_setting(buf, "user", cd_str_from_c(init->user), "   # the user to become when started as root");
-        cd_buf_add(buf, CD_STR("# Behind a load balancer that asks /readyz, how long it has to notice a stop:\n"
+        cd_buf_add(buf, CD_STR("# With a load balancer that polls /readyz: the time that it has to notice a stop.\n"
                                "# drain_delay: 5s\n"));
-        cd_buf_add(buf, CD_STR("\n# Users, clients, keys and the audit. SQLite needs no server; several nodes share a "
-                               "PostgreSQL:\n"
-                               "# store: postgresql://cardea@db.example.org/cardea\n"));
+        cd_buf_add(
+                buf,
+                CD_STR("\n# The store of users, clients, keys and the audit log. For several nodes, use PostgreSQL:\n"
+                       "# store: postgresql://cardea@db.example.org/cardea\n"));
         add_setting(buf, "store", cd_str_from_c(init->store), "");
         cd_buf_add(buf,
-                   CD_STR("# Seals the private keys in the store. Keep a copy elsewhere: without it they are lost.\n"
+                   CD_STR("# Encrypts the private keys in the store. Keep a copy elsewhere: without it they are lost.\n"
                           "master_key: ${file:master.key}\n"
-                          "\n# GET /grant with a user's name and password gives a token that says what the user "
-                          "may do.\n"
+                          "\n# GET /grant issues a token with the user's claims for a user name and password.\n"
                           "basic_tokens:\n"));
-        add_setting(buf, "  audience", cd_str_from_c(audience), "   # who takes these tokens: the resource service");
-        cd_buf_add(buf,
-                   CD_STR("  lifetime: 5m\n"
-                          "\n# Tokens of clients, which \"cardea client add\" adds; they may be given these scopes.\n"
-                          "tokens: { lifetime: 5m, alg: ES256 }\n"
-                          "scopes: [read, write]\n"
-                          "\npassword_hashing: { memory: 19MB, iterations: 2 }   # Argon2id; raised, it holds from "
-                          "the next login on\n"
-                          "log: { level: info }\n"));
+        add_setting(buf, "  audience", cd_str_from_c(audience), "   # \"aud\" of these tokens: the resource service");
+        cd_buf_add(buf, CD_STR("  lifetime: 5m\n"
+                               "\n# Tokens of clients (cardea client add), and the scopes that clients may have.\n"
+                               "tokens: { lifetime: 5m, alg: ES256 }\n"
+                               "scopes: [read, write]\n"
+                               "\npassword_hashing: { memory: 19MB, iterations: 2 }   # Argon2id; a change applies to "
+                               "a user at the next login\n"
+                               "log: { level: info }\n"));
 }
 
 static void compose_resource(const struct init *init, struct cd_buf *buf)
@@ -137,16 +135,16 @@ static void compose_resource(const struct init *init, struct cd_buf *buf)
         char url[128];
 
         cd_buf_printf(buf,
-                      "# The example of a resource service: grant-resource --config resource.yaml\n"
+                      "# An example resource service: grant-resource --config resource.yaml\n"
                       "listen: [\"%.*s:%u\"]\n",
                       CD_STR_ARG(init->host), init->port + 1);
         cd_buf_add(buf, CD_STR("tls: { certificate: cert.pem, key: key.pem }\n"));
-        add_setting(buf, "issuer", cd_str_from_c(init->issuer), "   # whose tokens it takes");
+        add_setting(buf, "issuer", cd_str_from_c(init->issuer), "   # the issuer of the tokens that it accepts");
         snprintf(url, sizeof(url), "https://localhost:%u/.well-known/jwks.json", init->port);
-        add_setting(buf, "jwks", cd_str_from_c(url), "   # where their keys are");
+        add_setting(buf, "jwks", cd_str_from_c(url), "   # the keys of the issuer");
         snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
-        add_setting(buf, "audience", cd_str_from_c(url), "   # the audience that they must have");
-        cd_buf_add(buf, CD_STR("ca: ca.pem   # the CA of that server\n"));
+        add_setting(buf, "audience", cd_str_from_c(url), "   # the audience that tokens must have");
+        cd_buf_add(buf, CD_STR("ca: ca.pem   # the certificate authority for jwks\n"));
 }
 
 static cd_status write_text(struct init *init, const char *name, void (*compose)(const struct init *, struct cd_buf *),

@@ -6,9 +6,9 @@
 #include "cmd/text_table.h"
 #include "cmd/context.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-#define ALG_HELP    "      --alg ALG             ES256, RS256 or EdDSA; what tokens.alg says if not given\n"
-#define BITS_HELP   "      --bits N              of an RSA key: 2048 (if not given) or 3072\n"
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+#define ALG_HELP    "      --alg ALG             ES256, RS256 or EdDSA; tokens.alg if not given\n"
+#define BITS_HELP   "      --bits N              the size of an RSA key: 2048 or 3072; 2048 if not given\n"
 
 enum {
         JSON_MAX = 1024 * 1024, /* bytes of all public keys */
@@ -89,14 +89,14 @@ static int run_generate(int argc, char **argv)
 
 static const struct cd_command key_generate = {
         .name = "generate",
-        .summary = "make the first key of an algorithm",
+        .summary = "generate the first key of an algorithm",
         .help = "Usage: cardea key generate --config FILE [--alg ALG] [--bits N]\n"
                 "\n"
-                "Makes the first key of an algorithm; it signs at once. Where there is one, rotate it.\n"
+                "Generates the first key of an algorithm, which signs at once. If there is a key already, use\n"
+                "\"cardea key rotate\".\n"
                 "\n" CONFIG_HELP ALG_HELP BITS_HELP "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 4 there "
-                "is a "
-                "key.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 4\n"
+                "there is a key already.\n",
         .run = run_generate,
 };
 
@@ -114,22 +114,19 @@ static int run_rotate(int argc, char **argv)
 
 static const struct cd_command key_rotate = {
         .name = "rotate",
-        .summary = "make the next key; it is published now and signs in an hour",
+        .summary = "generate the next key, which signs in an hour",
         .help = "Usage: cardea key rotate --config FILE [--alg ALG] [--bits N] [--now]\n"
                 "\n"
-                "Makes the next key of an algorithm. It is published at once and signs in an hour, so that a "
-                "verifier that caches the JWKS\n"
-                "has it by then. The last one stays published until the last of its tokens has expired. No server is "
-                "restarted.\n"
-                "\n" CONFIG_HELP ALG_HELP BITS_HELP "      --now                 it signs at once: where the last key "
-                "may be known to others. Verifiers that "
-                "cache the\n"
-                "                            JWKS refuse its tokens until they fetch it again\n"
+                "Generates the next key of an algorithm. It is published at once and signs in an hour, when every\n"
+                "verifier that caches the JWKS has fetched it. The previous key stays published until its last\n"
+                "token has expired. Servers need no restart.\n"
+                "\n" CONFIG_HELP ALG_HELP BITS_HELP
+                "      --now                 sign with the new key at once, because others may know the previous\n"
+                "                            one. A verifier that caches the JWKS rejects new tokens until it\n"
+                "                            fetches it again\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
-                "is "
-                "no key of\n"
-                "that algorithm yet, 4 there is a next key already.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
+                "there is no key of that algorithm yet, 4 there is a next key already.\n",
         .run = run_rotate,
 };
 
@@ -190,16 +187,15 @@ static int run_list(int argc, char **argv)
 
 static const struct cd_command key_list = {
         .name = "list",
-        .summary = "list the keys and what each does now",
+        .summary = "list the keys and their states",
         .help = "Usage: cardea key list --config FILE [--json]\n"
                 "\n"
-                "Prints the keys with their states: \"next\" is published and signs later, \"signing\", \"verifying\" "
-                "signs no "
-                "more but\n"
-                "its tokens are valid, \"retired\". Times are UTC.\n"
-                "\n" CONFIG_HELP "      --json                one JSON object a line\n"
+                "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\"\n"
+                "key signs, a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does\n"
+                "neither. Times are UTC.\n"
+                "\n" CONFIG_HELP "      --json                print one JSON object per line\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
 };
 
@@ -250,7 +246,7 @@ static int print_pem(struct cd_context *context, const struct cd_key_records *ke
         cd_str pem;
 
         if (keys->count != 1) {
-                fprintf(stderr, "cardea %s: %zu keys are published, and PEM holds one; name it by --kid:\n",
+                fprintf(stderr, "cardea %s: %zu keys are published, but PEM holds only one; select it with --kid:\n",
                         context->command, keys->count);
                 for (size_t i = 0; i < keys->count; i++)
                         fprintf(stderr, "  %.*s  %.*s\n", CD_STR_ARG(keys->items[i].kid),
@@ -300,20 +296,17 @@ static int run_export(int argc, char **argv)
 
 static const struct cd_command key_export = {
         .name = "export",
-        .summary = "write the public keys as a JWKS, or one as PEM",
+        .summary = "print the public keys as a JWKS, or one as PEM",
         .help = "Usage: cardea key export --config FILE [--kid KID] [--pem]\n"
                 "\n"
-                "Writes the public keys that are published now, or the one named, as a JSON Web Key Set: for verifiers "
-                "that cannot\n"
-                "fetch it. No private key leaves the store.\n"
-                "\n" CONFIG_HELP "      --kid KID             this key alone\n"
-                "      --pem                 one key as PEM (SubjectPublicKeyInfo), for verifiers that read no JWKS; "
-                "where several are\n"
-                "                            published, name one\n"
+                "Prints the published keys, or one of them, as a JSON Web Key Set, for verifiers that cannot fetch\n"
+                "it. Private keys never leave the store.\n"
+                "\n" CONFIG_HELP "      --kid KID             only this key\n"
+                "      --pem                 one key as PEM (SubjectPublicKeyInfo), for verifiers that cannot read\n"
+                "                            a JWKS; if several keys are published, --kid is required\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
-                "is "
-                "no such key.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
+                "the key does not exist.\n",
         .run = run_export,
 };
 
@@ -352,19 +345,14 @@ static int run_retire(int argc, char **argv)
 
 static const struct cd_command key_retire = {
         .name = "retire",
-        .summary = "end a key now, with all its tokens",
+        .summary = "retire a key and end all its tokens",
         .help = "Usage: cardea key retire KID --config FILE\n"
                 "\n"
-                "Ends a key that does not sign: it is no longer published, and its tokens are no longer valid. The one "
-                "that signs "
-                "is "
-                "first\n"
-                "rotated: cardea key rotate --now.\n"
+                "Retires a key that does not sign: it is no longer published, and its tokens are no longer valid.\n"
+                "To retire the signing key, first run \"cardea key rotate --now\".\n"
                 "\n" CONFIG_HELP "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, or the "
-                "key "
-                "signs, 3\n"
-                "there is no such key.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, or\n"
+                "the key signs, 3 the key does not exist.\n",
         .run = run_retire,
 };
 
@@ -373,7 +361,7 @@ static const struct cd_command *const actions[] = { &key_generate, &key_list,   
 
 const struct cd_command cd_cmd_key = {
         .name = "key",
-        .summary = "make, rotate and retire the keys that sign tokens",
-        .help = "A running server sees every change within a second.\n",
+        .summary = "generate, rotate and retire the keys that sign tokens",
+        .help = "A running server applies every change within a second.\n",
         .actions = actions,
 };

@@ -18,7 +18,7 @@ static const struct cd_command cmd_version = {
 };
 static const struct cd_command cmd_help = {
         .name = "help",
-        .summary = "print this, or the help of a command",
+        .summary = "print this list, or the help of a command",
         .help = "Usage: cardea help [COMMAND [ACTION]]\n\nPrints the commands, or all about one of them.\n",
         .run = run_help,
 };
@@ -73,8 +73,8 @@ static void print_commands(FILE *to)
 {
         fputs("Usage: cardea COMMAND [OPTION]...\n\nCommands:\n", to);
         print_list(commands, to);
-        fputs("\n\"cardea help COMMAND\" and \"cardea COMMAND --help\" tell more.\n"
-              "Exit codes: 0 fine, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        fputs("\n\"cardea help COMMAND\" and \"cardea COMMAND --help\" print more.\n"
+              "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
               to);
 }
 
@@ -83,7 +83,7 @@ static void print_help(const struct cd_command *command, FILE *to)
         if (command->actions) {
                 fprintf(to, "Usage: cardea %s ACTION [OPTION]...\n\n", command->name);
                 print_list(command->actions, to);
-                fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" tell more.\n", command->name,
+                fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" print more.\n", command->name,
                         command->name);
         }
         fputs(command->help, to);

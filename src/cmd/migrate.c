@@ -14,9 +14,9 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
         if (cd_admin_open(&options, admin, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);
         if (admin->schema_from == admin->schema_to)
-                printf("the schema is at %d, which is this program's\n", admin->schema_to);
+                printf("the schema is up to date (version %d)\n", admin->schema_to);
         else
-                printf("the schema went from %d to %d\n", admin->schema_from, admin->schema_to);
+                printf("the schema was updated from version %d to %d\n", admin->schema_from, admin->schema_to);
         return CD_EXIT_OK;
 }
 
@@ -40,18 +40,16 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_migrate = {
         .name = "migrate",
-        .summary = "bring the schema of the store up to this program",
+        .summary = "update the schema of the store",
         .help = "Usage: cardea migrate --config FILE [--check]\n"
                 "\n"
-                "Applies the migrations that the store lacks, each once and in a transaction, also while servers run. "
-                "\"cardea serve\"\n"
-                "does so at its start. A schema of a later version is refused.\n"
+                "Applies the migrations that the store lacks, each in a transaction; servers may run meanwhile.\n"
+                "\"cardea serve\" does the same at start. A schema of a later version is an error.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --check               change nothing; fail where migrations are missing\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --check               change nothing; fail if migrations are missing\n"
                 "\n"
-                "Exit codes: 0 the schema is this program's, 1 failed at run time, 2 the command line or the "
-                "configuration is\n"
-                "wrong, or (--check) migrations are missing.\n",
+                "Exit codes: 0 the schema is up to date, 1 failed at run time, 2 the command line or the\n"
+                "configuration is wrong, or (with --check) migrations are missing.\n",
         .run = run,
 };

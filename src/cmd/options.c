@@ -41,7 +41,7 @@ static bool refuse_unknown(const char *command, const struct cd_option *options,
         if (nearest)
                 cd_usage_error(command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word), nearest);
         else if (word.len > 2 && word.ptr[1] != '-') /* perhaps a key's id: one of 64 begins so */
-                cd_usage_error(command, "unknown option \"%.*s\"; where it is no option, write -- before it",
+                cd_usage_error(command, "unknown option \"%.*s\"; to use it as an argument, write -- before it",
                                CD_STR_ARG(word));
         else
                 cd_usage_error(command, "unknown option \"%.*s\"; see: cardea help %s", CD_STR_ARG(word), command);
@@ -61,7 +61,7 @@ static bool keep_value(const char *command, const struct cd_option *option, cons
                 return true;
         }
         if (option->values->count == CD_WORDS_MAX)
-                return refuse(command, option, "is given too many times; 64 is the most");
+                return refuse(command, option, "is given more than 64 times");
         option->values->items[option->values->count++] = value;
         return true;
 }
@@ -99,8 +99,7 @@ bool cd_options_parse(int argc, char **argv, const struct cd_option *options, co
                         if (!take_option(argc, argv, options, &i))
                                 return false;
                 } else if (count == rest_max) {
-                        cd_usage_error(argv[0], "\"%s\" is one argument too many; see: cardea help %s", argv[i],
-                                       argv[0]);
+                        cd_usage_error(argv[0], "unexpected argument \"%s\"; see: cardea help %s", argv[i], argv[0]);
                         return false;
                 } else {
                         rest[count++] = argv[i];

@@ -54,11 +54,10 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_schema = {
         .name = "schema",
-        .summary = "print a message or the configuration as JSON Schema",
+        .summary = "print the JSON Schema of the configuration or of a message",
         .help = "Usage: cardea schema [NAME]\n"
                 "\n"
-                "Prints the JSON Schema (draft 2020-12) of the message NAME, from the very table that reads it. "
-                "Without NAME,\n"
-                "lists the names: config is the file of \"cardea serve\", the others are forms of its endpoints.\n",
+                "Prints a JSON Schema (draft 2020-12): \"config\" is the configuration of \"cardea serve\", the\n"
+                "other names are the request forms of its endpoints. Without NAME, lists the names.\n",
         .run = run,
 };

@@ -16,21 +16,17 @@ const struct cd_command cd_cmd_serve = {
         .summary = "run the authorization server",
         .help = "Usage: cardea serve [--config FILE]\n"
                 "\n"
-                "Runs the OAuth 2.0 authorization server in the foreground until SIGTERM or SIGINT. Then /readyz says "
-                "503 for\n"
-                "drain_delay, after which it takes no new connections, finishes what runs (at most shutdown_grace), "
-                "and "
-                "exits 0.\n"
-                "SIGHUP makes it read its certificate anew.\n"
+                "Runs the OAuth 2.0 authorization server in the foreground until SIGTERM or SIGINT. Then /readyz\n"
+                "answers 503 for drain_delay; after that, the server closes its listeners, finishes running\n"
+                "requests for at most shutdown_grace, and exits with 0. SIGHUP makes it read its certificate again.\n"
                 "\n"
-                "  -c, --config FILE  settings in YAML. Without it: 127.0.0.1:5001, issuer http://localhost:5001, no "
-                "clients,\n"
-                "                     and a signing key that is made anew at each start.\n"
+                "  -c, --config FILE  the configuration, in YAML. Without it, the server listens on 127.0.0.1:5001,\n"
+                "                     its issuer is http://localhost:5001, it has no clients, and it generates a\n"
+                "                     signing key\n"
                 "\n"
-                "The configuration is checked as by \"cardea check\"; an error refuses to start, said in a sentence on "
-                "standard\n"
-                "error. Then standard error gets log events, one JSON line each.\n"
-                "Exit codes: 0 stopped by a signal, 1 failed at run time (such as a taken port), 2 wrong "
-                "configuration.\n",
+                "Errors that \"cardea check\" would report go to standard error, and the server does not start.\n"
+                "Once it runs, it writes log events to standard error, as JSON lines.\n"
+                "Exit codes: 0 stopped by a signal, 1 failed at run time (such as a port in use), 2 the command\n"
+                "line or the configuration is wrong.\n",
         .run = run,
 };

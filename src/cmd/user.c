@@ -8,13 +8,11 @@
 #include "core/admin_users.h"
 #include "core/user_claims.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
 #define EXIT_HELP                                                                                                      \
-        "Exit codes: 0 done, 1 failed at run time, 2 the command line, the configuration or a value is wrong, 3 "      \
-        "there "                                                                                                       \
-        "is no such\n"                                                                                                 \
-        "user.\n"
-#define ENDS_HELP "This ends the tokens that the user has: every server knows within a second.\n"
+        "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is wrong,\n"    \
+        "3 the user does not exist.\n"
+#define ENDS_HELP "This ends the user's tokens; every server applies it within a second.\n"
 
 static int say_done(const struct cd_user_result *result, const char *what)
 {
@@ -106,23 +104,22 @@ static int run_add(int argc, char **argv)
 
 static const struct cd_command user_add = {
         .name = "add",
-        .summary = "add a user, who may log in at once",
-        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]... [--password-file FILE] "
-                "[--disabled]\n"
+        .summary = "add a user",
+        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]...\n"
+                "                       [--password-file FILE] [--disabled]\n"
                 "\n"
-                "Adds a user. A name has 1 to 128 ASCII letters, digits and . _ - @ + in it; upper case becomes "
-                "lower.\n"
-                "The password is asked for twice on the terminal, or read from a file. It is never an argument.\n"
-                "\n" CONFIG_HELP "      --claim NAME=VALUE    a claim of the user's tokens; any number of them. VALUE "
-                "is JSON, or else a "
-                "text\n"
-                "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
-                "input\n"
-                "      --disabled            the user may not log in yet\n"
+                "Adds a user. NAME has 1 to 128 ASCII letters, digits and . _ - @ +; upper case is converted to\n"
+                "lower case. The password is read from the terminal, twice, or from a file. It is never an\n"
+                "argument.\n"
+                "\n" CONFIG_HELP
+                "      --claim NAME=VALUE    a claim of the user's tokens; may be repeated. VALUE is JSON, or a\n"
+                "                            string if it is not valid JSON\n"
+                "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
+                "                            input\n"
+                "      --disabled            the user cannot log in yet\n"
                 "\n"
-                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is wrong, "
-                "4 the user\n"
-                "exists already.\n",
+                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is\n"
+                "wrong, 4 the user exists already.\n",
         .run = run_add,
 };
 
@@ -156,14 +153,12 @@ static int run_passwd(int argc, char **argv)
 
 static const struct cd_command user_passwd = {
         .name = "passwd",
-        .summary = "give a user a new password",
+        .summary = "set a new password for a user",
         .help = "Usage: cardea user passwd NAME --config FILE [--password-file FILE]\n"
                 "\n"
-                "Gives the user a new password, and forgets the wrong ones that were tried.\n" ENDS_HELP
-                "\n" CONFIG_HELP
-                "      --password-file FILE  the password is the content of FILE, without one line end; - is standard "
-                "input;\n"
-                "                            without it, it is asked for twice on the terminal\n"
+                "Sets a new password and clears the count of wrong passwords.\n" ENDS_HELP "\n" CONFIG_HELP
+                "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
+                "                            input. Without it, the password is read from the terminal, twice\n"
                 "\n" EXIT_HELP,
         .run = run_passwd,
 };
@@ -216,14 +211,12 @@ static int run_claims(int argc, char **argv)
 
 static const struct cd_command user_claims = {
         .name = "claims",
-        .summary = "change what the tokens of a user say",
+        .summary = "change the claims in a user's tokens",
         .help = "Usage: cardea user claims NAME NAME=VALUE... --config FILE [--replace]\n"
                 "\n"
-                "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', "
-                "level=3), or "
-                "else a text\n"
-                "(role=editor); null removes the claim. The others stay.\n" ENDS_HELP "\n" CONFIG_HELP
-                "      --replace             the user has these claims and no others; without any, none\n"
+                "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', level=3), or a string if\n"
+                "it is not valid JSON (role=editor); null removes the claim. Other claims stay as they are.\n" ENDS_HELP
+                "\n" CONFIG_HELP "      --replace             remove all claims that are not given\n"
                 "\n" EXIT_HELP,
         .run = run_claims,
 };
@@ -273,17 +266,17 @@ static const struct cd_command user_disable = {
         .summary = "forbid a user to log in, and end the user's tokens",
         .help = "Usage: cardea user disable NAME --config FILE\n"
                 "\n"
-                "The user may not log in any more, but is kept.\n" ENDS_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
+                "The user can no longer log in, but is not removed.\n" ENDS_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_disable,
 };
 
 static const struct cd_command user_enable = {
         .name = "enable",
-        .summary = "allow a disabled user to log in again",
+        .summary = "allow a disabled or locked user to log in again",
         .help = "Usage: cardea user enable NAME --config FILE\n"
                 "\n"
-                "The user may log in again, also where too many wrong passwords locked the account. Tokens that "
-                "ended stay\nso.\n"
+                "The user can log in again, even if too many wrong passwords had locked the account. Tokens that\n"
+                "had ended stay invalid.\n"
                 "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_enable,
 };
@@ -321,11 +314,11 @@ static int run_remove(int argc, char **argv)
 
 static const struct cd_command user_remove = {
         .name = "remove",
-        .summary = "remove a user for good",
+        .summary = "remove a user permanently",
         .help = "Usage: cardea user remove NAME --config FILE [--yes]\n"
                 "\n"
-                "Removes the user, after a question on the terminal. Nothing but the audit remembers the user "
-                "then.\n" ENDS_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask\n"
+                "Removes the user, after a confirmation on the terminal. Only the audit log still contains the\n"
+                "user.\n" ENDS_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask for confirmation\n"
                 "\n" EXIT_HELP,
         .run = run_remove,
 };
@@ -338,6 +331,6 @@ static const struct cd_command *const actions[] = {
 const struct cd_command cd_cmd_user = {
         .name = "user",
         .summary = "add, change, list, import and export users",
-        .help = "A running server sees every change within a second.\n",
+        .help = "A running server applies every change within a second.\n",
         .actions = actions,
 };

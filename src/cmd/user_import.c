@@ -324,31 +324,25 @@ static int run_import(int argc, char **argv)
 
 const struct cd_command cd_cmd_user_import = {
         .name = "import",
-        .summary = "add users from a list, with their hashes",
+        .summary = "import users with their password hashes",
         .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl] [--update] [--dry-run]\n"
                 "\n"
-                "Adds the users of a list with the hashes that they have; each is hashed anew at the first login. A "
-                "line "
-                "is\n"
-                "  NAME:HASH                                           as htpasswd writes it, or\n"
-                "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}  as \"cardea user export\" writes it; "
-                "HASH is "
-                "argon2id,\n"
-                "                                                      bcrypt, sha512-crypt or yescrypt, or\n"
-                "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  a salted BLAKE2b.\n"
-                "A line that cannot be imported is named on standard error with the reason; the others are added.\n"
+                "Imports users with their password hashes. Each password is hashed again at the first login. A line\n"
+                "has one of these forms:\n"
+                "  NAME:HASH                                               from htpasswd\n"
+                "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}    from \"user export\"\n"
+                "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  salted BLAKE2b\n"
+                "HASH is argon2id, bcrypt, sha512-crypt or yescrypt. A line that cannot be imported is reported on\n"
+                "standard error with the reason; the others are imported.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --format FORMAT       every line is of this format; without it, each line shows which\n"
-                "      --update              a user who is there gets this password, these claims and this state; "
-                "older tokens\n"
-                "                            are revoked then\n"
-                "  -n, --dry-run             only say what would be done\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --format FORMAT       the format of all lines; without it, each line may have either format\n"
+                "      --update              replace password, claims and state of users that exist, and end their\n"
+                "                            tokens\n"
+                "  -n, --dry-run             only print what would be done\n"
                 "\n"
-                "Exit codes: 0 all were added, 1 failed at run time, 2 the command line, the configuration or the file "
-                "is "
-                "wrong,\n"
-                "5 some lines were refused.\n",
+                "Exit codes: 0 all were imported, 1 failed at run time, 2 the command line, the configuration or\n"
+                "the file is wrong, 5 some lines were rejected.\n",
         .run = run_import,
 };
 
@@ -400,15 +394,14 @@ static int run_export(int argc, char **argv)
 
 const struct cd_command cd_cmd_user_export = {
         .name = "export",
-        .summary = "write all users as JSON lines that import takes",
+        .summary = "export all users as JSON lines",
         .help = "Usage: cardea user export --config FILE\n"
                 "\n"
-                "Writes each user as a JSON line: name, hash, claims, disabled. Hashes are nobody's business: keep the "
-                "output where\n"
-                "only its owner can read it.\n"
+                "Prints each user as a JSON line that \"cardea user import\" reads: name, hash, claims, disabled.\n"
+                "Store the output where only you can read it: it contains the password hashes.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_export,
 };

@@ -124,12 +124,13 @@ const struct cd_command cd_cmd_user_list = {
         .summary = "list all users",
         .help = "Usage: cardea user list --config FILE [--json]\n"
                 "\n"
-                "Prints all users by name. Times are UTC. However many there are, it takes little memory.\n"
+                "Prints all users, sorted by name. Times are UTC. Memory use does not grow with the number of\n"
+                "users.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --json                one JSON object a line\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --json                print one JSON object per line\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
 };
 
@@ -177,16 +178,13 @@ const struct cd_command cd_cmd_user_show = {
         .summary = "show one user",
         .help = "Usage: cardea user show NAME --config FILE [--json]\n"
                 "\n"
-                "Prints what is known of the user: state, claims, times (UTC), wrong passwords since the last right "
-                "one, "
-                "and of the\n"
-                "password only how it is stored.\n"
+                "Prints the state, the claims and the times (UTC) of the user, the number of wrong passwords since\n"
+                "the last correct one, and how the password is stored. The password hash is not shown.\n"
                 "\n"
-                "  -c, --config FILE         the server's configuration: names its store and its master key\n"
-                "      --json                as a JSON object\n"
+                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "      --json                print a JSON object\n"
                 "\n"
-                "Exit codes: 0 done, 1 failed at run time, 2 the command line or the configuration is wrong, 3 there "
-                "is "
-                "no such user.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
+                "the user does not exist.\n",
         .run = run_show,
 };

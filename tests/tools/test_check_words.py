@@ -43,6 +43,7 @@ PLANTS = [
     ("tests/unit/core/planted.c", "static void what_comes_behind_it(void **state)", '"behind_it": write after'),
     ("src/core/planted.h", "/* The keys of before. */", '"of before": write earlier'),
     ("docs/planted.md", "The log says `abandoned`.", '"`abandoned`": write shutdown_timeout'),
+    ("docs/planted.md", "Show what is in force:", '"what is in force": write effective'),
     # Over the end of a line: of a comment, a string, a paragraph.
     ("src/app/planted.c", "/* What goes on while the store\n * is away. */", '"store * is away": write unavailable'),
     ("src/cmd/planted.c", 'static const char help[] = "The tokens that the user has are "\n        "dead.";', "write revoked, expired"),

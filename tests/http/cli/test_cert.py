@@ -55,7 +55,7 @@ def test_nothing_is_written_over(tmp_path, there):
     (tmp_path / there).write_text("mine")
     done = make(tmp_path, "localhost")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"cardea cert new: {tmp_path}/{there} is there already; nothing is written over\n"
+    assert done.stderr == f"cardea cert new: {tmp_path}/{there} exists already and is not overwritten\n"
     assert os.listdir(tmp_path) == [there] and (tmp_path / there).read_text() == "mine"
 
 
@@ -69,7 +69,7 @@ def test_a_dangling_link_is_not_followed(tmp_path):
     (["new", "a b"], 2, 'cardea cert new: "a b" is neither a DNS name nor an address'),
     (["new", "--days", "0"], 2, "cardea cert new: --days is a number from 1 to 3650"),
     (["renew", "--days", "x"], 2, "cardea cert renew: --days is a number from 1 to 3650"),
-    (["new", *["a"] * 65], 2, 'cardea cert new: "a" is one argument too many; see: cardea help cert new'),
+    (["new", *["a"] * 65], 2, 'cardea cert new: unexpected argument "a"; see: cardea help cert new'),
     (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/key.pem: No such file or directory"),
     (["new", "--ca-key", "/nonexistent/ca.key"], 1, "cardea cert new: /nonexistent/ca.key: No such file or directory"),
     (["new", "--ca-key", "/dev/null"], 2, "cardea cert new: file /dev/null is not a regular file"),

@@ -122,7 +122,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
     new_path = "choose a new path, in a folder that exists and that the service may write to"
     assert lines == [
         f"ok    listen[0]: unix:{tmp_path}/new can be listened on",
-        f"warn  listen[1]: something listens on unix:{tmp_path}/live already; fine where it is this very service, else "
+        f"warn  listen[1]: something listens on unix:{tmp_path}/live already; no problem if it is this service itself, otherwise "
         "choose another path, or stop what listens there",
         f"ok    listen[2]: unix:{tmp_path}/left can be listened on",
         f"error listen[3]: unix:{tmp_path}/file cannot be listened on: File exists; {new_path}",

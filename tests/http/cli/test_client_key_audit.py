@@ -33,7 +33,7 @@ def served(tmp_path_factory):
 
 def add_client(made, name, *options):
     done = made.run("client", "add", name, *options, check=0)
-    assert done.stderr == f"client {name} added; its secret is shown this once\n"
+    assert done.stderr == f"client {name} added; its secret is not shown again\n"
     assert re.fullmatch(r"[\w-]{43}\n", done.stdout)
     return done.stdout.strip()
 
@@ -162,7 +162,7 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["client", "secret", "nobody"], 3, 'id: there is no client "nobody"'),
     (["client", "secret", "filed"], 3, 'id: client "filed" is in the configuration: change it there'),
     (["client", "remove", "nobody", "--yes"], 3, 'id: there is no client "nobody"'),
-    (["client", "remove", "twice"], 2, "there is no terminal to ask on; give --yes"),
+    (["client", "remove", "twice"], 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["key", "generate", "--alg", "RS256"], 4, ""),
     (["key", "generate", "--alg", "HS256"], 2, '--alg must be ES256, RS256 or EdDSA, not "HS256"'),
     (["key", "generate", "--bits", "1024"], 2, '--bits must be 2048 or 3072, not "1024"'),
@@ -171,7 +171,7 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["key", "retire", "nothing"], 3, ""),
     (["key", "export", "--kid", "nothing"], 3, 'there is no key "nothing"'),
     (["key", "export", "--pem", "--kid", "nothing"], 3, 'there is no key "nothing"'),
-    (["key", "export", "nothing"], 2, '"nothing" is one argument too many'),
+    (["key", "export", "nothing"], 2, 'unexpected argument "nothing"'),
     (["audit", "tail", "-n", "many"], 2, '--lines must be a number from 0 to 100000, not "many"'),
     (["audit", "tial"], 2, 'unknown action "tial"; did you mean "tail"?'),
 ])
@@ -210,7 +210,7 @@ def test_a_key_exported_as_pem_is_the_published_one_and_one_only(served, alg):
     form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert jwt.PyJWK(published).key.public_bytes(*form).decode() == pem
     many = served.run("key", "export", "--pem")
-    assert (many.returncode, many.stdout) == (2, "") and "name it by --kid" in many.stderr and kid in many.stderr
+    assert (many.returncode, many.stdout) == (2, "") and "select it with --kid" in many.stderr and kid in many.stderr
 
 
 def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):
@@ -267,7 +267,7 @@ def test_control_characters_of_a_stranger_do_not_reach_the_terminal(served):
 def test_migrate_says_where_the_schema_is(tmp_path):
     made = Installation(tmp_path / "auth")
     for args in (["migrate"], ["migrate", "--check"]):
-        assert re.fullmatch(r"the schema is at \d+, which is this program's\n", made.run(*args, check=0).stdout)
+        assert re.fullmatch(r"the schema is up to date \(version \d+\)\n", made.run(*args, check=0).stdout)
     (made.folder / "cardea.db").unlink()
     done = made.run("migrate", "--check")
     assert done.returncode == 2 and done.stdout == ""

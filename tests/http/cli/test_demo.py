@@ -173,4 +173,4 @@ def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
 def test_a_folder_that_cannot_be_written_is_an_error(start, tmp_path):
     program = start("demo", "--port-base", str(free_base()), env={**os.environ, "TMPDIR": str(tmp_path / "none")})
     assert program.wait() == 1
-    assert program.err == ["cardea demo: no folder for the configuration: No such file or directory\n"]
+    assert program.err == ["cardea demo: cannot create a folder for the configuration: No such file or directory\n"]

@@ -90,7 +90,7 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "new", "--password-file", "-", "--claim", "a=[1"], "x", 2, "claim: a: "),
     (["add", "new", "--password-file", "-", "--claim", "a=" + "x" * 5000], "x", 2, "claim: "),
     (["add", "new", "--password-file", "/no/such/file"], "", 2, "password-file: /no/such/file: No such file"),
-    (["add", "new"], "", 2, "there is no terminal to ask for the password on"),
+    (["add", "new"], "", 2, "there is no terminal to read the password from"),
     (["show", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["show"], "", 2, "name a user: cardea user show NAME"),
     (["passwd", "nobody", "--password-file", "-"], "x", 3, 'name: there is no user "nobody"'),
@@ -100,11 +100,11 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["disable", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["enable", "nobody"], "", 3, 'name: there is no user "nobody"'),
     (["remove", "nobody", "--yes"], "", 3, 'name: there is no user "nobody"'),
-    (["remove", "there"], "", 2, "there is no terminal to ask on; give --yes"),
+    (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["import"], "", 2, "name a file, or - for standard input"),
     (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
     (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd or jsonl"),
-    (["list", "more"], "", 2, '"more" is one argument too many'),
+    (["list", "more"], "", 2, 'unexpected argument "more"'),
     (["lst"], "", 2, 'unknown action "lst"; did you mean "list"?'),
     (["frobnicate"], "", 2, 'unknown action "frobnicate"; see: cardea help user'),
     (["add", "new", "--clam", "a=1"], "", 2, 'unknown option "--clam"; did you mean "--claim"?'),
@@ -176,7 +176,7 @@ def test_a_password_is_asked_for_twice_without_echo(served):
 
 
 @pytest.mark.parametrize("first, second, reason", [
-    ("one\n", "two\n", "password: the two are not the same"),
+    ("one\n", "two\n", "password: the two passwords differ"),
     ("\n", None, "password: is empty"),
 ])
 def test_two_that_differ_are_refused(auth, first, second, reason):
