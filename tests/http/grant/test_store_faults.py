@@ -202,6 +202,19 @@ def test_lesson_37_a_file_that_is_replaced_is_noticed_and_used_after_a_restart(o
     assert_refused(server.grant("bea", "bea's password"))
 
 
+def test_lesson_37_a_file_that_is_emptied_is_noticed_and_kept_from_commands(on_sqlite):
+    """SQLite would take it for new, and remove the log in which all is still."""
+    home, server, file = on_sqlite
+    os.truncate(file, 0)
+    assert_out_of_use(server, "the database file was emptied", file)
+    for args in (["user", "list"], ["user", "disable", "ana"], ["migrate"]):
+        assert f"the database {file} is empty (0 bytes)" in fails(home, *args)
+    log = file.with_name(file.name + "-wal").read_bytes()
+    server.kill()
+    assert "is empty (0 bytes)" in fails(home, "serve")
+    assert file.stat().st_size == 0 and file.with_name(file.name + "-wal").read_bytes() == log
+
+
 def test_what_was_in_a_deleted_file_can_be_saved(on_sqlite):
     """As docs/sqlite-store.md says."""
     home, server, file = on_sqlite
