@@ -16,6 +16,7 @@ enum {
         PAGE = 1000,          /* revocations read at a time */
         EXPIRE_STEP = 500,    /* rows deleted at a time */
         EXPIRE_EVERY = 5,     /* seconds */
+        RETRY_AFTER = 1,      /* the same while the store cannot be written: revocations fail until it is tried again */
         SWEEP_STEPS = 4096,
         PAGE_CEILING = 4 * 1024 * 1024,
 };
@@ -325,7 +326,7 @@ static void expire(struct cd_store_watcher *f, cd_time now)
                 note_unwritable(f, &err);
         }
         bool has_more = status == CD_OK && deleted >= EXPIRE_STEP;
-        f->next_expire = has_more ? 0 : uptime + EXPIRE_EVERY;
+        f->next_expire = has_more ? 0 : uptime + (status == CD_OK ? EXPIRE_EVERY : RETRY_AFTER);
 }
 
 bool cd_store_watcher_step(struct cd_store_watcher *f)

@@ -28,15 +28,29 @@ static const char *fault_of(const struct cd_core *core)
         return core->store_fault ? atomic_load_explicit(core->store_fault, memory_order_acquire) : NULL;
 }
 
+static cd_status fail_store(const char *why, struct cd_error *reterr)
+{
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, why);
+
+        if (reterr)
+                reterr->retry_after = 1;
+        return status;
+}
+
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr)
 {
         if (!is_unavailable(core))
                 return CD_OK;
         const char *fault = fault_of(core);
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, fault ? fault : "the store is unavailable");
-        if (reterr)
-                reterr->retry_after = 1;
-        return status;
+        return fail_store(fault ? fault : "the store is unavailable", reterr);
+}
+
+cd_status cd_core_need_writable_store(const struct cd_core *core, struct cd_error *reterr)
+{
+        cd_status status = cd_core_need_store(core, reterr);
+        const char *fault = status == CD_OK ? fault_of(core) : NULL;
+
+        return fault ? fail_store(fault, reterr) : status;
 }
 
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr)
@@ -56,7 +70,5 @@ cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
         if (!cd_jwk_is_private(core->signing_key))
                 return cd_fail(reterr, CD_UNAVAILABLE, "there is no private key to sign with");
-        status = cd_core_need_store(core, reterr);
-        const char *fault = status == CD_OK ? fault_of(core) : NULL;
-        return fault ? cd_fail(reterr, CD_UNAVAILABLE, fault) : status;
+        return cd_core_need_writable_store(core, reterr);
 }

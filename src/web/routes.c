@@ -6,12 +6,12 @@
                 .quiet = quiet_                                                                                        \
         }
 
-/* What answers from memory runs on the loop; a revocation waits for the store. A log-in begins on the loop, where it is
- * read, and goes on where passwords are hashed. */
+/* What answers from memory runs on the loop. A revocation begins there too and goes on where the store is waited for, a
+ * log-in where passwords are hashed. */
 const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),
-        ROUTE(CD_HTTP_POST, "/oauth/revoke", WORKER, cd_web_oauth_revoke, false),
+        ROUTE(CD_HTTP_POST, "/oauth/revoke", INLINE, cd_web_oauth_revoke, false),
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/grant", INLINE, cd_web_basic_token, false),
         ROUTE(CD_HTTP_GET, "/.well-known/jwks.json", INLINE, cd_web_jwks, false),
         ROUTE(CD_HTTP_OPTIONS, "/.well-known/jwks.json", INLINE, cd_web_document_options, false),

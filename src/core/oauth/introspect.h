@@ -23,8 +23,20 @@ struct cd_introspection {
 cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
                               struct cd_introspection *ret, struct cd_error *reterr);
 
-/* CD_OK also for a token that is unknown, malformed or revoked already (RFC 7009 §2.2). CD_INVALID_CLIENT,
- * CD_THROTTLED; CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where the revocation
- * cannot be kept. Blocks. */
+/* A revocation that was decided, and is in effect once it is kept. */
+struct cd_token_revocation {
+        struct cd_revocation
+                kept;       /* jti empty: nothing that could be used is left of the token, nothing is to be kept */
+        int64_t decided_us; /* cd_monotonic_us */
+};
+
+/* Decides: memory only. CD_OK also for a token that is unknown, malformed or expired (RFC 7009 §2.2).
+ * CD_INVALID_CLIENT, CD_THROTTLED; CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where
+ * it is known that the revocation cannot be kept now. What *ret points to lives in the arena. */
 cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
-                          struct cd_error *reterr);
+                          struct cd_token_revocation *ret, struct cd_error *reterr);
+
+/* CD_OK: it is in effect, and durable. CD_UNAVAILABLE where it cannot be kept, also where that was waited for too long
+ * since the decision, so that not one caller after the other waits for a store that does not write. Blocks. */
+cd_status cd_token_revocation_keep(const struct cd_core *core, const struct cd_token_revocation *revocation,
+                                   struct cd_error *reterr);

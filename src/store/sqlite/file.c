@@ -10,6 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/sqlite/connection.h"
+
+/* Of the name that a new database has at first. */
+#define MADE_SUFFIX "-new-XXXXXX"
+
 static const cd_str field = CD_STR_INIT("store");
 
 static cd_status folder_of(const char *path, char folder[PATH_MAX], struct cd_error *reterr)
@@ -17,7 +22,7 @@ static cd_status folder_of(const char *path, char folder[PATH_MAX], struct cd_er
         const char *slash = strrchr(path, '/');
         size_t length = slash ? (size_t)(slash - path) : 0;
 
-        if (strlen(path) + sizeof("-journal") > PATH_MAX)
+        if (strlen(path) + sizeof(MADE_SUFFIX "-journal") > PATH_MAX)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "the path of the database is too long");
         if (!slash)
                 snprintf(folder, PATH_MAX, ".");
@@ -132,22 +137,82 @@ static void sync_folder(const char *folder)
         close(fd);
 }
 
-/* O_EXCL: a file that is there is never opened here, since closing it would give up SQLite's locks on it (fcntl(2)). */
+/* A database without tables: the change to WAL writes its first page. */
+static cd_status fill(const char *path, struct cd_error *reterr)
+{
+        const struct cd_sqlite_location location = { .path = path };
+        struct cd_sqlite_connection *connection = NULL;
+        cd_status status = cd_sqlite_connection_open(&location, true, &connection, reterr);
+
+        cd_sqlite_connection_close(connection);
+        return status;
+}
+
+static cd_status fail_create(const char *path, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot create the database %s: %s", path, strerror(errno));
+}
+
+/* Under another name first, so that there is never an empty file of this one, whenever the process ends: that would be
+ * a database that has lost its data. */
 static cd_status create(const char *path, const char *folder, struct cd_error *reterr)
 {
-        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        char made[PATH_MAX];
 
-        if (fd < 0 && errno == EEXIST)
-                return CD_OK;
+        snprintf(made, sizeof(made), "%s" MADE_SUFFIX, path);
+        int fd = mkostemp(made, O_CLOEXEC);
         if (fd < 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot create the database %s: %s", path,
-                                strerror(errno));
-        bool failed = fchmod(fd, 0600) != 0; /* also where the umask takes the owner's own rights */
+                return fail_create(path, reterr);
+        cd_status status = CD_OK;
+        if (fchmod(fd, 0600) != 0) /* also where the umask takes the owner's own rights */
+                status = fail_create(path, reterr);
         close(fd);
-        if (failed)
-                return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot set the mode of %s: %s", path, strerror(errno));
-        sync_folder(folder);
-        return CD_OK;
+        if (status == CD_OK)
+                status = fill(made, reterr);
+        if (status == CD_OK && link(made, path) != 0 && errno != EEXIST) /* another process has made one meanwhile */
+                status = fail_create(path, reterr);
+        unlink(made);
+        if (status == CD_OK)
+                sync_folder(folder);
+        return status;
+}
+
+/* The log of a database. SQLite removes that of an empty file, and takes one that is left for a new file's. */
+struct log {
+        char path[PATH_MAX];
+        long long size; /* bytes; 0 also where there is none */
+};
+
+static struct log look_for_log(const char *path)
+{
+        struct log log;
+        struct stat info;
+
+        snprintf(log.path, sizeof(log.path), "%s-wal", path);
+        log.size = stat(log.path, &info) == 0 ? (long long)info.st_size : 0;
+        return log;
+}
+
+static cd_status fail_missing(const char *path, const struct log *log, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_UNAVAILABLE, field,
+                        "there is no database %s, but its log %s holds %lld bytes of data; put the database back, or "
+                        "move the log away to begin anew without that data",
+                        path, log->path, log->size);
+}
+
+static cd_status fail_empty(const char *path, const struct log *log, struct cd_error *reterr)
+{
+        if (log->size)
+                return cd_failf(reterr, CD_UNAVAILABLE, field,
+                                "the database %s is empty (0 bytes), and its log %s holds %lld bytes, which would be "
+                                "lost; if cardea runs, stop it, which saves them if it can; else move both away and "
+                                "restore a backup",
+                                path, log->path, log->size);
+        return cd_failf(reterr, CD_UNAVAILABLE, field,
+                        "the database %s is empty (0 bytes): its users, clients, keys and revocations are lost; "
+                        "restore a backup, or remove the file to begin anew without them",
+                        path);
 }
 
 cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr)
@@ -160,10 +225,11 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
                 status = check_folder(path, folder, reterr);
         if (status != CD_OK)
                 return status;
+        const struct log log = look_for_log(path); /* before the database: another process may make that now */
         if (stat(path, &info) != 0 && errno == ENOENT) {
                 if (!may_create)
                         return cd_failf(reterr, CD_NOT_FOUND, field, "there is no database %s", path);
-                status = create(path, folder, reterr);
+                status = log.size ? fail_missing(path, &log, reterr) : create(path, folder, reterr);
                 if (status != CD_OK)
                         return status;
         }
@@ -172,6 +238,8 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         status = check_mode(path, &info, reterr);
         if (status == CD_OK)
                 status = check_beside(path, reterr);
+        if (status == CD_OK && info.st_size == 0)
+                status = fail_empty(path, &log, reterr);
         if (status != CD_OK || faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0)
                 return status;
         int error = errno;
@@ -232,8 +300,8 @@ cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_e
                         return errno == ENOENT
                                        ? fail_file(file->path,
                                                    "was deleted while cardea uses it; the data is in this process "
-                                                   "still and gone when it ends: save it first (SQLite store, "
-                                                   "\"A file that was deleted\")",
+                                                   "still and gone when it ends: save it first "
+                                                   "(docs/sqlite-store.md, \"Deleted\")",
                                                    "a file of the database was deleted", reterr)
                                        : fail_file(file->path, strerror(errno),
                                                    "a file of the database cannot be reached", reterr);
@@ -242,6 +310,13 @@ cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_e
                                          "was replaced while cardea uses it; put the earlier file back, or restart "
                                          "cardea to use the one that is there now",
                                          "a file of the database was replaced", reterr);
+                if (i == 0 && info.st_size == 0) /* it never was: see create */
+                        return fail_file(
+                                file->path,
+                                "was emptied (0 bytes) while cardea uses it; stop cardea, which saves what the log "
+                                "still holds if it can, and restore a backup if the next start says that the "
+                                "database is empty or damaged",
+                                "the database file was emptied", reterr);
         }
         return CD_OK;
 }

@@ -4,8 +4,10 @@
 
 #include "base/status.h"
 
-/* Makes sure, before SQLite opens anything, that the file is there (new and empty where may_create), that only its
- * owner can read it and what stands beside it (-wal, -shm), and that it can be written. As cd_sqlite_open. */
+/* Makes sure, before SQLite opens anything, that the file is there (a new one without tables where may_create), that
+ * only its owner can read it and what stands beside it (-wal, -shm), and that it can be written. CD_UNAVAILABLE where
+ * it is empty, or missing with a log beside it: SQLite would take it for new and remove the log. Else as
+ * cd_sqlite_open. */
 cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr);
 
 /* Which files the database consists of: itself, its log and the memory that its processes share. What is deleted or
@@ -24,5 +26,5 @@ struct cd_sqlite_files {
 cd_status cd_sqlite_files_note(const char *path, const char *resolved, struct cd_sqlite_files *ret,
                                struct cd_error *reterr);
 void cd_sqlite_files_done(struct cd_sqlite_files *files);
-/* CD_UNAVAILABLE where one of them was deleted or replaced since. */
+/* CD_UNAVAILABLE where one of them was deleted or replaced since, or the database has no bytes any more. */
 cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_error *reterr);

@@ -1,10 +1,12 @@
 """cardea check: every finding, with setting, position, source and fix."""
+import contextlib
 import json
 import math
 import os
 import re
 import secrets
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -198,7 +200,9 @@ def test_a_store_that_is_yet_to_be_made_is_a_warning(config, tmp_path):
     assert got.returncode == 0
     assert f"{path}:1:8: store: there is no database {tmp_path}/new.db; cardea serve makes what is missing" in got.stdout
     assert not (tmp_path / "new.db").exists()
-    (tmp_path / "new.db").touch(0o600)
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    (tmp_path / "new.db").chmod(0o600)
     got = run("check", "--config", path)
     assert got.returncode == 0
     assert re.search(r"store: the schema of the store is version 0, and this program needs \d+: run cardea migrate; "

@@ -1,4 +1,5 @@
 """A store that is there and cannot be written: its disk is full, it is read-only, somebody holds its lock."""
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -17,6 +18,8 @@ from services import wait_until
 ANA = ("ana", "ana's password")
 FULL = "the disk of the database is full"
 LOGINS = 65
+WORKERS = 4  # threads that wait for the store
+REVOCATIONS = 40
 
 
 def readiness(server):
@@ -202,6 +205,19 @@ def test_lesson_37_a_file_that_is_replaced_is_noticed_and_used_after_a_restart(o
     assert_refused(server.grant("bea", "bea's password"))
 
 
+def test_lesson_37_a_file_that_is_emptied_is_noticed_and_kept_from_commands(on_sqlite):
+    """SQLite would take it for new, and remove the log in which all is still."""
+    home, server, file = on_sqlite
+    os.truncate(file, 0)
+    assert_out_of_use(server, "the database file was emptied", file)
+    for args in (["user", "list"], ["user", "disable", "ana"], ["migrate"]):
+        assert f"the database {file} is empty (0 bytes)" in fails(home, *args)
+    log = file.with_name(file.name + "-wal").read_bytes()
+    server.kill()
+    assert "is empty (0 bytes)" in fails(home, "serve")
+    assert file.stat().st_size == 0 and file.with_name(file.name + "-wal").read_bytes() == log
+
+
 def test_what_was_in_a_deleted_file_can_be_saved(on_sqlite):
     """As docs/sqlite-store.md says."""
     home, server, file = on_sqlite
@@ -239,6 +255,49 @@ def test_lesson_37_a_store_that_goes_back_in_time_is_noticed(on_sqlite):
     assert not any(server.is_alive(token) for token in tokens[:3]), "what this server has revoked stays so"
 
 
+def revocation_reasons(server, count):
+    """Why so many revocations failed."""
+    def reasons():
+        return [event["reason"] for event in server.events() if event.get("path") == "/oauth/revoke"]
+
+    return wait_until(lambda: len(reasons()) == count and reasons(), "the log lines of all revocations")
+
+
+@contextlib.contextmanager
+def write_lock(home, store):
+    if store == SQLITE:
+        with contextlib.closing(sqlite3.connect(home.folder / "cardea.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with contextlib.closing(psycopg2.connect(store)) as other:
+            other.cursor().execute("SELECT * FROM versions FOR UPDATE")
+            yield
+
+
+def test_revocations_do_not_wait_for_the_store_one_after_the_other(install, store):
+    """Only those that get a thread at once ask it; the others were in the queue while it did not answer these."""
+    url = store()
+    home = install(store=url)
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    tokens = [server.password_grant(*ANA).json()["access_token"] for _ in range(REVOCATIONS)]
+
+    def revoke(token):
+        return server.form("/oauth/revoke", {"token": token}, "app")
+
+    with concurrent.futures.ThreadPoolExecutor(REVOCATIONS) as pool, write_lock(home, url):
+        for answer in pool.map(revoke, tokens):
+            assert_unavailable(answer)
+    reasons = revocation_reasons(server, REVOCATIONS)
+    at_once = [why for why in reasons if why.endswith(("too many wait for the store", "is held by another process"))]
+    assert len(at_once) >= REVOCATIONS - WORKERS, reasons
+    assert_comes_back(server)
+    assert all(server.is_alive(token) for token in tokens)
+    assert all(revoke(token).status == 200 for token in tokens)
+    assert not any(server.is_alive(token) for token in tokens)
+
+
 def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_sqlite):
     home, server, file = on_sqlite
     token = server.password_grant(*ANA).json()["access_token"]
@@ -247,6 +306,8 @@ def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_s
         assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
         assert server.grant(*ANA).status == 200
         becomes_unready(server, "the database is held by another process")
+        assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
+        assert revocation_reasons(server, 2)[1].endswith("now: the database is held by another process"), "it was tried"
         assert "held by another process" in fails(home, "user", "disable", "ana")
         other.execute("ROLLBACK")
     assert_comes_back(server)

@@ -529,6 +529,25 @@ static void lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away(v
         assert_status(cd_core_check(core(f), &err), CD_OK);
 }
 
+/* Revocations fail meanwhile. */
+static void that_a_store_can_be_written_again_is_seen_within_a_second(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_error err;
+
+        store->expire = is_full;
+        begin(f);
+        store->expire = whole.expire;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_core_need_writable_store(core(f), &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the disk is full");
+        assert_int_equal(err.retry_after, 1);
+        f->clock.uptime += 1;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_core_need_writable_store(core(f), &err), CD_OK);
+}
+
 static cd_status cannot_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
 {
         (void)store;
@@ -805,6 +824,7 @@ int main(void)
                 TEST(while_the_store_is_unavailable_the_snapshot_stays_and_says_so),
                 TEST(why_the_store_is_unavailable_is_said_in_words_for_anybody),
                 TEST(lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away),
+                TEST(that_a_store_can_be_written_again_is_seen_within_a_second),
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go),
                 TEST(a_snapshot_has_its_own_copies_of_what_a_reload_frees),

@@ -54,19 +54,20 @@ static void lesson_14_wrong_secrets_of_every_endpoint_are_counted_together(void 
         struct cd_token_query query = { .token = fixture_token(f), .client_id = CD_STR("app-a") };
         struct cd_token_request ask = fixture_ask();
         struct cd_introspection looked;
+        struct cd_token_revocation revocation;
         struct cd_tokens tokens;
 
         query.client_secret = ask.client_secret = CD_STR("a guess");
         query.address = ask.address = CD_STR("192.0.2.1");
         assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
         assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_INVALID_CLIENT);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_INVALID_CLIENT);
         query.client_secret = ask.client_secret = CD_STR("secret-a");
         assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
         assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_THROTTLED);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_THROTTLED);
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_THROTTLED);
         query.address = CD_STR("192.0.2.2");
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, NULL), CD_OK);
+        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_OK);
 }
 
 static void lesson_9_unknown_ids_of_an_address_are_counted_as_one(void **state)

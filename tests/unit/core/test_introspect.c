@@ -28,8 +28,12 @@ static void assert_inactive(struct fixture *f, cd_str token, const char *reason)
 static cd_status revoke_as(struct fixture *f, cd_str id, cd_str secret, cd_str token, struct cd_error *reterr)
 {
         struct cd_token_query ask = { .token = token, .client_id = id, .client_secret = secret };
+        struct cd_token_revocation revocation;
 
-        return cd_token_revoke(&f->core, &f->arena, &ask, reterr);
+        cd_status status = cd_token_revoke(&f->core, &f->arena, &ask, &revocation, reterr);
+        if (status != CD_OK || !revocation.kept.jti.len)
+                return status;
+        return cd_token_revocation_keep(&f->core, &revocation, reterr);
 }
 
 static void a_live_token_is_active_for_its_audience(void **state)
@@ -195,6 +199,71 @@ static void a_revocation_that_the_store_refuses_changes_nothing(void **state)
         assert_string_equal(err.reason, "the revocation cannot be kept now: the disk is full");
         store->revocations = real;
         assert_true(look(f, token).active);
+}
+
+static cd_status must_not_add(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr)
+{
+        (void)store, (void)revocation, (void)reterr;
+        fail_msg("the store was asked");
+        return CD_INTERNAL;
+}
+
+static void assert_cannot_be_kept(cd_status status, const struct cd_error *err, const char *reason)
+{
+        assert_status(status, CD_UNAVAILABLE);
+        assert_string_equal(err->reason, reason);
+}
+
+/* What is known of the store is not found out anew by each that waits. */
+static void a_revocation_fails_at_once_while_the_store_cannot_be_written(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        const struct cd_token_query ask = { .token = token,
+                                            .client_id = CD_STR("app-a"),
+                                            .client_secret = CD_STR("secret-a") };
+        const char *reason = "the revocation cannot be kept now: another process holds it";
+        struct cd_store *store = f->core.store;
+        const struct cd_revocation_ops *real = store->revocations, never = { .add = must_not_add };
+        struct cd_token_revocation revocation;
+        struct cd_error err;
+        cd_core_fault fault = NULL;
+
+        f->core.store_fault = &fault;
+        store->revocations = &never;
+        assert_status(cd_token_revoke(&f->core, &f->arena, &ask, &revocation, &err), CD_OK);
+        fault = "another process holds it";
+        assert_cannot_be_kept(cd_token_revocation_keep(&f->core, &revocation, &err), &err, reason);
+        assert_int_equal(err.retry_after, 1);
+        assert_cannot_be_kept(cd_token_revoke(&f->core, &f->arena, &ask, &revocation, &err), &err, reason);
+        assert_int_equal(err.retry_after, 1);
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("wrong"), token, &err), CD_INVALID_CLIENT);
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), CD_STR("nonsense"), NULL), CD_OK);
+        fault = NULL;
+        store->revocations = real;
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
+        f->core.store_fault = NULL;
+}
+
+static void a_revocation_that_waited_long_does_not_wait_for_the_store_too(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_token_query ask = { .token = fixture_token(f),
+                                            .client_id = CD_STR("app-a"),
+                                            .client_secret = CD_STR("secret-a") };
+        struct cd_store *store = f->core.store;
+        const struct cd_revocation_ops *real = store->revocations, never = { .add = must_not_add };
+        struct cd_token_revocation revocation;
+        struct cd_error err;
+
+        assert_status(cd_token_revoke(&f->core, &f->arena, &ask, &revocation, &err), CD_OK);
+        revocation.decided_us -= 2000001;
+        store->revocations = &never;
+        assert_cannot_be_kept(cd_token_revocation_keep(&f->core, &revocation, &err), &err,
+                              "the revocation cannot be kept now: too many wait for the store");
+        store->revocations = real;
+        revocation.decided_us += 2000001;
+        assert_status(cd_token_revocation_keep(&f->core, &revocation, &err), CD_OK);
 }
 
 static void a_revocation_is_in_the_store_when_it_is_answered(void **state)
@@ -578,6 +647,8 @@ int main(void)
                 TEST(a_revocation_that_cannot_be_kept_is_an_error),
                 TEST(a_revocation_that_the_store_refuses_changes_nothing),
                 TEST(a_revocation_is_in_the_store_when_it_is_answered),
+                TEST(a_revocation_fails_at_once_while_the_store_cannot_be_written),
+                TEST(a_revocation_that_waited_long_does_not_wait_for_the_store_too),
                 TEST(the_token_cache_does_not_outlive_a_key),
                 TEST(a_token_of_a_client_that_was_removed_is_inactive),
                 TEST(a_token_of_another_client_of_that_id_is_inactive),

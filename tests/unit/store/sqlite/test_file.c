@@ -1,4 +1,5 @@
 /* The file: who may read it, and what is said where it cannot be used. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "store/sqlite/file.h"
 #include "store/sqlite/migrations.h"
 
 static unsigned mode_of(const char *path)
@@ -168,12 +170,76 @@ static void another_file_is_no_database(void **state)
         check_refused(fixture, CD_UNAVAILABLE, "this is no SQLite database");
 }
 
-static void an_empty_file_becomes_a_database(void **state)
+/* What SQLite takes for a new database, and whose log it removes. */
+static void lesson_37_an_empty_file_is_refused_and_left_alone(void **state)
 {
         struct fixture *fixture = *state;
+        char log[96], text[256];
+        struct stat info;
 
         write_file(fixture->path, "", 0600);
+        snprintf(text, sizeof(text), "the database %s is empty (0 bytes)", fixture->path);
+        check_refused(fixture, CD_UNAVAILABLE, text);
+        assert_non_null(strstr(fixture->error.reason, "restore a backup, or remove the file to begin anew"));
+        snprintf(log, sizeof(log), "%s-wal", fixture->path);
+        write_file(log, "", 0600);
+        check_refused(fixture, CD_UNAVAILABLE, "restore a backup, or remove the file to begin anew");
+        write_file(log, "x", 0600);
+        check_refused(fixture, CD_UNAVAILABLE, text);
+        snprintf(text, sizeof(text), "its log %s holds 1 bytes", log);
+        assert_non_null(strstr(fixture->error.reason, text));
+        assert_int_equal(stat(fixture->path, &info), 0);
+        assert_int_equal(info.st_size, 0);
+        assert_int_equal(stat(log, &info), 0);
+        assert_int_equal(info.st_size, 1);
+}
+
+/* A new file of that name would take the log for its own. */
+static void lesson_37_a_log_without_its_database_is_left_alone(void **state)
+{
+        struct fixture *fixture = *state;
+        char log[96], text[256];
+        struct stat info;
+
+        snprintf(log, sizeof(log), "%s-wal", fixture->path);
+        write_file(log, "x", 0600);
+        snprintf(text, sizeof(text), "there is no database %s, but its log %s holds 1 bytes", fixture->path, log);
+        check_refused(fixture, CD_UNAVAILABLE, text);
+        assert_int_not_equal(stat(fixture->path, &info), 0);
+        assert_int_equal(stat(log, &info), 0);
+        assert_int_equal(info.st_size, 1);
+        write_file(log, "", 0600);
         struct cd_store *store = open_store(fixture);
+        store->free(store);
+}
+
+static size_t count_files(const char *path)
+{
+        DIR *folder = opendir(path);
+        size_t count = 0;
+
+        assert_non_null(folder);
+        for (struct dirent *entry; (entry = readdir(folder));)
+                count += entry->d_name[0] != '.';
+        closedir(folder);
+        return count;
+}
+
+/* So a process that ends while it makes one leaves none of that name, or one to go on with. */
+static void a_new_database_is_never_empty(void **state)
+{
+        struct fixture *fixture = *state;
+        struct cd_store *store;
+        struct stat info;
+
+        for (int i = 0; i < 2; i++) {
+                assert_status(cd_sqlite_file_prepare(fixture->path, true, &fixture->error), CD_OK);
+                assert_int_equal(stat(fixture->path, &info), 0);
+                assert_true(info.st_size > 0);
+                assert_int_equal(count_files(fixture->folder), 1);
+        }
+        store = open_store(fixture);
+        assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
         store->free(store);
 }
 
@@ -219,7 +285,7 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
         struct cd_store_opened opened;
         char expected[128];
 
-        write_file(fixture->path, "", 0600);
+        assert_status(cd_sqlite_file_prepare(fixture->path, true, &fixture->error), CD_OK);
         assert_status(cd_store_open(&options, &opened, &fixture->error), CD_NOT_FOUND);
         snprintf(expected, sizeof(expected),
                  "the schema of the store is version 0, and this program needs %zu: run cardea migrate",
@@ -409,6 +475,7 @@ static void lesson_37_a_log_is_not_left_to_the_file_that_replaced_its_own(void *
         write_file(fixture->path, "", 0600);
         store->free(store);
         assert_true(stat(log, &info) != 0 || info.st_size == 0);
+        assert_int_equal(unlink(fixture->path), 0);
         store = open_store(fixture);
         assert_int_equal(count_revoked(fixture, store), 0);
         store->free(store);
@@ -416,6 +483,37 @@ static void lesson_37_a_log_is_not_left_to_the_file_that_replaced_its_own(void *
         store = open_store(fixture);
         assert_int_equal(count_revoked(fixture, store), 1);
         store->free(store);
+}
+
+/* All is in the log still, which goes into the file at the end. */
+static void lesson_37_a_file_that_is_emptied_is_out_of_use_and_its_log_is_kept(void **state)
+{
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture), *other;
+
+        assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
+        assert_int_equal(truncate(fixture->path, 0), 0);
+        check_usable(store, CD_UNAVAILABLE, "the database file was emptied", fixture->path);
+        assert_status(try_open(fixture, &other), CD_UNAVAILABLE);
+        check_usable(store, CD_UNAVAILABLE, "the database file was emptied", fixture->path);
+        store->free(store);
+        store = open_store(fixture);
+        assert_int_equal(count_revoked(fixture, store), 1);
+        store->free(store);
+}
+
+/* The log has a part of it only. */
+static void lesson_37_a_file_that_was_emptied_does_not_come_back_in_part(void **state)
+{
+        struct fixture *fixture = *state;
+        struct cd_store *store = open_store(fixture);
+
+        store->free(store);
+        store = open_store(fixture);
+        assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
+        assert_int_equal(truncate(fixture->path, 0), 0);
+        store->free(store);
+        check_refused(fixture, CD_UNAVAILABLE, "damaged");
 }
 
 static void names_that_mean_something_to_sqlite_are_files(void **state)
@@ -448,7 +546,9 @@ int main(void)
                 IN_A_FOLDER(the_folder_must_be_there),
                 IN_A_FOLDER(a_folder_is_no_database),
                 IN_A_FOLDER(another_file_is_no_database),
-                IN_A_FOLDER(an_empty_file_becomes_a_database),
+                IN_A_FOLDER(lesson_37_an_empty_file_is_refused_and_left_alone),
+                IN_A_FOLDER(lesson_37_a_log_without_its_database_is_left_alone),
+                IN_A_FOLDER(a_new_database_is_never_empty),
                 IN_A_FOLDER(the_database_of_another_program_is_left_alone),
                 IN_A_FOLDER(a_schema_of_a_later_version_is_refused_with_both_numbers),
                 IN_A_FOLDER(a_store_that_must_be_current_is_not_migrated),
@@ -458,6 +558,8 @@ int main(void)
                 IN_A_FOLDER(lesson_37_a_file_that_is_deleted_or_replaced_is_out_of_use_until_it_is_back),
                 IN_A_FOLDER(a_database_that_a_symbolic_link_leads_to_is_that_file),
                 IN_A_FOLDER(lesson_37_a_log_is_not_left_to_the_file_that_replaced_its_own),
+                IN_A_FOLDER(lesson_37_a_file_that_is_emptied_is_out_of_use_and_its_log_is_kept),
+                IN_A_FOLDER(lesson_37_a_file_that_was_emptied_does_not_come_back_in_part),
                 IN_A_FOLDER(names_that_mean_something_to_sqlite_are_files),
         };
 
