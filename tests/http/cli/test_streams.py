@@ -1,7 +1,7 @@
 """Programs whose standard input, output or error is closed or full (LESSONS 38)."""
-import os
 import itertools
 import json
+import os
 import signal
 import socket
 import sqlite3
