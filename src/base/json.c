@@ -29,9 +29,14 @@ static cd_status no_memory(const struct parser *p)
         return cd_fail(p->reterr, CD_NO_MEMORY, "out of memory");
 }
 
+static inline bool is_space(char c)
+{
+        return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static inline void skip_space(struct parser *p)
 {
-        while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\r' || *p->at == '\t'))
+        while (p->at < p->end && is_space(*p->at))
                 p->at++;
 }
 
@@ -378,6 +383,153 @@ cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, con
                 return malformed(&p, "more text after the value");
         *ret = root;
         return CD_OK;
+}
+
+/* --- whether it is JSON ------------------------------------------------------------------------------------------- */
+
+/* RFC 8259 §7: any four hex digits may follow \u, those of a lone surrogate too. */
+static cd_status check_string(struct parser *p)
+{
+        cd_str raw = { NULL, 0 };
+        bool escaped;
+        cd_status status = take(p, '"') ? scan_string(p, &raw, &escaped) : malformed(p, "expected a member name");
+
+        if (status != CD_OK)
+                return status;
+        for (const char *at = raw.ptr, *end = at + raw.len; at < end; at++)
+                if (*at == '\\' && (*++at == 'u' ? hex4(at + 1, end) < 0 : !memchr("\"\\/bfnrt", *at, 8)))
+                        return fail_at(p, CD_MALFORMED, at - 1, "bad escape");
+        return CD_OK;
+}
+
+static cd_status check_member_name(struct parser *p)
+{
+        skip_space(p);
+        cd_status status = check_string(p);
+        if (status != CD_OK)
+                return status;
+        skip_space(p);
+        return take(p, ':') ? CD_OK : malformed(p, "expected ':'");
+}
+
+/* One bit for each bracket that is open: whether it is that of an object. */
+struct levels {
+        unsigned char *bits;
+        size_t depth;
+};
+
+static bool is_in_object(const struct levels *levels)
+{
+        size_t top = levels->depth - 1;
+
+        return levels->depth && levels->bits[top / 8] >> top % 8 & 1;
+}
+
+static void open_level(struct levels *levels, bool is_object)
+{
+        unsigned char *byte = &levels->bits[levels->depth / 8], bit = (unsigned char)(1u << levels->depth % 8);
+
+        *byte = (unsigned char)(is_object ? *byte | bit : *byte & ~bit);
+        levels->depth++;
+}
+
+/* Up to the end of the next value that holds no other: a scalar, or an empty object or array. */
+static cd_status check_first_leaf(struct parser *p, struct levels *levels)
+{
+        for (;;) {
+                struct cd_json scalar;
+                skip_space(p);
+                if (p->at < p->end && *p->at == '"')
+                        return check_string(p);
+                bool is_object = take(p, '{');
+                if (!is_object && !take(p, '['))
+                        return parse_value(p, &scalar);
+                skip_space(p);
+                if (take(p, is_object ? '}' : ']'))
+                        return CD_OK;
+                open_level(levels, is_object);
+                cd_status status = is_object ? check_member_name(p) : CD_OK;
+                if (status != CD_OK)
+                        return status;
+        }
+}
+
+cd_status cd_json_check(struct cd_arena *arena, cd_str text, struct cd_error *reterr)
+{
+        const char *start = text.ptr ? text.ptr : "";
+        struct parser p = { .start = start, .at = start, .end = start + text.len, .arena = arena, .reterr = reterr };
+        struct levels levels = { .bits = cd_arena_alloc(arena, text.len / 8 + 1) };
+
+        if (!levels.bits)
+                return no_memory(&p);
+        do {
+                cd_status status = check_first_leaf(&p, &levels);
+                if (status != CD_OK)
+                        return status;
+                skip_space(&p);
+                while (levels.depth && take(&p, is_in_object(&levels) ? '}' : ']')) {
+                        levels.depth--;
+                        skip_space(&p);
+                }
+                if (!levels.depth)
+                        return p.at < p.end ? malformed(&p, "more text after the value") : CD_OK;
+                if (!take(&p, ','))
+                        return malformed(&p, "expected ',' or the end of the list");
+                status = is_in_object(&levels) ? check_member_name(&p) : CD_OK;
+                if (status != CD_OK)
+                        return status;
+        } while (true);
+}
+
+static cd_str trim(cd_str text)
+{
+        while (text.len && is_space(text.ptr[0]))
+                text = cd_str_slice(text, 1, text.len);
+        while (text.len && is_space(text.ptr[text.len - 1]))
+                text.len--;
+        return text;
+}
+
+bool cd_json_inside(cd_str value, char opening, cd_str *ret)
+{
+        cd_str text = trim(value);
+
+        if (!text.len || text.ptr[0] != opening)
+                return false;
+        *ret = trim(cd_str_slice(text, 1, text.len - 2));
+        return true;
+}
+
+/* After the opening quote: the bytes up to the closing one, it included. */
+static size_t string_length(cd_str s)
+{
+        size_t i = 0;
+
+        while (s.ptr[i] != '"')
+                i += s.ptr[i] == '\\' ? 2 : 1;
+        return i + 1;
+}
+
+bool cd_json_take_part(cd_str *rest, cd_str *ret)
+{
+        size_t depth = 0, i = 0;
+
+        if (!rest->len)
+                return false;
+        for (; i < rest->len; i++) {
+                char c = rest->ptr[i];
+                if (c == '"')
+                        i += string_length(cd_str_slice(*rest, i + 1, rest->len));
+                else if (c == '{' || c == '[')
+                        depth++;
+                else if (c == '}' || c == ']')
+                        depth--;
+                else if (!depth && (c == ',' || c == ':'))
+                        break;
+        }
+        *ret = cd_str_slice(*rest, 0, i);
+        *rest = cd_str_slice(*rest, i + 1, rest->len);
+        return true;
 }
 
 const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name)

@@ -36,6 +36,17 @@ enum cd_json_flags {
 cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, const struct cd_json **ret,
                         struct cd_error *reterr);
 
+/* For a document of which one odd part must not cost the rest: whether it is JSON (RFC 8259), however deep, long or odd
+ * in its strings, so that each part can be parsed alone. Without recursion, and in memory of an eighth of the text.
+ * CD_MALFORMED (reason says what and at which byte), CD_NO_MEMORY. */
+cd_status cd_json_check(struct cd_arena *arena, cd_str text, struct cd_error *reterr);
+/* What is between the brackets of a value that passed cd_json_check. False where `opening`, '{' or '[', is not its
+ * first. */
+bool cd_json_inside(cd_str value, char opening, cd_str *ret);
+/* The first element, name or member's value of such an inside, as it is written; *rest is what comes after the ',' or
+ * ':' that ends it. False where there is none. */
+bool cd_json_take_part(cd_str *rest, cd_str *ret);
+
 /* The member of that name, or NULL (also where `object` is not an object). */
 const struct cd_json *cd_json_find(const struct cd_json *object, cd_str name);
 /* An integer literal (no fraction, no exponent) that fits. False else. */

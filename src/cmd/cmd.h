@@ -24,7 +24,7 @@ enum cd_admin_exit {
 };
 
 enum {
-        CD_WORDS_MAX = 64
+        CD_WORDS_MAX = 2048 /* as many scopes as CD_SCOPE_MAX bytes can hold, with a space between */
 };
 
 /* The values of an option that may be given several times. */

@@ -158,26 +158,6 @@ static bool is_interrupted(void)
         return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP);
 }
 
-/* A signal waits until what was begun is whole or gone. */
-static cd_status make_or_undo(struct init *init, struct cd_error *reterr)
-{
-        sigset_t signals, old;
-
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGHUP);
-        sigprocmask(SIG_BLOCK, &signals, &old);
-        cd_status status = make_all(init, reterr);
-        if (status == CD_OK && is_interrupted())
-                status = cd_fail(reterr, CD_UNAVAILABLE, "interrupted");
-        if (status != CD_OK)
-                init_files_undo(&init->files);
-        init_files_close(&init->files);
-        sigprocmask(SIG_SETMASK, &old, NULL);
-        return status;
-}
-
 /* The folder as a shell takes it. */
 static cd_str quoted(struct cd_arena *arena, const char *text)
 {
@@ -194,7 +174,8 @@ static cd_str quoted(struct cd_arena *arena, const char *text)
         return cd_buf_view(&buf, &shown) == CD_OK ? shown : CD_STR("DIR");
 }
 
-static void announce(struct init *init)
+/* While all of it can still be undone (LESSONS 38). Why standard output failed, main says. */
+static cd_status announce(struct init *init, struct cd_error *reterr)
 {
         cd_str dir = quoted(&init->arena, init->dir);
 
@@ -216,12 +197,37 @@ static void announce(struct init *init)
                 stdout,
                 "Keep a copy of %.*s/master.key in another place: without it, the private keys in the store are lost.",
                 CD_STR_ARG(dir));
+        return cd_output_error()
+                       ? cd_fail(reterr, CD_UNAVAILABLE, "what to do next cannot be said, so nothing was made")
+                       : CD_OK;
+}
+
+/* A signal waits until what was begun is whole or gone. */
+static cd_status make_or_undo(struct init *init, struct cd_error *reterr)
+{
+        sigset_t signals, old;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGHUP);
+        sigaddset(&signals, SIGPIPE);
+        sigprocmask(SIG_BLOCK, &signals, &old);
+        cd_status status = make_all(init, reterr);
+        if (status == CD_OK && is_interrupted())
+                status = cd_fail(reterr, CD_UNAVAILABLE, "interrupted");
+        if (status == CD_OK)
+                status = announce(init, reterr);
+        if (status != CD_OK)
+                init_files_undo(&init->files);
+        init_files_close(&init->files);
+        sigprocmask(SIG_SETMASK, &old, NULL);
+        return status;
 }
 
 static int make_installation(struct init *init)
 {
         struct cd_error err = { 0 };
-        char issuer[64];
 
         cd_status status = read_listen(init, &err);
         if (status == CD_OK)
@@ -229,14 +235,13 @@ static int make_installation(struct init *init)
         if (status == CD_OK)
                 status = check_store(init, &err);
         if (status == CD_OK && !init->issuer) {
-                snprintf(issuer, sizeof(issuer), "https://localhost:%u", init->port);
-                init->issuer = issuer;
+                init->issuer = cd_arena_printf(&init->arena, "https://localhost:%u", init->port).ptr;
+                status = init->issuer ? CD_OK : cd_fail(&err, CD_NO_MEMORY, "no memory for the issuer");
         }
         if (status == CD_OK)
                 status = make_or_undo(init, &err);
         if (status != CD_OK)
                 return cd_context_fail(init->command, &err);
-        announce(init);
         return CD_EXIT_OK;
 }
 

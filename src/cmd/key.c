@@ -245,6 +245,12 @@ static int print_pem(struct cd_context *context, const struct cd_key_records *ke
         struct cd_buf buf;
         cd_str pem;
 
+        if (!keys->count) {
+                cd_print_line(stderr,
+                              "cardea %s: the store has no key that is published; make one: cardea key generate",
+                              context->command);
+                return CD_EXIT_NOT_FOUND;
+        }
         if (keys->count != 1) {
                 fprintf(stderr, "cardea %s: %zu keys are published, but PEM holds only one; select it with --kid:\n",
                         context->command, keys->count);

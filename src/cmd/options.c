@@ -61,7 +61,7 @@ static bool keep_value(const char *command, const struct cd_option *option, cons
                 return true;
         }
         if (option->values->count == CD_WORDS_MAX)
-                return refuse(command, option, "is given more than 64 times");
+                return refuse(command, option, "is given too many times; 2048 is the most");
         option->values->items[option->values->count++] = value;
         return true;
 }

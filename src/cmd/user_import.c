@@ -348,25 +348,36 @@ const struct cd_command cd_cmd_user_import = {
 
 /* --- export ------------------------------------------------------------------------------------------------------- */
 
-static cd_status export_page(const struct cd_context *context, struct cd_arena *arena, char after[CD_USER_NAME_MAX + 1],
-                             size_t *ret_count, struct cd_error *reterr)
+/* Where one left off, and what became of it. */
+struct export
+{
+        char after[CD_USER_NAME_MAX + 1];
+        size_t count; /* users of the last page */
+        bool is_damaged;
+};
+
+static cd_status export_page(const struct cd_context *context, struct cd_arena *arena, struct export *export,
+                             struct cd_error *reterr)
 {
         struct cd_users_page page;
         struct cd_buf buf;
 
         cd_arena_reset(arena);
-        cd_status status =
-                context->by.store->users->list(context->by.store, arena, cd_str_from_c(after), BATCH, &page, reterr);
+        cd_status status = context->by.store->users->list(context->by.store, arena, cd_str_from_c(export->after), BATCH,
+                                                          &page, reterr);
         if (status != CD_OK)
                 return status;
         cd_buf_init(&buf, NULL, BATCH_MEMORY);
         for (size_t i = 0; i < page.count; i++)
-                cd_user_line_write(&page.items[i], &buf);
+                if (cd_cmd_user_check_claims(context->command, arena, &page.items[i]))
+                        cd_user_line_write(&page.items[i], &buf);
+                else
+                        export->is_damaged = true;
         if (!cd_json_print(&buf))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
         if (page.count)
-                snprintf(after, CD_USER_NAME_MAX + 1, "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
-        *ret_count = page.count;
+                snprintf(export->after, sizeof(export->after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
+        export->count = page.count;
         return CD_OK;
 }
 
@@ -374,19 +385,20 @@ static int run_export(int argc, char **argv)
 {
         const char *config = NULL;
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
-        char after[CD_USER_NAME_MAX + 1] = "";
+        struct export export = { .count = BATCH };
         struct cd_error err = { 0 };
         struct cd_context context;
         struct cd_arena arena;
-        size_t count = BATCH;
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
         cd_arena_init(&arena, BATCH_MEMORY);
         int code = cd_context_open(&context, argv[0], config);
-        while (code == CD_EXIT_OK && count == BATCH && !cd_output_error())
-                if (export_page(&context, &arena, after, &count, &err) != CD_OK)
+        while (code == CD_EXIT_OK && export.count == BATCH && !cd_output_error())
+                if (export_page(&context, &arena, &export, &err) != CD_OK)
                         code = cd_context_fail(argv[0], &err);
+        if (code == CD_EXIT_OK && export.is_damaged)
+                code = CD_EXIT_FAILED;
         cd_arena_done(&arena);
         cd_context_close(&context);
         return code;

@@ -1,6 +1,8 @@
 /* cardea user list and show. */
 #include <stdio.h>
 
+#include "base/json.h"
+#include "base/streams.h"
 #include "cmd/text_table.h"
 #include "cmd/user.h"
 #include "cmd/context.h"
@@ -32,6 +34,34 @@ static cd_str hash_form(cd_str stored)
 static cd_str state_of(const struct cd_user *user)
 {
         return user->disabled ? CD_STR("disabled") : CD_STR("active");
+}
+
+static cd_status write_again(struct cd_arena *arena, cd_str claims, cd_str *ret, struct cd_error *reterr)
+{
+        const struct cd_json *object = NULL;
+        struct cd_buf buf;
+
+        cd_status status =
+                cd_json_parse(arena, claims.len ? claims : CD_STR("{}"), CD_JSON_UNIQUE_NAMES, &object, reterr);
+        if (status != CD_OK)
+                return status;
+        if (object->type != CD_JSON_OBJECT)
+                return cd_fail(reterr, CD_INVALID_REQUEST, "not a JSON object");
+        cd_buf_init(&buf, arena, JSON_MAX);
+        cd_json_write(object, &buf);
+        return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory, or too long");
+}
+
+bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struct cd_user *user)
+{
+        struct cd_error err = { 0 };
+
+        if (write_again(arena, user->claims, &user->claims, &err) == CD_OK)
+                return true;
+        cd_print_line(stderr, "cardea %s: user %.*s: the claims %s: %s%s", command, CD_STR_ARG(user->name),
+                      err.status == CD_NO_MEMORY ? "cannot be written" : "in the store are damaged", err.reason,
+                      err.status == CD_NO_MEMORY ? "" : "; correct that row of the table users");
+        return false;
 }
 
 /* Everything but the hash. */
@@ -73,9 +103,9 @@ static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const
         return true;
 }
 
-/* A page is read, printed and forgotten before the next. */
+/* A page is read, printed and forgotten before the next. A user whose claims are damaged costs no other. */
 static cd_status print_pages(const struct cd_context *context, struct cd_text_table *table, bool json,
-                             struct cd_error *reterr)
+                             bool *ret_damaged, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
         char after[CD_USER_NAME_MAX + 1];
@@ -90,7 +120,9 @@ static cd_status print_pages(const struct cd_context *context, struct cd_text_ta
                 if (status != CD_OK)
                         return status;
                 for (size_t i = 0; i < page.count; i++)
-                        if (!print_row(table, &page_arena, &page.items[i], json))
+                        if (json && !cd_cmd_user_check_claims(context->command, &page_arena, &page.items[i]))
+                                *ret_damaged = true;
+                        else if (!print_row(table, &page_arena, &page.items[i], json))
                                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
                 if (page.count) {
                         snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
@@ -104,14 +136,17 @@ static int list_users(struct cd_context *context, const struct cd_look *look)
 {
         struct cd_error err = { 0 };
         struct cd_text_table table;
+        bool is_damaged = false;
 
         cd_text_table_init(&table, columns, CD_LEN(columns));
-        cd_status status = print_pages(context, &table, look->json, &err);
+        cd_status status = print_pages(context, &table, look->json, &is_damaged, &err);
         if (look->json)
                 table.has_begun = true; /* no heading for no row */
         if (!cd_text_table_end(&table) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
-        return status == CD_OK ? CD_EXIT_OK : cd_context_fail(context->command, &err);
+        if (status != CD_OK)
+                return cd_context_fail(context->command, &err);
+        return is_damaged ? CD_EXIT_FAILED : CD_EXIT_OK;
 }
 
 static int run_list(int argc, char **argv)
@@ -162,6 +197,8 @@ static int show_user(struct cd_context *context, const struct cd_look *look)
 
         if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
+        if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &user))
+                return CD_EXIT_FAILED;
         if (look->json)
                 return print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
         print_user(&context->arena, &user);

@@ -13,8 +13,8 @@ struct cursor {
         struct cd_report *report;
         struct cd_arena *scratch; /* wiped at the end: of a secret, one copy stays */
         cd_str folder;
-        cd_str path;        /* dotted; empty at the root */
-        bool *is_file_open; /* every user of the machine may read the file, and that was not said yet */
+        cd_str path;             /* dotted; empty at the root */
+        const char **file_fault; /* what every user of the machine can do to the file; *NULL: nothing, or it was said */
 };
 
 /* The same file, at another path. */
@@ -118,13 +118,14 @@ static bool holds_secret(struct cd_arena *arena, const struct cd_field *field, c
 /* Said of the first such setting only. */
 static void judge_inline(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
-        if (!*at->is_file_open || value->from.len || !holds_secret(at->report->arena, field, value->text))
+        if (!*at->file_fault || value->from.len || !holds_secret(at->report->arena, field, value->text))
                 return;
-        *at->is_file_open = false;
+        const char *fault = *at->file_fault;
+        *at->file_fault = NULL;
         cd_str fix = cd_arena_printf(at->report->arena, "chmod o= %.*s, or keep it in another file: ${file:PATH}",
                                      CD_STR_ARG(at->report->file_name));
         cd_report_about(at->report, CD_FINDING_WARNING, at->path, fix.ptr,
-                        "is a secret in a file that every user of this machine can read");
+                        "is a secret in a file that every user of this machine can %s", fault);
 }
 
 /* What the node stands for, out of the scratch memory. */
@@ -359,23 +360,27 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
 }
 
 /* Group and owner are somebody who the operator means to read it. */
-static bool strangers_may_read(cd_str file_name)
+static const char *find_file_fault(cd_str file_name)
 {
         char path[PATH_MAX];
         struct stat st;
 
         if (!file_name.len || file_name.len >= sizeof(path))
-                return false;
+                return NULL;
         memcpy(path, file_name.ptr, file_name.len);
         path[file_name.len] = '\0';
-        return stat(path, &st) == 0 && st.st_mode & S_IROTH;
+        if (stat(path, &st) != 0)
+                return NULL;
+        if (st.st_mode & S_IWOTH) /* who can write it can give the secret another value */
+                return "write";
+        return st.st_mode & S_IROTH ? "read" : NULL;
 }
 
 static cd_status decode(struct cd_report *report, struct cd_arena *scratch, cd_str text, const struct cd_table *table,
                         void *ret, struct cd_error *reterr)
 {
-        bool is_file_open = strangers_may_read(report->file_name);
-        struct cursor at = { report, scratch, folder_of(report->file_name), CD_STR(""), &is_file_open };
+        const char *file_fault = find_file_fault(report->file_name);
+        struct cursor at = { report, scratch, folder_of(report->file_name), CD_STR(""), &file_fault };
         const struct cd_yaml_node *root = NULL;
         struct cd_error err;
 

@@ -60,14 +60,15 @@ struct cd_jwks {
 };
 
 void cd_jwks_done(struct cd_jwks *jwks);
-/* Takes a reference of its own. CD_INVALID_REQUEST where a key of that kid and alg is there already; keys of different
- * algs may share a kid (RFC 7517 §4.5). */
+/* For keys of our own. Takes a reference. CD_INVALID_REQUEST where a key of that kid and alg is there already; keys of
+ * different algs may share a kid (RFC 7517 §4.5). */
 cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr);
-/* {"keys":[…]} as others publish it: at most 256 KB and 100 entries. An entry that cannot be used (of unknown type,
- * curve or use, malformed, symmetric, with a name given twice, or with the kid and alg of an earlier one) is skipped
- * and costs no other (RFC 7517 §5, LESSONS 36). CD_NOT_FOUND where no entry is usable, with the reason of the first;
- * CD_MALFORMED, CD_INVALID_REQUEST, CD_TOO_LARGE of the set as a whole; CD_NO_MEMORY. Where memory is out libcrypto may
- * take a good key for a bad one, so a set with `skipped` entries is worth another look later, also where the text is
- * the same. */
-cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
+/* {"keys":[…]} as others publish it: at most 256 KB and 100 entries; a byte order mark is ignored. Each entry is parsed
+ * alone: one that cannot be used (of unknown type, curve or use, malformed, symmetric, with a name given twice or half a
+ * surrogate pair, deeper or longer than cd_json_parse has it) is skipped and costs no other (RFC 7517 §5, LESSONS 36).
+ * Two different keys with one kid and alg are both kept, and cd_jws_verify tries both. CD_NOT_FOUND where no entry is
+ * usable, with the reason of the first; CD_MALFORMED, CD_INVALID_REQUEST, CD_TOO_LARGE of the set as a whole;
+ * CD_NO_MEMORY. Where memory is out libcrypto may take a good key for a bad one, so a set with `skipped` entries is
+ * worth another look later, also where the text is the same. */
+cd_status cd_jwks_parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr);
 void cd_jwks_write(const struct cd_jwks *jwks, struct cd_buf *buf);

@@ -7,6 +7,7 @@
 enum {
         SET_MAX = 256 * 1024, /* bytes of text */
         SET_KEYS_MAX = 100,
+        SCRATCH = 4 * 1024 * 1024, /* bytes; one entry's nodes, strings and numbers, which are bounded, take less */
 };
 
 void cd_jwks_done(struct cd_jwks *jwks)
@@ -17,13 +18,10 @@ void cd_jwks_done(struct cd_jwks *jwks)
         *jwks = (struct cd_jwks){ 0 };
 }
 
-cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr)
+static cd_status append(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr)
 {
-        for (size_t i = 0; i < jwks->count; i++)
-                if (jwks->keys[i]->alg == jwk->alg && cd_str_eq(jwks->keys[i]->kid, jwk->kid))
-                        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("kid"),
-                                             "another key of that alg has the same kid");
         struct cd_jwk **keys = OPENSSL_realloc(jwks->keys, (jwks->count + 1) * sizeof(struct cd_jwk *));
+
         if (!keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a set of keys");
         keys[jwks->count++] = cd_jwk_ref(jwk);
@@ -31,21 +29,38 @@ cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error 
         return CD_OK;
 }
 
-/* One entry of a set. Names must be unique in it (RFC 7517 §4), which is judged here: in the set as a whole it would
- * cost all of them. */
-static cd_status add_entry(struct cd_arena *arena, const struct cd_json *entry, struct cd_jwks *jwks,
-                           struct cd_error *reterr)
+cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr)
 {
-        cd_status status = CD_OK;
+        for (size_t i = 0; i < jwks->count; i++)
+                if (jwks->keys[i]->alg == jwk->alg && cd_str_eq(jwks->keys[i]->kid, jwk->kid))
+                        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("kid"),
+                                             "another key of that alg has the same kid");
+        return append(jwks, jwk, reterr);
+}
+
+/* Of others' keys two may have one kid and alg, and which of them signs cannot be seen here. The same key twice is one
+ * key: a token without a kid must find it the only one. */
+static cd_status append_new(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr)
+{
+        for (size_t i = 0; i < jwks->count; i++)
+                if (cd_str_eq(jwks->keys[i]->public_json, jwk->public_json))
+                        return CD_OK;
+        return append(jwks, jwk, reterr);
+}
+
+/* One entry of a set, as it is written. Names must be unique in it (RFC 7517 §4). */
+static cd_status add_entry(struct cd_arena *arena, cd_str text, struct cd_jwks *jwks, struct cd_error *reterr)
+{
+        const struct cd_json *entry = NULL;
         struct cd_jwk *jwk;
 
-        if (entry->type == CD_JSON_OBJECT)
-                status = cd_json_parse(arena, entry->text, CD_JSON_UNIQUE_NAMES, &entry, reterr);
-        if (status == CD_OK)
-                status = cd_jwk_import(arena, entry, &jwk, reterr);
+        cd_status status = cd_json_parse(arena, text, CD_JSON_UNIQUE_NAMES, &entry, reterr);
         if (status != CD_OK)
                 return status;
-        status = cd_jwks_add(jwks, jwk, reterr);
+        status = cd_jwk_import(arena, entry, &jwk, reterr);
+        if (status != CD_OK)
+                return status;
+        status = append_new(jwks, jwk, reterr);
         cd_jwk_unref(jwk);
         return status;
 }
@@ -57,15 +72,19 @@ static bool is_odd(cd_status status)
                status == CD_TOO_LARGE;
 }
 
-/* An odd entry costs that entry alone (RFC 7517 §5, LESSONS 36). */
-static cd_status add_usable(struct cd_arena *arena, const struct cd_json *keys, struct cd_jwks *jwks,
-                            struct cd_error *reterr)
+/* An odd entry costs that entry alone (RFC 7517 §5, LESSONS 36), and its memory is free again for the next. */
+static cd_status add_usable(struct cd_arena *scratch, cd_str entries, struct cd_jwks *jwks, struct cd_error *reterr)
 {
         struct cd_error first = { .status = CD_OK };
+        size_t count = 0;
+        cd_str entry;
 
-        for (const struct cd_json *entry = keys->child; entry; entry = entry->next) {
+        while (cd_json_take_part(&entries, &entry)) {
                 struct cd_error why = { .status = CD_OK };
-                cd_status status = add_entry(arena, entry, jwks, &why);
+                if (count++ == SET_KEYS_MAX)
+                        return cd_fail(reterr, CD_TOO_LARGE, "the set has more than 100 keys");
+                cd_arena_reset(scratch);
+                cd_status status = add_entry(scratch, entry, jwks, &why);
                 if (status == CD_OK)
                         continue;
                 if (!is_odd(status))
@@ -75,40 +94,70 @@ static cd_status add_usable(struct cd_arena *arena, const struct cd_json *keys, 
         }
         if (jwks->count)
                 return CD_OK;
-        if (!keys->child)
+        if (!count)
                 return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("keys"), "the set has no keys");
         return cd_failf(reterr, CD_NOT_FOUND, CD_STR("keys"), "the set has no usable key; the first entry: %.300s",
                         first.reason);
 }
 
-static cd_status find_keys(const struct cd_json *root, const struct cd_json **ret, struct cd_error *reterr)
+/* A name that is odd is not "keys". */
+static cd_status is_keys(struct cd_arena *scratch, cd_str name, bool *ret, struct cd_error *reterr)
 {
-        const struct cd_json *keys = cd_json_find(root, CD_STR("keys"));
+        const struct cd_json *decoded = NULL;
 
-        if (!keys || keys->type != CD_JSON_ARRAY)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("keys"), "keys is missing or not an array");
-        for (const struct cd_json *other = keys->next; other; other = other->next)
-                if (cd_str_eq(other->name, CD_STR("keys")))
+        cd_arena_reset(scratch);
+        cd_status status = cd_json_parse(scratch, name, 0, &decoded, reterr);
+        *ret = status == CD_OK && cd_str_eq(decoded->text, CD_STR("keys"));
+        return is_odd(status) ? CD_OK : status;
+}
+
+/* What is between the brackets of "keys". A member beside it is not judged. */
+static cd_status find_entries(struct cd_arena *scratch, cd_str document, cd_str *ret, struct cd_error *reterr)
+{
+        cd_str members = { NULL, 0 }, keys = { NULL, 0 }, name, value;
+
+        cd_json_inside(document, '{', &members);
+        while (cd_json_take_part(&members, &name) && cd_json_take_part(&members, &value)) {
+                bool found;
+                cd_status status = is_keys(scratch, name, &found, reterr);
+                if (status != CD_OK)
+                        return status;
+                if (!found)
+                        continue;
+                if (keys.ptr)
                         return cd_fail_field(reterr, CD_MALFORMED, CD_STR("keys"), "keys is given twice");
-        if (keys->count > SET_KEYS_MAX)
-                return cd_fail(reterr, CD_TOO_LARGE, "the set has more than 100 keys");
-        *ret = keys;
+                keys = value;
+        }
+        if (!cd_json_inside(keys, '[', ret))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("keys"), "keys is missing or not an array");
         return CD_OK;
 }
 
-cd_status cd_jwks_parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
+static cd_status parse_set(struct cd_arena *scratch, cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
 {
-        const struct cd_json *root, *keys = NULL;
-        struct cd_jwks jwks = { 0 };
+        cd_str entries;
 
-        if (text.len > SET_MAX)
-                return cd_fail(reterr, CD_TOO_LARGE, "the set of keys is longer than 256 KB");
-        cd_status status = cd_json_parse(arena, text, 0, &root, reterr);
-        if (status == CD_OK)
-                status = find_keys(root, &keys, reterr);
+        cd_status status = cd_json_check(scratch, text, reterr);
         if (status != CD_OK)
                 return status;
-        status = add_usable(arena, keys, &jwks, reterr);
+        status = find_entries(scratch, text, &entries, reterr);
+        if (status != CD_OK)
+                return status;
+        return add_usable(scratch, entries, ret, reterr);
+}
+
+cd_status cd_jwks_parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
+{
+        static const cd_str mark = CD_STR_INIT("\xef\xbb\xbf"); /* of byte order: RFC 8259 §8.1 lets it be ignored */
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        struct cd_jwks jwks = { 0 };
+
+        cd_arena_init(&scratch, SCRATCH);
+        if (text.len > SET_MAX)
+                return cd_fail(reterr, CD_TOO_LARGE, "the set of keys is longer than 256 KB");
+        if (cd_str_has_prefix(text, mark))
+                text = cd_str_slice(text, mark.len, text.len);
+        cd_status status = parse_set(&scratch, text, &jwks, reterr);
         if (status != CD_OK) {
                 cd_jwks_done(&jwks);
                 return status;

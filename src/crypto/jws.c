@@ -167,30 +167,48 @@ static cd_status parse(struct cd_arena *arena, cd_str compact, struct parts *par
         return status;
 }
 
-/* RFC 7515 §6: by kid; a token without one passes only where nothing can be confused. */
+static bool fits(const struct cd_jws *jws, const struct cd_jwk *key)
+{
+        return key->alg == jws->alg && (!jws->kid.ptr || cd_str_eq(key->kid, jws->kid));
+}
+
+/* RFC 7515 §6: by kid; a token without one passes only where nothing can be confused. The key is the first that fits:
+ * in a set of others' two may have one kid and alg. */
 static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, struct cd_error *reterr)
 {
-        struct cd_jwk *only = NULL;
+        struct cd_jwk *first = NULL;
         bool is_known = false;
         size_t fitting = 0;
 
         for (size_t i = 0; i < keys->count; i++) {
                 struct cd_jwk *key = keys->keys[i];
-                bool is_named = jws->kid.ptr && cd_str_eq(key->kid, jws->kid);
-                is_known |= is_named;
-                if (key->alg != jws->alg || (jws->kid.ptr && !is_named))
-                        continue;
-                only = key;
-                fitting++;
+                is_known |= jws->kid.ptr && cd_str_eq(key->kid, jws->kid);
+                if (fits(jws, key) && fitting++ == 0)
+                        first = key;
         }
-        if (is_known && !only)
+        if (is_known && !first)
                 return refuse(reterr, "alg", "alg is not that of the key");
-        if (jws->kid.ptr && !only)
+        if (jws->kid.ptr && !first)
                 return refuse(reterr, "kid", "no key has that kid");
-        if (fitting != 1)
+        if (!jws->kid.ptr && fitting != 1)
                 return refuse(reterr, "kid", "kid is missing, and the set has not exactly one key of that alg");
-        jws->key = only;
+        jws->key = first;
         return CD_OK;
+}
+
+/* Each key that fits is tried, since which of two with one kid signed is not to be seen before. */
+static cd_status check_signature(const struct cd_jwks *keys, struct cd_jws *jws, cd_str message, cd_str signature,
+                                 struct cd_error *reterr)
+{
+        cd_status status = CD_INVALID_TOKEN;
+
+        for (size_t i = 0; i < keys->count && status == CD_INVALID_TOKEN; i++) {
+                if (!fits(jws, keys->keys[i]))
+                        continue;
+                jws->key = keys->keys[i];
+                status = cd_signature_check(jws->key, message, signature, reterr);
+        }
+        return status;
 }
 
 cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_str compact, struct cd_jws *ret,
@@ -206,7 +224,7 @@ cd_status cd_jws_verify(struct cd_arena *arena, const struct cd_jwks *keys, cd_s
         if (status == CD_OK)
                 status = decode_part(arena, parts.signature, "signature", &signature, reterr);
         if (status == CD_OK)
-                status = cd_signature_check(jws.key, parts.signing_input, signature, reterr);
+                status = check_signature(keys, &jws, parts.signing_input, signature, reterr);
         if (status == CD_OK)
                 *ret = jws;
         return status;

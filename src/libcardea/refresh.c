@@ -32,10 +32,10 @@ void cd_refresher_done(struct cd_refresher *refresher)
 
 /* A set without a usable key is no answer: it is far more often a fault than a wish, and the earlier keys are better
  * than none. */
-static cd_status parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
+static cd_status parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
 {
         struct cd_error why;
-        cd_status status = cd_jwks_parse(arena, text, ret, &why);
+        cd_status status = cd_jwks_parse(text, ret, &why);
 
         if (status == CD_OK)
                 return CD_OK;
@@ -46,7 +46,7 @@ static cd_status parse(struct cd_arena *arena, cd_str text, struct cd_jwks *ret,
 
 /* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry was
  * skipped: that may have been for want of memory, so such a text is judged anew each time. */
-static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd_str text, struct cd_error *reterr)
+static cd_status take_over(cardea_verifier *verifier, cd_str text, struct cd_error *reterr)
 {
         struct cd_refresher *refresher = &verifier->refresher;
         unsigned char digest[CD_SHA256_SIZE];
@@ -57,7 +57,7 @@ static cd_status take_over(cardea_verifier *verifier, struct cd_arena *arena, cd
                 return cd_fail(reterr, status, "SHA-256 failed");
         if (refresher->has_digest && memcmp(digest, refresher->digest, sizeof(digest)) == 0)
                 return CD_OK;
-        status = parse(arena, text, &keys, reterr);
+        status = parse(text, &keys, reterr);
         if (status != CD_OK)
                 return status;
         bool is_whole = keys.skipped == 0;
@@ -77,7 +77,7 @@ static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
         cd_arena_init(&arena, ARENA);
         cd_status status = verifier->ports.read(verifier->source, &arena, &text, reterr);
         if (status == CD_OK && text.ptr) {
-                status = take_over(verifier, &arena, text, reterr);
+                status = take_over(verifier, text, reterr);
                 if (status == CD_OK && verifier->refresher.has_digest)
                         verifier->ports.keep(verifier->source);
         }

@@ -101,12 +101,12 @@ static void try_set(struct cd_arena *arena, cd_str input)
         struct cd_error err;
         cd_str text;
 
-        if (cd_jwks_parse(arena, input, &parsed, &err) != CD_OK)
+        if (cd_jwks_parse(input, &parsed, &err) != CD_OK)
                 return;
         cd_buf_init(&buf, arena, 1 << 20);
         cd_jwks_write(&parsed, &buf);
         must(cd_buf_view(&buf, &text));
-        must(cd_jwks_parse(arena, text, &again, &err));
+        must(cd_jwks_parse(text, &again, &err));
         if (again.count != parsed.count)
                 abort();
         cd_jwks_done(&parsed);

@@ -2,7 +2,9 @@
 import json
 import re
 import select
+import sqlite3
 import ssl
+import string
 import subprocess
 import urllib.request
 
@@ -158,6 +160,7 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["client", "add", "a b", "--grant-type", "password"], 2, "id: must be 1 to 256 visible ASCII"),
     (["client", "add", "filed", "--grant-type", "password"], 4, 'id: client "filed" is in the configuration'),
     (["client", "add", "twice", "--grant-type", "password"], 4, 'id: client "twice" exists already'),
+    (["client", "add", "odd", "-i", "https://a", "--alg", "none"], 2, 'must be ES256, RS256 or EdDSA, not "none"'),
     (["client", "show", "nobody"], 3, 'id: there is no client "nobody"'),
     (["client", "secret", "nobody"], 3, 'id: there is no client "nobody"'),
     (["client", "secret", "filed"], 3, 'id: client "filed" is in the configuration: change it there'),
@@ -211,6 +214,31 @@ def test_a_key_exported_as_pem_is_the_published_one_and_one_only(served, alg):
     assert jwt.PyJWK(published).key.public_bytes(*form).decode() == pem
     many = served.run("key", "export", "--pem")
     assert (many.returncode, many.stdout) == (2, "") and "select it with --kid" in many.stderr and kid in many.stderr
+
+
+def test_pem_of_a_store_without_keys_says_that_there_is_none(tmp_path):
+    home = Installation(tmp_path / "auth")
+    with sqlite3.connect(home.folder / "cardea.db") as database:
+        database.execute("DELETE FROM keys")
+    done = home.run("key", "export", "--pem", check=3)
+    assert (done.stdout, done.stderr) == (
+        "", "cardea key export: the store has no key that is published; make one: cardea key generate\n")
+
+
+def test_a_client_has_as_many_scopes_as_fit_a_token(tmp_path):
+    """4096 bytes, as the configuration has it, however many they are: 1023 here."""
+    home = Installation(tmp_path / "auth")
+    letters = string.ascii_letters + string.digits
+    scopes = [a + b + "0" for a in letters for b in letters][:1023]
+    scopes[-1] += "12345"
+    assert len(" ".join(scopes)) == 4096
+    config = home.config.read_text()
+    home.config.write_text(config.replace("scopes: [read, write]", "scopes: " + json.dumps([*scopes, "one"])))
+    flags = [flag for scope in scopes for flag in ("--scope", scope)]
+    home.run("client", "add", "most", "-g", "client_credentials", *flags, check=0)
+    assert home.rows("client", "show", "most")[0]["scopes"] == scopes
+    done = home.run("client", "add", "more", "-g", "client_credentials", *flags, "--scope", "one", check=2)
+    assert "the scopes are 4100 bytes together, and a token has room for 4096" in done.stderr
 
 
 def test_a_key_that_may_be_known_is_rotated_at_once_and_retired(served):

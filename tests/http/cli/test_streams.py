@@ -1,6 +1,7 @@
 """Programs whose standard input, output or error is closed or full (LESSONS 38)."""
 import itertools
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -197,3 +198,25 @@ def test_lesson_38_a_password_is_not_read_from_closed_standard_input(made):
     code, _, err = run("user", "add", "ana", "--password-file", "-", "--config", made.config, redirect="<&-")
     assert code != 0 and "Bad file descriptor" in err
     assert "ana" not in made.run("user", "list", check=0).stdout
+
+
+@pytest.mark.parametrize("redirect,why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("was_there", [False, True])
+def test_lesson_38_an_installation_that_cannot_be_announced_is_not_made(tmp_path, redirect, why, was_there):
+    folder = tmp_path / "auth"
+    if was_there:
+        folder.mkdir(0o755)
+    code, _, err = run("init", "--dir", folder, redirect=redirect)
+    assert code == 1
+    assert err == ("cardea init: what to do next cannot be said, so nothing was made\n"
+                   f"cardea: standard output cannot be written: {why}\n")
+    assert folder.exists() == was_there and (not was_there or list(folder.iterdir()) == [])
+
+
+def test_lesson_38_an_installation_whose_reader_is_gone_is_not_made(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([CARDEA, "init", "--dir", tmp_path / "auth"], stdout=writer, stderr=subprocess.PIPE, timeout=DEADLINE)
+    os.close(writer)
+    assert done.returncode == -signal.SIGPIPE
+    assert not (tmp_path / "auth").exists()

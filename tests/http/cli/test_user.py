@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import threading
 
@@ -386,3 +387,35 @@ def test_a_damaged_database_is_the_same_failure_for_every_command(tmp_path, at):
         done = made.run(*command)
         assert done.returncode == 1, (command, done.stderr)
         assert re.search(r"cardea\.db: (this is no SQLite database|the database is damaged)", done.stderr), (command, done.stderr)
+
+
+# --- rows that were changed by hand ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(tmp_path):
+    home = Installation(tmp_path / "auth")
+    for name in ("ana", "ben", "eva"):
+        home.add_user(name)
+    with sqlite3.connect(home.folder / "cardea.db") as database:
+        database.execute("UPDATE users SET claims = ? WHERE name = 'ana'", ('{ "a":"\u202e\u061c" }',))
+        database.execute("UPDATE users SET claims = ? WHERE name = 'ben'", ('{"a":"\x1b[31m"}',))
+    return home
+
+
+@pytest.mark.parametrize("command", ["export", "list --json"])
+def test_claims_of_a_row_changed_by_hand_are_json_again_or_refused_by_name(changed, command):
+    done = changed.run("user", *command.split(), check=1)
+    assert done.stdout.isascii() and "\x1b" not in done.stdout + done.stderr
+    users = {user["name"]: user["claims"] for user in map(json.loads, done.stdout.splitlines())}
+    assert users == {"ana": {"a": "\u202e\u061c"}, "eva": {}}
+    assert done.stderr == (f"cardea user {command.split()[0]}: user ben: the claims in the store are damaged: control "
+                           "character in a string at byte 6; correct that row of the table users\n")
+    changed.run("user", "claims", "ben", "--replace", "role=editor", check=0)
+    assert len(changed.run("user", *command.split(), check=0).stdout.splitlines()) == 3
+
+
+def test_show_refuses_damaged_claims_as_json(changed):
+    done = changed.run("user", "show", "ben", "--json", check=1)
+    assert done.stdout == "" and "user ben: the claims in the store are damaged" in done.stderr
+    assert json.loads(changed.run("user", "show", "ana", "--json", check=0).stdout)["claims"] == {"a": "\u202e\u061c"}

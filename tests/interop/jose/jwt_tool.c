@@ -146,7 +146,7 @@ static int verify(char **args)
         struct cd_buf buf;
         cd_str text;
 
-        must(cd_jwks_parse(&arena, read_file(args[0]), &set, &error));
+        must(cd_jwks_parse(read_file(args[0]), &set, &error));
         const struct cd_jwt_expect expect = {
                 .typ = cd_str_from_c(args[1]),
                 .iss = cd_str_from_c(args[2]),

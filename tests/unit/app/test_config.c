@@ -374,7 +374,7 @@ static void an_audience_that_nobody_has_is_a_warning(void **state)
         assert_true(
                 found(f, CD_FINDING_WARNING,
                       "f.yaml:3:75: clients[1].introspect[2]: no client gets tokens for http://r/; it must equal the "
-                      "\"audience\" of a client or of \"grant\", byte for byte"));
+                      "\"audience\" of a client or of \"basic_tokens\", byte for byte"));
 }
 
 static bool has_finding_with(const struct fixture *f, const char *text)

@@ -298,6 +298,107 @@ static int free_arena(void **state)
         return 0;
 }
 
+/* Of everything but bounds and surrogates the check thinks as the parser does. */
+static void the_check_and_the_parser_agree_on_what_is_json(void **state)
+{
+        static const cd_str texts[] = {
+                CD_STR_INIT("{}"),
+                CD_STR_INIT("[]"),
+                CD_STR_INIT(" [ ] "),
+                CD_STR_INIT("\"a\\u00e9\\n\""),
+                CD_STR_INIT("-1.5e+3"),
+                CD_STR_INIT("{\"a\":[1,{\"b\":[[],{}]},\"]}\"],\"a\":null}"),
+                CD_STR_INIT("[[[1],[2]],[3]]"),
+                CD_STR_INIT("null"),
+                CD_STR_INIT(""),
+                CD_STR_INIT(" "),
+                CD_STR_INIT("["),
+                CD_STR_INIT("]"),
+                CD_STR_INIT("{"),
+                CD_STR_INIT("}"),
+                CD_STR_INIT("[}"),
+                CD_STR_INIT("{]"),
+                CD_STR_INIT("[1"),
+                CD_STR_INIT("[1,"),
+                CD_STR_INIT("[1,]"),
+                CD_STR_INIT("[,1]"),
+                CD_STR_INIT("[1 2]"),
+                CD_STR_INIT("[[1]"),
+                CD_STR_INIT("[1]]"),
+                CD_STR_INIT("{\"a\"}"),
+                CD_STR_INIT("{\"a\":}"),
+                CD_STR_INIT("{\"a\":1,}"),
+                CD_STR_INIT("{\"a\":1"),
+                CD_STR_INIT("{\"a\" 1}"),
+                CD_STR_INIT("{a:1}"),
+                CD_STR_INIT("{1:1}"),
+                CD_STR_INIT("{\"a\":1 \"b\":2}"),
+                CD_STR_INIT("{\"a\":[}]"),
+                CD_STR_INIT("[{\"a\":1]}"),
+                CD_STR_INIT("1 2"),
+                CD_STR_INIT("01"),
+                CD_STR_INIT("1e"),
+                CD_STR_INIT("nul"),
+                CD_STR_INIT("'a'"),
+                CD_STR_INIT("\""),
+                CD_STR_INIT("\"\\\""),
+                CD_STR_INIT("\"\\x\""),
+                CD_STR_INIT("\"\\u12g4\""),
+                CD_STR_INIT("\"\\u123\""),
+                CD_STR_INIT("\"\\\0\""),
+                CD_STR_INIT("\"\0\""),
+                CD_STR_INIT("\"\xff\""),
+                CD_STR_INIT("\"\xed\xa0\x80\""),
+                CD_STR_INIT("\"\t\""),
+                CD_STR_INIT("[1:2]"),
+                CD_STR_INIT("{\"a\",1}"),
+        };
+        const struct cd_json *root;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                struct cd_error why = { 0 }, other = { 0 };
+                cd_status want = cd_json_parse(&arena, texts[i], 0, &root, &why);
+                assert_int_equal(cd_json_check(&arena, texts[i], &other), want);
+                assert_int_equal(want == CD_OK, i < 8);
+        }
+}
+
+static void the_check_has_no_bounds_and_takes_lone_surrogates(void **state)
+{
+        static char deep[200000];
+        struct cd_error err = { 0 };
+        struct cd_buf buf;
+
+        (void)state;
+        assert_status(cd_json_check(&arena, many_values(&buf, 2 * CD_JSON_MAX_NODES), &err), CD_OK);
+        cd_buf_done(&buf);
+        memset(deep, '[', sizeof(deep) / 2);
+        memset(deep + sizeof(deep) / 2, ']', sizeof(deep) / 2);
+        assert_status(cd_json_check(&arena, cd_str_of(deep, sizeof(deep)), &err), CD_OK);
+        assert_status(cd_json_check(&arena, cd_str_of(deep, sizeof(deep) - 1), &err), CD_MALFORMED);
+        assert_string_equal(err.reason, "the text ends too early at byte 199999");
+        assert_status(cd_json_check(&arena, CD_STR("{\"\\ud800\":\"\\udc00\\ud800\"}"), &err), CD_OK);
+}
+
+static void a_checked_text_is_taken_apart_as_it_is_written(void **state)
+{
+        static const char *const want[] = { "\"a,b\" ", " [1,{\"c\":2}]", "\"\\\"\"", "\":}\"", " \"\\\\\"", "{}" };
+        cd_str rest, part;
+        size_t count = 0;
+
+        (void)state;
+        assert_true(cd_json_inside(CD_STR("\n{ \"a,b\" : [1,{\"c\":2}],\"\\\"\":\":}\", \"\\\\\":{} }\t"), '{', &rest));
+        while (cd_json_take_part(&rest, &part))
+                assert_str(part, want[count++]);
+        assert_int_equal(count, CD_LEN(want));
+        assert_true(cd_json_inside(CD_STR("[ \r\n]"), '[', &rest));
+        assert_false(cd_json_take_part(&rest, &part));
+        assert_false(cd_json_inside(CD_STR("[]"), '{', &rest));
+        assert_false(cd_json_inside(CD_STR(""), '{', &rest));
+        assert_false(cd_json_inside((cd_str){ NULL, 0 }, '{', &rest));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, reset_arena)
 int main(void)
 {
@@ -310,6 +411,9 @@ int main(void)
                 TEST(no_position_hides_a_forbidden_byte),
                 TEST(lesson_30_depth_is_bounded),
                 TEST(lesson_30_the_number_of_values_is_bounded),
+                TEST(the_check_and_the_parser_agree_on_what_is_json),
+                TEST(the_check_has_no_bounds_and_takes_lone_surrogates),
+                TEST(a_checked_text_is_taken_apart_as_it_is_written),
                 TEST(lesson_18_duplicate_members_are_refused),
                 TEST(duplicates_are_found_among_many_members_too),
                 TEST(integers_are_literals_that_fit),

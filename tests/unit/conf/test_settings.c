@@ -595,6 +595,9 @@ static void a_secret_in_a_file_that_every_user_can_read_is_a_warning(void **stat
         } cases[] = {
                 { "key: k\nusers: [{ name: a, secret: b }]\n", 0644, 1 }, /* said once */
                 { "key: k\n", 0604, 1 },
+                { "key: k\n", 0622, 1 },
+                { "key: k\n", 0602, 1 },
+                { "key: k\n", 0620, 0 },
                 { "key: k\n", 0640, 0 }, /* its group is somebody who the operator means */
                 { "key: k\n", 0600, 0 },
                 { "key: ${env:CD_TEST_A}\n", 0644, 0 },
@@ -620,6 +623,14 @@ static void a_secret_in_a_file_that_every_user_can_read_is_a_warning(void **stat
                                       "%s:1:6: key: is a secret in a file that every user of this machine can read; "
                                       "chmod o= %s, or keep it in another file: ${file:PATH}",
                                       path, path);
+        ASSERT_STR(cd_finding_text(&f->report, f->report.findings), want.ptr);
+        put_file(f, "key: k\n", 7, 0622);
+        cd_report_init(&f->report, &f->arena, cd_str_from_c(path));
+        assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_OK);
+        want = cd_arena_printf(&f->arena,
+                               "%s:1:6: key: is a secret in a file that every user of this machine can write; "
+                               "chmod o= %s, or keep it in another file: ${file:PATH}",
+                               path, path);
         ASSERT_STR(cd_finding_text(&f->report, f->report.findings), want.ptr);
 }
 

@@ -41,7 +41,7 @@ static inline int fixture_setup(void **state)
 {
         struct fixture *f = calloc(1, sizeof(*f));
 
-        cd_arena_init(&f->arena, 1 << 20);
+        cd_arena_init(&f->arena, 1 << 24);
         if (cd_jwk_generate(CD_ALG_ES256, &f->es256, NULL) != CD_OK ||
             cd_jwk_generate(CD_ALG_RS256, &f->rs256, NULL) != CD_OK ||
             cd_jwk_generate(CD_ALG_EDDSA, &f->eddsa, NULL) != CD_OK || cd_jwks_add(&f->keys, f->es256, NULL) != CD_OK ||

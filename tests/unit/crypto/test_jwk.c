@@ -399,7 +399,7 @@ static void algs_have_names(void **state)
 static cd_status parse_set(struct fixture *f, const char *text, size_t *retcount)
 {
         struct cd_jwks set = { 0 };
-        cd_status status = cd_jwks_parse(&f->arena, cd_str_from_c(text), &set, &f->err);
+        cd_status status = cd_jwks_parse(cd_str_from_c(text), &set, &f->err);
 
         *retcount = set.count;
         cd_jwks_done(&set);
@@ -442,7 +442,7 @@ static void check_odd_entry(struct fixture *f, const char *odd, const char *reas
         for (size_t i = 0; i < CD_LEN(orders); i++) {
                 cd_str text = cd_arena_printf(&f->arena, "{\"keys\":[%s,%s]}", orders[i][0], orders[i][1]);
                 struct cd_jwks set = { 0 };
-                assert_ok(cd_jwks_parse(&f->arena, text, &set, &f->err));
+                assert_ok(cd_jwks_parse(text, &set, &f->err));
                 assert_int_equal(set.count, 1);
                 assert_str(cd_jwk_kid(set.keys[0]), "good");
                 cd_jwks_done(&set);
@@ -481,6 +481,9 @@ static void lesson_36_an_odd_entry_costs_that_entry_only(void **state)
                 { EC ",\"kid\":\"a\",\"kid\":\"b\"}", "duplicate member name in the object at byte 0" },
                 { EC ",\"kid\":\"a\",\"x\":{\"y\":1,\"y\":2}}", "duplicate member name in the object at byte 140" },
                 { EC ",\"d\":\"" EC_X "\"}", "the private and the public part do not belong together" },
+                { "{\"kty\":\"EC\",\"x5t\":\"\\ud800\"}", "bad escape or lone surrogate at byte 19" },
+                { "{\"\\udc00\":1}", "bad escape or lone surrogate at byte 2" },
+                { "{\"a\":\"]}\\\"{\"}", "kty is missing or not a string" },
         };
         struct fixture *f = *state;
         char kid[258] = "";
@@ -495,18 +498,86 @@ static void lesson_36_an_odd_entry_costs_that_entry_only(void **state)
         check_odd_entry(f, cd_arena_printf(&f->arena, EC ",\"kid\":\"%s\"}", kid).ptr, "kid is longer than 256 bytes");
 }
 
-static void lesson_36_of_two_keys_with_one_kid_and_alg_the_first_counts(void **state)
+/* `what` so many times. */
+static char *repeated(struct fixture *f, const char *what, size_t count)
+{
+        size_t len = strlen(what);
+        char *text = cd_arena_calloc(&f->arena, count * len + 1, 1);
+
+        assert_non_null(text);
+        for (size_t i = 0; i < count; i++)
+                memcpy(text + i * len, what, len);
+        return text;
+}
+
+static void lesson_36_an_entry_beyond_the_readers_bounds_costs_that_entry_only(void **state)
+{
+        struct fixture *f = *state;
+        size_t count;
+
+        /* 32 levels with the entry's own, and 8192 values with the entry and its list, are the most that is read. */
+        check_odd_entry(f, cd_arena_printf(&f->arena, "{\"a\":%s%s}", repeated(f, "[", 31), repeated(f, "]", 31)).ptr,
+                        "kty is missing or not a string");
+        check_odd_entry(f, cd_arena_printf(&f->arena, "{\"a\":%s%s}", repeated(f, "[", 32), repeated(f, "]", 32)).ptr,
+                        "nested too deep at byte 36");
+        check_odd_entry(f, cd_arena_printf(&f->arena, "{\"a\":[%s1]}", repeated(f, "1,", 8189)).ptr,
+                        "kty is missing or not a string");
+        check_odd_entry(f, cd_arena_printf(&f->arena, "{\"a\":[%s1]}", repeated(f, "1,", 8190)).ptr,
+                        "too many values at byte 16386");
+        cd_str deep = cd_arena_printf(&f->arena, "{\"keys\":[%s%s," EC "}]}", repeated(f, "[", 100000),
+                                      repeated(f, "]", 100000));
+        assert_ok(parse_set(f, deep.ptr, &count));
+        assert_int_equal(count, 1);
+        cd_str many =
+                cd_arena_printf(&f->arena, "{\"keys\":[%s" EC "}]}",
+                                repeated(f, cd_arena_printf(&f->arena, "[%s0],", repeated(f, "0,", 1200)).ptr, 99));
+        assert_ok(parse_set(f, many.ptr, &count));
+        assert_int_equal(count, 1);
+}
+
+static void lesson_36_what_stands_beside_the_keys_costs_nothing(void **state)
+{
+        static const char *const members[] = {
+                "\"x\":1,\"x\":2",     "\"x\":\"\\ud800\"", "\"\\ud800\":1",
+                "\"x\":{\"keys\":[]}", "\"x\":\"keys\"",    "\"\":[{},\"\"]",
+        };
+        struct fixture *f = *state;
+        size_t count;
+
+        for (size_t i = 0; i < CD_LEN(members); i++) {
+                cd_str first = cd_arena_printf(&f->arena, "{%s,\"keys\":[" EC "}]}", members[i]);
+                cd_str last = cd_arena_printf(&f->arena, "{\"k\\u0065ys\" : [ " EC "} ]\n,%s}", members[i]);
+                assert_ok(parse_set(f, first.ptr, &count));
+                assert_int_equal(count, 1);
+                assert_ok(parse_set(f, last.ptr, &count));
+                assert_int_equal(count, 1);
+        }
+        cd_str deep = cd_arena_printf(&f->arena, "{\"x\":%s%s,\"keys\":[" EC "}]}", repeated(f, "[", 60),
+                                      repeated(f, "]", 60));
+        assert_ok(parse_set(f, deep.ptr, &count));
+        cd_str many = cd_arena_printf(&f->arena, "{%s\"keys\":[" EC "}]}", repeated(f, "\"x\":1,", 9000));
+        assert_ok(parse_set(f, many.ptr, &count));
+        assert_ok(parse_set(f, "\xef\xbb\xbf{\"keys\":[" EC "}]}", &count)); /* RFC 8259 §8.1 */
+        assert_int_equal(count, 1);
+        assert_int_equal(parse_set(f, "\xef\xbb\xbf\xef\xbb\xbf{\"keys\":[" EC "}]}", &count), CD_MALFORMED);
+}
+
+/* Which of them signs cannot be seen in the set, so that both are kept (test_jws.c has that both are tried). */
+static void lesson_36_two_keys_with_one_kid_and_alg_are_both_kept(void **state)
 {
         struct fixture *f = *state;
         struct cd_jwks set = { 0 };
 
         cd_str other = cd_arena_copy(&f->arena, cd_str_from_c(public_of(f, f->es256)));
-        cd_str text = cd_arena_printf(&f->arena, "{\"keys\":[%.*s," EC ",\"kid\":\"%.*s\"}," OKP ",\"kid\":\"%.*s\"}]}",
-                                      CD_STR_ARG(other), CD_STR_ARG(f->es256->kid), CD_STR_ARG(f->es256->kid));
-        assert_ok(cd_jwks_parse(&f->arena, text, &set, &f->err));
-        assert_int_equal(set.count, 2); /* of another alg it may have the same kid: RFC 7517 §4.5 */
+        cd_str text = cd_arena_printf(
+                &f->arena, "{\"keys\":[%.*s," EC ",\"kid\":\"%.*s\"},%.*s," OKP ",\"kid\":\"%.*s\"}]}",
+                CD_STR_ARG(other), CD_STR_ARG(f->es256->kid), CD_STR_ARG(other), CD_STR_ARG(f->es256->kid));
+        assert_ok(cd_jwks_parse(text, &set, &f->err));
+        assert_int_equal(set.count, 3); /* the same key again is one key */
+        assert_int_equal(set.skipped, 0);
         assert_string_equal(public_of(f, set.keys[0]), public_of(f, f->es256));
-        assert_int_equal(cd_jwk_alg(set.keys[1]), CD_ALG_EDDSA);
+        assert_int_equal(cd_jwk_alg(set.keys[1]), CD_ALG_ES256);
+        assert_int_equal(cd_jwk_alg(set.keys[2]), CD_ALG_EDDSA); /* RFC 7517 §4.5 */
         cd_jwks_done(&set);
 }
 
@@ -521,7 +592,15 @@ static void what_is_no_set_at_all_is_refused(void **state)
         assert_refused(parse_set(f, "[]", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
         assert_refused(parse_set(f, "{\"keys\":[" EC "}],\"x\":1,\"keys\":[]}", &count), CD_MALFORMED,
                        "keys is given twice");
+        assert_refused(parse_set(f, "{\"keys\":[" EC "}],\"k\\u0065ys\":[]}", &count), CD_MALFORMED,
+                       "keys is given twice");
+        assert_refused(parse_set(f, "\"keys\"", &count), CD_INVALID_REQUEST, "keys is missing or not an array");
         assert_int_equal(parse_set(f, "{\"keys\":[" EC "},]}", &count), CD_MALFORMED);
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "}]} x", &count), CD_MALFORMED);
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "},{\"a\":\"\x01\"}]}", &count), CD_MALFORMED);
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "},{\"a\":\"\xff\"}]}", &count), CD_MALFORMED);
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "}],\"x\":\"\xff\"}", &count), CD_MALFORMED);
+        assert_int_equal(parse_set(f, "{\"keys\":[" EC "},{\"a\":[}]]}", &count), CD_MALFORMED);
 }
 
 static void a_set_is_bounded(void **state)
@@ -552,8 +631,7 @@ static void a_set_is_bounded(void **state)
                 cd_buf_add_char(&buf, ' ');
         struct cd_jwks set;
         assert_ok(cd_buf_view(&buf, &text));
-        assert_refused(cd_jwks_parse(&f->arena, text, &set, &f->err), CD_TOO_LARGE,
-                       "the set of keys is longer than 256 KB");
+        assert_refused(cd_jwks_parse(text, &set, &f->err), CD_TOO_LARGE, "the set of keys is longer than 256 KB");
         cd_buf_done(&buf);
 }
 
@@ -595,7 +673,9 @@ int main(void)
                 cmocka_unit_test(algs_have_names),
                 cmocka_unit_test(a_set_skips_keys_that_are_not_for_us),
                 cmocka_unit_test(lesson_36_an_odd_entry_costs_that_entry_only),
-                cmocka_unit_test(lesson_36_of_two_keys_with_one_kid_and_alg_the_first_counts),
+                cmocka_unit_test(lesson_36_an_entry_beyond_the_readers_bounds_costs_that_entry_only),
+                cmocka_unit_test(lesson_36_what_stands_beside_the_keys_costs_nothing),
+                cmocka_unit_test(lesson_36_two_keys_with_one_kid_and_alg_are_both_kept),
                 cmocka_unit_test(what_is_no_set_at_all_is_refused),
                 cmocka_unit_test(a_set_is_bounded),
                 cmocka_unit_test(a_set_finds_by_kid_and_alg_and_holds_its_keys),

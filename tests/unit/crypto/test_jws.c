@@ -431,11 +431,53 @@ static void a_public_key_does_not_sign(void **state)
         cd_buf_init(&buf, &f->arena, 65536);
         cd_jwks_write(&f->keys, &buf);
         assert_ok(cd_buf_view(&buf, &text));
-        assert_ok(cd_jwks_parse(&f->arena, text, &set, &f->err));
+        assert_ok(cd_jwks_parse(text, &set, &f->err));
         assert_int_equal(set.count, 3);
         for (size_t i = 0; i < set.count; i++)
                 assert_refused(cd_jws_sign(&f->arena, set.keys[i], CD_STR("at+jwt"), payload, &token, &f->err),
                                CD_INVALID_REQUEST, "a public key cannot sign");
+        cd_jwks_done(&set);
+}
+
+/* RFC 7517 §4.5: the keys of a set SHOULD have different kids. Where they have not, each is tried. */
+static void lesson_36_of_two_keys_with_one_kid_each_verifies_its_tokens(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_jwks set = { 0 };
+        struct cd_jwk *keys[3];
+        struct cd_buf buf;
+        struct cd_jws jws;
+        cd_str text;
+
+        for (size_t i = 0; i < CD_LEN(keys); i++) {
+                struct cd_jwk *made;
+                assert_ok(cd_jwk_generate(CD_ALG_ES256, &made, &f->err));
+                EVP_PKEY_up_ref(made->pkey);
+                assert_ok(cd_jwk_new(made->pkey, true, CD_STR("same"), &keys[i], &f->err));
+                cd_jwk_unref(made);
+        }
+        cd_buf_init(&buf, &f->arena, 65536); /* the third key is not in the set */
+        cd_buf_printf(&buf, "{\"keys\":[%.*s,%.*s", CD_STR_ARG(keys[0]->public_json), CD_STR_ARG(keys[1]->public_json));
+        cd_buf_add(&buf, CD_STR("]}"));
+        assert_ok(cd_buf_view(&buf, &text));
+        assert_ok(cd_jwks_parse(text, &set, &f->err));
+        assert_int_equal(set.count, 2);
+        for (size_t i = 0; i < CD_LEN(keys); i++) {
+                cd_str token = forge(f, keys[i], CD_STR("{\"alg\":\"ES256\",\"kid\":\"same\"}"), payload);
+                if (i == 2)
+                        assert_refused(cd_jws_verify(&f->arena, &set, token, &jws, &f->err), CD_INVALID_TOKEN,
+                                       "signature does not match");
+                else
+                        assert_ok(cd_jws_verify(&f->arena, &set, token, &jws, &f->err));
+                if (i < 2)
+                        assert_ptr_equal(jws.key, set.keys[i]);
+                assert_ok(cd_jws_decode(&f->arena, &set, token, &jws, &f->err));
+        }
+        cd_str nameless = forge(f, keys[0], CD_STR("{\"alg\":\"ES256\"}"), payload);
+        assert_refused(cd_jws_verify(&f->arena, &set, nameless, &jws, &f->err), CD_INVALID_TOKEN,
+                       "kid is missing, and the set has not exactly one key of that alg");
+        for (size_t i = 0; i < CD_LEN(keys); i++)
+                cd_jwk_unref(keys[i]);
         cd_jwks_done(&set);
 }
 
@@ -455,6 +497,7 @@ int main(void)
                 cmocka_unit_test(ed25519_is_another_name_of_eddsa),
                 cmocka_unit_test(typ_and_kid_must_be_strings),
                 cmocka_unit_test(a_kid_that_no_key_has_is_refused),
+                cmocka_unit_test(lesson_36_of_two_keys_with_one_kid_each_verifies_its_tokens),
                 cmocka_unit_test(a_token_without_kid_passes_only_with_exactly_one_key_of_its_alg),
                 cmocka_unit_test(a_changed_header_payload_or_signature_does_not_match),
                 cmocka_unit_test(a_signature_of_the_wrong_length_is_refused),
