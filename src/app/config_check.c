@@ -326,7 +326,8 @@ static void check_introspect(const struct cd_config *config, const struct cd_con
                     cd_map_find(audiences, audience))
                         continue;
                 cd_str setting = cd_arena_printf(report->arena, "%.*s.introspect[%zu]", CD_STR_ARG(path), i);
-                WARN(report, setting, "it must equal the \"audience\" of a client or of \"basic_tokens\", byte for byte",
+                WARN(report, setting,
+                     "it must equal the \"audience\" of a client or of \"basic_tokens\", byte for byte",
                      "no client gets tokens for %.*s", CD_STR_ARG(cd_str_slice(audience, 0, 200)));
         }
 }

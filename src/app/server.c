@@ -287,10 +287,12 @@ static cd_status check_secrets(const struct server *server, const struct cd_serv
                         return status;
                 status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
                 cd_master_key_free(master);
+                if (status != CD_OK)
+                        return cd_fail(reterr, status, "no memory for the master key");
                 bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
                                             cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)));
                 cd_wipe(mac_key, sizeof(mac_key));
-                if (status != CD_OK || !is_same)
+                if (!is_same)
                         return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"), restart);
         }
         if (cd_report_is_kept(start->report, CD_STR("signing_key")))

@@ -151,8 +151,8 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
         return key ? key : 1;
 }
 
-/* A client whose address is not known has no counter of its own, and shares none: a single counter would make all of
- * those one client (LESSONS 34). */
+/* Log-ins whose address is not known share no counter of addresses: it would make all of them one client (LESSONS 34).
+ * Their account is counted all the same; for secrets of clients, that is the client. */
 static bool is_counted(const struct cd_lockout_subject *subject)
 {
         return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;

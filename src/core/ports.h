@@ -99,7 +99,7 @@ struct cd_user_ops {
                          struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or not with if_password or if_claims. changed_at becomes now; where a password is
          * given, password_at too; where one is given or the user is enabled, the failures are cleared. Another password
-         * (but no rehash), other grants, disabling and ends_sessions give the user a new generation, together with a
+         * (but no rehash), other claims, disabling and ends_sessions give the user a new generation, together with a
          * revocation of that seq, which is kept for CD_REVOCATION_LASTS from now. A change that would leave all as it
          * is writes nothing, `event` included. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,

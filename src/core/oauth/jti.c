@@ -42,12 +42,12 @@ static const char *read_generation(const char *at, const char *end, int64_t *ret
 /* On the path of every introspection: the random part is of one length, so nothing has to be looked for. */
 bool cd_jti_read(cd_str jti, struct cd_generations *ret)
 {
-        const char *at = jti.ptr + RANDOM_LEN, *end = jti.ptr + jti.len;
+        const char *end = jti.ptr + jti.len;
 
         *ret = (struct cd_generations){ 0 };
-        if (jti.len <= RANDOM_LEN || *at != '.')
+        if (jti.len <= RANDOM_LEN || jti.ptr[RANDOM_LEN] != '.')
                 return true;
-        at = read_generation(at + 1, end, &ret->user);
+        const char *at = read_generation(jti.ptr + RANDOM_LEN + 1, end, &ret->user);
         if (!at || at == end || *at != '.')
                 return false;
         return read_generation(at + 1, end, &ret->client) == end;

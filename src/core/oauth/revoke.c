@@ -53,6 +53,7 @@ cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, co
 {
         const struct cd_client *caller;
         struct cd_claims claims;
+        bool is_revoked;
 
         *ret = (struct cd_token_revocation){ .decided_us = cd_monotonic_us() };
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
@@ -67,6 +68,9 @@ cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, co
                 return status;
         if (!cd_str_eq(claims.client_id, caller->id))
                 return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("token"), "issued to another client");
+        /* Once is enough: else one token would be worth a write for each request. */
+        if (cd_revoked_find(core->revoked, claims.jti, CD_STR(""), 0, &is_revoked) == CD_OK && is_revoked)
+                return CD_OK;
         ret->kept = (struct cd_revocation){ .jti = claims.jti,
                                             .client_id = claims.client_id,
                                             .expires_at = claims.exp + CD_CLOCKS_DIFFER_MAX };

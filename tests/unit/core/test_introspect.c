@@ -186,6 +186,20 @@ static cd_status cannot_add(struct cd_store *store, const struct cd_revocation *
         return cd_fail(reterr, CD_UNAVAILABLE, "the disk is full");
 }
 
+static void a_token_that_is_revoked_already_costs_the_store_nothing(void **state)
+{
+        struct fixture *f = *state;
+        cd_str token = fixture_token(f);
+        struct cd_store *store = f->core.store;
+        const struct cd_revocation_ops *real = store->revocations, full = { .add = cannot_add };
+
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
+        store->revocations = &full;
+        assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
+        store->revocations = real;
+        assert_false(look(f, token).active);
+}
+
 static void a_revocation_that_the_store_refuses_changes_nothing(void **state)
 {
         struct fixture *f = *state;
@@ -643,6 +657,7 @@ int main(void)
                 TEST(a_token_of_a_foreign_key_is_inactive),
                 TEST(a_revoked_token_is_inactive_and_others_live_on),
                 TEST(only_the_client_that_has_a_token_may_revoke_it),
+                TEST(a_token_that_is_revoked_already_costs_the_store_nothing),
                 TEST(revoking_what_is_no_token_is_fine),
                 TEST(a_revocation_that_cannot_be_kept_is_an_error),
                 TEST(a_revocation_that_the_store_refuses_changes_nothing),
