@@ -361,6 +361,7 @@ static void a_proxy_that_is_no_network_is_refused(void **state)
         options.trusted_proxies = &networks;
         refused(CD_INVALID_REQUEST, "192.0.2.1/24");
         assert_string_equal(err.field, "trusted_proxies");
+        options.trusted_proxies = NULL;
 }
 
 /* ---- TLS ---- */
@@ -421,6 +422,8 @@ static void tls_speaks_both_protocols_and_redirects_to_itself(void **state)
         expect_log("\"speaks\":\"redirect\"");
         options.tls = &wrong;
         refused(CD_INVALID_REQUEST, "private key");
+        options.tls = NULL;
+        options.redirect_listen = NULL;
         pem_free(&pair);
 }
 
