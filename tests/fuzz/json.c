@@ -38,6 +38,26 @@ static cd_str write_text(struct cd_arena *arena, const struct cd_json *root)
         return text;
 }
 
+/* The check refuses what the parser refuses, but for its bounds and lone surrogates, and takes apart into as many. */
+static void compare_check(struct cd_arena *arena, cd_str text, const struct cd_json *root, const struct cd_error *err)
+{
+        bool is_object = root && root->type == CD_JSON_OBJECT;
+        const struct cd_json *node;
+        cd_str inside, part;
+        size_t count = 0;
+
+        if (cd_json_check(arena, text, NULL) != CD_OK) {
+                must(!root);
+                return;
+        }
+        must(root || err->status == CD_TOO_LARGE || strstr(err->reason, "surrogate"));
+        if (!root || !cd_json_inside(text, is_object ? '{' : '[', &inside))
+                return;
+        for (; cd_json_take_part(&inside, &part); count++)
+                must(cd_json_parse(arena, part, 0, &node, NULL) == CD_OK);
+        must(count == root->count * (is_object ? 2 : 1));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         cd_str text = cd_str_of((const char *)data, size);
@@ -51,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(unique || err.reason[0]);
         bool accepted = cd_json_parse(&arena, text, 0, &root, &err) == CD_OK;
         must(accepted || !unique);
+        compare_check(&arena, text, accepted ? root : NULL, &err);
         if (accepted) {
                 cd_json_int64(root, &number);
                 cd_str first = write_text(&arena, root);
