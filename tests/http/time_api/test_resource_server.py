@@ -235,10 +235,11 @@ def test_lesson_28_no_token_and_no_secret_is_logged(resource):
 
 def test_lesson_27_a_reload_changes_the_level_of_the_log_and_refuses_the_rest(resource):
     service = resource()
+    started_with = json.loads(service.config_file.read_text())
 
     def reload(**more):
         before = len(service.events())
-        service.config_file.write_text(json.dumps({**service.config, **more}))
+        service.config_file.write_text(json.dumps({**started_with, **more}))
         service.process.send_signal(signal.SIGHUP)
         wait_until(lambda: service.find("reloaded", since=before) or service.find("reload_failed", since=before), "a reload")
         return service.find("config_error", since=before)
