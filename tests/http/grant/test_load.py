@@ -117,7 +117,7 @@ def test_lesson_15_log_ins_whose_store_hangs_stop_no_revocation_and_are_bounded(
 
 
 def test_log_ins_whose_hashes_are_under_way_are_answered_before_the_end(install):
-    home = install(password_hashing=SLOWER)
+    home = install(password_hashing=SLOWER, shutdown_grace="60s")  # for a slow machine
     home.add_user("ana", "ana's password")
     server = home.serve()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
