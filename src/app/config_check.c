@@ -16,14 +16,6 @@ enum {
         SECRET_MIN = 16,        /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
 };
 
-static bool contains(struct cd_strs list, cd_str item)
-{
-        for (size_t i = 0; i < list.count; i++)
-                if (cd_str_eq(list.items[i], item))
-                        return true;
-        return false;
-}
-
 static bool is_loopback(const struct cd_address *address)
 {
         static const struct cd_network loopback[] = {
@@ -308,7 +300,7 @@ static void check_client_scopes(const struct cd_config *config, const struct cd_
                       "give the client fewer, or shorter ones", "are %zu bytes together, and a token has room for %d",
                       len, CD_SCOPE_MAX);
         for (size_t i = 0; i < client->scopes.count; i++) {
-                if (contains(config->scopes, client->scopes.items[i]))
+                if (cd_strs_has(config->scopes, client->scopes.items[i]))
                         continue;
                 cd_str setting = cd_arena_printf(report->arena, "%.*s.scopes[%zu]", CD_STR_ARG(path), i);
                 ERROR(report, setting, "add it to the setting \"scopes\"", "scope \"%.*s\" does not exist",

@@ -47,6 +47,14 @@ struct cd_strs {
         size_t count;
 };
 
+static inline bool cd_strs_has(struct cd_strs list, cd_str item)
+{
+        for (size_t i = 0; i < list.count; i++)
+                if (cd_str_eq(list.items[i], item))
+                        return true;
+        return false;
+}
+
 struct cd_objects {
         void *items; /* an array of `count` structs of table->size bytes */
         size_t count;

@@ -7,10 +7,6 @@
 #include "base/streams.h"
 #include "crypto/seal.h"
 
-enum {
-        CLIENTS_CEILING = 256 * 1024 * 1024 /* bytes of all clients of a store */
-};
-
 static int exit_code(cd_status status)
 {
         switch (status) {

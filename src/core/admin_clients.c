@@ -11,14 +11,6 @@ enum {
         ID_MAX = 256,
 };
 
-static bool contains(struct cd_strs list, cd_str item)
-{
-        for (size_t i = 0; i < list.count; i++)
-                if (cd_str_eq(list.items[i], item))
-                        return true;
-        return false;
-}
-
 /* Visible ASCII, at most `max` bytes: what both ends of a protocol write alike. */
 static bool is_visible(cd_str text, size_t max)
 {
@@ -71,7 +63,7 @@ static cd_status read_grants(struct cd_strs names, unsigned *ret, struct cd_erro
 static cd_status check_scopes(const struct cd_operator *by, struct cd_strs scopes, struct cd_error *reterr)
 {
         for (size_t i = 0; i < scopes.count; i++) {
-                if (!cd_scope_token_is_valid(scopes.items[i]) || !contains(by->scopes, scopes.items[i]))
+                if (!cd_scope_token_is_valid(scopes.items[i]) || !cd_strs_has(by->scopes, scopes.items[i]))
                         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("scope"),
                                         "\"%.*s\" does not exist; add it to the setting \"scopes\" first",
                                         CD_STR_ARG(cd_str_slice(scopes.items[i], 0, 100)));
@@ -118,7 +110,7 @@ static cd_status each_once(struct cd_arena *arena, struct cd_strs from, struct c
         if (!items)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a client");
         for (size_t i = 0; i < from.count; i++)
-                if (!contains((struct cd_strs){ items, count }, from.items[i]))
+                if (!cd_strs_has((struct cd_strs){ items, count }, from.items[i]))
                         items[count++] = from.items[i];
         *ret = (struct cd_strs){ items, count };
         return CD_OK;
@@ -197,7 +189,7 @@ static cd_status check_free(const struct cd_operator *by, struct cd_arena *arena
 {
         struct cd_client_record record;
 
-        if (contains(by->configured, id))
+        if (cd_strs_has(by->configured, id))
                 return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" is in the configuration",
                                 CD_STR_ARG(id));
         cd_status status = by->store->clients->find(by->store, arena, id, &record, reterr);
@@ -242,7 +234,7 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
 
 static cd_status fail_unknown(const struct cd_operator *by, cd_str id, struct cd_error *reterr)
 {
-        if (contains(by->configured, id))
+        if (cd_strs_has(by->configured, id))
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"),
                                 "client \"%.*s\" is in the configuration: change it there", CD_STR_ARG(id));
         return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%.*s\"",

@@ -85,15 +85,6 @@ static cd_status check_value(const struct cd_json *node, cd_str name, unsigned d
         return status;
 }
 
-static bool exists(struct cd_strs scopes, cd_str word)
-{
-        size_t i = 0;
-
-        while (i < scopes.count && !cd_str_eq(scopes.items[i], word))
-                i++;
-        return i < scopes.count;
-}
-
 /* Between two spaces too many, and in an empty text, stands an empty word, which is no scope. */
 static cd_status check_scope(const struct cd_json *value, struct cd_strs scopes, struct cd_error *reterr)
 {
@@ -105,7 +96,7 @@ static cd_status check_scope(const struct cd_json *value, struct cd_strs scopes,
                 if (!cd_scope_token_is_valid(word))
                         return cd_fail_field(reterr, CD_INVALID_REQUEST, scope_name,
                                              "must be scopes with one space between them");
-                if (!exists(scopes, word))
+                if (!cd_strs_has(scopes, word))
                         return cd_failf(reterr, CD_INVALID_REQUEST, scope_name,
                                         "\"%.*s\" does not exist; add it to the setting \"scopes\" first",
                                         CD_STR_ARG(cd_str_slice(word, 0, 100)));
@@ -242,7 +233,7 @@ cd_status cd_user_claims_split(struct cd_arena *arena, cd_str text, struct cd_st
         }
         cd_buf_init(&buf, arena, CD_USER_CLAIMS_MAX);
         while (cd_str_take_word(&rest, &word)) {
-                if (!exists(scopes, word))
+                if (!cd_strs_has(scopes, word))
                         continue;
                 if (buf.len)
                         cd_buf_add_char(&buf, ' ');

@@ -4,14 +4,6 @@
 #include "core/oauth/jti.h"
 #include "core/oauth/token_check.h"
 
-static bool may_introspect(const struct cd_client *caller, cd_str audience)
-{
-        for (size_t i = 0; i < caller->introspect.count; i++)
-                if (cd_str_eq(caller->introspect.items[i], audience))
-                        return true;
-        return false;
-}
-
 /* A client that was removed takes its tokens with it, and they stay inactive where another one is given its id. */
 static bool is_of_current_client(const struct cd_core *core, cd_str client_id, int64_t generation)
 {
@@ -33,7 +25,7 @@ static cd_status judge(const struct cd_core *core, struct cd_arena *arena, const
         cd_status status = cd_token_check(core, arena, token, false, &claims, reterr);
         if (status != CD_OK)
                 return status;
-        if (!may_introspect(caller, claims.aud))
+        if (!cd_strs_has(caller->introspect, claims.aud))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
         if (!cd_jti_read(claims.jti, &generations))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's id is not one of ours");

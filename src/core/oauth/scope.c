@@ -35,14 +35,6 @@ bool cd_scope_has(cd_str scope, cd_str token)
         return false;
 }
 
-static bool list_has(struct cd_strs list, cd_str item)
-{
-        for (size_t i = 0; i < list.count; i++)
-                if (cd_str_eq(list.items[i], item))
-                        return true;
-        return false;
-}
-
 static void add_word(struct cd_buf *buf, cd_str word)
 {
         if (buf->len)
@@ -69,7 +61,7 @@ static cd_status refuse(cd_str token, struct cd_strs known, struct cd_error *ret
         if (!cd_scope_token_is_valid(token))
                 return cd_fail_field(reterr, CD_INVALID_SCOPE, CD_STR("scope"),
                                      "has a character that is in no scope (RFC 6749 section 3.3)");
-        if (!list_has(known, token))
+        if (!cd_strs_has(known, token))
                 return refuse_unknown(token, reterr);
         return cd_failf(reterr, CD_INVALID_SCOPE, CD_STR("scope"), "%.*s is not granted to this client",
                         CD_STR_ARG(token));
@@ -84,7 +76,7 @@ cd_status cd_scope_grant(struct cd_arena *arena, cd_str asked, struct cd_strs al
         cd_buf_init(&buf, arena, CD_SCOPE_MAX);
         /* Between two spaces too many stands an empty word, which is none of the allowed. */
         for (cd_str rest = asked; cd_str_take_until(&rest, ' ', &word);) {
-                if (!list_has(allowed, word))
+                if (!cd_strs_has(allowed, word))
                         return refuse(word, known, reterr);
                 cd_str so_far = cd_str_of(buf.ptr, buf.len);
                 if (!cd_scope_has(so_far, word))
