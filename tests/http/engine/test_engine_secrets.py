@@ -2,7 +2,7 @@
 import os
 
 import pytest
-from engine import Reader, Server, get, post, wait_until
+from engine import Reader, Server, get, is_sanitized, post, wait_until
 
 SECRET = b"correct-horse-battery-staple-%d" % os.getpid()
 
@@ -27,9 +27,9 @@ def copies_in(process, needle):
 @pytest.mark.parametrize("path", ["/echo", "/worker-echo"])
 @pytest.mark.parametrize("after", [b"", b"GET /inl"], ids=["whole", "half a request after it"])
 def test_a_body_is_gone_once_it_is_answered_and_the_connection_closed(path, after):
+    if is_sanitized():
+        pytest.skip("shadow memory takes too long to read")
     with Server("threads", 1) as server:
-        if server.is_sanitized():
-            pytest.skip("shadow memory takes too long to read")
         with server.connect() as sock:
             request = post(path, b"x" * 300 + SECRET)
             sock.sendall(request[:-4])

@@ -11,7 +11,7 @@ import hyperframe.frame as f
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "engine"))
 
-from engine import BINARY, PATIENCE, Server, wait_until  # noqa: E402,F401
+from engine import BINARY, PATIENCE, Server, is_sanitized, wait_until  # noqa: E402,F401
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

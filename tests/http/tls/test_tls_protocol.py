@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, post, read_all, s_client, trusting, unread, wait_until)
+from tls import (BINARY, Reader, TlsServer, closed_without_a_word, curl, get, is_sanitized, post, read_all, s_client, trusting, unread,
+                 wait_until)
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -300,9 +301,9 @@ def test_a_stop_finishes_what_runs_and_closes_the_rest(pair):
 def test_lesson_32_a_body_is_gone_once_it_is_answered_and_the_connection_closed(pair):
     from test_engine_secrets import copies_in
     secret = b"correct-horse-%d-battery" % time.monotonic_ns()
+    if is_sanitized():
+        pytest.skip("shadow memory takes too long to read")
     with TlsServer(pair) as server:
-        if server.is_sanitized():
-            pytest.skip("shadow memory takes too long to read")
         with server.connect() as sock:
             request = post("/worker-echo", b"x" * 300 + secret)
             sock.sendall(request[:-4])

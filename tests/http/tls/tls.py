@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "engine"))
 
 import engine  # noqa: E402
-from engine import BINARY, BUILD, PATIENCE, ROOT, Reader, Server, get, post, read_all, unread, wait_until  # noqa: E402,F401
+from engine import BINARY, BUILD, PATIENCE, ROOT, Reader, Server, get, is_sanitized, post, read_all, unread, wait_until  # noqa: E402,F401
 
 CARDEA = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "cardea"
 
