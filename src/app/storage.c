@@ -85,9 +85,11 @@ void cd_storage_close(struct cd_storage *storage)
 
 static void check_writable(struct cd_store *store, struct cd_report *report)
 {
+        const struct cd_store_expiry nothing = { .limit = 0 };
         struct cd_error err = { 0 };
+        size_t deleted;
 
-        if (store->try_write(store, &err) != CD_OK)
+        if (store->expire(store, &nothing, &deleted, &err) != CD_OK)
                 cd_report_about(
                         report, CD_FINDING_WARNING, CD_STR("store"),
                         "until it can be written, /readyz says 503, log-ins go on and nothing can be changed or "

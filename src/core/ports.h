@@ -288,13 +288,10 @@ struct cd_store {
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come,
          * keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Small steps,
-         * so that nobody waits long behind one (LESSONS 22). Always writes something to the disk, so that it fails
-         * where nothing can be written. */
+         * so that nobody waits long behind one (LESSONS 22). Always writes something to the disk, also with a limit
+         * of 0, so that it fails where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
-        /* Begins a write and takes it back: fails where the store is read-only, or somebody else keeps it from being
-         * written. */
-        cd_status (*try_write)(struct cd_store *store, struct cd_error *reterr);
         /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS
          * 42). It works, and it is worth a line in the log. */
         bool (*is_pooled)(struct cd_store *store);

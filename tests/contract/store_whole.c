@@ -31,17 +31,17 @@ static void a_value_that_is_put_once_stays(void **state)
                 assert_str(put_if_absent(s, "a", "4"), "1");
 }
 
-static void to_try_a_write_is_fine_and_changes_nothing(void **state)
+static void expiry_with_a_limit_of_0_deletes_nothing(void **state)
 {
         struct stage *s = *state;
-        struct cd_store_versions before = get_versions(s), after;
+        const struct cd_session session = session_of(s, "old", "ana");
+        const struct cd_store_expiry all = { .now = 1000, .audit_before = 1000 };
+        size_t deleted = 1;
 
-        for (int i = 0; i < 3; i++)
-                assert_status(s->store->try_write(s->store, &s->error), CD_OK);
-        after = get_versions(s);
-        assert_memory_equal(&before, &after, sizeof(before));
-        assert_int_equal(count_events(s), 0);
-        assert_str(put_if_absent(s, "written_at", "first"), "first");
+        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
+        assert_status(s->store->expire(s->store, &all, &deleted, &s->error), CD_OK);
+        assert_int_equal(deleted, 0);
+        assert_true(has_session(s, "old"));
 }
 
 static char kept_by[16][32];
@@ -283,7 +283,7 @@ int run_whole_contract(void)
 {
         const struct CMUnitTest tests[] = {
                 CONTRACT(a_value_that_is_put_once_stays),
-                CONTRACT(to_try_a_write_is_fine_and_changes_nothing),
+                CONTRACT(expiry_with_a_limit_of_0_deletes_nothing),
                 CONTRACT(of_many_who_put_at_once_all_get_the_value_of_one),
                 CONTRACT(a_wait_ends_by_its_time),
                 CONTRACT(a_wait_ends_with_a_change),

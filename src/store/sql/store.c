@@ -87,7 +87,7 @@ static cd_status put_if_absent(struct cd_store *store, struct cd_arena *arena, c
 }
 
 /* Changes a row, whatever else there is to write: of a DELETE that finds nothing a full disk is no obstacle. */
-static cd_status write_row(struct cd_sql_session *session, int64_t *ret_changed, struct cd_error *reterr)
+static cd_status write_row(struct cd_sql_session *session, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
                 "INSERT INTO fixed_values (name, value) VALUES ('written_at', $1)"
@@ -98,7 +98,7 @@ static cd_status write_row(struct cd_sql_session *session, int64_t *ret_changed,
 
         snprintf(now, sizeof(now), "%lld", (long long)cd_monotonic_us());
         const struct cd_sql_value params[] = { cd_sql_text(cd_str_from_c(now)) };
-        return cd_sql_execute(session, &statement, params, ret_changed, reterr);
+        return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
 struct expiring {
@@ -114,7 +114,7 @@ static cd_status expire_transaction(struct cd_sql_session *session, void *arg, s
         size_t *deleted = &expiring->deleted;
 
         *deleted = 0;
-        cd_status status = write_row(session, NULL, reterr);
+        cd_status status = write_row(session, reterr);
         if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_sessions, session, now, limit, deleted, reterr);
         if (status == CD_OK)
@@ -134,29 +134,6 @@ static cd_status expire(struct cd_store *store, const struct cd_store_expiry *ex
 
         if (status == CD_OK)
                 *ret_deleted = expiring.deleted;
-        return status;
-}
-
-/* The failure at the end is what takes it back. */
-static cd_status take_back(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        int64_t *changed = arg;
-
-        *changed = 0;
-        cd_status status = write_row(session, changed, reterr);
-        return status == CD_OK ? cd_fail(reterr, CD_INTERNAL, "taken back") : status;
-}
-
-static cd_status try_write(struct cd_store *store, struct cd_error *reterr)
-{
-        struct cd_error why = { 0 };
-        int64_t changed = 0;
-        cd_status status = cd_sql_write(store, take_back, &changed, &why);
-
-        if (status == CD_INTERNAL && changed == 1)
-                return CD_OK;
-        if (reterr)
-                *reterr = why;
         return status;
 }
 
@@ -228,7 +205,6 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .wake = wake,
                           .put_if_absent = put_if_absent,
                           .expire = expire,
-                          .try_write = try_write,
                           .is_pooled = is_pooled,
                           .free = store_free },
         };

@@ -128,6 +128,7 @@ def test_lesson_35_with_a_full_disk_logins_go_on_and_their_events_wait(disk):
         assert server.is_alive(token), "a revocation that was not acknowledged"
         assert FULL in fails(home, "user", "add", "bea", "--password-file", "-", text="bea's password")
         assert FULL in fails(home, "client", "add", "another", "--grant-type", "client_credentials")
+        assert f"store: cannot be written: {FULL}" in home.cardea("check")
         event = server.wait_event("store_not_writable")
         assert FULL in event["reason"] and event["level"] == "error"
         assert server.grant(*ANA).status == 200
