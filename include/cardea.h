@@ -39,7 +39,7 @@ typedef struct cardea_claims cardea_claims;
 
 typedef enum cardea_code {
         CARDEA_OK = 0,
-        CARDEA_INVALID_TOKEN,  /* the token is no good: HTTP 401, error="invalid_token" (RFC 6750 section 3.1) */
+        CARDEA_INVALID_TOKEN,  /* the token is invalid: HTTP 401, error="invalid_token" (RFC 6750 section 3.1) */
         CARDEA_INVALID_OPTION, /* an option of cardea_verifier_new is missing or wrong */
         CARDEA_UNAVAILABLE,    /* there are no keys yet and none could be fetched; later may help: HTTP 503 */
         CARDEA_WOULD_BLOCK,    /* of cardea_verify_cached: the keys must be fetched before anything can be said */
@@ -71,7 +71,7 @@ typedef struct cardea_options {
         const char *typ;      /* of the tokens' header; NULL: "at+jwt", for which the claims of RFC 9068 are required */
         const char *ca_file;  /* PEM of the authorities to trust for https://, instead of the system's */
         int64_t leeway_s;     /* seconds that `exp` and `nbf` may be missed by: 0 to 300; 0 by default */
-        int64_t refresh_after_ms;   /* keys older than this are fetched anew: 1000 to 86400000; 300000 (a file: 1000) */
+        int64_t refresh_after_ms;   /* keys older than this are fetched again: 1000 to 86400000; 300000 (a file: 1000) */
         int64_t refresh_gap_ms;     /* the least time between two attempts, also failed ones: 100 to 3600000; 5000 */
         int64_t connect_timeout_ms; /* 10 to 60000; 2000 */
         int64_t timeout_ms;         /* of a whole fetch: 10 to 60000; 5000 */
@@ -95,7 +95,7 @@ void cardea_verifier_free(cardea_verifier *verifier);
 cardea_code cardea_verify(cardea_verifier *verifier, const char *token, size_t len, cardea_claims **ret,
                           cardea_error *reterr);
 /* The same with the keys at hand, without ever waiting, for event loops. CARDEA_WOULD_BLOCK where the keys must be
- * fetched: then cardea_verify is to be called where waiting is allowed. Keys that are old are used, and fetched anew in
+ * fetched: then cardea_verify is to be called where waiting is allowed. Keys that are old are used, and fetched again in
  * the background. */
 cardea_code cardea_verify_cached(cardea_verifier *verifier, const char *token, size_t len, cardea_claims **ret,
                                  cardea_error *reterr);

@@ -66,7 +66,7 @@ bool demo_files_find(struct demo_files *files)
         return true;
 }
 
-/* Secrets are made anew for each demo: `digits` of them, hexadecimal. */
+/* Each demo has new secrets: `digits` of them, hexadecimal. */
 static bool make_secret(char *ret, size_t digits)
 {
         unsigned char bytes[16];

@@ -17,7 +17,7 @@ enum {
 
 struct demo_user {
         const char *name;
-        char password[DEMO_PASSWORD_LEN + 1]; /* made anew for each demo */
+        char password[DEMO_PASSWORD_LEN + 1]; /* new for each demo */
 };
 
 struct demo_files {

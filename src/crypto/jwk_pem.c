@@ -1,4 +1,4 @@
-/* Keys made anew, and read and written as PEM. */
+/* Generates keys; reads and writes them as PEM. */
 #include <limits.h>
 
 #include <openssl/bio.h>

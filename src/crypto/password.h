@@ -39,7 +39,7 @@ cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, 
  * 10). */
 cd_status cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
 
-/* Whether a stored text should be made anew: of a foreign form or with several lanes, or cheaper than `cost`. */
+/* Whether a stored hash should be replaced by a new one: of a foreign form or with several lanes, or cheaper than `cost`. */
 bool cd_password_needs_rehash(cd_str stored, const struct cd_password_cost *cost);
 
 /* For import: CD_MALFORMED, with the reason, for anything that is not whole and of one of the forms above, or that

@@ -1,6 +1,6 @@
 #pragma once
-/* Argon2's working memory, kept from one hash of a thread to the next. libsodium maps it anew for every hash and has no
- * way to be given any; the 4,865 page faults of 19 MiB then cost three times what the hash does (measured: 40 ms against
+/* Argon2's working memory, kept from one hash of a thread to the next. libsodium maps new memory for every hash and has
+ * no way to be given any; the 4,865 page faults of 19 MiB then cost three times what the hash does (measured: 40 ms against
  * 11 ms, virtual machine, Linux 6). So, between begin and end, on a thread that keeps such memory, libsodium's mmap is
  * answered with what is there already.
  *

@@ -45,7 +45,7 @@ static cd_status parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr
 }
 
 /* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry was
- * skipped: that may have been for want of memory, so such a text is judged anew each time. */
+ * skipped: that may have been for want of memory, so such a text is judged again each time. */
 static cd_status take_over(cardea_verifier *verifier, cd_str text, struct cd_error *reterr)
 {
         struct cd_refresher *refresher = &verifier->refresher;

@@ -40,7 +40,7 @@ void cd_deadline_set(struct cd_wheel *wheel, struct cd_deadline *deadline, uint6
 }
 
 /* What lies in a slot may be due a turn of the wheel later. The list is moved aside first: an expiry may take any other
- * deadline out of it, and what it sets anew is not looked at twice. */
+ * deadline out of it, and what it sets again is not looked at twice. */
 static void sweep_slot(struct cd_wheel *wheel, struct cd_deadline *list, uint64_t now)
 {
         struct cd_deadline aside = { .before = &aside, .after = &aside };

@@ -21,7 +21,7 @@ struct cd_pg_target {
         int64_t timeout_us;
         /* A pooler gives each transaction another connection to the server (PgBouncer, pool_mode = transaction): found
          * out by a prepared statement that is not there, or is there already, and from then on so. What a session keeps
-         * must not be relied on: statements have no name, settings are made anew in each transaction, and LISTEN hears
+         * must not be relied on: statements have no name, settings are made again in each transaction, and LISTEN hears
          * nothing (LESSONS 42). */
         atomic_bool *is_pooled;
 };
@@ -31,7 +31,7 @@ enum cd_pg_fault {
         CD_PG_NO_FAULT,
         CD_PG_STATEMENT, /* the server refused it; the connection is fine */
         CD_PG_CONFLICT,  /* the server undid the transaction so that another could go on; worth another try */
-        CD_PG_STALE,     /* the connection has to be made anew, but nothing was lost */
+        CD_PG_STALE,     /* a new connection is needed, but nothing was lost */
         CD_PG_BROKEN,    /* the connection ended */
         CD_PG_SILENT,    /* no answer within the deadline: nobody knows what the server does */
 };

@@ -146,7 +146,7 @@ cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *r
                 return CD_OK;
         if (reader->status == CD_NO_MEMORY)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for what the store has");
-        return cd_fail(reterr, reader->status, "the store is damaged: a row has values that nobody wrote");
+        return cd_fail(reterr, reader->status, "the store is damaged: a row holds values that Cardea never writes");
 }
 
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr)

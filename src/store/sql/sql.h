@@ -45,7 +45,7 @@ struct cd_sql_session {
 };
 
 /* What runs inside of a transaction. It may run more than once (a connection that broke before the commit began), so it
- * sets its results anew each time. Anything but CD_OK rolls back what it did, and nothing else. */
+ * sets its results again each time. Anything but CD_OK rolls back what it did, and nothing else. */
 typedef cd_status cd_sql_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr);
 
 struct cd_sql_migration {

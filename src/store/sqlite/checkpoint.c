@@ -97,7 +97,7 @@ void cd_sqlite_checkpoint_after_commit(struct cd_sqlite_checkpoint *checkpoint, 
                                        int pages)
 {
         if (pages < checkpoint->tried_at)
-                checkpoint->tried_at = 0; /* the log has started anew */
+                checkpoint->tried_at = 0; /* the log has started from the beginning */
         if (atomic_exchange(&checkpoint->is_near, false)) {
                 finish(checkpoint, writer, pages);
                 return;

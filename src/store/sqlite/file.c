@@ -197,7 +197,7 @@ static cd_status fail_missing(const char *path, const struct log *log, struct cd
 {
         return cd_failf(reterr, CD_UNAVAILABLE, field,
                         "there is no database %s, but its log %s holds %lld bytes of data; put the database back, or "
-                        "move the log away to begin anew without that data",
+                        "move the log away to start without that data",
                         path, log->path, log->size);
 }
 
@@ -211,7 +211,7 @@ static cd_status fail_empty(const char *path, const struct log *log, struct cd_e
                                 path, log->path, log->size);
         return cd_failf(reterr, CD_UNAVAILABLE, field,
                         "the database %s is empty (0 bytes): its users, clients, keys and revocations are lost; "
-                        "restore a backup, or remove the file to begin anew without them",
+                        "restore a backup, or remove the file to start without them",
                         path);
 }
 

@@ -180,10 +180,10 @@ static void lesson_37_an_empty_file_is_refused_and_left_alone(void **state)
         write_file(fixture->path, "", 0600);
         snprintf(text, sizeof(text), "the database %s is empty (0 bytes)", fixture->path);
         check_refused(fixture, CD_UNAVAILABLE, text);
-        assert_non_null(strstr(fixture->error.reason, "restore a backup, or remove the file to begin anew"));
+        assert_non_null(strstr(fixture->error.reason, "restore a backup, or remove the file to start"));
         snprintf(log, sizeof(log), "%s-wal", fixture->path);
         write_file(log, "", 0600);
-        check_refused(fixture, CD_UNAVAILABLE, "restore a backup, or remove the file to begin anew");
+        check_refused(fixture, CD_UNAVAILABLE, "restore a backup, or remove the file to start");
         write_file(log, "x", 0600);
         check_refused(fixture, CD_UNAVAILABLE, text);
         snprintf(text, sizeof(text), "its log %s holds 1 bytes", log);
