@@ -41,7 +41,8 @@ class Server:
         self.expect_exit = expect_exit
         self.descriptors = descriptors
         self.binary = str(binary)
-        self.stderr = tempfile.TemporaryFile()
+        # Appending: the server shares the position that text() moves, and would write over its own lines.
+        self.stderr = tempfile.TemporaryFile("a+b")
 
     def start(self):
         limit = self.descriptors
