@@ -83,9 +83,7 @@ cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin 
         *ret = (struct cd_admin){ .clock = &cd_clock_system, .random = &cd_random_system };
         cd_arena_init(&ret->arena, CD_SERVICE_ARENA);
         cd_status status = open_all(options, ret, &err);
-        if (status == CD_OK)
-                ret->token_lifetime = cd_config_longest_lifetime(&ret->config);
-        else if (reterr)
+        if (status != CD_OK && reterr)
                 *reterr = err;
         return status;
 }
@@ -111,7 +109,6 @@ cd_status cd_admin_keyring(const struct cd_admin *admin, struct cd_keyring *ret,
                 .master = admin->master,
                 .now = now,
                 .actor = admin->actor,
-                .token_lifetime = admin->token_lifetime,
         };
         return CD_OK;
 }

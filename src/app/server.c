@@ -163,7 +163,6 @@ static struct cd_store_watcher_options watcher_options(const struct server *serv
                 .master = server->storage.master,
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
-                .token_lifetime = cd_config_longest_lifetime(config),
                 .audit_keep = config->audit_keep / 1000,
                 .shared = server->app.snapshots,
                 .log = start->log,

@@ -387,7 +387,6 @@ static struct cd_store_watcher_keys_options key_options(const struct cd_store_wa
                 .master = f->options.master,
                 .alg = f->options.alg,
                 .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
-                .token_lifetime = f->options.token_lifetime,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
         };

@@ -84,7 +84,6 @@ static int set_up(void **state)
                 .mac_key = cd_str_of((const char *)f.mac_key, sizeof(f.mac_key)),
                 .master = f.master,
                 .alg = CD_ALG_ES256,
-                .token_lifetime = 300,
                 .audit_keep = 1000,
                 .shared = cd_shared_new(cd_snapshot_free),
         };
@@ -125,7 +124,6 @@ static struct cd_keyring ring(struct fixture *f)
                 .master = f->master,
                 .now = f->clock.now,
                 .actor = CD_STR("os:ana"),
-                .token_lifetime = 300,
         };
 }
 
@@ -391,7 +389,10 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
         assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
         assert_true(is_active(f, old));
         assert_true(is_active(f, issue(f)));
-        f->clock.now = NOON + 100 + 300 + CD_KEY_SLACK;
+        f->clock.now = NOON + 100 + CD_KEY_VERIFIES_AFTER - 1;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(core(f)->keys->count, 2);
+        f->clock.now++;
         assert_true(cd_store_watcher_step(f->watcher));
         assert_int_equal(core(f)->keys->count, 1);
 }
@@ -425,10 +426,11 @@ static void where_the_last_key_ended_another_one_is_made(void **state)
 
         begin(f);
         cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
-        assert_status(store->keys->set_verify_until(store, kid, NOON + 1000, NULL, NULL), CD_OK);
+        assert_status(store->keys->set_verify_until(store, kid, NOON + CD_KEY_VERIFIES_AFTER, NULL, NULL), CD_OK);
+        f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX - 1;
         assert_true(cd_store_watcher_step(f->watcher));
         assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
-        f->clock.now = NOON + 800; /* its next token would outlive it */
+        f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX; /* its next token could outlive it */
         assert_true(cd_store_watcher_step(f->watcher));
         assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
         assert_int_equal(core(f)->keys->count, 2);
@@ -590,7 +592,6 @@ static void make_other(struct fixture *f, struct other *ret)
         ret->options = f->options;
         ret->options.common = &ret->common;
         ret->options.clients = &ret->client;
-        ret->options.token_lifetime = 3600;
 }
 
 static void assert_other(struct fixture *f, bool is_other)
