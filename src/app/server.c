@@ -26,6 +26,7 @@ struct server {
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_login login;
+        struct cd_store_state store_state;
         struct cd_core common; /* what every snapshot has */
         struct cd_jwk *fixed;  /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
@@ -140,6 +141,7 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
         core->store = server->storage.store;
+        core->store_state = &server->store_state;
         core->login = &server->login;
         core->clock = &cd_clock_system;
         core->random = &cd_random_system;
@@ -148,7 +150,7 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         return CD_OK;
 }
 
-static struct cd_store_watcher_options watcher_options(const struct server *server, const struct cd_core *common,
+static struct cd_store_watcher_options watcher_options(struct server *server, const struct cd_core *common,
                                                        const struct cd_service_start *start,
                                                        const struct cd_client_spec *clients)
 {
@@ -156,6 +158,7 @@ static struct cd_store_watcher_options watcher_options(const struct server *serv
 
         return (struct cd_store_watcher_options){
                 .common = common,
+                .store_state = &server->store_state,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,

@@ -25,9 +25,7 @@ struct cd_store_watcher {
         pthread_mutex_t work; /* of a step or a reload; guards what is not atomic */
         struct cd_store_watcher_options options;
         struct cd_core common;
-        atomic_bool store_is_unavailable;
-        cd_core_fault store_fault;
-        _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
+        struct cd_store_state *state;
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the cache */
         struct cd_store_watcher_keys *keys;
@@ -184,10 +182,11 @@ static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions
 /* The smallest question there is, so that no answer means that the store hangs, not that there is much to read. */
 static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versions *ret, struct cd_error *reterr)
 {
-        atomic_store(&f->asked_at, cd_monotonic_us());
+        atomic_store(&f->state->asked_at, cd_monotonic_us());
         cd_status status = f->common.store->versions(f->common.store, ret, reterr);
         if (status == CD_OK)
-                atomic_store(&f->asked_at, 0); /* else once it is said to be unavailable, so that there is no gap */
+                atomic_store(&f->state->asked_at,
+                             0); /* else once it is said to be unavailable, so that there is no gap */
         return status;
 }
 
@@ -208,8 +207,8 @@ static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_er
 
 static void note_unavailable(struct cd_store_watcher *f, const struct cd_error *err)
 {
-        atomic_store(&f->store_fault, err->summary);
-        if (atomic_exchange(&f->store_is_unavailable, true))
+        atomic_store(&f->state->fault, err->summary);
+        if (atomic_exchange(&f->state->is_unavailable, true))
                 return;
         f->unavailable_since = cd_monotonic_us();
         cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_unavailable", err);
@@ -219,7 +218,7 @@ static void note_recovered(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
-        if (!atomic_exchange(&f->store_is_unavailable, false))
+        if (!atomic_exchange(&f->state->is_unavailable, false))
                 return;
         f->next_expire = 0; /* whether it can be written is found out at once */
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_recovered");
@@ -237,7 +236,7 @@ static void note_shown(struct cd_store_watcher *f, cd_status status, const struc
 
 static void note_unwritable(struct cd_store_watcher *f, const struct cd_error *err)
 {
-        atomic_store(&f->store_fault, err->summary ? err->summary : "the store cannot be written");
+        atomic_store(&f->state->fault, err->summary ? err->summary : "the store cannot be written");
         if (f->unwritable_since)
                 return;
         f->unwritable_since = cd_monotonic_us();
@@ -248,7 +247,7 @@ static void note_writable(struct cd_store_watcher *f, const struct cd_audit_flus
 {
         struct cd_log_event event;
 
-        atomic_store(&f->store_fault, NULL);
+        atomic_store(&f->state->fault, NULL);
         if (!f->unwritable_since)
                 return;
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_writable");
@@ -340,7 +339,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
                 note_recovered(f);
         else
                 note_unavailable(f, &err);
-        atomic_store(&f->asked_at, 0);
+        atomic_store(&f->state->asked_at, 0);
         note_pooler(f);
         if (now >= 0 && (f->is_dirty || cd_store_watcher_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
@@ -423,9 +422,7 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to follow the store");
         f->options = *options;
         f->common = *options->common;
-        f->common.store_is_unavailable = &f->store_is_unavailable;
-        f->common.store_fault = &f->store_fault;
-        f->common.store_asked_at = &f->asked_at;
+        f->state = options->store_state;
         pthread_mutex_init(&f->work, NULL);
         pthread_mutex_init(&f->lock, NULL);
         pthread_condattr_init(&attr);

@@ -7,8 +7,8 @@
 #include "core/keyring.h"
 
 struct cd_store_watcher_options {
-        /* what does not follow from the store; copied. what is said of the store is set by the store watcher */
-        const struct cd_core *common;
+        const struct cd_core *common;       /* what does not follow from the store; copied */
+        struct cd_store_state *store_state; /* what `common` points to; written by the store watcher alone */
         cd_str realm;
         /* of the configuration; they count before the store's of the same id. Borrowed */
         const struct cd_client_spec *clients;

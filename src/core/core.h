@@ -1,13 +1,12 @@
 #pragma once
 /* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one replaces it. What
  * changes under it (token cache, revocations, store, lockout) is thread-safe by itself. */
-#include <stdatomic.h>
-
 #include "base/clock.h"
 #include "core/client.h"
 #include "core/login.h"
 #include "core/ports.h"
 #include "core/revoked.h"
+#include "core/store_state.h"
 #include "core/token_cache.h"
 #include "crypto/jwk.h"
 #include "crypto/random.h"
@@ -20,8 +19,6 @@ struct cd_core_basic_tokens {
         const struct cd_jwk *key; /* RS256 */
 };
 
-typedef _Atomic(const char *) cd_core_fault; /* static storage */
-
 struct cd_core {
         cd_str issuer;          /* "iss"; a URL without a trailing slash */
         int64_t token_lifetime; /* seconds */
@@ -33,13 +30,8 @@ struct cd_core {
         const struct cd_clients *clients;
         struct cd_token_cache *token_cache; /* tokens whose signature this process made or checked before */
         struct cd_revoked *revoked;
-        struct cd_store *store;                  /* where revocations and users are */
-        const atomic_bool *store_is_unavailable; /* said by the store watcher; NULL: it never is */
-        /* What does not work of the store, in words for anybody, said by the same: it is why the store is unavailable,
-         * or why it can be read and not be written. NULL, or one that holds NULL: all is well, or nobody knows why. */
-        const cd_core_fault *store_fault;
-        /* cd_monotonic_us since when that one waits for an answer of the store, 0: it does not. NULL: nobody watches */
-        const _Atomic int64_t *store_asked_at;
+        struct cd_store *store; /* where revocations and users are */
+        const struct cd_store_state *store_state;
         const struct cd_login *login;
         bool accepts_any_user; /* the password grant takes any name with any password, for demonstrations */
         const struct cd_clock *clock;
@@ -48,12 +40,6 @@ struct cd_core {
 
 /* The time by the core's clock. CD_UNAVAILABLE where the clock fails: nothing is judged without one. */
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
-
-/* CD_UNAVAILABLE while the store is unavailable: a caller that needs it fails at once, and does not wait for its
- * timeouts. One that cannot be written is not away: log-ins go on. */
-cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
-/* The same, and also while it is known that it cannot be written. */
-cd_status cd_core_need_writable_store(const struct cd_core *core, struct cd_error *reterr);
 
 /* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also
  * where something else would come first, such as a store that is unavailable. Memory only. */

@@ -40,7 +40,7 @@ cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, con
 {
         struct cd_user user;
 
-        cd_status status = cd_core_need_store(core, reterr);
+        cd_status status = cd_store_state_need(core->store_state, reterr);
         if (status == CD_OK)
                 status = cd_login_password(core->login, arena, attempt, &user, reterr);
         if (status == CD_OK)

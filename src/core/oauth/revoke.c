@@ -21,7 +21,7 @@ static cd_status check_room(const struct cd_core *core, const struct cd_revocati
 {
         struct cd_error why = { 0 };
 
-        cd_status status = cd_core_need_writable_store(core, &why);
+        cd_status status = cd_store_state_need_writable(core->store_state, &why);
         if (status == CD_OK && cd_revoked_is_full(core->revoked, revocation->client_id))
                 status = cd_fail(&why, CD_UNAVAILABLE, "too many tokens are revoked");
         return status == CD_OK ? CD_OK : fail_keep(&why, reterr);

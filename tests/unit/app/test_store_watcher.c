@@ -34,6 +34,7 @@ struct fixture {
         struct test_clock clock;
         struct cd_arena arena;
         struct cd_core common;
+        struct cd_store_state store_state;
         struct cd_master_key *master;
         unsigned char mac_key[CD_DERIVED_SIZE], file_mac[CD_CLIENT_SECRET_MAC_SIZE];
         struct cd_client_spec file_client;
@@ -73,11 +74,13 @@ static int set_up(void **state)
                 .token_cache = cd_token_cache_new(64),
                 .revoked = cd_revoked_new(100),
                 .store = new_memory_store(),
+                .store_state = &f.store_state,
                 .clock = &f.clock.port,
                 .random = &cd_random_system,
         };
         f.options = (struct cd_store_watcher_options){
                 .common = &f.common,
+                .store_state = &f.store_state,
                 .realm = CD_STR("cardea"),
                 .clients = &f.file_client,
                 .client_count = 1,
@@ -493,7 +496,7 @@ static void why_the_store_is_unavailable_is_said_in_words_for_anybody(void **sta
         begin(f);
         store->versions = has_gone;
         assert_false(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_store(core(f), &err), CD_UNAVAILABLE);
+        assert_status(cd_store_state_need(&f->store_state, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the file is gone");
         store->versions = whole.versions;
         assert_true(cd_store_watcher_step(f->watcher));
@@ -519,7 +522,7 @@ static void lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away(v
         begin(f);
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the disk is full");
-        assert_status(cd_core_need_store(core(f), &err), CD_OK);
+        assert_status(cd_store_state_need(&f->store_state, &err), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
         /* Away meanwhile, then back: the write is tried at once, not after its five seconds. */
@@ -542,12 +545,12 @@ static void that_a_store_can_be_written_again_is_seen_within_a_second(void **sta
         begin(f);
         store->expire = whole.expire;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_writable_store(core(f), &err), CD_UNAVAILABLE);
+        assert_status(cd_store_state_need_writable(&f->store_state, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the disk is full");
         assert_int_equal(err.retry_after, 1);
         f->clock.uptime += 1;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_writable_store(core(f), &err), CD_OK);
+        assert_status(cd_store_state_need_writable(&f->store_state, &err), CD_OK);
 }
 
 static cd_status cannot_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)

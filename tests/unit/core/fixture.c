@@ -64,6 +64,7 @@ int fixture_set_up(void **state)
                 .token_cache = cd_token_cache_new(64),
                 .revoked = cd_revoked_new(8),
                 .store = new_memory_store(),
+                .store_state = &f->store_state,
                 .login = &f->login,
                 .accepts_any_user = true,
                 .clock = &f->clock.port,

@@ -20,6 +20,7 @@ struct test_random {
 
 struct fixture {
         struct cd_core core;
+        struct cd_store_state store_state;
         struct cd_arena arena;
         struct test_clock clock;
         struct test_random random;

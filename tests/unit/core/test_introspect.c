@@ -241,22 +241,19 @@ static void a_revocation_fails_at_once_while_the_store_cannot_be_written(void **
         const struct cd_revocation_ops *real = store->revocations, never = { .add = must_not_add };
         struct cd_token_revocation revocation;
         struct cd_error err;
-        cd_core_fault fault = NULL;
 
-        f->core.store_fault = &fault;
         store->revocations = &never;
         assert_status(cd_token_revoke(&f->core, &f->arena, &ask, &revocation, &err), CD_OK);
-        fault = "another process holds it";
+        f->store_state.fault = "another process holds it";
         assert_cannot_be_kept(cd_token_revocation_keep(&f->core, &revocation, &err), &err, reason);
         assert_int_equal(err.retry_after, 1);
         assert_cannot_be_kept(cd_token_revoke(&f->core, &f->arena, &ask, &revocation, &err), &err, reason);
         assert_int_equal(err.retry_after, 1);
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("wrong"), token, &err), CD_INVALID_CLIENT);
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), CD_STR("nonsense"), NULL), CD_OK);
-        fault = NULL;
+        f->store_state.fault = NULL;
         store->revocations = real;
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
-        f->core.store_fault = NULL;
 }
 
 static void a_revocation_that_waited_long_does_not_wait_for_the_store_too(void **state)
@@ -577,15 +574,14 @@ static void while_the_store_is_unavailable_introspection_goes_on_and_revocation_
 {
         struct fixture *f = *state;
         cd_str token = fixture_token(f);
-        atomic_bool unavailable = true;
         struct cd_error err;
 
-        f->core.store_is_unavailable = &unavailable;
+        f->store_state.is_unavailable = true;
         assert_true(look(f, token).active);
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, &err), CD_UNAVAILABLE);
         assert_status(cd_core_check(&f->core, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the store is unavailable");
-        f->core.store_is_unavailable = NULL;
+        f->store_state.is_unavailable = false;
         assert_true(look(f, token).active);
         assert_status(cd_core_check(&f->core, &err), CD_OK);
 }

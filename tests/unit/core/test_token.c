@@ -153,10 +153,9 @@ static void while_the_store_is_unavailable_nobody_logs_in(void **state)
 {
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "right");
-        atomic_bool unavailable = true;
 
         f->core.accepts_any_user = false;
-        f->core.store_is_unavailable = &unavailable;
+        f->store_state.is_unavailable = true;
         fixture_add_user(f, "ana", "right", NULL);
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is unavailable");
 }
