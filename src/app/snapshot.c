@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/key_signer.h"
+
 enum {
         OWN = 1024 * 1024 /* bytes of the answers that are written once, and of what is copied of a configuration */
 };
@@ -10,6 +12,7 @@ struct cd_snapshot {
         struct cd_web web; /* first, so that one pointer is both */
         struct cd_core core;
         struct cd_jwks keys;
+        struct cd_key_signer signers[CD_ALG_COUNT]; /* `keys` has the references to their keys */
         struct cd_clients *clients;
         struct cd_arena arena;
 };
@@ -59,11 +62,11 @@ static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_par
         snapshot->core = *parts->common;
         snapshot->core.keys = &snapshot->keys;
         snapshot->core.clients = snapshot->clients;
-        /* `keys` has the references. */
-        for (size_t i = 0; i < CD_ALG_COUNT; i++)
-                snapshot->core.by_alg[i] = parts->signing[i];
-        snapshot->core.signing_key = parts->signing[parts->alg];
-        snapshot->core.basic_tokens.key = parts->signing[CD_ALG_RS256];
+        snapshot->core.alg = parts->alg;
+        for (size_t i = 0; i < CD_ALG_COUNT; i++) {
+                snapshot->signers[i] = cd_key_signer(parts->signing[i]);
+                snapshot->core.signers[i] = parts->signing[i] ? &snapshot->signers[i].port : NULL;
+        }
         status = own_settings(snapshot, reterr);
         if (status != CD_OK)
                 return status;

@@ -21,7 +21,7 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
                       struct cd_basic_token *ret, struct cd_error *reterr)
 {
         struct cd_mint mint = {
-                .key = core->basic_tokens.key,
+                .alg = CD_ALG_RS256,
                 .lifetime = core->basic_tokens.lifetime,
                 .generations = { .user = user->generation },
                 .audience = core->basic_tokens.audience,

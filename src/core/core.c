@@ -26,7 +26,7 @@ cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
                 return status;
         if (core->random->fill(core->random, &byte, sizeof(byte)) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
-        if (!cd_jwk_is_private(core->signing_key))
+        if (!core->signers[core->alg])
                 return cd_fail(reterr, CD_UNAVAILABLE, "there is no private key to sign with");
         return cd_store_state_need_writable(core->store_state, reterr);
 }

@@ -15,8 +15,7 @@
 struct cd_core_basic_tokens {
         cd_str audience; /* "aud"; empty: there are none */
         cd_str client_id;
-        int64_t lifetime;         /* seconds */
-        const struct cd_jwk *key; /* RS256 */
+        int64_t lifetime; /* seconds */
 };
 
 struct cd_core {
@@ -24,9 +23,9 @@ struct cd_core {
         int64_t token_lifetime; /* seconds */
         struct cd_strs scopes;  /* all that exist here */
         struct cd_core_basic_tokens basic_tokens;
-        const struct cd_jwk *signing_key;          /* for clients without an alg of their own */
-        const struct cd_jwk *by_alg[CD_ALG_COUNT]; /* for the others; NULL where no client has that alg */
-        const struct cd_jwks *keys;                /* what verifies; has the signing keys' public parts too */
+        enum cd_alg alg;                               /* of the tokens of clients without one of their own */
+        const struct cd_signer *signers[CD_ALG_COUNT]; /* NULL where no token is signed so */
+        const struct cd_jwks *keys;                    /* what verifies; has the public keys of the signers too */
         const struct cd_clients *clients;
         struct cd_token_cache *token_cache; /* tokens whose signature this process made or checked before */
         struct cd_revoked *revoked;

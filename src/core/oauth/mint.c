@@ -11,14 +11,18 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
                                     .client_id = mint->client_id,
                                     .scope = mint->scope,
                                     .extra = mint->extra };
+        const struct cd_signer *signer = core->signers[mint->alg];
         struct cd_token_digest digest;
         cd_status status;
 
+        if (!signer)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
+                                CD_STR_ARG(cd_alg_name(mint->alg)));
         if ((status = cd_core_now(core, &claims.iat, reterr)) != CD_OK ||
             (status = cd_jti_make(arena, core->random, mint->generations, &claims.jti, reterr)) != CD_OK)
                 return status;
         claims.exp = claims.iat + mint->lifetime;
-        status = cd_jwt_sign(arena, mint->key, CD_STR("at+jwt"), &claims, ret, reterr);
+        status = signer->sign(signer, arena, CD_STR("at+jwt"), &claims, ret, reterr);
         if (status != CD_OK)
                 return status;
         if (cd_token_digest(*ret, &digest) == CD_OK)

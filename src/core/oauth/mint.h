@@ -4,14 +4,15 @@
 #include "core/oauth/jti.h"
 
 struct cd_mint {
-        const struct cd_jwk *key;
+        enum cd_alg alg;
         int64_t lifetime; /* seconds */
         struct cd_generations generations;
         cd_str audience, client_id, subject, scope;
         cd_str extra; /* further claims, see struct cd_claims */
 };
 
-/* Signs the access token (RFC 9068), in the arena, and remembers that this very token is ours. */
+/* Signs the access token (RFC 9068), in the arena, and remembers that this very token is ours. CD_UNAVAILABLE where
+ * nothing signs that alg, or clock or random source fail. */
 cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_mint *mint, cd_str *ret,
                         struct cd_error *reterr);
 

@@ -53,13 +53,8 @@ bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_requ
 static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
                       const struct cd_grant_decision *decision, struct cd_tokens *tokens, struct cd_error *reterr)
 {
-        const struct cd_jwk *key = client->alg == CD_ALG_NONE ? core->signing_key : core->by_alg[client->alg];
-
-        if (!key)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
-                                CD_STR_ARG(cd_alg_name(client->alg)));
         const struct cd_mint mint = {
-                .key = key,
+                .alg = client->alg == CD_ALG_NONE ? core->alg : client->alg,
                 .lifetime = core->token_lifetime,
                 .generations = { .user = decision->generation, .client = client->generation },
                 .audience = client->audience,

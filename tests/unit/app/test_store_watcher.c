@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/key_signer.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
@@ -120,6 +121,14 @@ static const struct cd_core *core(struct fixture *f)
         return web->core;
 }
 
+/* The key that signs now; NULL: none. */
+static const struct cd_jwk *signing(struct fixture *f, enum cd_alg alg)
+{
+        const struct cd_signer *signer = core(f)->signers[alg];
+
+        return signer ? ((const struct cd_key_signer *)signer)->key : NULL;
+}
+
 static struct cd_keyring ring(struct fixture *f)
 {
         return (struct cd_keyring){
@@ -155,7 +164,7 @@ static void add_ana(struct fixture *f)
 static cd_str issue_to_ana(struct fixture *f)
 {
         const struct cd_mint mint = {
-                .key = core(f)->signing_key,
+                .alg = CD_ALG_ES256,
                 .lifetime = 300,
                 .audience = api[0],
                 .client_id = CD_STR("file"),
@@ -188,8 +197,8 @@ static void a_store_without_keys_gets_those_that_are_needed(void **state)
         begin(f);
         assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 2);
-        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
-        assert_int_equal(cd_jwk_alg(core(f)->basic_tokens.key), CD_ALG_RS256);
+        assert_int_equal(cd_jwk_alg(signing(f, core(f)->alg)), CD_ALG_ES256);
+        assert_int_equal(cd_jwk_alg(signing(f, CD_ALG_RS256)), CD_ALG_RS256);
         assert_int_equal(core(f)->keys->count, 2);
         cd_store_watcher_free(f->watcher);
         begin(f);
@@ -203,11 +212,11 @@ static void a_node_whose_clock_is_behind_signs_with_the_first_key_too(void **sta
         struct cd_key_records keys;
 
         begin(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, core(f)->alg)));
         cd_store_watcher_free(f->watcher);
         f->clock.now = NOON - 3600;
         begin(f);
-        assert_str(cd_jwk_kid(core(f)->signing_key), kid.ptr);
+        assert_str(cd_jwk_kid(signing(f, core(f)->alg)), kid.ptr);
         assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 1);
         assert_int_equal(keys.items[0].verify_until, 0);
@@ -221,7 +230,7 @@ static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
         f->common.basic_tokens.audience = api[0];
         begin(f);
         assert_int_equal(core(f)->keys->count, 1);
-        assert_ptr_equal(core(f)->basic_tokens.key, core(f)->signing_key);
+        assert_int_equal(core(f)->alg, CD_ALG_RS256);
 }
 
 /* How the token that this client gets is signed. */
@@ -240,7 +249,7 @@ static void a_clients_alg_signs_its_tokens(void **state)
         f->file_client.alg = CD_ALG_EDDSA;
         begin(f);
         assert_int_equal(core(f)->keys->count, 2);
-        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
+        assert_int_equal(cd_jwk_alg(signing(f, core(f)->alg)), CD_ALG_ES256);
         assert_int_equal(alg_of(f), CD_ALG_EDDSA);
         assert_true(is_active(f, issue(f)));
 }
@@ -254,17 +263,17 @@ static void a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client(vo
         const struct cd_audit_event event = { .at = NOON, .action = CD_STR("x"), .actor = CD_STR("x") };
 
         begin(f);
-        assert_null(core(f)->by_alg[CD_ALG_RS256]);
+        assert_null(signing(f, CD_ALG_RS256));
         assert_status(f->common.store->clients->add(f->common.store, &client, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_non_null(core(f)->by_alg[CD_ALG_RS256]);
-        assert_true(cd_jwk_is_private(core(f)->by_alg[CD_ALG_RS256]));
+        assert_non_null(signing(f, CD_ALG_RS256));
+        assert_true(cd_jwk_is_private(signing(f, CD_ALG_RS256)));
         assert_int_equal(core(f)->keys->count, 2);
         assert_int_equal(alg_of(f), CD_ALG_ES256); /* the others go on as before */
         assert_status(f->common.store->clients->remove(f->common.store, client.id, &event, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_null(core(f)->by_alg[CD_ALG_RS256]); /* sealed again */
-        assert_int_equal(core(f)->keys->count, 2);  /* and what it signed still verifies */
+        assert_null(signing(f, CD_ALG_RS256));     /* sealed again */
+        assert_int_equal(core(f)->keys->count, 2); /* and what it signed still verifies */
 }
 
 static void a_key_of_the_configuration_signs_instead_of_the_stores(void **state)
@@ -386,10 +395,10 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, &next, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         assert_int_equal(core(f)->keys->count, 2);
-        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        assert_false(cd_str_eq(cd_jwk_kid(signing(f, core(f)->alg)), next.kid));
         f->clock.now = NOON + 100;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        assert_true(cd_str_eq(cd_jwk_kid(signing(f, core(f)->alg)), next.kid));
         assert_true(is_active(f, old));
         assert_true(is_active(f, issue(f)));
         f->clock.now = NOON + 100 + CD_KEY_VERIFIES_AFTER - 1;
@@ -409,7 +418,7 @@ static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **s
 
         begin(f);
         cd_str old = issue(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, core(f)->alg)));
         assert_true(is_active(f, old));
         keyring.now = NOON + 1;
         f->clock.now = NOON + 1;
@@ -428,14 +437,14 @@ static void where_the_last_key_ended_another_one_is_made(void **state)
         struct cd_store *store = f->common.store;
 
         begin(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, core(f)->alg)));
         assert_status(store->keys->set_verify_until(store, kid, NOON + CD_KEY_VERIFIES_AFTER, NULL, NULL), CD_OK);
         f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX - 1;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
+        assert_true(cd_str_eq(cd_jwk_kid(signing(f, core(f)->alg)), kid));
         f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX; /* its next token could outlive it */
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
+        assert_false(cd_str_eq(cd_jwk_kid(signing(f, core(f)->alg)), kid));
         assert_int_equal(core(f)->keys->count, 2);
 }
 
@@ -604,7 +613,7 @@ static void assert_other(struct fixture *f, bool is_other)
         assert_int_equal(core(f)->token_lifetime, is_other ? 3600 : 300);
         assert_int_equal(core(f)->scopes.count, is_other);
         assert_int_equal(core(f)->accepts_any_user, is_other);
-        assert_int_equal(core(f)->basic_tokens.key != NULL, is_other);
+        assert_int_equal(core(f)->signers[CD_ALG_RS256] != NULL, is_other);
 }
 
 static void lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go(void **state)

@@ -52,13 +52,15 @@ int fixture_set_up(void **state)
         f->clock = (struct test_clock){ { test_now, test_uptime }, NOON, 0 };
         f->random = (struct test_random){ .port = { test_fill } };
         assert_status(cd_jwk_generate(CD_ALG_ES256, &f->key, NULL), CD_OK);
+        f->signer = cd_key_signer(f->key);
         assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
         assert_status(cd_clients_new(specs, CD_LEN(specs), CD_STR(""), &f->random.port, &f->clients, NULL), CD_OK);
         f->core = (struct cd_core){
                 .issuer = CD_STR("https://auth.example"),
                 .token_lifetime = 300,
                 .scopes = { scopes, CD_LEN(scopes) },
-                .signing_key = f->key,
+                .alg = CD_ALG_ES256,
+                .signers = { [CD_ALG_ES256] = &f->signer.port, [CD_ALG_RS256] = &f->signer.port },
                 .keys = &f->keys,
                 .clients = f->clients,
                 .token_cache = cd_token_cache_new(64),

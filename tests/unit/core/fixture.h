@@ -2,6 +2,7 @@
 /* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
 #include "core/core.h"
 #include "core/direct_hasher.h"
+#include "core/key_signer.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
 #include "support/check.h"
@@ -25,6 +26,7 @@ struct fixture {
         struct test_clock clock;
         struct test_random random;
         struct cd_jwk *key;
+        struct cd_key_signer signer; /* with that key, for whatever alg: the core does not care */
         struct cd_jwks keys;
         struct cd_clients *clients;
         struct cd_direct_hasher hasher; /* of the least cost */

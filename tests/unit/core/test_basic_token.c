@@ -6,7 +6,6 @@
 #include "crypto/jwt.h"
 #include "unit/core/fixture.h"
 
-/* One key does for both kinds of tokens: the core does not care. */
 static struct cd_basic_token_request ask_as(struct fixture *f, const char *name, const char *password)
 {
         f->core.accepts_any_user = false;
@@ -14,7 +13,6 @@ static struct cd_basic_token_request ask_as(struct fixture *f, const char *name,
                 .audience = CD_STR("https://api.example"),
                 .client_id = CD_STR("grant"),
                 .lifetime = 120,
-                .key = f->key,
         };
         return (struct cd_basic_token_request){
                 .name = cd_str_from_c(name),

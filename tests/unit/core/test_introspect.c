@@ -131,9 +131,9 @@ static void a_token_of_a_foreign_key_is_inactive(void **state)
         struct cd_jwk *foreign, *own = f->key;
 
         assert_status(cd_jwk_generate(CD_ALG_ES256, &foreign, NULL), CD_OK);
-        f->core.signing_key = foreign;
+        f->signer.key = foreign;
         cd_str token = fixture_token(f);
-        f->core.signing_key = own;
+        f->signer.key = own;
         cd_token_cache_free(f->core.token_cache);
         f->core.token_cache = cd_token_cache_new(64);
         assert_false(look(f, token).active);

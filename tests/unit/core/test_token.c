@@ -222,6 +222,39 @@ static void no_scope_asked_means_all_that_the_client_has(void **state)
         assert_str(tokens.scope, "write read");
 }
 
+/* As a key in a device might: nothing but its answer is known of it. */
+static cd_status sign_elsewhere(const struct cd_signer *signer, struct cd_arena *arena, cd_str typ,
+                                const struct cd_claims *claims, cd_str *ret, struct cd_error *reterr)
+{
+        (void)signer;
+        if (cd_str_eq(claims->scope, CD_STR("write")))
+                return cd_fail(reterr, CD_UNAVAILABLE, "the device does not answer");
+        *ret = cd_arena_printf(arena, "%.*s.%.*s.signature", CD_STR_ARG(typ), CD_STR_ARG(claims->sub));
+        return ret->ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a token");
+}
+
+static void a_token_is_what_the_signer_of_its_alg_makes(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_signer elsewhere = { sign_elsewhere };
+        struct cd_token_request ask = fixture_ask();
+
+        f->core.signers[CD_ALG_ES256] = &elsewhere;
+        assert_str(fixture_token(f), "at+jwt.app-a.signature");
+        ask.scope = CD_STR("write");
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "the device does not answer");
+}
+
+static void without_a_signer_of_its_alg_there_is_no_token(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_request ask = fixture_ask();
+
+        f->core.alg = CD_ALG_EDDSA;
+        assert_refused(f, &ask, CD_UNAVAILABLE, "", "no key signs EdDSA now");
+        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+}
+
 static void lesson_31_a_failing_random_source_issues_nothing(void **state)
 {
         struct fixture *f = *state;
@@ -283,6 +316,8 @@ int main(void)
                 TEST(unknown_client_and_wrong_secret_look_the_same),
                 TEST(a_scope_that_was_not_granted_is_refused),
                 TEST(no_scope_asked_means_all_that_the_client_has),
+                TEST(a_token_is_what_the_signer_of_its_alg_makes),
+                TEST(without_a_signer_of_its_alg_there_is_no_token),
                 TEST(lesson_31_a_failing_random_source_issues_nothing),
                 TEST(lesson_31_a_failing_clock_issues_nothing),
                 TEST(lesson_31_every_failing_allocation_is_a_clear_error),
