@@ -8,7 +8,9 @@
 #include "app/hash_threads.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
+#include "core/any_user.h"
 #include "core/lockout.h"
+#include "core/login.h"
 #include "crypto/mac.h"
 #include "http/server.h"
 
@@ -25,6 +27,7 @@ struct server {
         struct cd_web_app app; /* first, so that one pointer is both */
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
+        struct cd_lockout *lockout;
         struct cd_login login;
         struct cd_store_state store_state;
         struct cd_core common; /* what every snapshot has */
@@ -111,25 +114,26 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
         if (status != CD_OK)
                 return status;
-        server->login = (struct cd_login){
-                .store = server->storage.store,
-                .hasher = cd_hash_threads_hasher(server->hashing),
-                .clock = &cd_clock_system,
-        };
-        return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
+        status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
+        server->login = cd_login(server->storage.store, &server->store_state, server->lockout,
+                                 cd_hash_threads_hasher(server->hashing), &cd_clock_system);
+        return status;
 }
 
 /* What a reload may change. */
-static void set_tokens(struct cd_core *core, const struct cd_config *config)
+static void set_tokens(const struct server *server, struct cd_core *core, const struct cd_config *config)
 {
+        const struct cd_accounts *users = &server->login.port;
+
         core->token_lifetime = config->tokens.lifetime / 1000;
         core->scopes = config->scopes;
         core->basic_tokens = (struct cd_core_basic_tokens){
                 .audience = config->basic_tokens.audience,
                 .client_id = config->basic_tokens.client_id,
                 .lifetime = config->basic_tokens.lifetime / 1000,
+                .accounts = users,
         };
-        core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
+        core->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
@@ -137,12 +141,12 @@ static cd_status fill_common(struct server *server, const struct cd_config *conf
         struct cd_core *core = &server->common;
 
         core->issuer = config->issuer;
-        set_tokens(core, config);
+        set_tokens(server, core, config);
         core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         core->revoked = cd_revoked_new(REVOCATIONS_MAX);
         core->store = server->storage.store;
         core->store_state = &server->store_state;
-        core->login = &server->login;
+        core->lockout = server->lockout;
         core->clock = &cd_clock_system;
         core->random = &cd_random_system;
         if (!core->token_cache || !core->revoked)
@@ -189,7 +193,7 @@ static void finish(void *app)
         cd_shared_free(server->app.snapshots);
         cd_revoked_free(server->common.revoked);
         cd_token_cache_free(server->common.token_cache);
-        cd_lockout_free(server->login.lockout);
+        cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
         cd_storage_close(&server->storage);
@@ -324,13 +328,13 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         wipe_secrets(config);
         if (status != CD_OK)
                 return status;
-        set_tokens(&common, config);
+        set_tokens(server, &common, config);
         const struct cd_store_watcher_options options = watcher_options(server, &common, start, clients);
         status = cd_store_watcher_reload(server->watcher, &options, reterr);
         if (status != CD_OK)
                 return status;
         const struct cd_lockout_rules rules = lockout_rules(config);
-        cd_lockout_set_rules(server->login.lockout, &rules);
+        cd_lockout_set_rules(server->lockout, &rules);
         server->config = config;
         server->clients = clients;
         return CD_OK;

@@ -456,7 +456,7 @@ static void use_settings(struct cd_store_watcher *f, const struct cd_store_watch
         f->common.token_lifetime = from->token_lifetime;
         f->common.scopes = from->scopes;
         f->common.basic_tokens = from->basic_tokens;
-        f->common.accepts_any_user = from->accepts_any_user;
+        f->common.accounts = from->accounts;
         const struct cd_store_watcher_keys_options keys = key_options(f);
         cd_store_watcher_keys_set(f->keys, &keys);
 }

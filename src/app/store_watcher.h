@@ -31,7 +31,7 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
 /* Starts the thread. */
 cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_error *reterr);
 /* Other settings, as a whole, while it runs: of *options those count that follow from a configuration, which are
- * `common`'s token_lifetime, scopes, basic_tokens and accepts_any_user, the realm, the clients, alg and audit_keep; the
+ * `common`'s token_lifetime, scopes, basic_tokens and accounts, the realm, the clients, alg and audit_keep; the
  * others must be as before. Reads the store's clients and publishes a snapshot. On failure all is as
  * before. Waits for a step that runs. From any thread. */
 cd_status cd_store_watcher_reload(struct cd_store_watcher *watcher, const struct cd_store_watcher_options *options,

@@ -2,11 +2,6 @@
 
 #include "core/lockout.h"
 
-static struct cd_lockout *lockout_of(const struct cd_core *core)
-{
-        return core->login ? core->login->lockout : NULL;
-}
-
 /* *ret_known is NULL for an id that no client has. */
 static struct cd_lockout_subject subject_of(const struct cd_core *core, const struct cd_client_credentials *sent,
                                             const struct cd_client **ret_known)
@@ -44,7 +39,7 @@ static cd_status check_lockout(const struct cd_core *core, const struct cd_clien
         cd_time now;
 
         cd_status status = cd_core_now(core, &now, reterr);
-        return status == CD_OK ? cd_lockout_check(lockout_of(core), &subject, now, reterr) : status;
+        return status == CD_OK ? cd_lockout_check(core->lockout, &subject, now, reterr) : status;
 }
 
 /* CD_OK, or CD_UNAVAILABLE where the clock fails: what cannot be counted gets no answer. */
@@ -58,7 +53,7 @@ static cd_status count_wrong(const struct cd_core *core, struct cd_arena *arena,
         cd_status status = cd_core_now(core, &now, reterr);
         if (status != CD_OK)
                 return status;
-        if (cd_lockout_count(lockout_of(core), &subject, now))
+        if (cd_lockout_count(core->lockout, &subject, now))
                 audit_locked(core, arena, known, sent->address, now);
         return CD_OK;
 }
@@ -66,9 +61,7 @@ static cd_status count_wrong(const struct cd_core *core, struct cd_arena *arena,
 cd_status cd_authenticate_client_uncounted(const struct cd_core *core, const struct cd_client_credentials *sent,
                                            const struct cd_client **ret, struct cd_error *reterr)
 {
-        struct cd_lockout *lockout = lockout_of(core);
-
-        cd_status status = lockout && cd_lockout_locks_clients(lockout) ? check_lockout(core, sent, reterr) : CD_OK;
+        cd_status status = cd_lockout_locks_clients(core->lockout) ? check_lockout(core, sent, reterr) : CD_OK;
         if (status != CD_OK)
                 return status;
         return cd_clients_authenticate(core->clients, sent->id, sent->secret, ret, reterr);
@@ -80,7 +73,7 @@ cd_status cd_authenticate_client(const struct cd_core *core, struct cd_arena *ar
 {
         cd_status status = cd_authenticate_client_uncounted(core, sent, ret, reterr);
 
-        if (status != CD_INVALID_CLIENT || !lockout_of(core))
+        if (status != CD_INVALID_CLIENT)
                 return status;
         cd_status counted = count_wrong(core, arena, sent, reterr);
         return counted == CD_OK ? status : counted;

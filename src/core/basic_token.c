@@ -53,6 +53,6 @@ cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *aren
 
         if (!core->basic_tokens.audience.len)
                 return cd_fail(reterr, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
-        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
+        cd_status status = cd_token_login(core, core->basic_tokens.accounts, arena, &attempt, &user, reterr);
         return status == CD_OK ? mint(core, arena, &user, ret, reterr) : status;
 }

@@ -15,7 +15,7 @@ struct cd_basic_token {
 };
 
 /* Everything in *ret lives in the arena. CD_NOT_FOUND where no audience is set for users' tokens; else as
- * cd_login_password, and CD_INTERNAL where the store holds grants that are none. Blocks for the time of a hash. */
+ * the accounts say, and CD_INTERNAL where the store holds grants that are none. Blocks for the time of a hash. */
 cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *arena,
                                const struct cd_basic_token_request *ask, struct cd_basic_token *ret,
                                struct cd_error *reterr);

@@ -9,13 +9,6 @@ cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error 
         return CD_OK;
 }
 
-cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr)
-{
-        if (!core->login || cd_store_state_need(core->store_state, NULL) != CD_OK)
-                return CD_OK;
-        return cd_login_check_address(core->login, address, reterr);
-}
-
 cd_status cd_core_check(const struct cd_core *core, struct cd_error *reterr)
 {
         cd_time now;

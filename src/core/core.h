@@ -2,8 +2,8 @@
 /* What Cardea knows and decides with. An immutable snapshot: when clients or keys change, another one replaces it. What
  * changes under it (token cache, revocations, store, lockout) is thread-safe by itself. */
 #include "base/clock.h"
+#include "core/accounts.h"
 #include "core/client.h"
-#include "core/login.h"
 #include "core/ports.h"
 #include "core/revoked.h"
 #include "core/store_state.h"
@@ -15,8 +15,11 @@
 struct cd_core_basic_tokens {
         cd_str audience; /* "aud"; empty: there are none */
         cd_str client_id;
-        int64_t lifetime; /* seconds */
+        int64_t lifetime;                   /* seconds */
+        const struct cd_accounts *accounts; /* whose they are */
 };
+
+struct cd_lockout;
 
 struct cd_core {
         cd_str issuer;          /* "iss"; a URL without a trailing slash */
@@ -31,18 +34,14 @@ struct cd_core {
         struct cd_revoked *revoked;
         struct cd_store *store; /* where revocations and users are */
         const struct cd_store_state *store_state;
-        const struct cd_login *login;
-        bool accepts_any_user; /* the password grant takes any name with any password, for demonstrations */
+        const struct cd_accounts *accounts; /* of the password grant */
+        struct cd_lockout *lockout;         /* of clients */
         const struct cd_clock *clock;
         const struct cd_random *random;
 };
 
 /* The time by the core's clock. CD_UNAVAILABLE where the clock fails: nothing is judged without one. */
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
-
-/* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also
- * where something else would come first, such as a store that is unavailable. Memory only. */
-cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr);
 
 /* Whether all works: clock, randomness and key, and the store can be read and written. CD_UNAVAILABLE with a reason for
  * anybody. */

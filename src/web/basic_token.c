@@ -139,6 +139,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
 void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
+        const struct cd_accounts *accounts = web->core->basic_tokens.accounts;
         struct cd_basic_token_request *ask = cd_arena_alloc(req->arena, sizeof(*ask));
         struct cd_error err = { 0 };
 
@@ -147,7 +148,7 @@ void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {
-                if (cd_core_check_address(web->core, ask->address, &err) == CD_OK) {
+                if (accounts->check_address(accounts, ask->address, &err) == CD_OK) {
                         cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
                         return;
                 }

@@ -109,6 +109,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
+        const struct cd_accounts *accounts = web->core->accounts;
         struct cd_token_request *ask = CD_NEW(req->arena, struct cd_token_request);
         struct cd_error err = { 0 };
 
@@ -121,7 +122,7 @@ void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_
         say_who(web, req, ask);
         bool wants_login = status == CD_OK && cd_token_wants_login(web->core, ask);
         if (wants_login)
-                status = cd_core_check_address(web->core, ask->address, &err);
+                status = accounts->check_address(accounts, ask->address, &err);
         if (status != CD_OK)
                 cd_web_send_oauth_error(req, res, &err);
         else if (wants_login)

@@ -39,14 +39,12 @@ cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct
         return CD_OK;
 }
 
-cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
-                         struct cd_user *ret, struct cd_error *reterr)
+cd_status cd_token_login(const struct cd_core *core, const struct cd_accounts *accounts, struct cd_arena *arena,
+                         const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr)
 {
         struct cd_user user;
 
-        cd_status status = cd_store_state_need(core->store_state, reterr);
-        if (status == CD_OK)
-                status = cd_login_password(core->login, arena, attempt, &user, reterr);
+        cd_status status = accounts->login(accounts, arena, attempt, &user, reterr);
         if (status == CD_OK)
                 status = cd_token_check_subject(core, user.name, reterr);
         if (status == CD_OK)

@@ -45,7 +45,7 @@ bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_requ
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
         const struct cd_client *client;
 
-        return !core->accepts_any_user && cd_str_eq(ask->grant_type, CD_STR("password")) &&
+        return core->accounts->may_block && cd_str_eq(ask->grant_type, CD_STR("password")) &&
                cd_authenticate_client_uncounted(core, &sent, &client, NULL) == CD_OK &&
                client->grants & CD_GRANT_PASSWORD;
 }

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/any_user.h"
 #include "core/key_signer.h"
+#include "core/lockout.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
@@ -53,6 +55,17 @@ static void make_master(struct cd_master_key **ret)
         assert_status(cd_master_key_parse(cd_str_of(text, sizeof(text)), &cd_random_system, ret, NULL), CD_OK);
 }
 
+static struct cd_lockout *make_lockout(void)
+{
+        const struct cd_lockout_rules rules = {
+                .account_attempts = 5, .address_attempts = 5, .delay = 1, .max_delay = 1
+        };
+        struct cd_lockout *lockout;
+
+        assert_status(cd_lockout_new(&rules, &cd_random_system, &lockout, NULL), CD_OK);
+        return lockout;
+}
+
 static int set_up(void **state)
 {
         static struct fixture f;
@@ -76,6 +89,7 @@ static int set_up(void **state)
                 .revoked = cd_revoked_new(100),
                 .store = new_memory_store(),
                 .store_state = &f.store_state,
+                .lockout = make_lockout(),
                 .clock = &f.clock.port,
                 .random = &cd_random_system,
         };
@@ -102,6 +116,7 @@ static int tear_down(void **state)
         cd_store_watcher_free(f->watcher);
         cd_shared_free(f->options.shared);
         f->common.store->free(f->common.store);
+        cd_lockout_free(f->common.lockout);
         cd_revoked_free(f->common.revoked);
         cd_token_cache_free(f->common.token_cache);
         cd_master_key_free(f->master);
@@ -598,7 +613,7 @@ static void make_other(struct fixture *f, struct other *ret)
         ret->client.id = CD_STR("new");
         ret->common.token_lifetime = 3600;
         ret->common.scopes = (struct cd_strs){ &ret->scope, 1 };
-        ret->common.accepts_any_user = true;
+        ret->common.accounts = &cd_any_user;
         ret->common.basic_tokens =
                 (struct cd_core_basic_tokens){ .audience = api[0], .client_id = CD_STR("basic"), .lifetime = 60 };
         ret->options = f->options;
@@ -612,7 +627,7 @@ static void assert_other(struct fixture *f, bool is_other)
         assert_status(authenticate(f, "file", "secret"), is_other ? CD_INVALID_CLIENT : CD_OK);
         assert_int_equal(core(f)->token_lifetime, is_other ? 3600 : 300);
         assert_int_equal(core(f)->scopes.count, is_other);
-        assert_int_equal(core(f)->accepts_any_user, is_other);
+        assert_ptr_equal(core(f)->accounts, is_other ? &cd_any_user : NULL);
         assert_int_equal(core(f)->signers[CD_ALG_RS256] != NULL, is_other);
 }
 

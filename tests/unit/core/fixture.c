@@ -67,22 +67,17 @@ int fixture_set_up(void **state)
                 .revoked = cd_revoked_new(8),
                 .store = new_memory_store(),
                 .store_state = &f->store_state,
-                .login = &f->login,
-                .accepts_any_user = true,
+                .accounts = &cd_any_user,
                 .clock = &f->clock.port,
                 .random = &f->random.port,
         };
         f->hasher =
                 cd_direct_hasher(&(struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 }, &f->random.port);
-        f->login = (struct cd_login){
-                .store = f->core.store,
-                .hasher = &f->hasher.port,
-                .clock = &f->clock.port,
-        };
         const struct cd_lockout_rules rules = {
                 .account_attempts = 3, .address_attempts = 100, .delay = 10, .max_delay = 100
         };
-        assert_status(cd_lockout_new(&rules, &f->random.port, &f->login.lockout, NULL), CD_OK);
+        assert_status(cd_lockout_new(&rules, &f->random.port, &f->core.lockout, NULL), CD_OK);
+        f->login = cd_login(f->core.store, &f->store_state, f->core.lockout, &f->hasher.port, &f->clock.port);
         *state = f;
         return 0;
 }
@@ -92,7 +87,7 @@ int fixture_tear_down(void **state)
         struct fixture *f = *state;
 
         f->core.store->free(f->core.store);
-        cd_lockout_free(f->login.lockout);
+        cd_lockout_free(f->core.lockout);
         cd_revoked_free(f->core.revoked);
         cd_token_cache_free(f->core.token_cache);
         cd_clients_free(f->clients);

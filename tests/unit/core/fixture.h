@@ -1,8 +1,10 @@
 #pragma once
 /* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
+#include "core/any_user.h"
 #include "core/core.h"
 #include "core/direct_hasher.h"
 #include "core/key_signer.h"
+#include "core/login.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
 #include "support/check.h"

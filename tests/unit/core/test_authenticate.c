@@ -149,7 +149,7 @@ static void a_secret_that_is_asked_about_twice_counts_once(void **state)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         ask.grant_type = CD_STR("password");
         ask.client_secret = CD_STR("a guess");
         for (int i = 0; i < ATTEMPTS; i++) {
@@ -168,11 +168,11 @@ static void right_secrets_count_nothing(void **state)
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS - 1);
-        assert_false(cd_lockout_locks_clients(f->login.lockout));
+        assert_false(cd_lockout_locks_clients(f->core.lockout));
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", 1); /* nor do they pay for guesses */
-        assert_true(cd_lockout_locks_clients(f->login.lockout));
+        assert_true(cd_lockout_locks_clients(f->core.lockout));
 }
 
 static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)

@@ -8,11 +8,11 @@
 
 static struct cd_basic_token_request ask_as(struct fixture *f, const char *name, const char *password)
 {
-        f->core.accepts_any_user = false;
         f->core.basic_tokens = (struct cd_core_basic_tokens){
                 .audience = CD_STR("https://api.example"),
                 .client_id = CD_STR("grant"),
                 .lifetime = 120,
+                .accounts = &f->login.port,
         };
         return (struct cd_basic_token_request){
                 .name = cd_str_from_c(name),

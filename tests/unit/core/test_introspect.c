@@ -462,7 +462,7 @@ static cd_str token_of_ana(struct fixture *f)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         ask.grant_type = CD_STR("password");
         ask.username = CD_STR("ana");
         ask.password = CD_STR("right");

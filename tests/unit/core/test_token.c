@@ -98,7 +98,7 @@ static void where_nobody_has_a_password_the_password_grant_is_refused(void **sta
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "anything");
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         assert_refused(f, &ask, CD_INVALID_GRANT, "", "invalid username or password");
 }
 
@@ -108,7 +108,7 @@ static void the_password_grant_takes_the_users_of_the_store(void **state)
         struct cd_token_request right = ask_with("Ana", "right"), wrong = ask_with("ana", "wrong");
         struct cd_tokens tokens;
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         fixture_add_user(f, "ana", "right", NULL);
         assert_true(cd_token_wants_login(&f->core, &right));
         assert_status(cd_token_issue(&f->core, &f->arena, &right, &tokens, NULL), CD_OK);
@@ -123,7 +123,7 @@ static void lesson_14_lockout_holds_at_the_token_endpoint(void **state)
         struct cd_tokens tokens;
         struct cd_error err;
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         fixture_add_user(f, "ana", "right", NULL);
         for (int i = 0; i < 3; i++)
                 assert_status(cd_token_issue(&f->core, &f->arena, &wrong, &tokens, &err), CD_INVALID_GRANT);
@@ -138,7 +138,7 @@ static void only_a_good_client_wants_a_password_hashed(void **state)
         struct cd_token_request ask = ask_with("ana", "right");
 
         assert_false(cd_token_wants_login(&f->core, &ask)); /* any user is accepted */
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         assert_true(cd_token_wants_login(&f->core, &ask));
         ask.client_secret = CD_STR("wrong");
         assert_false(cd_token_wants_login(&f->core, &ask));
@@ -154,7 +154,7 @@ static void while_the_store_is_unavailable_nobody_logs_in(void **state)
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "right");
 
-        f->core.accepts_any_user = false;
+        f->core.accounts = &f->login.port;
         f->store_state.is_unavailable = true;
         fixture_add_user(f, "ana", "right", NULL);
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is unavailable");
