@@ -100,10 +100,11 @@ void cd_admin_close(struct cd_admin *admin)
 
 cd_status cd_admin_keyring(const struct cd_admin *admin, struct cd_keyring *ret, struct cd_error *reterr)
 {
-        cd_time now = admin->clock->now(admin->clock);
+        cd_time now;
 
-        if (now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        cd_status status = cd_clock_read(admin->clock, &now, reterr);
+        if (status != CD_OK)
+                return status;
         *ret = (struct cd_keyring){
                 .store = admin->store,
                 .master = admin->master,

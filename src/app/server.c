@@ -30,8 +30,9 @@ struct server {
         struct cd_lockout *lockout;
         struct cd_login login;
         struct cd_store_state store_state;
-        struct cd_core common; /* what every snapshot has */
-        struct cd_jwk *fixed;  /* of the configuration */
+        struct cd_revocations revocations;
+        struct cd_issuer common; /* what every snapshot has */
+        struct cd_jwk *fixed;    /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
         /* Of the configuration in use; its secrets are wiped. */
@@ -121,40 +122,46 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
 }
 
 /* What a reload may change. */
-static void set_tokens(const struct server *server, struct cd_core *core, const struct cd_config *config)
+static void set_tokens(const struct server *server, struct cd_issuer *issuer, const struct cd_config *config)
 {
         const struct cd_accounts *users = &server->login.port;
 
-        core->token_lifetime = config->tokens.lifetime / 1000;
-        core->scopes = config->scopes;
-        core->basic_tokens = (struct cd_core_basic_tokens){
+        issuer->token_lifetime = config->tokens.lifetime / 1000;
+        issuer->scopes = config->scopes;
+        issuer->basic_tokens = (struct cd_basic_token_settings){
                 .audience = config->basic_tokens.audience,
                 .client_id = config->basic_tokens.client_id,
                 .lifetime = config->basic_tokens.lifetime / 1000,
                 .accounts = users,
         };
-        core->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
+        issuer->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        struct cd_core *core = &server->common;
+        struct cd_issuer *issuer = &server->common;
 
-        core->issuer = config->issuer;
-        set_tokens(server, core, config);
-        core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
-        core->revoked = cd_revoked_new(REVOCATIONS_MAX);
-        core->store = server->storage.store;
-        core->store_state = &server->store_state;
-        core->lockout = server->lockout;
-        core->clock = &cd_clock_system;
-        core->random = &cd_random_system;
-        if (!core->token_cache || !core->revoked)
+        issuer->url = config->issuer;
+        set_tokens(server, issuer, config);
+        issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
+        issuer->client_auth = (struct cd_client_auth){
+                .lockout = server->lockout,
+                .store = server->storage.store,
+                .clock = &cd_clock_system,
+        };
+        issuer->clock = &cd_clock_system;
+        issuer->random = &cd_random_system;
+        server->revocations = (struct cd_revocations){
+                .store = server->storage.store,
+                .store_state = &server->store_state,
+                .revoked = cd_revoked_new(REVOCATIONS_MAX),
+        };
+        if (!issuer->token_cache || !server->revocations.revoked)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the tokens");
         return CD_OK;
 }
 
-static struct cd_store_watcher_options watcher_options(struct server *server, const struct cd_core *common,
+static struct cd_store_watcher_options watcher_options(struct server *server, const struct cd_issuer *common,
                                                        const struct cd_service_start *start,
                                                        const struct cd_client_spec *clients)
 {
@@ -162,6 +169,7 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
 
         return (struct cd_store_watcher_options){
                 .common = common,
+                .revocations = &server->revocations,
                 .store_state = &server->store_state,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
@@ -191,7 +199,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
-        cd_revoked_free(server->common.revoked);
+        cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
         cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
@@ -319,7 +327,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         struct server *server = app;
         struct cd_config *config = start->config;
         struct cd_client_spec *clients = NULL;
-        struct cd_core common = server->common;
+        struct cd_issuer common = server->common;
 
         cd_config_complete(config);
         cd_status status = check_secrets(server, start, reterr);

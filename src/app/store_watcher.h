@@ -7,8 +7,9 @@
 #include "core/keyring.h"
 
 struct cd_store_watcher_options {
-        const struct cd_core *common;       /* what does not follow from the store; copied */
-        struct cd_store_state *store_state; /* what `common` points to; written by the store watcher alone */
+        const struct cd_issuer *common;           /* what does not follow from the store; copied */
+        const struct cd_revocations *revocations; /* their store is the one that is watched, their cache is filled */
+        struct cd_store_state *store_state;       /* of that store; written by the store watcher alone */
         cd_str realm;
         /* of the configuration; they count before the store's of the same id. Borrowed */
         const struct cd_client_spec *clients;

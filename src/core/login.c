@@ -195,9 +195,9 @@ static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, 
         cd_status status = cd_store_state_need(with->store_state, reterr);
         if (status != CD_OK)
                 return status;
-        l.now = with->clock->now(with->clock);
-        if (l.now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        status = cd_clock_read(with->clock, &l.now, reterr);
+        if (status != CD_OK)
+                return status;
         l.address = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = attempt->address };
         status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
         if (status != CD_OK)

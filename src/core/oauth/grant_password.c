@@ -1,7 +1,7 @@
 #include "core/oauth/grant.h"
 #include "core/oauth/mint.h"
 
-cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
+cd_status cd_grant_password(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_client *client,
                             const struct cd_token_request *ask, struct cd_grant_decision *ret, struct cd_error *reterr)
 {
         struct cd_user user;
@@ -19,7 +19,7 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
         };
         if (!attempt.by.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
-        cd_status status = cd_token_login(core, core->accounts, arena, &attempt, &user, reterr);
+        cd_status status = cd_token_login(issuer, issuer->accounts, arena, &attempt, &user, reterr);
         if (status == CD_OK)
                 *ret = (struct cd_grant_decision){ user.name, user.generation };
         return status;

@@ -1,6 +1,6 @@
 #pragma once
 /* Inside of the core: making an access token, for a user or a client. */
-#include "core/core.h"
+#include "core/issuer.h"
 #include "core/oauth/jti.h"
 
 struct cd_mint {
@@ -13,14 +13,14 @@ struct cd_mint {
 
 /* Signs the access token (RFC 9068), in the arena, and remembers that this very token is ours. CD_UNAVAILABLE where
  * nothing signs that alg, or clock or random source fail. */
-cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_mint *mint, cd_str *ret,
+cd_status cd_token_mint(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_mint *mint, cd_str *ret,
                         struct cd_error *reterr);
 
 /* CD_INVALID_GRANT where the name is the id of a client, that of the grants included: such a user's tokens would have
  * the "sub" of the client's own (RFC 9068 §5), so there are none. */
-cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr);
+cd_status cd_token_check_subject(const struct cd_issuer *issuer, cd_str name, struct cd_error *reterr);
 
 /* Logs a user in who is to get a token. Errors as those of the accounts and of cd_token_check_subject. The token gets
  * the generation of *ret, which was read before the password was hashed: a change of the user meanwhile ends it. */
-cd_status cd_token_login(const struct cd_core *core, const struct cd_accounts *accounts, struct cd_arena *arena,
+cd_status cd_token_login(const struct cd_issuer *issuer, const struct cd_accounts *accounts, struct cd_arena *arena,
                          const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);

@@ -55,29 +55,28 @@ int fixture_set_up(void **state)
         f->signer = cd_key_signer(f->key);
         assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
         assert_status(cd_clients_new(specs, CD_LEN(specs), CD_STR(""), &f->random.port, &f->clients, NULL), CD_OK);
-        f->core = (struct cd_core){
-                .issuer = CD_STR("https://auth.example"),
-                .token_lifetime = 300,
-                .scopes = { scopes, CD_LEN(scopes) },
-                .alg = CD_ALG_ES256,
-                .signers = { [CD_ALG_ES256] = &f->signer.port, [CD_ALG_RS256] = &f->signer.port },
-                .keys = &f->keys,
-                .clients = f->clients,
-                .token_cache = cd_token_cache_new(64),
-                .revoked = cd_revoked_new(8),
-                .store = new_memory_store(),
-                .store_state = &f->store_state,
-                .accounts = &cd_any_user,
-                .clock = &f->clock.port,
-                .random = &f->random.port,
-        };
+        f->store = new_memory_store();
+        f->revocations = (struct cd_revocations){ f->store, &f->store_state, cd_revoked_new(8) };
         f->hasher =
                 cd_direct_hasher(&(struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 }, &f->random.port);
         const struct cd_lockout_rules rules = {
                 .account_attempts = 3, .address_attempts = 100, .delay = 10, .max_delay = 100
         };
-        assert_status(cd_lockout_new(&rules, &f->random.port, &f->core.lockout, NULL), CD_OK);
-        f->login = cd_login(f->core.store, &f->store_state, f->core.lockout, &f->hasher.port, &f->clock.port);
+        assert_status(cd_lockout_new(&rules, &f->random.port, &f->lockout, NULL), CD_OK);
+        f->login = cd_login(f->store, &f->store_state, f->lockout, &f->hasher.port, &f->clock.port);
+        f->issuer = (struct cd_issuer){
+                .url = CD_STR("https://auth.example"),
+                .token_lifetime = 300,
+                .scopes = { scopes, CD_LEN(scopes) },
+                .alg = CD_ALG_ES256,
+                .signers = { [CD_ALG_ES256] = &f->signer.port, [CD_ALG_RS256] = &f->signer.port },
+                .keys = &f->keys,
+                .client_auth = { f->clients, f->lockout, f->store, &f->clock.port },
+                .accounts = &cd_any_user,
+                .token_cache = cd_token_cache_new(64),
+                .clock = &f->clock.port,
+                .random = &f->random.port,
+        };
         *state = f;
         return 0;
 }
@@ -86,10 +85,10 @@ int fixture_tear_down(void **state)
 {
         struct fixture *f = *state;
 
-        f->core.store->free(f->core.store);
-        cd_lockout_free(f->core.lockout);
-        cd_revoked_free(f->core.revoked);
-        cd_token_cache_free(f->core.token_cache);
+        f->store->free(f->store);
+        cd_lockout_free(f->lockout);
+        cd_revoked_free(f->revocations.revoked);
+        cd_token_cache_free(f->issuer.token_cache);
         cd_clients_free(f->clients);
         cd_jwks_done(&f->keys);
         cd_jwk_unref(f->key);
@@ -121,7 +120,7 @@ cd_str fixture_token(struct fixture *f)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_OK);
         return tokens.access_token;
 }
 
@@ -137,7 +136,7 @@ void fixture_add_user(struct fixture *f, const char *name, const char *password,
 
         assert_status(f->hasher.port.hash(&f->hasher.port, cd_str_from_c(password), &f->arena, &user.password, NULL),
                       CD_OK);
-        assert_status(f->core.store->users->add(f->core.store, &(struct cd_users_page){ &user, 1 }, NULL, NULL), CD_OK);
+        assert_status(f->store->users->add(f->store, &(struct cd_users_page){ &user, 1 }, NULL, NULL), CD_OK);
 }
 
 void fixture_end_sessions(struct fixture *f, const char *name, enum cd_user_switch disabled)
@@ -149,14 +148,14 @@ void fixture_end_sessions(struct fixture *f, const char *name, enum cd_user_swit
                 .ends_sessions = true,
         };
 
-        assert_status(f->core.store->users->update(f->core.store, &change, NULL, NULL), CD_OK);
+        assert_status(f->store->users->update(f->store, &change, NULL, NULL), CD_OK);
 }
 
 void fixture_follow(struct fixture *f)
 {
         struct cd_revocation_list list;
 
-        assert_status(f->core.store->revocations->list(f->core.store, &f->arena, 0, 100, &list, NULL), CD_OK);
+        assert_status(f->store->revocations->list(f->store, &f->arena, 0, 100, &list, NULL), CD_OK);
         for (size_t i = 0; i < list.count; i++)
-                assert_status(cd_revoked_add(f->core.revoked, &list.items[i]), CD_OK);
+                assert_status(cd_revoked_add(f->revocations.revoked, &list.items[i]), CD_OK);
 }

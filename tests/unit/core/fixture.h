@@ -1,8 +1,8 @@
 #pragma once
-/* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
+/* An issuer and what it works with, on memory, with a clock and a random source that a test sets and makes fail. */
 #include "core/any_user.h"
-#include "core/core.h"
 #include "core/direct_hasher.h"
+#include "core/issuer.h"
 #include "core/key_signer.h"
 #include "core/login.h"
 #include "core/oauth/introspect.h"
@@ -22,8 +22,11 @@ struct test_random {
 };
 
 struct fixture {
-        struct cd_core core;
+        struct cd_issuer issuer;
+        struct cd_revocations revocations;
+        struct cd_store *store;
         struct cd_store_state store_state;
+        struct cd_lockout *lockout;
         struct cd_arena arena;
         struct test_clock clock;
         struct test_random random;

@@ -17,7 +17,7 @@ static cd_status authenticate(struct fixture *f, const char *id, const char *sec
         const struct cd_client_credentials sent = { cd_str_from_c(id), cd_str_from_c(secret), cd_str_from_c(from) };
         const struct cd_client *client;
 
-        cd_status status = cd_authenticate_client(&f->core, &f->arena, &sent, &client, reterr);
+        cd_status status = cd_authenticate_client(&f->issuer.client_auth, &f->arena, &sent, &client, reterr);
         if (status == CD_OK)
                 assert_str(client->id, id);
         return status;
@@ -59,15 +59,17 @@ static void lesson_14_wrong_secrets_of_every_endpoint_are_counted_together(void 
 
         query.client_secret = ask.client_secret = CD_STR("a guess");
         query.address = ask.address = CD_STR("192.0.2.1");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_INVALID_CLIENT);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &looked, NULL),
+                      CD_INVALID_CLIENT);
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL),
+                      CD_INVALID_CLIENT);
         query.client_secret = ask.client_secret = CD_STR("secret-a");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_THROTTLED);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_THROTTLED);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &looked, NULL), CD_THROTTLED);
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL), CD_THROTTLED);
         query.address = CD_STR("192.0.2.2");
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_OK);
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL), CD_OK);
 }
 
 static void lesson_9_unknown_ids_of_an_address_are_counted_as_one(void **state)
@@ -111,7 +113,7 @@ static void assert_event(struct cd_audit_event event, const char *subject, const
 static void that_a_client_has_to_wait_is_in_the_audit_once(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->core.store;
+        struct cd_store *store = f->store;
         struct cd_audit_events events;
 
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
@@ -134,11 +136,11 @@ static void a_new_secret_opens_a_locked_client(void **state)
 
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(cd_clients_new(&spec, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
-        f->core.clients = clients;
+        f->issuer.client_auth.clients = clients;
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_THROTTLED);
-        f->core.clients = f->clients;
+        f->issuer.client_auth.clients = f->clients;
         cd_clients_free(clients);
 }
 
@@ -149,16 +151,16 @@ static void a_secret_that_is_asked_about_twice_counts_once(void **state)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
-        f->core.accounts = &f->login.port;
+        f->issuer.accounts = &f->login.port;
         ask.grant_type = CD_STR("password");
         ask.client_secret = CD_STR("a guess");
         for (int i = 0; i < ATTEMPTS; i++) {
-                assert_false(cd_token_wants_login(&f->core, &ask));
-                assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
+                assert_false(cd_token_wants_login(&f->issuer, &ask));
+                assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
         }
         ask.client_secret = CD_STR("secret-a");
-        assert_false(cd_token_wants_login(&f->core, &ask));
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
+        assert_false(cd_token_wants_login(&f->issuer, &ask));
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
 }
 
 static void right_secrets_count_nothing(void **state)
@@ -168,11 +170,11 @@ static void right_secrets_count_nothing(void **state)
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS - 1);
-        assert_false(cd_lockout_locks_clients(f->core.lockout));
+        assert_false(cd_lockout_locks_clients(f->lockout));
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", 1); /* nor do they pay for guesses */
-        assert_true(cd_lockout_locks_clients(f->core.lockout));
+        assert_true(cd_lockout_locks_clients(f->lockout));
 }
 
 static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)

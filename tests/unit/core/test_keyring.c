@@ -29,7 +29,7 @@ static int set_up(void **state)
         assert_int_equal(fixture_set_up(&core), 0);
         r.core = core;
         r.ring = (struct cd_keyring){
-                .store = r.core->core.store,
+                .store = r.core->store,
                 .master = make_master(r.core),
                 .now = NOON,
                 .actor = CD_STR("os:ana"),

@@ -8,7 +8,7 @@ static void assert_refused(struct fixture *f, const struct cd_token_request *ask
         struct cd_tokens tokens;
         struct cd_error err = { 0 };
 
-        assert_status(cd_token_issue(&f->core, &f->arena, ask, &tokens, &err), status);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, ask, &tokens, &err), status);
         assert_string_equal(err.field, field);
         assert_string_equal(err.reason, reason);
         assert_status(err.status, status);
@@ -28,7 +28,7 @@ static void a_client_gets_a_token_with_the_claims_of_rfc_9068(void **state)
         struct cd_claims claims;
 
         ask.scope = CD_STR("read");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_OK);
         assert_int_equal(tokens.expires_in, 300);
         assert_str(tokens.scope, "read");
         assert_status(cd_jwt_verify(&f->arena, &f->keys, tokens.access_token, &expect, &claims, NULL), CD_OK);
@@ -56,7 +56,7 @@ static void the_password_grant_makes_the_user_the_subject(void **state)
         ask.grant_type = CD_STR("password");
         ask.username = CD_STR("ana");
         ask.password = CD_STR("anything");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_OK);
         assert_str(tokens.subject, "ana");
 }
 
@@ -98,7 +98,7 @@ static void where_nobody_has_a_password_the_password_grant_is_refused(void **sta
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "anything");
 
-        f->core.accounts = &f->login.port;
+        f->issuer.accounts = &f->login.port;
         assert_refused(f, &ask, CD_INVALID_GRANT, "", "invalid username or password");
 }
 
@@ -108,10 +108,10 @@ static void the_password_grant_takes_the_users_of_the_store(void **state)
         struct cd_token_request right = ask_with("Ana", "right"), wrong = ask_with("ana", "wrong");
         struct cd_tokens tokens;
 
-        f->core.accounts = &f->login.port;
+        f->issuer.accounts = &f->login.port;
         fixture_add_user(f, "ana", "right", NULL);
-        assert_true(cd_token_wants_login(&f->core, &right));
-        assert_status(cd_token_issue(&f->core, &f->arena, &right, &tokens, NULL), CD_OK);
+        assert_true(cd_token_wants_login(&f->issuer, &right));
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &right, &tokens, NULL), CD_OK);
         assert_str(tokens.subject, "ana");
         assert_refused(f, &wrong, CD_INVALID_GRANT, "", "invalid username or password");
 }
@@ -123,11 +123,11 @@ static void lesson_14_lockout_holds_at_the_token_endpoint(void **state)
         struct cd_tokens tokens;
         struct cd_error err;
 
-        f->core.accounts = &f->login.port;
+        f->issuer.accounts = &f->login.port;
         fixture_add_user(f, "ana", "right", NULL);
         for (int i = 0; i < 3; i++)
-                assert_status(cd_token_issue(&f->core, &f->arena, &wrong, &tokens, &err), CD_INVALID_GRANT);
-        assert_status(cd_token_issue(&f->core, &f->arena, &right, &tokens, &err), CD_THROTTLED);
+                assert_status(cd_token_issue(&f->issuer, &f->arena, &wrong, &tokens, &err), CD_INVALID_GRANT);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &right, &tokens, &err), CD_THROTTLED);
         assert_int_equal(err.retry_after, 10);
 }
 
@@ -137,16 +137,16 @@ static void only_a_good_client_wants_a_password_hashed(void **state)
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "right");
 
-        assert_false(cd_token_wants_login(&f->core, &ask)); /* any user is accepted */
-        f->core.accounts = &f->login.port;
-        assert_true(cd_token_wants_login(&f->core, &ask));
+        assert_false(cd_token_wants_login(&f->issuer, &ask)); /* any user is accepted */
+        f->issuer.accounts = &f->login.port;
+        assert_true(cd_token_wants_login(&f->issuer, &ask));
         ask.client_secret = CD_STR("wrong");
-        assert_false(cd_token_wants_login(&f->core, &ask));
+        assert_false(cd_token_wants_login(&f->issuer, &ask));
         ask.client_id = CD_STR("app-b");
         ask.client_secret = CD_STR("secret-b");
-        assert_false(cd_token_wants_login(&f->core, &ask));
+        assert_false(cd_token_wants_login(&f->issuer, &ask));
         ask = fixture_ask();
-        assert_false(cd_token_wants_login(&f->core, &ask));
+        assert_false(cd_token_wants_login(&f->issuer, &ask));
 }
 
 static void while_the_store_is_unavailable_nobody_logs_in(void **state)
@@ -154,7 +154,7 @@ static void while_the_store_is_unavailable_nobody_logs_in(void **state)
         struct fixture *f = *state;
         struct cd_token_request ask = ask_with("ana", "right");
 
-        f->core.accounts = &f->login.port;
+        f->issuer.accounts = &f->login.port;
         f->store_state.is_unavailable = true;
         fixture_add_user(f, "ana", "right", NULL);
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the store is unavailable");
@@ -215,10 +215,10 @@ static void no_scope_asked_means_all_that_the_client_has(void **state)
         struct cd_token_request ask = fixture_ask();
         struct cd_tokens tokens;
 
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_OK);
         assert_str(tokens.scope, "read write");
         ask.scope = CD_STR("write read write");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_OK);
         assert_str(tokens.scope, "write read");
 }
 
@@ -239,7 +239,7 @@ static void a_token_is_what_the_signer_of_its_alg_makes(void **state)
         const struct cd_signer elsewhere = { sign_elsewhere };
         struct cd_token_request ask = fixture_ask();
 
-        f->core.signers[CD_ALG_ES256] = &elsewhere;
+        f->issuer.signers[CD_ALG_ES256] = &elsewhere;
         assert_str(fixture_token(f), "at+jwt.app-a.signature");
         ask.scope = CD_STR("write");
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the device does not answer");
@@ -250,9 +250,9 @@ static void without_a_signer_of_its_alg_there_is_no_token(void **state)
         struct fixture *f = *state;
         struct cd_token_request ask = fixture_ask();
 
-        f->core.alg = CD_ALG_EDDSA;
+        f->issuer.alg = CD_ALG_EDDSA;
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "no key signs EdDSA now");
-        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+        assert_status(cd_issuer_check(&f->issuer, NULL), CD_UNAVAILABLE);
 }
 
 static void lesson_31_a_failing_random_source_issues_nothing(void **state)
@@ -262,7 +262,7 @@ static void lesson_31_a_failing_random_source_issues_nothing(void **state)
 
         f->random.fails = true;
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the random source failed");
-        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+        assert_status(cd_issuer_check(&f->issuer, NULL), CD_UNAVAILABLE);
 }
 
 static void lesson_31_a_failing_clock_issues_nothing(void **state)
@@ -272,7 +272,7 @@ static void lesson_31_a_failing_clock_issues_nothing(void **state)
 
         f->clock.now = -1;
         assert_refused(f, &ask, CD_UNAVAILABLE, "", "the clock failed");
-        assert_status(cd_core_check(&f->core, NULL), CD_UNAVAILABLE);
+        assert_status(cd_issuer_check(&f->issuer, NULL), CD_UNAVAILABLE);
 }
 
 static void lesson_31_every_failing_allocation_is_a_clear_error(void **state)
@@ -288,7 +288,7 @@ static void lesson_31_every_failing_allocation_is_a_clear_error(void **state)
                 struct cd_error err = { 0 };
 
                 cd_arena_init(&arena, ceiling);
-                status = cd_token_issue(&f->core, &arena, &ask, &tokens, &err);
+                status = cd_token_issue(&f->issuer, &arena, &ask, &tokens, &err);
                 failures += status != CD_OK;
                 assert_true(status == CD_OK || err.reason[0] != '\0');
                 cd_arena_done(&arena);

@@ -9,7 +9,7 @@
 
 struct snapshot {
         struct cd_web web; /* first, as the handlers want it */
-        struct cd_core core;
+        struct cd_issuer issuer;
         struct cd_clients *clients;
 };
 
@@ -36,11 +36,11 @@ static void publish_new_snapshot(struct fixture *f)
 
         assert_non_null(snapshot);
         assert_status(cd_clients_new(&spec, 1, CD_STR(""), &cd_random_system, &snapshot->clients, NULL), CD_OK);
-        snapshot->core.clients = snapshot->clients;
-        snapshot->core.lockout = f->lockout;
-        snapshot->core.accounts = &cd_any_user;
-        snapshot->core.clock = &cd_clock_system;
-        snapshot->web.core = &snapshot->core;
+        snapshot->issuer.client_auth = (struct cd_client_auth){ .clients = snapshot->clients,
+                                                                .lockout = f->lockout,
+                                                                .clock = &cd_clock_system };
+        snapshot->issuer.accounts = &cd_any_user;
+        snapshot->web.issuer = &snapshot->issuer;
         assert_status(cd_shared_set(f->snapshots, snapshot), CD_OK);
 }
 
