@@ -2,46 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/lockout.h"
 #include "support/memory_store.h"
-
-static cd_time test_now(const struct cd_clock *clock)
-{
-        return ((const struct test_clock *)clock)->now;
-}
-
-static int64_t test_uptime(const struct cd_clock *clock)
-{
-        return ((const struct test_clock *)clock)->uptime;
-}
-
-static cd_status test_fill(const struct cd_random *random, void *to, size_t size)
-{
-        struct test_random *r = (struct test_random *)random;
-
-        if (r->fails)
-                return CD_UNAVAILABLE;
-        for (size_t i = 0; i < size; i++)
-                ((unsigned char *)to)[i] = r->next++;
-        return CD_OK;
-}
-
-static const cd_str scopes[] = { CD_STR_INIT("read"), CD_STR_INIT("write"), CD_STR_INIT("admin") };
-static const cd_str api[] = { CD_STR_INIT("https://api.example") };
-
-static const struct cd_client_spec specs[] = {
-        { .id = CD_STR_INIT("app-a"),
-          .secret = CD_STR_INIT("secret-a"),
-          .grants = CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD,
-          .scopes = { scopes, 2 },
-          .audience = CD_STR_INIT("https://api.example") },
-        { .id = CD_STR_INIT("app-b"),
-          .secret = CD_STR_INIT("secret-b"),
-          .grants = CD_GRANT_CLIENT_CREDENTIALS,
-          .scopes = { scopes, 1 },
-          .audience = CD_STR_INIT("https://other.example") },
-        { .id = CD_STR_INIT("api"), .secret = CD_STR_INIT("secret-api"), .introspect = { api, 1 } },
-};
 
 int fixture_set_up(void **state)
 {
@@ -49,25 +10,22 @@ int fixture_set_up(void **state)
 
         assert_non_null(f);
         cd_arena_init(&f->arena, 1 << 20);
-        f->clock = (struct test_clock){ { test_now, test_uptime }, NOON, 0 };
-        f->random = (struct test_random){ .port = { test_fill } };
+        f->clock = test_clock();
+        f->random = test_random();
         assert_status(cd_jwk_generate(CD_ALG_ES256, &f->key, NULL), CD_OK);
         f->signer = cd_key_signer(f->key);
         assert_status(cd_jwks_add(&f->keys, f->key, NULL), CD_OK);
-        assert_status(cd_clients_new(specs, CD_LEN(specs), CD_STR(""), &f->random.port, &f->clients, NULL), CD_OK);
+        f->clients = test_clients(&f->random.port);
         f->store = new_memory_store();
         f->revocations = (struct cd_revocations){ f->store, &f->store_state, cd_revoked_new(8) };
         f->hasher =
                 cd_direct_hasher(&(struct cd_password_cost){ .memory = 8 * 1024, .iterations = 1 }, &f->random.port);
-        const struct cd_lockout_rules rules = {
-                .account_attempts = 3, .address_attempts = 100, .delay = 10, .max_delay = 100
-        };
-        assert_status(cd_lockout_new(&rules, &f->random.port, &f->lockout, NULL), CD_OK);
+        f->lockout = test_lockout(&f->random.port);
         f->login = cd_login(f->store, &f->store_state, f->lockout, &f->hasher.port, &f->clock.port);
         f->issuer = (struct cd_issuer){
                 .url = CD_STR("https://auth.example"),
                 .token_lifetime = 300,
-                .scopes = { scopes, CD_LEN(scopes) },
+                .scopes = test_scopes(),
                 .alg = CD_ALG_ES256,
                 .signers = { [CD_ALG_ES256] = &f->signer.port, [CD_ALG_RS256] = &f->signer.port },
                 .keys = &f->keys,

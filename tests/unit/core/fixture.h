@@ -1,5 +1,5 @@
 #pragma once
-/* An issuer and what it works with, on memory, with a clock and a random source that a test sets and makes fail. */
+/* An issuer, revocations, and what they work with, on memory. */
 #include "core/any_user.h"
 #include "core/direct_hasher.h"
 #include "core/issuer.h"
@@ -7,19 +7,7 @@
 #include "core/login.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
-#include "support/check.h"
-
-struct test_clock {
-        struct cd_clock port;
-        cd_time now;
-        int64_t uptime;
-};
-
-struct test_random {
-        struct cd_random port;
-        unsigned char next; /* what the next byte is */
-        bool fails;
-};
+#include "unit/core/parts.h"
 
 struct fixture {
         struct cd_issuer issuer;
@@ -37,10 +25,6 @@ struct fixture {
         struct cd_direct_hasher hasher; /* of the least cost */
         struct cd_login login;
 };
-
-enum {
-        NOON = 1795348800
-}; /* 2026-11-22T12:00:00Z */
 
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);

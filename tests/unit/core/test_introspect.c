@@ -258,27 +258,6 @@ static void a_revocation_fails_at_once_while_the_store_cannot_be_written(void **
         assert_status(revoke_as(f, CD_STR("app-a"), CD_STR("secret-a"), token, NULL), CD_OK);
 }
 
-static void a_revocation_that_waited_long_does_not_wait_for_the_store_too(void **state)
-{
-        struct fixture *f = *state;
-        const struct cd_token_query ask = { .token = fixture_token(f),
-                                            .client_id = CD_STR("app-a"),
-                                            .client_secret = CD_STR("secret-a") };
-        struct cd_store *store = f->store;
-        const struct cd_revocation_ops *real = store->revocations, never = { .add = must_not_add };
-        struct cd_token_revocation revocation;
-        struct cd_error err;
-
-        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &ask, &revocation, &err), CD_OK);
-        revocation.decided_us -= 2000001;
-        store->revocations = &never;
-        assert_cannot_be_kept(cd_revocations_keep(&f->revocations, &revocation, &err), &err,
-                              "the revocation cannot be kept now: too many wait for the store");
-        store->revocations = real;
-        revocation.decided_us += 2000001;
-        assert_status(cd_revocations_keep(&f->revocations, &revocation, &err), CD_OK);
-}
-
 static void a_revocation_is_in_the_store_when_it_is_answered(void **state)
 {
         struct fixture *f = *state;
@@ -586,6 +565,30 @@ static void while_the_store_is_unavailable_introspection_goes_on_and_revocation_
         assert_true(look(f, token).active);
 }
 
+static void lesson_14_wrong_secrets_of_every_endpoint_are_counted_together(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_token_query query = { .token = fixture_token(f), .client_id = CD_STR("app-a") };
+        struct cd_token_request ask = fixture_ask();
+        struct cd_introspection looked;
+        struct cd_token_revocation revocation;
+        struct cd_tokens tokens;
+
+        query.client_secret = ask.client_secret = CD_STR("a guess");
+        query.address = ask.address = CD_STR("192.0.2.1");
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &looked, NULL),
+                      CD_INVALID_CLIENT);
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL),
+                      CD_INVALID_CLIENT);
+        query.client_secret = ask.client_secret = CD_STR("secret-a");
+        assert_status(cd_token_issue(&f->issuer, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &looked, NULL), CD_THROTTLED);
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL), CD_THROTTLED);
+        query.address = CD_STR("192.0.2.2");
+        assert_status(cd_token_revoke(&f->issuer, &f->revocations, &f->arena, &query, &revocation, NULL), CD_OK);
+}
+
 static void lesson_1_what_cannot_be_looked_up_is_not_active(void **state)
 {
         struct fixture *f = *state;
@@ -660,7 +663,6 @@ int main(void)
                 TEST(a_revocation_that_the_store_refuses_changes_nothing),
                 TEST(a_revocation_is_in_the_store_when_it_is_answered),
                 TEST(a_revocation_fails_at_once_while_the_store_cannot_be_written),
-                TEST(a_revocation_that_waited_long_does_not_wait_for_the_store_too),
                 TEST(the_token_cache_does_not_outlive_a_key),
                 TEST(a_token_of_a_client_that_was_removed_is_inactive),
                 TEST(a_token_of_another_client_of_that_id_is_inactive),
@@ -674,6 +676,7 @@ int main(void)
                 TEST(a_token_revoked_while_the_clock_is_wrong_stays_revoked),
                 TEST(one_greedy_client_stops_nobodys_revocations),
                 TEST(while_the_store_is_unavailable_introspection_goes_on_and_revocation_does_not),
+                TEST(lesson_14_wrong_secrets_of_every_endpoint_are_counted_together),
                 TEST(lesson_1_what_cannot_be_looked_up_is_not_active),
                 TEST(threads_may_issue_and_introspect_at_once),
         };

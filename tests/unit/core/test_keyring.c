@@ -3,15 +3,16 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "unit/core/fixture.h"
+#include "support/memory_store.h"
+#include "unit/core/parts.h"
 
 struct ring_fixture {
-        struct fixture *core;
+        struct test_random random;
         struct cd_keyring ring;
         struct cd_arena arena;
 };
 
-static struct cd_master_key *make_master(struct fixture *f)
+static struct cd_master_key *make_master(struct ring_fixture *f)
 {
         char text[CD_MASTER_KEY_TEXT];
         struct cd_master_key *master;
@@ -24,13 +25,11 @@ static struct cd_master_key *make_master(struct fixture *f)
 static int set_up(void **state)
 {
         static struct ring_fixture r;
-        void *core;
 
-        assert_int_equal(fixture_set_up(&core), 0);
-        r.core = core;
+        r = (struct ring_fixture){ .random = test_random() };
         r.ring = (struct cd_keyring){
-                .store = r.core->store,
-                .master = make_master(r.core),
+                .store = new_memory_store(),
+                .master = make_master(&r),
                 .now = NOON,
                 .actor = CD_STR("os:ana"),
         };
@@ -42,11 +41,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
         struct ring_fixture *r = *state;
-        void *core = r->core;
 
         cd_master_key_free((struct cd_master_key *)r->ring.master);
         cd_arena_done(&r->arena);
-        return fixture_tear_down(&core);
+        r->ring.store->free(r->ring.store);
+        return 0;
 }
 
 static struct cd_key_record row(const char *kid, cd_time sign_from, cd_time verify_until)
@@ -157,7 +156,7 @@ static void a_key_is_sealed_in_the_store_and_opens_with_the_master_key_alone(voi
 {
         struct ring_fixture *r = *state;
         struct cd_key_record record = generate(r), there = find(r, record.kid), moved = there;
-        struct cd_master_key *other = make_master(r->core);
+        struct cd_master_key *other = make_master(r);
         struct cd_jwk *jwk;
         struct cd_error err;
 
@@ -396,7 +395,7 @@ static void another_master_key_is_noticed(void **state)
 
         assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
         assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
-        other.master = make_master(r->core);
+        other.master = make_master(r);
         assert_status(cd_keyring_check_master(&other, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "master_key");
         assert_string_equal(err.reason, "is not the one that this store was created with; restore that one");
