@@ -1,6 +1,6 @@
 #pragma once
-/* Who may log in with a name and a password: a port, chosen by the configuration. core/login.h is the users of the
- * store, core/any_user.h whoever comes. */
+/* Who may log in with a name and a password: a port, chosen by the configuration. core/login.h has the users of the
+ * store, core/any_user.h takes any name. */
 #include "core/ports.h"
 
 struct cd_login_attempt {

@@ -45,9 +45,11 @@ cd_status cd_token_login(const struct cd_issuer *issuer, const struct cd_account
         struct cd_user user;
 
         cd_status status = accounts->login(accounts, arena, attempt, &user, reterr);
-        if (status == CD_OK)
-                status = cd_token_check_subject(issuer, user.name, reterr);
-        if (status == CD_OK)
-                *ret = user;
-        return status;
+        if (status != CD_OK)
+                return status;
+        status = cd_token_check_subject(issuer, user.name, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = user;
+        return CD_OK;
 }
