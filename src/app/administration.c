@@ -83,9 +83,7 @@ cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin 
         *ret = (struct cd_admin){ .clock = &cd_clock_system, .random = &cd_random_system };
         cd_arena_init(&ret->arena, CD_SERVICE_ARENA);
         cd_status status = open_all(options, ret, &err);
-        if (status == CD_OK)
-                ret->token_lifetime = cd_config_longest_lifetime(&ret->config);
-        else if (reterr)
+        if (status != CD_OK && reterr)
                 *reterr = err;
         return status;
 }
@@ -102,16 +100,16 @@ void cd_admin_close(struct cd_admin *admin)
 
 cd_status cd_admin_keyring(const struct cd_admin *admin, struct cd_keyring *ret, struct cd_error *reterr)
 {
-        cd_time now = admin->clock->now(admin->clock);
+        cd_time now;
 
-        if (now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        cd_status status = cd_clock_read(admin->clock, &now, reterr);
+        if (status != CD_OK)
+                return status;
         *ret = (struct cd_keyring){
                 .store = admin->store,
                 .master = admin->master,
                 .now = now,
                 .actor = admin->actor,
-                .token_lifetime = admin->token_lifetime,
         };
         return CD_OK;
 }

@@ -20,8 +20,6 @@ struct cd_admin {
         struct cd_clock const *clock;
         const struct cd_random *random;
         cd_str actor; /* "os:ana" */
-        /* seconds; the longest of any token: what was issued has expired at now + this + CD_KEY_SLACK */
-        int64_t token_lifetime;
 };
 
 /* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the

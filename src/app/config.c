@@ -135,13 +135,6 @@ enum cd_alg cd_config_alg(const struct cd_config *config)
         return cd_alg_from_name(cd_str_from_c(algs[config->tokens.alg]));
 }
 
-int64_t cd_config_longest_lifetime(const struct cd_config *config)
-{
-        int64_t tokens = config->tokens.lifetime, basic = config->basic_tokens.lifetime;
-
-        return (tokens > basic ? tokens : basic) / 1000;
-}
-
 /* The bit of one grant, 0 where there is none of that name. */
 static unsigned grant_bit(cd_str name)
 {

@@ -70,8 +70,5 @@ enum cd_alg cd_config_alg(const struct cd_config *config);
 /* Bits of enum cd_grant for grant_types that are known; others are skipped. */
 unsigned cd_config_grants(const struct cd_config_client *client);
 
-/* Seconds that the longest of all tokens lives. */
-int64_t cd_config_longest_lifetime(const struct cd_config *config);
-
 /* What the table cannot say: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);

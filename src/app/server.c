@@ -8,7 +8,9 @@
 #include "app/hash_threads.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
+#include "core/any_user.h"
 #include "core/lockout.h"
+#include "core/login.h"
 #include "crypto/mac.h"
 #include "http/server.h"
 
@@ -25,9 +27,12 @@ struct server {
         struct cd_web_app app; /* first, so that one pointer is both */
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
+        struct cd_lockout *lockout;
         struct cd_login login;
-        struct cd_core common; /* what every snapshot has */
-        struct cd_jwk *fixed;  /* of the configuration */
+        struct cd_store_state store_state;
+        struct cd_revocations revocations;
+        struct cd_issuer common; /* what every snapshot has */
+        struct cd_jwk *fixed;    /* of the configuration */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
         /* Of the configuration in use; its secrets are wiped. */
@@ -110,45 +115,53 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
         if (status != CD_OK)
                 return status;
-        server->login = (struct cd_login){
-                .store = server->storage.store,
-                .hasher = cd_hash_threads_hasher(server->hashing),
-                .clock = &cd_clock_system,
-        };
-        return cd_lockout_new(&rules, &cd_random_system, &server->login.lockout, reterr);
+        status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
+        server->login = cd_login(server->storage.store, &server->store_state, server->lockout,
+                                 cd_hash_threads_hasher(server->hashing), &cd_clock_system);
+        return status;
 }
 
 /* What a reload may change. */
-static void set_tokens(struct cd_core *core, const struct cd_config *config)
+static void set_tokens(const struct server *server, struct cd_issuer *issuer, const struct cd_config *config)
 {
-        core->token_lifetime = config->tokens.lifetime / 1000;
-        core->scopes = config->scopes;
-        core->basic_tokens = (struct cd_core_basic_tokens){
+        const struct cd_accounts *users = &server->login.port;
+
+        issuer->token_lifetime = config->tokens.lifetime / 1000;
+        issuer->scopes = config->scopes;
+        issuer->basic_tokens = (struct cd_basic_token_settings){
                 .audience = config->basic_tokens.audience,
                 .client_id = config->basic_tokens.client_id,
                 .lifetime = config->basic_tokens.lifetime / 1000,
+                .accounts = users,
         };
-        core->accepts_any_user = config->accept_any_user != CD_ANY_USER_NEVER;
+        issuer->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        struct cd_core *core = &server->common;
+        struct cd_issuer *issuer = &server->common;
 
-        core->issuer = config->issuer;
-        set_tokens(core, config);
-        core->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
-        core->revoked = cd_revoked_new(REVOCATIONS_MAX);
-        core->store = server->storage.store;
-        core->login = &server->login;
-        core->clock = &cd_clock_system;
-        core->random = &cd_random_system;
-        if (!core->token_cache || !core->revoked)
+        issuer->url = config->issuer;
+        set_tokens(server, issuer, config);
+        issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
+        issuer->client_auth = (struct cd_client_auth){
+                .lockout = server->lockout,
+                .store = server->storage.store,
+                .clock = &cd_clock_system,
+        };
+        issuer->clock = &cd_clock_system;
+        issuer->random = &cd_random_system;
+        server->revocations = (struct cd_revocations){
+                .store = server->storage.store,
+                .store_state = &server->store_state,
+                .revoked = cd_revoked_new(REVOCATIONS_MAX),
+        };
+        if (!issuer->token_cache || !server->revocations.revoked)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the tokens");
         return CD_OK;
 }
 
-static struct cd_store_watcher_options watcher_options(const struct server *server, const struct cd_core *common,
+static struct cd_store_watcher_options watcher_options(struct server *server, const struct cd_issuer *common,
                                                        const struct cd_service_start *start,
                                                        const struct cd_client_spec *clients)
 {
@@ -156,6 +169,8 @@ static struct cd_store_watcher_options watcher_options(const struct server *serv
 
         return (struct cd_store_watcher_options){
                 .common = common,
+                .revocations = &server->revocations,
+                .store_state = &server->store_state,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
@@ -163,7 +178,6 @@ static struct cd_store_watcher_options watcher_options(const struct server *serv
                 .master = server->storage.master,
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
-                .token_lifetime = cd_config_longest_lifetime(config),
                 .audit_keep = config->audit_keep / 1000,
                 .shared = server->app.snapshots,
                 .log = start->log,
@@ -185,9 +199,9 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
-        cd_revoked_free(server->common.revoked);
+        cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
-        cd_lockout_free(server->login.lockout);
+        cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
         cd_storage_close(&server->storage);
@@ -313,7 +327,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         struct server *server = app;
         struct cd_config *config = start->config;
         struct cd_client_spec *clients = NULL;
-        struct cd_core common = server->common;
+        struct cd_issuer common = server->common;
 
         cd_config_complete(config);
         cd_status status = check_secrets(server, start, reterr);
@@ -322,13 +336,13 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         wipe_secrets(config);
         if (status != CD_OK)
                 return status;
-        set_tokens(&common, config);
+        set_tokens(server, &common, config);
         const struct cd_store_watcher_options options = watcher_options(server, &common, start, clients);
         status = cd_store_watcher_reload(server->watcher, &options, reterr);
         if (status != CD_OK)
                 return status;
         const struct cd_lockout_rules rules = lockout_rules(config);
-        cd_lockout_set_rules(server->login.lockout, &rules);
+        cd_lockout_set_rules(server->lockout, &rules);
         server->config = config;
         server->clients = clients;
         return CD_OK;

@@ -2,14 +2,17 @@
 
 #include <stdlib.h>
 
+#include "core/key_signer.h"
+
 enum {
         OWN = 1024 * 1024 /* bytes of the answers that are written once, and of what is copied of a configuration */
 };
 
 struct cd_snapshot {
         struct cd_web web; /* first, so that one pointer is both */
-        struct cd_core core;
+        struct cd_issuer issuer;
         struct cd_jwks keys;
+        struct cd_key_signer signers[CD_ALG_COUNT]; /* `keys` has the references to their keys */
         struct cd_clients *clients;
         struct cd_arena arena;
 };
@@ -29,18 +32,18 @@ void cd_snapshot_free(void *arg)
 /* A reload frees the configuration that these came from, while handlers still have the snapshot. */
 static cd_status own_settings(struct cd_snapshot *snapshot, struct cd_error *reterr)
 {
-        struct cd_core *core = &snapshot->core;
-        cd_str *scopes = cd_arena_calloc(&snapshot->arena, core->scopes.count + 1, sizeof(*scopes));
+        struct cd_issuer *issuer = &snapshot->issuer;
+        cd_str *scopes = cd_arena_calloc(&snapshot->arena, issuer->scopes.count + 1, sizeof(*scopes));
         bool all = scopes;
 
-        for (size_t i = 0; all && i < core->scopes.count; i++) {
-                scopes[i] = cd_arena_copy(&snapshot->arena, core->scopes.items[i]);
+        for (size_t i = 0; all && i < issuer->scopes.count; i++) {
+                scopes[i] = cd_arena_copy(&snapshot->arena, issuer->scopes.items[i]);
                 all = scopes[i].ptr;
         }
-        core->scopes.items = scopes;
-        core->basic_tokens.audience = cd_arena_copy(&snapshot->arena, core->basic_tokens.audience);
-        core->basic_tokens.client_id = cd_arena_copy(&snapshot->arena, core->basic_tokens.client_id);
-        if (!all || !core->basic_tokens.audience.ptr || !core->basic_tokens.client_id.ptr)
+        issuer->scopes.items = scopes;
+        issuer->basic_tokens.audience = cd_arena_copy(&snapshot->arena, issuer->basic_tokens.audience);
+        issuer->basic_tokens.client_id = cd_arena_copy(&snapshot->arena, issuer->basic_tokens.client_id);
+        if (!all || !issuer->basic_tokens.audience.ptr || !issuer->basic_tokens.client_id.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the settings");
         return CD_OK;
 }
@@ -56,18 +59,19 @@ static cd_status fill(struct cd_snapshot *snapshot, const struct cd_snapshot_par
                                         &snapshot->clients, reterr);
         if (status != CD_OK)
                 return status;
-        snapshot->core = *parts->common;
-        snapshot->core.keys = &snapshot->keys;
-        snapshot->core.clients = snapshot->clients;
-        /* `keys` has the references. */
-        for (size_t i = 0; i < CD_ALG_COUNT; i++)
-                snapshot->core.by_alg[i] = parts->signing[i];
-        snapshot->core.signing_key = parts->signing[parts->alg];
-        snapshot->core.basic_tokens.key = parts->signing[CD_ALG_RS256];
+        snapshot->issuer = *parts->common;
+        snapshot->issuer.keys = &snapshot->keys;
+        snapshot->issuer.client_auth.clients = snapshot->clients;
+        snapshot->issuer.alg = parts->alg;
+        for (size_t i = 0; i < CD_ALG_COUNT; i++) {
+                snapshot->signers[i] = cd_key_signer(parts->signing[i]);
+                snapshot->issuer.signers[i] = parts->signing[i] ? &snapshot->signers[i].port : NULL;
+        }
         status = own_settings(snapshot, reterr);
         if (status != CD_OK)
                 return status;
-        return cd_web_init(&snapshot->web, &snapshot->core, parts->realm, &snapshot->arena, reterr);
+        return cd_web_init(&snapshot->web, &snapshot->issuer, parts->revocations, parts->realm, &snapshot->arena,
+                           reterr);
 }
 
 cd_status cd_snapshot_new(const struct cd_snapshot_parts *parts, struct cd_snapshot **ret, struct cd_error *reterr)

@@ -6,7 +6,8 @@
 struct cd_snapshot_parts {
         /* What does not follow from the store, copied; what it points to outlives the snapshot, but for the settings
          * that a reload may replace (scopes, basic_tokens), which are copied too. */
-        const struct cd_core *common;
+        const struct cd_issuer *common;
+        const struct cd_revocations *revocations; /* outlives the snapshot */
         cd_str realm;
         const struct cd_client_spec *clients;
         size_t client_count;

@@ -24,10 +24,10 @@ enum {
 struct cd_store_watcher {
         pthread_mutex_t work; /* of a step or a reload; guards what is not atomic */
         struct cd_store_watcher_options options;
-        struct cd_core common;
-        atomic_bool store_is_unavailable;
-        cd_core_fault store_fault;
-        _Atomic int64_t asked_at;      /* cd_monotonic_us; 0: no answer of the store is waited for */
+        struct cd_issuer common;
+        struct cd_store *store;
+        struct cd_revoked *revoked;
+        struct cd_store_state *state;
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the cache */
         struct cd_store_watcher_keys *keys;
@@ -77,7 +77,7 @@ static cd_status load_clients(struct cd_store_watcher *f, struct cd_error *reter
 static cd_status cache_revocations(struct cd_store_watcher *f, const struct cd_revocation_list *list)
 {
         for (size_t i = 0; i < list->count; i++) {
-                if (cd_revoked_add(f->common.revoked, &list->items[i]) != CD_OK)
+                if (cd_revoked_add(f->revoked, &list->items[i]) != CD_OK)
                         return CD_NO_MEMORY;
                 f->last_revocation = list->items[i].seq;
         }
@@ -87,7 +87,7 @@ static cd_status cache_revocations(struct cd_store_watcher *f, const struct cd_r
 /* Until all are in the cache, nothing counts as not revoked. */
 static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *reterr)
 {
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_revocation_list list;
         struct cd_arena arena;
         cd_status status;
@@ -97,13 +97,13 @@ static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *r
                 cd_arena_reset(&arena);
                 status = store->revocations->list(store, &arena, f->last_revocation, PAGE, &list, reterr);
                 if (status == CD_OK && cache_revocations(f, &list) != CD_OK) {
-                        cd_revoked_set_complete(f->common.revoked, false);
+                        cd_revoked_set_complete(f->revoked, false);
                         status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the revocations");
                 }
         } while (status == CD_OK && list.count == PAGE);
         cd_arena_done(&arena);
         if (status == CD_OK)
-                cd_revoked_set_complete(f->common.revoked, true);
+                cd_revoked_set_complete(f->revoked, true);
         return status;
 }
 
@@ -119,6 +119,7 @@ static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *
                 return status;
         const struct cd_snapshot_parts parts = {
                 .common = &f->common,
+                .revocations = f->options.revocations,
                 .realm = f->options.realm,
                 .clients = f->clients.specs,
                 .client_count = f->clients.count,
@@ -184,10 +185,11 @@ static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions
 /* The smallest question there is, so that no answer means that the store hangs, not that there is much to read. */
 static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versions *ret, struct cd_error *reterr)
 {
-        atomic_store(&f->asked_at, cd_monotonic_us());
-        cd_status status = f->common.store->versions(f->common.store, ret, reterr);
+        atomic_store(&f->state->asked_at, cd_monotonic_us());
+        cd_status status = f->store->versions(f->store, ret, reterr);
+        /* Else once it is said to be unavailable, so that there is no gap. */
         if (status == CD_OK)
-                atomic_store(&f->asked_at, 0); /* else once it is said to be unavailable, so that there is no gap */
+                atomic_store(&f->state->asked_at, 0);
         return status;
 }
 
@@ -195,7 +197,7 @@ static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_er
 {
         struct cd_store_versions versions;
 
-        cd_status status = cd_core_now(&f->common, ret_now, reterr);
+        cd_status status = cd_clock_read(f->common.clock, ret_now, reterr);
         if (status == CD_OK)
                 status = ask_versions(f, &versions, reterr);
         if (status != CD_OK)
@@ -208,8 +210,8 @@ static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_er
 
 static void note_unavailable(struct cd_store_watcher *f, const struct cd_error *err)
 {
-        atomic_store(&f->store_fault, err->summary);
-        if (atomic_exchange(&f->store_is_unavailable, true))
+        atomic_store(&f->state->fault, err->summary);
+        if (atomic_exchange(&f->state->is_unavailable, true))
                 return;
         f->unavailable_since = cd_monotonic_us();
         cd_log_error_event(f->options.log, CD_LOG_ERROR, "store_unavailable", err);
@@ -219,7 +221,7 @@ static void note_recovered(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
-        if (!atomic_exchange(&f->store_is_unavailable, false))
+        if (!atomic_exchange(&f->state->is_unavailable, false))
                 return;
         f->next_expire = 0; /* whether it can be written is found out at once */
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_recovered");
@@ -237,7 +239,7 @@ static void note_shown(struct cd_store_watcher *f, cd_status status, const struc
 
 static void note_unwritable(struct cd_store_watcher *f, const struct cd_error *err)
 {
-        atomic_store(&f->store_fault, err->summary ? err->summary : "the store cannot be written");
+        atomic_store(&f->state->fault, err->summary ? err->summary : "the store cannot be written");
         if (f->unwritable_since)
                 return;
         f->unwritable_since = cd_monotonic_us();
@@ -248,7 +250,7 @@ static void note_writable(struct cd_store_watcher *f, const struct cd_audit_flus
 {
         struct cd_log_event event;
 
-        atomic_store(&f->store_fault, NULL);
+        atomic_store(&f->state->fault, NULL);
         if (!f->unwritable_since)
                 return;
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_writable");
@@ -290,7 +292,7 @@ static void note_pooler(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
 
-        if (f->is_pooled || !f->common.store->is_pooled(f->common.store))
+        if (f->is_pooled || !f->store->is_pooled(f->store))
                 return;
         f->is_pooled = true;
         cd_log_begin(&event, f->options.log, CD_LOG_WARN, "pooler_detected");
@@ -312,13 +314,13 @@ static void expire(struct cd_store_watcher *f, cd_time now)
         struct cd_error err = { 0 };
         size_t deleted = 0;
 
-        cd_revoked_sweep(f->common.revoked, now, SWEEP_STEPS);
+        cd_revoked_sweep(f->revoked, now, SWEEP_STEPS);
         int64_t uptime = f->common.clock->uptime(f->common.clock);
         if (uptime < f->next_expire)
                 return;
-        cd_status status = f->common.store->expire(f->common.store, &what, &deleted, &err);
+        cd_status status = f->store->expire(f->store, &what, &deleted, &err);
         if (status == CD_OK)
-                status = f->common.store->audit->flush(f->common.store, &flush, &err);
+                status = f->store->audit->flush(f->store, &flush, &err);
         if (status == CD_OK) {
                 note_writable(f, &flush);
                 note_lost(f, flush.lost);
@@ -340,7 +342,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
                 note_recovered(f);
         else
                 note_unavailable(f, &err);
-        atomic_store(&f->asked_at, 0);
+        atomic_store(&f->state->asked_at, 0);
         note_pooler(f);
         if (now >= 0 && (f->is_dirty || cd_store_watcher_keys_change_due(f->keys, now)))
                 note_shown(f, show(f, now, &err), &err);
@@ -370,7 +372,7 @@ static void *follow(void *arg)
         while (!atomic_load(&f->stopping)) {
                 if (cd_store_watcher_step(f)) {
                         backoff = 100;
-                        f->common.store->wait(f->common.store, WAIT_MS);
+                        f->store->wait(f->store, WAIT_MS);
                         pause_for(f, PAUSE_MS);
                 } else {
                         pause_for(f, backoff);
@@ -383,11 +385,10 @@ static void *follow(void *arg)
 static struct cd_store_watcher_keys_options key_options(const struct cd_store_watcher *f)
 {
         return (struct cd_store_watcher_keys_options){
-                .store = f->common.store,
+                .store = f->store,
                 .master = f->options.master,
                 .alg = f->options.alg,
                 .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
-                .token_lifetime = f->options.token_lifetime,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
         };
@@ -424,9 +425,9 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to follow the store");
         f->options = *options;
         f->common = *options->common;
-        f->common.store_is_unavailable = &f->store_is_unavailable;
-        f->common.store_fault = &f->store_fault;
-        f->common.store_asked_at = &f->asked_at;
+        f->store = options->revocations->store;
+        f->revoked = options->revocations->revoked;
+        f->state = options->store_state;
         pthread_mutex_init(&f->work, NULL);
         pthread_mutex_init(&f->lock, NULL);
         pthread_condattr_init(&attr);
@@ -453,14 +454,14 @@ cd_status cd_store_watcher_start(struct cd_store_watcher *f, struct cd_error *re
 /* ---- a reload ---- */
 
 static void use_settings(struct cd_store_watcher *f, const struct cd_store_watcher_options *options,
-                         const struct cd_core *from)
+                         const struct cd_issuer *from)
 {
         f->options = *options;
         f->options.common = NULL; /* copied */
         f->common.token_lifetime = from->token_lifetime;
         f->common.scopes = from->scopes;
         f->common.basic_tokens = from->basic_tokens;
-        f->common.accepts_any_user = from->accepts_any_user;
+        f->common.accounts = from->accounts;
         const struct cd_store_watcher_keys_options keys = key_options(f);
         cd_store_watcher_keys_set(f->keys, &keys);
 }
@@ -470,7 +471,7 @@ static cd_status show_now(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         cd_time now;
 
-        cd_status status = cd_core_now(&f->common, &now, reterr);
+        cd_status status = cd_clock_read(f->common.clock, &now, reterr);
         if (status == CD_OK && cd_store_watcher_keys_lack(f->keys, now))
                 status = cd_store_watcher_keys_load(f->keys, now, reterr);
         return status == CD_OK ? show(f, now, reterr) : status;
@@ -480,7 +481,7 @@ static cd_status reload(struct cd_store_watcher *f, const struct cd_store_watche
                         struct cd_error *reterr)
 {
         const struct cd_store_watcher_options options_before = f->options;
-        const struct cd_core common_before = f->common;
+        const struct cd_issuer common_before = f->common;
         struct cd_watched_clients set;
 
         use_settings(f, options, options->common);
@@ -516,7 +517,7 @@ static void flush_events(struct cd_store_watcher *f)
 
         /* A second time for those that came while the first ones were written. */
         for (int i = 0; i < 2; i++)
-                if (f->common.store->audit->flush(f->common.store, &flush, NULL) != CD_OK || !flush.waiting)
+                if (f->store->audit->flush(f->store, &flush, NULL) != CD_OK || !flush.waiting)
                         break;
         note_lost(f, flush.lost + flush.waiting);
 }
@@ -530,7 +531,7 @@ void cd_store_watcher_free(struct cd_store_watcher *f)
         pthread_cond_signal(&f->stop);
         pthread_mutex_unlock(&f->lock);
         if (f->has_thread) {
-                f->common.store->wake(f->common.store);
+                f->store->wake(f->store);
                 pthread_join(f->thread, NULL);
                 flush_events(f);
         }

@@ -7,8 +7,9 @@
 #include "core/keyring.h"
 
 struct cd_store_watcher_options {
-        /* what does not follow from the store; copied. what is said of the store is set by the store watcher */
-        const struct cd_core *common;
+        const struct cd_issuer *common;           /* what does not follow from the store; copied */
+        const struct cd_revocations *revocations; /* their store is the one that is watched, their cache is filled */
+        struct cd_store_state *store_state;       /* of that store; written by the store watcher alone */
         cd_str realm;
         /* of the configuration; they count before the store's of the same id. Borrowed */
         const struct cd_client_spec *clients;
@@ -17,7 +18,6 @@ struct cd_store_watcher_options {
         const struct cd_master_key *master; /* of the store's keys */
         enum cd_alg alg;                    /* of the tokens of clients */
         struct cd_jwk *fixed;               /* signs instead of the store's keys of its alg; NULL: none */
-        int64_t token_lifetime;             /* seconds; of the tokens that live longest */
         int64_t audit_keep;                 /* seconds */
         struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;
@@ -32,8 +32,8 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
 /* Starts the thread. */
 cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_error *reterr);
 /* Other settings, as a whole, while it runs: of *options those count that follow from a configuration, which are
- * `common`'s token_lifetime, scopes, basic_tokens and accepts_any_user, the realm, the clients, alg, token_lifetime and
- * audit_keep; the others must be as before. Reads the store's clients and publishes a snapshot. On failure all is as
+ * `common`'s token_lifetime, scopes, basic_tokens and accounts, the realm, the clients, alg and audit_keep; the
+ * others must be as before. Reads the store's clients and publishes a snapshot. On failure all is as
  * before. Waits for a step that runs. From any thread. */
 cd_status cd_store_watcher_reload(struct cd_store_watcher *watcher, const struct cd_store_watcher_options *options,
                                   struct cd_error *reterr);

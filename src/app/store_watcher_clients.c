@@ -6,14 +6,14 @@ enum {
         LIST_CEILING = 256 * 1024 * 1024, /* bytes of all clients */
 };
 
-static struct cd_client_spec spec_of(const struct cd_core *core, const struct cd_client_record *record)
+static struct cd_client_spec spec_of(const struct cd_issuer *issuer, const struct cd_client_record *record)
 {
         return (struct cd_client_spec){
                 .id = record->id,
                 .secret_mac = record->secret,
                 .grants = record->grants,
                 .scopes = record->scopes,
-                .audience = record->audience.len ? record->audience : core->issuer,
+                .audience = record->audience.len ? record->audience : issuer->url,
                 .introspect = record->introspect,
                 .generation = record->generation,
                 .alg = cd_alg_from_name(record->alg),
@@ -32,7 +32,7 @@ static void log_ignored(struct cd_log *log, cd_str id)
 }
 
 /* The configuration's clients, and after them the store's, but for those whose id is taken. */
-static cd_status merge_clients(const struct cd_store_watcher_options *options, const struct cd_core *core,
+static cd_status merge_clients(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
                                const struct cd_client_records *records, struct cd_client_spec *specs, size_t *ret_count)
 {
         struct cd_map *taken = cd_map_new();
@@ -43,13 +43,13 @@ static cd_status merge_clients(const struct cd_store_watcher_options *options, c
                 specs[count++] = options->clients[i];
                 status = cd_map_add(taken, options->clients[i].id, specs);
         }
-        if (status == CD_OK && core->basic_tokens.audience.len)
-                status = cd_map_add(taken, core->basic_tokens.client_id, specs);
+        if (status == CD_OK && issuer->basic_tokens.audience.len)
+                status = cd_map_add(taken, issuer->basic_tokens.client_id, specs);
         for (size_t i = 0; i < records->count && status == CD_OK; i++) {
                 if (cd_map_find(taken, records->items[i].id))
                         log_ignored(options->log, records->items[i].id);
                 else
-                        specs[count++] = spec_of(core, &records->items[i]);
+                        specs[count++] = spec_of(issuer, &records->items[i]);
         }
         cd_map_free(taken);
         *ret_count = count;
@@ -66,17 +66,18 @@ unsigned cd_watched_clients_algs(const struct cd_watched_clients *clients)
         return algs;
 }
 
-cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_core *core,
+cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
                                   struct cd_watched_clients *ret, struct cd_error *reterr)
 {
+        struct cd_store *store = options->revocations->store;
         struct cd_client_records records;
         struct cd_watched_clients set = { 0 };
 
         cd_arena_init(&set.arena, LIST_CEILING);
-        cd_status status = core->store->clients->list(core->store, &set.arena, &records, reterr);
+        cd_status status = store->clients->list(store, &set.arena, &records, reterr);
         if (status == CD_OK) {
                 set.specs = cd_arena_calloc(&set.arena, options->client_count + records.count + 1, sizeof(*set.specs));
-                status = set.specs ? merge_clients(options, core, &records, set.specs, &set.count) : CD_NO_MEMORY;
+                status = set.specs ? merge_clients(options, issuer, &records, set.specs, &set.count) : CD_NO_MEMORY;
                 if (status != CD_OK)
                         status = cd_fail(reterr, status, "the clients cannot be put together");
         }

@@ -10,7 +10,7 @@ struct cd_watched_clients {
 
 /* Reads the store's and puts the configuration's before them; one of the store whose id is taken is left out and
  * logged. The caller frees ret->arena. */
-cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_core *core,
+cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
                                   struct cd_watched_clients *ret, struct cd_error *reterr);
 /* The algs that clients have of their own, as bits 1 << enum cd_alg. */
 unsigned cd_watched_clients_algs(const struct cd_watched_clients *clients);

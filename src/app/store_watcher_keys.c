@@ -34,7 +34,6 @@ void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct 
 {
         keys->options.alg = options->alg;
         keys->options.has_basic_tokens = options->has_basic_tokens;
-        keys->options.token_lifetime = options->token_lifetime;
 }
 
 static void unref_all(struct cd_jwk **opened, size_t count)
@@ -86,7 +85,7 @@ static bool lacks(const struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_
                 return false;
         if (!cd_key_signing(&keys->rows, name, now))
                 return true;
-        return !cd_key_signing(&keys->rows, name, now + keys->options.token_lifetime) && !has_open_key(keys, name);
+        return !cd_key_signing(&keys->rows, name, now + CD_TOKEN_LIFETIME_MAX) && !has_open_key(keys, name);
 }
 
 /* The first alg that lacks a key, or CD_ALG_NONE. */
@@ -140,7 +139,6 @@ static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg al
                 .master = keys->options.master,
                 .now = now,
                 .actor = CD_STR("cardea"),
-                .token_lifetime = keys->options.token_lifetime,
         };
         const struct cd_key_params params = { .alg = alg, .at_once = true };
         struct cd_key_record made;

@@ -6,10 +6,9 @@
 struct cd_store_watcher_keys_options {
         struct cd_store *store;
         const struct cd_master_key *master;
-        enum cd_alg alg;        /* of the tokens of clients without an alg of their own */
-        bool has_basic_tokens;  /* RS256 is needed too */
-        int64_t token_lifetime; /* seconds; the longest */
-        struct cd_jwk *fixed;   /* signs instead of the store's keys of its alg; NULL: none */
+        enum cd_alg alg;       /* of the tokens of clients without an alg of their own */
+        bool has_basic_tokens; /* RS256 is needed too */
+        struct cd_jwk *fixed;  /* signs instead of the store's keys of its alg; NULL: none */
         struct cd_log *log;
 };
 
@@ -19,11 +18,11 @@ struct cd_store_watcher_keys;
 struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options);
 void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys); /* NULL is fine */
 
-/* Other alg, has_basic_tokens and token_lifetime; cd_store_watcher_keys_need must follow. */
+/* Other alg and has_basic_tokens; cd_store_watcher_keys_need must follow. */
 void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct cd_store_watcher_keys_options *options);
 /* Algs that clients have of their own, as bits 1 << enum cd_alg; they replace the earlier ones. */
 void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs);
-/* Whether an alg that is needed has no key that will sign for as long as a token lives. */
+/* Whether an alg that is needed has no key that will sign for as long as a token may live. */
 bool cd_store_watcher_keys_lack(const struct cd_store_watcher_keys *keys, cd_time now);
 /* Reads the rows, and makes the keys that are missing. */
 cd_status cd_store_watcher_keys_load(struct cd_store_watcher_keys *keys, cd_time now, struct cd_error *reterr);

@@ -30,6 +30,16 @@ static int64_t system_uptime(const struct cd_clock *clock)
 
 const struct cd_clock cd_clock_system = { .now = system_now, .uptime = system_uptime };
 
+cd_status cd_clock_read(const struct cd_clock *clock, cd_time *ret, struct cd_error *reterr)
+{
+        cd_time now = clock->now(clock);
+
+        if (now < 0)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        *ret = now;
+        return CD_OK;
+}
+
 int64_t cd_monotonic_us(void)
 {
         return read_us(CLOCK_MONOTONIC);

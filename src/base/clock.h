@@ -1,6 +1,7 @@
 #pragma once
 /* Time. The core reads it through a port so that tests fix it. */
 #include "base/arena.h"
+#include "base/status.h"
 
 typedef int64_t cd_time; /* seconds since 1970-01-01T00:00:00Z */
 
@@ -13,6 +14,9 @@ struct cd_clock {
 };
 
 extern const struct cd_clock cd_clock_system;
+
+/* The time by that clock. CD_UNAVAILABLE where it failed: nothing is judged without one. */
+cd_status cd_clock_read(const struct cd_clock *clock, cd_time *ret, struct cd_error *reterr);
 
 /* Microseconds of a clock that never steps back; only differences mean anything. */
 int64_t cd_monotonic_us(void);

@@ -2,16 +2,11 @@
 
 #include "core/lockout.h"
 
-static struct cd_lockout *lockout_of(const struct cd_core *core)
-{
-        return core->login ? core->login->lockout : NULL;
-}
-
 /* *ret_known is NULL for an id that no client has. */
-static struct cd_lockout_subject subject_of(const struct cd_core *core, const struct cd_client_credentials *sent,
+static struct cd_lockout_subject subject_of(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                             const struct cd_client **ret_known)
 {
-        *ret_known = cd_clients_find(core->clients, sent->id);
+        *ret_known = cd_clients_find(auth->clients, sent->id);
         return (struct cd_lockout_subject){
                 .kind = CD_LOCKOUT_CLIENT,
                 .key = sent->address,
@@ -19,7 +14,7 @@ static struct cd_lockout_subject subject_of(const struct cd_core *core, const st
         };
 }
 
-static void audit_locked(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *known,
+static void audit_locked(const struct cd_client_auth *auth, struct cd_arena *arena, const struct cd_client *known,
                          cd_str address, cd_time now)
 {
         cd_str subject = known ? cd_arena_printf(arena, "client:%.*s", CD_STR_ARG(known->id)) : CD_STR("");
@@ -33,55 +28,53 @@ static void audit_locked(const struct cd_core *core, struct cd_arena *arena, con
                                 : CD_STR("too many unknown client ids from the address"),
         };
 
-        (void)core->store->audit->add_later(core->store, &event, NULL);
+        (void)auth->store->audit->add_later(auth->store, &event, NULL);
 }
 
-static cd_status check_lockout(const struct cd_core *core, const struct cd_client_credentials *sent,
+static cd_status check_lockout(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                struct cd_error *reterr)
 {
         const struct cd_client *known;
-        struct cd_lockout_subject subject = subject_of(core, sent, &known);
+        struct cd_lockout_subject subject = subject_of(auth, sent, &known);
         cd_time now;
 
-        cd_status status = cd_core_now(core, &now, reterr);
-        return status == CD_OK ? cd_lockout_check(lockout_of(core), &subject, now, reterr) : status;
+        cd_status status = cd_clock_read(auth->clock, &now, reterr);
+        return status == CD_OK ? cd_lockout_check(auth->lockout, &subject, now, reterr) : status;
 }
 
 /* CD_OK, or CD_UNAVAILABLE where the clock fails: what cannot be counted gets no answer. */
-static cd_status count_wrong(const struct cd_core *core, struct cd_arena *arena,
+static cd_status count_wrong(const struct cd_client_auth *auth, struct cd_arena *arena,
                              const struct cd_client_credentials *sent, struct cd_error *reterr)
 {
         const struct cd_client *known;
-        struct cd_lockout_subject subject = subject_of(core, sent, &known);
+        struct cd_lockout_subject subject = subject_of(auth, sent, &known);
         cd_time now;
 
-        cd_status status = cd_core_now(core, &now, reterr);
+        cd_status status = cd_clock_read(auth->clock, &now, reterr);
         if (status != CD_OK)
                 return status;
-        if (cd_lockout_count(lockout_of(core), &subject, now))
-                audit_locked(core, arena, known, sent->address, now);
+        if (cd_lockout_count(auth->lockout, &subject, now))
+                audit_locked(auth, arena, known, sent->address, now);
         return CD_OK;
 }
 
-cd_status cd_authenticate_client_uncounted(const struct cd_core *core, const struct cd_client_credentials *sent,
+cd_status cd_authenticate_client_uncounted(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                            const struct cd_client **ret, struct cd_error *reterr)
 {
-        struct cd_lockout *lockout = lockout_of(core);
-
-        cd_status status = lockout && cd_lockout_locks_clients(lockout) ? check_lockout(core, sent, reterr) : CD_OK;
+        cd_status status = cd_lockout_locks_clients(auth->lockout) ? check_lockout(auth, sent, reterr) : CD_OK;
         if (status != CD_OK)
                 return status;
-        return cd_clients_authenticate(core->clients, sent->id, sent->secret, ret, reterr);
+        return cd_clients_authenticate(auth->clients, sent->id, sent->secret, ret, reterr);
 }
 
-cd_status cd_authenticate_client(const struct cd_core *core, struct cd_arena *arena,
+cd_status cd_authenticate_client(const struct cd_client_auth *auth, struct cd_arena *arena,
                                  const struct cd_client_credentials *sent, const struct cd_client **ret,
                                  struct cd_error *reterr)
 {
-        cd_status status = cd_authenticate_client_uncounted(core, sent, ret, reterr);
+        cd_status status = cd_authenticate_client_uncounted(auth, sent, ret, reterr);
 
-        if (status != CD_INVALID_CLIENT || !lockout_of(core))
+        if (status != CD_INVALID_CLIENT)
                 return status;
-        cd_status counted = count_wrong(core, arena, sent, reterr);
+        cd_status counted = count_wrong(auth, arena, sent, reterr);
         return counted == CD_OK ? status : counted;
 }

@@ -5,33 +5,33 @@
 
 /* The user's claims were checked when they were written, but a row that somebody changed by hand must not say who
  * issued a token. */
-static cd_status read_claims(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
+static cd_status read_claims(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_user *user,
                              struct cd_mint *mint, struct cd_error *reterr)
 {
         struct cd_error why;
 
-        cd_status status = cd_user_claims_split(arena, user->claims, core->scopes, &mint->extra, &mint->scope, &why);
+        cd_status status = cd_user_claims_split(arena, user->claims, issuer->scopes, &mint->extra, &mint->scope, &why);
         if (status == CD_OK || status == CD_NO_MEMORY)
                 return status == CD_OK ? CD_OK : cd_fail(reterr, status, "no memory for a user's claims");
         return cd_failf(reterr, CD_INTERNAL, CD_STR("claims"), "the claims of user %.*s are damaged: %s",
                         CD_STR_ARG(user->name), why.reason);
 }
 
-static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
+static cd_status mint(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_user *user,
                       struct cd_basic_token *ret, struct cd_error *reterr)
 {
         struct cd_mint mint = {
-                .key = core->basic_tokens.key,
-                .lifetime = core->basic_tokens.lifetime,
+                .alg = CD_ALG_RS256,
+                .lifetime = issuer->basic_tokens.lifetime,
                 .generations = { .user = user->generation },
-                .audience = core->basic_tokens.audience,
-                .client_id = core->basic_tokens.client_id,
+                .audience = issuer->basic_tokens.audience,
+                .client_id = issuer->basic_tokens.client_id,
                 .subject = user->name,
         };
 
-        cd_status status = read_claims(core, arena, user, &mint, reterr);
+        cd_status status = read_claims(issuer, arena, user, &mint, reterr);
         if (status == CD_OK)
-                status = cd_token_mint(core, arena, &mint, &ret->token, reterr);
+                status = cd_token_mint(issuer, arena, &mint, &ret->token, reterr);
         if (status != CD_OK)
                 return status;
         ret->expires_in = mint.lifetime;
@@ -39,7 +39,7 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
         return CD_OK;
 }
 
-cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *arena,
+cd_status cd_basic_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena,
                                const struct cd_basic_token_request *ask, struct cd_basic_token *ret,
                                struct cd_error *reterr)
 {
@@ -51,8 +51,8 @@ cd_status cd_basic_token_issue(const struct cd_core *core, struct cd_arena *aren
         };
         struct cd_user user;
 
-        if (!core->basic_tokens.audience.len)
+        if (!issuer->basic_tokens.audience.len)
                 return cd_fail(reterr, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
-        cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
-        return status == CD_OK ? mint(core, arena, &user, ret, reterr) : status;
+        cd_status status = cd_token_login(issuer, issuer->basic_tokens.accounts, arena, &attempt, &user, reterr);
+        return status == CD_OK ? mint(issuer, arena, &user, ret, reterr) : status;
 }

@@ -270,7 +270,7 @@ static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, c
         const struct cd_key_record *signing = cd_key_signing(&keys, addition.key.alg, ring->now);
         if (signing && addition.key.sign_from <= signing->sign_from)
                 addition.key.sign_from = signing->sign_from + 1;
-        addition.others_until = addition.key.sign_from + ring->token_lifetime + CD_KEY_SLACK;
+        addition.others_until = addition.key.sign_from + CD_KEY_VERIFIES_AFTER;
         if (found.next) /* it would take over at its time, from the newer one */
                 addition.replaces = found.next->kid;
         status = add(ring, arena, &addition, "key.rotate", ret, reterr);

@@ -8,8 +8,10 @@
 enum {
         /* Seconds that a key is published before it signs: a verifier that caches the JWKS for less sees it in time. */
         CD_KEY_PUBLISH_BEFORE = 3600,
-        /* Seconds that a key stays after its last token, for clocks that differ. */
-        CD_KEY_SLACK = 60,
+        /* Seconds that a key is published after it has signed for the last time: until that token has expired by the
+         * clock of every node. No setting shortens it: a command does not know under which settings tokens were
+         * issued. */
+        CD_KEY_VERIFIES_AFTER = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
         /* Seconds that the first key of an alg signs from before it was made, so that a node whose clock is behind that
          * of the one that made it finds it signing, and makes no other. */
         CD_KEY_FIRST_BEFORE = 24 * 3600,
@@ -34,8 +36,7 @@ struct cd_keyring {
         struct cd_store *store;
         const struct cd_master_key *master;
         cd_time now;
-        cd_str actor;           /* for the audit: "os:ana", "cardea" */
-        int64_t token_lifetime; /* seconds; the longest that any token of ours lives */
+        cd_str actor; /* for the audit: "os:ana", "cardea" */
 };
 
 struct cd_key_params {
@@ -54,9 +55,9 @@ cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error
  * "key.generate". */
 cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                               struct cd_key_record *ret, struct cd_error *reterr);
-/* Makes the next key of an alg that signs from now + publish_before; the others end when the last token that they can
- * have signed has expired: sign_from + token_lifetime + CD_KEY_SLACK. CD_EXISTS, naming it, where there is a next key
- * already (with at_once that one is retired); CD_NOT_FOUND where there is no key of that alg. Audit: "key.rotate". */
+/* Makes the next key of an alg that signs from now + publish_before; the others end CD_KEY_VERIFIES_AFTER later.
+ * CD_EXISTS, naming it, where there is a next key already (with at_once that one is retired); CD_NOT_FOUND where there
+ * is no key of that alg. Audit: "key.rotate". */
 cd_status cd_keyring_rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                             struct cd_key_record *ret, struct cd_error *reterr);
 /* Ends a key now: its tokens are inactive at once. CD_NOT_FOUND; CD_INVALID_REQUEST for the one that signs. Fine where

@@ -185,16 +185,21 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
         return CD_OK;
 }
 
-cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena,
-                            const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr)
+static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, const struct cd_login_attempt *attempt,
+                        struct cd_user *ret, struct cd_error *reterr)
 {
+        const struct cd_login *with = (const struct cd_login *)port;
         enum cd_lockout_outcome outcome = CD_LOCKOUT_UNJUDGED;
-        struct login l = { .with = login, .arena = arena, .attempt = attempt, .now = login->clock->now(login->clock) };
+        struct login l = { .with = with, .arena = arena, .attempt = attempt };
 
-        if (l.now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        cd_status status = cd_store_state_need(with->store_state, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_clock_read(with->clock, &l.now, reterr);
+        if (status != CD_OK)
+                return status;
         l.address = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = attempt->address };
-        cd_status status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
+        status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
         if (status != CD_OK)
                 return status;
         status = try_account(&l, &outcome, ret, reterr);
@@ -202,11 +207,21 @@ cd_status cd_login_password(const struct cd_login *login, struct cd_arena *arena
         return status;
 }
 
-/* An account is not looked at: whether an operator has cleared it meanwhile only the store knows. */
-cd_status cd_login_check_address(const struct cd_login *login, cd_str address, struct cd_error *reterr)
+/* An account is not looked at: whether an operator has cleared it meanwhile only the store knows. That the store is
+ * unavailable is what a log-in would say first. */
+static cd_status check_address(const struct cd_accounts *port, cd_str address, struct cd_error *reterr)
 {
+        const struct cd_login *with = (const struct cd_login *)port;
         const struct cd_lockout_subject subject = { .kind = CD_LOCKOUT_ADDRESS, .key = address };
-        cd_time now = login->clock->now(login->clock);
+        cd_time now = with->clock->now(with->clock);
 
-        return now < 0 ? CD_OK : cd_lockout_check(login->lockout, &subject, now, reterr);
+        if (now < 0 || cd_store_state_need(with->store_state, NULL) != CD_OK)
+                return CD_OK;
+        return cd_lockout_check(with->lockout, &subject, now, reterr);
+}
+
+struct cd_login cd_login(struct cd_store *store, const struct cd_store_state *store_state, struct cd_lockout *lockout,
+                         const struct cd_hasher *hasher, const struct cd_clock *clock)
+{
+        return (struct cd_login){ { true, log_in, check_address }, store, store_state, lockout, hasher, clock };
 }

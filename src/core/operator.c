@@ -5,11 +5,12 @@
 cd_status cd_operator_event(const struct cd_operator *by, struct cd_arena *arena, const char *action, cd_str name,
                             struct cd_audit_event *ret, struct cd_error *reterr)
 {
-        cd_time now = by->clock->now(by->clock);
         cd_str subject = CD_STR("");
+        cd_time now;
 
-        if (now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
+        cd_status status = cd_clock_read(by->clock, &now, reterr);
+        if (status != CD_OK)
+                return status;
         if (name.len)
                 subject = cd_arena_printf(arena, "%.*s:%.*s", (int)strcspn(action, "."), action, CD_STR_ARG(name));
         if (!subject.ptr)

@@ -310,3 +310,16 @@ struct cd_hasher {
                             struct cd_error *reterr);
         cd_status (*dummy)(const struct cd_hasher *hasher, cd_str password, struct cd_error *reterr);
 };
+
+/* ---- the signing of tokens ---- */
+
+struct cd_claims;
+
+/* One for each alg that signs. Thread-safe. Called on loops: one that waits for a device or another service would have
+ * to be called on a pool (src/web). */
+struct cd_signer {
+        /* The claims as a JWT of that "typ", in the arena. CD_UNAVAILABLE where nothing can be signed now; else as
+         * cd_jwt_sign (crypto/jwt.h). */
+        cd_status (*sign)(const struct cd_signer *signer, struct cd_arena *arena, cd_str typ,
+                          const struct cd_claims *claims, cd_str *ret, struct cd_error *reterr);
+};

@@ -126,11 +126,11 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         struct cd_error err = { 0 };
 
         req->log->grant_type = CD_STR("basic");
-        if (cd_basic_token_issue(web->core, req->arena, ask, &token, &err) != CD_OK) {
+        if (cd_basic_token_issue(web->issuer, req->arena, ask, &token, &err) != CD_OK) {
                 send_error(web, req, &err, res);
                 return;
         }
-        req->log->client_id = cd_arena_copy(req->arena, web->core->basic_tokens.client_id);
+        req->log->client_id = cd_arena_copy(req->arena, web->issuer->basic_tokens.client_id);
         req->log->user = token.subject;
         send_token(req, &token, res);
 }
@@ -139,15 +139,16 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
 void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
+        const struct cd_accounts *accounts = web->issuer->basic_tokens.accounts;
         struct cd_basic_token_request *ask = cd_arena_alloc(req->arena, sizeof(*ask));
         struct cd_error err = { 0 };
 
-        if (!web->core->basic_tokens.audience.len)
+        if (!web->issuer->basic_tokens.audience.len)
                 (void)cd_fail(&err, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
         else if (!ask)
                 (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
         else if (decode_basic(req, ask, &err) == CD_OK) {
-                if (cd_core_check_address(web->core, ask->address, &err) == CD_OK) {
+                if (accounts->check_address(accounts, ask->address, &err) == CD_OK) {
                         cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);
                         return;
                 }

@@ -29,18 +29,18 @@ static void add_url(struct cd_buf *buf, cd_str name, cd_str issuer, const char *
         cd_buf_add_json(buf, url);
 }
 
-static void write_metadata(const struct cd_core *core, struct cd_buf *buf)
+static void write_metadata(const struct cd_issuer *issuer, struct cd_buf *buf)
 {
         static const cd_str methods = CD_STR_INIT("[\"client_secret_basic\",\"client_secret_post\"]");
 
         cd_buf_add(buf, CD_STR("{\"issuer\":"));
-        cd_buf_add_json(buf, core->issuer);
-        add_url(buf, CD_STR(",\"token_endpoint\":"), core->issuer, "/oauth/token");
-        add_url(buf, CD_STR(",\"introspection_endpoint\":"), core->issuer, "/oauth/introspect");
-        add_url(buf, CD_STR(",\"revocation_endpoint\":"), core->issuer, "/oauth/revoke");
-        add_url(buf, CD_STR(",\"jwks_uri\":"), core->issuer, "/.well-known/jwks.json");
+        cd_buf_add_json(buf, issuer->url);
+        add_url(buf, CD_STR(",\"token_endpoint\":"), issuer->url, "/oauth/token");
+        add_url(buf, CD_STR(",\"introspection_endpoint\":"), issuer->url, "/oauth/introspect");
+        add_url(buf, CD_STR(",\"revocation_endpoint\":"), issuer->url, "/oauth/revoke");
+        add_url(buf, CD_STR(",\"jwks_uri\":"), issuer->url, "/.well-known/jwks.json");
         cd_buf_add(buf, CD_STR(",\"scopes_supported\":"));
-        add_list(buf, &core->scopes);
+        add_list(buf, &issuer->scopes);
         /* Required (RFC 8414 §2), and empty: there is no authorization endpoint. */
         cd_buf_add(buf, CD_STR(",\"response_types_supported\":[],\"grant_types_supported\":["));
         for (size_t i = 0; cd_grant_names[i]; i++) {
@@ -62,16 +62,16 @@ const struct cd_web *cd_web_get(void *app)
         return cd_shared_get(((const struct cd_web_app *)app)->snapshots);
 }
 
-cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str realm, struct cd_arena *arena,
-                      struct cd_error *reterr)
+cd_status cd_web_init(struct cd_web *ret, const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                      cd_str realm, struct cd_arena *arena, struct cd_error *reterr)
 {
-        struct cd_web web = { .core = core };
+        struct cd_web web = { .issuer = issuer, .revocations = revocations };
         struct cd_buf jwks, metadata;
 
         cd_buf_init(&jwks, arena, DOCUMENT_MAX);
         cd_buf_init(&metadata, arena, DOCUMENT_MAX);
-        cd_jwks_write(core->keys, &jwks);
-        write_metadata(core, &metadata);
+        cd_jwks_write(issuer->keys, &jwks);
+        write_metadata(issuer, &metadata);
         if (cd_buf_view(&jwks, &web.jwks) != CD_OK || cd_buf_view(&metadata, &web.metadata) != CD_OK)
                 return cd_fail(reterr, CD_TOO_LARGE, "keys or scopes are too many for one document");
         web.basic_challenge = cd_arena_printf(arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"", CD_STR_ARG(realm));

@@ -13,7 +13,8 @@ void cd_web_readyz(void *app, const struct cd_http_request *req, struct cd_http_
 
         if (cd_http_is_stopping(res)) {
                 (void)cd_fail(&err, CD_UNAVAILABLE, "the server is stopping");
-        } else if (cd_core_check(web->core, &err) == CD_OK) {
+        } else if (cd_issuer_check(web->issuer, &err) == CD_OK &&
+                   cd_store_state_need_writable(web->revocations->store_state, &err) == CD_OK) {
                 cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{\"status\":\"ready\"}"));
                 return;
         }

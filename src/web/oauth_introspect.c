@@ -109,9 +109,9 @@ void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struc
         ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        req->log->client_id = cd_clients_known_id(web->core->clients, ask.client_id);
+        req->log->client_id = cd_clients_known_id(web->issuer->client_auth.clients, ask.client_id);
         if (status == CD_OK)
-                status = cd_token_introspect(web->core, req->arena, &ask, &result, &err);
+                status = cd_token_introspect(web->issuer, web->revocations, req->arena, &ask, &result, &err);
         if (status == CD_OK)
                 send_introspection(req, res, &result);
         else

@@ -23,7 +23,7 @@ static void keep(void *app, const struct cd_http_request *req, struct cd_http_re
         struct cd_error err = { 0 };
 
         req->log->client_id = revocation->kept.client_id;
-        cd_status status = cd_token_revocation_keep(cd_web_get(app)->core, revocation, &err);
+        cd_status status = cd_revocations_keep(cd_web_get(app)->revocations, revocation, &err);
         answer(req, res, status, &err);
 }
 
@@ -45,9 +45,10 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
         /* A copy: the snapshot may be gone before the line is written. */
-        req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ask.client_id));
+        req->log->client_id =
+                cd_arena_copy(req->arena, cd_clients_known_id(web->issuer->client_auth.clients, ask.client_id));
         if (status == CD_OK)
-                status = cd_token_revoke(web->core, req->arena, &ask, revocation, &err);
+                status = cd_token_revoke(web->issuer, web->revocations, req->arena, &ask, revocation, &err);
         if (status == CD_OK && revocation->kept.jti.len)
                 cd_http_continue_on(res, CD_HTTP_WORKER, keep, revocation);
         else

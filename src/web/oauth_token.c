@@ -75,7 +75,8 @@ static cd_status decode(const struct cd_http_request *req, struct cd_token_reque
 static void say_who(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask)
 {
         /* A copy: after a log-in on another thread the snapshot may be gone before the line is written. */
-        req->log->client_id = cd_arena_copy(req->arena, cd_clients_known_id(web->core->clients, ask->client_id));
+        req->log->client_id =
+                cd_arena_copy(req->arena, cd_clients_known_id(web->issuer->client_auth.clients, ask->client_id));
         req->log->grant_type = cd_grant_known_name(ask->grant_type);
 }
 
@@ -85,7 +86,7 @@ static void issue(const struct cd_web *web, const struct cd_http_request *req, c
         struct cd_tokens tokens;
         struct cd_error err = { 0 };
 
-        if (cd_token_issue(web->core, req->arena, ask, &tokens, &err) != CD_OK) {
+        if (cd_token_issue(web->issuer, req->arena, ask, &tokens, &err) != CD_OK) {
                 cd_web_send_oauth_error(req, res, &err);
                 return;
         }
@@ -109,6 +110,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
+        const struct cd_accounts *accounts = web->issuer->accounts;
         struct cd_token_request *ask = CD_NEW(req->arena, struct cd_token_request);
         struct cd_error err = { 0 };
 
@@ -119,9 +121,9 @@ void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_
         }
         cd_status status = decode(req, ask, &err);
         say_who(web, req, ask);
-        bool wants_login = status == CD_OK && cd_token_wants_login(web->core, ask);
+        bool wants_login = status == CD_OK && cd_token_wants_login(web->issuer, ask);
         if (wants_login)
-                status = cd_core_check_address(web->core, ask->address, &err);
+                status = accounts->check_address(accounts, ask->address, &err);
         if (status != CD_OK)
                 cd_web_send_oauth_error(req, res, &err);
         else if (wants_login)

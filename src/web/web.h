@@ -1,20 +1,22 @@
 #pragma once
 /* The authorization server's endpoints: decode, ask the core, encode. They decide nothing themselves. */
 #include "base/shared.h"
-#include "core/core.h"
+#include "core/issuer.h"
+#include "core/revocations.h"
 #include "http/server.h"
 
 /* What the handlers need, as it is now. Made once, then only read. */
 struct cd_web {
-        const struct cd_core *core;
+        const struct cd_issuer *issuer;
+        const struct cd_revocations *revocations;
         cd_str jwks;            /* the answer of /.well-known/jwks.json */
         cd_str metadata;        /* the answer of /.well-known/oauth-authorization-server */
         cd_str basic_challenge; /* the WWW-Authenticate of /grant */
 };
 
 /* Fills *ret; the answers live in the arena, which lives as long as *ret. `realm` is what /grant asks for. */
-cd_status cd_web_init(struct cd_web *ret, const struct cd_core *core, cd_str realm, struct cd_arena *arena,
-                      struct cd_error *reterr);
+cd_status cd_web_init(struct cd_web *ret, const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                      cd_str realm, struct cd_arena *arena, struct cd_error *reterr);
 
 /* The `app` of the handlers. */
 struct cd_web_app {

@@ -9,9 +9,9 @@ struct cd_grant_decision {
 };
 
 /* Decides on whose behalf the client gets a token. */
-typedef cd_status cd_grant_decide(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
-                                  const struct cd_token_request *ask, struct cd_grant_decision *ret,
-                                  struct cd_error *reterr);
+typedef cd_status cd_grant_decide(const struct cd_issuer *issuer, struct cd_arena *arena,
+                                  const struct cd_client *client, const struct cd_token_request *ask,
+                                  struct cd_grant_decision *ret, struct cd_error *reterr);
 
 cd_grant_decide cd_grant_client_credentials; /* RFC 6749 §4.4 */
 cd_grant_decide cd_grant_password;           /* RFC 6749 §4.3 */

@@ -1,6 +1,7 @@
 #pragma once
 /* Token introspection (RFC 7662) and revocation (RFC 7009): what may be known of a token, and how it ends early. */
-#include "core/core.h"
+#include "core/issuer.h"
+#include "core/revocations.h"
 #include "crypto/jwt.h"
 
 /* A client, however it sent its credentials, and the token that it shows. */
@@ -20,23 +21,13 @@ struct cd_introspection {
 
 /* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_THROTTLED, CD_UNAVAILABLE. Claims live in the
  * arena. */
-cd_status cd_token_introspect(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
-                              struct cd_introspection *ret, struct cd_error *reterr);
-
-/* A revocation that was decided, and is in effect once it is kept. */
-struct cd_token_revocation {
-        struct cd_revocation
-                kept;       /* jti empty: nothing that could be used is left of the token, nothing is to be kept */
-        int64_t decided_us; /* cd_monotonic_us */
-};
+cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                              struct cd_arena *arena, const struct cd_token_query *ask, struct cd_introspection *ret,
+                              struct cd_error *reterr);
 
 /* Decides: memory only. CD_OK also for a token that is unknown, malformed or expired (RFC 7009 §2.2).
  * CD_INVALID_CLIENT, CD_THROTTLED; CD_UNAUTHORIZED_CLIENT where it was issued to another client; CD_UNAVAILABLE where
  * it is known that the revocation cannot be kept now. What *ret points to lives in the arena. */
-cd_status cd_token_revoke(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_query *ask,
-                          struct cd_token_revocation *ret, struct cd_error *reterr);
-
-/* CD_OK: it is in effect, and durable. CD_UNAVAILABLE where it cannot be kept, also where that was waited for too long
- * since the decision, so that not one caller after the other waits for a store that does not write. Blocks. */
-cd_status cd_token_revocation_keep(const struct cd_core *core, const struct cd_token_revocation *revocation,
-                                   struct cd_error *reterr);
+cd_status cd_token_revoke(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                          struct cd_arena *arena, const struct cd_token_query *ask, struct cd_token_revocation *ret,
+                          struct cd_error *reterr);

@@ -40,27 +40,22 @@ static cd_status find_grant(const struct cd_client *client, cd_str name, const s
                              "must be client_credentials or password");
 }
 
-bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask)
+bool cd_token_wants_login(const struct cd_issuer *issuer, const struct cd_token_request *ask)
 {
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
         const struct cd_client *client;
 
-        return !core->accepts_any_user && cd_str_eq(ask->grant_type, CD_STR("password")) &&
-               cd_authenticate_client_uncounted(core, &sent, &client, NULL) == CD_OK &&
+        return issuer->accounts->may_block && cd_str_eq(ask->grant_type, CD_STR("password")) &&
+               cd_authenticate_client_uncounted(&issuer->client_auth, &sent, &client, NULL) == CD_OK &&
                client->grants & CD_GRANT_PASSWORD;
 }
 
-static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const struct cd_client *client,
+static cd_status mint(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_client *client,
                       const struct cd_grant_decision *decision, struct cd_tokens *tokens, struct cd_error *reterr)
 {
-        const struct cd_jwk *key = client->alg == CD_ALG_NONE ? core->signing_key : core->by_alg[client->alg];
-
-        if (!key)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no key signs %.*s now",
-                                CD_STR_ARG(cd_alg_name(client->alg)));
         const struct cd_mint mint = {
-                .key = key,
-                .lifetime = core->token_lifetime,
+                .alg = client->alg == CD_ALG_NONE ? issuer->alg : client->alg,
+                .lifetime = issuer->token_lifetime,
                 .generations = { .user = decision->generation, .client = client->generation },
                 .audience = client->audience,
                 .client_id = client->id,
@@ -68,26 +63,26 @@ static cd_status mint(const struct cd_core *core, struct cd_arena *arena, const 
                 .scope = tokens->scope,
         };
 
-        return cd_token_mint(core, arena, &mint, &tokens->access_token, reterr);
+        return cd_token_mint(issuer, arena, &mint, &tokens->access_token, reterr);
 }
 
-cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
+cd_status cd_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_token_request *ask,
                          struct cd_tokens *ret, struct cd_error *reterr)
 {
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
-        struct cd_tokens tokens = { .expires_in = core->token_lifetime };
+        struct cd_tokens tokens = { .expires_in = issuer->token_lifetime };
         const struct cd_client *client;
         const struct grant *grant = NULL;
         struct cd_grant_decision decision;
         cd_status status;
 
-        if ((status = cd_authenticate_client(core, arena, &sent, &client, reterr)) != CD_OK ||
+        if ((status = cd_authenticate_client(&issuer->client_auth, arena, &sent, &client, reterr)) != CD_OK ||
             (status = find_grant(client, ask->grant_type, &grant, reterr)) != CD_OK ||
-            (status = cd_scope_grant(arena, ask->scope, client->scopes, core->scopes, &tokens.scope, reterr)) !=
+            (status = cd_scope_grant(arena, ask->scope, client->scopes, issuer->scopes, &tokens.scope, reterr)) !=
                     CD_OK ||
-            (status = grant->decide(core, arena, client, ask, &decision, reterr)) != CD_OK)
+            (status = grant->decide(issuer, arena, client, ask, &decision, reterr)) != CD_OK)
                 return status;
-        if ((status = mint(core, arena, client, &decision, &tokens, reterr)) != CD_OK)
+        if ((status = mint(issuer, arena, client, &decision, &tokens, reterr)) != CD_OK)
                 return status;
         tokens.subject = decision.subject;
         *ret = tokens;

@@ -1,6 +1,6 @@
 #pragma once
 /* The token endpoint's decision (RFC 6749 §3.2, §5): who asks, by which grant, and what is issued. */
-#include "core/core.h"
+#include "core/issuer.h"
 
 struct cd_token_request {
         cd_str grant_type;
@@ -18,11 +18,11 @@ struct cd_tokens {
 };
 
 /* Whether cd_token_issue would hash a password, which blocks: a good client asks with the password grant. */
-bool cd_token_wants_login(const struct cd_core *core, const struct cd_token_request *ask);
+bool cd_token_wants_login(const struct cd_issuer *issuer, const struct cd_token_request *ask);
 
 /* Everything in *ret lives in the arena. Errors are those of RFC 6749 §5.2, CD_THROTTLED, CD_UNAVAILABLE and
  * CD_INTERNAL. */
-cd_status cd_token_issue(const struct cd_core *core, struct cd_arena *arena, const struct cd_token_request *ask,
+cd_status cd_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_token_request *ask,
                          struct cd_tokens *ret, struct cd_error *reterr);
 
 /* The names of all grants that this program has, for the metadata (RFC 8414 §2) and the configuration, NULL-terminated;

@@ -1,6 +1,7 @@
 """What a command changes, a running server does within a second; what it was told survives its end."""
 import base64
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -77,6 +78,24 @@ def test_a_revocation_outlasts_every_token_whatever_the_configuration_of_the_com
         (kept_until,), = db.execute("SELECT expires_at FROM revocations WHERE user_name = 'ana'")
     assert kept_until >= claims["iat"] + 24 * 3600
     assert not other.is_alive(token)
+
+
+def test_a_rotated_key_outlasts_every_token_whatever_the_configuration_of_the_command(install):
+    """Issued for an hour; rotated by a command where tokens live for two seconds."""
+    home = install(basic_tokens={"audience": AUDIENCE, "lifetime": "1h"})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    token = server.token(*ANA)
+    short = {**home.config, "basic_tokens": {"audience": AUDIENCE, "lifetime": "2s"}, "tokens": {"lifetime": "2s"}}
+    home.config_file = home.folder / "short.yaml"
+    home.config_file.write_text(json.dumps(short))
+    home.cardea("key", "rotate", "--alg", "RS256", "--now")
+    soon(lambda: kid_of(server.token(*ANA)) != kid_of(token), "the new key to sign")
+    before, after = home.keys()
+    assert before["kid"] == kid_of(token)
+    published_until, signs_from = map(datetime.datetime.fromisoformat, (before["verify_until"], after["sign_from"]))
+    assert published_until >= signs_from + datetime.timedelta(days=1)
+    assert published_until.timestamp() >= server.verify(token)["exp"]
 
 
 def test_a_command_that_changes_nothing_ends_nothing_and_is_not_in_the_audit(running):

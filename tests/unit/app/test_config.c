@@ -417,18 +417,6 @@ static void a_lifetime_is_whole_seconds(void **state)
 }
 
 /* A configuration with the PEM of a fresh key, as a block scalar. */
-static void the_longest_lifetime_is_that_of_either_kind_of_token(void **state)
-{
-        struct fixture *f = *state;
-
-        accepts(f, "tokens: { lifetime: 10m }\n");
-        assert_int_equal(cd_config_longest_lifetime(&f->config), 600);
-        accepts(f, "tokens: { lifetime: 10m }\nbasic_tokens: { lifetime: 1h }\n");
-        assert_int_equal(cd_config_longest_lifetime(&f->config), 3600);
-        accepts(f, "");
-        assert_int_equal(cd_config_longest_lifetime(&f->config), 300);
-}
-
 static const char *with_key(struct fixture *f, enum cd_alg alg, const char *rest)
 {
         struct cd_error err;
@@ -551,7 +539,6 @@ int main(void)
                 TEST(a_secret_that_can_be_guessed_is_a_warning),
                 TEST(without_a_store_an_alg_of_its_own_is_a_key_of_each_start),
                 TEST(a_lifetime_is_whole_seconds),
-                TEST(the_longest_lifetime_is_that_of_either_kind_of_token),
                 TEST(a_store_needs_a_master_key_that_is_one),
                 TEST(lesson_39_of_a_value_that_did_not_resolve_only_that_is_said),
                 TEST(what_is_no_store_is_refused),

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/any_user.h"
+#include "core/key_signer.h"
+#include "core/lockout.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
@@ -33,7 +36,11 @@ static int64_t test_uptime(const struct cd_clock *clock)
 struct fixture {
         struct test_clock clock;
         struct cd_arena arena;
-        struct cd_core common;
+        struct cd_issuer common;
+        struct cd_revocations revocations;
+        struct cd_store *store;
+        struct cd_store_state store_state;
+        struct cd_lockout *lockout;
         struct cd_master_key *master;
         unsigned char mac_key[CD_DERIVED_SIZE], file_mac[CD_CLIENT_SECRET_MAC_SIZE];
         struct cd_client_spec file_client;
@@ -49,6 +56,17 @@ static void make_master(struct cd_master_key **ret)
 
         assert_status(cd_master_key_generate(&cd_random_system, text, NULL), CD_OK);
         assert_status(cd_master_key_parse(cd_str_of(text, sizeof(text)), &cd_random_system, ret, NULL), CD_OK);
+}
+
+static struct cd_lockout *make_lockout(void)
+{
+        const struct cd_lockout_rules rules = {
+                .account_attempts = 5, .address_attempts = 5, .delay = 1, .max_delay = 1
+        };
+        struct cd_lockout *lockout;
+
+        assert_status(cd_lockout_new(&rules, &cd_random_system, &lockout, NULL), CD_OK);
+        return lockout;
 }
 
 static int set_up(void **state)
@@ -67,24 +85,27 @@ static int set_up(void **state)
                 .audience = api[0],
                 .introspect = { api, 1 },
         };
-        f.common = (struct cd_core){
-                .issuer = CD_STR("https://auth.example"),
+        f.store = new_memory_store();
+        f.lockout = make_lockout();
+        f.revocations = (struct cd_revocations){ f.store, &f.store_state, cd_revoked_new(100) };
+        f.common = (struct cd_issuer){
+                .url = CD_STR("https://auth.example"),
                 .token_lifetime = 300,
+                .client_auth = { .lockout = f.lockout, .store = f.store, .clock = &f.clock.port },
                 .token_cache = cd_token_cache_new(64),
-                .revoked = cd_revoked_new(100),
-                .store = new_memory_store(),
                 .clock = &f.clock.port,
                 .random = &cd_random_system,
         };
         f.options = (struct cd_store_watcher_options){
                 .common = &f.common,
+                .revocations = &f.revocations,
+                .store_state = &f.store_state,
                 .realm = CD_STR("cardea"),
                 .clients = &f.file_client,
                 .client_count = 1,
                 .mac_key = cd_str_of((const char *)f.mac_key, sizeof(f.mac_key)),
                 .master = f.master,
                 .alg = CD_ALG_ES256,
-                .token_lifetime = 300,
                 .audit_keep = 1000,
                 .shared = cd_shared_new(cd_snapshot_free),
         };
@@ -98,8 +119,9 @@ static int tear_down(void **state)
 
         cd_store_watcher_free(f->watcher);
         cd_shared_free(f->options.shared);
-        f->common.store->free(f->common.store);
-        cd_revoked_free(f->common.revoked);
+        f->store->free(f->store);
+        cd_lockout_free(f->lockout);
+        cd_revoked_free(f->revocations.revoked);
         cd_token_cache_free(f->common.token_cache);
         cd_master_key_free(f->master);
         cd_arena_done(&f->arena);
@@ -112,20 +134,35 @@ static void begin(struct fixture *f)
 }
 
 /* What a handler sees now. */
-static const struct cd_core *core(struct fixture *f)
+static const struct cd_issuer *issuer(struct fixture *f)
 {
         const struct cd_web *web = cd_shared_get(f->options.shared);
-        return web->core;
+        return web->issuer;
+}
+
+/* As /readyz asks. */
+static cd_status is_ready(struct fixture *f, struct cd_error *reterr)
+{
+        cd_status status = cd_issuer_check(issuer(f), reterr);
+
+        return status == CD_OK ? cd_store_state_need_writable(&f->store_state, reterr) : status;
+}
+
+/* The key that signs now; NULL: none. */
+static const struct cd_jwk *signing(struct fixture *f, enum cd_alg alg)
+{
+        const struct cd_signer *signer = issuer(f)->signers[alg];
+
+        return signer ? ((const struct cd_key_signer *)signer)->key : NULL;
 }
 
 static struct cd_keyring ring(struct fixture *f)
 {
         return (struct cd_keyring){
-                .store = f->common.store,
+                .store = f->store,
                 .master = f->master,
                 .now = f->clock.now,
                 .actor = CD_STR("os:ana"),
-                .token_lifetime = 300,
         };
 }
 
@@ -138,7 +175,7 @@ static cd_str issue(struct fixture *f)
         };
         struct cd_tokens tokens;
 
-        assert_status(cd_token_issue(core(f), &f->arena, &ask, &tokens, NULL), CD_OK);
+        assert_status(cd_token_issue(issuer(f), &f->arena, &ask, &tokens, NULL), CD_OK);
         return tokens.access_token;
 }
 
@@ -147,14 +184,14 @@ static void add_ana(struct fixture *f)
         struct cd_user ana = { .name = CD_STR("ana"), .password = CD_STR("$none"), .claims = CD_STR("{}") };
         const struct cd_users_page page = { &ana, 1 };
 
-        assert_status(f->common.store->users->add(f->common.store, &page, NULL, NULL), CD_OK);
+        assert_status(f->store->users->add(f->store, &page, NULL, NULL), CD_OK);
 }
 
 /* Of the first generation, whatever happened to her since. */
 static cd_str issue_to_ana(struct fixture *f)
 {
         const struct cd_mint mint = {
-                .key = core(f)->signing_key,
+                .alg = CD_ALG_ES256,
                 .lifetime = 300,
                 .audience = api[0],
                 .client_id = CD_STR("file"),
@@ -163,7 +200,7 @@ static cd_str issue_to_ana(struct fixture *f)
         };
         cd_str token;
 
-        assert_status(cd_token_mint(core(f), &f->arena, &mint, &token, NULL), CD_OK);
+        assert_status(cd_token_mint(issuer(f), &f->arena, &mint, &token, NULL), CD_OK);
         return token;
 }
 
@@ -174,7 +211,7 @@ static bool is_active(struct fixture *f, cd_str token)
                                             .client_secret = CD_STR("secret") };
         struct cd_introspection result;
 
-        assert_status(cd_token_introspect(core(f), &f->arena, &ask, &result, NULL), CD_OK);
+        assert_status(cd_token_introspect(issuer(f), &f->revocations, &f->arena, &ask, &result, NULL), CD_OK);
         return result.active;
 }
 
@@ -185,14 +222,14 @@ static void a_store_without_keys_gets_those_that_are_needed(void **state)
 
         f->common.basic_tokens.audience = api[0];
         begin(f);
-        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_status(f->store->keys->list(f->store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 2);
-        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
-        assert_int_equal(cd_jwk_alg(core(f)->basic_tokens.key), CD_ALG_RS256);
-        assert_int_equal(core(f)->keys->count, 2);
+        assert_int_equal(cd_jwk_alg(signing(f, issuer(f)->alg)), CD_ALG_ES256);
+        assert_int_equal(cd_jwk_alg(signing(f, CD_ALG_RS256)), CD_ALG_RS256);
+        assert_int_equal(issuer(f)->keys->count, 2);
         cd_store_watcher_free(f->watcher);
         begin(f);
-        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_status(f->store->keys->list(f->store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 2);
 }
 
@@ -202,12 +239,12 @@ static void a_node_whose_clock_is_behind_signs_with_the_first_key_too(void **sta
         struct cd_key_records keys;
 
         begin(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, issuer(f)->alg)));
         cd_store_watcher_free(f->watcher);
         f->clock.now = NOON - 3600;
         begin(f);
-        assert_str(cd_jwk_kid(core(f)->signing_key), kid.ptr);
-        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_str(cd_jwk_kid(signing(f, issuer(f)->alg)), kid.ptr);
+        assert_status(f->store->keys->list(f->store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 1);
         assert_int_equal(keys.items[0].verify_until, 0);
 }
@@ -219,8 +256,8 @@ static void one_rsa_key_does_for_both_kinds_of_tokens(void **state)
         f->options.alg = CD_ALG_RS256;
         f->common.basic_tokens.audience = api[0];
         begin(f);
-        assert_int_equal(core(f)->keys->count, 1);
-        assert_ptr_equal(core(f)->basic_tokens.key, core(f)->signing_key);
+        assert_int_equal(issuer(f)->keys->count, 1);
+        assert_int_equal(issuer(f)->alg, CD_ALG_RS256);
 }
 
 /* How the token that this client gets is signed. */
@@ -228,7 +265,7 @@ static enum cd_alg alg_of(struct fixture *f)
 {
         struct cd_jws jws;
 
-        assert_status(cd_jws_verify(&f->arena, core(f)->keys, issue(f), &jws, NULL), CD_OK);
+        assert_status(cd_jws_verify(&f->arena, issuer(f)->keys, issue(f), &jws, NULL), CD_OK);
         return jws.alg;
 }
 
@@ -238,8 +275,8 @@ static void a_clients_alg_signs_its_tokens(void **state)
 
         f->file_client.alg = CD_ALG_EDDSA;
         begin(f);
-        assert_int_equal(core(f)->keys->count, 2);
-        assert_int_equal(cd_jwk_alg(core(f)->signing_key), CD_ALG_ES256);
+        assert_int_equal(issuer(f)->keys->count, 2);
+        assert_int_equal(cd_jwk_alg(signing(f, issuer(f)->alg)), CD_ALG_ES256);
         assert_int_equal(alg_of(f), CD_ALG_EDDSA);
         assert_true(is_active(f, issue(f)));
 }
@@ -253,17 +290,17 @@ static void a_clients_alg_in_the_store_makes_its_key_and_ends_with_the_client(vo
         const struct cd_audit_event event = { .at = NOON, .action = CD_STR("x"), .actor = CD_STR("x") };
 
         begin(f);
-        assert_null(core(f)->by_alg[CD_ALG_RS256]);
-        assert_status(f->common.store->clients->add(f->common.store, &client, NULL, NULL), CD_OK);
+        assert_null(signing(f, CD_ALG_RS256));
+        assert_status(f->store->clients->add(f->store, &client, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_non_null(core(f)->by_alg[CD_ALG_RS256]);
-        assert_true(cd_jwk_is_private(core(f)->by_alg[CD_ALG_RS256]));
-        assert_int_equal(core(f)->keys->count, 2);
+        assert_non_null(signing(f, CD_ALG_RS256));
+        assert_true(cd_jwk_is_private(signing(f, CD_ALG_RS256)));
+        assert_int_equal(issuer(f)->keys->count, 2);
         assert_int_equal(alg_of(f), CD_ALG_ES256); /* the others go on as before */
-        assert_status(f->common.store->clients->remove(f->common.store, client.id, &event, NULL), CD_OK);
+        assert_status(f->store->clients->remove(f->store, client.id, &event, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_null(core(f)->by_alg[CD_ALG_RS256]); /* sealed again */
-        assert_int_equal(core(f)->keys->count, 2);  /* and what it signed still verifies */
+        assert_null(signing(f, CD_ALG_RS256));       /* sealed again */
+        assert_int_equal(issuer(f)->keys->count, 2); /* and what it signed still verifies */
 }
 
 static void a_key_of_the_configuration_signs_instead_of_the_stores(void **state)
@@ -273,7 +310,7 @@ static void a_key_of_the_configuration_signs_instead_of_the_stores(void **state)
 
         assert_status(cd_jwk_generate(CD_ALG_ES256, &f->options.fixed, NULL), CD_OK);
         begin(f);
-        assert_status(f->common.store->keys->list(f->common.store, &f->arena, &keys, NULL), CD_OK);
+        assert_status(f->store->keys->list(f->store, &f->arena, &keys, NULL), CD_OK);
         assert_int_equal(keys.count, 0);
         assert_true(is_active(f, issue(f)));
         cd_jwk_unref(f->options.fixed);
@@ -312,14 +349,15 @@ static cd_status authenticate(struct fixture *f, const char *id, const char *sec
 {
         const struct cd_client *client;
 
-        return cd_clients_authenticate(core(f)->clients, cd_str_from_c(id), cd_str_from_c(secret), &client, NULL);
+        return cd_clients_authenticate(issuer(f)->client_auth.clients, cd_str_from_c(id), cd_str_from_c(secret),
+                                       &client, NULL);
 }
 
 static void a_client_that_is_added_or_removed_counts_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
         struct cd_client_record record = client_of_the_store(f, "store");
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
 
         begin(f);
         assert_status(authenticate(f, "store", "other"), CD_INVALID_CLIENT);
@@ -336,7 +374,7 @@ static void of_two_clients_with_one_id_the_configurations_counts(void **state)
 {
         struct fixture *f = *state;
         struct cd_client_record record = client_of_the_store(f, "file"), fine = client_of_the_store(f, "store");
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
 
         assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
         assert_status(store->clients->add(store, &fine, NULL, NULL), CD_OK);
@@ -349,7 +387,7 @@ static void of_two_clients_with_one_id_the_configurations_counts(void **state)
 static void what_another_node_revoked_is_known_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_user_change change = { .name = CD_STR("ana"), .now = NOON, .disabled = CD_USER_DISABLE };
 
         add_ana(f);
@@ -364,7 +402,7 @@ static void what_another_node_revoked_is_known_at_the_next_look(void **state)
 static void what_was_revoked_before_the_start_is_known_from_the_first_snapshot(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_user_change change = { .name = CD_STR("ana"), .now = NOON, .disabled = CD_USER_DISABLE };
 
         add_ana(f);
@@ -384,16 +422,19 @@ static void a_rotated_key_begins_and_the_old_one_ends_with_the_time_alone(void *
         cd_str old = issue(f);
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, &next, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_int_equal(core(f)->keys->count, 2);
-        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        assert_int_equal(issuer(f)->keys->count, 2);
+        assert_false(cd_str_eq(cd_jwk_kid(signing(f, issuer(f)->alg)), next.kid));
         f->clock.now = NOON + 100;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), next.kid));
+        assert_true(cd_str_eq(cd_jwk_kid(signing(f, issuer(f)->alg)), next.kid));
         assert_true(is_active(f, old));
         assert_true(is_active(f, issue(f)));
-        f->clock.now = NOON + 100 + 300 + CD_KEY_SLACK;
+        f->clock.now = NOON + 100 + CD_KEY_VERIFIES_AFTER - 1;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_int_equal(core(f)->keys->count, 1);
+        assert_int_equal(issuer(f)->keys->count, 2);
+        f->clock.now++;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(issuer(f)->keys->count, 1);
 }
 
 /* Its digest is in the verified-token cache: that must not help it. */
@@ -405,7 +446,7 @@ static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **s
 
         begin(f);
         cd_str old = issue(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, issuer(f)->alg)));
         assert_true(is_active(f, old));
         keyring.now = NOON + 1;
         f->clock.now = NOON + 1;
@@ -421,17 +462,18 @@ static void a_token_dies_with_its_retired_key_although_it_is_remembered(void **s
 static void where_the_last_key_ended_another_one_is_made(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
 
         begin(f);
-        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(core(f)->signing_key));
-        assert_status(store->keys->set_verify_until(store, kid, NOON + 1000, NULL, NULL), CD_OK);
+        cd_str kid = cd_arena_copy(&f->arena, cd_jwk_kid(signing(f, issuer(f)->alg)));
+        assert_status(store->keys->set_verify_until(store, kid, NOON + CD_KEY_VERIFIES_AFTER, NULL, NULL), CD_OK);
+        f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX - 1;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_true(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
-        f->clock.now = NOON + 800; /* its next token would outlive it */
+        assert_true(cd_str_eq(cd_jwk_kid(signing(f, issuer(f)->alg)), kid));
+        f->clock.now = NOON + CD_CLOCKS_DIFFER_MAX; /* its next token could outlive it */
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_false(cd_str_eq(cd_jwk_kid(core(f)->signing_key), kid));
-        assert_int_equal(core(f)->keys->count, 2);
+        assert_false(cd_str_eq(cd_jwk_kid(signing(f, issuer(f)->alg)), kid));
+        assert_int_equal(issuer(f)->keys->count, 2);
 }
 
 static void only_keys_that_sign_are_opened(void **state)
@@ -444,8 +486,8 @@ static void only_keys_that_sign_are_opened(void **state)
         begin(f);
         assert_status(cd_keyring_rotate(&keyring, &f->arena, &params, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        for (size_t i = 0; i < core(f)->keys->count; i++)
-        private += cd_jwk_is_private(core(f)->keys->keys[i]);
+        for (size_t i = 0; i < issuer(f)->keys->count; i++)
+        private += cd_jwk_is_private(issuer(f)->keys->keys[i]);
         assert_int_equal(private, 1);
 }
 
@@ -458,20 +500,20 @@ static cd_status is_gone(struct cd_store *store, struct cd_store_versions *ret, 
 static void while_the_store_is_unavailable_the_snapshot_stays_and_says_so(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_store *store = f->store, whole = *store;
         struct cd_error err;
 
         begin(f);
         cd_str token = issue(f);
         store->versions = is_gone;
         assert_false(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_status(is_ready(f, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the store is unavailable");
         assert_true(is_active(f, token));
         assert_true(is_active(f, issue(f)));
         store->versions = whole.versions;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_check(core(f), &err), CD_OK);
+        assert_status(is_ready(f, &err), CD_OK);
 }
 
 static cd_status has_gone(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
@@ -485,17 +527,17 @@ static cd_status has_gone(struct cd_store *store, struct cd_store_versions *ret,
 static void why_the_store_is_unavailable_is_said_in_words_for_anybody(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_store *store = f->store, whole = *store;
         struct cd_error err;
 
         begin(f);
         store->versions = has_gone;
         assert_false(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_store(core(f), &err), CD_UNAVAILABLE);
+        assert_status(cd_store_state_need(&f->store_state, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the file is gone");
         store->versions = whole.versions;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_check(core(f), &err), CD_OK);
+        assert_status(is_ready(f, &err), CD_OK);
 }
 
 static cd_status is_full(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
@@ -510,42 +552,42 @@ static cd_status is_full(struct cd_store *store, const struct cd_store_expiry *e
 static void lesson_35_a_store_that_cannot_be_written_is_not_ready_and_not_away(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_store *store = f->store, whole = *store;
         struct cd_error err;
 
         store->expire = is_full;
         begin(f);
-        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_status(is_ready(f, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the disk is full");
-        assert_status(cd_core_need_store(core(f), &err), CD_OK);
+        assert_status(cd_store_state_need(&f->store_state, &err), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_status(is_ready(f, &err), CD_UNAVAILABLE);
         /* Away meanwhile, then back: the write is tried at once, not after its five seconds. */
         store->versions = is_gone;
         assert_false(cd_store_watcher_step(f->watcher));
         store->versions = whole.versions;
         store->expire = whole.expire;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_check(core(f), &err), CD_OK);
+        assert_status(is_ready(f, &err), CD_OK);
 }
 
 /* Revocations fail meanwhile. */
 static void that_a_store_can_be_written_again_is_seen_within_a_second(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store, whole = *store;
+        struct cd_store *store = f->store, whole = *store;
         struct cd_error err;
 
         store->expire = is_full;
         begin(f);
         store->expire = whole.expire;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_writable_store(core(f), &err), CD_UNAVAILABLE);
+        assert_status(cd_store_state_need_writable(&f->store_state, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the disk is full");
         assert_int_equal(err.retry_after, 1);
         f->clock.uptime += 1;
         assert_true(cd_store_watcher_step(f->watcher));
-        assert_status(cd_core_need_writable_store(core(f), &err), CD_OK);
+        assert_status(cd_store_state_need_writable(&f->store_state, &err), CD_OK);
 }
 
 static cd_status cannot_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
@@ -558,13 +600,13 @@ static cd_status cannot_flush(struct cd_store *store, struct cd_audit_flush *ret
 static void lesson_35_a_store_that_takes_no_events_is_not_ready(void **state)
 {
         struct fixture *f = *state;
-        struct cd_audit_ops ops = *f->common.store->audit;
+        struct cd_audit_ops ops = *f->store->audit;
         struct cd_error err;
 
         ops.flush = cannot_flush;
-        f->common.store->audit = &ops;
+        f->store->audit = &ops;
         begin(f);
-        assert_status(cd_core_check(core(f), &err), CD_UNAVAILABLE);
+        assert_status(is_ready(f, &err), CD_UNAVAILABLE);
         assert_string_equal(err.reason, "the store cannot be written");
 }
 
@@ -572,7 +614,7 @@ static void lesson_35_a_store_that_takes_no_events_is_not_ready(void **state)
 
 /* Another configuration: a client "new" instead of "file", other scopes and lifetime, tokens at /grant. */
 struct other {
-        struct cd_core common;
+        struct cd_issuer common;
         struct cd_client_spec client;
         cd_str scope;
         struct cd_store_watcher_options options;
@@ -584,23 +626,22 @@ static void make_other(struct fixture *f, struct other *ret)
         ret->client.id = CD_STR("new");
         ret->common.token_lifetime = 3600;
         ret->common.scopes = (struct cd_strs){ &ret->scope, 1 };
-        ret->common.accepts_any_user = true;
+        ret->common.accounts = &cd_any_user;
         ret->common.basic_tokens =
-                (struct cd_core_basic_tokens){ .audience = api[0], .client_id = CD_STR("basic"), .lifetime = 60 };
+                (struct cd_basic_token_settings){ .audience = api[0], .client_id = CD_STR("basic"), .lifetime = 60 };
         ret->options = f->options;
         ret->options.common = &ret->common;
         ret->options.clients = &ret->client;
-        ret->options.token_lifetime = 3600;
 }
 
 static void assert_other(struct fixture *f, bool is_other)
 {
         assert_status(authenticate(f, "new", "secret"), is_other ? CD_OK : CD_INVALID_CLIENT);
         assert_status(authenticate(f, "file", "secret"), is_other ? CD_INVALID_CLIENT : CD_OK);
-        assert_int_equal(core(f)->token_lifetime, is_other ? 3600 : 300);
-        assert_int_equal(core(f)->scopes.count, is_other);
-        assert_int_equal(core(f)->accepts_any_user, is_other);
-        assert_int_equal(core(f)->basic_tokens.key != NULL, is_other);
+        assert_int_equal(issuer(f)->token_lifetime, is_other ? 3600 : 300);
+        assert_int_equal(issuer(f)->scopes.count, is_other);
+        assert_ptr_equal(issuer(f)->accounts, is_other ? &cd_any_user : NULL);
+        assert_int_equal(issuer(f)->signers[CD_ALG_RS256] != NULL, is_other);
 }
 
 static void lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go(void **state)
@@ -610,7 +651,7 @@ static void lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made
         struct other *other = malloc(sizeof(*other));
 
         assert_non_null(other);
-        assert_status(f->common.store->clients->add(f->common.store, &record, NULL, NULL), CD_OK);
+        assert_status(f->store->clients->add(f->store, &record, NULL, NULL), CD_OK);
         begin(f);
         assert_other(f, false);
         make_other(f, other);
@@ -638,9 +679,9 @@ static void a_snapshot_has_its_own_copies_of_what_a_reload_frees(void **state)
         assert_status(cd_store_watcher_reload(f->watcher, &other.options, NULL), CD_OK);
         memset(scope, 'x', sizeof(scope)), memset(audience, 'x', sizeof(audience)), memset(id, 'x', sizeof(id));
         other.scope = CD_STR("x");
-        assert_true(cd_str_eq(core(f)->scopes.items[0], CD_STR("write")));
-        assert_true(cd_str_eq(core(f)->basic_tokens.audience, CD_STR("https://api")));
-        assert_true(cd_str_eq(core(f)->basic_tokens.client_id, CD_STR("basic")));
+        assert_true(cd_str_eq(issuer(f)->scopes.items[0], CD_STR("write")));
+        assert_true(cd_str_eq(issuer(f)->basic_tokens.audience, CD_STR("https://api")));
+        assert_true(cd_str_eq(issuer(f)->basic_tokens.client_id, CD_STR("basic")));
 }
 
 static cd_status lists_no_keys(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
@@ -660,7 +701,7 @@ static cd_status lists_no_clients(struct cd_store *store, struct cd_arena *arena
 static void lesson_27_a_reload_that_fails_changes_nothing(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_client_ops no_clients = *store->clients;
         struct cd_key_ops no_keys = *store->keys;
         const struct cd_store whole = *store;
@@ -682,14 +723,14 @@ static void lesson_27_a_reload_that_fails_changes_nothing(void **state)
                 assert_other(f, false);
                 assert_true(cd_store_watcher_step(f->watcher));
                 assert_other(f, false);
-                assert_int_equal(core(f)->keys->count, 1);
+                assert_int_equal(issuer(f)->keys->count, 1);
         }
 }
 
 static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_revocation revocation = { .jti = CD_STR("x"), .expires_at = NOON - 1 };
         struct cd_revocation_list list;
 
@@ -702,7 +743,7 @@ static void lesson_22_what_expired_is_deleted_by_the_program_itself(void **state
 
 static size_t count_rows(struct fixture *f)
 {
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_revocation_list revocations;
         struct cd_audit_events events;
 
@@ -722,7 +763,7 @@ static void look_again(struct fixture *f, cd_time now)
 static void a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         const struct cd_audit_event event = {
                 .at = NOON, .action = CD_STR("x"), .actor = CD_STR("x"), .subject = CD_STR("x")
         };
@@ -739,14 +780,14 @@ static void a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_w
         assert_int_equal(count_rows(f), keys_audited + 2);
         look_again(f, NOON + 45);
         assert_int_equal(count_rows(f), keys_audited + 2);
-        assert_status(cd_revoked_find(f->common.revoked, revocation.jti, CD_STR(""), 0, &is_revoked), CD_OK);
+        assert_status(cd_revoked_find(f->revocations.revoked, revocation.jti, CD_STR(""), 0, &is_revoked), CD_OK);
         assert_true(is_revoked);
 }
 
 static void a_jump_ahead_that_lasts_is_believed_after_a_day(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         struct cd_revocation revocation = { .jti = CD_STR("x"), .expires_at = NOON + 1000000 };
         const cd_time hundred_days = 100 * 24 * 3600;
 
@@ -756,9 +797,9 @@ static void a_jump_ahead_that_lasts_is_believed_after_a_day(void **state)
         look_again(f, NOON + hundred_days);
         f->clock.uptime += 24 * 3600 - 10;
         look_again(f, NOON + hundred_days + 24 * 3600 - 5);
-        assert_int_equal(cd_revoked_count(f->common.revoked), 1);
+        assert_int_equal(cd_revoked_count(f->revocations.revoked), 1);
         look_again(f, NOON + hundred_days + 24 * 3600);
-        assert_int_equal(cd_revoked_count(f->common.revoked), 0);
+        assert_int_equal(cd_revoked_count(f->revocations.revoked), 0);
         assert_int_equal(count_rows(f), 0);
 }
 
@@ -769,7 +810,7 @@ static void *read_snapshots(void *arg)
 
         for (int i = 0; i < 20000; i++) {
                 const struct cd_web *web = cd_shared_get(f->options.shared);
-                if (!web->core->clients || web->core->keys->count == 0 || web->jwks.len == 0)
+                if (!web->issuer->client_auth.clients || web->issuer->keys->count == 0 || web->jwks.len == 0)
                         return NULL;
         }
         return f;
@@ -778,7 +819,7 @@ static void *read_snapshots(void *arg)
 static void readers_see_whole_snapshots_while_the_thread_makes_others(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->common.store;
+        struct cd_store *store = f->store;
         pthread_t threads[3];
         char id[16];
         void *result;

@@ -103,6 +103,31 @@ static void lesson_31_a_failing_clock_is_negative(void **state)
         assert_true(realtime < 0);
 }
 
+static cd_time fixed_now(const struct cd_clock *clock)
+{
+        return clock->uptime ? 0 : -1;
+}
+
+static int64_t fixed_uptime(const struct cd_clock *clock)
+{
+        (void)clock;
+        return 0;
+}
+
+static void lesson_31_a_clock_is_read_or_there_is_an_error(void **state)
+{
+        const struct cd_clock at_1970 = { fixed_now, fixed_uptime }, failing = { fixed_now, NULL };
+        struct cd_error err = { 0 };
+        cd_time now = 17;
+
+        (void)state;
+        assert_int_equal(cd_clock_read(&failing, &now, &err), CD_UNAVAILABLE);
+        assert_string_equal(err.reason, "the clock failed");
+        assert_int_equal(now, 17);
+        assert_int_equal(cd_clock_read(&at_1970, &now, NULL), CD_OK);
+        assert_int_equal(now, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -111,6 +136,7 @@ int main(void)
                 cmocka_unit_test(times_out_of_range_keep_the_length),
                 cmocka_unit_test(the_system_clock_is_now),
                 cmocka_unit_test(lesson_31_a_failing_clock_is_negative),
+                cmocka_unit_test(lesson_31_a_clock_is_read_or_there_is_an_error),
         };
         return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

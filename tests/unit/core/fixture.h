@@ -1,38 +1,30 @@
 #pragma once
-/* A whole core on memory, with a clock and a random source that a test sets and makes fail. */
-#include "core/core.h"
+/* An issuer, revocations, and what they work with, on memory. */
+#include "core/any_user.h"
 #include "core/direct_hasher.h"
+#include "core/issuer.h"
+#include "core/key_signer.h"
+#include "core/login.h"
 #include "core/oauth/introspect.h"
 #include "core/oauth/token.h"
-#include "support/check.h"
-
-struct test_clock {
-        struct cd_clock port;
-        cd_time now;
-        int64_t uptime;
-};
-
-struct test_random {
-        struct cd_random port;
-        unsigned char next; /* what the next byte is */
-        bool fails;
-};
+#include "unit/core/parts.h"
 
 struct fixture {
-        struct cd_core core;
+        struct cd_issuer issuer;
+        struct cd_revocations revocations;
+        struct cd_store *store;
+        struct cd_store_state store_state;
+        struct cd_lockout *lockout;
         struct cd_arena arena;
         struct test_clock clock;
         struct test_random random;
         struct cd_jwk *key;
+        struct cd_key_signer signer; /* with that key, for whatever alg: the core does not care */
         struct cd_jwks keys;
         struct cd_clients *clients;
         struct cd_direct_hasher hasher; /* of the least cost */
         struct cd_login login;
 };
-
-enum {
-        NOON = 1795348800
-}; /* 2026-11-22T12:00:00Z */
 
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);

@@ -3,13 +3,49 @@
 
 #include <stdio.h>
 
-#include "core/lockout.h"
-#include "unit/core/fixture.h"
+#include "support/memory_store.h"
+#include "unit/core/parts.h"
 
 enum {
-        ATTEMPTS = 3, /* of the fixture, and so are these */
-        DELAY = 10,
+        ATTEMPTS = TEST_ATTEMPTS,
+        DELAY = TEST_DELAY,
 };
+
+struct fixture {
+        struct cd_client_auth auth;
+        struct test_clock clock;
+        struct test_random random;
+        struct cd_clients *clients;
+        struct cd_arena arena;
+};
+
+static int set_up(void **state)
+{
+        static struct fixture f;
+
+        f = (struct fixture){ .clock = test_clock(), .random = test_random() };
+        cd_arena_init(&f.arena, 1 << 20);
+        f.clients = test_clients(&f.random.port);
+        f.auth = (struct cd_client_auth){
+                .clients = f.clients,
+                .lockout = test_lockout(&f.random.port),
+                .store = new_memory_store(),
+                .clock = &f.clock.port,
+        };
+        *state = &f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        f->auth.store->free(f->auth.store);
+        cd_lockout_free(f->auth.lockout);
+        cd_clients_free(f->clients);
+        cd_arena_done(&f->arena);
+        return 0;
+}
 
 static cd_status authenticate(struct fixture *f, const char *id, const char *secret, const char *from,
                               struct cd_error *reterr)
@@ -17,7 +53,7 @@ static cd_status authenticate(struct fixture *f, const char *id, const char *sec
         const struct cd_client_credentials sent = { cd_str_from_c(id), cd_str_from_c(secret), cd_str_from_c(from) };
         const struct cd_client *client;
 
-        cd_status status = cd_authenticate_client(&f->core, &f->arena, &sent, &client, reterr);
+        cd_status status = cd_authenticate_client(&f->auth, &f->arena, &sent, &client, reterr);
         if (status == CD_OK)
                 assert_str(client->id, id);
         return status;
@@ -46,28 +82,6 @@ static void lesson_14_beyond_the_limit_no_secret_is_judged(void **state)
         assert_status(authenticate(f, "app-b", "secret-b", "192.0.2.1", NULL), CD_OK);
         f->clock.now += DELAY;
         assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
-}
-
-static void lesson_14_wrong_secrets_of_every_endpoint_are_counted_together(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_token_query query = { .token = fixture_token(f), .client_id = CD_STR("app-a") };
-        struct cd_token_request ask = fixture_ask();
-        struct cd_introspection looked;
-        struct cd_token_revocation revocation;
-        struct cd_tokens tokens;
-
-        query.client_secret = ask.client_secret = CD_STR("a guess");
-        query.address = ask.address = CD_STR("192.0.2.1");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_INVALID_CLIENT);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_INVALID_CLIENT);
-        query.client_secret = ask.client_secret = CD_STR("secret-a");
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &looked, NULL), CD_THROTTLED);
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_THROTTLED);
-        query.address = CD_STR("192.0.2.2");
-        assert_status(cd_token_revoke(&f->core, &f->arena, &query, &revocation, NULL), CD_OK);
 }
 
 static void lesson_9_unknown_ids_of_an_address_are_counted_as_one(void **state)
@@ -111,7 +125,7 @@ static void assert_event(struct cd_audit_event event, const char *subject, const
 static void that_a_client_has_to_wait_is_in_the_audit_once(void **state)
 {
         struct fixture *f = *state;
-        struct cd_store *store = f->core.store;
+        struct cd_store *store = f->auth.store;
         struct cd_audit_events events;
 
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
@@ -134,31 +148,12 @@ static void a_new_secret_opens_a_locked_client(void **state)
 
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(cd_clients_new(&spec, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
-        f->core.clients = clients;
+        f->auth.clients = clients;
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS);
         assert_status(authenticate(f, "app-a", "a new one", "192.0.2.1", NULL), CD_THROTTLED);
-        f->core.clients = f->clients;
+        f->auth.clients = f->clients;
         cd_clients_free(clients);
-}
-
-/* Another one asks whether a password is to be hashed, before the token is. */
-static void a_secret_that_is_asked_about_twice_counts_once(void **state)
-{
-        struct fixture *f = *state;
-        struct cd_token_request ask = fixture_ask();
-        struct cd_tokens tokens;
-
-        f->core.accepts_any_user = false;
-        ask.grant_type = CD_STR("password");
-        ask.client_secret = CD_STR("a guess");
-        for (int i = 0; i < ATTEMPTS; i++) {
-                assert_false(cd_token_wants_login(&f->core, &ask));
-                assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_INVALID_CLIENT);
-        }
-        ask.client_secret = CD_STR("secret-a");
-        assert_false(cd_token_wants_login(&f->core, &ask));
-        assert_status(cd_token_issue(&f->core, &f->arena, &ask, &tokens, NULL), CD_THROTTLED);
 }
 
 static void right_secrets_count_nothing(void **state)
@@ -168,11 +163,11 @@ static void right_secrets_count_nothing(void **state)
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", ATTEMPTS - 1);
-        assert_false(cd_lockout_locks_clients(f->login.lockout));
+        assert_false(cd_lockout_locks_clients(f->auth.lockout));
         for (int i = 0; i < 10 * ATTEMPTS; i++)
                 assert_status(authenticate(f, "app-a", "secret-a", "192.0.2.1", NULL), CD_OK);
         fail_times(f, "app-a", "192.0.2.1", 1); /* nor do they pay for guesses */
-        assert_true(cd_lockout_locks_clients(f->login.lockout));
+        assert_true(cd_lockout_locks_clients(f->auth.lockout));
 }
 
 static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)
@@ -191,15 +186,13 @@ static void lesson_31_without_a_clock_no_wrong_secret_is_answered(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(lesson_14_beyond_the_limit_no_secret_is_judged),
-                TEST(lesson_14_wrong_secrets_of_every_endpoint_are_counted_together),
                 TEST(lesson_9_unknown_ids_of_an_address_are_counted_as_one),
                 TEST(lesson_10_an_unknown_id_waits_as_a_client_does),
                 TEST(that_a_client_has_to_wait_is_in_the_audit_once),
                 TEST(a_new_secret_opens_a_locked_client),
-                TEST(a_secret_that_is_asked_about_twice_counts_once),
                 TEST(right_secrets_count_nothing),
                 TEST(lesson_31_without_a_clock_no_wrong_secret_is_answered),
         };

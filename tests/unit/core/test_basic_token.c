@@ -6,15 +6,13 @@
 #include "crypto/jwt.h"
 #include "unit/core/fixture.h"
 
-/* One key does for both kinds of tokens: the core does not care. */
 static struct cd_basic_token_request ask_as(struct fixture *f, const char *name, const char *password)
 {
-        f->core.accepts_any_user = false;
-        f->core.basic_tokens = (struct cd_core_basic_tokens){
+        f->issuer.basic_tokens = (struct cd_basic_token_settings){
                 .audience = CD_STR("https://api.example"),
                 .client_id = CD_STR("grant"),
                 .lifetime = 120,
-                .key = f->key,
+                .accounts = &f->login.port,
         };
         return (struct cd_basic_token_request){
                 .name = cd_str_from_c(name),
@@ -37,7 +35,7 @@ static void a_token_says_who_for_which_audience_and_what_the_user_may_do(void **
         struct cd_jwt jwt;
 
         fixture_add_user(f, "ana", "right", "{\"role\":\"editor\",\"projects\":[\"a\",\"b\"]}");
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL), CD_OK);
         assert_int_equal(token.expires_in, 120);
         assert_str(token.subject, "ana");
         assert_status(cd_jwt_verify_whole(&f->arena, &f->keys, token.token, &expect, &jwt, NULL), CD_OK);
@@ -57,7 +55,7 @@ static void a_users_scope_is_the_scope_of_the_token(void **state)
         struct cd_jws jws;
 
         fixture_add_user(f, "ana", "right", "{\"scope\":\"read gone\",\"role\":\"editor\"}");
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL), CD_OK);
         assert_status(cd_jws_verify(&f->arena, &f->keys, token.token, &jws, NULL), CD_OK);
         cd_str payload = cd_arena_copy(&f->arena, jws.payload);
         assert_non_null(strstr(payload.ptr, "\"scope\":\"read\",\"role\":\"editor\"}"));
@@ -70,7 +68,7 @@ static void a_user_without_claims_gets_a_token_without_them(void **state)
         struct cd_basic_token token;
 
         fixture_add_user(f, "ana", "right", NULL);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL), CD_OK);
 }
 
 static void a_row_changed_by_hand_cannot_overwrite_a_registered_claim(void **state)
@@ -81,7 +79,7 @@ static void a_row_changed_by_hand_cannot_overwrite_a_registered_claim(void **sta
         struct cd_error err;
 
         fixture_add_user(f, "ana", "right", "{\"sub\":\"root\"}");
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, &err), CD_INTERNAL);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, &err), CD_INTERNAL);
         assert_string_equal(err.field, "claims");
 }
 
@@ -96,10 +94,10 @@ static void lesson_17_a_user_with_the_name_of_a_client_gets_no_token(void **stat
         for (size_t i = 0; i < CD_LEN(names); i++) {
                 struct cd_basic_token_request ask = ask_as(f, names[i], "right");
                 fixture_add_user(f, names[i], "right", NULL);
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
                 assert_string_equal(err.reason, "the user has the name of a client, and so gets no tokens");
                 ask.password = CD_STR("wrong");
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, &err), CD_INVALID_GRANT);
                 assert_string_equal(err.reason, "invalid username or password");
         }
 }
@@ -116,7 +114,8 @@ static void lesson_10_unknown_wrong_and_disabled_look_the_same(void **state)
         fixture_add_user(f, "bo", "right", NULL);
         fixture_end_sessions(f, "bo", CD_USER_DISABLE);
         for (size_t i = 0; i < CD_LEN(attempts); i++) {
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &attempts[i], &token, &err), CD_INVALID_GRANT);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &attempts[i], &token, &err),
+                              CD_INVALID_GRANT);
                 assert_string_equal(err.reason, "invalid username or password");
         }
 }
@@ -130,11 +129,11 @@ static void lesson_14_lockout_holds_for_basic_tokens_too(void **state)
 
         fixture_add_user(f, "ana", "right", NULL);
         for (int i = 0; i < 3; i++)
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &wrong, &token, &err), CD_INVALID_GRANT);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &right, &token, &err), CD_THROTTLED);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &wrong, &token, &err), CD_INVALID_GRANT);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &right, &token, &err), CD_THROTTLED);
         assert_int_equal(err.retry_after, 10);
         f->clock.now += 10;
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &right, &token, &err), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &right, &token, &err), CD_OK);
 }
 
 /* Else slow guesses would tell who has an account: the store counted them for ever, but only those of accounts. */
@@ -147,13 +146,15 @@ static void lesson_10_an_account_forgets_wrong_passwords_as_a_made_up_name_does(
         fixture_add_user(f, "ana", "right", NULL);
         for (int i = 0; i < 6; i++) {
                 for (size_t k = 0; k < CD_LEN(attempts); k++)
-                        assert_status(cd_basic_token_issue(&f->core, &f->arena, &attempts[k], &token, NULL),
+                        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &attempts[k], &token, NULL),
                                       CD_INVALID_GRANT);
                 f->clock.now += 100; /* max_delay of the fixture: one is forgotten */
         }
         for (size_t i = 0; i < CD_LEN(attempts); i++) {
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &attempts[i], &token, NULL), CD_INVALID_GRANT);
-                assert_status(cd_basic_token_issue(&f->core, &f->arena, &attempts[i], &token, NULL), CD_INVALID_GRANT);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &attempts[i], &token, NULL),
+                              CD_INVALID_GRANT);
+                assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &attempts[i], &token, NULL),
+                              CD_INVALID_GRANT);
         }
 }
 
@@ -164,8 +165,8 @@ static void lesson_21_basic_tokens_are_off_unless_they_have_an_audience(void **s
         struct cd_basic_token token;
 
         fixture_add_user(f, "ana", "right", NULL);
-        f->core.basic_tokens.audience = CD_STR("");
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL), CD_NOT_FOUND);
+        f->issuer.basic_tokens.audience = CD_STR("");
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL), CD_NOT_FOUND);
 }
 
 static void a_basic_token_is_introspected_by_its_audience(void **state)
@@ -176,14 +177,14 @@ static void a_basic_token_is_introspected_by_its_audience(void **state)
         struct cd_introspection result;
 
         fixture_add_user(f, "ana", "right", "{\"role\":\"editor\"}");
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL), CD_OK);
         struct cd_token_query query = fixture_query(token.token);
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &result, NULL), CD_OK);
         assert_true(result.active);
         assert_str(result.claims.further->name, "role");
         assert_str(result.claims.further->text, "editor");
-        f->core.basic_tokens.audience = CD_STR(""); /* switched off: what it gave is worth nothing any more */
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        f->issuer.basic_tokens.audience = CD_STR(""); /* switched off: what it gave is worth nothing any more */
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &result, NULL), CD_OK);
         assert_false(result.active);
 }
 
@@ -192,7 +193,7 @@ static bool is_active(struct fixture *f, cd_str token, const char **ret_reason)
         struct cd_token_query query = fixture_query(token);
         static struct cd_introspection result;
 
-        assert_status(cd_token_introspect(&f->core, &f->arena, &query, &result, NULL), CD_OK);
+        assert_status(cd_token_introspect(&f->issuer, &f->revocations, &f->arena, &query, &result, NULL), CD_OK);
         *ret_reason = result.inactive_reason.reason;
         return result.active;
 }
@@ -206,10 +207,10 @@ static void lesson_12_a_token_is_valid_when_issued_after_the_change_and_not_befo
         const char *reason;
 
         fixture_add_user(f, "ana", "right", NULL);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &before, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &before, NULL), CD_OK);
         fixture_end_sessions(f, "ana", CD_USER_AS_IT_IS);
         fixture_follow(f);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &after, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &after, NULL), CD_OK);
         assert_false(is_active(f, before.token, &reason));
         assert_string_equal(reason, "token was revoked");
         assert_true(is_active(f, after.token, &reason));
@@ -227,11 +228,11 @@ static void a_user_who_is_added_under_the_name_of_another_has_none_of_the_others
         const char *reason;
 
         fixture_add_user(f, "ana", "right", NULL);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &before, NULL), CD_OK);
-        assert_status(f->core.store->users->remove(f->core.store, &change, NULL, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &before, NULL), CD_OK);
+        assert_status(f->store->users->remove(f->store, &change, NULL, NULL), CD_OK);
         fixture_add_user(f, "ana", "right", NULL);
         fixture_follow(f);
-        assert_status(cd_basic_token_issue(&f->core, &f->arena, &ask, &after, NULL), CD_OK);
+        assert_status(cd_basic_token_issue(&f->issuer, &f->arena, &ask, &after, NULL), CD_OK);
         assert_false(is_active(f, before.token, &reason));
         assert_true(is_active(f, after.token, &reason));
 }
@@ -253,17 +254,17 @@ static void lesson_12_a_login_under_way_while_its_user_is_disabled_gets_no_livin
 {
         struct fixture *f = *state;
         struct cd_basic_token_request ask = ask_as(f, "ana", "right");
-        struct cd_user_ops users = *f->core.store->users;
+        struct cd_user_ops users = *f->store->users;
         struct cd_basic_token token;
         const char *reason;
 
         fixture_add_user(f, "ana", "right", NULL);
-        real_users = f->core.store->users;
+        real_users = f->store->users;
         disabled_meanwhile = f;
         users.find = find_and_disable;
-        f->core.store->users = &users;
-        cd_status status = cd_basic_token_issue(&f->core, &f->arena, &ask, &token, NULL);
-        f->core.store->users = real_users;
+        f->store->users = &users;
+        cd_status status = cd_basic_token_issue(&f->issuer, &f->arena, &ask, &token, NULL);
+        f->store->users = real_users;
         assert_status(status, CD_OK);
         fixture_follow(f);
         assert_false(is_active(f, token.token, &reason));

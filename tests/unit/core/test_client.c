@@ -1,6 +1,29 @@
 #include "crypto/mac.h"
 #include "crypto/seal.h"
-#include "unit/core/fixture.h"
+#include "unit/core/parts.h"
+
+struct fixture {
+        struct test_random random;
+        struct cd_clients *clients;
+};
+
+static int set_up(void **state)
+{
+        static struct fixture f;
+
+        f = (struct fixture){ .random = test_random() };
+        f.clients = test_clients(&f.random.port);
+        *state = &f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *f = *state;
+
+        cd_clients_free(f->clients);
+        return 0;
+}
 
 static void a_client_is_known_by_id_and_secret(void **state)
 {
@@ -108,7 +131,7 @@ static void lesson_20_a_client_secret_costs_one_fast_mac(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(a_client_is_known_by_id_and_secret),
                 TEST(an_empty_set_knows_nobody),

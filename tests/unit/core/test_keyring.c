@@ -3,15 +3,16 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "unit/core/fixture.h"
+#include "support/memory_store.h"
+#include "unit/core/parts.h"
 
 struct ring_fixture {
-        struct fixture *core;
+        struct test_random random;
         struct cd_keyring ring;
         struct cd_arena arena;
 };
 
-static struct cd_master_key *make_master(struct fixture *f)
+static struct cd_master_key *make_master(struct ring_fixture *f)
 {
         char text[CD_MASTER_KEY_TEXT];
         struct cd_master_key *master;
@@ -24,16 +25,13 @@ static struct cd_master_key *make_master(struct fixture *f)
 static int set_up(void **state)
 {
         static struct ring_fixture r;
-        void *core;
 
-        assert_int_equal(fixture_set_up(&core), 0);
-        r.core = core;
+        r = (struct ring_fixture){ .random = test_random() };
         r.ring = (struct cd_keyring){
-                .store = r.core->core.store,
-                .master = make_master(r.core),
+                .store = new_memory_store(),
+                .master = make_master(&r),
                 .now = NOON,
                 .actor = CD_STR("os:ana"),
-                .token_lifetime = 300,
         };
         cd_arena_init(&r.arena, 1 << 20);
         *state = &r;
@@ -43,11 +41,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
         struct ring_fixture *r = *state;
-        void *core = r->core;
 
         cd_master_key_free((struct cd_master_key *)r->ring.master);
         cd_arena_done(&r->arena);
-        return fixture_tear_down(&core);
+        r->ring.store->free(r->ring.store);
+        return 0;
 }
 
 static struct cd_key_record row(const char *kid, cd_time sign_from, cd_time verify_until)
@@ -158,7 +156,7 @@ static void a_key_is_sealed_in_the_store_and_opens_with_the_master_key_alone(voi
 {
         struct ring_fixture *r = *state;
         struct cd_key_record record = generate(r), there = find(r, record.kid), moved = there;
-        struct cd_master_key *other = make_master(r->core);
+        struct cd_master_key *other = make_master(r);
         struct cd_jwk *jwk;
         struct cd_error err;
 
@@ -233,7 +231,7 @@ static void a_rotation_publishes_first_signs_later_and_ends_the_old_when_its_tok
         r->ring.now = NOON + 50;
         assert_status(cd_keyring_rotate(&r->ring, &r->arena, &params, &next, NULL), CD_OK);
         assert_int_equal(next.sign_from, NOON + 650);
-        assert_int_equal(find(r, old.kid).verify_until, NOON + 650 + 300 + CD_KEY_SLACK);
+        assert_int_equal(find(r, old.kid).verify_until, NOON + 650 + CD_KEY_VERIFIES_AFTER);
         struct cd_key_records keys = list(r);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 649)->kid, old.kid.ptr);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 650)->kid, next.kid.ptr);
@@ -255,7 +253,7 @@ static void a_rotation_at_once_replaces_the_next_key_too(void **state)
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 10)->kid, now.kid.ptr);
         assert_str(cd_key_signing(&keys, CD_STR("ES256"), NOON + 100000)->kid, now.kid.ptr);
         assert_int_equal(find(r, next.kid).verify_until, NOON + 10);
-        assert_int_equal(find(r, old.kid).verify_until, NOON + 10 + 300 + CD_KEY_SLACK);
+        assert_int_equal(find(r, old.kid).verify_until, NOON + 10 + CD_KEY_VERIFIES_AFTER);
 }
 
 static void a_rotation_in_the_second_of_the_last_one_takes_over_in_the_next(void **state)
@@ -337,7 +335,7 @@ static void of_two_who_rotate_now_the_second_takes_over_after_the_first(void **s
         assert_status(rotate_beside_another(r, &params, &now, NULL), CD_OK);
         assert_int_equal(now.sign_from, elsewhere.made.sign_from + 1);
         assert_int_equal(find(r, now.kid).verify_until, 0);
-        assert_int_equal(find(r, elsewhere.made.kid).verify_until, now.sign_from + 300 + CD_KEY_SLACK);
+        assert_int_equal(find(r, elsewhere.made.kid).verify_until, now.sign_from + CD_KEY_VERIFIES_AFTER);
 }
 
 static void nothing_rotates_where_there_is_no_key(void **state)
@@ -397,7 +395,7 @@ static void another_master_key_is_noticed(void **state)
 
         assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
         assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
-        other.master = make_master(r->core);
+        other.master = make_master(r);
         assert_status(cd_keyring_check_master(&other, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "master_key");
         assert_string_equal(err.reason, "is not the one that this store was created with; restore that one");

@@ -38,6 +38,7 @@ struct fixture {
         cd_time now;
         struct cd_hasher hasher;
         struct cd_lockout *lockout;
+        struct cd_store_state store_state;
         struct cd_login login;
         struct cd_arena arena;
         struct cd_error err;
@@ -201,7 +202,7 @@ static int set_up(void **state)
         f->address = CD_STR("192.0.2.1");
         f->hasher = (struct cd_hasher){ { 64 << 10, 1 }, hash, verify, dummy };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
-        f->login = (struct cd_login){ &f->store, f->lockout, &f->hasher, &f->clock };
+        f->login = cd_login(&f->store, &f->store_state, f->lockout, &f->hasher, &f->clock);
         cd_arena_init(&f->arena, 1 << 20);
         hashes = dummies = 0;
         *state = f;
@@ -228,7 +229,7 @@ static cd_status log_in(struct fixture *f, cd_str name, cd_str password)
         };
 
         f->err = (struct cd_error){ 0 };
-        return cd_login_password(&f->login, &f->arena, &attempt, &f->user, &f->err);
+        return f->login.port.login(&f->login.port, &f->arena, &attempt, &f->user, &f->err);
 }
 
 static void assert_wrong(struct fixture *f, cd_str name, cd_str password)
@@ -470,7 +471,7 @@ static void *guess(void *arg)
         struct cd_user user;
 
         cd_arena_init(&arena, 65536);
-        cd_status status = cd_login_password(&f->login, &arena, &attempt, &user, NULL);
+        cd_status status = f->login.port.login(&f->login.port, &arena, &attempt, &user, NULL);
         cd_arena_done(&arena);
         return (void *)(intptr_t)status;
 }
@@ -518,13 +519,42 @@ static void a_locked_address_is_one_audit_event(void **state)
         for (int i = 0; i < ADDRESS_ATTEMPTS; i++, name[6]++)
                 assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
         f->actions[0] = '\0';
-        assert_status(cd_login_check_address(&f->login, f->address, NULL), CD_OK); /* it is not in the audit yet */
+        assert_status(f->login.port.check_address(&f->login.port, f->address, NULL),
+                      CD_OK); /* it is not in the audit yet */
         for (int i = 0; i < 100; i++)
                 assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
-        assert_status(cd_login_check_address(&f->login, f->address, &f->err), CD_THROTTLED);
+        assert_status(f->login.port.check_address(&f->login.port, f->address, &f->err), CD_THROTTLED);
         assert_int_equal(f->err.retry_after, 2);
-        assert_status(cd_login_check_address(&f->login, CD_STR("192.0.2.2"), NULL), CD_OK);
+        assert_status(f->login.port.check_address(&f->login.port, CD_STR("192.0.2.2"), NULL), CD_OK);
         assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
+}
+
+/* Else each log-in would wait for the store's timeouts. */
+static void while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts(void **state)
+{
+        struct fixture *f = *state;
+        char name[] = "nobody0";
+
+        for (int i = 0; i < ADDRESS_ATTEMPTS; i++, name[6]++)
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_THROTTLED);
+        f->finds = 0;
+        f->store_state.is_unavailable = true;
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_UNAVAILABLE);
+        assert_string_equal(f->err.reason, "the store is unavailable");
+        assert_int_equal(f->err.retry_after, 1);
+        assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_OK);
+        assert_int_equal(f->finds, 0);
+}
+
+/* A full disk stops nobody: LESSONS 35. */
+static void lesson_35_while_the_store_cannot_be_written_users_log_in(void **state)
+{
+        struct fixture *f = *state;
+
+        f->store_state.fault = "the disk is full";
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
 
 static void a_foreign_hash_is_made_anew_at_the_first_login(void **state)
@@ -697,6 +727,8 @@ int main(void)
                 TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
                 TEST(every_outcome_is_an_audit_event_without_what_was_typed),
                 TEST(a_locked_address_is_one_audit_event),
+                TEST(while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts),
+                TEST(lesson_35_while_the_store_cannot_be_written_users_log_in),
                 TEST(a_foreign_hash_is_made_anew_at_the_first_login),
                 TEST(a_hash_is_made_anew_where_the_setting_rose),
                 TEST(a_password_that_is_changed_meanwhile_stays),

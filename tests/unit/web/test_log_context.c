@@ -1,18 +1,21 @@
 /* What a handler leaves for the line in the log is read after it, when its snapshot may be gone. */
 #include <stdlib.h>
 
+#include "core/any_user.h"
+#include "core/lockout.h"
 #include "crypto/random.h"
 #include "support/check.h"
 #include "web/web.h"
 
 struct snapshot {
         struct cd_web web; /* first, as the handlers want it */
-        struct cd_core core;
+        struct cd_issuer issuer;
         struct cd_clients *clients;
 };
 
 struct fixture {
         struct cd_shared *snapshots;
+        struct cd_lockout *lockout;
         struct cd_arena arena;
         struct cd_http_log_context log;
         struct cd_http_response res;
@@ -33,8 +36,11 @@ static void publish_new_snapshot(struct fixture *f)
 
         assert_non_null(snapshot);
         assert_status(cd_clients_new(&spec, 1, CD_STR(""), &cd_random_system, &snapshot->clients, NULL), CD_OK);
-        snapshot->core.clients = snapshot->clients;
-        snapshot->web.core = &snapshot->core;
+        snapshot->issuer.client_auth = (struct cd_client_auth){ .clients = snapshot->clients,
+                                                                .lockout = f->lockout,
+                                                                .clock = &cd_clock_system };
+        snapshot->issuer.accounts = &cd_any_user;
+        snapshot->web.issuer = &snapshot->issuer;
         assert_status(cd_shared_set(f->snapshots, snapshot), CD_OK);
 }
 
@@ -45,6 +51,9 @@ static int set_up(void **state)
         f = (struct fixture){ .snapshots = cd_shared_new(free_snapshot) };
         cd_arena_init(&f.arena, 1 << 16);
         f.res.arena = &f.arena;
+        assert_status(cd_lockout_new(&(struct cd_lockout_rules){ .account_attempts = 10 }, &cd_random_system,
+                                     &f.lockout, NULL),
+                      CD_OK);
         publish_new_snapshot(&f);
         *state = &f;
         return 0;
@@ -55,6 +64,7 @@ static int tear_down(void **state)
         struct fixture *f = *state;
 
         cd_shared_free(f->snapshots);
+        cd_lockout_free(f->lockout);
         cd_arena_done(&f->arena);
         return 0;
 }
