@@ -38,9 +38,10 @@ static cd_status own_settings(struct cd_snapshot *snapshot, struct cd_error *ret
                 all = scopes[i].ptr;
         }
         core->scopes.items = scopes;
+        core->issuer = cd_arena_copy(&snapshot->arena, core->issuer);
         core->basic_tokens.audience = cd_arena_copy(&snapshot->arena, core->basic_tokens.audience);
         core->basic_tokens.client_id = cd_arena_copy(&snapshot->arena, core->basic_tokens.client_id);
-        if (!all || !core->basic_tokens.audience.ptr || !core->basic_tokens.client_id.ptr)
+        if (!all || !core->issuer.ptr || !core->basic_tokens.audience.ptr || !core->basic_tokens.client_id.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the settings");
         return CD_OK;
 }
