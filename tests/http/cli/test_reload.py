@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from .commands import CARDEA, DEADLINE
+from .commands import CARDEA, DEADLINE, ROOT
 from .reloads import OTHER, SECRET, Server, Watch, client, settings
 
 def test_lesson_27_clients_scopes_and_lifetimes_change_and_connections_go_on(serve):
@@ -69,6 +69,12 @@ RESTART = [
     ("threads", 3), ("worker_threads", 5), ("outgoing_threads", 17), ("store", "sqlite:other.db"), ("user", "nobody"),
     ("password_hashing.parallel", {"parallel": 7}), ("password_hashing.queue", {"queue": 7}),
 ]
+
+
+def test_the_page_says_of_each_setting_that_needs_a_restart_that_it_does():
+    lines = (ROOT / "docs/configuration.md").read_text().splitlines()
+    marked = {line.split("`")[1] for line in lines if line.startswith("| `") and "**Needs a restart**" in line}
+    assert marked == {name for name, _ in RESTART} | {"master_key"}
 
 
 @pytest.mark.parametrize("setting, value", RESTART, ids=[name for name, _ in RESTART])
