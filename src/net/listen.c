@@ -410,6 +410,7 @@ void cd_acceptor_close(struct cd_acceptor *acceptor)
         if (!acceptor->is_open)
                 return;
         acceptor->is_open = false;
+        has_accepted_all(acceptor); /* or never will */
         cd_loop_cancel_deadline(acceptor->loop, &acceptor->resume);
         uv_poll_stop(&acceptor->poll);
         uv_close((uv_handle_t *)&acceptor->poll, on_closed);
