@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/blocking.h"
-#include "core/direct_hasher.h"
 #include "crypto/password_memory.h"
 
 enum {
@@ -16,6 +15,7 @@ enum {
 struct job {
         struct job *next;
         cd_status (*run)(const struct cd_hasher *direct, struct job *job);
+        const struct cd_hasher *direct;
         cd_str stored, password;
         struct cd_arena *arena;
         cd_str *ret_hash;
@@ -27,8 +27,7 @@ struct job {
 };
 
 struct cd_hash_threads {
-        struct cd_hasher port;          /* first, so that one pointer is both */
-        struct cd_direct_hasher direct; /* what the threads call */
+        const struct cd_random *random;
         pthread_mutex_t lock;
         pthread_cond_t came; /* a job, or the end */
         struct job *first, **last;
@@ -62,7 +61,7 @@ static void *run_jobs(void *arg)
         pthread_mutex_lock(&t->lock);
         while ((job = next_job(t))) {
                 pthread_mutex_unlock(&t->lock);
-                job->status = job->run(&t->direct.port, job);
+                job->status = job->run(job->direct, job);
                 pthread_mutex_lock(&t->lock);
                 job->is_done = true;
                 pthread_cond_signal(&job->done); /* under the lock: then the job is gone */
@@ -75,9 +74,11 @@ static void *run_jobs(void *arg)
 /* Has a thread run it. */
 static cd_status call(const struct cd_hasher *port, struct job *job)
 {
-        struct cd_hash_threads *t = (struct cd_hash_threads *)port;
+        const struct cd_hash_threads_port *self = (const struct cd_hash_threads_port *)port;
+        struct cd_hash_threads *t = self->threads;
 
         cd_may_block("password hashing");
+        job->direct = &self->direct.port;
         pthread_cond_init(&job->done, NULL);
         pthread_mutex_lock(&t->lock);
         *t->last = job;
@@ -150,8 +151,7 @@ cd_status cd_hash_threads_new(const struct cd_hash_threads_options *options, str
 
         if (!t)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the hashing of passwords");
-        t->port = (struct cd_hasher){ options->cost, hash, verify, dummy };
-        t->direct = cd_direct_hasher(&options->cost, options->random);
+        t->random = options->random;
         t->last = &t->first;
         pthread_mutex_init(&t->lock, NULL);
         pthread_cond_init(&t->came, NULL);
@@ -163,9 +163,13 @@ cd_status cd_hash_threads_new(const struct cd_hash_threads_options *options, str
         return CD_OK;
 }
 
-const struct cd_hasher *cd_hash_threads_hasher(const struct cd_hash_threads *threads)
+struct cd_hash_threads_port cd_hash_threads_port(struct cd_hash_threads *threads, const struct cd_password_cost *cost)
 {
-        return &threads->port;
+        return (struct cd_hash_threads_port){
+                .port = { *cost, hash, verify, dummy },
+                .threads = threads,
+                .direct = cd_direct_hasher(cost, threads->random),
+        };
 }
 
 void cd_hash_threads_free(struct cd_hash_threads *threads)

@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/storage.h"
@@ -23,12 +24,20 @@ enum {
         LOGINS_BESIDE_HASHES = 4,
 };
 
+/* What a password is checked with at one cost of a hash. It stays to the end, since a handler may be at it; there is one
+ * for each cost that was ever configured. */
+struct login {
+        struct login *next;
+        struct cd_hash_threads_port hasher;
+        struct cd_login login;
+};
+
 struct server {
         struct cd_web_app app; /* first, so that one pointer is both */
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
-        struct cd_login login;
+        struct login *logins; /* the newest first */
         struct cd_store_state store_state;
         struct cd_revocations revocations;
         struct cd_issuer common; /* what every snapshot has */
@@ -40,26 +49,41 @@ struct server {
         const struct cd_client_spec *clients;
 };
 
-/* The MAC of a secret that cannot be read again: that of the same client before. */
-static cd_status keep_mac(const struct server *server, size_t index, cd_str id, unsigned char *ret,
-                          struct cd_error *reterr)
+static const struct cd_setting_source *source_of_secret(const struct cd_report *report, size_t index)
 {
-        const struct cd_config *before = server->config;
         char setting[64];
 
-        if (before && index < before->clients.count && cd_str_eq(server->clients[index].id, id)) {
-                memcpy(ret, server->clients[index].secret_mac, CD_CLIENT_SECRET_MAC_SIZE);
+        snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
+        return report ? cd_report_find_source(report, cd_str_from_c(setting)) : NULL;
+}
+
+/* The MAC of a secret that cannot be read again: that of the client of this id before, if it is written as it was. */
+static cd_status keep_mac(const struct server *server, const struct cd_report *report, size_t index, cd_str id,
+                          unsigned char *ret, struct cd_error *reterr)
+{
+        const struct cd_setting_source *now = source_of_secret(report, index);
+        size_t count = server->config ? server->config->clients.count : 0;
+        char setting[64];
+
+        for (size_t i = 0; i < count; i++) {
+                const struct cd_setting_source *before = source_of_secret(report->earlier, i);
+                if (!cd_str_eq(server->clients[i].id, id) || !now || !before || now->written != before->written)
+                        continue;
+                memcpy(ret, server->clients[i].secret_mac, CD_CLIENT_SECRET_MAC_SIZE);
                 return CD_OK;
         }
         snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
         return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(setting),
-                             "restart needed: the server may not read its file any more, and the client was another");
+                             "restart needed: the server may not read its file any more, and this client had another "
+                             "secret");
 }
 
 /* The configuration's clients, by the MAC of their secret. */
-static cd_status make_clients(struct server *server, const struct cd_config *config, struct cd_arena *arena,
-                              struct cd_client_spec **ret, struct cd_error *reterr)
+static cd_status make_clients(struct server *server, const struct cd_service_start *start, struct cd_client_spec **ret,
+                              struct cd_error *reterr)
 {
+        const struct cd_config *config = start->config;
+        struct cd_arena *arena = start->arena;
         const struct cd_config_client *from = config->clients.items;
         struct cd_client_spec *specs = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*specs));
         cd_status status = specs ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
@@ -69,7 +93,7 @@ static cd_status make_clients(struct server *server, const struct cd_config *con
                 if (!mac)
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
                 status = from[i].secret.len ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
-                                            : keep_mac(server, i, from[i].id, mac, reterr);
+                                            : keep_mac(server, start->report, i, from[i].id, mac, reterr);
                 specs[i] = (struct cd_client_spec){
                         .id = from[i].id,
                         .secret_mac = mac,
@@ -103,29 +127,48 @@ static struct cd_lockout_rules lockout_rules(const struct cd_config *config)
         };
 }
 
+/* The users of the store, with hashes at the cost that the configuration wants. */
+static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_accounts **ret,
+                            struct cd_error *reterr)
+{
+        const struct cd_password_cost cost = { config->password_hashing.memory, config->password_hashing.iterations };
+        struct login *login = server->logins;
+
+        while (login &&
+               (login->hasher.port.cost.memory != cost.memory || login->hasher.port.cost.iterations != cost.iterations))
+                login = login->next;
+        if (!login) {
+                login = malloc(sizeof(*login));
+                if (!login)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the hashing of passwords");
+                login->next = server->logins;
+                login->hasher = cd_hash_threads_port(server->hashing, &cost);
+                login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
+                                        &login->hasher.port, &cd_clock_system);
+                server->logins = login;
+        }
+        *ret = &login->login.port;
+        return CD_OK;
+}
+
 static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         const struct cd_lockout_rules rules = lockout_rules(config);
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
-                .cost = { config->password_hashing.memory, config->password_hashing.iterations },
                 .random = &cd_random_system,
         };
 
         cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
-        if (status != CD_OK)
-                return status;
-        status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
-        server->login = cd_login(server->storage.store, &server->store_state, server->lockout,
-                                 cd_hash_threads_hasher(server->hashing), &cd_clock_system);
+        if (status == CD_OK)
+                status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
         return status;
 }
 
 /* What a reload may change. */
-static void set_tokens(const struct server *server, struct cd_issuer *issuer, const struct cd_config *config)
+static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
-        const struct cd_accounts *users = &server->login.port;
-
+        issuer->url = config->issuer;
         issuer->token_lifetime = config->tokens.lifetime / 1000;
         issuer->scopes = config->scopes;
         issuer->basic_tokens = (struct cd_basic_token_settings){
@@ -140,9 +183,12 @@ static void set_tokens(const struct server *server, struct cd_issuer *issuer, co
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         struct cd_issuer *issuer = &server->common;
+        const struct cd_accounts *users = NULL;
 
-        issuer->url = config->issuer;
-        set_tokens(server, issuer, config);
+        cd_status status = find_users(server, config, &users, reterr);
+        if (status != CD_OK)
+                return status;
+        set_tokens(issuer, config, users);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         issuer->client_auth = (struct cd_client_auth){
                 .lockout = server->lockout,
@@ -201,6 +247,10 @@ static void finish(void *app)
         cd_shared_free(server->app.snapshots);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
+        for (struct login *login = server->logins, *next; login; login = next) {
+                next = login->next;
+                free(login);
+        }
         cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
@@ -255,7 +305,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = open_storage(server, start, reterr);
         if (status == CD_OK)
-                status = make_clients(server, config, start->arena, &clients, reterr);
+                status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
                 status = make_login(server, config, reterr);
         if (status == CD_OK)
@@ -284,67 +334,90 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 
 /* ---- a reload ---- */
 
-static const char restart[] = "restart needed: it cannot change while the server runs";
-
-/* Whether the secrets are those that the server was started with, of which only what was made of them is left. */
-static cd_status check_secrets(const struct server *server, const struct cd_service_start *start,
-                               struct cd_error *reterr)
+/* Whether the master key is the one that the server was started with, of which only what was made of it is left. */
+static cd_status check_master_key(const struct server *server, const struct cd_service_start *start,
+                                  struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_master_key *master;
-        struct cd_jwk *key;
 
-        if (cd_config_is_durable(config) && !cd_report_is_kept(start->report, CD_STR("master_key"))) {
-                cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
-                if (status != CD_OK)
-                        return status;
-                status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
-                cd_master_key_free(master);
-                if (status != CD_OK)
-                        return cd_fail(reterr, status, "no memory for the master key");
-                bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
-                                            cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)));
-                cd_wipe(mac_key, sizeof(mac_key));
-                if (!is_same)
-                        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"), restart);
-        }
-        if (cd_report_is_kept(start->report, CD_STR("signing_key")))
+        if (!cd_config_is_durable(config) || cd_report_is_kept(start->report, CD_STR("master_key")))
                 return CD_OK;
-        if (!config->signing_key.len)
-                return server->fixed ? cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("signing_key"), restart)
-                                     : CD_OK;
-        cd_status status = cd_jwk_from_pem(config->signing_key, &key, reterr);
+        cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
         if (status != CD_OK)
                 return status;
-        bool is_same = server->fixed && cd_str_eq(cd_jwk_kid(key), cd_jwk_kid(server->fixed));
-        cd_jwk_unref(key);
-        return is_same ? CD_OK : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("signing_key"), restart);
+        status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
+        cd_master_key_free(master);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "no memory for the master key");
+        bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
+                                    cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)));
+        cd_wipe(mac_key, sizeof(mac_key));
+        return is_same ? CD_OK
+                       : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
+                                       "restart needed: it cannot change while the server runs");
+}
+
+/* A reference. NULL: the store's keys sign. */
+static cd_status read_signing_key(const struct server *server, const struct cd_service_start *start,
+                                  struct cd_jwk **ret, struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
+
+        *ret = NULL;
+        if (config->signing_key.len)
+                return cd_jwk_from_pem(config->signing_key, ret, reterr);
+        if (cd_report_is_kept(start->report, CD_STR("signing_key")) && server->fixed)
+                *ret = cd_jwk_ref(server->fixed);
+        return CD_OK;
+}
+
+/* What was made of a configuration that was read again. */
+struct other {
+        struct cd_issuer common;
+        struct cd_client_spec *clients;
+        struct cd_jwk *fixed; /* a reference */
+};
+
+static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
+                            struct cd_error *reterr)
+{
+        const struct cd_accounts *users = NULL;
+
+        cd_status status = check_master_key(server, start, reterr);
+        if (status == CD_OK)
+                status = find_users(server, start->config, &users, reterr);
+        if (status == CD_OK)
+                status = make_clients(server, start, &ret->clients, reterr);
+        ret->common = server->common;
+        set_tokens(&ret->common, start->config, users);
+        return status == CD_OK ? read_signing_key(server, start, &ret->fixed, reterr) : status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
 {
         struct server *server = app;
-        struct cd_config *config = start->config;
-        struct cd_client_spec *clients = NULL;
-        struct cd_issuer common = server->common;
+        struct other other = { 0 };
 
-        cd_config_complete(config);
-        cd_status status = check_secrets(server, start, reterr);
-        if (status == CD_OK)
-                status = make_clients(server, config, start->arena, &clients, reterr);
-        wipe_secrets(config);
+        cd_config_complete(start->config);
+        cd_status status = make_other(server, start, &other, reterr);
+        wipe_secrets(start->config);
         if (status != CD_OK)
                 return status;
-        set_tokens(server, &common, config);
-        const struct cd_store_watcher_options options = watcher_options(server, &common, start, clients);
+        struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
+        options.fixed = other.fixed;
         status = cd_store_watcher_reload(server->watcher, &options, reterr);
-        if (status != CD_OK)
+        if (status != CD_OK) {
+                cd_jwk_unref(other.fixed);
                 return status;
-        const struct cd_lockout_rules rules = lockout_rules(config);
+        }
+        const struct cd_lockout_rules rules = lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
-        server->config = config;
-        server->clients = clients;
+        cd_jwk_unref(server->fixed);
+        server->fixed = other.fixed;
+        server->config = start->config;
+        server->clients = other.clients;
         return CD_OK;
 }
 
@@ -363,8 +436,19 @@ static void tune(const void *arg, struct cd_http_server_options *options)
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
-                "master_key", "signing_key", /* judged by check_secrets */
-                "tokens",     "basic_tokens", "lockout", "audit_keep", "accept_any_user", "scopes", "clients", NULL,
+                "master_key", /* judged by check_master_key */
+                "issuer",
+                "signing_key",
+                "tokens",
+                "basic_tokens",
+                "password_hashing.memory",
+                "password_hashing.iterations",
+                "lockout",
+                "audit_keep",
+                "accept_any_user",
+                "scopes",
+                "clients",
+                NULL,
         };
         static struct cd_service service = {
                 .name = "cardea",

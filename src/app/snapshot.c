@@ -41,9 +41,10 @@ static cd_status own_settings(struct cd_snapshot *snapshot, struct cd_error *ret
                 all = scopes[i].ptr;
         }
         issuer->scopes.items = scopes;
+        issuer->url = cd_arena_copy(&snapshot->arena, issuer->url);
         issuer->basic_tokens.audience = cd_arena_copy(&snapshot->arena, issuer->basic_tokens.audience);
         issuer->basic_tokens.client_id = cd_arena_copy(&snapshot->arena, issuer->basic_tokens.client_id);
-        if (!all || !issuer->basic_tokens.audience.ptr || !issuer->basic_tokens.client_id.ptr)
+        if (!all || !issuer->url.ptr || !issuer->basic_tokens.audience.ptr || !issuer->basic_tokens.client_id.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the settings");
         return CD_OK;
 }

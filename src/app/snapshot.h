@@ -5,7 +5,7 @@
 
 struct cd_snapshot_parts {
         /* What does not follow from the store, copied; what it points to outlives the snapshot, but for the settings
-         * that a reload may replace (scopes, basic_tokens), which are copied too. */
+         * that a reload may replace (url, scopes, basic_tokens), which are copied too. */
         const struct cd_issuer *common;
         const struct cd_revocations *revocations; /* outlives the snapshot */
         cd_str realm;

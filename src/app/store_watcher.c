@@ -31,14 +31,15 @@ struct cd_store_watcher {
         struct cd_store_versions seen; /* of what is shown */
         int64_t last_revocation;       /* the seq up to which all are in the cache */
         struct cd_store_watcher_keys *keys;
-        struct cd_watched_clients clients;
-        bool is_dirty;             /* what is shown is not what was loaded */
-        bool has_failed;           /* it could not be shown */
-        int64_t unavailable_since; /* cd_monotonic_us */
-        int64_t next_expire;       /* uptime of the clock */
-        bool is_pooled;            /* it was logged */
-        int64_t unwritable_since;  /* cd_monotonic_us; 0: it can be written */
-        uint64_t lost_events;      /* that were logged */
+        struct cd_store_clients *stored;
+        struct cd_watched_clients clients; /* those, and the configuration's */
+        bool is_dirty;                     /* what is shown is not what was loaded */
+        bool has_failed;                   /* it could not be shown */
+        int64_t unavailable_since;         /* cd_monotonic_us */
+        int64_t next_expire;               /* uptime of the clock */
+        bool is_pooled;                    /* it was logged */
+        int64_t unwritable_since;          /* cd_monotonic_us; 0: it can be written */
+        uint64_t lost_events;              /* that were logged */
         struct cd_expiry_clock expiry;
         pthread_t thread;
         bool has_thread;
@@ -49,26 +50,30 @@ struct cd_store_watcher {
 
 /* ---- clients ---- */
 
-/* Returns the earlier ones. */
-static struct cd_watched_clients replace_clients(struct cd_store_watcher *f, const struct cd_watched_clients *by)
+static void use_clients(struct cd_store_watcher *f, const struct cd_watched_clients *clients)
 {
-        struct cd_watched_clients before = f->clients;
-
-        f->clients = *by;
-        cd_store_watcher_keys_need(f->keys, cd_watched_clients_algs(by));
+        f->clients = *clients;
+        cd_store_watcher_keys_need(f->keys, cd_watched_clients_algs(clients));
         f->is_dirty = true;
-        return before;
 }
 
 static cd_status load_clients(struct cd_store_watcher *f, struct cd_error *reterr)
 {
+        struct cd_store_clients *stored;
         struct cd_watched_clients set;
 
-        cd_status status = cd_watched_clients_read(&f->options, &f->common, &set, reterr);
+        cd_status status = cd_store_clients_read(f->options.revocations->store, &stored, reterr);
         if (status != CD_OK)
                 return status;
-        struct cd_watched_clients before = replace_clients(f, &set);
-        cd_arena_done(&before.arena);
+        status = cd_watched_clients_merge(&f->options, &f->common, stored, &set, reterr);
+        if (status != CD_OK) {
+                cd_store_clients_free(stored);
+                return status;
+        }
+        cd_watched_clients_done(&f->clients);
+        cd_store_clients_free(f->stored);
+        f->stored = stored;
+        use_clients(f, &set);
         return CD_OK;
 }
 
@@ -458,6 +463,7 @@ static void use_settings(struct cd_store_watcher *f, const struct cd_store_watch
 {
         f->options = *options;
         f->options.common = NULL; /* copied */
+        f->common.url = from->url;
         f->common.token_lifetime = from->token_lifetime;
         f->common.scopes = from->scopes;
         f->common.basic_tokens = from->basic_tokens;
@@ -482,22 +488,21 @@ static cd_status reload(struct cd_store_watcher *f, const struct cd_store_watche
 {
         const struct cd_store_watcher_options options_before = f->options;
         const struct cd_issuer common_before = f->common;
-        struct cd_watched_clients set;
+        struct cd_watched_clients clients_before = f->clients, set = { 0 };
 
         use_settings(f, options, options->common);
-        cd_status status = cd_watched_clients_read(&f->options, &f->common, &set, reterr);
+        cd_status status = cd_watched_clients_merge(&f->options, &f->common, f->stored, &set, reterr);
         if (status == CD_OK) {
-                struct cd_watched_clients before = replace_clients(f, &set);
+                use_clients(f, &set);
                 status = show_now(f, reterr);
-                if (status == CD_OK) {
-                        cd_arena_done(&before.arena);
-                        return CD_OK;
-                }
-                f->clients = before;
-                cd_arena_done(&set.arena);
         }
+        if (status == CD_OK) {
+                cd_watched_clients_done(&clients_before);
+                return CD_OK;
+        }
+        cd_watched_clients_done(&set);
         use_settings(f, &options_before, &common_before);
-        cd_store_watcher_keys_need(f->keys, cd_watched_clients_algs(&f->clients));
+        use_clients(f, &clients_before);
         return status;
 }
 
@@ -536,7 +541,8 @@ void cd_store_watcher_free(struct cd_store_watcher *f)
                 flush_events(f);
         }
         cd_store_watcher_keys_free(f->keys);
-        cd_arena_done(&f->clients.arena);
+        cd_watched_clients_done(&f->clients);
+        cd_store_clients_free(f->stored);
         pthread_cond_destroy(&f->stop);
         pthread_mutex_destroy(&f->lock);
         pthread_mutex_destroy(&f->work);

@@ -32,9 +32,9 @@ cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, s
 /* Starts the thread. */
 cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_error *reterr);
 /* Other settings, as a whole, while it runs: of *options those count that follow from a configuration, which are
- * `common`'s token_lifetime, scopes, basic_tokens and accounts, the realm, the clients, alg and audit_keep; the
- * others must be as before. Reads the store's clients and publishes a snapshot. On failure all is as
- * before. Waits for a step that runs. From any thread. */
+ * `common`'s url, token_lifetime, scopes, basic_tokens and accounts, the realm, the clients, alg, fixed and audit_keep;
+ * the others must be as before. Publishes a snapshot of what is known of the store, which is asked only where a key is
+ * missing. On failure all is as before. Waits for a step that runs. From any thread. */
 cd_status cd_store_watcher_reload(struct cd_store_watcher *watcher, const struct cd_store_watcher_options *options,
                                   struct cd_error *reterr);
 /* Ends the thread, and writes the audit events that wait still; those that cannot be written it counts in the log. NULL

@@ -1,9 +1,16 @@
 #include "app/store_watcher_clients.h"
 
+#include <stdlib.h>
+
 #include "base/map.h"
 
 enum {
         LIST_CEILING = 256 * 1024 * 1024, /* bytes of all clients */
+};
+
+struct cd_store_clients {
+        struct cd_arena arena; /* of the records */
+        struct cd_client_records records;
 };
 
 static struct cd_client_spec spec_of(const struct cd_issuer *issuer, const struct cd_client_record *record)
@@ -66,25 +73,49 @@ unsigned cd_watched_clients_algs(const struct cd_watched_clients *clients)
         return algs;
 }
 
-cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
-                                  struct cd_watched_clients *ret, struct cd_error *reterr)
+cd_status cd_store_clients_read(struct cd_store *store, struct cd_store_clients **ret, struct cd_error *reterr)
 {
-        struct cd_store *store = options->revocations->store;
-        struct cd_client_records records;
+        struct cd_store_clients *clients = calloc(1, sizeof(*clients));
+
+        if (!clients)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        cd_arena_init(&clients->arena, LIST_CEILING);
+        cd_status status = store->clients->list(store, &clients->arena, &clients->records, reterr);
+        if (status != CD_OK) {
+                cd_store_clients_free(clients);
+                return status;
+        }
+        *ret = clients;
+        return CD_OK;
+}
+
+void cd_store_clients_free(struct cd_store_clients *clients)
+{
+        if (!clients)
+                return;
+        cd_arena_done(&clients->arena);
+        free(clients);
+}
+
+cd_status cd_watched_clients_merge(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
+                                   const struct cd_store_clients *stored, struct cd_watched_clients *ret,
+                                   struct cd_error *reterr)
+{
         struct cd_watched_clients set = { 0 };
 
-        cd_arena_init(&set.arena, LIST_CEILING);
-        cd_status status = store->clients->list(store, &set.arena, &records, reterr);
-        if (status == CD_OK) {
-                set.specs = cd_arena_calloc(&set.arena, options->client_count + records.count + 1, sizeof(*set.specs));
-                status = set.specs ? merge_clients(options, issuer, &records, set.specs, &set.count) : CD_NO_MEMORY;
-                if (status != CD_OK)
-                        status = cd_fail(reterr, status, "the clients cannot be put together");
-        }
+        set.specs = calloc(options->client_count + stored->records.count + 1, sizeof(*set.specs));
+        cd_status status =
+                set.specs ? merge_clients(options, issuer, &stored->records, set.specs, &set.count) : CD_NO_MEMORY;
         if (status != CD_OK) {
-                cd_arena_done(&set.arena);
-                return status;
+                free(set.specs);
+                return cd_fail(reterr, status, "the clients cannot be put together");
         }
         *ret = set;
         return CD_OK;
+}
+
+void cd_watched_clients_done(struct cd_watched_clients *clients)
+{
+        free(clients->specs);
+        *clients = (struct cd_watched_clients){ 0 };
 }

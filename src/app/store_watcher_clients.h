@@ -2,15 +2,22 @@
 /* The store watcher's part that has the clients: those of the configuration, and the store's. */
 #include "app/store_watcher.h"
 
+/* The store's, as they were read last. */
+struct cd_store_clients;
+
+cd_status cd_store_clients_read(struct cd_store *store, struct cd_store_clients **ret, struct cd_error *reterr);
+void cd_store_clients_free(struct cd_store_clients *clients); /* NULL is fine */
+
+/* All. What the items point to is of the configuration and of the store's. */
 struct cd_watched_clients {
-        struct cd_arena arena; /* what specs point to, but for the clients of the configuration */
         struct cd_client_spec *specs;
         size_t count;
 };
 
-/* Reads the store's and puts the configuration's before them; one of the store whose id is taken is left out and
- * logged. The caller frees ret->arena. */
-cd_status cd_watched_clients_read(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
-                                  struct cd_watched_clients *ret, struct cd_error *reterr);
+/* Puts the configuration's before the store's; one of the store whose id is taken is left out and logged. */
+cd_status cd_watched_clients_merge(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
+                                   const struct cd_store_clients *stored, struct cd_watched_clients *ret,
+                                   struct cd_error *reterr);
+void cd_watched_clients_done(struct cd_watched_clients *clients);
 /* The algs that clients have of their own, as bits 1 << enum cd_alg. */
 unsigned cd_watched_clients_algs(const struct cd_watched_clients *clients);

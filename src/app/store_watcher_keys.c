@@ -33,6 +33,7 @@ struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_wa
 void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct cd_store_watcher_keys_options *options)
 {
         keys->options.alg = options->alg;
+        keys->options.fixed = options->fixed;
         keys->options.has_basic_tokens = options->has_basic_tokens;
 }
 

@@ -18,7 +18,7 @@ struct cd_store_watcher_keys;
 struct cd_store_watcher_keys *cd_store_watcher_keys_new(const struct cd_store_watcher_keys_options *options);
 void cd_store_watcher_keys_free(struct cd_store_watcher_keys *keys); /* NULL is fine */
 
-/* Other alg and has_basic_tokens; cd_store_watcher_keys_need must follow. */
+/* Other alg, fixed and has_basic_tokens; cd_store_watcher_keys_need must follow. */
 void cd_store_watcher_keys_set(struct cd_store_watcher_keys *keys, const struct cd_store_watcher_keys_options *options);
 /* Algs that clients have of their own, as bits 1 << enum cd_alg; they replace the earlier ones. */
 void cd_store_watcher_keys_need(struct cd_store_watcher_keys *keys, unsigned algs);

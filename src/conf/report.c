@@ -65,6 +65,35 @@ const struct cd_setting_source *cd_report_find_source(const struct cd_report *re
         return NULL;
 }
 
+/* "clients[0].secret" and "clients[12].secret". */
+static bool differ_in_indexes_only(cd_str a, cd_str b)
+{
+        size_t i = 0, k = 0;
+
+        while (i < a.len && k < b.len && a.ptr[i] == b.ptr[k]) {
+                bool is_index = a.ptr[i] == '[';
+                i++, k++;
+                while (is_index && i < a.len && a.ptr[i] != ']')
+                        i++;
+                while (is_index && k < b.len && b.ptr[k] != ']')
+                        k++;
+        }
+        return i == a.len && k == b.len;
+}
+
+const struct cd_setting_source *cd_report_find_written(const struct cd_report *report, cd_str setting, uint64_t written)
+{
+        const struct cd_setting_source *source = cd_report_find_source(report, setting);
+
+        if (source && source->written == written)
+                return source;
+        for (size_t i = 0; i < report->bucket_count; i++)
+                for (source = report->sources[i]; source; source = source->next)
+                        if (source->written == written && differ_in_indexes_only(source->setting, setting))
+                                return source;
+        return NULL;
+}
+
 bool cd_report_is_kept(const struct cd_report *report, cd_str setting)
 {
         const struct cd_setting_source *source = cd_report_find_source(report, setting);

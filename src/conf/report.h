@@ -32,8 +32,9 @@ struct cd_finding {
 struct cd_report {
         struct cd_arena *arena;
         /* Of the configuration that is in use, where this one is to replace it; NULL: none is. A secret that the process
-         * may not read any more, and that is written as it was, is no error then: it is not bound, and its source is
-         * marked as kept. Its reader goes on with what it made of the value. */
+         * may not read any more, and that is written as it was, be it at another position of its list, is no error then:
+         * it is not bound, and its source is marked as kept. Its reader goes on with what it made of the value of the
+         * same item before, where `written` is the same. */
         const struct cd_report *earlier;
         cd_str file_name;                         /* as the person wrote it; empty: there is no file */
         const struct cd_setting_source **sources; /* a hash table, since large files have tens of thousands */
@@ -49,6 +50,10 @@ void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str fil
 void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source); /* copies it */
 /* NULL: it has its default. */
 const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting);
+
+/* The source of that setting, or else of one that differs from it in the indexes of lists only, if it was `written` so. */
+const struct cd_setting_source *cd_report_find_written(const struct cd_report *report, cd_str setting,
+                                                       uint64_t written);
 
 /* Whether the setting is a secret that stays as it is, unread. */
 bool cd_report_is_kept(const struct cd_report *report, cd_str setting);

@@ -80,8 +80,8 @@ static bool keep_secret(const struct cursor *at, const struct cd_field *field, c
         const struct cd_setting_source *before = NULL;
 
         if (earlier && field->type == CD_FIELD_SECRET)
-                before = cd_report_find_source(earlier, at->path);
-        if (!before || before->written != hash_of(node->text))
+                before = cd_report_find_written(earlier, at->path, hash_of(node->text));
+        if (!before)
                 return false;
         cd_report_add_source(at->report,
                              &(struct cd_setting_source){ .setting = at->path,

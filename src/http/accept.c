@@ -34,9 +34,9 @@ static void free_newcomer(struct newcomer *n)
         free(n);
 }
 
-static bool is_trusted(const struct cd_http_server *server, const struct cd_address *address)
+static bool is_trusted(const struct cd_http_settings *settings, const struct cd_address *address)
 {
-        return address ? cd_networks_have(server->trusted, server->trusted_count, address) : server->trusts_unix;
+        return address ? cd_networks_have(settings->trusted, settings->trusted_count, address) : settings->trusts_unix;
 }
 
 /* ---- the protocol ---- */
@@ -68,8 +68,8 @@ static void on_opened(struct cd_stream *stream)
         if (stream->tls) {
                 n->peer.certificate_subject = cd_tls_conn_subject(stream->tls);
                 n->peer.is_secure = true;
-        } else if (n->peer.listener->http2) {
-                cd_stream_expire_in(stream, n->loop->server->limits.idle_timeout_ms);
+        } else if (n->peer.offer.http2) {
+                cd_stream_expire_in(stream, n->loop->settings->limits.idle_timeout_ms);
                 return; /* its first bytes tell */
         }
         if (choose(n, stream, stream->tls && cd_tls_conn_is_http2(stream->tls)))
@@ -85,7 +85,7 @@ static void look_for_preface(struct newcomer *n, struct cd_stream *stream, char 
 
         if (fits && seen + more < PREFACE_LEN) {
                 if (seen == 0)
-                        cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
+                        cd_stream_expire_in(stream, n->loop->settings->limits.header_timeout_ms);
                 n->seen_len = (uint8_t)(seen + more);
                 return;
         }
@@ -108,13 +108,11 @@ static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
 /* Before the client's first byte of its own. */
 static void begin_protocol(struct newcomer *n, struct cd_stream *stream)
 {
-        const struct cd_http_listener *listener = n->peer.listener;
-
-        if (listener->kind != CD_HTTP_LISTENER_TLS) {
+        if (n->peer.offer.kind != CD_HTTP_LISTENER_TLS) {
                 stream->events->opened(stream);
                 return;
         }
-        struct cd_tls_conn *tls = cd_tls_conn_new(n->loop->server->tls, listener->http2);
+        struct cd_tls_conn *tls = cd_tls_conn_new(n->loop->server->tls, n->peer.offer.http2);
         if (tls)
                 cd_stream_start_tls(stream, tls);
         else
@@ -139,7 +137,7 @@ static void learn_client(struct newcomer *n, struct cd_stream *stream, const str
                 return;
         stream->peer_len = (uint8_t)cd_address_format(&header->address, stream->peer);
         n->peer.address = cd_stream_peer(stream);
-        n->peer.is_trusted = is_trusted(n->loop->server, &header->address);
+        n->peer.is_trusted = is_trusted(n->loop->settings, &header->address);
 }
 
 static void take_proxy_header(struct newcomer *n, struct cd_stream *stream, char *data, size_t len)
@@ -173,7 +171,7 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
                 on_end_of_input(n, stream);
         } else if (n->awaits_proxy) {
                 take_proxy_header(n, stream, data, len);
-        } else if (n->peer.listener->kind != CD_HTTP_LISTENER_TLS) {
+        } else if (n->peer.offer.kind != CD_HTTP_LISTENER_TLS) {
                 look_for_preface(n, stream, data, len);
         } else {
                 /* It does not speak TLS, and is told so in words that it knows. */
@@ -221,9 +219,11 @@ static const struct cd_stream_events newcomer_events = {
 /* ---- accepting ---- */
 
 /* False where there are too many already. */
-static bool take_slot(struct cd_http_server *server)
+static bool take_slot(const struct cd_http_loop *loop)
 {
-        if (atomic_fetch_add(&server->conns, 1) < (size_t)server->limits.connections)
+        struct cd_http_server *server = loop->server;
+
+        if (atomic_fetch_add(&server->conns, 1) < (size_t)loop->settings->limits.connections)
                 return true;
         atomic_fetch_sub(&server->conns, 1);
         atomic_fetch_add(&server->turned_away, 1);
@@ -234,8 +234,8 @@ static bool take_slot(struct cd_http_server *server)
  * would have to be told by TLS, which costs more than a request. */
 static void turn_away(struct newcomer *n, struct cd_stream *stream)
 {
-        if (n->peer.listener->kind == CD_HTTP_LISTENER_TLS ||
-            atomic_load(&n->loop->server->turned_away) > n->loop->server->turned_away_max)
+        if (n->peer.offer.kind == CD_HTTP_LISTENER_TLS ||
+            atomic_load(&n->loop->server->turned_away) > n->loop->settings->turned_away_max)
                 cd_stream_close(stream);
         else
                 refuse(n, stream, (struct cd_http_refusal){ 503, "too many connections" });
@@ -254,7 +254,7 @@ static void begin(struct newcomer *n, struct cd_stream *stream)
                 refuse_proxy_header(n, stream, CD_STR("the peer is not in trusted_proxies"));
                 return;
         }
-        cd_stream_expire_in(stream, n->loop->server->limits.header_timeout_ms);
+        cd_stream_expire_in(stream, n->loop->settings->limits.header_timeout_ms);
         cd_stream_read(stream, true);
         if (!n->awaits_proxy)
                 begin_protocol(n, stream);
@@ -267,8 +267,8 @@ static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd
         if (!n)
                 return NULL;
         *n = (struct newcomer){ .loop = loop,
-                                .peer = { .listener = listener },
-                                .awaits_proxy = listener->proxy_protocol };
+                                .peer = { .offer = listener->offer },
+                                .awaits_proxy = listener->offer.proxy_protocol };
         cd_buf_init(&n->proxied, NULL, CD_PROXY_V2_MAX);
         return n;
 }
@@ -291,8 +291,8 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
                 memcpy(stream->peer, "unix:", 5);
                 stream->peer_len = 5;
         }
-        n->peer.is_trusted = is_trusted(loop->server, address);
-        n->peer.is_turned_away = !take_slot(loop->server);
+        n->peer.is_trusted = is_trusted(loop->settings, address);
+        n->peer.is_turned_away = !take_slot(loop);
         begin(n, stream);
 }
 
@@ -318,8 +318,14 @@ static void resumed(struct cd_acceptor *acceptor)
         atomic_store(&loop->server->accept_paused, false);
 }
 
+static void closed(struct cd_acceptor *acceptor)
+{
+        free(acceptor);
+}
+
 const struct cd_acceptor_events cd_http_acceptor_events = {
         .accepted = accepted,
         .paused = paused,
         .resumed = resumed,
+        .closed = closed,
 };

@@ -28,8 +28,9 @@ struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_h
                 x = malloc(sizeof(*x));
                 if (!x)
                         return NULL;
-                cd_arena_init(&x->arena, arena_ceiling(&loop->server->limits));
+                cd_arena_init(&x->arena, 0);
         }
+        x->arena.ceiling = arena_ceiling(&loop->settings->limits);
         struct cd_arena arena = x->arena;
         *x = (struct cd_exchange){
                 .loop = loop,
@@ -39,7 +40,7 @@ struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_h
                 .req = { .arena = &x->arena, .log = &x->log },
                 .res = { .arena = &x->arena, .exchange = x },
                 .length = CD_HTTP_LENGTH_UNKNOWN,
-                .body_max = (uint64_t)loop->server->limits.body,
+                .body_max = (uint64_t)loop->settings->limits.body,
         };
         return x;
 }
@@ -134,12 +135,12 @@ static void take_over_ids(struct cd_exchange *x)
 /* Whose word counts is known: that of a trusted proxy (LESSONS 3). */
 static void take_over_forwarded(struct cd_exchange *x)
 {
-        const struct cd_http_server *server = x->loop->server;
+        const struct cd_http_settings *settings = x->loop->settings;
         struct cd_http_request *req = &x->req;
         struct cd_forwarded said = { 0 };
 
-        cd_status status = cd_forwarded_read(req->arena, req->headers, req->header_count, server->trusted,
-                                             server->trusted_count, &said);
+        cd_status status = cd_forwarded_read(req->arena, req->headers, req->header_count, settings->trusted,
+                                             settings->trusted_count, &said);
         if (status != CD_OK || said.unreadable) {
                 req->client_address = CD_STR("");
                 cd_http_log_unreadable(x);
@@ -185,7 +186,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
 static void redirect(struct cd_exchange *x)
 {
         const struct cd_http_request *req = &x->req;
-        unsigned port = cd_http_server_https_port(x->loop->server);
+        unsigned port = cd_http_settings_https_port(x->loop->settings);
         struct cd_buf buf;
         cd_str location;
 
@@ -222,15 +223,14 @@ static void find_route(struct cd_exchange *x, const struct cd_http_table *table,
                 cd_http_response_header(&x->res, CD_STR("Allow"), cd_http_method_list(x->req.arena, allowed));
 }
 
-static void choose_route(struct cd_exchange *x, const struct cd_http_listener *listener,
-                         const struct cd_http_head *head)
+static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
 {
         struct cd_log *log = x->loop->server->log;
 
-        if (listener->kind == CD_HTTP_LISTENER_REDIRECT)
+        if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
                 redirect(x);
         else
-                find_route(x, &listener->table, head);
+                find_route(x, &offer->table, head);
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
@@ -279,7 +279,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
         }
         if (!canonicalise(x, head, reterr))
                 return false;
-        choose_route(x, peer->listener, head);
+        choose_route(x, &peer->offer, head);
         return !head->has_body || may_have_body(x, reterr);
 }
 

@@ -39,7 +39,7 @@ struct cd_http_refusal {
 
 /* The other end of a connection. Views live as long as the connection. */
 struct cd_http_peer {
-        const struct cd_http_listener *listener;
+        struct cd_http_offer offer; /* of the listener that it came to */
         cd_str address;
         cd_str certificate_subject;
         bool is_trusted;     /* in trusted_proxies: its forwarded headers count */

@@ -15,14 +15,45 @@ enum cd_http_listener_kind {
         CD_HTTP_LISTENER_REDIRECT, /* plain; answers every request 308 to https:// */
 };
 
-struct cd_http_listener {
+/* What a listener speaks and serves. A connection has a copy of it, since it may outlive its listener. */
+struct cd_http_offer {
         enum cd_http_listener_kind kind;
-        bool http2, ipv6_only, proxy_protocol, is_unix;
-        struct cd_http_server *server;
+        bool http2, proxy_protocol;
         struct cd_http_table table;
-        struct cd_listen_address where;
-        struct cd_listen_file file;                         /* of a Unix socket of ours */
-        char text[sizeof("systemd:") + CD_LISTEN_NAME_MAX]; /* with the real port; `where` has views into it */
+};
+
+struct cd_http_listener {
+        struct cd_http_offer offer;
+        bool ipv6_only, is_unix;
+        size_t earlier; /* the listener of the settings before whose socket this one keeps; CD_HTTP_NEW: it has its own */
+        cd_str configured;              /* as in the settings; `where` has views into it */
+        cd_str text;                    /* the same with the real port */
+        struct cd_listen_address where; /* with the real port */
+        struct cd_listen_unix rights;   /* of a Unix socket */
+        struct cd_listen_file file;     /* of a Unix socket of ours */
+};
+
+#define CD_HTTP_NEW SIZE_MAX
+
+/* What a reload may replace, as a whole. Nobody changes it once loops have it. */
+struct cd_http_settings {
+        struct cd_arena arena; /* of all that the rest points to */
+        struct cd_http_limits limits;
+        int64_t shutdown_grace_ms, drain_delay_ms;
+        size_t turned_away_max; /* connections too many that are told so */
+        struct cd_network *trusted;
+        size_t trusted_count;
+        bool trusts_unix;
+        struct cd_http_listener *listeners;
+        size_t listener_count;
+        size_t rights_set; /* that many of them have the rights of their socket's file */
+        /* By loop, then by listener: what the loop takes over with the settings, NULL where it keeps what it has. */
+        struct cd_acceptor ***acceptors;
+        size_t loop_count;
+        /* What the server takes over before its loops get the settings. */
+        struct cd_tls *tls;             /* where it had none */
+        struct ssl_ctx_st *tls_context; /* where it had one */
+        size_t queue, cpu_queue;        /* of the pools */
 };
 
 enum {
@@ -33,7 +64,9 @@ enum {
 struct cd_http_loop {
         struct cd_loop net;
         struct cd_http_server *server;
-        struct cd_acceptor *acceptors; /* one for each listener */
+        const struct cd_http_settings *settings; /* of this loop's thread alone: see cd_http_loop_adopt */
+        struct cd_acceptor **acceptors;          /* one for each of its listeners; NULL: closed */
+        size_t index;
         struct cd_exchange *free_exchanges;
         size_t free_count;
         struct cd_ids ids;
@@ -44,23 +77,36 @@ struct cd_http_loop {
 };
 
 struct cd_http_server {
-        struct cd_http_limits limits;
         struct cd_log *log;
-        int64_t shutdown_grace_ms, drain_delay_ms;
-        struct cd_network *trusted;
-        size_t trusted_count;
-        bool trusts_unix;
-        struct cd_tls *tls;           /* NULL: no listener speaks it */
+        struct cd_tls *tls;           /* NULL: no listener has ever spoken it */
         struct cd_http_routes routes; /* of all listeners but those that redirect */
-        struct cd_http_listener *listeners;
-        size_t listener_count;
+        mode_t umask;
         struct cd_http_loop *loops;
         size_t loop_count, loops_ready;
         struct cd_pool *pools[CD_HTTP_CPU]; /* see cd_http_pool */
         atomic_size_t conns, turned_away;
-        size_t turned_away_max; /* connections too many that are told so */
         atomic_bool stopping, logged_stopping, accept_paused, said_unreadable;
+        /* The newest settings, which each loop takes when it is woken. */
+        _Atomic(struct cd_http_settings *) settings;
+        pthread_mutex_t lock; /* of the next three */
+        pthread_cond_t changed;
+        size_t loops_behind;               /* that have not taken the newest ones */
+        bool have_ended;                   /* all loops */
+        struct cd_http_settings *replaced; /* at the end, when not every loop took the newest ones any more */
 };
+
+/* Reads the options and opens the sockets that `server` does not have yet; nothing of the server changes. Errors as those
+ * of cd_http_server_new; "restart needed" where the server has not the right any more to open one. */
+cd_status cd_http_settings_new(struct cd_http_server *server, const struct cd_http_server_options *options,
+                               struct cd_http_settings **ret, struct cd_error *reterr);
+/* Frees their memory; the sockets are those of the loops. NULL is fine. */
+void cd_http_settings_free(struct cd_http_settings *settings);
+/* Closes and frees one that was never started. NULL is fine. */
+void cd_http_acceptor_forget(struct cd_acceptor *acceptor);
+/* Lowers limits.connections to what the limit of open files allows, and logs that it did. */
+void cd_http_settings_cap(struct cd_http_settings *settings, const struct cd_http_server *server);
+/* The port of the first listener with TLS that has one; 0: there is none. */
+uint16_t cd_http_settings_https_port(const struct cd_http_settings *settings);
 
 /* The pool for anything but INLINE. */
 static inline struct cd_pool *cd_http_pool(const struct cd_http_server *server, enum cd_http_where where)

@@ -53,8 +53,19 @@ static cd_status fail(const struct sockaddr_storage *address, struct cd_error *r
         char text[CD_LISTEN_TEXT_MAX];
 
         cd_listen_format(address, text);
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s cannot be listened on: %s; %s", text,
-                        strerror(error), cd_listen_fix(false, error));
+        cd_status status = cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s cannot be listened on: %s; %s", text,
+                                    strerror(error), cd_listen_fix(false, error));
+        errno = error;
+        return status;
+}
+
+/* errno stays what made it fail. */
+static void close_failed(int fd)
+{
+        int error = errno;
+
+        close(fd);
+        errno = error;
 }
 
 static cd_status open_socket(const struct sockaddr_storage *address, bool shared, bool ipv6_only, int *ret,
@@ -75,7 +86,7 @@ static cd_status open_socket(const struct sockaddr_storage *address, bool shared
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (bind(fd, (const struct sockaddr *)address, size) != 0) {
                 cd_status status = fail(address, reterr);
-                close(fd);
+                close_failed(fd);
                 return status;
         }
         *ret = fd;
@@ -99,8 +110,11 @@ static cd_status fail_path(cd_str path, const char *what, struct cd_error *reter
 {
         int error = errno;
 
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s cannot be listened on: %s: %s; %s",
-                        CD_STR_ARG(path), what, strerror(error), cd_listen_fix(true, error));
+        cd_status status =
+                cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s cannot be listened on: %s: %s; %s",
+                         CD_STR_ARG(path), what, strerror(error), cd_listen_fix(true, error));
+        errno = error;
+        return status;
 }
 
 /* Whether the path is free: nothing is there, or a socket on which nobody answers, which is removed. */
@@ -126,54 +140,66 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
         return unlink(address->sun_path) == 0 ? CD_OK : fail_path(path, "remove the old socket", reterr);
 }
 
-static cd_status set_rights(const struct sockaddr_un *address, const struct cd_listen_unix *options,
-                            struct cd_error *reterr)
+static cd_status set_group(const char *path, const struct cd_listen_unix *options, struct cd_error *reterr)
 {
         char name[64], memory[64 * 1024];
         struct group group, *found = NULL;
 
         if (options->group.len >= sizeof(name))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "group: the name is too long");
-        if (options->group.len) {
-                snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
-                if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)
-                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                                        "group: \"%s\" is no group of this machine", name);
-                if (chown(address->sun_path, (uid_t)-1, found->gr_gid) != 0)
-                        return fail_path(options->path, "change its group", reterr);
-        }
-        if (options->mode >= 0 && chmod(address->sun_path, (mode_t)options->mode) != 0)
-                return fail_path(options->path, "change its mode", reterr);
-        return CD_OK;
+        snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
+        if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
+                                "group: \"%s\" is no group of this machine", name);
+        return chown(path, (uid_t)-1, found->gr_gid) == 0 ? CD_OK
+                                                          : fail_path(options->path, "change its group", reterr);
 }
 
-/* Nobody reaches it before its rights are set. */
+static cd_status set_rights(const struct sockaddr_un *address, const struct cd_listen_unix *options,
+                            struct cd_error *reterr)
+{
+        cd_status status = options->group.len ? set_group(address->sun_path, options, reterr) : CD_OK;
+
+        if (status == CD_OK && options->mode >= 0 && chmod(address->sun_path, (mode_t)options->mode) != 0)
+                return fail_path(options->path, "change its mode", reterr);
+        return status;
+}
+
+/* Nobody reaches it before its rights are set: Linux gives the file the mode of the socket, less the umask, which is of
+ * the whole process and stays as it is. */
 static cd_status bind_unix(int fd, const struct sockaddr_un *address, const struct cd_listen_unix *options,
                            struct cd_error *reterr)
 {
         bool is_free = options->mode < 0 && !options->group.len;
-        mode_t before = is_free ? 0 : umask(0177);
-        int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
 
-        if (!is_free)
-                umask(before);
-        if (result != 0)
+        if ((!is_free && fchmod(fd, 0600) != 0) || bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
                 return fail_path(options->path, "bind", reterr);
         cd_status status = set_rights(address, options, reterr);
-        if (status != CD_OK)
+        if (status != CD_OK) {
+                int error = errno;
                 unlink(address->sun_path);
+                errno = error;
+        }
         return status;
+}
+
+static bool fill_address(cd_str path, struct sockaddr_un *ret)
+{
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        if (path.len >= sizeof(ret->sun_path))
+                return false;
+        memcpy(ret->sun_path, path.ptr, path.len);
+        return true;
 }
 
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
                               struct cd_error *reterr)
 {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address;
         struct stat made;
 
-        if (options->path.len >= sizeof(address.sun_path))
+        if (!fill_address(options->path, &address))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the path of a Unix socket is too long");
-        memcpy(address.sun_path, options->path.ptr, options->path.len);
         cd_status status = clear_path(&address, options->path, reterr);
         if (status != CD_OK)
                 return status;
@@ -182,7 +208,7 @@ cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, st
                 return fail_path(options->path, "socket", reterr);
         status = bind_unix(fd, &address, options, reterr);
         if (status != CD_OK) {
-                close(fd);
+                close_failed(fd);
                 return status;
         }
         *retfile = (struct cd_listen_file){ 0 };
@@ -192,14 +218,27 @@ cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, st
         return CD_OK;
 }
 
+cd_status cd_listen_set_rights(const struct cd_listen_unix *options, mode_t umask, struct cd_error *reterr)
+{
+        struct cd_listen_unix all = *options;
+        struct sockaddr_un address;
+
+        if (!fill_address(options->path, &address))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path of a Unix socket is too long");
+        if (all.mode < 0)
+                all.mode = all.group.len ? 0600 : (int)(0777 & ~umask); /* as cd_listen_open_unix has it */
+        if (!all.group.len && chown(address.sun_path, (uid_t)-1, getegid()) != 0)
+                return fail_path(options->path, "change its group", reterr);
+        return set_rights(&address, &all, reterr);
+}
+
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file)
 {
-        struct sockaddr_un address = { 0 };
+        struct sockaddr_un address;
         struct stat found;
 
-        if (!file->inode || path.len >= sizeof(address.sun_path))
+        if (!file->inode || !fill_address(path, &address))
                 return;
-        memcpy(address.sun_path, path.ptr, path.len);
         if (lstat(address.sun_path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode)
                 unlink(address.sun_path);
 }
@@ -323,6 +362,16 @@ static void on_resume(struct cd_deadline *deadline)
         uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
 }
 
+cd_status cd_listen_begin(int fd, struct cd_error *reterr)
+{
+        if (listen(fd, BACKLOG) == 0)
+                return CD_OK;
+        int error = errno;
+        cd_status status = cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "listen: %s", strerror(error));
+        errno = error;
+        return status;
+}
+
 cd_status cd_acceptor_start(struct cd_acceptor *acceptor, struct cd_loop *loop, int fd, struct cd_error *reterr)
 {
         int err =
@@ -348,13 +397,22 @@ void cd_acceptor_finish(struct cd_acceptor *acceptor)
         cd_acceptor_close(acceptor);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+        struct cd_acceptor *acceptor = handle->data;
+
+        if (acceptor->events->closed)
+                acceptor->events->closed(acceptor);
+}
+
 void cd_acceptor_close(struct cd_acceptor *acceptor)
 {
         if (!acceptor->is_open)
                 return;
         acceptor->is_open = false;
+        has_accepted_all(acceptor); /* or never will */
         cd_loop_cancel_deadline(acceptor->loop, &acceptor->resume);
         uv_poll_stop(&acceptor->poll);
-        uv_close((uv_handle_t *)&acceptor->poll, NULL);
+        uv_close((uv_handle_t *)&acceptor->poll, on_closed);
         close(acceptor->fd);
 }

@@ -7,6 +7,8 @@ enum {
         CD_LISTEN_TEXT_MAX = CD_ADDRESS_TEXT_MAX + 8,
 };
 
+/* Where one of these fails with CD_UNAVAILABLE, errno says why. */
+
 /* Opens a socket on the address; the port that it got is written back. `shared`: others of this process listen on it
  * too (SO_REUSEPORT). An IPv6 socket takes IPv4 as well unless `ipv6_only`. CD_UNAVAILABLE, field "listen", with the
  * address in the reason. */
@@ -28,6 +30,9 @@ struct cd_listen_file {
  * alone. Errors as above. */
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
                               struct cd_error *reterr);
+/* Gives the file of a socket of ours the mode and the group of *options. `umask`: of the process, for a mode of -1. Errors
+ * as above; the file may then have one of the two. */
+cd_status cd_listen_set_rights(const struct cd_listen_unix *options, mode_t umask, struct cd_error *reterr);
 /* Removes the socket's file, where it is still that one. */
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
 /* What to do where an address cannot be listened on. Static. */
@@ -38,6 +43,9 @@ bool cd_listen_passed(size_t index, cd_str *ret);
 /* A socket that systemd has opened for this process (sd_listen_fds(3)); a descriptor of its own. `ret_is_unix`: of
  * which kind. */
 cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struct cd_error *reterr);
+
+/* The kernel takes connections from now on, and keeps them until an acceptor starts. */
+cd_status cd_listen_begin(int fd, struct cd_error *reterr);
 
 /* "127.0.0.1:5001", "[::1]:5001"; NUL-terminated. */
 void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_TEXT_MAX]);
@@ -50,6 +58,8 @@ struct cd_acceptor_events {
          * keeps what comes. Comes once until that queue has been empty, which `resumed` says. */
         void (*paused)(struct cd_acceptor *acceptor, int error);
         void (*resumed)(struct cd_acceptor *acceptor);
+        /* The loop does not use it any more: its owner may free it. May be NULL. */
+        void (*closed)(struct cd_acceptor *acceptor);
 };
 
 /* One listening socket on one loop. */

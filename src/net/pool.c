@@ -42,6 +42,13 @@ struct cd_pool *cd_pool_new(const struct cd_pool_options *options)
         return pool;
 }
 
+void cd_pool_set_queue(struct cd_pool *pool, size_t queue)
+{
+        pthread_mutex_lock(&pool->lock);
+        pool->options.queue = queue;
+        pthread_mutex_unlock(&pool->lock);
+}
+
 /* Under the lock. NULL: the thread may end. */
 static struct cd_job *next_job(struct cd_pool *pool)
 {

@@ -11,6 +11,8 @@ struct cd_pool_options {
 
 /* NULL where memory is out. */
 struct cd_pool *cd_pool_new(const struct cd_pool_options *options);
+/* Another bound of the queue; jobs that wait beyond it stay. From any thread. */
+void cd_pool_set_queue(struct cd_pool *pool, size_t queue);
 /* From a loop's thread. CD_OK: job->run is called on a thread of the pool, then job->done on `loop`. CD_UNAVAILABLE
  * where the queue is full, CD_NO_MEMORY where not one thread can be started; then the job stays the caller's. */
 cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_job *job);

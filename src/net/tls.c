@@ -246,20 +246,38 @@ cd_status cd_tls_check(const struct cd_tls_options *options, struct cd_tls_valid
 
 /* ---- life ---- */
 
-cd_status cd_tls_renew(struct cd_tls *tls, const struct cd_tls_options *options, struct cd_error *reterr)
+cd_status cd_tls_prepare(struct cd_tls *tls, const struct cd_tls_options *options, SSL_CTX **ret,
+                         struct cd_error *reterr)
 {
-        SSL_CTX *context, *before;
-        cd_status status = make_context(options, &context, reterr);
+        cd_status status = make_context(options, ret, reterr);
 
-        if (status != CD_OK)
-                return status;
-        cd_tls_tickets_attach(tls->tickets, context);
+        if (status == CD_OK)
+                cd_tls_tickets_attach(tls->tickets, *ret);
+        return status;
+}
+
+void cd_tls_use(struct cd_tls *tls, SSL_CTX *prepared)
+{
         pthread_mutex_lock(&tls->lock);
-        before = tls->context;
-        tls->context = context;
+        SSL_CTX *before = tls->context;
+        tls->context = prepared;
         pthread_mutex_unlock(&tls->lock);
         SSL_CTX_free(before); /* its connections have references of their own */
-        return CD_OK;
+}
+
+void cd_tls_forget(SSL_CTX *prepared)
+{
+        SSL_CTX_free(prepared);
+}
+
+cd_status cd_tls_renew(struct cd_tls *tls, const struct cd_tls_options *options, struct cd_error *reterr)
+{
+        SSL_CTX *context;
+        cd_status status = cd_tls_prepare(tls, options, &context, reterr);
+
+        if (status == CD_OK)
+                cd_tls_use(tls, context);
+        return status;
 }
 
 cd_status cd_tls_new(const struct cd_tls_options *options, struct cd_tls **ret, struct cd_error *reterr)

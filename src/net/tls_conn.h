@@ -11,12 +11,17 @@ cd_status cd_tls_new(const struct cd_tls_options *options, struct cd_tls **ret, 
 /* New connections begin with these options from now on; those that are open go on, and their tickets stay good unless
  * client_ca or client_certificate differ. Nothing changes where it fails. From any thread. */
 cd_status cd_tls_renew(struct cd_tls *tls, const struct cd_tls_options *options, struct cd_error *reterr);
-void cd_tls_free(struct cd_tls *tls); /* after its connections; NULL is fine */
+/* The same in two steps, of which the second cannot fail. What was prepared is used or forgotten. */
+struct ssl_ctx_st;
+cd_status cd_tls_prepare(struct cd_tls *tls, const struct cd_tls_options *options, struct ssl_ctx_st **ret,
+                         struct cd_error *reterr);
+void cd_tls_use(struct cd_tls *tls, struct ssl_ctx_st *prepared);
+void cd_tls_forget(struct ssl_ctx_st *prepared); /* NULL is fine */
+void cd_tls_free(struct cd_tls *tls);            /* after its connections; NULL is fine */
 
 /* ---- tls_tickets.c: the keys that tickets are encrypted with, of all loops ---- */
 
 struct ssl_st;
-struct ssl_ctx_st;
 struct cd_tls_tickets;
 
 struct cd_tls_tickets *cd_tls_tickets_new(int64_t rotation_ms); /* NULL: out of memory or randomness */

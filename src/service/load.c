@@ -25,11 +25,13 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
 cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr)
 {
+        struct cd_service_tls_files files;
         cd_status status = cd_service_load(service, report, config, reterr);
 
         if (report->unread)
                 return status;
-        cd_service_tls_check_files((const void *)((const char *)config + service->settings_offset), report);
+        cd_service_tls_check_files((const void *)((const char *)config + service->settings_offset), report, &files);
+        cd_service_tls_files_done(&files);
         return status == CD_OK ? cd_report_status(report, reterr) : status;
 }
 

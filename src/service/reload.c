@@ -132,8 +132,8 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
 /* What every service may change, and what this one may. NULL where memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
-        static const char *const common[] = { "log.level", "tls.certificate", "tls.key", "tls.client_ca",
-                                              "tls.client_certificate" };
+        static const char *const common[] = { "listen",      "redirect_listen", "tls",      "trusted_proxies", "limits",
+                                              "drain_delay", "shutdown_grace",  "log.level" };
         size_t own = 0, count = 0;
 
         while (service->may_change && service->may_change[own])
@@ -146,54 +146,83 @@ static const char *const *changeable(const struct cd_service *service, struct cd
         return paths;
 }
 
+/* What was read of a configuration. */
+struct candidate {
+        void *config;
+        struct cd_service_tls_files tls;
+        struct state looked; /* at the files of tls, before they were read */
+};
+
 /* Reads and judges; changes nothing. */
-static cd_status read_again(const struct cd_reload *reload, struct cd_report *report, void *config,
+static cd_status read_again(const struct cd_reload *reload, struct cd_report *report, struct candidate *ret,
                             struct cd_error *reterr)
 {
         const struct cd_service *service = reload->options.service;
         const char *const *paths = changeable(service, report->arena);
-        cd_status status = cd_service_check(service, report, config, reterr);
+        cd_status status = cd_service_load(service, report, ret->config, reterr);
 
+        if (report->unread)
+                return status;
+        ret->looked = look(&settings_of(reload, ret->config)->tls);
+        cd_service_tls_check_files(settings_of(reload, ret->config), report, &ret->tls);
+        if (status == CD_OK)
+                status = cd_report_status(report, reterr);
         if (status != CD_OK) /* of a file with errors, what it changes is not known */
                 return status;
         if (!paths)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
-        cd_settings_forbid_changes(report, service->table, reload->options.config, config, paths);
-        if (cd_service_has_tls(settings_of(reload, config)) != (reload->tls != NULL))
-                cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.certificate"),
-                                "restart the service, or undo the change",
-                                "restart needed: TLS begins or ends with the service");
+        cd_settings_forbid_changes(report, service->table, reload->options.config, ret->config, paths);
         return cd_report_status(report, reterr);
 }
 
-/* The service's own settings first: they may be refused still. The files of tls were read and found good just now;
- * where they cannot be used all the same, for want of memory, they are tried again until they can. */
-static cd_status take_over(struct cd_reload *reload, struct cd_report *report, void *config,
-                           struct cd_tls_validity *ret_validity, struct cd_error *reterr)
+/* What only trying can tell of a setting is a finding as well. */
+static cd_status note_finding(struct cd_report *report, cd_status status, const struct cd_error *err)
+{
+        if (err->field[0])
+                cd_report_about(report, CD_FINDING_ERROR, cd_arena_copy(report->arena, cd_str_from_c(err->field)), NULL,
+                                "%s", err->reason);
+        return status;
+}
+
+/* Opens what the server needs for it, and has the service take its own settings over, which may refuse still. Nothing
+ * changes where one of them fails; what follows cannot fail. */
+static cd_status take_over(const struct cd_reload *reload, const struct candidate *candidate, struct cd_report *report,
+                           struct cd_error *reterr)
 {
         const struct cd_reload_options *options = &reload->options;
         const struct cd_service_start start = {
-                .config = config,
+                .config = candidate->config,
                 .arena = report->arena,
                 .log = options->log,
                 .report = report,
                 .config_path = report->file_name,
         };
-        cd_status status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
+        struct cd_http_server_options server = cd_service_server_options(options->service, candidate->config);
+        struct cd_http_settings *prepared;
 
+        server.tls = candidate->tls.are_usable ? &candidate->tls.options : NULL;
+        cd_status status = cd_http_server_prepare(options->server, &server, &prepared, reterr);
         if (status != CD_OK)
-                return status;
-        const struct cd_service_settings *settings = settings_of(reload, config);
-        cd_log_set_level(options->log, (enum cd_log_level)settings->log.level);
-        reload->options.config = config;
+                return note_finding(report, status, reterr);
+        status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
+        if (status != CD_OK) {
+                cd_http_settings_undo(prepared, options->server);
+                return note_finding(report, status, reterr);
+        }
+        cd_http_server_change(options->server, prepared);
+        return CD_OK;
+}
+
+static void use(struct cd_reload *reload, const struct candidate *candidate, const struct cd_report *report)
+{
+        const struct cd_service_settings *settings = settings_of(reload, candidate->config);
+
+        cd_log_set_level(reload->options.log, (enum cd_log_level)settings->log.level);
+        reload->options.config = candidate->config;
         reload->options.report = report;
-        if (!reload->tls)
-                return CD_OK;
-        reload->tls = &settings->tls;
-        reload->tried = reload->seen = look(reload->tls);
-        status = renew(reload, ret_validity, reterr);
-        reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
-        return status;
+        reload->tls = cd_service_has_tls(settings) ? &settings->tls : NULL;
+        reload->tried = reload->seen = candidate->looked;
+        reload->retry_at = 0;
 }
 
 /* What one configuration needs, in an arena of its own. */
@@ -213,17 +242,24 @@ static cd_status read_and_take_over(struct cd_reload *reload, struct reading *re
                                     struct cd_tls_validity *ret_validity, struct cd_error *reterr)
 {
         struct cd_report *report = &reading->report;
+        struct candidate candidate = { 0 };
 
         cd_arena_init(&reading->arena, CD_SERVICE_ARENA);
         cd_report_init(report, &reading->arena, reload->options.report->file_name);
         report->earlier = reload->options.report;
-        void *config = cd_arena_calloc(&reading->arena, 1, reload->options.service->table->size);
-        if (!config)
+        candidate.config = cd_arena_calloc(&reading->arena, 1, reload->options.service->table->size);
+        if (!candidate.config)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
-        cd_status status = read_again(reload, report, config, reterr);
+        cd_status status = read_again(reload, report, &candidate, reterr);
+        if (status == CD_OK)
+                status = take_over(reload, &candidate, report, reterr);
         report->earlier = NULL; /* which goes */
         cd_service_log_findings(reload->options.log, report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
-        return status == CD_OK ? take_over(reload, report, config, ret_validity, reterr) : status;
+        if (status == CD_OK)
+                use(reload, &candidate, report);
+        *ret_validity = candidate.tls.validity;
+        cd_service_tls_files_done(&candidate.tls);
+        return status;
 }
 
 static void reload_all(struct cd_reload *reload)

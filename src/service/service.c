@@ -56,7 +56,7 @@ static const struct cd_service_settings *settings_of(const struct running *r)
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        struct cd_http_server_options options = cd_service_server_options(settings_of(r));
+        struct cd_http_server_options options = cd_service_server_options(r->service, r->config);
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
@@ -68,10 +68,6 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
                         return status;
                 options.tls = &tls;
         }
-        options.routes = r->service->routes;
-        options.route_count = r->service->route_count;
-        if (r->service->tune)
-                r->service->tune(r->config, &options);
         return cd_http_server_new(&options, &r->server, reterr);
 }
 

@@ -109,7 +109,7 @@ struct cd_service {
          * but the log's. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
         /* The service's own settings that may change while it runs: dotted paths, each with all below it, NULL at the
-         * end; NULL: none. */
+         * end; NULL: none. Of those that every service has, all may but `user` and the numbers of threads. */
         const char *const *may_change;
         /* Takes over a configuration that was read again, has no error and differs in these settings alone; may be NULL.
          * `config` lives until the next one is taken over. On failure everything stays as it is; the error's field is
@@ -142,8 +142,8 @@ cd_status cd_service_check(const struct cd_service *service, struct cd_report *r
                            struct cd_error *reterr);
 /* Sets what follows from other settings where it was not given: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
-/* The server's options, without routes and tls. The lists are borrowed from *settings. */
-struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings);
+/* The server's options, but for `tls`. The lists are borrowed from *config. */
+struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
 /* Findings about what one item of `listen` combines. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
 /* Ceiling of the arena that a configuration with everything in it needs, bytes. */

@@ -218,9 +218,10 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         }
 }
 
-struct cd_http_server_options cd_service_server_options(const struct cd_service_settings *settings)
+struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config)
 {
-        return (struct cd_http_server_options){
+        const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
+        struct cd_http_server_options options = {
                 .listen = settings->listen.items,
                 .listen_count = settings->listen.count,
                 .redirect_listen = &settings->redirect_listen,
@@ -231,5 +232,11 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service_
                 .drain_delay_ms = settings->drain_delay,
                 .trusted_proxies = &settings->trusted_proxies,
                 .limits = settings->limits,
+                .routes = service->routes,
+                .route_count = service->route_count,
         };
+
+        if (service->tune)
+                service->tune(config, &options);
+        return options;
 }

@@ -164,25 +164,30 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         cd_report_about(report, CD_FINDING_OK, CD_STR("tls.key"), NULL, "fits the certificate");
 }
 
-void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report)
+void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report,
+                                struct cd_service_tls_files *ret)
 {
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch = { 0 };
-        cd_time now = cd_clock_system.now(&cd_clock_system);
-        struct cd_tls_validity validity;
-        struct cd_tls_options options;
-        struct cd_error err;
-
         const struct cd_service_tls *tls = &settings->tls;
         bool lacks_ca = tls->client_certificate != CD_TLS_CLIENT_NONE && !tls->client_ca.len;
+        struct cd_error err;
 
+        *ret = (struct cd_service_tls_files){ 0 };
+        cd_arena_init(&ret->arena, CD_SERVICE_ARENA);
         if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca ||
             cd_report_has_error(report, CD_STR("tls.key"))) /* which has been said */
                 return;
-        cd_arena_init(&scratch, CD_SERVICE_ARENA);
-        if (cd_service_tls_read(tls, now, &scratch, &options, &validity, &err) == CD_OK)
-                check_validity(&validity, now, report);
-        else if (err.status == CD_NO_MEMORY)
+        cd_status status = cd_service_tls_read(tls, cd_clock_system.now(&cd_clock_system), &ret->arena, &ret->options,
+                                               &ret->validity, &err);
+        ret->are_usable = status == CD_OK;
+        if (status == CD_OK)
+                check_validity(&ret->validity, cd_clock_system.now(&cd_clock_system), report);
+        else if (status == CD_NO_MEMORY)
                 report->no_memory = true;
         else
                 cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(err.field), NULL, "%s", err.reason);
+}
+
+void cd_service_tls_files_done(struct cd_service_tls_files *files)
+{
+        cd_arena_done(&files->arena);
 }

@@ -16,7 +16,19 @@ static inline bool cd_service_has_tls(const struct cd_service_settings *settings
 void cd_service_tls_resolve(struct cd_service_settings *settings, struct cd_report *report);
 /* As findings: whether the settings fit together, and whether cd_service_tls_read would succeed. */
 void cd_service_tls_check_settings(const struct cd_service_settings *settings, struct cd_report *report);
-void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report);
+
+/* What the files of tls held when they were read, once, for the checks and for the server. */
+struct cd_service_tls_files {
+        struct cd_arena arena; /* wiped by cd_service_tls_files_done */
+        struct cd_tls_options options;
+        struct cd_tls_validity validity;
+        bool are_usable; /* false: there is no TLS, or the report says why not */
+};
+
+/* Reads them, and tells in the report what it found. */
+void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report,
+                                struct cd_service_tls_files *ret);
+void cd_service_tls_files_done(struct cd_service_tls_files *files);
 
 /* Reads the files and checks that a server can speak with them at `now`. CD_INVALID_REQUEST with the setting in the
  * error's field ("tls.key") else; a private key in a file that may hold no secret (conf/secret_file.h) is refused. The

@@ -236,11 +236,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cd_str bytes = cd_str_of((const char *)data + 3, size - 3);
         pull_size = 1 + data[1] % 64u;
         fixture_start(&f, routes, CD_LEN(routes), NULL);
-        f.server.limits.request_line = 512;
-        f.server.limits.headers = 1024;
-        f.server.limits.header_count = 16;
-        f.server.limits.body = 512;
-        f.server.limits.output = 1024;
+        f.settings.limits.request_line = 512;
+        f.settings.limits.headers = 1024;
+        f.settings.limits.header_count = 16;
+        f.settings.limits.body = 512;
+        f.settings.limits.output = 1024;
         client_connect(&c, &f, 1 + (size_t)data[2] * 16);
         talk(&f, &c, bytes, data[0]);
         finish(&f, &c, data[1] >= 0xf0);

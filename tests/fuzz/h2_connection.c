@@ -608,11 +608,11 @@ static void begin(struct reader *r, uint8_t mode)
         cd_buf_init(&unsent, NULL, 1024 * 1024);
         split = mode & 2 ? 1 + (mode >> 2) % 8 : 0;
         fixture_start(&f, routes, CD_LEN(routes), NULL);
-        f.server.limits.headers = 1024;
-        f.server.limits.header_count = 8;
-        f.server.limits.request_line = 64;
-        f.server.limits.body = 512;
-        f.server.limits.output = OUTPUT;
+        f.settings.limits.headers = 1024;
+        f.settings.limits.header_count = 8;
+        f.settings.limits.request_line = 64;
+        f.settings.limits.body = 512;
+        f.settings.limits.output = OUTPUT;
         c = (struct client){ .peer = { .address = CD_STR("192.0.2.7"), .is_trusted = mode & 64 }, .is_http2 = true };
         client_connect_as(&c, &f, mode & 128 ? 1000 : 1024 * 1024);
         cd_stream_read(c.wire.stream, true);

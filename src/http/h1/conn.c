@@ -115,7 +115,7 @@ static enum wait what_it_waits_for(const struct cd_h1_conn *conn)
 
 static void set_deadline(struct cd_h1_conn *conn)
 {
-        const struct cd_http_limits *limits = &conn->loop->server->limits;
+        const struct cd_http_limits *limits = &conn->loop->settings->limits;
 
         switch (conn->wait) {
         case NEW:
@@ -248,7 +248,7 @@ static bool push(struct cd_exchange *x, cd_str bytes)
                 else
                         cd_buf_add(out, bytes);
         }
-        conn->is_full = cd_stream_queued(conn->stream) >= (size_t)conn->loop->server->limits.output;
+        conn->is_full = cd_stream_queued(conn->stream) >= (size_t)conn->loop->settings->limits.output;
         return !conn->is_full;
 }
 
@@ -396,7 +396,7 @@ static size_t read_head(struct cd_h1_conn *conn, cd_str data)
         struct cd_http_refusal refusal;
         size_t size = 0;
 
-        switch (cd_h1_scan(&conn->scan, data, &conn->loop->server->limits, &size, &refusal)) {
+        switch (cd_h1_scan(&conn->scan, data, &conn->loop->settings->limits, &size, &refusal)) {
         case CD_H1_DONE:
                 begin_request(conn, cd_str_slice(data, 0, size), data.len > size);
                 return size;
@@ -413,7 +413,7 @@ static size_t read_head(struct cd_h1_conn *conn, cd_str data)
 /* True where another request may be read: what answers those before it has is not too much. */
 static bool may_begin(struct cd_h1_conn *conn)
 {
-        if (cd_stream_queued(conn->stream) >= (size_t)conn->loop->server->limits.output)
+        if (cd_stream_queued(conn->stream) >= (size_t)conn->loop->settings->limits.output)
                 cd_stream_flush(conn->stream);
         return conn->stream->waiting == 0;
 }
@@ -529,7 +529,7 @@ static void on_drained(struct cd_stream *stream)
 
 static void on_progress_due(struct cd_h1_conn *conn)
 {
-        const struct cd_http_limits *limits = &conn->loop->server->limits;
+        const struct cd_http_limits *limits = &conn->loop->settings->limits;
         int64_t rate = conn->x->route->min_rate, least = rate * limits->body_timeout_ms / 1000;
 
         if (conn->x->body_len - conn->progress >= (uint64_t)(least > 1 ? least : 1))

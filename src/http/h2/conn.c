@@ -110,7 +110,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         /* A field of HPACK's table costs the client one byte and us all of its own, for nghttp2 judges each: 16 KB
          * would be 60 MB. What is left of a block whose stream is reset is only decoded. */
         conn->block_size += name_len + value_len + 32;
-        if (conn->block_size > HEADERS_EXCESS * (uint64_t)conn->loop->server->limits.headers) {
+        if (conn->block_size > HEADERS_EXCESS * (uint64_t)conn->loop->settings->limits.headers) {
                 annoy(conn);
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
@@ -428,7 +428,7 @@ static bool begin_session(struct cd_h2_conn *conn)
         const nghttp2_settings_entry settings[] = {
                 { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
                 { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW },
-                { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conn->loop->server->limits.headers },
+                { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conn->loop->settings->limits.headers },
                 { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
         };
 

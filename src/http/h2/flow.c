@@ -26,7 +26,7 @@ static enum wait what_it_waits_for(const struct cd_h2_stream *s)
 
 static void set_deadline(struct cd_h2_stream *s)
 {
-        const struct cd_http_limits *limits = &s->conn->loop->server->limits;
+        const struct cd_http_limits *limits = &s->conn->loop->settings->limits;
         struct cd_loop *loop = &s->conn->loop->net;
 
         s->progress = s->wait == FOR_READER ? s->went : s->came;
@@ -65,7 +65,7 @@ static bool has_progress(const struct cd_h2_stream *s)
         case FOR_BODY:
                 return false;
         case FOR_PROGRESS: {
-                int64_t least = s->x->route->min_rate * conn->loop->server->limits.body_timeout_ms / 1000;
+                int64_t least = s->x->route->min_rate * conn->loop->settings->limits.body_timeout_ms / 1000;
                 return s->came - s->progress >= (uint64_t)(least > 1 ? least : 1);
         }
         case FOR_READER:
@@ -114,7 +114,7 @@ static enum conn_wait what_conn_waits_for(const struct cd_h2_conn *conn)
 
 static void update_state(struct cd_h2_conn *conn)
 {
-        const struct cd_http_limits *limits = &conn->loop->server->limits;
+        const struct cd_http_limits *limits = &conn->loop->settings->limits;
         struct cd_stream *stream = conn->stream;
 
         if (conn->failed || (!nghttp2_session_want_read(conn->session) && !nghttp2_session_want_write(conn->session))) {
@@ -138,7 +138,7 @@ static void update_state(struct cd_h2_conn *conn)
 /* Moves what nghttp2 has to send into the stream's output. */
 static void send_frames(struct cd_h2_conn *conn)
 {
-        size_t limit = (size_t)conn->loop->server->limits.output;
+        size_t limit = (size_t)conn->loop->settings->limits.output;
         const uint8_t *data;
         ssize_t len;
 
@@ -169,7 +169,7 @@ static bool tell_drained(struct cd_h2_conn *conn)
 
 void cd_h2_pump(struct cd_h2_conn *conn)
 {
-        size_t limit = (size_t)conn->loop->server->limits.output;
+        size_t limit = (size_t)conn->loop->settings->limits.output;
 
         if (conn->busy || conn->stream->closed || conn->stream->ending)
                 return;

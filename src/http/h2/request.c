@@ -61,7 +61,7 @@ static void take_field(struct cd_h2_stream *s, cd_str name, cd_str value)
 
 void cd_h2_add_header(struct cd_h2_stream *s, cd_str name, cd_str value)
 {
-        const struct cd_http_limits *limits = &s->conn->loop->server->limits;
+        const struct cd_http_limits *limits = &s->conn->loop->settings->limits;
 
         /* Also of a head that is refused: an answer to HEAD has no body. */
         if (cd_str_eq(name, CD_STR(":method")))
@@ -128,7 +128,7 @@ static void choose_authority(struct cd_h2_stream *s)
 
 bool cd_h2_finish_head(struct cd_h2_stream *s)
 {
-        const struct cd_http_limits *limits = &s->conn->loop->server->limits;
+        const struct cd_http_limits *limits = &s->conn->loop->settings->limits;
         cd_str path = s->head.path;
 
         choose_authority(s);

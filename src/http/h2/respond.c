@@ -224,7 +224,7 @@ static bool push(struct cd_exchange *x, cd_str bytes)
 {
         struct cd_h2_stream *s = x->stream;
         /* A connection may have a hundred streams, so one has less than a connection of HTTP/1. */
-        size_t limit = (size_t)x->loop->server->limits.output / 4;
+        size_t limit = (size_t)x->loop->settings->limits.output / 4;
 
         if (s->is_closed)
                 return false;

@@ -1,8 +1,11 @@
 """Programs that a test starts, and configuration files for them."""
+import json
 import signal
+
 import pytest
 
 from .commands import Program
+from .reloads import Server
 
 # Somebody who runs the tests in the background, or under nohup, has these ignored, and every program that they start as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,3 +36,14 @@ def config(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def serve(start, tmp_path):
+    """A cardea with a configuration that can be replaced."""
+    def begin(config, plain=True, **options):
+        path = tmp_path / "cardea.yaml"
+        path.write_text(json.dumps(config))
+        return Server(start, path, plain=plain, **options)
+
+    return begin

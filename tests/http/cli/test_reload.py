@@ -1,6 +1,5 @@
 """SIGHUP: a running cardea takes another configuration over as a whole, or not at all (LESSONS 27)."""
 import base64
-import http.client
 import json
 import os
 import pathlib
@@ -10,82 +9,11 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.parse
 
 import pytest
 
-from .commands import CARDEA, DEADLINE
-
-SECRET = "0123456789abcdef0123"
-OTHER = "fedcba9876543210fedc"
-
-
-def client(name="a", secret=SECRET, scopes=("read",), **more):
-    return {"id": name, "secret": secret, "grant_types": ["client_credentials"], "scopes": list(scopes),
-            "introspect": ["http://localhost:5001"], **more}
-
-
-def settings(**more):
-    return {"listen": ["127.0.0.1:0"], "threads": 2, "scopes": ["read", "write"], "clients": [client()], **more}
-
-
-class Server:
-    def __init__(self, start, path, **options):
-        self.path = path
-        self.program = start("serve", "--config", path, **options)
-        self.address = self.program.wait_event("listening")["address"]
-        self.program.wait_event("ready")
-        self.connection = self.connect()
-
-    def connect(self):
-        return http.client.HTTPConnection(self.address, timeout=30)
-
-    def write(self, config):
-        new = self.path.with_suffix(".new")
-        new.write_text(config if isinstance(config, str) else json.dumps(config))
-        new.rename(self.path)
-
-    def reload(self, config=None, expect="reloaded"):
-        if config is not None:
-            self.write(config)
-        self.program.process.send_signal(signal.SIGHUP)
-        event = json.loads(self.program.wait_line(
-            lambda line: '"event":"reloaded"' in line or '"event":"reload_failed"' in line))
-        assert event["event"] == expect and event["cause"] == "signal", (event, self.program.err)
-        return event
-
-    def findings(self):
-        """The findings of the last reload that failed."""
-        events = [json.loads(line) for line in self.program.err if line.startswith("{")]
-        ends = [i for i, e in enumerate(events) if e["event"] in ("reloaded", "reload_failed", "ready")]
-        return [e for e in events[ends[-2]:ends[-1]] if e["event"] == "config_error"]
-
-    def call(self, method, path, form=None, user=None, connection=None):
-        connection = connection or self.connection
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-        if user:
-            headers["Authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
-        connection.request(method, path, urllib.parse.urlencode(form) if form else None, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        return answer.status, json.loads(body) if body.startswith(b"{") else body
-
-    def token(self, name="a", secret=SECRET, **more):
-        return self.call("POST", "/oauth/token", {"grant_type": "client_credentials"}, (name, secret), **more)
-
-    def is_active(self, token):
-        return self.call("POST", "/oauth/introspect", {"token": token}, ("a", SECRET))[1]["active"]
-
-
-@pytest.fixture
-def serve(start, tmp_path):
-    def begin(config, **options):
-        path = tmp_path / "cardea.yaml"
-        path.write_text(json.dumps(config))
-        return Server(start, path, **options)
-
-    return begin
-
+from .commands import CARDEA, DEADLINE, ROOT
+from .reloads import OTHER, SECRET, Server, Watch, client, settings
 
 def test_lesson_27_clients_scopes_and_lifetimes_change_and_connections_go_on(serve):
     server = serve(settings())
@@ -138,11 +66,15 @@ def test_the_level_of_the_log_changes(serve):
 
 
 RESTART = [
-    ("threads", 3), ("worker_threads", 5), ("outgoing_threads", 17), ("listen", ["127.0.0.1:1"]),
-    ("issuer", "http://localhost:6000"), ("store", "sqlite:other.db"), ("user", "nobody"), ("drain_delay", "1s"),
-    ("trusted_proxies", ["10.0.0.1"]), ("limits.body", {"body": "1KB"}),
-    ("password_hashing.memory", {"memory": "64MB"}), ("shutdown_grace", "1s"),
+    ("threads", 3), ("worker_threads", 5), ("outgoing_threads", 17), ("store", "sqlite:other.db"), ("user", "nobody"),
+    ("password_hashing.parallel", {"parallel": 7}), ("password_hashing.queue", {"queue": 7}),
 ]
+
+
+def test_the_page_says_of_each_setting_that_needs_a_restart_that_it_does():
+    lines = (ROOT / "docs/configuration.md").read_text().splitlines()
+    marked = {line.split("`")[1] for line in lines if line.startswith("| `") and "**Needs a restart**" in line}
+    assert marked == {name for name, _ in RESTART} | {"master_key"}
 
 
 @pytest.mark.parametrize("setting, value", RESTART, ids=[name for name, _ in RESTART])
@@ -177,25 +109,57 @@ def test_lesson_27_a_bad_file_changes_nothing_and_all_its_findings_are_logged(se
     assert server.token("a", OTHER)[0] == 200
 
 
-def test_another_master_key_or_signing_key_takes_a_restart(serve, tmp_path):
+def test_another_master_key_takes_a_restart(serve, tmp_path):
     first, second = (base64.b64encode(bytes([i]) * 32).decode() for i in (1, 2))
     config = settings(store=f"sqlite:{tmp_path}/c.db", master_key=first)
     server = serve(config)
     event = server.reload({**config, "master_key": second, "clients": []}, expect="reload_failed")
     assert event["setting"] == "master_key" and "restart needed" in event["reason"]
+    assert [f["setting"] for f in server.findings()] == ["master_key"]
     assert server.token()[0] == 200
     server.reload(config)
-    server.program.end()
+    assert server.program.end() == 0
 
+
+def test_another_signing_key_signs_and_the_tokens_of_the_one_before_are_over(serve):
     pems = [subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
                            capture_output=True, text=True, check=True).stdout for _ in range(2)]
-    for at_start, then in [(pems[0], pems[1]), (pems[0], None), (None, pems[0])]:
-        server = serve(settings(**({"signing_key": at_start} if at_start else {})))
-        event = server.reload(settings(**({"signing_key": then} if then else {}), clients=[]), expect="reload_failed")
-        assert event["setting"] == "signing_key" and "restart needed" in event["reason"]
-        assert server.token()[0] == 200
-        server.reload(settings(**({"signing_key": at_start} if at_start else {})))
-        server.program.end()
+    server = serve(settings(signing_key=pems[0]))
+    for pem in (pems[1], None):
+        token = server.token()[1]["access_token"]
+        assert server.is_active(token)
+        server.reload(settings(**({"signing_key": pem} if pem else {})))
+        kids = [key["kid"] for key in server.call("GET", "/.well-known/jwks.json")[1]["keys"]]
+        header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
+        assert header["kid"] not in kids and not server.is_active(token)
+    token = server.token()[1]["access_token"]  # of a key that the server made, and does not forget
+    server.reload(settings(signing_key=pems[0]))
+    assert server.is_active(token) and server.is_active(server.token()[1]["access_token"])
+    assert server.program.end() == 0
+
+
+def test_another_issuer_counts_at_once(serve):
+    server = serve(settings())
+    before = server.token()[1]["access_token"]
+    other = "http://localhost:6000"
+    server.reload(settings(issuer=other, clients=[client(introspect=[other])]))
+    assert server.call("GET", "/.well-known/oauth-authorization-server")[1]["issuer"] == other
+    assert not server.is_active(before)
+    token = server.token()[1]["access_token"]
+    answer = server.call("POST", "/oauth/introspect", {"token": token}, ("a", SECRET))[1]
+    assert (answer["active"], answer["iss"], answer["aud"]) == (True, other, other)
+    assert server.program.end() == 0
+
+
+def test_lesson_27_the_files_of_tls_are_read_once(serve, tmp_path):
+    """What was checked is what is used, whatever happens to the files meanwhile."""
+    subprocess.run([CARDEA, "cert", "new", "localhost", "--dir", tmp_path], check=True, capture_output=True)
+    tls = {"certificate": "cert.pem", "key": "key.pem"}
+    server = serve(settings(tls=tls, issuer="https://localhost:5001"), plain=False)
+    with Watch(tmp_path / "key.pem") as watch:
+        server.reload(settings(tls=tls, issuer="https://localhost:5001", tokens={"lifetime": "1h"}))
+        assert watch.count_opens() == 1
+    assert server.program.end() == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -226,7 +190,17 @@ def test_lesson_27_secrets_that_only_root_could_read_stay_as_they_are(start):
 
         refuses("clients[0].secret", clients=[client(secret="${file:c}"), second])  # another file
         refuses("clients[0].secret", clients=[client("z", "${file:a}"), second])  # of another client
-        refuses("clients[0].secret", clients=[second])
+        refuses("clients[1].secret", clients=[second, client("z", "${file:a}")])
+        refuses("clients[0].secret", clients=[client(secret="${file:b}"), client("b", "${file:a}")])
+        third = client("c", "0123456789abcdefghij")
+        for clients in ([second, first], [third, second, first], [second], [second, third]):
+            server.reload({**config, "clients": clients})  # wherever they stand, and as long as they stand there
+            assert server.token("b", OTHER)[0] == 200
+            assert server.token()[0] == (200 if first in clients else 401)
+        refuses_first = server.reload({**config, "clients": [first, second]}, expect="reload_failed")
+        assert refuses_first["setting"] == "clients[0].secret"  # it was gone meanwhile
+        assert server.program.end() == 0
+        server = Server(start, path)
         refuses("master_key", master_key="${file:c}")
         refuses("master_key", master_key=base64.b64encode(bytes(32)).decode())
         server.reload({**config, "clients": [client(secret=OTHER), second], "master_key": master})
@@ -240,42 +214,68 @@ def resident(process):
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
 
-def test_lesson_27_a_thousand_reloads_under_load_lose_no_request_and_no_memory(serve):
-    """Each answer is of one configuration or of the other, never of both."""
-    kinds = [settings(tokens={"lifetime": "1m"}, clients=[client(scopes=["read"])] + [client(f"c{i}") for i in range(50)]),
-             settings(tokens={"lifetime": "2m"}, clients=[client(scopes=["write"])] + [client(f"d{i}") for i in range(50)])]
-    server = serve(kinds[0])
-    stop, wrong, seen = threading.Event(), [], [0, 0]
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
 
-    def ask():
-        connection = server.connect()
+
+class Load:
+    """Clients that ask until the end: on one connection each, and on a new one for each request."""
+
+    def __init__(self, server):
+        self.server, self.stop, self.wrong, self.seen = server, threading.Event(), [], [0, 0]
+        self.threads = [threading.Thread(target=self.ask, args=(keep,)) for keep in (True, True, False)]
+
+    def ask(self, keep):
+        connection = self.server.connect()
         try:
             connection.connect()
             sock = connection.sock
-            while not stop.is_set():
-                status, answer = server.token(connection=connection)
+            while not self.stop.is_set():
+                status, answer = self.server.token(connection=connection)
                 pair = (answer.get("expires_in"), answer.get("scope"))
                 assert status == 200 and pair in ((60, "read"), (120, "write")), (status, answer)
-                seen[pair == (120, "write")] += 1
-                assert connection.sock is sock, "the connection was closed"
+                self.seen[pair == (120, "write")] += 1
+                if keep:
+                    assert connection.sock is sock, "the connection was closed"
+                else:
+                    connection.close()
         except Exception as error:  # told by the main thread
-            wrong.append(error)
+            self.wrong.append(error)
 
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        sizes = []
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_lesson_27_a_thousand_reloads_under_load_lose_no_request_and_no_memory(serve, tmp_path):
+    """Each answer is of one configuration or of the other, never of both; listeners, limits and what is trusted differ too."""
+    local, unix, issuer = "127.0.0.1:0", f"unix:{tmp_path}/http", {"issuer": "http://localhost:1"}
+    kinds = [settings(listen=[local, {"address": unix, "mode": "0600"}], limits={"body": "1KB", "idle_timeout": "60s"},
+                      password_hashing={"memory": "64KB", "iterations": 1}, tokens={"lifetime": "1m"},
+                      clients=[client(scopes=["read"])] + [client(f"c{i}") for i in range(50)]),
+             settings(listen=[{"address": local, "http2": True}, local], limits={"connections": 1000},
+                      password_hashing={"memory": "128KB", "iterations": 1}, tokens={"lifetime": "2m"},
+                      trusted_proxies=["127.0.0.1"], drain_delay="1ms", **issuer,
+                      clients=[client(scopes=["write"])] + [client(f"d{i}") for i in range(50)])]
+    server = serve(kinds[0])
+    with Load(server) as load:
+        sizes, opened = [], []
         for i in range(1000):
             server.reload(kinds[(i + 1) % 2])
             if i in (299, 999):
                 sizes.append(resident(server.program.process))
-            assert not wrong
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not wrong and min(seen) > 0
+            assert not load.wrong
+    assert not load.wrong and min(load.seen) > 0
+    for i in range(2):
+        server.reload(kinds[i])
+        opened.append(descriptors(server.program.process))
+    assert abs(opened[0] - opened[1]) <= 2, "as many as listeners and loops"
     if b"__asan_init" not in CARDEA.read_bytes():  # which keeps what was freed, and reports leaks itself
         assert sizes[1] - sizes[0] < 2048, f"KB resident after 300 and after 1000 reloads: {sizes}"
     assert server.program.end() == 0

@@ -69,7 +69,8 @@ cd_status __wrap_cd_password_dummy(const struct cd_password_cost *cost, cd_str p
 
 static int set_up_with(size_t count, const struct cd_password_cost *cost)
 {
-        const struct cd_hash_threads_options options = { count, *cost, &cd_random_system };
+        const struct cd_hash_threads_options options = { count, &cd_random_system };
+        static struct cd_hash_threads_port port;
 
         running = most_running = begun = 0;
         is_held = false;
@@ -78,7 +79,8 @@ static int set_up_with(size_t count, const struct cd_password_cost *cost)
         sem_init(&go, 0, 0);
         if (cd_hash_threads_new(&options, &threads, NULL) != CD_OK)
                 return 1;
-        hasher = cd_hash_threads_hasher(threads);
+        port = cd_hash_threads_port(threads, cost);
+        hasher = &port.port;
         return 0;
 }
 
@@ -181,7 +183,7 @@ static void lesson_31_a_hash_that_fails_tells_its_caller_alone(void **state)
 
 static void lesson_31_without_all_its_threads_there_is_no_hasher(void **state)
 {
-        const struct cd_hash_threads_options options = { THREADS, least, &cd_random_system };
+        const struct cd_hash_threads_options options = { THREADS, &cd_random_system };
 
         (void)state;
         for (long left = 0; left < THREADS; left++) {

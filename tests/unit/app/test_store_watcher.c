@@ -672,16 +672,19 @@ static void a_snapshot_has_its_own_copies_of_what_a_reload_frees(void **state)
 
         begin(f);
         make_other(f, &other);
-        char scope[] = "write", audience[] = "https://api", id[] = "basic";
+        char scope[] = "write", audience[] = "https://api", id[] = "basic", url[] = "https://other";
+        other.common.url = cd_str_from_c(url);
         other.scope = cd_str_from_c(scope);
         other.common.basic_tokens.audience = cd_str_from_c(audience);
         other.common.basic_tokens.client_id = cd_str_from_c(id);
         assert_status(cd_store_watcher_reload(f->watcher, &other.options, NULL), CD_OK);
         memset(scope, 'x', sizeof(scope)), memset(audience, 'x', sizeof(audience)), memset(id, 'x', sizeof(id));
+        memset(url, 'x', sizeof(url));
         other.scope = CD_STR("x");
         assert_true(cd_str_eq(issuer(f)->scopes.items[0], CD_STR("write")));
         assert_true(cd_str_eq(issuer(f)->basic_tokens.audience, CD_STR("https://api")));
         assert_true(cd_str_eq(issuer(f)->basic_tokens.client_id, CD_STR("basic")));
+        assert_true(cd_str_eq(issuer(f)->url, CD_STR("https://other")));
 }
 
 static cd_status lists_no_keys(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
@@ -698,25 +701,60 @@ static cd_status lists_no_clients(struct cd_store *store, struct cd_arena *arena
         return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
 }
 
+static cd_status tells_no_versions(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        (void)store, (void)ret;
+        return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
+}
+
+static void lesson_27_a_reload_needs_no_store_where_no_key_is_missing(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_client_record record = client_of_the_store(f, "store");
+        struct cd_store *store = f->store;
+        struct cd_client_ops no_clients = *store->clients;
+        struct cd_key_ops no_keys = *store->keys;
+        const struct cd_store whole = *store;
+        struct other other;
+
+        assert_status(store->clients->add(store, &record, NULL, NULL), CD_OK);
+        begin(f);
+        no_clients.list = lists_no_clients;
+        no_keys.list = lists_no_keys;
+        store->clients = &no_clients;
+        store->keys = &no_keys;
+        store->versions = tells_no_versions;
+        assert_false(cd_store_watcher_step(f->watcher));
+        make_other(f, &other);
+        other.common.basic_tokens.audience = CD_STR("");
+        for (int i = 0; i < 3; i++) {
+                bool is_other = i % 2 == 0;
+                assert_status(cd_store_watcher_reload(f->watcher, is_other ? &other.options : &f->options, NULL),
+                              CD_OK);
+                assert_status(authenticate(f, "new", "secret"), is_other ? CD_OK : CD_INVALID_CLIENT);
+                assert_status(authenticate(f, "file", "secret"), is_other ? CD_INVALID_CLIENT : CD_OK);
+                assert_status(authenticate(f, "store", "other"), CD_OK);
+        }
+        *store = whole;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(authenticate(f, "store", "other"), CD_OK);
+        assert_status(cd_store_watcher_reload(f->watcher, &f->options, NULL), CD_OK); /* `other` goes */
+}
+
 static void lesson_27_a_reload_that_fails_changes_nothing(void **state)
 {
         struct fixture *f = *state;
         struct cd_store *store = f->store;
-        struct cd_client_ops no_clients = *store->clients;
         struct cd_key_ops no_keys = *store->keys;
         const struct cd_store whole = *store;
         struct other other;
         struct cd_error err;
 
         begin(f);
-        no_clients.list = lists_no_clients;
         no_keys.list = lists_no_keys; /* that of /grant is missing */
         for (int i = 0; i < 2; i++) {
                 make_other(f, &other);
-                if (i == 0)
-                        store->clients = &no_clients;
-                else
-                        store->keys = &no_keys;
+                store->keys = &no_keys;
                 assert_status(cd_store_watcher_reload(f->watcher, &other.options, &err), CD_UNAVAILABLE);
                 *store = whole;
                 memset(&other, 'x', sizeof(other));
@@ -869,6 +907,7 @@ int main(void)
                 TEST(lesson_35_a_store_that_takes_no_events_is_not_ready),
                 TEST(lesson_27_other_settings_are_used_as_a_whole_and_what_they_were_made_of_may_go),
                 TEST(a_snapshot_has_its_own_copies_of_what_a_reload_frees),
+                TEST(lesson_27_a_reload_needs_no_store_where_no_key_is_missing),
                 TEST(lesson_27_a_reload_that_fails_changes_nothing),
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),

@@ -527,9 +527,11 @@ static void lesson_27_a_secret_that_cannot_be_read_again_and_is_written_as_befor
 {
         static const char text[] = "key: ${file:s}\nusers: [{ name: a, secret: \"x${file:s}\" }]\n";
         static const char *const others[] = {
-                "key: ' ${file:s}'\n", "key: ${file:t}\n",
-                "users: [{ name: a }, { name: a, secret: \"x${file:s}\" }]\n",
-                "greeting: ${file:s}\n", /* no secret: nobody keeps what was made of it */
+                "key: ' ${file:s}'\n",
+                "key: ${file:t}\n",
+                "users: [{ name: a, secret: \"y${file:s}\" }]\n",
+                "users: [{ name: a, secret: \"${file:s}\" }]\n", /* as another setting is */
+                "greeting: ${file:s}\n",                         /* no secret: nobody keeps what was made of it */
         };
         struct fixture *f = *state;
         char path[128];
@@ -550,6 +552,9 @@ static void lesson_27_a_secret_that_cannot_be_read_again_and_is_written_as_befor
                 ASSERT_STR(cd_report_find_source(&f->report, CD_STR("key"))->from, "file s");
                 first = f->report;
         }
+        static const char moved[] = "users: [{ name: b }, { name: a, secret: \"x${file:s}\" }]\n";
+        assert_int_equal(decode_without_rights(f, &first, moved), CD_OK); /* its reader tells whose it is */
+        assert_true(cd_report_is_kept(&f->report, CD_STR("users[1].secret")));
         for (size_t i = 0; i < CD_LEN(others); i++)
                 assert_int_not_equal(decode_without_rights(f, &first, others[i]), CD_OK);
         unlink(path);

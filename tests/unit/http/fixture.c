@@ -33,14 +33,15 @@ static uint64_t fixed_clock(const struct cd_loop *loop)
 void fixture_start(struct fixture *f, const struct cd_http_route *routes, size_t count, void *app)
 {
         *f = (struct fixture){ .now = START_MS, .log_fd = -1 };
-        f->server.limits = cd_http_limits_default;
+        f->settings.limits = cd_http_limits_default;
         f->routes = (struct cd_http_routes){ routes, count, app };
-        f->listener = (struct cd_http_listener){ .server = &f->server, .table = { &f->routes, 1 } };
-        f->server.listeners = &f->listener;
-        f->server.listener_count = 1;
+        f->listener = (struct cd_http_listener){ .offer = { .table = { &f->routes, 1 } } };
+        f->settings.listeners = &f->listener;
+        f->settings.listener_count = 1;
         f->server.loops = &f->loop;
         f->server.loop_count = 1;
         f->loop.server = &f->server;
+        f->loop.settings = &f->settings;
         must(cd_loop_init(&f->loop.net, NULL, &f->loop, NULL) == CD_OK && cd_ids_init(&f->loop.ids));
         f->loop.net.clock = fixed_clock;
         cd_wheel_init(&f->loop.net.wheel, f->now);
@@ -78,7 +79,7 @@ void fixture_add_pool(struct fixture *f, enum cd_http_where where, size_t thread
 /* Twice, since a close is told in the turn after it. */
 void fixture_turn(struct fixture *f)
 {
-        f->loop.net.write_timeout_ms = f->server.limits.write_timeout_ms;
+        f->loop.net.write_timeout_ms = f->settings.limits.write_timeout_ms;
         cd_loop_turn(&f->loop.net);
         cd_loop_turn(&f->loop.net);
 }
@@ -138,8 +139,7 @@ void client_connect_as(struct client *c, struct fixture *f, size_t window)
 {
         c->f = f;
         c->at = 0;
-        if (!c->peer.listener)
-                c->peer.listener = &f->listener;
+        c->peer.offer = f->listener.offer;
         cd_buf_init(&c->received, NULL, RECEIVED_MAX);
         must(cd_loopback_init(&c->wire, &f->loop.net, window));
         atomic_fetch_add(c->peer.is_turned_away ? &f->server.turned_away : &f->server.conns, 1);

@@ -6,6 +6,7 @@
 
 struct fixture {
         struct cd_http_server server;
+        struct cd_http_settings settings;
         struct cd_http_listener listener;
         struct cd_http_routes routes;
         struct cd_http_loop loop;

@@ -171,7 +171,7 @@ static int set_up(void **state)
         recorder_init(&r);
         fixture_start(&f, routes, CD_LEN(routes), &r);
         acceptor = (struct cd_acceptor){ .loop = &f.loop.net, .listener = &f.listener, .is_unix = true };
-        f.server.turned_away_max = 1;
+        f.settings.turned_away_max = 1;
         client = -1;
         return 0;
 }
@@ -221,7 +221,7 @@ static void what_the_kernel_does_not_take_at_once_comes_later(void **state)
 static void a_client_that_does_not_read_is_given_up_unless_it_makes_progress(void **state)
 {
         static char some[1024 * 1024];
-        uint64_t timeout = (uint64_t)f.server.limits.write_timeout_ms;
+        uint64_t timeout = (uint64_t)f.settings.limits.write_timeout_ms;
 
         (void)state;
         connect_from(NULL);
@@ -311,7 +311,7 @@ static void the_preface_chooses_http2_however_it_is_cut(void **state)
         static const char bytes[] = PREFACE SETTINGS HEADERS;
 
         (void)state;
-        f.listener.http2 = true;
+        f.listener.offer.http2 = true;
         for (size_t cut = 1; cut <= sizeof(PREFACE) - 1; cut++) {
                 connect_from(NULL);
                 send_bytes(cd_str_of(bytes, cut));
@@ -326,7 +326,7 @@ static void what_only_begins_like_the_preface_is_http1(void **state)
         static const char bytes[] = "PROPFIND /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
         (void)state;
-        f.listener.http2 = true;
+        f.listener.offer.http2 = true;
         for (size_t cut = 1; cut < sizeof(bytes) - 1; cut++) {
                 connect_from(NULL);
                 send_bytes(cd_str_of(bytes, cut));
@@ -339,9 +339,9 @@ static void what_only_begins_like_the_preface_is_http1(void **state)
 static void the_first_byte_and_the_rest_of_the_preface_have_their_times(void **state)
 {
         (void)state;
-        f.listener.http2 = true;
-        f.server.limits.header_timeout_ms = 1000;
-        f.server.limits.idle_timeout_ms = 5000;
+        f.listener.offer.http2 = true;
+        f.settings.limits.header_timeout_ms = 1000;
+        f.settings.limits.idle_timeout_ms = 5000;
         connect_from(NULL);
         fixture_pass(&f, 5000);
         assert_true(is_open());
@@ -363,7 +363,7 @@ static void the_first_byte_and_the_rest_of_the_preface_have_their_times(void **s
 static void a_client_that_says_nothing_and_goes_leaves_nothing(void **state)
 {
         (void)state;
-        f.listener.http2 = true;
+        f.listener.offer.http2 = true;
         connect_from(NULL);
         shutdown(client, SHUT_WR);
         turn();
@@ -378,7 +378,7 @@ static void one_connection_too_many_is_told_so_and_more_are_not(void **state)
         int first, second;
 
         (void)state;
-        f.server.limits.connections = 1;
+        f.settings.limits.connections = 1;
         connect_from(NULL);
         first = client;
         connect_from(NULL);
@@ -402,8 +402,8 @@ static void one_connection_too_many_is_told_so_and_more_are_not(void **state)
 static void one_too_many_for_tls_is_not_told(void **state)
 {
         (void)state;
-        f.server.limits.connections = 0;
-        f.listener.kind = CD_HTTP_LISTENER_TLS;
+        f.settings.limits.connections = 0;
+        f.listener.offer.kind = CD_HTTP_LISTENER_TLS;
         connect_from(NULL);
         assert_false(is_open());
         assert_int_equal(received_len, 0);
@@ -426,9 +426,9 @@ static void trust(const char *network)
         static struct cd_network trusted;
 
         assert_status(cd_network_parse(cd_str_from_c(network), &trusted, NULL), CD_OK);
-        f.server.trusted = &trusted;
-        f.server.trusted_count = 1;
-        f.listener.proxy_protocol = true;
+        f.settings.trusted = &trusted;
+        f.settings.trusted_count = 1;
+        f.listener.offer.proxy_protocol = true;
         fixture_start_log(&f, CD_LOG_INFO);
 }
 
@@ -496,7 +496,7 @@ static void a_proxy_header_has_its_time(void **state)
         trust("192.0.2.0/24");
         connect_from("192.0.2.1");
         send_bytes(CD_STR("PROXY TCP4 "));
-        fixture_pass(&f, (uint64_t)f.server.limits.header_timeout_ms);
+        fixture_pass(&f, (uint64_t)f.settings.limits.header_timeout_ms);
         assert_true(is_open());
         fixture_pass(&f, 1);
         assert_false(is_open());
@@ -513,7 +513,7 @@ static void a_unix_socket_is_trusted_where_unix_is_listed(void **state)
         send_bytes(request);
         expect(200, "unix:");
         hang_up();
-        f.server.trusts_unix = true;
+        f.settings.trusts_unix = true;
         connect_from(NULL);
         send_bytes(request);
         expect(200, "198.51.100.77");
@@ -527,7 +527,7 @@ static void a_connection_that_sent_nothing_closes_when_the_server_ends(void **st
         (void)state;
         for (int http2 = 0; http2 < 2; http2++) {
                 f.loop.net.stopping = false;
-                f.listener.http2 = http2;
+                f.listener.offer.http2 = http2;
                 connect_from(NULL);
                 stop();
                 assert_false(is_open());
@@ -542,7 +542,7 @@ static void a_first_request_that_only_the_kernel_has_is_answered_when_the_server
         (void)state;
         for (int http2 = 0; http2 < 2; http2++) {
                 f.loop.net.stopping = false;
-                f.listener.http2 = http2;
+                f.listener.offer.http2 = http2;
                 connect_from(NULL);
                 write_bytes(CD_STR(GET_HELLO));
                 stop();
@@ -564,7 +564,7 @@ static void a_first_request_that_only_the_kernel_has_is_answered_when_the_server
 static void what_has_begun_goes_on_when_the_server_ends(void **state)
 {
         (void)state;
-        f.listener.http2 = true;
+        f.listener.offer.http2 = true;
         connect_from(NULL);
         send_bytes(CD_STR("P"));
         stop();

@@ -270,15 +270,17 @@ static void a_body_in_get_or_head_is_refused_where_no_handler_streams(void **sta
 
 static void a_listener_may_send_everybody_to_tls(void **state)
 {
-        struct cd_http_listener all[] = { { .kind = CD_HTTP_LISTENER_TLS, .is_unix = true },
-                                          { .kind = CD_HTTP_LISTENER_TLS },
-                                          { .kind = CD_HTTP_LISTENER_REDIRECT } };
+        struct cd_http_listener all[] = { { .offer.kind = CD_HTTP_LISTENER_TLS, .is_unix = true },
+                                          { .offer.kind = CD_HTTP_LISTENER_TLS },
+                                          { .offer.kind = CD_HTTP_LISTENER_REDIRECT } };
         struct sockaddr_storage *secure = &all[1].where.socket, *plain = &all[2].where.socket;
 
         (void)state;
-        f.listener.kind = CD_HTTP_LISTENER_REDIRECT;
-        f.server.listeners = all;
-        f.server.listener_count = CD_LEN(all);
+        client_done(&c);
+        f.listener.offer.kind = CD_HTTP_LISTENER_REDIRECT;
+        client_connect(&c, &f, 1024 * 1024);
+        f.settings.listeners = all;
+        f.settings.listener_count = CD_LEN(all);
         secure->ss_family = plain->ss_family = AF_INET;
         cd_socket_set_port(secure, 8443);
         cd_socket_set_port(plain, 8080);
@@ -294,8 +296,8 @@ static void a_listener_may_send_everybody_to_tls(void **state)
         }
         send_text("GET / HTTP/1.0\r\n\r\n");
         expect(400, "{\"error\":\"bad_request\"}");
-        f.server.listeners = &f.listener;
-        f.server.listener_count = 1;
+        f.settings.listeners = &f.listener;
+        f.settings.listener_count = 1;
 }
 
 /* ---- which to believe ---- */

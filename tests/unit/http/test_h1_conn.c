@@ -184,7 +184,7 @@ static void a_client_that_only_sends_is_made_to_wait(void **state)
         (void)state;
         client_done(&c);
         client_connect(&c, &f, 1000);
-        f.server.limits.output = 1000;
+        f.settings.limits.output = 1000;
         for (sent = 0; sent < 1000 && client_send(&c, CD_STR("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")); sent++)
                 assert_true(cd_stream_queued(c.wire.stream) < 2 * 66000);
         assert_in_range(sent, 1, 10);
@@ -308,7 +308,7 @@ static void lesson_30_a_request_line_has_a_limit(void **state)
         char target[128], line[256];
 
         (void)state;
-        f.server.limits.request_line = 64; /* without its CRLF */
+        f.settings.limits.request_line = 64; /* without its CRLF */
         fill(target, 64 - strlen("GET / HTTP/1.1"));
         snprintf(line, sizeof(line), "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", target);
         send_text(line);
@@ -325,7 +325,7 @@ static void lesson_30_a_request_line_is_refused_before_it_ends(void **state)
         char line[80];
 
         (void)state;
-        f.server.limits.request_line = 64;
+        f.settings.limits.request_line = 64;
         fill(line, 65);
         send_text(line);
         assert_int_equal(client_read_all(&c).len, 0);
@@ -338,7 +338,7 @@ static void lesson_30_headers_have_a_limit(void **state)
         char value[128], head[256];
 
         (void)state;
-        f.server.limits.headers = 64; /* with the last empty line */
+        f.settings.limits.headers = 64; /* with the last empty line */
         fill(value, 64 - strlen("Host: a\r\nA: \r\n\r\n"));
         snprintf(head, sizeof(head), "GET /hello HTTP/1.1\r\nHost: a\r\nA: %s\r\n\r\n", value);
         send_text(head);
@@ -354,7 +354,7 @@ static void lesson_30_headers_are_refused_before_they_end(void **state)
         char value[80], head[128];
 
         (void)state;
-        f.server.limits.headers = 64;
+        f.settings.limits.headers = 64;
         fill(value, 65 - strlen("A: "));
         snprintf(head, sizeof(head), "GET /hello HTTP/1.1\r\nA: %s", value);
         send_text(head);
@@ -366,7 +366,7 @@ static void lesson_30_headers_are_refused_before_they_end(void **state)
 static void lesson_30_the_number_of_headers_has_a_limit(void **state)
 {
         (void)state;
-        f.server.limits.header_count = 3;
+        f.settings.limits.header_count = 3;
         send_text("GET /hello HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\n\r\n");
         expect(200, "hello");
         send_text("GET /hello HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\nC:\r\n\r\n");
@@ -376,7 +376,7 @@ static void lesson_30_the_number_of_headers_has_a_limit(void **state)
 static void lesson_30_a_body_has_a_limit(void **state)
 {
         (void)state;
-        f.server.limits.body = 10;
+        f.settings.limits.body = 10;
         send_text(POST("/echo") "Content-Length: 10\r\n\r\n0123456789");
         expect(200, "0123456789");
         send_text(POST("/echo") CHUNKED "4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n");
@@ -420,7 +420,7 @@ static void a_refusal_ends_the_connection(void **state)
 
 static void an_idle_connection_is_closed_without_a_word(void **state)
 {
-        int64_t idle = f.server.limits.idle_timeout_ms;
+        int64_t idle = f.settings.limits.idle_timeout_ms;
 
         (void)state;
         fixture_pass(&f, (uint64_t)idle);
@@ -437,7 +437,7 @@ static void an_idle_connection_is_closed_without_a_word(void **state)
 /* From its first byte, however often others follow. */
 static void a_head_has_its_time(void **state)
 {
-        uint64_t limit = (uint64_t)f.server.limits.header_timeout_ms;
+        uint64_t limit = (uint64_t)f.settings.limits.header_timeout_ms;
 
         (void)state;
         fixture_pass(&f, 20000);
@@ -452,7 +452,7 @@ static void a_head_has_its_time(void **state)
 
 static void the_next_head_has_its_own_time(void **state)
 {
-        uint64_t limit = (uint64_t)f.server.limits.header_timeout_ms;
+        uint64_t limit = (uint64_t)f.settings.limits.header_timeout_ms;
 
         (void)state;
         send_text("GET /he");
@@ -467,7 +467,7 @@ static void the_next_head_has_its_own_time(void **state)
 
 static void a_body_that_is_read_whole_has_its_time(void **state)
 {
-        uint64_t limit = (uint64_t)f.server.limits.body_timeout_ms;
+        uint64_t limit = (uint64_t)f.settings.limits.body_timeout_ms;
 
         (void)state;
         send_text(POST("/echo") "Content-Length: 3\r\n\r\na");
@@ -535,7 +535,7 @@ static void a_reader_that_takes_nothing_is_reset(void **state)
         client_done(&c);
         client_connect(&c, &f, 100);
         send_text("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
-        fixture_pass(&f, (uint64_t)f.server.limits.write_timeout_ms);
+        fixture_pass(&f, (uint64_t)f.settings.limits.write_timeout_ms);
         assert_false(c.wire.is_closed);
         fixture_pass(&f, 1);
         assert_true(c.wire.is_reset);
@@ -609,7 +609,7 @@ static void a_handler_may_pull_from_within_its_events(void **state)
 static void a_route_has_its_own_limit_of_the_body(void **state)
 {
         (void)state;
-        f.server.limits.body = 3;
+        f.settings.limits.body = 3;
         r.pull = 1000;
         r.on_end = finish_empty;
         send_text(POST("/small-stream") "Content-Length: 10\r\n\r\n0123456789");
@@ -888,7 +888,7 @@ static void memory_is_bounded_by_limits_output(void **state)
         (void)state;
         client_done(&c);
         client_connect(&c, &f, 1000);
-        f.server.limits.output = 10 * 1024;
+        f.settings.limits.output = 10 * 1024;
         send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
         cd_http_exchange_response(r.x)->status = 200;
         assert_true(cd_http_send_head(r.x, 100 * 1024));
@@ -920,7 +920,7 @@ static void there_is_room_until_the_limit_and_none_at_it(void **state)
         cd_http_exchange_response(r.x)->status = 200;
         assert_true(cd_http_send_head(r.x, 1000));
         fixture_turn(&f);
-        f.server.limits.output = (int64_t)cd_stream_queued(c.wire.stream) + 2;
+        f.settings.limits.output = (int64_t)cd_stream_queued(c.wire.stream) + 2;
         assert_true(cd_http_push(r.x, CD_STR("a")));
         assert_false(cd_http_push(r.x, CD_STR("b")));
         assert_int_equal(fixture_count(r.events, "r"), 0);
@@ -945,14 +945,14 @@ static void fill_and_end(struct recorder *recorder)
 static void room_for_one_response_is_not_told_to_the_next(void **state)
 {
         (void)state;
-        f.server.limits.output = 1;
+        f.settings.limits.output = 1;
         r.on_begin = fill_and_end;
         send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
         r.on_begin = NULL;
         send_text("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
         expect(200, "a");
         cd_http_exchange_response(r.x)->status = 200;
-        f.server.limits.output = 1000;
+        f.settings.limits.output = 1000;
         assert_true(cd_http_send_head(r.x, 1));
         fixture_turn(&f);
         assert_null(strchr(r.events, 'r'));
@@ -1236,7 +1236,7 @@ static void a_connection_that_opens_while_the_server_ends_has_one_request(void *
         send_text(GET_HELLO GET_HELLO);
         expect_last(200, "hello");
         client_done(&c);
-        f.server.limits.idle_timeout_ms = 500;
+        f.settings.limits.idle_timeout_ms = 500;
         client_connect(&c, &f, 1000);
         fixture_pass(&f, 500);
         assert_false(c.wire.is_closed);

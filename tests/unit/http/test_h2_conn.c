@@ -318,7 +318,7 @@ static void headers_are_limited_in_size_and_number(void **state)
         char fields[8192] = GET_SHOW;
 
         (void)state;
-        assert_int_equal(f.server.limits.headers, 16384);
+        assert_int_equal(f.settings.limits.headers, 16384);
         assert_int_equal(ask_sized(16384)->status, 200);
         assert_int_equal(ask_sized(16385)->status, 431);
         assert_int_equal(ask_sized(40000)->status, 431);
@@ -329,11 +329,11 @@ static void headers_are_limited_in_size_and_number(void **state)
         assert_int_equal(ask(fields)->status, 200);
         strcat(fields, "x: y\n");
         assert_int_equal(ask(fields)->status, 431);
-        f.server.limits.request_line = 8;
+        f.settings.limits.request_line = 8;
         assert_int_equal(ask(GET_SHOW)->status, 200);
-        f.server.limits.request_line = 7;
+        f.settings.limits.request_line = 7;
         assert_int_equal(ask(GET_SHOW)->status, 414);
-        f.server.limits.request_line = 8192;
+        f.settings.limits.request_line = 8192;
         expect_clean();
 }
 
@@ -342,7 +342,7 @@ static void headers_are_limited_in_size_and_number(void **state)
 static void a_body_may_be_as_long_as_the_limit(void **state)
 {
         (void)state;
-        f.server.limits.body = 1000;
+        f.settings.limits.body = 1000;
         struct h2_reply *reply = h2_post(&h, "/echo", cd_str_of(text, 1000), true);
         h2_go(&h);
         assert_int_equal(reply->status, 200);
@@ -569,7 +569,7 @@ static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
         assert_true(cd_http_push(r.x, cd_str_of(text, 65535)));
         h2_go(&h);
         assert_int_equal(reply->body.len, 65535);
-        assert_true(cd_http_push(r.x, cd_str_of(text, (size_t)f.server.limits.output / 4 - 1)));
+        assert_true(cd_http_push(r.x, cd_str_of(text, (size_t)f.settings.limits.output / 4 - 1)));
         assert_false(cd_http_push(r.x, cd_str_of(text, 1)));
         h2_go(&h);
         assert_string_equal(r.events, "ge");
@@ -579,7 +579,7 @@ static void a_push_that_fills_the_buffer_is_followed_by_drained(void **state)
         assert_string_equal(r.events, "ger");
         end_exchange(&r);
         h2_go(&h);
-        assert_int_equal(reply->body.len, 65535 + f.server.limits.output / 4);
+        assert_int_equal(reply->body.len, 65535 + f.settings.limits.output / 4);
         expect_clean();
 }
 
@@ -596,7 +596,7 @@ static void a_push_that_goes_out_at_once_leaves_room(void **state)
         size_t limit = 32768;
 
         (void)state;
-        f.server.limits.output = (int64_t)limit;
+        f.settings.limits.output = (int64_t)limit;
         struct h2_reply *reply = h2_get(&h, "/stream");
         h2_go(&h);
         r.on_drained = drained_after_a_push;
@@ -854,10 +854,10 @@ static void a_connection_that_is_used_stays_and_one_that_is_idle_ends(void **sta
 {
         (void)state;
         for (int i = 0; i < 10; i++) {
-                fixture_pass(&f, (uint64_t)f.server.limits.idle_timeout_ms - 1000);
+                fixture_pass(&f, (uint64_t)f.settings.limits.idle_timeout_ms - 1000);
                 expect_clean();
         }
-        fixture_pass(&f, (uint64_t)f.server.limits.idle_timeout_ms + 200);
+        fixture_pass(&f, (uint64_t)f.settings.limits.idle_timeout_ms + 200);
         h2_go(&h);
         assert_int_equal(h.goaways, 1);
         assert_int_equal(h.goaway_code, NGHTTP2_NO_ERROR);
@@ -874,7 +874,7 @@ static void a_header_block_that_does_not_end_ends_the_connection(void **state)
         struct h2_reply *reply = h2_get(&h, "/later");
         h2_go(&h);
         h2_raw(&h, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 3, HEADERS_BLOCK);
-        fixture_pass(&f, (uint64_t)f.server.limits.header_timeout_ms - 200);
+        fixture_pass(&f, (uint64_t)f.settings.limits.header_timeout_ms - 200);
         assert_false(h.c.wire.is_shut);
         fixture_pass(&f, 400);
         h2_go(&h);
@@ -931,7 +931,7 @@ static void the_first_settings_must_come_in_time(void **state)
         (void)state;
         h2_begin(&other, &f, 65536, NULL, 0);
         client_send(&other.c, CD_STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-        fixture_pass(&f, (uint64_t)f.server.limits.header_timeout_ms - 200);
+        fixture_pass(&f, (uint64_t)f.settings.limits.header_timeout_ms - 200);
         assert_false(other.c.wire.is_shut);
         fixture_pass(&f, 400);
         assert_true(other.c.wire.is_shut);
@@ -1098,14 +1098,14 @@ static void a_refused_head_has_no_body(void **state)
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(heads); i++) {
-                f.server.limits.headers = i == 2 ? 60 : 16384;
+                f.settings.limits.headers = i == 2 ? 60 : 16384;
                 struct h2_reply *reply = ask(heads[i]);
                 assert_in_range(reply->status, 400, 431);
                 assert_int_not_equal(h2_field(reply, "content-length").len, 0);
                 assert_str(h2_body(reply), "");
                 assert_true(reply->ended);
         }
-        f.server.limits.headers = 16384;
+        f.settings.limits.headers = 16384;
         expect_clean();
 }
 
@@ -1416,7 +1416,7 @@ static void a_stream_that_alone_is_not_read_is_given_up_alone(void **state)
 static void a_deadline_that_is_over_with_its_exchange_does_nothing(void **state)
 {
         (void)state;
-        f.server.limits.body_timeout_ms = 1000;
+        f.settings.limits.body_timeout_ms = 1000;
         h2_post(&h, "/stream", CD_STR(""), false);
         h2_go(&h);
         cd_http_pull(r.x, 1);

@@ -293,15 +293,15 @@ static void ipv6_has_ipv4_too_unless_that_has_its_own_listener(void **state)
         listens[1].address = address_of("0.0.0.0", other);
         options.listen_count = 2;
         start();
-        assert_false(server->listeners[0].ipv6_only);
+        assert_false(server->settings->listeners[0].ipv6_only);
         expect_hello(connect4(port), "127.0.0.1");
         stop();
 
         listens[0].address = address_of("0.0.0.0", port);
         listens[1].address = address_of("[::]", port);
         start();
-        assert_true(server->listeners[1].ipv6_only);
-        assert_false(server->listeners[0].ipv6_only);
+        assert_true(server->settings->listeners[1].ipv6_only);
+        assert_false(server->settings->listeners[0].ipv6_only);
         expect_hello(connect4(port), "127.0.0.1");
         stop();
 
@@ -309,18 +309,18 @@ static void ipv6_has_ipv4_too_unless_that_has_its_own_listener(void **state)
         listens[0].address = CD_STR("[::]:0");
         listens[1].address = CD_STR("0.0.0.0:0");
         make();
-        assert_false(server->listeners[0].ipv6_only);
+        assert_false(server->settings->listeners[0].ipv6_only);
         assert_int_equal(cd_http_server_free(server), 0);
         listens[0].address = address_of("[::1]", port);
         listens[1].address = address_of("0.0.0.0", port);
         make();
-        assert_false(server->listeners[0].ipv6_only);
+        assert_false(server->settings->listeners[0].ipv6_only);
         assert_int_equal(cd_http_server_free(server), 0);
         listens[0].address = address_of("[::]", port);
         listens[0].ipv6_only = true;
         listens[1].address = address_of("127.0.0.1", port);
         make();
-        assert_true(server->listeners[0].ipv6_only);
+        assert_true(server->settings->listeners[0].ipv6_only);
         assert_int_equal(cd_http_server_free(server), 0);
 }
 
@@ -342,7 +342,7 @@ static void a_unix_socket_has_its_mode_and_goes_with_the_server(void **state)
         assert_int_equal(stat(address.sun_path, &found), 0);
         assert_int_equal(found.st_mode & 0777, 0617);
         assert_int_equal(cd_http_server_port(server, 0), 0);
-        assert_int_equal(server->trusted_count, 1);
+        assert_int_equal(server->settings->trusted_count, 1);
         for (int i = 0; i < 4; i++)
                 expect_on(connect_to((struct sockaddr *)&address, sizeof(address)),
                           "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.7\r\nConnection: close\r\n\r\n",
@@ -546,13 +546,13 @@ static int run_with_few_descriptors(rlim_t most)
         if (cd_http_server_run(server, &err) != CD_OK)
                 return 2;
         char expected[64];
-        int64_t connections = server->limits.connections;
+        int64_t connections = server->settings->limits.connections;
         snprintf(expected, sizeof(expected), "\"connections\":%lld,\"descriptors\":%lld", (long long)connections,
                  (long long)most);
         if (!strstr(log_text(), "\"event\":\"connections_capped\"") || !strstr(log_text(), expected))
                 return 3;
         int64_t spare = (int64_t)most / 4 < 128 ? (int64_t)most / 4 : 128;
-        if (server->turned_away_max != (size_t)spare / 2)
+        if (server->settings->turned_away_max != (size_t)spare / 2)
                 return 4;
         return connections > 0 && connections < (int64_t)most - spare ? 0 : 5;
 }

@@ -583,6 +583,7 @@ static void a_closed_one_does_not_resume(void **state)
         cd_acceptor_finish(&acceptor);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_int_equal(paused_count, 1);
+        assert_int_equal(resumed_count, 1); /* its pause is over with it */
         assert_int_equal(loop.wheel.count, 0);
         now += 1000;
         cd_loop_turn(&loop);

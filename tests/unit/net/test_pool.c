@@ -174,6 +174,28 @@ static void a_full_queue_refuses_one_more(void **state)
         free_pool(pool);
 }
 
+static void another_bound_of_the_queue_counts_at_once_and_what_waits_stays(void **state)
+{
+        struct cd_pool *pool = make_pool(1, 2);
+        struct work work[4];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(work); i++)
+                make_work(&work[i], true);
+        for (size_t i = 0; i < 3; i++)
+                assert_status(cd_pool_submit(pool, &loop, &work[i].job), CD_OK);
+        cd_pool_set_queue(pool, 1);
+        assert_status(cd_pool_submit(pool, &loop, &work[3].job), CD_UNAVAILABLE);
+        cd_pool_set_queue(pool, 3);
+        assert_status(cd_pool_submit(pool, &loop, &work[3].job), CD_OK);
+        for (size_t i = 0; i < CD_LEN(work); i++)
+                sem_post(&work[i].go);
+        wait_until_done();
+        for (size_t i = 0; i < CD_LEN(work); i++)
+                assert_int_equal(work[i].done, 1);
+        free_pool(pool);
+}
+
 /* The thread that is to be started has room for a job. */
 static void a_queue_of_none_takes_what_the_threads_can_run(void **state)
 {
@@ -255,6 +277,7 @@ int main(void)
                 TEST(a_job_comes_back_to_its_loop_once),
                 TEST(threads_are_started_as_jobs_come),
                 TEST(a_full_queue_refuses_one_more),
+                TEST(another_bound_of_the_queue_counts_at_once_and_what_waits_stays),
                 TEST(a_queue_of_none_takes_what_the_threads_can_run),
                 TEST(without_a_thread_nothing_is_accepted),
                 TEST(a_pool_that_ends_runs_what_waits),
