@@ -17,7 +17,7 @@ enum {
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
         TOKEN_CACHE_SLOTS = 1 << 16,
-        /* Threads of log-ins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
+        /* Threads of logins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
         LOGINS_BESIDE_HASHES = 4,
 };
 
@@ -334,7 +334,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         return CD_OK;
 }
 
-/* A log-in has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
+/* A login has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
  * may wait for that, one more is answered 503: the threads beside the hashes count as places of the queue. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {

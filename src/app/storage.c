@@ -88,11 +88,10 @@ static void check_writable(struct cd_store *store, struct cd_report *report)
         struct cd_error err = { 0 };
 
         if (store->try_write(store, &err) != CD_OK)
-                cd_report_about(
-                        report, CD_FINDING_WARNING, CD_STR("store"),
-                        "until it can be written, /readyz says 503, log-ins go on and nothing can be changed or "
-                        "revoked; for PostgreSQL, name the primary",
-                        "cannot be written: %s", err.reason);
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("store"),
+                                "until it can be written, /readyz says 503, logins go on and nothing can be changed or "
+                                "revoked; for PostgreSQL, name the primary",
+                                "cannot be written: %s", err.reason);
 }
 
 void cd_storage_check(const struct cd_config *config, struct cd_report *report)

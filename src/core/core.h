@@ -50,12 +50,12 @@ struct cd_core {
 cd_status cd_core_now(const struct cd_core *core, cd_time *ret, struct cd_error *reterr);
 
 /* CD_UNAVAILABLE while the store is unavailable: a caller that needs it fails at once, and does not wait for its
- * timeouts. One that cannot be written is not away: log-ins go on. */
+ * timeouts. One that cannot be written is not away: logins go on. */
 cd_status cd_core_need_store(const struct cd_core *core, struct cd_error *reterr);
 /* The same, and also while it is known that it cannot be written. */
 cd_status cd_core_need_writable_store(const struct cd_core *core, struct cd_error *reterr);
 
-/* CD_THROTTLED where a log-in from the address is refused, whatever the user: see cd_login_check_address. CD_OK also
+/* CD_THROTTLED where a login from the address is refused, whatever the user: see cd_login_check_address. CD_OK also
  * where something else would come first, such as a store that is unavailable. Memory only. */
 cd_status cd_core_check_address(const struct cd_core *core, cd_str address, struct cd_error *reterr);
 

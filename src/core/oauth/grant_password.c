@@ -39,7 +39,7 @@ cd_status cd_grant_password(const struct cd_core *core, struct cd_arena *arena, 
                 .by = cd_arena_printf(arena, "client:%.*s", CD_STR_ARG(client->id)),
         };
         if (!attempt.by.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a login");
         cd_status status = cd_token_login(core, arena, &attempt, &user, reterr);
         if (status == CD_OK)
                 *ret = (struct cd_grant_decision){ user.name, user.generation };

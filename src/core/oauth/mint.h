@@ -19,7 +19,7 @@ cd_status cd_token_mint(const struct cd_core *core, struct cd_arena *arena, cons
  * the "sub" of the client's own (RFC 9068 §5), so there are none. */
 cd_status cd_token_check_subject(const struct cd_core *core, cd_str name, struct cd_error *reterr);
 
-/* The log-in of a user who is to get a token. Errors as cd_login_password and cd_token_check_subject. The token gets
+/* The login of a user who is to get a token. Errors as cd_login_password and cd_token_check_subject. The token gets
  * the generation of *ret, which was read before the password was hashed: a change of the user meanwhile ends it.
  * Blocks. */
 cd_status cd_token_login(const struct cd_core *core, struct cd_arena *arena, const struct cd_login_attempt *attempt,
