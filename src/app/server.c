@@ -88,19 +88,9 @@ static size_t hashes_at_once(const struct cd_config *config)
         return parallel ? (size_t)parallel : cd_http_usable_cores();
 }
 
-static struct cd_lockout_rules lockout_rules(const struct cd_config *config)
-{
-        return (struct cd_lockout_rules){
-                .account_attempts = config->lockout.account_attempts,
-                .address_attempts = config->lockout.address_attempts,
-                .delay = config->lockout.delay / 1000,
-                .max_delay = config->lockout.max_delay / 1000,
-        };
-}
-
 static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        const struct cd_lockout_rules rules = lockout_rules(config);
+        const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .cost = { config->password_hashing.memory, config->password_hashing.iterations },
@@ -205,6 +195,17 @@ static void wipe_secrets(struct cd_config *config)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
+/* A file that was moved, or a wrong path, makes an empty store, and all users seem to be gone. */
+static void log_created(struct server *server, struct cd_log *log)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_WARN, "store_created");
+        cd_log_str(&event, "store", server->storage.location);
+        cd_log_str(&event, "fix", CD_STR(CD_STORE_NEW_ADVICE));
+        cd_log_end(&event);
+}
+
 static cd_status open_storage(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
@@ -219,6 +220,8 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
+        if (server->storage.schema_from == 0)
+                log_created(server, start->log);
         cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
         cd_log_str(&event, "store", server->storage.shown);
         cd_log_int(&event, "schema_from", server->storage.schema_from);
@@ -327,7 +330,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         status = cd_store_watcher_reload(server->watcher, &options, reterr);
         if (status != CD_OK)
                 return status;
-        const struct cd_lockout_rules rules = lockout_rules(config);
+        const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
         cd_lockout_set_rules(server->login.lockout, &rules);
         server->config = config;
         server->clients = clients;

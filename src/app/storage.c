@@ -34,8 +34,9 @@ static cd_status open_master(const struct cd_config *config, struct cd_master_ke
         return status;
 }
 
-static cd_status open_store(const struct cd_config *config, const struct cd_storage_options *options,
-                            struct cd_storage *storage, struct cd_error *reterr)
+static cd_status open_store(const struct cd_config *config, struct cd_arena *arena,
+                            const struct cd_storage_options *options, struct cd_storage *storage,
+                            struct cd_error *reterr)
 {
         const struct cd_store_options how = {
                 .url = config->store.len ? config->store : CD_STR("memory:"),
@@ -51,6 +52,7 @@ static cd_status open_store(const struct cd_config *config, const struct cd_stor
         storage->store = opened.store;
         storage->schema_from = opened.schema_from;
         storage->schema_to = opened.schema_to;
+        storage->location = cd_store_location(arena, &how);
         return CD_OK;
 }
 
@@ -62,7 +64,7 @@ cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena
         storage.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
         cd_status status = open_master(config, &storage.master, reterr);
         if (status == CD_OK)
-                status = open_store(config, options, &storage, reterr);
+                status = open_store(config, arena, options, &storage, reterr);
         if (status == CD_OK) {
                 const struct cd_keyring ring = { .store = storage.store, .master = storage.master };
                 status = cd_keyring_check_master(&ring, reterr);
@@ -110,8 +112,7 @@ void cd_storage_check(const struct cd_config *config, struct cd_report *report)
                                 CD_STR_ARG(storage.shown), storage.schema_to);
                 cd_storage_close(&storage);
         } else if (status == CD_NOT_FOUND) {
-                cd_report_about(report, CD_FINDING_WARNING, setting, "cardea serve makes what is missing", "%s",
-                                err.reason);
+                cd_report_about(report, CD_FINDING_WARNING, setting, NULL, "%s", err.reason);
         } else {
                 cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", err.reason);
         }

@@ -114,16 +114,33 @@ static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, 
         return status == CD_OK ? cd_keyring_generate(&ring, arena, &params, NULL, reterr) : status;
 }
 
+/* Why what was made cannot be opened. A master key that does not fit is our own, so the database is not new. */
+static cd_status explain(const struct init *init, const struct cd_admin *admin, const struct cd_error *why,
+                         struct cd_error *reterr)
+{
+        if (why->status == CD_INVALID_REQUEST && !sqlite_path(init) &&
+            cd_report_has_error(&admin->report, CD_STR("master_key")))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+                                     "this database is in use: it was created with another master key, and init makes "
+                                     "a new one; name an empty database, or go on with the configuration and the "
+                                     "master key that it was created with");
+        *reterr = *why;
+        return why->status;
+}
+
 /* Opens what was made as any command does, which checks it, and makes the first keys. */
 static cd_status make_keys(struct init *init, struct cd_error *reterr)
 {
         cd_str path = cd_arena_printf(&init->arena, "%s/cardea.yaml", init->dir);
         struct cd_admin admin = { 0 };
+        struct cd_error why = { 0 };
 
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr, .may_create = true },
-                                         &admin, reterr);
+        cd_status status =
+                cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr, .may_create = true }, &admin, &why);
+        if (status != CD_OK)
+                status = explain(init, &admin, &why, reterr);
         if (status == CD_OK)
                 status = make_key(&admin, &init->arena, CD_ALG_RS256, reterr);
         if (status == CD_OK && cd_config_alg(&admin.config) != CD_ALG_RS256)

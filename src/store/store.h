@@ -20,5 +20,11 @@ struct cd_store_opened {
  * version; CD_NOT_FOUND where there is no file and may_create is not set; CD_UNAVAILABLE where the server cannot be
  * reached or the file is damaged. No password of the URL is ever in an error. */
 cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr);
+/* For the operator of a server whose store is new, which may be one that cannot be found. */
+#define CD_STORE_NEW_ADVICE                                                                                            \
+        "if this is not a first start, the database was moved or \"store\" is wrong: stop, restore it or correct the " \
+        "setting"
+/* The absolute path of a SQLite file, or the URL without its password. In the arena. */
+cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options);
 /* What may be shown of the URL: no password. In the arena. */
 cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url);
