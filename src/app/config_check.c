@@ -166,6 +166,7 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         struct cd_master_key *key;
         struct cd_error err;
 
+        cd_report_add_fix(report, setting, restore); /* its file is missing or empty */
         if (!cd_config_is_durable(config)) {
                 if (config->master_key.len && !may_be_durable(config, report))
                         WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");

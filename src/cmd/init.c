@@ -72,7 +72,7 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
 
         if ((path && *path) || !strncmp(init->store, "postgresql://", 13) || !strncmp(init->store, "postgres://", 11))
                 return CD_OK;
-        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--store"),
                              "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
 }
 
@@ -98,10 +98,12 @@ static cd_status make_database(struct init *init, struct cd_error *reterr)
         const struct cd_store_options options = { .url = cd_str_from_c(init->store),
                                                   .folder = cd_str_from_c(init->dir),
                                                   .may_create = true };
-        cd_status status = cd_store_open(&options, &opened, reterr);
-        if (status == CD_OK)
-                opened.store->free(opened.store);
-        return status;
+        struct cd_error why;
+        cd_status status = cd_store_open(&options, &opened, &why);
+        if (status != CD_OK)
+                return cd_fail_field(reterr, status, CD_STR("--store"), why.reason);
+        opened.store->free(opened.store);
+        return CD_OK;
 }
 
 static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, enum cd_alg alg,
@@ -115,15 +117,21 @@ static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, 
 }
 
 /* Why what was made cannot be opened. A master key that does not fit is our own, so the database is not new. */
-static cd_status explain(const struct init *init, const struct cd_admin *admin, const struct cd_error *why,
+static cd_status explain(struct init *init, const struct cd_admin *admin, const struct cd_error *why,
                          struct cd_error *reterr)
 {
         if (why->status == CD_INVALID_REQUEST && !sqlite_path(init) &&
             cd_report_has_error(&admin->report, CD_STR("master_key")))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--store"),
                                      "this database is in use: it was created with another master key, and init makes "
                                      "a new one; name an empty database, or go on with the configuration and the "
                                      "master key that it was created with");
+        /* The setting came from the option, and the file with it goes again. */
+        for (const struct cd_finding *f = admin->report.findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        return cd_failf(reterr, CD_INVALID_REQUEST,
+                                        cd_arena_printf(&init->arena, "--%.*s", CD_STR_ARG(f->setting)), "%.*s%s%.*s",
+                                        CD_STR_ARG(f->what), f->fix.len ? "; " : "", CD_STR_ARG(f->fix));
         *reterr = *why;
         return why->status;
 }

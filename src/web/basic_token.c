@@ -63,7 +63,7 @@ static const struct {
         const char *description; /* NULL: none */
 } answers[] = {
         { CD_INVALID_GRANT, 401, "invalid_credentials", true, NULL },
-        { CD_THROTTLED, 429, "too_many_attempts", false, "too many wrong passwords; try again later" },
+        { CD_THROTTLED, 429, "too_many_attempts", true, NULL },
         { CD_UNAVAILABLE, 503, "temporarily_unavailable", false, NULL },
         { CD_TIMEOUT, 503, "temporarily_unavailable", false, NULL },
         { CD_NOT_FOUND, 404, "not_found", false, NULL },

@@ -387,3 +387,16 @@ def test_users_are_taken_over_to_another_kind_of_store(install, postgres_store):
         claims = server.verify(server.token(*ANA))
         assert (claims["role"], claims["projects"]) == ("editor", ["a", "b"])
         assert_refused(server.grant("bo", "bo's password"))
+
+
+def test_init_on_a_database_that_is_in_use_says_so(postgres_store, tmp_path):
+    """Its own new master key is not what is wrong."""
+    url = postgres_store()
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = subprocess.run([PROGRAMS["cardea"], "init", "--dir", first, "--store", url], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([PROGRAMS["cardea"], "init", "--dir", second, "--store", url], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (
+        2, "cardea init: --store: this database is in use: it was created with another master key, and init makes a new one; name an empty "
+        "database, or go on with the configuration and the master key that it was created with\n")
+    assert not second.exists()
