@@ -315,7 +315,8 @@ const struct cd_command cd_cmd_init = {
                 "                             given\n"
                 "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE;\n"
                 "                             sqlite:cardea.db if not given. Write a password in it as ${env:NAME}\n"
-                "                             or ${file:PATH}, since other users can see the command line\n"
+                "                             or, with an absolute PATH, ${file:PATH}, since other users can see\n"
+                "                             the command line\n"
                 "      --user NAME            as root: the user who owns all files and runs the server\n"
                 "\n"
                 "Exit codes: 0 created, 1 failed at run time, 2 the command line is wrong, 4 DIR is not empty.\n",

@@ -26,7 +26,7 @@ NOT_AS_WRITTEN = {
          'export PKG_CONFIG_PATH=$LD_LIBRARY_PATH/pkgconfig', "it needs root; this installs into a folder"),
     ("docs/run-under-systemd.md", "sudo meson install -C build"):
         ('meson install -C build --no-rebuild --destdir "$PWD/root" && grep "^ExecStart=/usr/local/bin/cardea " '
-         'root/usr/local/lib/systemd/system/cardea.service && test -f root/usr/local/lib/sysusers.d/cardea.conf -a -x root/usr/local/bin/cardea',
+         'root/usr/local/lib/systemd/system/cardea.service && test -f root/usr/local/lib/sysusers.d/cardea.conf -a -x root/usr/local/bin/cardea -a -x root/usr/local/bin/grant-resource',
          "it needs root; this installs into a folder"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
