@@ -156,8 +156,9 @@ void cd_storage_check(const struct cd_config *config, struct cd_report *report)
                 return cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", probe.err.reason);
         if (probe.write_status != CD_OK)
                 cd_report_about(report, CD_FINDING_WARNING, setting,
-                                "until it can be written, /readyz says 503, logins go on and nothing can be changed or "
-                                "revoked; for PostgreSQL, name the primary",
+                                "make room on the disk or, for PostgreSQL, name the primary; until then /readyz "
+                                "answers 503, logins "
+                                "continue, and nothing can be changed or revoked",
                                 "cannot be written: %s", probe.write_err.reason);
         cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s, schema %d, master key fits",
                         CD_STR_ARG(cd_store_url_shown(report->arena, config->store)), probe.schema);

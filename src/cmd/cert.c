@@ -40,7 +40,10 @@ struct file {
 static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
 {
         if (error == EEXIST)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already and is not overwritten", path);
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""),
+                                "%s exists already and is not overwritten; name another folder with --dir, or replace "
+                                "the certificate with \"cardea cert renew\"",
+                                path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 

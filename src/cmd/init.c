@@ -49,7 +49,9 @@ static cd_status find_user(struct init *init, struct cd_error *reterr)
         if (!init->user)
                 return CD_OK;
         if (geteuid() != 0)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("user"), "only root gives files to others");
+                return cd_fail_field(
+                        reterr, CD_INVALID_REQUEST, CD_STR("user"),
+                        "only root may give files to another user; run init as root, or as that user without --user");
         errno = 0;
         found = getpwnam(init->user);
         if (!found)

@@ -209,8 +209,8 @@ const struct cd_command cd_cmd_user_list = {
         .summary = "list all users",
         .help = "Usage: cardea user list --config FILE [--json]\n"
                 "\n"
-                "Prints all users, sorted by name. Times are UTC. Memory use does not grow with the number of\n"
-                "users.\n"
+                "Prints all users, sorted by name. Times are UTC. A user with too many wrong passwords is \"locked\n"
+                "until\" a time, by what the store knows. Memory use does not grow with the number of users.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "      --json                print one JSON object per line\n"
@@ -268,8 +268,9 @@ const struct cd_command cd_cmd_user_show = {
         .summary = "show one user",
         .help = "Usage: cardea user show NAME --config FILE [--json]\n"
                 "\n"
-                "Prints the state, the claims and the times (UTC) of the user, the number of wrong passwords since\n"
-                "the last correct one, and how the password is stored. The password hash is not shown.\n"
+                "Prints the state (active, disabled or locked), the claims and the times (UTC) of the user, the\n"
+                "number of wrong passwords since the last correct one, and how the password is stored. The password\n"
+                "hash is not shown.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "      --json                print a JSON object\n"

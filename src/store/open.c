@@ -25,7 +25,7 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
         struct cd_sql_migrated migrated = { 0 };
         cd_status status = cd_sql_schema_version(driver, &migrated.from, reterr);
 
-        if (status == CD_OK && options->must_be_current && migrated.from == 0)
+        if (status == CD_OK && migrated.from == 0 && (options->must_be_current || !options->may_create))
                 status = cd_failf(reterr, CD_NOT_FOUND, field,
                                   "the database is empty; cardea serve and cardea migrate create its "
                                   "tables; " CD_STORE_NEW_ADVICE);

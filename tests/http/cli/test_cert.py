@@ -55,7 +55,8 @@ def test_nothing_is_written_over(tmp_path, there):
     (tmp_path / there).write_text("mine")
     done = make(tmp_path, "localhost")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"cardea cert new: {tmp_path}/{there} exists already and is not overwritten\n"
+    assert done.stderr == (f"cardea cert new: {tmp_path}/{there} exists already and is not overwritten; name another folder with --dir, or replace the "
+                           "certificate with \"cardea cert renew\"\n")
     assert os.listdir(tmp_path) == [there] and (tmp_path / there).read_text() == "mine"
 
 
@@ -350,7 +351,7 @@ def test_a_certificate_that_is_nearly_over_is_a_warning(tmp_path, days, level):
     done, lines = findings(tmp_path, BOTH)
     assert done.returncode == 0 and lines[0].startswith(level)
     if level == "warn":
-        assert "the certificate is over in 1" in lines[0] and "replace the files" in lines[0]
+        assert "the certificate expires in 1" in lines[0] and "replace the files" in lines[0]
 
 
 def test_a_key_that_others_can_read_is_refused_with_the_fix(tmp_path):
@@ -375,10 +376,10 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
         ("{ certificate: cert.pem }", "", "tls.key: is missing"),
         ("{ key: key.pem }", "", "tls.certificate: is missing"),
         ("{ certificate: none.pem, key: key.pem }", "", "none.pem does not exist"),
-        ("{ certificate: cert.pem, key: key.pem, client_certificate: require }", "", "tls.client_ca: is needed"),
+        ("{ certificate: cert.pem, key: key.pem, client_certificate: require }", "", "tls.client_ca: is missing, and is needed"),
         ("{ certificate: cert.pem, key: key.pem, client_certificate: request, client_ca: key.pem }", "",
          "tls.client_ca: holds no certificate"),
-        ("{}", 'redirect_listen: ["127.0.0.1:0"]\n', "redirect_listen: redirects to https, which nothing here speaks"),
+        ("{}", 'redirect_listen: ["127.0.0.1:0"]\n', "redirect_listen: redirects to https, but no listener speaks TLS"),
     ]:
         done, lines = findings(tmp_path, tls, more)
         assert done.returncode == 2, tls

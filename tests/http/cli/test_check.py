@@ -144,7 +144,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
     ('{ address: unix:run/s }', "1:21: listen[0].address: must be unix: and an absolute path of at most 107 bytes, such as "
      "unix:/run/cardea/cardea.sock"),
     ('{ address: unix:/s, mode: rw }', "1:36: listen[0].mode: must be an octal number of three digits, such as 0660"),
-    ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: must be a group of this machine"),
+    ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: is not a group of this machine; correct the name, or create the group"),
     ('{ adress: "127.0.0.1:0" }', 'unknown setting "listen[0].adress"; did you mean "listen[0].address"?'),
     ('{ http2: true }', "1:10: listen[0].address: is missing"),
     ('[a]', '1:10: listen[0]: expects one value, or settings of the form "name: value"'),

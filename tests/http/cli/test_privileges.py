@@ -107,7 +107,7 @@ def test_a_server_of_nobody_cannot_become_another_user(config):
 def test_a_user_that_is_not_there_is_refused(config):
     got = run("serve", "--config", config("user: nobdy\n"))
     assert got.returncode == 2
-    assert got.stderr.endswith(":1:7: user: must be a user of this machine\n")
+    assert got.stderr.endswith(":1:7: user: is not a user of this machine; correct the name, or create the user\n")
 
 
 @is_root
