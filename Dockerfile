@@ -11,9 +11,8 @@ FROM debian:12-slim
 COPY tools/packages tools/install-packages /tmp/tools/
 RUN /tmp/tools/install-packages run && rm -rf /tmp/tools /var/lib/apt/lists/* && \
     useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cardea
-COPY --from=build /build/cardea /usr/bin/
-COPY --from=build /build/examples/time-api/time-resource /build/examples/time-api/time-webapp \
-     /build/examples/resource/grant-resource /usr/libexec/cardea/
+COPY --from=build /build/cardea /build/examples/resource/grant-resource /usr/bin/
+COPY --from=build /build/examples/time-api/time-resource /build/examples/time-api/time-webapp /usr/libexec/cardea/
 COPY packaging/compose/healthcheck /usr/libexec/cardea/
 USER cardea
 EXPOSE 5001 5002 5003

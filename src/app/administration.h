@@ -5,7 +5,7 @@
 
 struct cd_admin_options {
         const char *config_path;
-        /* sqlite: the file may be new; else CD_NOT_FOUND, so that a mistyped path makes no second one */
+        /* the store may be new; else CD_NOT_FOUND, so that a mistyped path or URL makes no second one */
         bool may_create;
         bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
 };

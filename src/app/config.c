@@ -152,3 +152,13 @@ unsigned cd_config_grants(const struct cd_config_client *client)
                 grants |= grant_bit(client->grant_types.items[i]);
         return grants;
 }
+
+struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config)
+{
+        return (struct cd_lockout_rules){
+                .account_attempts = config->lockout.account_attempts,
+                .address_attempts = config->lockout.address_attempts,
+                .delay = config->lockout.delay / 1000,
+                .max_delay = config->lockout.max_delay / 1000,
+        };
+}

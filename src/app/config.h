@@ -1,6 +1,7 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
 #include "service/service.h"
+#include "core/lockout.h"
 #include "crypto/jwk.h"
 
 struct cd_config_client {
@@ -69,6 +70,8 @@ void cd_config_complete(struct cd_config *config);
 enum cd_alg cd_config_alg(const struct cd_config *config);
 /* Bits of enum cd_grant for grant_types that are known; others are skipped. */
 unsigned cd_config_grants(const struct cd_config_client *client);
+
+struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
 
 /* What the table cannot say: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);

@@ -98,11 +98,12 @@ static void check_issuer(const struct cd_config *config, struct cd_report *repor
         else if (!parse_authority(cd_str_slice(rest, 0, end), &local))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
         else if (first_of(path, CD_STR("?#")) < path.len)
-                ERROR(report, setting, "leave it out (RFC 8414 section 2)", "has a query or a fragment");
+                ERROR(report, setting, "write only scheme, host and port (RFC 8414 section 2)",
+                      "has a query or a fragment");
         else if (cd_str_eq(path, CD_STR("/")))
-                ERROR(report, setting, "take it off", "ends with a slash");
+                ERROR(report, setting, "remove the slash", "ends with a slash");
         else if (path.len)
-                ERROR(report, setting, "this server's endpoints are at the root: leave the path out", "has a path");
+                ERROR(report, setting, "remove the path, since this server's endpoints are at the root", "has a path");
         else if (!https && !local)
                 WARN(report, setting, "use https, with a proxy in front that ends TLS",
                      "is http: tokens and secrets travel in the clear");
@@ -120,7 +121,7 @@ static void check_scopes(const struct cd_config *config, struct cd_report *repor
         for (size_t i = 0; i < config->scopes.count; i++) {
                 cd_str setting = cd_arena_printf(report->arena, "scopes[%zu]", i);
                 if (!cd_scope_token_is_valid(config->scopes.items[i]))
-                        ERROR(report, setting, "printable ASCII without space, \" and \\ (RFC 6749 section 3.3)",
+                        ERROR(report, setting, "use printable ASCII without space, \" and \\ (RFC 6749 section 3.3)",
                               "\"%.*s\" is not a scope", CD_STR_ARG(cd_str_slice(config->scopes.items[i], 0, 100)));
         }
 }
@@ -166,6 +167,7 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         struct cd_master_key *key;
         struct cd_error err;
 
+        cd_report_add_fix(report, setting, restore); /* its file is missing or empty */
         if (!cd_config_is_durable(config)) {
                 if (config->master_key.len && !may_be_durable(config, report))
                         WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");
@@ -174,7 +176,7 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         if (cd_report_is_kept(report, setting))
                 return;
         if (!config->master_key.len)
-                return ERROR(report, setting, restore, "is not set, and the store's keys are sealed with it");
+                return ERROR(report, setting, restore, "is not set, and the store's keys are encrypted with it");
         if (cd_master_key_parse(config->master_key, &cd_random_system, &key, &err) != CD_OK)
                 return ERROR(report, setting, restore, "%s", err.reason);
         cd_master_key_free(key);
@@ -190,12 +192,12 @@ static void check_basic_tokens(const struct cd_config *config, struct cd_report 
         for (size_t i = 0; i < realm.len; i++)
                 if (realm.ptr[i] < 0x20 || realm.ptr[i] > 0x7e || realm.ptr[i] == '"' || realm.ptr[i] == '\\')
                         return ERROR(report, CD_STR("basic_tokens.realm"), "use printable ASCII without \" and \\",
-                                     "cannot stand in a header");
+                                     "has a character that is not allowed in a header");
         if (!config->basic_tokens.audience.len)
                 return;
         for (size_t i = 0; i < config->clients.count; i++)
                 if (cd_str_eq(clients[i].id, config->basic_tokens.client_id))
-                        return ERROR(report, CD_STR("basic_tokens.client_id"), "give it another",
+                        return ERROR(report, CD_STR("basic_tokens.client_id"), "choose another id",
                                      "is the id of a client: tokens of both could not be told apart");
         FINE(report, CD_STR("basic_tokens"), "tokens for %.*s",
              CD_STR_ARG(cd_str_slice(config->basic_tokens.audience, 0, 200)));
@@ -210,7 +212,8 @@ static void check_lockout(const struct cd_config *config, struct cd_report *repo
         if (lockout->max_delay % 1000)
                 ERROR(report, CD_STR("lockout.max_delay"), "write it as in 15m", "is not a whole number of seconds");
         if (lockout->max_delay < lockout->delay)
-                ERROR(report, CD_STR("lockout.max_delay"), "raise it", "is less than lockout.delay");
+                ERROR(report, CD_STR("lockout.max_delay"), "raise it, or lower lockout.delay",
+                      "is less than lockout.delay");
         if (config->password_hashing.memory % 1024)
                 ERROR(report, CD_STR("password_hashing.memory"), "write it as in 19MB", "is not a whole number of KB");
 }
@@ -224,7 +227,7 @@ static void check_key(const struct cd_config *config, struct cd_report *report)
 
         if (cd_config_is_durable(config)) {
                 if (config->signing_key.len)
-                        ERROR(report, setting, "leave it out; see: cardea key list",
+                        ERROR(report, setting, "remove the setting; cardea key list shows the keys of the store",
                               "is for servers without a store: the store has its own keys");
                 return;
         }
@@ -234,11 +237,13 @@ static void check_key(const struct cd_config *config, struct cd_report *report)
                 return WARN(report, setting,
                             "write signing_key: ${file:PATH}; openssl genpkey -algorithm EC -pkeyopt "
                             "ec_paramgen_curve:P-256 prints a new key",
-                            "is not set: a fresh key is made at each start, and tokens of the last one are refused");
+                            "is not set: a new key is generated at each start, and tokens of the previous one are "
+                            "rejected");
         if (cd_jwk_from_pem(config->signing_key, &key, &err) != CD_OK)
-                return ERROR(report, setting, "give a private key in PEM", "does not parse: %s", err.reason);
+                return ERROR(report, setting, "write ${file:PATH}, with the path of a private key in PEM",
+                             "does not parse: %s", err.reason);
         if (!cd_jwk_is_private(key))
-                ERROR(report, setting, "give the private one", "is a public key");
+                ERROR(report, setting, "give the private key", "is a public key");
         else if (cd_jwk_alg(key) != want)
                 ERROR(report, setting, "change tokens.alg or the key", "is a key for %.*s, but tokens.alg is %.*s",
                       CD_STR_ARG(cd_alg_name(cd_jwk_alg(key))), CD_STR_ARG(cd_alg_name(want)));
@@ -286,8 +291,8 @@ static void check_grants(const struct cd_config *config, const struct cd_config_
         }
         if (config->accept_any_user == CD_ANY_USER_NEVER && !may_be_durable(config, report) &&
             cd_config_grants(client) & CD_GRANT_PASSWORD)
-                WARN(report, cd_arena_printf(report->arena, "%.*s.grant_types", CD_STR_ARG(path)), "take the grant out",
-                     "has the password grant, but there are no users");
+                WARN(report, cd_arena_printf(report->arena, "%.*s.grant_types", CD_STR_ARG(path)),
+                     "remove password from grant_types", "has the password grant, but there are no users");
 }
 
 static void check_client_scopes(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
@@ -334,7 +339,8 @@ static void check_client_alg(const struct cd_config *config, const struct cd_con
             !cd_config_is_durable(config))
                 WARN(report, cd_arena_printf(report->arena, "%.*s.alg", CD_STR_ARG(path)),
                      "write store: sqlite:cardea.db and a master_key",
-                     "is not tokens.alg: a fresh key is made at each start, and tokens of the last one are refused");
+                     "is not tokens.alg: a new key is generated at each start, and tokens of the previous one are "
+                     "rejected");
 }
 
 /* RFC 6749 §2.3.1: id and secret are form-encoded before they become Basic's, which many clients do not do. These
@@ -354,7 +360,8 @@ static void check_credentials(const struct cd_config_client *client, cd_str path
         check_basic(path, "secret", client->secret, CD_STR("%+"), report);
         if (client->secret.len && client->secret.len < SECRET_MIN)
                 WARN(report, cd_arena_printf(report->arena, "%.*s.secret", CD_STR_ARG(path)),
-                     "take a random one, as of: openssl rand -hex 32", "is shorter than 16 bytes and can be guessed");
+                     "use a random one; openssl rand -hex 32 prints one",
+                     "is shorter than 16 bytes and can be guessed");
 }
 
 static void check_client(const struct cd_config *config, size_t index, struct cd_map *ids,
@@ -366,8 +373,9 @@ static void check_client(const struct cd_config *config, size_t index, struct cd
 
         /* A missing id or secret is a finding already. */
         if (client->id.len && cd_map_add(ids, client->id, (void *)client) == CD_INVALID_REQUEST)
-                ERROR(report, cd_arena_printf(report->arena, "%.*s.id", CD_STR_ARG(path)), "give each its own",
-                      "\"%.*s\" is the id of another client too", CD_STR_ARG(client->id));
+                ERROR(report, cd_arena_printf(report->arena, "%.*s.id", CD_STR_ARG(path)),
+                      "give each client an id of its own", "\"%.*s\" is the id of another client too",
+                      CD_STR_ARG(client->id));
         check_grants(config, client, path, report);
         check_client_scopes(config, client, path, report);
         check_introspect(config, client, path, audiences, report);
@@ -393,7 +401,7 @@ static void check_clients(const struct cd_config *config, struct cd_report *repo
         for (size_t i = 0; !report->no_memory && i < config->clients.count; i++)
                 check_client(config, i, ids, audiences, report);
         if (!config->clients.count && !may_be_durable(config, report)) /* a store may have some */
-                WARN(report, CD_STR("clients"), "name at least one client", "names nobody: no token can be issued");
+                WARN(report, CD_STR("clients"), "add at least one client", "is empty: no token can be issued");
         cd_map_free(ids);
         cd_map_free(audiences);
 }

@@ -157,7 +157,8 @@ cd_status cd_hash_threads_new(const struct cd_hash_threads_options *options, str
         pthread_cond_init(&t->came, NULL);
         if (!start_threads(t, options->threads)) {
                 cd_hash_threads_free(t);
-                return cd_fail(reterr, CD_NO_MEMORY, "not so many threads that hash passwords can be started");
+                return cd_fail(reterr, CD_NO_MEMORY,
+                               "the threads that hash passwords cannot be started; lower password_hashing.parallel");
         }
         *ret = t;
         return CD_OK;

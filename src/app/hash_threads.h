@@ -1,7 +1,7 @@
 #pragma once
 /* The hasher of a server: so many threads that hash passwords and do nothing else, each with memory of its own that it
- * keeps (crypto/password_memory.h). So what hashing takes is bounded by their number, however many log-ins there are,
- * and a log-in that waits for a store keeps nobody from hashing (LESSONS 15). */
+ * keeps (crypto/password_memory.h). So what hashing takes is bounded by their number, however many logins there are,
+ * and a login that waits for a store keeps nobody from hashing (LESSONS 15). */
 #include "core/direct_hasher.h"
 
 struct cd_hash_threads;

@@ -20,7 +20,7 @@ enum {
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; 32 bytes each once used. */
         TOKEN_CACHE_SLOTS = 1 << 16,
-        /* Threads of log-ins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
+        /* Threads of logins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
         LOGINS_BESIDE_HASHES = 4,
 };
 
@@ -117,16 +117,6 @@ static size_t hashes_at_once(const struct cd_config *config)
         return parallel ? (size_t)parallel : cd_http_usable_cores();
 }
 
-static struct cd_lockout_rules lockout_rules(const struct cd_config *config)
-{
-        return (struct cd_lockout_rules){
-                .account_attempts = config->lockout.account_attempts,
-                .address_attempts = config->lockout.address_attempts,
-                .delay = config->lockout.delay / 1000,
-                .max_delay = config->lockout.max_delay / 1000,
-        };
-}
-
 /* The users of the store, with hashes at the cost that the configuration wants. */
 static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_accounts **ret,
                             struct cd_error *reterr)
@@ -153,7 +143,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
 
 static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
-        const struct cd_lockout_rules rules = lockout_rules(config);
+        const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .random = &cd_random_system,
@@ -269,6 +259,17 @@ static void wipe_secrets(struct cd_config *config)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
+/* A file that was moved, or a wrong path, makes an empty store, and all users seem to be gone. */
+static void log_created(struct server *server, struct cd_log *log)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_WARN, "store_created");
+        cd_log_str(&event, "store", server->storage.location);
+        cd_log_str(&event, "fix", CD_STR(CD_STORE_NEW_ADVICE));
+        cd_log_end(&event);
+}
+
 static cd_status open_storage(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
@@ -283,6 +284,8 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
+        if (server->storage.schema_from == 0)
+                log_created(server, start->log);
         cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
         cd_log_str(&event, "store", server->storage.shown);
         cd_log_int(&event, "schema_from", server->storage.schema_from);
@@ -412,7 +415,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
                 cd_jwk_unref(other.fixed);
                 return status;
         }
-        const struct cd_lockout_rules rules = lockout_rules(start->config);
+        const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
         cd_jwk_unref(server->fixed);
         server->fixed = other.fixed;
@@ -421,7 +424,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         return CD_OK;
 }
 
-/* A log-in has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
+/* A login has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
  * may wait for that, one more is answered 503: the threads beside the hashes count as places of the queue. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {

@@ -1,6 +1,13 @@
 #include "app/storage.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/secret.h"
+#include "service/privileges.h"
 
 bool cd_config_is_durable(const struct cd_config *config)
 {
@@ -34,8 +41,9 @@ static cd_status open_master(const struct cd_config *config, struct cd_master_ke
         return status;
 }
 
-static cd_status open_store(const struct cd_config *config, const struct cd_storage_options *options,
-                            struct cd_storage *storage, struct cd_error *reterr)
+static cd_status open_store(const struct cd_config *config, struct cd_arena *arena,
+                            const struct cd_storage_options *options, struct cd_storage *storage,
+                            struct cd_error *reterr)
 {
         const struct cd_store_options how = {
                 .url = config->store.len ? config->store : CD_STR("memory:"),
@@ -51,6 +59,7 @@ static cd_status open_store(const struct cd_config *config, const struct cd_stor
         storage->store = opened.store;
         storage->schema_from = opened.schema_from;
         storage->schema_to = opened.schema_to;
+        storage->location = cd_store_location(arena, &how);
         return CD_OK;
 }
 
@@ -62,7 +71,7 @@ cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena
         storage.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
         cd_status status = open_master(config, &storage.master, reterr);
         if (status == CD_OK)
-                status = open_store(config, options, &storage, reterr);
+                status = open_store(config, arena, options, &storage, reterr);
         if (status == CD_OK) {
                 const struct cd_keyring ring = { .store = storage.store, .master = storage.master };
                 status = cd_keyring_check_master(&ring, reterr);
@@ -83,39 +92,76 @@ void cd_storage_close(struct cd_storage *storage)
         *storage = (struct cd_storage){ 0 };
 }
 
-static void check_writable(struct cd_store *store, struct cd_report *report)
+/* What opening the store and writing to it came to. */
+struct probe {
+        cd_status status, write_status;
+        struct cd_error err, write_err;
+        int schema;
+};
+
+static struct probe probe_store(const struct cd_config *config, struct cd_report *report)
 {
+        const struct cd_storage_options options = { .file_name = report->file_name, .must_be_current = true };
+        struct cd_storage storage;
         const struct cd_store_expiry nothing = { .limit = 0 };
-        struct cd_error err = { 0 };
+        struct probe probe = { 0 };
         size_t deleted;
 
-        if (store->expire(store, &nothing, &deleted, &err) != CD_OK)
-                cd_report_about(
-                        report, CD_FINDING_WARNING, CD_STR("store"),
-                        "until it can be written, /readyz says 503, log-ins go on and nothing can be changed or "
-                        "revoked; for PostgreSQL, name the primary",
-                        "cannot be written: %s", err.reason);
+        probe.status = cd_storage_open(config, report->arena, &options, &storage, &probe.err);
+        if (probe.status != CD_OK)
+                return probe;
+        probe.write_status = storage.store->expire(storage.store, &nothing, &deleted, &probe.write_err);
+        probe.schema = storage.schema_to;
+        cd_storage_close(&storage);
+        return probe;
+}
+
+/* In a process that has become the user of the server, since root may do what that user may not. The probe holds no
+ * memory but static texts. */
+static struct probe probe_as_user(const struct cd_config *config, struct cd_report *report)
+{
+        struct probe probe = { 0 };
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0) {
+                probe.status = cd_failf(&probe.err, CD_UNAVAILABLE, CD_STR(""), "pipe: %s", strerror(errno));
+                return probe;
+        }
+        pid_t child = fork();
+        if (child == 0) {
+                probe.status = cd_privileges_drop(config->service.user, &probe.err);
+                if (probe.status == CD_OK)
+                        probe = probe_store(config, report);
+                _exit(write(ends[1], &probe, sizeof(probe)) == (ssize_t)sizeof(probe) ? 0 : 1);
+        }
+        close(ends[1]);
+        if (child < 0 || read(ends[0], &probe, sizeof(probe)) != (ssize_t)sizeof(probe))
+                probe.status = cd_failf(&probe.err, CD_UNAVAILABLE, CD_STR(""), "cannot be tried as user %.*s",
+                                        CD_STR_ARG(config->service.user));
+        close(ends[0]);
+        if (child > 0)
+                waitpid(child, NULL, 0);
+        return probe;
 }
 
 void cd_storage_check(const struct cd_config *config, struct cd_report *report)
 {
-        const struct cd_storage_options options = { .file_name = report->file_name, .must_be_current = true };
-        struct cd_storage storage;
-        struct cd_error err = { 0 };
-
         if (!cd_config_is_durable(config))
                 return;
-        cd_status status = cd_storage_open(config, report->arena, &options, &storage, &err);
-        cd_str setting = cd_arena_copy(report->arena, err.field[0] ? cd_str_from_c(err.field) : CD_STR("store"));
-        if (status == CD_OK) {
-                check_writable(storage.store, report);
-                cd_report_about(report, CD_FINDING_OK, CD_STR("store"), NULL, "%.*s, schema %d, master key fits",
-                                CD_STR_ARG(storage.shown), storage.schema_to);
-                cd_storage_close(&storage);
-        } else if (status == CD_NOT_FOUND) {
-                cd_report_about(report, CD_FINDING_WARNING, setting, "cardea serve makes what is missing", "%s",
-                                err.reason);
-        } else {
-                cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", err.reason);
-        }
+        bool becomes_user = config->service.user.len && cd_privileges_is_root();
+        const struct probe probe = becomes_user ? probe_as_user(config, report) : probe_store(config, report);
+        cd_str setting =
+                cd_arena_copy(report->arena, probe.err.field[0] ? cd_str_from_c(probe.err.field) : CD_STR("store"));
+        if (probe.status == CD_NOT_FOUND)
+                return cd_report_about(report, CD_FINDING_WARNING, setting, NULL, "%s", probe.err.reason);
+        if (probe.status != CD_OK)
+                return cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", probe.err.reason);
+        if (probe.write_status != CD_OK)
+                cd_report_about(report, CD_FINDING_WARNING, setting,
+                                "make room on the disk or, for PostgreSQL, name the primary; until then /readyz "
+                                "answers 503, logins "
+                                "continue, and nothing can be changed or revoked",
+                                "cannot be written: %s", probe.write_err.reason);
+        cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s, schema %d, master key fits",
+                        CD_STR_ARG(cd_store_url_shown(report->arena, config->store)), probe.schema);
 }

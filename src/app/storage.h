@@ -9,6 +9,7 @@ struct cd_storage {
         struct cd_master_key *master; /* without a durable store one is made up, for the process alone */
         int schema_from, schema_to;   /* see store/store.h */
         cd_str shown;                 /* what may be said of the store: no password */
+        cd_str location;              /* the same, but the absolute path of a file */
 };
 
 /* Whether anything outlives the process. */
@@ -21,7 +22,7 @@ struct cd_storage_options {
 };
 
 /* Opens the store, migrating it where needed, and checks that the master key is the store's own. Errors name the
- * setting: "store" or "master_key". *ret lives until cd_storage_close; its `shown` in the arena. */
+ * setting: "store" or "master_key". *ret lives until cd_storage_close; its texts in the arena. */
 cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena,
                           const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr);
 void cd_storage_close(struct cd_storage *storage);

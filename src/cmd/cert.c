@@ -18,17 +18,18 @@ enum {
         PATH_SIZE = 4096,
         FILE_MAX = 256 * 1024, /* bytes of one that is read */
         FILES = 3,
+        RENEWED = 2, /* of them, from the first: the key stays */
 };
 
 struct ask {
         const char *days, *dir, *ca_key;
         struct cd_certificate_spec spec;
+        cd_str before; /* the authority that signed the certificate that is renewed; empty: none is, or it is not there */
         struct cd_arena arena;
 };
 
 /* One of the set. Renewed, it is written beside its place first. */
 struct file {
-        const char *name;
         cd_str text;
         mode_t mode;
         char path[PATH_SIZE], beside[PATH_SIZE];
@@ -39,7 +40,10 @@ struct file {
 static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
 {
         if (error == EEXIST)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already and is not overwritten", path);
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""),
+                                "%s exists already and is not overwritten; name another folder with --dir, or replace "
+                                "the certificate with \"cardea cert renew\"",
+                                path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
@@ -110,18 +114,21 @@ static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr
         return status;
 }
 
-/* None is replaced before all are written. A server that reads between two renames sees files that do not fit, and
- * tries again. */
-static cd_status replace_all(struct file files[FILES], struct cd_error *reterr)
+/* However far it gets, the files fit: the key stays, and the new ca.pem, which comes first, has the authority of the
+ * earlier certificate too. A rename is durable before the next. */
+static cd_status replace_all(const char *dir, struct file files[RENEWED], struct cd_error *reterr)
 {
         size_t made = 0, moved = 0;
         cd_status status = CD_OK;
 
-        for (; made < FILES && status == CD_OK; made += status == CD_OK)
+        for (; made < RENEWED && status == CD_OK; made += status == CD_OK)
                 status = write_beside(&files[made], reterr);
-        for (; moved < made && status == CD_OK; moved += status == CD_OK)
+        for (; moved < made && status == CD_OK; moved += status == CD_OK) {
                 if (rename(files[moved].beside, files[moved].path) != 0)
                         status = fail_file(reterr, files[moved].path, errno);
+                else
+                        sync_folder(dir);
+        }
         for (size_t i = moved; i < made; i++)
                 unlink(files[i].beside);
         return status;
@@ -130,18 +137,20 @@ static cd_status replace_all(struct file files[FILES], struct cd_error *reterr)
 static cd_status write_set(const struct ask *ask, const struct cd_certificate_set *set, bool replaces,
                            struct cd_error *reterr)
 {
-        static const mode_t modes[FILES] = { 0600, 0644, 0644 };
-        static const char *const names[FILES] = { "key.pem", "cert.pem", "ca.pem" };
-        const cd_str texts[FILES] = { set->key, set->certificate, set->ca };
+        static const mode_t modes[FILES] = { 0644, 0644, 0600 };
+        static const char *const names[FILES] = { "ca.pem", "cert.pem", "key.pem" };
+        const cd_str texts[FILES] = { set->ca, set->certificate, set->key };
         struct file files[FILES];
 
         for (size_t i = 0; i < FILES; i++) {
-                files[i] = (struct file){ .name = names[i], .text = texts[i], .mode = modes[i] };
+                files[i] = (struct file){ .text = texts[i], .mode = modes[i] };
                 if ((size_t)snprintf(files[i].path, PATH_SIZE, "%s/%s", ask->dir, names[i]) >= PATH_SIZE ||
                     (size_t)snprintf(files[i].beside, PATH_SIZE, "%s/%s.XXXXXX", ask->dir, names[i]) >= PATH_SIZE)
                         return cd_fail(reterr, CD_UNAVAILABLE, "the folder's path is too long");
         }
-        cd_status status = replaces ? replace_all(files, reterr) : write_all_new(files, reterr);
+        if (replaces)
+                return replace_all(ask->dir, files, reterr);
+        cd_status status = write_all_new(files, reterr);
         if (status == CD_OK)
                 sync_folder(ask->dir);
         return status;
@@ -149,26 +158,42 @@ static cd_status write_set(const struct ask *ask, const struct cd_certificate_se
 
 /* ---- the commands ---- */
 
+static cd_status read_key(struct ask *ask, cd_str path, cd_str *ret, struct cd_error *reterr)
+{
+        struct cd_secret_file about;
+
+        cd_status status = cd_read_file(&ask->arena, path, FILE_MAX, ret, &about, reterr);
+        const char *fault = status == CD_OK ? cd_secret_file_fault(&about) : NULL;
+        if (fault)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%.*s is a file that %s; %.*s",
+                                CD_STR_ARG(path), fault, CD_STR_ARG(cd_secret_file_fix(&about, &ask->arena, path)));
+        if (status == CD_OK && !ret->len)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%.*s is empty", CD_STR_ARG(path));
+        return status;
+}
+
 /* The authority's key where one was kept; nothing where there is none yet. */
 static cd_status read_ca_key(struct ask *ask, struct cd_error *reterr)
 {
-        struct cd_secret_file about;
         struct stat st;
 
         if (!ask->ca_key || (lstat(ask->ca_key, &st) != 0 && errno == ENOENT))
                 return CD_OK;
-        cd_str path = cd_str_from_c(ask->ca_key);
-        cd_status status = cd_read_file(&ask->arena, path, FILE_MAX, &ask->spec.ca_key, &about, reterr);
-        const char *fault = status == CD_OK ? cd_secret_file_fault(&about) : NULL;
-        if (fault)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s is a file that %s; %.*s", ask->ca_key,
-                                fault, CD_STR_ARG(cd_secret_file_fix(&about, &ask->arena, path)));
-        if (status == CD_OK && !ask->spec.ca_key.len)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s is empty", ask->ca_key);
-        return status;
+        return read_key(ask, cd_str_from_c(ask->ca_key), &ask->spec.ca_key, reterr);
 }
 
-static void announce(const struct ask *ask, bool has_new_ca)
+/* What clients must do about ca.pem. */
+static const char *advice_of(const struct ask *ask, bool is_new_ca)
+{
+        if (!ask->before.len)
+                return "the authority, which clients must trust";
+        if (!is_new_ca)
+                return "the authority; clients that trust the earlier one need no other";
+        return "a new authority; give this file to everything that has a copy of the earlier one: clients, a proxy in "
+               "front (proxy_ssl_trusted_certificate), the \"ca\" of resource services on other machines";
+}
+
+static void announce(const struct ask *ask, bool is_new_ca)
 {
         const struct cd_strs *names = &ask->spec.names;
         struct cd_buf list;
@@ -181,13 +206,28 @@ static void announce(const struct ask *ask, bool has_new_ca)
         }
         if (cd_buf_view(&list, &text) != CD_OK)
                 text = CD_STR("");
-        cd_print_line(stdout, "%s/ca.pem: the authority, which clients must trust%s", ask->dir,
-                      has_new_ca ? "" : "; those that trust the earlier one need no other");
+        cd_print_line(stdout, "%s/ca.pem: %s", ask->dir, advice_of(ask, is_new_ca));
         cd_print_line(stdout, "%s/cert.pem: the certificate, for%.*s", ask->dir, CD_STR_ARG(text));
-        cd_print_line(stdout, "%s/key.pem: its private key", ask->dir);
+        cd_print_line(stdout, "%s/key.pem: its private key%s", ask->dir, ask->spec.key.len ? ", as before" : "");
         if (ask->ca_key)
                 cd_print_line(stdout, "%s: the private key of the authority", ask->ca_key);
         cd_buf_done(&list);
+}
+
+/* An error of a key names its file. */
+static cd_status make_set(struct ask *ask, struct cd_certificate_set *ret, struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+        cd_status status = cd_certificate_make(&ask->spec, &ask->arena, ret, &why);
+
+        if (status == CD_OK)
+                return CD_OK;
+        if (!strcmp(why.field, "ca_key"))
+                return cd_failf(reterr, status, CD_STR(""), "%s %s", ask->ca_key, why.reason);
+        if (!strcmp(why.field, "key"))
+                return cd_failf(reterr, status, CD_STR(""), "%s/key.pem %s", ask->dir, why.reason);
+        *reterr = why;
+        return status;
 }
 
 static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
@@ -196,35 +236,49 @@ static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
 
         cd_status status = read_ca_key(ask, reterr);
         if (status == CD_OK)
-                status = cd_certificate_make(&ask->spec, &ask->arena, &set, reterr);
+                status = make_set(ask, &set, reterr);
         if (status != CD_OK)
                 return status;
-        bool has_new_ca = !ask->spec.ca_key.len, keeps_key = ask->ca_key && has_new_ca;
+        bool is_new_ca = !cd_certificate_find_issuer(set.certificate, ask->before, &ask->arena).len;
+        if (is_new_ca)
+                set.ca = cd_arena_printf(&ask->arena, "%.*s%.*s", CD_STR_ARG(set.ca), CD_STR_ARG(ask->before));
+        if (!set.ca.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the authorities");
+        bool keeps_key = ask->ca_key && !ask->spec.ca_key.len;
         if (keeps_key)
                 status = write_new(ask->ca_key, set.ca_key, 0600, reterr);
         if (status != CD_OK)
                 return status;
         status = write_set(ask, &set, replaces, reterr);
         if (status == CD_OK)
-                announce(ask, has_new_ca);
+                announce(ask, is_new_ca);
         else if (keeps_key)
                 unlink(ask->ca_key);
         return status;
 }
 
-/* The names of the certificate that is there. */
-static cd_status read_names(struct ask *ask, struct cd_error *reterr)
+/* What the files that are there have: the names of the certificate, who signed it, and the key. */
+static cd_status read_set(struct ask *ask, struct cd_error *reterr)
 {
-        cd_str path = cd_arena_printf(&ask->arena, "%s/cert.pem", ask->dir), pem;
+        cd_str certificate = cd_arena_printf(&ask->arena, "%s/cert.pem", ask->dir);
+        cd_str ca = cd_arena_printf(&ask->arena, "%s/ca.pem", ask->dir);
+        cd_str key = cd_arena_printf(&ask->arena, "%s/key.pem", ask->dir), pem, authorities;
         struct cd_error why;
 
-        if (!path.ptr)
+        if (!certificate.ptr || !ca.ptr || !key.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = cd_read_file(&ask->arena, path, FILE_MAX, &pem, NULL, reterr);
+        cd_status status = cd_read_file(&ask->arena, certificate, FILE_MAX, &pem, NULL, reterr);
         if (status != CD_OK)
                 return status;
         status = cd_certificate_read_names(pem, &ask->arena, &ask->spec.names, &why);
-        return status == CD_OK ? CD_OK : cd_failf(reterr, status, CD_STR(""), "%.*s %s", CD_STR_ARG(path), why.reason);
+        if (status != CD_OK)
+                return cd_failf(reterr, status, CD_STR(""), "%.*s %s", CD_STR_ARG(certificate), why.reason);
+        status = cd_read_file(&ask->arena, ca, FILE_MAX, &authorities, NULL, reterr);
+        if (status == CD_OK)
+                status = read_key(ask, key, &ask->spec.key, reterr);
+        if (status == CD_OK)
+                ask->before = cd_certificate_find_issuer(pem, authorities, &ask->arena);
+        return status;
 }
 
 static bool take_days(const char *command, struct ask *ask)
@@ -290,7 +344,7 @@ static int run_renew(int argc, char **argv)
         if (!cd_options_parse(argc, argv, options, NULL, 0) || !take_days(argv[0], &ask))
                 return CD_EXIT_USAGE;
         cd_arena_init(&ask.arena, CD_SERVICE_ARENA);
-        cd_status status = read_names(&ask, &err);
+        cd_status status = read_set(&ask, &err);
         if (status == CD_OK)
                 status = make(&ask, true, &err);
         return end(argv[0], &ask, status, &err);
@@ -319,16 +373,16 @@ static const struct cd_command cert_new = {
 
 static const struct cd_command cert_renew = {
         .name = "renew",
-        .summary = "replace both with new ones for the same names",
+        .summary = "replace both certificates with new ones for the same names",
         .help = "Usage: cardea cert renew [--days N] [--dir DIR] [--ca-key FILE]\n"
                 "\n"
-                "Replaces ca.pem, cert.pem and key.pem, which \"cardea cert new\" or \"cardea init\" created, by\n"
-                "new ones with the same names and owner. A certificate of another authority is left as it is. A\n"
-                "running server loads the new files by itself. Clients need the new ca.pem, unless you kept the\n"
-                "key of the authority (--ca-key).\n"
+                "Replaces ca.pem and cert.pem, which \"cardea cert new\" or \"cardea init\" created, by new ones\n"
+                "with the same names and owner, for the same key.pem. A certificate of another authority is left\n"
+                "as it is. A running server loads the new files by itself. Clients need the new ca.pem, which\n"
+                "trusts the earlier authority too, unless you kept the key of the authority (--ca-key).\n"
                 "\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 success, 1 a file cannot be written, 2 the command line is wrong, or cert.pem is\n"
-                "from another authority.\n",
+                "Exit codes: 0 success, 1 a file cannot be written, 2 the command line is wrong, a file cannot be\n"
+                "read, or cert.pem is from another authority.\n",
         .run = run_renew,
 };
 

@@ -25,10 +25,26 @@ static int exit_code(cd_status status)
         }
 }
 
+static bool is_option(const char *field)
+{
+        static const char *const options[] = { "alg",    "claim",  "dir",           "grant-type", "introspect",
+                                               "issuer", "listen", "password-file", "scope",      "user" };
+
+        for (size_t i = 0; i < CD_LEN(options); i++)
+                if (!strcmp(field, options[i]))
+                        return true;
+        return false;
+}
+
 int cd_context_fail(const char *command, const struct cd_error *error)
 {
-        cd_print_line(stderr, "cardea %s: %s%s%s", command, error->field, error->field[0] ? ": " : "", error->reason);
-        return exit_code(error->status);
+        int code = exit_code(error->status);
+        /* What is there already, not there or not to be had says its name itself. */
+        const char *field = code == CD_EXIT_USAGE ? error->field : "";
+
+        cd_print_line(stderr, "cardea %s: %s%s%s%s", command, is_option(field) ? "--" : "", field, *field ? ": " : "",
+                      error->reason);
+        return code;
 }
 
 int cd_context_fail_open(const char *command, const struct cd_admin *admin, const struct cd_error *error)

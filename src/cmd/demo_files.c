@@ -14,14 +14,15 @@
 #include "crypto/random.h"
 
 static const struct {
-        const char *program, *built; /* built: its folder beside this executable in a build tree */
+        const char *program;
+        const char *built, *installed; /* its folder, from that of this executable: in a build tree, where installed */
         const char *config;
 } services[DEMO_COUNT] = {
-        [DEMO_AUTHORIZATION] = { "cardea", NULL, "cardea.yaml" },
-        [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "time-resource.yaml" },
-        [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "time-webapp.yaml" },
-        [DEMO_BASIC] = { "cardea", NULL, "basic/cardea.yaml" },
-        [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "basic/resource.yaml" },
+        [DEMO_AUTHORIZATION] = { "cardea", NULL, NULL, "cardea.yaml" },
+        [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "../libexec/cardea", "time-resource.yaml" },
+        [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "../libexec/cardea", "time-webapp.yaml" },
+        [DEMO_BASIC] = { "cardea", NULL, NULL, "basic/cardea.yaml" },
+        [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "../bin", "basic/resource.yaml" },
 };
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
@@ -33,7 +34,7 @@ static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
 
 static bool find_program(struct demo_files *files, const char *bin, int which)
 {
-        const char *const paths[] = { services[which].built, "../libexec/cardea" };
+        const char *const paths[] = { services[which].built, services[which].installed };
         char folder[DEMO_PATH_MAX];
 
         for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)

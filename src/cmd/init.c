@@ -49,7 +49,9 @@ static cd_status find_user(struct init *init, struct cd_error *reterr)
         if (!init->user)
                 return CD_OK;
         if (geteuid() != 0)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("user"), "only root gives files to others");
+                return cd_fail_field(
+                        reterr, CD_INVALID_REQUEST, CD_STR("user"),
+                        "only root may give files to another user; run init as root, or as that user without --user");
         errno = 0;
         found = getpwnam(init->user);
         if (!found)
@@ -72,7 +74,7 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
 
         if ((path && *path) || !strncmp(init->store, "postgresql://", 13) || !strncmp(init->store, "postgres://", 11))
                 return CD_OK;
-        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--store"),
                              "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
 }
 
@@ -98,10 +100,12 @@ static cd_status make_database(struct init *init, struct cd_error *reterr)
         const struct cd_store_options options = { .url = cd_str_from_c(init->store),
                                                   .folder = cd_str_from_c(init->dir),
                                                   .may_create = true };
-        cd_status status = cd_store_open(&options, &opened, reterr);
-        if (status == CD_OK)
-                opened.store->free(opened.store);
-        return status;
+        struct cd_error why;
+        cd_status status = cd_store_open(&options, &opened, &why);
+        if (status != CD_OK)
+                return cd_fail_field(reterr, status, CD_STR("--store"), why.reason);
+        opened.store->free(opened.store);
+        return CD_OK;
 }
 
 static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, enum cd_alg alg,
@@ -114,16 +118,39 @@ static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, 
         return status == CD_OK ? cd_keyring_generate(&ring, arena, &params, NULL, reterr) : status;
 }
 
+/* Why what was made cannot be opened. A master key that does not fit is our own, so the database is not new. */
+static cd_status explain(struct init *init, const struct cd_admin *admin, const struct cd_error *why,
+                         struct cd_error *reterr)
+{
+        if (why->status == CD_INVALID_REQUEST && !sqlite_path(init) &&
+            cd_report_has_error(&admin->report, CD_STR("master_key")))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--store"),
+                                     "this database is in use: it was created with another master key, and init makes "
+                                     "a new one; name an empty database, or go on with the configuration and the "
+                                     "master key that it was created with");
+        /* The setting came from the option, and the file with it goes again. */
+        for (const struct cd_finding *f = admin->report.findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR)
+                        return cd_failf(reterr, CD_INVALID_REQUEST,
+                                        cd_arena_printf(&init->arena, "--%.*s", CD_STR_ARG(f->setting)), "%.*s%s%.*s",
+                                        CD_STR_ARG(f->what), f->fix.len ? "; " : "", CD_STR_ARG(f->fix));
+        *reterr = *why;
+        return why->status;
+}
+
 /* Opens what was made as any command does, which checks it, and makes the first keys. */
 static cd_status make_keys(struct init *init, struct cd_error *reterr)
 {
         cd_str path = cd_arena_printf(&init->arena, "%s/cardea.yaml", init->dir);
         struct cd_admin admin = { 0 };
+        struct cd_error why = { 0 };
 
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr, .may_create = true },
-                                         &admin, reterr);
+        cd_status status =
+                cd_admin_open(&(struct cd_admin_options){ .config_path = path.ptr, .may_create = true }, &admin, &why);
+        if (status != CD_OK)
+                status = explain(init, &admin, &why, reterr);
         if (status == CD_OK)
                 status = make_key(&admin, &init->arena, CD_ALG_RS256, reterr);
         if (status == CD_OK && cd_config_alg(&admin.config) != CD_ALG_RS256)
@@ -290,7 +317,8 @@ const struct cd_command cd_cmd_init = {
                 "                             given\n"
                 "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE;\n"
                 "                             sqlite:cardea.db if not given. Write a password in it as ${env:NAME}\n"
-                "                             or ${file:PATH}, since other users can see the command line\n"
+                "                             or, with an absolute PATH, ${file:PATH}, since other users can see\n"
+                "                             the command line\n"
                 "      --user NAME            as root: the user who owns all files and runs the server\n"
                 "\n"
                 "Exit codes: 0 created, 1 failed at run time, 2 the command line is wrong, 4 DIR is not empty.\n",

@@ -12,7 +12,15 @@
 
 static cd_status fail_dir(const struct init_files *files, cd_status status, const char *why, struct cd_error *reterr)
 {
-        return cd_failf(reterr, status, CD_STR("dir"), "%s %s", files->dir, why);
+        return cd_failf(reterr, status, CD_STR("dir"), "%s%s", files->dir, why);
+}
+
+static cd_status fail_dir_errno(const struct init_files *files, struct cd_error *reterr)
+{
+        char why[256];
+
+        snprintf(why, sizeof(why), ": %s", strerror(errno));
+        return fail_dir(files, CD_INVALID_REQUEST, why, reterr);
 }
 
 static cd_status fail_errno(const char *name, struct cd_error *reterr)
@@ -41,18 +49,19 @@ static cd_status take_over(const struct init_files *files, struct cd_error *rete
         uid_t own = geteuid();
 
         if (files->old_uid != own && files->old_uid != 0 && files->old_uid != files->uid)
-                return fail_dir(files, CD_INVALID_REQUEST, "belongs to another user, who could replace what is in it",
+                return fail_dir(files, CD_INVALID_REQUEST,
+                                " belongs to another user, who could replace what is in it; name another folder",
                                 reterr);
         if (own == 0 && files->old_uid != 0 && fchown(files->fd, 0, (gid_t)-1) < 0)
-                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
-        return fchmod(files->fd, 0700) < 0 ? fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr) : CD_OK;
+                return fail_dir_errno(files, reterr);
+        return fchmod(files->fd, 0700) < 0 ? fail_dir_errno(files, reterr) : CD_OK;
 }
 
 static cd_status expect_empty(const struct init_files *files, struct cd_error *reterr)
 {
         if (!files->was_there || is_empty(files->fd))
                 return CD_OK;
-        return fail_dir(files, CD_EXISTS, "is not empty; nothing there is overwritten: name another folder", reterr);
+        return fail_dir(files, CD_EXISTS, " is not empty; nothing there is overwritten: name another folder", reterr);
 }
 
 cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_error *reterr)
@@ -64,10 +73,10 @@ cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_
         files->count = 0;
         files->was_there = mkdir(dir, 0700) < 0;
         if (files->was_there && errno != EEXIST)
-                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+                return fail_dir_errno(files, reterr);
         files->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (files->fd < 0 || fstat(files->fd, &st) < 0)
-                return fail_dir(files, CD_INVALID_REQUEST, strerror(errno), reterr);
+                return fail_dir_errno(files, reterr);
         files->old_mode = st.st_mode & 07777;
         files->old_uid = st.st_uid;
         cd_status status = expect_empty(files, reterr);

@@ -40,6 +40,25 @@ static bool read_params(const struct make_ask *ask, const char *command, struct 
         return true;
 }
 
+/* The error, and what to do about it. */
+static int fail_with(const char *command, const struct cd_error *why, const char *fix)
+{
+        struct cd_error err = { 0 };
+        cd_status ignored = cd_failf(&err, why->status, cd_str_from_c(why->field), "%s; %s", why->reason, fix);
+
+        (void)ignored;
+        return cd_context_fail(command, &err);
+}
+
+static const char *fix_of(const struct make_ask *ask, cd_status status)
+{
+        if (status == CD_NOT_FOUND)
+                return "make the first one: cardea key generate --alg ALG";
+        return ask->make == cd_keyring_rotate
+                       ? "nothing needs to be done until then; --now makes another key that signs at once"
+                       : "to replace it: cardea key rotate";
+}
+
 static int make_key(struct cd_context *context, const struct make_ask *ask)
 {
         struct cd_key_params params;
@@ -56,6 +75,8 @@ static int make_key(struct cd_context *context, const struct make_ask *ask)
         cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
                 status = ask->make(&ring, &context->arena, &params, &key, &err);
+        if (status == CD_NOT_FOUND || status == CD_EXISTS)
+                return fail_with(context->command, &err, fix_of(ask, status));
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),
@@ -326,6 +347,11 @@ static int retire_key(struct cd_context *context, const char *kid)
         cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
                 status = cd_keyring_retire(&ring, &context->arena, cd_str_from_c(kid), &err);
+        if (status == CD_NOT_FOUND)
+                return fail_with(context->command, &err, "cardea key list shows the ids of all keys");
+        if (status == CD_INVALID_REQUEST)
+                return fail_with(context->command, &err,
+                                 "cardea key rotate --now makes another key that signs at once");
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "key %s retired; its tokens are no longer valid", kid);

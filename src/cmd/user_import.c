@@ -26,6 +26,11 @@ struct seen {
         size_t line;
 };
 
+struct refusal {
+        size_t line;
+        struct cd_error error;
+};
+
 struct import {
         struct cd_context *context;
         const char *file_name;
@@ -37,6 +42,8 @@ struct import {
         size_t *lines;         /* where each stands */
         size_t count;
         struct cd_arena names_arena;
+        struct refusal *refusals; /* of the batch: BATCH of them; said in the order of the lines */
+        size_t refusal_count;
         struct cd_map *names; /* of the lines before, to struct seen */
         size_t added, updated, refused;
 };
@@ -44,8 +51,25 @@ struct import {
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
 {
         import->refused++;
-        cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->context->command, import->file_name, line,
-                      error->field, error->field[0] ? ": " : "", error->reason);
+        import->refusals[import->refusal_count++] = (struct refusal){ line, *error };
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+        const struct refusal *one = a, *other = b;
+
+        return (one->line > other->line) - (one->line < other->line);
+}
+
+static void say_refusals(struct import *import)
+{
+        qsort(import->refusals, import->refusal_count, sizeof(*import->refusals), compare_lines);
+        for (size_t i = 0; i < import->refusal_count; i++) {
+                const struct cd_error *error = &import->refusals[i].error;
+                cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->context->command, import->file_name,
+                              import->refusals[i].line, error->field, error->field[0] ? ": " : "", error->reason);
+        }
+        import->refusal_count = 0;
 }
 
 static cd_status refuse_existing(struct import *import, size_t i)
@@ -58,6 +82,20 @@ static cd_status refuse_existing(struct import *import, size_t i)
                         ? cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name))
                         : cd_failf(&err, CD_EXISTS, CD_STR("name"), "\"%.*s\" is user \"%.*s\", who exists already",
                                    CD_STR_ARG(written), CD_STR_ARG(name));
+        (void)ignored;
+        refuse(import, import->lines[i], &err);
+        return CD_OK;
+}
+
+/* Somebody removed the user between the two questions. */
+static cd_status refuse_removed(struct import *import, size_t i)
+{
+        struct cd_error err = { 0 };
+
+        cd_status ignored =
+                cd_failf(&err, CD_NOT_FOUND, CD_STR("name"),
+                         "user \"%.*s\" was removed during the import; to add the user, import the line again",
+                         CD_STR_ARG(import->users[i].name));
         (void)ignored;
         refuse(import, import->lines[i], &err);
         return CD_OK;
@@ -129,7 +167,9 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
                         return CD_OK;
                 }
         }
-        if (status != CD_EXISTS && status != CD_NOT_FOUND)
+        if (status == CD_NOT_FOUND)
+                return refuse_removed(import, i);
+        if (status != CD_EXISTS)
                 return cd_failf(reterr, status, CD_STR(""), "%s:%zu: %s", import->file_name, import->lines[i],
                                 err.reason);
         return refuse_existing(import, i);
@@ -173,12 +213,14 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
                 for (size_t i = 0; i < import->count && status == CD_OK; i++)
                         status = import->dry_run ? try_user(import, i, reterr) : put_user(import, i, reterr);
         }
+        say_refusals(import);
         import->count = 0;
         cd_arena_reset(&import->arena);
         return status;
 }
 
-static cd_status take_line(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
+/* Puts the user of the line into the batch, or says why not. */
+static cd_status take_user(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
 {
         struct cd_user_params params;
         struct cd_error err = { 0 };
@@ -204,7 +246,14 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
                 return status;
         import->written[import->count] = params.name;
         import->lines[import->count++] = number;
-        return import->count == BATCH ? flush(import, reterr) : CD_OK;
+        return CD_OK;
+}
+
+static cd_status take_line(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
+{
+        cd_status status = take_user(import, line, number, reterr);
+
+        return status == CD_OK && import->count + import->refusal_count == BATCH ? flush(import, reterr) : status;
 }
 
 /* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that
@@ -245,12 +294,14 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         import->users = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->users));
         import->written = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->written));
         import->lines = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->lines));
+        import->refusals = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->refusals));
         import->names = cd_map_new();
         cd_status status = CD_OK;
-        if (!import->users || !import->written || !import->lines || !import->names)
+        if (!import->users || !import->written || !import->lines || !import->refusals || !import->names)
                 status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)
                 status = read_lines(import, file, reterr);
+        say_refusals(import);
         cd_map_free(import->names);
         cd_arena_done(&import->names_arena);
         cd_arena_done(&import->arena);

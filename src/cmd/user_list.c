@@ -7,6 +7,7 @@
 #include "cmd/user.h"
 #include "cmd/context.h"
 #include "core/admin_users.h"
+#include "core/lockout.h"
 #include "core/user_name.h"
 
 enum {
@@ -31,9 +32,53 @@ static cd_str hash_form(cd_str stored)
         return CD_STR("unknown");
 }
 
-static cd_str state_of(const struct cd_user *user)
+/* What decides whether a user is locked, as a server that knows what the store knows would. */
+struct locks {
+        struct cd_lockout *lockout;
+        cd_time now;
+};
+
+static void close_locks(struct locks *locks)
 {
-        return user->disabled ? CD_STR("disabled") : CD_STR("active");
+        cd_lockout_free(locks->lockout);
+}
+
+static cd_status open_locks(const struct cd_context *context, struct locks *ret, struct cd_error *reterr)
+{
+        const struct cd_lockout_rules rules = cd_config_lockout_rules(&context->admin.config);
+
+        ret->now = context->by.clock->now(context->by.clock);
+        return cd_lockout_new(&rules, context->by.random, &ret->lockout, reterr);
+}
+
+/* When the user may try again; 0: now. */
+static cd_time locked_until(const struct locks *locks, const struct cd_user *user)
+{
+        const struct cd_lockout_subject subject = {
+                .kind = CD_LOCKOUT_ACCOUNT,
+                .key = user->name,
+                .failures = user->failures,
+                .failed_at = user->failed_at,
+        };
+        struct cd_error err = { 0 };
+        bool is_news;
+
+        if (!user->failures)
+                return 0;
+        if (cd_lockout_begin(locks->lockout, &subject, locks->now, &is_news, &err) != CD_OK)
+                return locks->now + err.retry_after;
+        cd_lockout_end(locks->lockout, &subject, CD_LOCKOUT_UNJUDGED, locks->now);
+        return 0;
+}
+
+static cd_str state_of(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user)
+{
+        cd_time until = locked_until(locks, user);
+
+        if (user->disabled)
+                return CD_STR("disabled");
+        return until ? cd_arena_printf(arena, "locked until %.*s", CD_STR_ARG(cd_time_text(arena, until)))
+                     : CD_STR("active");
 }
 
 static cd_status write_again(struct cd_arena *arena, cd_str claims, cd_str *ret, struct cd_error *reterr)
@@ -65,7 +110,7 @@ bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struc
 }
 
 /* Everything but the hash. */
-static bool print_json(const struct cd_user *user)
+static bool print_json(const struct locks *locks, const struct cd_user *user)
 {
         struct cd_buf buf;
 
@@ -80,6 +125,7 @@ static bool print_json(const struct cd_user *user)
         cd_json_add_time(&buf, "last_login_at", user->last_login_at);
         cd_buf_printf(&buf, ",\"failures\":%lld", (long long)user->failures);
         cd_json_add_time(&buf, "failed_at", user->failed_at);
+        cd_json_add_time(&buf, "locked_until", locked_until(locks, user));
         return cd_json_end(&buf);
 }
 
@@ -87,18 +133,19 @@ static bool print_json(const struct cd_user *user)
 
 static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "CLAIMS" };
 
-static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct cd_user *user, bool json)
+static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct locks *locks,
+                      const struct cd_user *user, bool json)
 {
         const cd_str cells[CD_LEN(columns)] = {
                 user->name,
-                state_of(user),
+                state_of(arena, locks, user),
                 cd_time_text(arena, user->last_login_at),
                 cd_time_text(arena, user->changed_at),
                 user->claims,
         };
 
         if (json)
-                return print_json(user);
+                return print_json(locks, user);
         cd_text_table_add(table, cells);
         return true;
 }
@@ -108,21 +155,24 @@ static cd_status print_pages(const struct cd_context *context, struct cd_text_ta
                              bool *ret_damaged, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
+        __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
         char after[CD_USER_NAME_MAX + 1];
         cd_str last = CD_STR("");
         struct cd_users_page page;
 
         cd_arena_init(&page_arena, CD_CONTEXT_ARENA);
+        cd_status status = open_locks(context, &locks, reterr);
+        if (status != CD_OK)
+                return status;
         do {
                 cd_arena_reset(&page_arena);
-                cd_status status =
-                        context->by.store->users->list(context->by.store, &page_arena, last, PAGE, &page, reterr);
+                status = context->by.store->users->list(context->by.store, &page_arena, last, PAGE, &page, reterr);
                 if (status != CD_OK)
                         return status;
                 for (size_t i = 0; i < page.count; i++)
                         if (json && !cd_cmd_user_check_claims(context->command, &page_arena, &page.items[i]))
                                 *ret_damaged = true;
-                        else if (!print_row(table, &page_arena, &page.items[i], json))
+                        else if (!print_row(table, &page_arena, &locks, &page.items[i], json))
                                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
                 if (page.count) {
                         snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
@@ -159,8 +209,8 @@ const struct cd_command cd_cmd_user_list = {
         .summary = "list all users",
         .help = "Usage: cardea user list --config FILE [--json]\n"
                 "\n"
-                "Prints all users, sorted by name. Times are UTC. Memory use does not grow with the number of\n"
-                "users.\n"
+                "Prints all users, sorted by name. Times are UTC. A user with too many wrong passwords is \"locked\n"
+                "until\" a time, by what the store knows. Memory use does not grow with the number of users.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "      --json                print one JSON object per line\n"
@@ -171,11 +221,11 @@ const struct cd_command cd_cmd_user_list = {
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
-static void print_user(struct cd_arena *arena, const struct cd_user *user)
+static void print_user(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user)
 {
         const struct cd_detail details[] = {
                 { "name", user->name },
-                { "state", state_of(user) },
+                { "state", state_of(arena, locks, user) },
                 { "claims", user->claims },
                 { "created", cd_time_text(arena, user->created_at) },
                 { "changed", cd_time_text(arena, user->changed_at) },
@@ -192,16 +242,19 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
 
 static int show_user(struct cd_context *context, const struct cd_look *look)
 {
+        __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
         struct cd_error err = { 0 };
         struct cd_user user;
 
+        if (open_locks(context, &locks, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
         if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &user))
                 return CD_EXIT_FAILED;
         if (look->json)
-                return print_json(&user) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_user(&context->arena, &user);
+                return print_json(&locks, &user) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        print_user(&context->arena, &locks, &user);
         return CD_EXIT_OK;
 }
 
@@ -215,8 +268,9 @@ const struct cd_command cd_cmd_user_show = {
         .summary = "show one user",
         .help = "Usage: cardea user show NAME --config FILE [--json]\n"
                 "\n"
-                "Prints the state, the claims and the times (UTC) of the user, the number of wrong passwords since\n"
-                "the last correct one, and how the password is stored. The password hash is not shown.\n"
+                "Prints the state (active, disabled or locked), the claims and the times (UTC) of the user, the\n"
+                "number of wrong passwords since the last correct one, and how the password is stored. The password\n"
+                "hash is not shown.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "      --json                print a JSON object\n"

@@ -136,6 +136,14 @@ bool cd_report_has_error(const struct cd_report *report, cd_str setting)
         return false;
 }
 
+void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR && !f->fix.len && cd_str_index(f->what, ';') == f->what.len &&
+                    cd_str_eq(f->setting, setting))
+                        ((struct cd_finding *)f)->fix = cd_str_from_c(fix);
+}
+
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
                      const char *format, ...)
 {

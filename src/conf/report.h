@@ -62,6 +62,8 @@ bool cd_report_is_kept(const struct cd_report *report, cd_str setting);
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
 /* Whether something is wrong with this setting itself: then its value is not known, and nothing follows from it. */
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);
+/* What to do about the errors of this setting that do not say it. Static. */
+void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
 /* A finding about a setting; the position is that of the setting or else of the nearest one around it. `fix` may be
  * NULL. Left out where the setting has an error already. */
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,

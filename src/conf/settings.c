@@ -286,15 +286,35 @@ static void bind_member(const struct cursor *at, const struct cd_field *field, c
         }
 }
 
+/* The known setting that somebody means who writes its name with another one around it or after it: "cert" for
+ * "certificate", "log_level" for "log.level", "store.url" for "store". Empty where there is none. */
+static cd_str similar_name(struct cd_arena *arena, const struct cd_table *table, cd_str key)
+{
+        for (size_t i = 0; i < table->count; i++) {
+                const struct cd_field *field = &table->fields[i];
+                cd_str name = cd_str_from_c(field->name);
+                bool goes_on = cd_str_has_prefix(key, name) && key.len > name.len + 1 &&
+                               (key.ptr[name.len] == '_' || key.ptr[name.len] == '.');
+                cd_str rest = cd_str_slice(key, name.len + 1, key.len);
+                if (key.len > 2 && cd_str_has_prefix(name, key))
+                        return name;
+                if (goes_on && field->type == CD_FIELD_OBJECT && cd_table_find(field->table, rest))
+                        return cd_arena_printf(arena, "%.*s.%.*s", CD_STR_ARG(name), CD_STR_ARG(rest));
+                if (goes_on && field->type != CD_FIELD_OBJECT && key.ptr[name.len] == '.')
+                        return name;
+        }
+        return CD_STR("");
+}
+
 static void refuse_unknown(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node)
 {
         struct cd_arena *arena = at->report->arena;
         const char *nearest = cd_table_nearest(table, node->key);
+        cd_str name = nearest ? cd_str_from_c(nearest) : similar_name(arena, table, node->key);
         cd_str path = member_path(at, node->key), fix = CD_STR("");
 
-        if (nearest)
-                fix = cd_arena_printf(arena, "did you mean \"%.*s\"?",
-                                      CD_STR_ARG(member_path(at, cd_str_from_c(nearest))));
+        if (name.len)
+                fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
         struct cursor root = cursor_at(at, CD_STR(""));
         add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
 }

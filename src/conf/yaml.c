@@ -1,6 +1,7 @@
 #include "conf/yaml.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <yaml.h>
 
 #include "base/secret.h"
@@ -36,6 +37,17 @@ static cd_status fail_at(const struct reader *r, cd_status status, yaml_mark_t a
                         mark.column, what);
 }
 
+/* libyaml's words for the two mistakes that are made most say nothing of what to do. */
+static const char *fix_of(const yaml_parser_t *p)
+{
+        if (p->error != YAML_SCANNER_ERROR || !p->problem)
+                return "";
+        if (!strcmp(p->problem, "mapping values are not allowed in this context"))
+                return "; begin all settings of one level in the same column, and quote a value with \": \" in it";
+        return p->buffer.pointer < p->buffer.last && *p->buffer.pointer == '\t' ? ": a tab; indent with spaces only"
+                                                                                : "";
+}
+
 static cd_status fail_parse(const struct reader *r)
 {
         const yaml_parser_t *p = &r->parser;
@@ -49,7 +61,7 @@ static cd_status fail_parse(const struct reader *r)
                                 p->problem_offset);
 
         char what[160];
-        snprintf(what, sizeof(what), "not YAML: %s", p->problem ? p->problem : "syntax error");
+        snprintf(what, sizeof(what), "not YAML: %s%s", p->problem ? p->problem : "syntax error", fix_of(p));
         return fail_at(r, CD_MALFORMED, p->problem_mark, what);
 }
 

@@ -151,7 +151,7 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
         return key ? key : 1;
 }
 
-/* Log-ins whose address is not known share no counter of addresses: it would make all of them one client (LESSONS 34).
+/* Logins whose address is not known share no counter of addresses: it would make all of them one client (LESSONS 34).
  * Their account is counted all the same; for secrets of clients, that is the client. */
 static bool is_counted(const struct cd_lockout_subject *subject)
 {

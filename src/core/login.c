@@ -208,7 +208,7 @@ static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, 
 }
 
 /* An account is not looked at: whether an operator has cleared it meanwhile only the store knows. That the store is
- * unavailable is what a log-in would say first. */
+ * unavailable is what a login would say first. */
 static cd_status check_address(const struct cd_accounts *port, cd_str address, struct cd_error *reterr)
 {
         const struct cd_login *with = (const struct cd_login *)port;

@@ -243,7 +243,7 @@ struct cd_audit_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Returns at once; the event is written with one of the next commits, and is lost where the process dies
          * before. Where that fails, the event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY where the event is
-         * lost, since too many wait: it is counted. For what must not wait for a disk: log-ins, and loops, which may
+         * lost, since too many wait: it is counted. For what must not wait for a disk: logins, and loops, which may
          * call this one. */
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Writes what waits since an earlier write failed, or was just added. *ret is filled on failure too. */

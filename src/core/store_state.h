@@ -15,7 +15,7 @@ struct cd_store_state {
 };
 
 /* CD_UNAVAILABLE with reterr->retry_after while the store is unavailable, or has not answered for so long that it must
- * be. One that can be read and not be written is not unavailable: log-ins go on. */
+ * be. One that can be read and not be written is not unavailable: logins go on. */
 cd_status cd_store_state_need(const struct cd_store_state *state, struct cd_error *reterr);
 /* The same, and also while it is known that the store cannot be written. */
 cd_status cd_store_state_need_writable(const struct cd_store_state *state, struct cd_error *reterr);

@@ -294,10 +294,14 @@ static EVP_PKEY *read_key(cd_str pem)
 static cd_status make_all(const struct cd_certificate_spec *spec, EVP_PKEY *ca_key, struct cd_arena *arena,
                           struct cd_certificate_set *ret, struct cd_error *reterr)
 {
-        __attribute__((cleanup(free_key))) EVP_PKEY *key = new_key();
+        __attribute__((cleanup(free_key))) EVP_PKEY *key = spec->key.len ? read_key(spec->key) : new_key();
         __attribute__((cleanup(free_x509))) X509 *ca = X509_new();
         __attribute__((cleanup(free_x509))) X509 *leaf = X509_new();
 
+        if (spec->key.len && !key) {
+                ERR_clear_error();
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("key"), "holds no private key in PEM");
+        }
         if (key && ca && leaf && fill_ca(ca, spec, ca_key) && fill_leaf(leaf, ca, spec, key, ca_key)) {
                 const struct cd_certificate_set set = {
                         .ca = certificate_text(ca, arena),
@@ -350,6 +354,33 @@ static cd_str alternative_name_text(const GENERAL_NAME *name, struct cd_arena *a
         return cd_arena_copy(arena, cd_str_from_c(text));
 }
 
+static X509 *read_x509(BIO *bio)
+{
+        return bio ? PEM_read_bio_X509(bio, NULL, NULL, (void *)"") : NULL;
+}
+
+static cd_str find_signer(X509 *x509, BIO *authorities, struct cd_arena *arena)
+{
+        for (;;) {
+                __attribute__((cleanup(free_x509))) X509 *ca = read_x509(authorities);
+                if (!ca)
+                        return CD_STR("");
+                if (X509_verify(x509, X509_get0_pubkey(ca)) == 1)
+                        return certificate_text(ca, arena);
+        }
+}
+
+cd_str cd_certificate_find_issuer(cd_str certificate, cd_str authorities, struct cd_arena *arena)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(certificate.ptr, (int)certificate.len);
+        __attribute__((cleanup(free_bio))) BIO *list = BIO_new_mem_buf(authorities.ptr, (int)authorities.len);
+        __attribute__((cleanup(free_x509))) X509 *x509 = read_x509(bio);
+        cd_str found = x509 ? find_signer(x509, list, arena) : CD_STR("");
+
+        ERR_clear_error();
+        return found;
+}
+
 static bool is_by_us(const X509 *x509)
 {
         char issuer[128] = "";
@@ -361,7 +392,7 @@ static bool is_by_us(const X509 *x509)
 cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr)
 {
         __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-        __attribute__((cleanup(free_x509))) X509 *x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, (void *)"") : NULL;
+        __attribute__((cleanup(free_x509))) X509 *x509 = read_x509(bio);
         __attribute__((cleanup(free_names))) GENERAL_NAMES *names = NULL;
 
         ERR_clear_error();

@@ -73,7 +73,7 @@ enum cd_http_where {
         CD_HTTP_INLINE,   /* on the loop thread: memory only, must not block */
         CD_HTTP_WORKER,   /* on the worker pool: may block on the database, on files */
         CD_HTTP_OUTGOING, /* on the pool of outgoing HTTP, so that a slow provider cannot starve the workers */
-        CD_HTTP_CPU,      /* on the pool for what waits for long computing (log-ins), whose queue is short */
+        CD_HTTP_CPU,      /* on the pool for what waits for long computing (logins), whose queue is short */
 };
 
 struct cd_exchange;

@@ -45,7 +45,7 @@ const char *cd_privileges_check_user(cd_str value)
         if (!value.len)
                 return NULL;
         if (!find_user(value, &identity))
-                return "must be a user of this machine";
+                return "is not a user of this machine; correct the name, or create the user";
         if (identity.uid == 0)
                 return "must not be root";
         if (!cd_privileges_is_root() && identity.uid != geteuid())
@@ -61,11 +61,12 @@ const char *cd_privileges_check_group(cd_str value)
         if (!value.len)
                 return NULL;
         if (value.len > NAME_MAX_LEN)
-                return "must be a group of this machine";
+                return "is not a group of this machine; correct the name, or create the group";
         memcpy(z, value.ptr, value.len);
         z[value.len] = '\0';
-        return getgrnam_r(z, &entry, room, sizeof(room), &found) == 0 && found ? NULL
-                                                                               : "must be a group of this machine";
+        return getgrnam_r(z, &entry, room, sizeof(room), &found) == 0 && found
+                       ? NULL
+                       : "is not a group of this machine; correct the name, or create the group";
 }
 
 static cd_status become(cd_str user, struct cd_error *reterr)
@@ -79,7 +80,8 @@ static cd_status become(cd_str user, struct cd_error *reterr)
         if (!cd_privileges_is_root())
                 return CD_OK;
         if (!find_user(user, &identity))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "must be a user of this machine");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field,
+                                     "is not a user of this machine; correct the name, or create the user");
         capng_clear(CAPNG_SELECT_ALL);
         int error = capng_change_id((int)identity.uid, (int)identity.gid,
                                     (capng_flags_t)(CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT));

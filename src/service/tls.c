@@ -132,18 +132,18 @@ void cd_service_tls_check_settings(const struct cd_service_settings *settings, s
         if (asks && !tls->client_ca.len)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("tls.client_ca"),
                                 "name the PEM file of the CA that signs them",
-                                "is needed to believe clients' certificates");
+                                "is missing, and is needed to verify clients' certificates");
         if (!asks && tls->client_ca.len)
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("tls.client_ca"),
                                 "set tls.client_certificate to request or require",
-                                "is for nothing: no client is asked for a certificate");
+                                "is not used: no client is asked for a certificate");
         if (settings->redirect_listen.count && !has_port(settings))
                 cd_report_about(report, CD_FINDING_WARNING, CD_STR("redirect_listen"),
-                                "see to it that port 443 leads to this server, or add an address with a port to listen",
+                                "make sure that port 443 leads to this server, or add an address with a port to listen",
                                 "redirects to port 443, since no address of listen has a port");
         if (settings->redirect_listen.count && !has_certificate)
                 cd_report_about(report, CD_FINDING_ERROR, CD_STR("redirect_listen"), "set tls, or use listen",
-                                "redirects to https, which nothing here speaks");
+                                "redirects to https, but no listener speaks TLS");
 }
 
 static void check_validity(const struct cd_tls_validity *validity, cd_time now, struct cd_report *report)
@@ -154,9 +154,9 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         if (days < CD_TLS_WARN_DAYS)
                 cd_report_about(
                         report, CD_FINDING_WARNING, CD_STR("tls.certificate"),
-                        "replace the files (cardea cert renew, where cardea made them); a running server takes them "
-                        "over by itself",
-                        "the certificate is over in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
+                        "replace the files (cardea cert renew, where cardea made them); a running server loads them "
+                        "by itself",
+                        "the certificate expires in %lld day%s, on %.*s", (long long)days, days == 1 ? "" : "s",
                         CD_STR_ARG(until));
         else
                 cd_report_about(report, CD_FINDING_OK, CD_STR("tls.certificate"), NULL, "valid until %.*s",

@@ -1,5 +1,8 @@
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "store/postgres/postgres.h"
@@ -22,7 +25,11 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
         struct cd_sql_migrated migrated = { 0 };
         cd_status status = cd_sql_schema_version(driver, &migrated.from, reterr);
 
-        if (status == CD_OK && options->must_be_current && migrated.from < (int)driver->migration_count)
+        if (status == CD_OK && migrated.from == 0 && (options->must_be_current || !options->may_create))
+                status = cd_failf(reterr, CD_NOT_FOUND, field,
+                                  "the database is empty; cardea serve and cardea migrate create its "
+                                  "tables; " CD_STORE_NEW_ADVICE);
+        else if (status == CD_OK && options->must_be_current && migrated.from < (int)driver->migration_count)
                 status = cd_failf(reterr, CD_NOT_FOUND, field,
                                   "the schema of the store is version %d, and this program needs %zu: run cardea "
                                   "migrate",
@@ -38,23 +45,39 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
         return cd_sql_store_new(driver, &ret->store, reterr);
 }
 
-/* Relative to the folder, and never a name that SQLite takes for something else ("file:…", ":memory:"). */
+/* Absolute, so that an error says which file it is whatever the current folder, and never a name that SQLite takes for
+ * something else ("file:…", ":memory:"). */
 static cd_status sqlite_path(const struct cd_store_options *options, cd_str path, char ret[PATH_MAX],
                              struct cd_error *reterr)
 {
-        cd_str folder = options->folder.len ? options->folder : CD_STR(".");
+        cd_str folder = options->folder;
+        char current[PATH_MAX] = "";
         int length;
 
         if (path.len == 0 || cd_str_index(path, '\0') < path.len)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "sqlite: needs a path");
+        if (!cd_str_has_prefix(folder, CD_STR("/")) && !getcwd(current, sizeof(current)))
+                return cd_failf(reterr, CD_UNAVAILABLE, field, "the current folder: %s", strerror(errno));
         if (path.ptr[0] == '/')
                 length = snprintf(ret, PATH_MAX, "%.*s", CD_STR_ARG(path));
         else
-                length = snprintf(ret, PATH_MAX, "%.*s%s%.*s", CD_STR_ARG(folder),
-                                  cd_str_has_suffix(folder, CD_STR("/")) ? "" : "/", CD_STR_ARG(path));
+                length = snprintf(ret, PATH_MAX, "%s%s%.*s%s%.*s", current, *current && folder.len ? "/" : "",
+                                  CD_STR_ARG(folder), cd_str_has_suffix(folder, CD_STR("/")) ? "" : "/",
+                                  CD_STR_ARG(path));
         if (length < 0 || length >= PATH_MAX)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "the path of the database is too long");
         return CD_OK;
+}
+
+cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options)
+{
+        const cd_str sqlite = CD_STR("sqlite:");
+        cd_str rest = cd_str_slice(options->url, sqlite.len, options->url.len);
+        char path[PATH_MAX];
+
+        if (cd_str_has_prefix(options->url, sqlite) && sqlite_path(options, rest, path, NULL) == CD_OK)
+                return cd_arena_copy(arena, cd_str_from_c(path));
+        return cd_store_url_shown(arena, options->url);
 }
 
 static cd_status open_sqlite(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,

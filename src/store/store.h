@@ -7,7 +7,7 @@ struct cd_store_options {
         cd_str folder;        /* what a relative PATH is relative to; empty: the current one */
         int64_t connections;  /* at most, postgres; 0: 8 */
         int64_t timeout_ms;   /* for connecting and for each statement, postgres; 0: 5000 */
-        bool may_create;      /* sqlite: the file may be new */
+        bool may_create;      /* the store may be new: sqlite's file missing, the database without tables */
         bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
 };
 
@@ -17,8 +17,14 @@ struct cd_store_opened {
 };
 
 /* Migrates where needed. CD_INVALID_REQUEST (field "store") for a URL of no store of ours or a schema of a later
- * version; CD_NOT_FOUND where there is no file and may_create is not set; CD_UNAVAILABLE where the server cannot be
+ * version; CD_NOT_FOUND where there is no store and may_create is not set; CD_UNAVAILABLE where the server cannot be
  * reached or the file is damaged. No password of the URL is ever in an error. */
 cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr);
+/* For the operator of a server whose store is new, which may be one that cannot be found. */
+#define CD_STORE_NEW_ADVICE                                                                                            \
+        "if this is not a first start, the database was moved or \"store\" is wrong: stop, restore it or correct the " \
+        "setting"
+/* The absolute path of a SQLite file, or the URL without its password. In the arena. */
+cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options);
 /* What may be shown of the URL: no password. In the arena. */
 cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url);

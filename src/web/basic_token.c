@@ -36,7 +36,7 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_basic
                                 BASIC_MAX);
         char *text = cd_arena_alloc(req->arena, encoded.len + 4);
         if (!text)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a login");
         if (cd_base64_decode(encoded, text, &len) != CD_OK)
                 return refuse(reterr, "not base64");
 
@@ -63,7 +63,7 @@ static const struct {
         const char *description; /* NULL: none */
 } answers[] = {
         { CD_INVALID_GRANT, 401, "invalid_credentials", true, NULL },
-        { CD_THROTTLED, 429, "too_many_attempts", false, "too many wrong passwords; try again later" },
+        { CD_THROTTLED, 429, "too_many_attempts", true, NULL },
         { CD_UNAVAILABLE, 503, "temporarily_unavailable", false, NULL },
         { CD_TIMEOUT, 503, "temporarily_unavailable", false, NULL },
         { CD_NOT_FOUND, 404, "not_found", false, NULL },
@@ -88,7 +88,7 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         }
         cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
         cd_web_no_store(res);
-        /* A copy: after a log-in the answer is written on another thread, when the snapshot may be gone. */
+        /* A copy: after a login the answer is written on another thread, when the snapshot may be gone. */
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         cd_arena_copy(req->arena, web->basic_challenge));
@@ -146,7 +146,7 @@ void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_
         if (!web->issuer->basic_tokens.audience.len)
                 (void)cd_fail(&err, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
         else if (!ask)
-                (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a log-in");
+                (void)cd_fail(&err, CD_NO_MEMORY, "no memory for a login");
         else if (decode_basic(req, ask, &err) == CD_OK) {
                 if (accounts->check_address(accounts, ask->address, &err) == CD_OK) {
                         cd_http_continue_on(res, CD_HTTP_CPU, log_in, ask);

@@ -74,7 +74,7 @@ static cd_status decode(const struct cd_http_request *req, struct cd_token_reque
 
 static void say_who(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask)
 {
-        /* A copy: after a log-in on another thread the snapshot may be gone before the line is written. */
+        /* A copy: after a login on another thread the snapshot may be gone before the line is written. */
         req->log->client_id =
                 cd_arena_copy(req->arena, cd_clients_known_id(web->issuer->client_auth.clients, ask->client_id));
         req->log->grant_type = cd_grant_known_name(ask->grant_type);
@@ -105,8 +105,8 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         issue(web, req, ask, res);
 }
 
-/* Everything but a log-in is answered here, on the loop, and one that is refused for its address too: a flood of those
- * must not fill the queue of the pool, in which the log-ins of others wait. */
+/* Everything but a login is answered here, on the loop, and one that is refused for its address too: a flood of those
+ * must not fill the queue of the pool, in which the logins of others wait. */
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);

@@ -7,7 +7,7 @@
         }
 
 /* What answers from memory runs on the loop. A revocation begins there too and goes on where the store is waited for, a
- * log-in where passwords are hashed. */
+ * login where passwords are hashed. */
 const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),

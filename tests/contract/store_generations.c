@@ -183,7 +183,7 @@ static void a_user_who_is_added_again_is_another(void **state)
         add_user(s, "ana");
         assert_true(get_user(s, "ana").generation > last_revocation(s).seq);
         assert_false(has_session(s, "d1"));
-        /* Its log-in had begun before the removal. */
+        /* Its login had begun before the removal. */
         assert_status(s->store->sessions->put(s->store, &former, &s->error), CD_OK);
         assert_false(has_session(s, "d2"));
         log_in_ana(s);

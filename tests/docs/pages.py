@@ -8,6 +8,9 @@ cardea and the example services on its PATH are the build's. These rules stand b
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
 - A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
+- A page that needs root and systemd is run without both: `sudo` goes, and what gives files to another user; /etc/cardea and /var/lib/cardea are
+  folders of the test's own; `systemctl enable --now cardea` is what the unit starts, and `reload` the signal that it sends. A restart
+  is left out.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
 - A ```json or ```text block right after a ```sh block is a sample of what that block prints.
 """
@@ -31,6 +34,17 @@ PORTS = {**{str(5000 + n): n for n in range(6)}, "8443": 6, "8444": 7, "8080": 8
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 NEEDS_POSTGRES = {"docs/postgresql.md"}
+NEEDS_ROOT = {"docs/run-under-systemd.md"}
+WITHOUT_ROOT = (
+    (r"^sudo systemctl enable --now cardea$", "cardea serve --config /etc/cardea/cardea.yaml"),
+    (r"^sudo systemctl reload cardea$", 'kill -HUP "${services[0]}"'),
+    (r"^sudo (systemctl (daemon-reload|restart cardea)|systemd-sysusers|chown root: \S+)$", ":"),
+    (r"\bsudo (-u cardea )?(?=[A-Z_]+=)", "env "),
+    (r"\bsudo (-u cardea )?", ""),
+    (r" --user cardea\b| -o cardea -g cardea\b", ""),
+    (r"\b0\.0\.0\.0:", "127.0.0.1:"),
+    (r"(?<=[ :=])/(etc|var/lib)/cardea\b", r"$PWD/\1/cardea"),
+)
 IN_ITS_FOLDER = {"examples/time-api/README.md"}  # "in this folder", it says
 
 
@@ -74,6 +88,13 @@ def with_samples(page_blocks):
 
 def move_ports(text, base):
     return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda m: str(base + PORTS[m[0]]), text)
+
+
+def without_root(text):
+    for pattern, instead in WITHOUT_ROOT:
+        text = re.sub(pattern, instead, text, flags=re.M)
+    assert "sudo" not in text and "systemctl" not in text, text
+    return text
 
 
 def moved(block, base):
@@ -180,6 +201,8 @@ def run(page, folder, edit):
     tree.mkdir()
     results.mkdir()
     lay_out(tree, base)
+    if page in NEEDS_ROOT:
+        (tree / "etc").mkdir()
     pairs = [(moved(edit(block), base), [moved(sample, base) for sample in samples])
              for block, samples in with_samples(blocks(read(page))) if edit(block)]
     where = tree / pathlib.Path(page).parent if page in IN_ITS_FOLDER else tree

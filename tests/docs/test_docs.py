@@ -24,6 +24,10 @@ NOT_AS_WRITTEN = {
         ('meson install -C build --no-rebuild --destdir "$PWD/root"\n'
          'export PKG_CONFIG_SYSROOT_DIR=$PWD/root LD_LIBRARY_PATH=$(dirname "$(find root -name libcardea.so.0)")\n'
          'export PKG_CONFIG_PATH=$LD_LIBRARY_PATH/pkgconfig', "it needs root; this installs into a folder"),
+    ("docs/run-under-systemd.md", "sudo meson install -C build"):
+        ('meson install -C build --no-rebuild --destdir "$PWD/root" && grep "^ExecStart=/usr/local/bin/cardea " '
+         'root/usr/local/lib/systemd/system/cardea.service && test -f root/usr/local/lib/sysusers.d/cardea.conf -a -x root/usr/local/bin/cardea -a -x root/usr/local/bin/grant-resource',
+         "it needs root; this installs into a folder"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
@@ -49,6 +53,7 @@ def run(*args):
 def test_every_command_runs_and_prints_what_the_page_shows(page, tmp_path):
     def edit(block):
         instead, _ = NOT_AS_WRITTEN.get((page, block.first), (block.text, ""))
+        instead = instead and pages.without_root(instead) if page in pages.NEEDS_ROOT else instead
         return instead and pages.Block("sh", instead + "\n", block.line)
 
     for ran in pages.run(page, tmp_path, edit):

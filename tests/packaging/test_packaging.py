@@ -1,5 +1,7 @@
 """What is shipped beside the binary: container files and the systemd unit."""
+import configparser
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -64,3 +66,39 @@ def test_the_systemd_unit_is_valid(tmp_path):
                           text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def unit():
+    """Its sections; of a setting that stands there twice, the last value."""
+    parsed = configparser.ConfigParser(strict=False, interpolation=None)
+    parsed.optionxform = str
+    parsed.read(ROOT / "packaging/systemd/cardea.service")
+    return parsed
+
+
+def test_unit_sysusers_and_their_page_name_the_same_user_and_paths():
+    service = unit()["Service"]
+    page = (ROOT / "docs/run-under-systemd.md").read_text()
+    users = re.findall(r"^u (\S+)", (ROOT / "packaging/systemd/cardea.sysusers").read_text(), re.M)
+    assert users == [service["User"]] == [service["Group"]] == re.findall(r"cardea init .*--user (\S+)", page)
+    config = re.fullmatch(r"/usr/bin/cardea serve --config (\S+)", service["ExecStart"])[1]
+    assert set(re.findall(r"--config (\S+)", page)) == {config}
+    assert re.findall(r"cardea init --dir (\S+)", page) == [str(pathlib.Path(config).parent)]
+    # ProtectSystem=strict leaves one folder to write to.
+    assert service["ProtectSystem"] == "strict" and "ReadWritePaths" not in service
+    assert re.findall(r"--store sqlite:(\S+)/cardea.db", page) == [f"/var/lib/{service['StateDirectory']}"]
+    assert re.findall(r"^sudo install -d -o (\S+) -g \S+ -m (\S+) (\S+)$", page, re.M) == [
+        (service["User"], service["StateDirectoryMode"], f"/var/lib/{service['StateDirectory']}")]
+
+
+def test_a_reload_of_the_unit_is_the_signal_that_the_server_reloads_at():
+    assert unit()["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-sysusers"), reason="systemd-sysusers is not installed")
+def test_sysusers_makes_the_user(tmp_path):
+    (tmp_path / "etc").mkdir()
+    done = subprocess.run(["systemd-sysusers", f"--root={tmp_path}", ROOT / "packaging/systemd/cardea.sysusers"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^cardea:x:\d+:\d+:Cardea authorization server:/:/usr/sbin/nologin$", (tmp_path / "etc/passwd").read_text(), re.M)

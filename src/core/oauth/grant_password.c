@@ -18,7 +18,7 @@ cd_status cd_grant_password(const struct cd_issuer *issuer, struct cd_arena *are
                 .by = cd_arena_printf(arena, "client:%.*s", CD_STR_ARG(client->id)),
         };
         if (!attempt.by.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a log-in");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a login");
         cd_status status = cd_token_login(issuer, issuer->accounts, arena, &attempt, &user, reterr);
         if (status == CD_OK)
                 *ret = (struct cd_grant_decision){ user.name, user.generation };

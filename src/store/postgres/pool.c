@@ -74,7 +74,7 @@ int64_t cd_pg_pool_pause_us(struct cd_pg_pool *pool)
 
 /* ---- taking and giving ---- */
 
-/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every log-in comes by
+/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every login comes by
  * here. */
 static struct cd_pg_connection *take_idle(struct cd_pg_pool *pool)
 {

@@ -1,4 +1,4 @@
-/* Audit events that nobody waits for. They come with every log-in, so many share a transaction; and a log-in does not
+/* Audit events that nobody waits for. They come with every login, so many share a transaction; and a login does not
  * stop for a full disk, so they wait here until they are written (LESSONS 35). */
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "store/sql/tables.h"
 
 enum {
-        WAITING_MAX = 8192,        /* events: 2 MB as they are usually, and minutes of log-ins */
+        WAITING_MAX = 8192,        /* events: 2 MB as they are usually, and minutes of logins */
         TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
 };
 

@@ -184,7 +184,7 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
 }
 
 /* Only then the row of the version is needed, for which all writers of revocations queue: a rehash, which comes with a
- * log-in, does without. */
+ * login, does without. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store/sqlite/connection.h"
+#include "store/store.h"
 
 /* Of the name that a new database has at first. */
 #define MADE_SUFFIX "-new-XXXXXX"
@@ -228,7 +229,10 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         const struct log log = look_for_log(path); /* before the database: another process may make that now */
         if (stat(path, &info) != 0 && errno == ENOENT) {
                 if (!may_create)
-                        return cd_failf(reterr, CD_NOT_FOUND, field, "there is no database %s", path);
+                        return cd_failf(
+                                reterr, CD_NOT_FOUND, field,
+                                "there is no database %s; cardea serve creates an empty one; " CD_STORE_NEW_ADVICE,
+                                path);
                 status = log.size ? fail_missing(path, &log, reterr) : create(path, folder, reterr);
                 if (status != CD_OK)
                         return status;

@@ -55,7 +55,8 @@ def test_nothing_is_written_over(tmp_path, there):
     (tmp_path / there).write_text("mine")
     done = make(tmp_path, "localhost")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"cardea cert new: {tmp_path}/{there} exists already and is not overwritten\n"
+    assert done.stderr == (f"cardea cert new: {tmp_path}/{there} exists already and is not overwritten; name another folder with --dir, or replace the "
+                           "certificate with \"cardea cert renew\"\n")
     assert os.listdir(tmp_path) == [there] and (tmp_path / there).read_text() == "mine"
 
 
@@ -70,7 +71,7 @@ def test_a_dangling_link_is_not_followed(tmp_path):
     (["new", "--days", "0"], 2, "cardea cert new: --days is a number from 1 to 3650"),
     (["renew", "--days", "x"], 2, "cardea cert renew: --days is a number from 1 to 3650"),
     (["new", *["a"] * 65], 2, 'cardea cert new: unexpected argument "a"; see: cardea help cert new'),
-    (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/key.pem: No such file or directory"),
+    (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/ca.pem: No such file or directory"),
     (["new", "--ca-key", "/nonexistent/ca.key"], 1, "cardea cert new: /nonexistent/ca.key: No such file or directory"),
     (["new", "--ca-key", "/dev/null"], 2, "cardea cert new: file /dev/null is not a regular file"),
     (["renew"], 2, "cardea cert renew: file ./cert.pem does not exist"),
@@ -128,21 +129,117 @@ def shake_hands(client, server, name):
     assert one.version() and other.version()
 
 
-def test_renewing_replaces_authority_certificate_and_key_for_the_same_names(tmp_path):
+def test_renewing_replaces_authority_and_certificate_for_the_same_names_and_key(tmp_path):
     names = ["auth.example.org", "*.example.org", "192.0.2.1", "2001:db8::1"]
     make(tmp_path, *names, "--days", "1")
     before = contents(tmp_path)
     done = run("cert", "renew", "--dir", tmp_path, "--days", "90")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{tmp_path}/cert.pem: the certificate, for {' '.join(names)}\n" in done.stdout
+    assert done.stdout == (
+        f"{tmp_path}/ca.pem: a new authority; give this file to everything that has a copy of the earlier one: clients, a proxy in "
+        "front (proxy_ssl_trusted_certificate), the \"ca\" of resource services on other machines\n"
+        f"{tmp_path}/cert.pem: the certificate, for {' '.join(names)}\n"
+        f"{tmp_path}/key.pem: its private key, as before\n")
     after = contents(tmp_path)
-    assert set(after) == set(before) and all(after[name] != before[name] for name in after)
+    assert set(after) == set(before)
+    assert {name for name in after if after[name] != before[name]} == {"ca.pem", "cert.pem"}
+    assert after["ca.pem"].endswith(before["ca.pem"]) and after["ca.pem"].count(b"BEGIN") == 2
     assert verify(tmp_path / "ca.pem", tmp_path / "cert.pem").returncode == 0
     assert "DNS:auth.example.org, DNS:*.example.org, IP Address:192.0.2.1" in text_of(tmp_path / "cert.pem")
     assert validity(tmp_path / "ca.pem") == validity(tmp_path / "cert.pem")
     assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
     done, _ = findings(tmp_path, BOTH)
     assert done.returncode == 0
+
+
+# Ends the process, or fails, at the call that $STEP counts to; writes what it would do to $STEPS.
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int fails(void)
+{
+        static int count;
+
+        if (++count != atoi(getenv("STEP")))
+                return 0;
+        if (getenv("KILL"))
+                kill(getpid(), SIGKILL);
+        FILE *hit = fopen(getenv("HIT"), "we");
+        fclose(hit);
+        errno = EIO;
+        return 1;
+}
+#define STEP(name, types, values)                                                                                      \
+        int name types                                                                                                 \
+        {                                                                                                              \
+                int (*next) types = (int (*) types)dlsym(RTLD_NEXT, #name);                                            \
+                return fails() ? -1 : next values;                                                                     \
+        }
+STEP(mkostemp64, (char *path, int flags), (path, flags))
+STEP(fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
+STEP(fchmod, (int fd, mode_t mode), (fd, mode))
+STEP(fsync, (int fd), (fd))
+STEP(rename, (const char *from, const char *to), (from, to))
+"""
+STEPS = 12  # two files: made, given to the owner, its mode, synced; renamed, the folder synced
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shim")
+    (folder / "shim.c").write_text(SHIM)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "shim.so", folder / "shim.c"], check=True)
+    return folder / "shim.so"
+
+
+def fits(folder, ca="ca.pem"):
+    """A client that trusts ca.pem is served by a server that loads what is there now."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    shake_hands(ssl.create_default_context(cafile=folder / ca), server, "localhost")
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "failing"])
+def test_the_files_fit_wherever_a_renewal_ends(tmp_path, shim, kill):
+    make(tmp_path, "localhost")
+    for step in range(1, STEPS + 2):
+        hit = tmp_path.parent / f"hit-{kill}-{step}"
+        done = run("cert", "renew", "--dir", tmp_path,
+                   env={"LD_PRELOAD": str(shim), "STEP": str(step), "HIT": str(hit), "ASAN_OPTIONS": "verify_asan_link_order=0",
+                        **({"KILL": "1"} if kill else {})})
+        if kill:
+            assert done.returncode == (-9 if step <= STEPS else 0), (step, done.stderr)
+        else:
+            assert hit.exists() == (step <= STEPS), step
+            assert set(os.listdir(tmp_path)) == {"ca.pem", "cert.pem", "key.pem"}
+        fits(tmp_path)
+        assert run("cert", "renew", "--dir", tmp_path).returncode == 0
+        fits(tmp_path)
+
+
+def test_a_key_that_did_not_fit_fits_after_a_renewal(tmp_path):
+    make(tmp_path, "localhost")
+    make(tmp_path / "other", "localhost")
+    (tmp_path / "key.pem").write_bytes((tmp_path / "other/key.pem").read_bytes())
+    assert run("cert", "renew", "--dir", tmp_path).returncode == 0
+    fits(tmp_path)
+
+
+def test_an_authority_that_did_not_sign_is_not_kept(tmp_path):
+    """What ca.pem has besides belongs to nothing here."""
+    make(tmp_path, "localhost")
+    make(tmp_path / "other", "localhost")
+    (tmp_path / "ca.pem").write_bytes((tmp_path / "other/ca.pem").read_bytes())
+    assert run("cert", "renew", "--dir", tmp_path).returncode == 0
+    assert (tmp_path / "ca.pem").read_bytes().count(b"BEGIN") == 1
+    fits(tmp_path)
 
 
 def test_what_init_made_is_renewed_too(tmp_path):
@@ -161,7 +258,8 @@ def test_an_authority_that_keeps_its_key_stays_trusted(tmp_path):
     trusted, kept = tmp_path / "trusted.pem", key.read_bytes()
     trusted.write_bytes((tmp_path / "a/ca.pem").read_bytes())
     again = run("cert", "renew", "--dir", tmp_path / "a", "--ca-key", key)
-    assert again.returncode == 0 and "those that trust the earlier one need no other" in again.stdout
+    assert again.returncode == 0 and "ca.pem: the authority; clients that trust the earlier one need no other\n" in again.stdout
+    assert (tmp_path / "a/ca.pem").read_bytes().count(b"BEGIN") == 1
     other = make(tmp_path / "b", "other.example.org", "--ca-key", str(key))
     assert other.returncode == 0 and key.read_bytes() == kept
     for folder in ("a", "b"):
@@ -214,7 +312,7 @@ def test_nothing_is_replaced_where_not_all_can_be(tmp_path, missing):
     (tmp_path / missing).unlink()
     before = contents(tmp_path)
     done = run("cert", "renew", "--dir", tmp_path)
-    assert (done.returncode, done.stderr) == (1, f"cardea cert renew: {tmp_path}/{missing}: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (2, f"cardea cert renew: file {tmp_path}/{missing} does not exist\n")
     assert contents(tmp_path) == before
 
 
@@ -253,7 +351,7 @@ def test_a_certificate_that_is_nearly_over_is_a_warning(tmp_path, days, level):
     done, lines = findings(tmp_path, BOTH)
     assert done.returncode == 0 and lines[0].startswith(level)
     if level == "warn":
-        assert "the certificate is over in 1" in lines[0] and "replace the files" in lines[0]
+        assert "the certificate expires in 1" in lines[0] and "replace the files" in lines[0]
 
 
 def test_a_key_that_others_can_read_is_refused_with_the_fix(tmp_path):
@@ -278,10 +376,10 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
         ("{ certificate: cert.pem }", "", "tls.key: is missing"),
         ("{ key: key.pem }", "", "tls.certificate: is missing"),
         ("{ certificate: none.pem, key: key.pem }", "", "none.pem does not exist"),
-        ("{ certificate: cert.pem, key: key.pem, client_certificate: require }", "", "tls.client_ca: is needed"),
+        ("{ certificate: cert.pem, key: key.pem, client_certificate: require }", "", "tls.client_ca: is missing, and is needed"),
         ("{ certificate: cert.pem, key: key.pem, client_certificate: request, client_ca: key.pem }", "",
          "tls.client_ca: holds no certificate"),
-        ("{}", 'redirect_listen: ["127.0.0.1:0"]\n', "redirect_listen: redirects to https, which nothing here speaks"),
+        ("{}", 'redirect_listen: ["127.0.0.1:0"]\n', "redirect_listen: redirects to https, but no listener speaks TLS"),
     ]:
         done, lines = findings(tmp_path, tls, more)
         assert done.returncode == 2, tls

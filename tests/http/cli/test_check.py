@@ -144,7 +144,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
     ('{ address: unix:run/s }', "1:21: listen[0].address: must be unix: and an absolute path of at most 107 bytes, such as "
      "unix:/run/cardea/cardea.sock"),
     ('{ address: unix:/s, mode: rw }', "1:36: listen[0].mode: must be an octal number of three digits, such as 0660"),
-    ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: must be a group of this machine"),
+    ('{ address: unix:/s, group: no-such }', "1:37: listen[0].group: is not a group of this machine; correct the name, or create the group"),
     ('{ adress: "127.0.0.1:0" }', 'unknown setting "listen[0].adress"; did you mean "listen[0].address"?'),
     ('{ http2: true }', "1:10: listen[0].address: is missing"),
     ('[a]', '1:10: listen[0]: expects one value, or settings of the form "name: value"'),
@@ -198,12 +198,13 @@ def test_a_store_that_is_yet_to_be_made_is_a_warning(config, tmp_path):
     path = config("store: sqlite:new.db\nmaster_key: ${file:master.key}\n")
     got = run("check", "--config", path)
     assert got.returncode == 0
-    assert f"{path}:1:8: store: there is no database {tmp_path}/new.db; cardea serve makes what is missing" in got.stdout
+    assert (f"{path}:1:8: store: there is no database {tmp_path}/new.db; cardea serve creates an empty one; if this is not a first start, the "
+            "database was moved or \"store\" is wrong: stop, restore it or correct the setting\n") in got.stdout
     assert not (tmp_path / "new.db").exists()
     with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as database:
         database.execute("PRAGMA journal_mode = WAL")
     (tmp_path / "new.db").chmod(0o600)
     got = run("check", "--config", path)
     assert got.returncode == 0
-    assert re.search(r"store: the schema of the store is version 0, and this program needs \d+: run cardea migrate; "
-                     "cardea serve makes what is missing", got.stdout)
+    assert ("store: the database is empty; cardea serve and cardea migrate create its tables; if this is not a first start, the database was "
+            "moved or \"store\" is wrong: stop, restore it or correct the setting\n") in got.stdout

@@ -42,7 +42,7 @@ def add_client(made, name, *options):
 
 def test_the_client_id_of_basic_tokens_is_nobody_elses(served):
     done = served.run("client", "add", "grant", "--grant-type", "client_credentials", check=4)
-    assert done.stderr == 'cardea client add: id: client "grant" is in the configuration\n'
+    assert done.stderr == 'cardea client add: client "grant" is in the configuration\n'
 
 
 def test_a_mistyped_path_makes_no_second_database(served):
@@ -125,10 +125,10 @@ def test_a_client_and_a_user_never_share_a_name(served, tmp_path):
     for args, name in ((["user", "add", "both", "--password-file", "-"], "both"),
                        (["user", "add", "filed", "--password-file", "-"], "filed")):
         done = served.run(*args, stdin="a long secret", check=4)
-        assert done.stderr == (f'cardea user add: name: "{name}" is the id of a client, and the tokens of both would have '
+        assert done.stderr == (f'cardea user add: "{name}" is the id of a client, and the tokens of both would have '
                                'one "sub"\n')
     done = served.run("client", "add", "somebody", "--grant-type", "client_credentials", check=4)
-    assert done.stderr.startswith('cardea client add: id: "somebody" is the name of a user')
+    assert done.stderr.startswith('cardea client add: "somebody" is the name of a user')
     users = tmp_path / "users"
     users.write_text("both:$2b$04$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2\n")
     done = served.run("user", "import", users, check=5)
@@ -158,13 +158,13 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["client", "add", "x", "--grant-type", "password", "--alg", "HS256"], 2,
      'alg: must be ES256, RS256 or EdDSA, not "HS256"'),
     (["client", "add", "a b", "--grant-type", "password"], 2, "id: must be 1 to 256 visible ASCII"),
-    (["client", "add", "filed", "--grant-type", "password"], 4, 'id: client "filed" is in the configuration'),
-    (["client", "add", "twice", "--grant-type", "password"], 4, 'id: client "twice" exists already'),
+    (["client", "add", "filed", "--grant-type", "password"], 4, ': client "filed" is in the configuration'),
+    (["client", "add", "twice", "--grant-type", "password"], 4, ': client "twice" exists already'),
     (["client", "add", "odd", "-i", "https://a", "--alg", "none"], 2, 'must be ES256, RS256 or EdDSA, not "none"'),
-    (["client", "show", "nobody"], 3, 'id: there is no client "nobody"'),
-    (["client", "secret", "nobody"], 3, 'id: there is no client "nobody"'),
-    (["client", "secret", "filed"], 3, 'id: client "filed" is in the configuration: change it there'),
-    (["client", "remove", "nobody", "--yes"], 3, 'id: there is no client "nobody"'),
+    (["client", "show", "nobody"], 3, ': there is no client "nobody"'),
+    (["client", "secret", "nobody"], 3, ': there is no client "nobody"'),
+    (["client", "secret", "filed"], 3, ': client "filed" is in the configuration: change it there'),
+    (["client", "remove", "nobody", "--yes"], 3, ': there is no client "nobody"'),
     (["client", "remove", "twice"], 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["key", "generate", "--alg", "RS256"], 4, ""),
     (["key", "generate", "--alg", "HS256"], 2, '--alg must be ES256, RS256 or EdDSA, not "HS256"'),

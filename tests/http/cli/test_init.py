@@ -75,15 +75,15 @@ def test_nothing_is_overwritten(tmp_path):
     before = {p.name: p.read_bytes() for p in made.folder.iterdir()}
     again = run("init", "--dir", made.folder)
     assert (again.returncode, again.stdout) == (4, "")
-    assert again.stderr == (f"cardea init: dir: {made.folder} is not empty; nothing there is overwritten: name another "
+    assert again.stderr == (f"cardea init: {made.folder} is not empty; nothing there is overwritten: name another "
                             "folder\n")
     assert {p.name: p.read_bytes() for p in made.folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("options, code, reason", [
     (["--store", "postgresql://nobody@127.0.0.1:1/none"], 1, "Connection refused"),
-    (["--issuer", "ftp://x"], 2, "issuer: is not an http or https URL"),
-    (["--store", "sqlite:/nowhere/at/all.db"], 2, "store: the folder of the database, /nowhere/at: No such file"),
+    (["--issuer", "ftp://x"], 2, "cardea init: --issuer: is not an http or https URL; write it as in https://auth.example.org\n"),
+    (["--store", "sqlite:/nowhere/at/all.db"], 2, "cardea init: --store: the folder of the database, /nowhere/at: No such file"),
 ])
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reason, exists):
@@ -100,16 +100,16 @@ def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reaso
 
 @pytest.mark.parametrize("options, reason", [
     ([], "cardea init: name the folder to create: cardea init --dir DIR"),
-    (["--dir", "x", "--listen", "8443"], "cardea init: listen: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"),
+    (["--dir", "x", "--listen", "8443"], "cardea init: --listen: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"),
     (["--dir", "x", "--listen", "127.0.0.1:0"],
-     "cardea init: listen: must have a port from 1 to 65534, since the resource service uses the next one"),
+     "cardea init: --listen: must have a port from 1 to 65534, since the resource service uses the next one"),
     (["--dir", "x", "--listen", "127.0.0.1:65535"],
-     "cardea init: listen: must have a port from 1 to 65534, since the resource service uses the next one"),
+     "cardea init: --listen: must have a port from 1 to 65534, since the resource service uses the next one"),
     (["--dir", "x", "--store", "mysql://x"],
-     "cardea init: store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
+     "cardea init: --store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
     (["--dir", "x", "--store", "memory:"],
-     "cardea init: store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
-    (["--dir", "x/y"], "cardea init: dir: x/y No such file or directory"),
+     "cardea init: --store: must be sqlite:PATH or postgresql://USER@HOST/DATABASE"),
+    (["--dir", "x/y"], "cardea init: --dir: x/y: No such file or directory"),
 ])
 def test_a_mistake_is_one_sentence_and_makes_nothing(tmp_path, options, reason):
     done = run("init", *options, cwd=tmp_path)
@@ -142,7 +142,7 @@ def test_a_strangers_folder_is_rejected(tmp_path):
     os.chmod(folder, 0o777)
     done = run("init", "--dir", folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"cardea init: dir: {folder} belongs to another user, who could replace what is in it\n"
+    assert done.stderr == f"cardea init: --dir: {folder} belongs to another user, who could replace what is in it; name another folder\n"
     assert (list(folder.iterdir()), mode(folder), folder.stat().st_uid) == ([], 0o777, stranger)
 
 
@@ -169,7 +169,7 @@ def test_as_root_everything_belongs_to_the_user(tmp_path):
     assert 'user: "nobody"' in made.config.read_text()
     unknown = run("init", "--dir", tmp_path / "other", "--user", "no-such-user")
     assert unknown.returncode == 2
-    assert unknown.stderr == 'cardea init: user: there is no user "no-such-user" on this machine\n'
+    assert unknown.stderr == 'cardea init: --user: there is no user "no-such-user" on this machine\n'
     assert not (tmp_path / "other").exists()
 
 

@@ -107,7 +107,7 @@ def test_a_server_of_nobody_cannot_become_another_user(config):
 def test_a_user_that_is_not_there_is_refused(config):
     got = run("serve", "--config", config("user: nobdy\n"))
     assert got.returncode == 2
-    assert got.stderr.endswith(":1:7: user: must be a user of this machine\n")
+    assert got.stderr.endswith(":1:7: user: is not a user of this machine; correct the name, or create the user\n")
 
 
 @is_root
@@ -119,13 +119,17 @@ def test_a_store_that_the_user_cannot_write_is_refused_with_the_command_that_men
     made.config.write_text(made.config.read_text() + "user: nobody\n")
     for name in given:
         os.chown(made.folder / name, OTHER.pw_uid, OTHER.pw_gid)
+    checked = run("check", "--config", made.config)
     got = run("serve", "--config", made.config)
     folder = made.folder
     assert got.returncode == 1
+    assert checked.returncode == 2 and f" {folder}{path or ','} cannot be written by the user nobody: Permission denied" in checked.stdout
     assert f" {folder}{path or ','} cannot be written by the user nobody: Permission denied" in got.stderr
     mend = f"chown nobody: {folder} {folder}/cardea.db*"
     assert f'; as root: "{mend}"' in got.stderr
     subprocess.run(mend, shell=True, check=True)
+    checked = run("check", "--config", made.config)
+    assert checked.returncode == 0 and "store: sqlite:cardea.db, schema " in checked.stdout
     server = Program("serve", "--config", made.config)
     server.wait_event("ready")
     assert server.end() == 0

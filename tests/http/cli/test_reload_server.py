@@ -229,5 +229,5 @@ def test_the_cost_of_a_hash_changes(serve, tmp_path):
 
     assert cost() == "m=64,t=1"
     server.reload({**config, "password_hashing": {"memory": "128KB", "iterations": 3}})
-    assert cost() == "m=128,t=3", "the hash was made anew by the log-in"
+    assert cost() == "m=128,t=3", "the hash was made anew by the login"
     assert server.program.end() == 0

@@ -177,6 +177,32 @@ def test_a_store_that_does_not_open_is_named_with_its_position(config, tmp_path)
     assert f"cardea: {path}:2:8: store: the folder of the database, /nonexistent: No such file or directory\n" in done.stderr
 
 
+def test_lesson_37_a_store_that_is_made_at_the_start_is_said_with_its_path(start, config, tmp_path):
+    """Somebody whose database was moved away gets an empty one, in which no user is."""
+    key = tmp_path / "master.key"
+    key.write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+    key.chmod(0o600)
+    path = config('listen: ["127.0.0.1:0"]\nstore: sqlite:new.db\nmaster_key: ${file:master.key}\n')
+    for is_new in (True, False):
+        server = start("serve", "--config", path.name, cwd=tmp_path)
+        server.wait_event("ready")
+        assert server.end() == 0
+        created = [event for event in map(json.loads, server.err) if event["event"] == "store_created"]
+        assert [(event["level"], event["store"], event["fix"]) for event in created] == [
+            ("warn", f"{tmp_path}/new.db", 'if this is not a first start, the database was moved or "store" is wrong: stop, restore it or '
+             "correct the setting")][:is_new]
+
+
+def test_lesson_39_a_master_key_whose_file_is_missing_or_empty_is_to_be_restored(config, tmp_path):
+    (tmp_path / "empty.key").touch(0o600)
+    for file, what in (("none.key", "does not exist"), ("empty.key", "is empty")):
+        path = config(f"store: sqlite:new.db\nmaster_key: ${{file:{file}}}\n")
+        done = run("serve", "--config", path)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (
+            2, f"cardea: {path}:2:13: master_key: file {tmp_path}/{file} {what}; restore the master key this store was created with; only a "
+            "new store takes a new one, which openssl rand -base64 32 prints")
+
+
 def test_a_redirect_names_the_port_of_the_first_listener_that_has_one(start, config, tmp_path):
     assert run("cert", "new", "--dir", tmp_path).returncode == 0
     program = start("serve", "--config", config(f'listen: ["unix:{tmp_path}/s", "127.0.0.1:0"]\nredirect_listen: ["127.0.0.1:0"]\n'

@@ -71,6 +71,31 @@ def test_a_user_is_added_listed_and_shown_without_the_hash(auth):
     assert len({row.index("active") for row in rows if " active " in row}) == 1
 
 
+def set_failures(made, name, failures, ago):
+    with sqlite3.connect(made.folder / "cardea.db") as database:
+        database.execute("UPDATE users SET failures = ?, failed_at = unixepoch() - ? WHERE name = ?", (failures, ago, name))
+    database.close()
+
+
+def test_a_locked_user_is_shown_as_locked_and_until_when(tmp_path):
+    """Of failures below lockout.account_attempts nobody is locked, and after the delay nobody any more."""
+    made = Installation(tmp_path / "auth")
+    with made.config.open("a") as config:
+        config.write("lockout: { account_attempts: 5, delay: 1h, max_delay: 1h }\n")
+    made.add_user("ana")
+    for failures, ago, is_locked in ((0, 0, False), (4, 0, False), (5, 0, True), (5, 3590, True), (5, 3601, False)):
+        set_failures(made, "ana", failures, ago)
+        row = made.rows("user", "show", "ana")[0]
+        assert bool(row["locked_until"]) == is_locked, (failures, ago)
+        assert made.rows("user", "list") == [row]
+        state = f"locked until {row['locked_until']}" if is_locked else "active"
+        assert re.search(rf"^state +{state}$", made.run("user", "show", "ana", check=0).stdout, re.M)
+        assert re.search(rf"^ana +{state} ", made.run("user", "list", check=0).stdout, re.M)
+    set_failures(made, "ana", 5, 0)
+    made.run("user", "disable", "ana", check=0)
+    assert re.search(r"^state +disabled$", made.run("user", "show", "ana", check=0).stdout, re.M)
+
+
 def test_a_disabled_user_is_added_disabled(auth):
     auth.add_user("dis", PASSWORD, "--disabled")
     assert auth.rows("user", "show", "dis")[0]["disabled"] is True
@@ -81,8 +106,8 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "a b", "--password-file", "-"], "x", 2, "name: "),
     (["add", "Än", "--password-file", "-"], "x", 2, "name: "),
     (["add", "x" * 129, "--password-file", "-"], "x", 2, "name: "),
-    (["add", "there", "--password-file", "-"], "x", 4, 'name: user "there" exists already'),
-    (["add", "THERE", "--password-file", "-"], "x", 4, 'name: user "there" exists already'),
+    (["add", "there", "--password-file", "-"], "x", 4, ': user "there" exists already'),
+    (["add", "THERE", "--password-file", "-"], "x", 4, ': user "there" exists already'),
     (["add", "new", "--password-file", "-"], "", 2, "password: "),
     (["add", "new", "--password-file", "-"], "a\0b", 2, "password: "),
     (["add", "new", "--password-file", "-"], "x" * 1025, 2, "password: is longer than 1024 bytes"),
@@ -92,15 +117,15 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "new", "--password-file", "-", "--claim", "a=" + "x" * 5000], "x", 2, "claim: "),
     (["add", "new", "--password-file", "/no/such/file"], "", 2, "password-file: /no/such/file: No such file"),
     (["add", "new"], "", 2, "there is no terminal to read the password from"),
-    (["show", "nobody"], "", 3, 'name: there is no user "nobody"'),
+    (["show", "nobody"], "", 3, ': there is no user "nobody"'),
     (["show"], "", 2, "name a user: cardea user show NAME"),
-    (["passwd", "nobody", "--password-file", "-"], "x", 3, 'name: there is no user "nobody"'),
-    (["claims", "nobody", "a=1"], "", 3, 'name: there is no user "nobody"'),
+    (["passwd", "nobody", "--password-file", "-"], "x", 3, ': there is no user "nobody"'),
+    (["claims", "nobody", "a=1"], "", 3, ': there is no user "nobody"'),
     (["claims", "there"], "", 2, "name a claim"),
     (["claims", "there", "exp=1"], "", 2, "claims.exp: "),
-    (["disable", "nobody"], "", 3, 'name: there is no user "nobody"'),
-    (["enable", "nobody"], "", 3, 'name: there is no user "nobody"'),
-    (["remove", "nobody", "--yes"], "", 3, 'name: there is no user "nobody"'),
+    (["disable", "nobody"], "", 3, ': there is no user "nobody"'),
+    (["enable", "nobody"], "", 3, ': there is no user "nobody"'),
+    (["remove", "nobody", "--yes"], "", 3, ': there is no user "nobody"'),
     (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["import"], "", 2, "name a file, or - for standard input"),
     (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
@@ -287,7 +312,7 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
              f"seven:{good}", json.dumps({"name": "eight", "hash": good, "claims": {"sub": "x"}})]
     done = auth.run("user", "import", "-", stdin="\n".join(lines), check=5)
     assert done.stdout == "2 users added, 0 updated, 7 refused\n"
-    said = sorted(re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M))
+    said = re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M)
     assert [number for number, _ in said] == ["2", "3", "4", "5", "6", "7", "9"]
     reasons = dict(said)
     assert reasons["2"] == "not of the form NAME:HASH"
@@ -296,6 +321,28 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
     assert reasons["7"].startswith("hash: ") and "nonsense" not in done.stderr
     assert reasons["9"].startswith("claims.sub: ")
     auth.run("user", "show", "seven", check=0)
+
+
+def test_more_refused_lines_than_a_batch_has_are_said_in_their_order(auth):
+    """A batch is 500 lines; of every three, one is no line, one exists already once the first was added, and one is new."""
+    good = "$2y$05$abcdefghijklmnopqrstuu5s9iJJVdsmkJcYqzDvnUuNfsaKuyPyW"
+    lines = [("bad", f"many:{good}", f"many{i}:{good}")[i % 3] for i in range(2000)]
+    done = auth.run("user", "import", "-", stdin="\n".join(lines), check=5)
+    said = list(map(int, re.findall(r"^cardea user import: standard input:(\d+): ", done.stderr, re.M)))
+    assert said == [i + 1 for i in range(2000) if i % 3 != 2 and i != 1]
+    assert done.stdout == f"{2000 - len(said)} users added, 0 updated, {len(said)} refused\n"
+
+
+def test_a_user_who_is_removed_while_an_import_updates_is_not_said_to_exist(tmp_path):
+    made = Installation(tmp_path / "auth")
+    made.run("user", "import", "-", stdin=blake2b("gone", "x"), check=0)
+    with sqlite3.connect(made.folder / "cardea.db") as database:  # so that the update finds no row
+        database.execute("CREATE TRIGGER gone BEFORE UPDATE ON users BEGIN DELETE FROM users WHERE name = old.name; "
+                         "SELECT RAISE(IGNORE); END")
+    database.close()
+    done = made.run("user", "import", "-", "--update", stdin=blake2b("gone", "y"), check=5)
+    assert done.stderr == ('cardea user import: standard input:1: name: user "gone" was removed during the import; to add the user, import the '
+                           "line again\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--update"], ["--dry-run"], ["--dry-run", "--update"]])

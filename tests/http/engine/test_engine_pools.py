@@ -1,4 +1,4 @@
-"""The pool for log-ins, and handlers that go on elsewhere."""
+"""The pool for logins, and handlers that go on elsewhere."""
 import os
 import select
 import signal

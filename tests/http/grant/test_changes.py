@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import select
 import sqlite3
 import subprocess
@@ -323,7 +324,7 @@ def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(insta
     """A new key makes every key and every client that the database holds useless."""
     home = install()
     text, key = home.config_file.read_text(), (home.folder / "master.key").read_text()
-    unset = "is not set, and the store's keys are sealed with it"
+    unset = "is not set, and the store's keys are encrypted with it"
     outside = "credential master.key is not there, since systemd gave this process none"
     for config, value, reason, advice in (
             (json.dumps({k: v for k, v in home.config.items() if k != "master_key"}), key, unset, "; restore the master key this store was created with"),
@@ -406,3 +407,31 @@ def test_users_are_taken_over_to_another_kind_of_store(install, postgres_store):
         claims = server.verify(server.token(*ANA))
         assert (claims["role"], claims["projects"]) == ("editor", ["a", "b"])
         assert_refused(server.grant("bo", "bo's password"))
+
+
+def test_init_on_a_database_that_is_in_use_says_so(postgres_store, tmp_path):
+    """Its own new master key is not what is wrong."""
+    url = postgres_store()
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = subprocess.run([PROGRAMS["cardea"], "init", "--dir", first, "--store", url], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([PROGRAMS["cardea"], "init", "--dir", second, "--store", url], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (
+        2, "cardea init: --store: this database is in use: it was created with another master key, and init makes a new one; name an empty "
+        "database, or go on with the configuration and the master key that it was created with\n")
+    assert not second.exists()
+
+
+def test_a_command_makes_no_store_of_an_empty_database(postgres_store, tmp_path):
+    """A mistyped URL would make a second one, in which no user is."""
+    done = subprocess.run([PROGRAMS["cardea"], "init", "--dir", tmp_path / "auth", "--store", postgres_store()], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    config = tmp_path / "auth/cardea.yaml"
+    config.write_text(re.sub("(?m)^store: .*$", f'store: "{postgres_store()}"', config.read_text()))
+    for command in (["user", "list"], ["migrate", "--check"]):
+        done = subprocess.run([PROGRAMS["cardea"], *command, "--config", config], capture_output=True, text=True, timeout=PATIENCE)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"cardea {' '.join(command[:2]) if command[0] == 'user' else 'migrate'}: the database is empty; " in done.stderr
+    done = subprocess.run([PROGRAMS["cardea"], "migrate", "--config", config], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout[:37]) == (0, "the schema was updated from version 0")

@@ -143,7 +143,7 @@ def test_the_wait_ends_by_itself(install):
 
 
 def test_a_locked_client_reaches_no_password(install):
-    """Nor does it wait in the queue of the log-ins: it is refused where it is read."""
+    """Nor does it wait in the queue of the logins: it is refused where it is read."""
     home = install(lockout=STRICT)
     home.add_user("ana", "ana's password")
     server = home.serve()

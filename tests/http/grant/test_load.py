@@ -77,7 +77,7 @@ def test_many_users_log_in_at_once_and_each_is_answered_for_itself(install, stor
 
 @contextlib.contextmanager
 def nobody_reads_users(url):
-    """Every log-in waits for its user meanwhile."""
+    """Every login waits for its user meanwhile."""
     connection = psycopg2.connect(url)
     connection.cursor().execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
     try:
@@ -87,7 +87,7 @@ def nobody_reads_users(url):
 
 
 def log_in_at_once(pool, server, count):
-    """`count` log-ins of ana, of which one is refused: the answers of the others, which are under way or wait."""
+    """`count` logins of ana, of which one is refused: the answers of the others, which are under way or wait."""
     asked = [pool.submit(server.grant, *ANA) for _ in range(count)]
     refused = next(concurrent.futures.as_completed(asked, PATIENCE))
     assert_unavailable(refused.result())

@@ -41,6 +41,6 @@ def test_lesson_42_a_pooler_in_transaction_mode_works_and_is_named(install, pool
     home.cardea("user", "disable", "ana")
     soon(lambda: not one.is_alive(token) and not other.is_alive(token), "the user's end")
     assert_refused(one.grant(*ANA))
-    soon(lambda: home.cardea("audit", "tail", "--lines", "1000").count("login.ok") == 202, "the events of all log-ins")
+    soon(lambda: home.cardea("audit", "tail", "--lines", "1000").count("login.ok") == 202, "the events of all logins")
     for server in nodes:
         assert len([e for e in server.events() if e["event"] == "pooler_detected"]) == 1

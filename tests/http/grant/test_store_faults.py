@@ -172,7 +172,7 @@ def assert_out_of_use(server, why, file):
 
 def assert_comes_back(server):
     becomes_ready(server)
-    wait_until(lambda: server.grant(*ANA).status == 200, "log-ins to come back")
+    wait_until(lambda: server.grant(*ANA).status == 200, "logins to come back")
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
@@ -368,4 +368,4 @@ def test_a_database_that_may_only_be_read_is_said_so(install, own_postgres, make
         becomes_ready(server)
     late.wait_event("store_writable")
     assert late.form("/oauth/revoke", {"token": token}, "app").status == 200
-    soon(lambda: home.cardea("audit", "tail").count("login.ok") == 2, "the events of both log-ins")
+    soon(lambda: home.cardea("audit", "tail").count("login.ok") == 2, "the events of both logins")

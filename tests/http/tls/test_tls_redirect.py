@@ -97,4 +97,4 @@ def test_after_unix_sockets_alone_it_is_443_and_check_says_so(pair, tmp_path):
                                      f"tls: {{ certificate: {pair}/cert.pem, key: {pair}/key.pem }}\n")
     done = subprocess.run([CARDEA, "check", "--config", tmp_path / "c.yaml"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "redirect_listen: redirects to port 443, since no address of listen has a port; see to it that" in done.stdout
+    assert "redirect_listen: redirects to port 443, since no address of listen has a port; make sure that" in done.stdout

@@ -103,11 +103,11 @@ static void without_a_file_the_server_is_safe_and_says_what_is_missing(void **st
         assert_int_equal(f->config.clients.count, 0);
         assert_int_equal(cd_config_alg(&f->config), CD_ALG_ES256);
         assert_int_equal(f->config.tokens.lifetime, 300000);
-        assert_true(
-                found(f, CD_FINDING_WARNING,
-                      "f.yaml: signing_key: is not set: a fresh key is made at each start, and tokens of the last one "
-                      "are refused; write signing_key: ${file:PATH}; openssl genpkey -algorithm EC -pkeyopt "
-                      "ec_paramgen_curve:P-256 prints a new key"));
+        assert_true(found(
+                f, CD_FINDING_WARNING,
+                "f.yaml: signing_key: is not set: a new key is generated at each start, and tokens of the previous one "
+                "are rejected; write signing_key: ${file:PATH}; openssl genpkey -algorithm EC -pkeyopt "
+                "ec_paramgen_curve:P-256 prints a new key"));
 }
 
 static void an_issuer_is_a_url_that_can_be_compared(void **state)
@@ -121,12 +121,12 @@ static void an_issuer_is_a_url_that_can_be_compared(void **state)
         refuses(f, "issuer: https://u@h\n",
                 "f.yaml:1:9: issuer: is not a URL with a host; write it as in https://auth.example.org");
         refuses(f, "issuer: https://h?q\n",
-                "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
+                "f.yaml:1:9: issuer: has a query or a fragment; write only scheme, host and port (RFC 8414 section 2)");
         refuses(f, "issuer: https://h#f\n",
-                "f.yaml:1:9: issuer: has a query or a fragment; leave it out (RFC 8414 section 2)");
-        refuses(f, "issuer: https://h/\n", "f.yaml:1:9: issuer: ends with a slash; take it off");
+                "f.yaml:1:9: issuer: has a query or a fragment; write only scheme, host and port (RFC 8414 section 2)");
+        refuses(f, "issuer: https://h/\n", "f.yaml:1:9: issuer: ends with a slash; remove the slash");
         refuses(f, "issuer: https://h/tenant\n",
-                "f.yaml:1:9: issuer: has a path; this server's endpoints are at the root: leave the path out");
+                "f.yaml:1:9: issuer: has a path; remove the path, since this server's endpoints are at the root");
         static const char *const no_host[] = { "https://:1",      "https://h:",    "https://h:0",
                                                "https://h:65536", "https://h:1x",  "https://h:1:2",
                                                "https://[::1",    "https://[::g]", "https://[127.0.0.1]",
@@ -196,7 +196,7 @@ static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **s
         struct fixture *f = *state;
 
         refuses(f, "clients:\n  - { id: a, secret: s }\n  - { id: a, secret: t }\n",
-                "f.yaml:3:11: clients[1].id: \"a\" is the id of another client too; give each its own");
+                "f.yaml:3:11: clients[1].id: \"a\" is the id of another client too; give each client an id of its own");
         refuses(f, "clients: [{ id: a, secret: s, grant_types: [pasword] }]\n",
                 "f.yaml:1:45: clients[0].grant_types[0]: unknown grant \"pasword\"; did you mean \"password\"?");
         refuses(f, "clients: [{ id: a, secret: s, grant_types: [authorization_code] }]\n",
@@ -206,7 +206,8 @@ static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **s
         refuses(f, "scopes: [x]\nclients: [{ id: a, secret: s, scopes: [x, y] }]\n",
                 "f.yaml:2:43: clients[0].scopes[1]: scope \"y\" does not exist; add it to the setting \"scopes\"");
         refuses(f, "scopes: [\"a b\"]\n",
-                "f.yaml:1:10: scopes[0]: \"a b\" is not a scope; printable ASCII without space, \" and \\ (RFC 6749 "
+                "f.yaml:1:10: scopes[0]: \"a b\" is not a scope; use printable ASCII without space, \" and \\ (RFC "
+                "6749 "
                 "section "
                 "3.3)");
         accepts(f, "scopes: [x]\nclients: [{ id: a, secret: s, grant_types: [client_credentials, password], scopes: "
@@ -338,8 +339,8 @@ static void credentials_that_basic_needs_encoded_are_a_warning(void **state)
 static void a_secret_that_can_be_guessed_is_a_warning(void **state)
 {
         struct fixture *f = *state;
-        const char *finding = ": clients[0].secret: is shorter than 16 bytes and can be guessed; take a random "
-                              "one, as of: openssl rand -hex 32";
+        const char *finding = ": clients[0].secret: is shorter than 16 bytes and can be guessed; use a random "
+                              "one; openssl rand -hex 32 prints one";
 
         assert_true(warns(f, "secret: a, id: a", finding));
         assert_true(warns(f, "secret: 0123456789abcde, id: a", finding));
@@ -349,9 +350,9 @@ static void a_secret_that_can_be_guessed_is_a_warning(void **state)
 static void without_a_store_an_alg_of_its_own_is_a_key_of_each_start(void **state)
 {
         struct fixture *f = *state;
-        const char *finding = ": clients[0].alg: is not tokens.alg: a fresh key is made at each start, and "
-                              "tokens of the last "
-                              "one are refused; write store: sqlite:cardea.db and a master_key";
+        const char *finding =
+                ": clients[0].alg: is not tokens.alg: a new key is generated at each start, "
+                "and tokens of the previous one are rejected; write store: sqlite:cardea.db and a master_key";
 
         assert_true(
                 warns(f, "secret: 0123456789abcdef, id: a, grant_types: [client_credentials], alg: RS256", finding));
@@ -452,7 +453,7 @@ static void a_signing_key_parses_and_fits_the_algorithm(void **state)
 static void a_store_needs_a_master_key_that_is_one(void **state)
 {
         refuses(*state, "store: sqlite:x.db\n",
-                "f.yaml: master_key: is not set, and the store's keys are sealed with it; " RESTORE);
+                "f.yaml: master_key: is not set, and the store's keys are encrypted with it; " RESTORE);
         refuses(*state, "store: sqlite:x.db\nmaster_key: AAAAAAAAAAAAAAA=\n",
                 "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; " RESTORE);
         check(*state, "store: sqlite:x.db\n" MASTER);
@@ -471,7 +472,8 @@ static void lesson_39_of_a_value_that_did_not_resolve_only_that_is_said(void **s
                 "(LoadCredential=); outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it"));
         assert_int_equal(f->report.errors, 1);
         check_whatever(f, "store: sqlite:x.db\nmaster_key: ${file:/nonexistent/master.key}\n");
-        assert_true(found(f, CD_FINDING_ERROR, "f.yaml:2:13: master_key: file /nonexistent/master.key does not exist"));
+        assert_true(found(f, CD_FINDING_ERROR,
+                          "f.yaml:2:13: master_key: file /nonexistent/master.key does not exist; " RESTORE));
         assert_int_equal(f->report.errors, 1);
         check_whatever(f, "store: ${file:/nonexistent/store}\n" MASTER);
         assert_int_equal(f->report.errors, 1);
@@ -490,9 +492,8 @@ static void what_is_no_store_is_refused(void **state)
 static void a_store_has_its_own_keys(void **state)
 {
         refuses(*state, "store: sqlite:x.db\n" MASTER "signing_key: x\n",
-                "f.yaml:3:14: signing_key: is for servers without a store: the store has its own keys; leave it out; "
-                "see: "
-                "cardea key list");
+                "f.yaml:3:14: signing_key: is for servers without a store: the store has its own keys; remove "
+                "the setting; cardea key list shows the keys of the store");
 }
 
 static void basic_tokens_and_a_client_are_told_apart(void **state)
@@ -500,14 +501,14 @@ static void basic_tokens_and_a_client_are_told_apart(void **state)
         refuses(*state,
                 "basic_tokens: { audience: a, client_id: x }\nclients: [{ id: x, secret: y, introspect: [z] }]\n",
                 "f.yaml:1:41: basic_tokens.client_id: is the id of a client: tokens of both could not be told apart; "
-                "give it "
-                "another");
+                "choose another id");
 }
 
 static void a_realm_that_cannot_stand_in_a_header_is_refused(void **state)
 {
         refuses(*state, "basic_tokens: { realm: 'a\"b' }\n",
-                "f.yaml:1:24: basic_tokens.realm: cannot stand in a header; use printable ASCII without \" and \\");
+                "f.yaml:1:24: basic_tokens.realm: has a character that is not allowed in a header; use printable ASCII "
+                "without \" and \\");
 }
 
 static void waits_and_costs_are_whole_and_in_order(void **state)
@@ -515,7 +516,7 @@ static void waits_and_costs_are_whole_and_in_order(void **state)
         refuses(*state, "lockout: { delay: 1500ms }\n",
                 "f.yaml:1:19: lockout.delay: is not a whole number of seconds; write it as in 5s");
         refuses(*state, "lockout: { delay: 10s, max_delay: 5s }\n",
-                "f.yaml:1:35: lockout.max_delay: is less than lockout.delay; raise it");
+                "f.yaml:1:35: lockout.max_delay: is less than lockout.delay; raise it, or lower lockout.delay");
         refuses(*state, "password_hashing: { memory: 10000 }\n",
                 "f.yaml:1:29: password_hashing.memory: is not a whole number of KB; write it as in 19MB");
 }

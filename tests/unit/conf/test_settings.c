@@ -265,6 +265,13 @@ static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
         refuses(f, "log: { levle: info }\n", ":1:8: unknown setting \"log.levle\"; did you mean \"log.level\"?");
         refuses(f, "users:\n  - name: a\n    secrt: b\n",
                 ":3:5: unknown setting \"users[0].secrt\"; did you mean \"users[0].secret\"?");
+        refuses(f, "greet: x\n", ":1:1: unknown setting \"greet\"; did you mean \"greeting\"?");
+        refuses(f, "log_level: x\n", ":1:1: unknown setting \"log_level\"; did you mean \"log.level\"?");
+        refuses(f, "greeting.url: x\n", ":1:1: unknown setting \"greeting.url\"; did you mean \"greeting\"?");
+        refuses(f, "users: [{ name: a, sec: b }]\n",
+                ":1:20: unknown setting \"users[0].sec\"; did you mean \"users[0].secret\"?");
+        refuses(f, "gr: x\n", ":1:1: unknown setting \"gr\"");
+        refuses(f, "log_: x\n", ":1:1: unknown setting \"log_\"; did you mean \"log\"?");
         refuses(f, "zebra: x\n", ":1:1: unknown setting \"zebra\"");
         refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"\\x1b[31m\"");
 }

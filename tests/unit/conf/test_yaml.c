@@ -101,7 +101,13 @@ static void broken_text_is_refused_with_its_position(void **state)
         refuses(state, CD_STR("a: [1\nb: 2\n"), CD_MALFORMED, "f.yaml:2:2: not YAML: did not find expected ',' or ']'");
         refuses(state, CD_STR("a: \"x\n"), CD_MALFORMED, "f.yaml:2:1: not YAML: found unexpected end of stream");
         refuses(state, CD_STR("a:\n\t- b\n"), CD_MALFORMED,
-                "f.yaml:2:1: not YAML: found character that cannot start any token");
+                "f.yaml:2:1: not YAML: found character that cannot start any token: a tab; indent with spaces only");
+        refuses(state, CD_STR("a: @b\n"), CD_MALFORMED,
+                "f.yaml:1:4: not YAML: found character that cannot start any token");
+        refuses(state, CD_STR("a: b\n c: d\n"), CD_MALFORMED,
+                "f.yaml:2:3: not YAML: mapping values are not allowed in this context; begin all settings of one level "
+                "in "
+                "the same column, and quote a value with \": \" in it");
         refuses(state, CD_STR("a: b\0c: d\n"), CD_MALFORMED,
                 "f.yaml: not YAML: control characters are not allowed at byte 4");
         refuses(state, CD_STR("a: \xff\n"), CD_MALFORMED, "f.yaml: not YAML: invalid leading UTF-8 octet at byte 3");

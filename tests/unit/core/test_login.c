@@ -529,7 +529,7 @@ static void a_locked_address_is_one_audit_event(void **state)
         assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
 }
 
-/* Else each log-in would wait for the store's timeouts. */
+/* Else each login would wait for the store's timeouts. */
 static void while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts(void **state)
 {
         struct fixture *f = *state;

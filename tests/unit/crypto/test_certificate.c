@@ -136,6 +136,42 @@ static void an_authority_that_keeps_its_key_keeps_its_name(void **state)
         X509_free(third);
 }
 
+static void a_key_that_is_given_is_kept(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_certificate_spec spec = { .names = { &localhost, 1 }, .now = NOW, .days = 30 };
+        struct cd_certificate_set first, again;
+
+        assert_ok(cd_certificate_make(&spec, &f->arena, &first, &f->err));
+        spec.key = first.key;
+        assert_ok(cd_certificate_make(&spec, &f->arena, &again, &f->err));
+        X509 *one = read_certificate(first.certificate), *other = read_certificate(again.certificate);
+        assert_true(cd_str_eq(first.key, again.key));
+        assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(one), X509_get0_pubkey(other)), 1);
+        X509_free(one);
+        X509_free(other);
+        spec.key = first.certificate;
+        assert_refused(cd_certificate_make(&spec, &f->arena, &again, &f->err), CD_INVALID_REQUEST,
+                       "holds no private key in PEM");
+        assert_string_equal(f->err.field, "key");
+}
+
+static void the_authority_that_signed_is_found_in_a_list(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_certificate_spec spec = { .names = { &localhost, 1 }, .now = NOW, .days = 30 };
+        struct cd_certificate_set first, other;
+
+        assert_ok(cd_certificate_make(&spec, &f->arena, &first, &f->err));
+        assert_ok(cd_certificate_make(&spec, &f->arena, &other, &f->err));
+        cd_str both = cd_arena_printf(&f->arena, "%.*s%.*s", CD_STR_ARG(other.ca), CD_STR_ARG(first.ca));
+        assert_true(cd_str_eq(cd_certificate_find_issuer(first.certificate, both, &f->arena), first.ca));
+        assert_true(cd_str_eq(cd_certificate_find_issuer(other.certificate, both, &f->arena), other.ca));
+        assert_int_equal(cd_certificate_find_issuer(first.certificate, other.ca, &f->arena).len, 0);
+        assert_int_equal(cd_certificate_find_issuer(first.certificate, CD_STR(""), &f->arena).len, 0);
+        assert_int_equal(cd_certificate_find_issuer(CD_STR("none"), both, &f->arena).len, 0);
+}
+
 static void what_is_no_key_of_an_authority_is_refused(void **state)
 {
         struct fixture *f = *state;
@@ -293,6 +329,8 @@ int main(void)
                 cmocka_unit_test(a_certificate_is_of_a_server_and_fits_its_key),
                 cmocka_unit_test(an_authority_signs_it_and_lasts_as_long),
                 cmocka_unit_test(an_authority_that_keeps_its_key_keeps_its_name),
+                cmocka_unit_test(a_key_that_is_given_is_kept),
+                cmocka_unit_test(the_authority_that_signed_is_found_in_a_list),
                 cmocka_unit_test(what_is_no_key_of_an_authority_is_refused),
                 cmocka_unit_test(the_names_of_a_certificate_can_be_read_again),
                 cmocka_unit_test(names_of_what_another_authority_signed_are_not_read),

@@ -239,7 +239,7 @@ static void wrong_settings_of_a_listener_are_refused(void **state)
                 refuses(f, text, want);
         }
         refuses(f, "listen: [{ address: unix:/c, group: no-such-group }]\n",
-                ":1:37: listen[0].group: must be a group of this machine");
+                ":1:37: listen[0].group: is not a group of this machine; correct the name, or create the group");
         refuses(f, "listen: [{ address: 80 }]\n",
                 ":1:21: listen[0].address: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH "
                 "or systemd:NAME");

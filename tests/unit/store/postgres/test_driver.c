@@ -354,7 +354,7 @@ static void a_read_of_one_statement_costs_one_round_trip(void **state)
         assert_int_equal(proxy_connections(f->proxy), 1);
 }
 
-/* Those of a log-in above all. */
+/* Those of a login above all. */
 static void each_read_of_the_store_costs_one_round_trip(void **state)
 {
         struct fixture *f = *state;

@@ -20,7 +20,9 @@ struct fixture {
 
 static cd_status try_open(struct cd_store_opened *ret, struct cd_error *reterr)
 {
-        const struct cd_store_options options = { .url = cd_str_from_c(server_url()), .timeout_ms = 20000 };
+        const struct cd_store_options options = { .url = cd_str_from_c(server_url()),
+                                                  .timeout_ms = 20000,
+                                                  .may_create = true };
 
         return cd_store_open(&options, ret, reterr);
 }
