@@ -4,21 +4,21 @@
 
 struct cd_store_options {
         cd_str url;           /* "memory:", "sqlite:PATH", "postgresql://…" or "postgres://…" */
-        cd_str folder;        /* what a relative PATH is relative to; empty: the current one */
-        int64_t connections;  /* at most, postgres; 0: 8 */
-        int64_t timeout_ms;   /* for connecting and for each statement, postgres; 0: 5000 */
-        bool may_create;      /* sqlite: the file may be new */
-        bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
+        cd_str folder;        /* a relative PATH is relative to this; empty: the current folder */
+        int64_t connections;  /* postgres: maximum number; 0: 8 */
+        int64_t timeout_ms;   /* postgres: for connecting and for each statement; 0: 5000 */
+        bool may_create;      /* sqlite: a missing file is created */
+        bool must_be_current; /* migrates nothing: CD_NOT_FOUND if migrations are missing */
 };
 
 struct cd_store_opened {
         struct cd_store *store;
-        int schema_from, schema_to; /* 0 and 0: there is no schema (memory) */
+        int schema_from, schema_to; /* both 0: the store has no schema (memory) */
 };
 
-/* Migrates where needed. CD_INVALID_REQUEST (field "store") for a URL of no store of ours or a schema of a later
- * version; CD_NOT_FOUND where there is no file and may_create is not set; CD_UNAVAILABLE where the server cannot be
- * reached or the file is damaged. No password of the URL is ever in an error. */
+/* Opens the store and applies missing migrations. CD_INVALID_REQUEST (field "store") for an unsupported URL or the
+ * schema of a later version; CD_NOT_FOUND if the file does not exist and may_create is not set; CD_UNAVAILABLE if the
+ * server cannot be reached or the file is damaged. Errors never contain the password of the URL. */
 cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_opened *ret, struct cd_error *reterr);
-/* What may be shown of the URL: no password. In the arena. */
+/* The URL without its password, in the arena. */
 cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url);
