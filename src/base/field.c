@@ -57,7 +57,7 @@ static size_t printable_prefix(cd_str s)
         return i;
 }
 
-/* NULL, or what is wrong with the bytes of a text. C1 controls (U+0080 to U+009F) count as controls too. */
+/* Returns NULL, or what is wrong with the bytes of a text. C1 controls (U+0080 to U+009F) count as controls too. */
 static const char *judge_text(cd_str s, unsigned flags)
 {
         bool multiline = flags & CD_FIELD_MULTILINE;
@@ -132,7 +132,7 @@ static cd_status bind_tristate(const struct cd_field *field, cd_str value, int *
         return status;
 }
 
-/* In the largest unit that divides it: "10m", "64KB". */
+/* Writes the value in the largest unit that divides it: "10m", "64KB". */
 static void add_amount(struct cd_buf *buf, const struct unit *units, int64_t value)
 {
         const struct unit *best = units;
@@ -164,7 +164,7 @@ static bool fits(const struct cd_field *field, int64_t value)
         return field->max <= field->min || (value >= field->min && value <= field->max);
 }
 
-/* Digits and a unit. False where it has not that form; *ret is INT64_MAX where it does not fit. */
+/* Parses digits and a unit. False if the text has another form; *ret is INT64_MAX if the amount does not fit. */
 static bool parse_amount(cd_str value, const struct unit *units, int64_t *ret)
 {
         size_t digits = 0;
@@ -250,7 +250,7 @@ static cd_status bind_choice(const struct cd_field *field, cd_str value, int *re
         return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be one of %.*s", CD_STR_ARG(text));
 }
 
-/* The capacity is the next power of two, so it needs no member of its own. */
+/* The capacity is always the next power of two, so it needs no member of its own. */
 cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, size_t count, size_t size, void **items,
                         struct cd_error *reterr)
 {
