@@ -61,7 +61,7 @@ cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
         if (memchr(name.ptr, '\0', name.len))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a path with a NUL in it");
-        /* Without O_NONBLOCK a FIFO of that name would wait for ever. */
+        /* Without O_NONBLOCK, opening a FIFO would wait forever. */
         __attribute__((cleanup(close_fd))) int fd = open(name.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return fail_errno(reterr, path, errno);
@@ -100,7 +100,7 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
         return ret->ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
 
-/* The text of a file that holds one value. */
+/* Reads the text of a file that holds one value. */
 static cd_status read_value(struct cd_arena *arena, cd_str path, struct cd_interpolated *into, cd_str *ret,
                             struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
@@ -141,7 +141,7 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
         return status;
 }
 
-/* The mode of a credential is not judged: it lies in a folder that only its service can enter. */
+/* The mode of a credential is not checked: it is in a folder that only its service can enter. */
 static cd_status resolve_credential(struct cd_arena *arena, cd_str name, struct cd_interpolated *into, cd_str *ret,
                                     struct cd_error *reterr)
 {
@@ -161,7 +161,7 @@ static cd_status resolve_credential(struct cd_arena *arena, cd_str name, struct 
         return read_value(arena, path, into, ret, NULL, reterr);
 }
 
-/* `inner` is what stands between "${" and "}". */
+/* `inner` is the text between "${" and "}". */
 static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, struct cd_interpolated *into, cd_str *ret,
                          struct cd_error *reterr)
 {
@@ -224,7 +224,7 @@ cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, st
         *ret = (struct cd_interpolated){ .text = value, .from = CD_STR(""), .unfit_file = CD_STR("") };
         if (!value.len || !memmem(value.ptr, value.len, "${", 2))
                 return CD_OK;
-        /* Twenty references to the largest file; a value beyond that is a mistake. */
+        /* Enough for twenty references to the largest file; a longer value is a mistake. */
         cd_buf_init(&out, arena, 20 * (size_t)CD_SECRET_FILE_MAX);
         cd_status status = expand(arena, folder, value, &out, ret, reterr);
         if (status != CD_OK)

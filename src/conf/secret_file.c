@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* Of f_flags (statfs(2)); the C library has the name only for statvfs. */
+/* From f_flags (statfs(2)); the C library defines the name only for statvfs. */
 #define MOUNT_READ_ONLY 1
 
 bool cd_secret_file_look(int fd, struct cd_secret_file *ret)
