@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "crypto/jwk_internal.h"
 
-/* A compact token, cut at its two dots but not decoded. */
+/* A compact token, split at its two dots but not decoded. */
 struct parts {
         cd_str header, payload, signature;
         cd_str signing_input; /* header and payload with the dot between (RFC 7515 §5.1) */
@@ -81,9 +81,10 @@ static cd_status decode_part(struct cd_arena *arena, cd_str part, const char *na
         return cd_failf(reterr, CD_INVALID_TOKEN, cd_str_from_c(name), "the %s is not canonical base64url", name);
 }
 
-/* Members that bring a key or certificates along, or change what the signature covers. We need none of them, and each
- * has been the way in somewhere (LESSONS 18). "cty" is judged apart. "jku", "x5t" and "x5t#S256" are like any member
- * that means nothing to us: many issuers send them, the key is that of the kid, and nothing is fetched. */
+/* Header members that bring keys or certificates with them, or change what the signature covers. None of them is needed
+ * here, and each has been the cause of a vulnerability elsewhere (LESSONS 18). "cty" is checked separately. "jku",
+ * "x5t" and "x5t#S256" are ignored like any unknown member: many issuers send them, the kid selects the key, and
+ * nothing is fetched. */
 static const cd_str forbidden[] = {
         CD_STR_INIT("jwk"),  CD_STR_INIT("x5u"), CD_STR_INIT("x5c"),
         CD_STR_INIT("crit"), CD_STR_INIT("zip"), CD_STR_INIT("b64"),
@@ -155,7 +156,7 @@ static cd_status read_header(struct cd_arena *arena, cd_str part, struct cd_jws 
         return CD_OK;
 }
 
-/* Everything but the key and the signature. */
+/* Checks everything except the key and the signature. */
 static cd_status parse(struct cd_arena *arena, cd_str compact, struct parts *parts, struct cd_jws *jws,
                        struct cd_error *reterr)
 {
@@ -172,8 +173,8 @@ static bool fits(const struct cd_jws *jws, const struct cd_jwk *key)
         return key->alg == jws->alg && (!jws->kid.ptr || cd_str_eq(key->kid, jws->kid));
 }
 
-/* RFC 7515 §6: by kid; a token without one passes only where nothing can be confused. The key is the first that fits:
- * in a set of others' two may have one kid and alg. */
+/* Selects the key by kid (RFC 7515 §6). A token without a kid passes only if exactly one key has its alg. Returns the
+ * first match; in a set from another issuer, two keys may have the same kid and alg. */
 static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, struct cd_error *reterr)
 {
         struct cd_jwk *first = NULL;
@@ -196,7 +197,7 @@ static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, stru
         return CD_OK;
 }
 
-/* Each key that fits is tried, since which of two with one kid signed is not to be seen before. */
+/* Tries each matching key, because it is not known which of two keys with the same kid signed. */
 static cd_status check_signature(const struct cd_jwks *keys, struct cd_jws *jws, cd_str message, cd_str signature,
                                  struct cd_error *reterr)
 {

@@ -19,7 +19,7 @@ static const struct form {
         { CD_STR_INIT("$blake2b$"), cd_blake2b_check, cd_blake2b_verify },
 };
 
-/* What users have in their files and we do not support. */
+/* Unsupported hashes that users may have in their files. */
 static const struct {
         cd_str prefix;
         const char *reason;
@@ -47,7 +47,7 @@ static const struct form *find_form(cd_str stored)
         return NULL;
 }
 
-/* RFC-less DES crypt: 13 characters, the first two are the salt. */
+/* DES crypt: 13 characters, of which the first two are the salt. */
 static bool looks_like_des(cd_str stored)
 {
         static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -86,7 +86,7 @@ cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
         return form->check(stored, reterr);
 }
 
-/* C0, DEL and, in well-formed UTF-8, C1: as everywhere else (base/field.c). */
+/* C0, DEL and, in well-formed UTF-8, C1, as in base/field.c. */
 static bool has_control(cd_str s)
 {
         for (size_t i = 0; i < s.len; i++) {
@@ -127,7 +127,7 @@ cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, 
         cd_status status = cd_password_check_form(stored, reterr);
         if (status != CD_OK)
                 return status;
-        /* What cannot be a password takes the same time as a wrong one. */
+        /* An impossible password takes the same time as a wrong one. */
         status = find_form(stored)->verify(stored, is_possible ? password : CD_STR("x"), &matches, reterr);
         if (status == CD_OK)
                 *ret_matches = matches && is_possible;

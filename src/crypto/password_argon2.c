@@ -1,5 +1,5 @@
-/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, base64 without padding. libsodium makes one
- * lane and checks any number of them. */
+/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, in base64 without padding. libsodium creates
+ * hashes with one lane and verifies any number of lanes. */
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ enum {
         HASH_SIZE = 32,
         SALT_MIN = 8,
         HASH_MIN = 16,
-        DECODED_MAX = 64,         /* of a salt or a hash */
+        DECODED_MAX = 64,         /* bytes of a salt or a hash */
         MEMORY_MAX = 1024 * 1024, /* KiB */
         MEMORY_MIN = 8,           /* KiB for each lane */
         PASSES_MAX = 64,
@@ -45,7 +45,7 @@ static bool decoded_size(cd_str text, size_t *ret)
         return done == 0;
 }
 
-/* The form alone, whatever the numbers are. */
+/* Parses the form only; the numbers are not checked. */
 static bool parse(cd_str stored, struct argon2 *ret)
 {
         cd_str part, numbers, salt, hash;
@@ -92,7 +92,7 @@ cd_status cd_argon2_verify(cd_str stored, cd_str password, bool *ret, struct cd_
         int reason = errno;
         cd_password_memory_end();
         cd_wipe(text, sizeof(text));
-        /* EINVAL is its word for "another password". */
+        /* libsodium sets EINVAL if the password does not match. */
         if (!*ret && reason != EINVAL)
                 return cd_fail(reterr, CD_NO_MEMORY, "not enough memory to check a password");
         return CD_OK;

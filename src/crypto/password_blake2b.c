@@ -1,5 +1,5 @@
-/* $blake2b$SALTHEX$HASHHEX: BLAKE2b (RFC 7693) with the salt in its parameter block, one pass. Guessed far too fast to
- * be kept: it is read so that users can be moved off it. */
+/* $blake2b$SALTHEX$HASHHEX: BLAKE2b (RFC 7693) with the salt in its parameter block, one pass. Far too fast to resist
+ * guessing: it is only verified, so that existing users can be moved to Argon2id. */
 #include <sodium.h>
 
 #include "base/secret.h"

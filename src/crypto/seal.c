@@ -36,7 +36,7 @@ cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, 
         return derive(key->bytes, purpose, ret);
 }
 
-/* Whether `text` is the base64 of a master key, which is then in `to`. */
+/* Whether `text` is the base64 of a master key, which is then written to `to`. */
 static bool decode_key(cd_str text, unsigned char to[CD_MASTER_KEY_SIZE])
 {
         char bytes[CD_MASTER_KEY_TEXT / 4 * 3 + 2];
@@ -83,7 +83,7 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
 
 void cd_master_key_free(struct cd_master_key *key)
 {
-        sodium_free(key); /* wipes */
+        sodium_free(key); /* also wipes it */
 }
 
 cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MASTER_KEY_TEXT], struct cd_error *reterr)
@@ -97,7 +97,7 @@ cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MAS
         return CD_OK;
 }
 
-/* nonce, ciphertext and tag as text, in the arena; ptr NULL where that is full. */
+/* Returns nonce, ciphertext and tag as text in the arena; ptr is NULL if that is full. */
 static cd_str write_text(struct cd_arena *arena, cd_str bytes)
 {
         size_t size = prefix.len + cd_base64url_length(bytes.len);
