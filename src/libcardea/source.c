@@ -16,14 +16,13 @@ enum {
 };
 
 struct cd_source {
-        char *path; /* NULL: a URL */
+        char *path; /* NULL: the source is a URL */
         char *url;
         struct cd_fetch *fetch;
-        struct stat seen, kept; /* of the file as it was read last, and as it was when it was good */
+        struct stat seen, kept; /* the file as last read, and as last accepted */
 };
 
-/* The host of what stands after "http://", without port and brackets; empty where there is none that can be read in one
- * way. */
+/* The host in the text after "http://", without port and brackets; empty if it is missing or ambiguous. */
 static cd_str host_of(cd_str rest)
 {
         size_t end = 0;
@@ -40,7 +39,7 @@ static cd_str host_of(cd_str rest)
         return cd_str_slice(authority, 0, cd_str_index(authority, ':'));
 }
 
-/* 127.0.0.0/8 or ::1 as an address, or "localhost", which libcurl resolves to those by itself. */
+/* An address in 127.0.0.0/8, ::1, or "localhost", which libcurl itself resolves to these. */
 static bool is_loopback(cd_str host)
 {
         char text[64];
@@ -216,13 +215,13 @@ static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *ar
                         break;
                 len += n > 0 ? (size_t)n : 0;
         }
-        *ret = cd_str_of(text, len); /* cd_jwks_parse refuses one byte too many */
+        *ret = cd_str_of(text, len); /* one byte too many, which cd_jwks_parse rejects */
         return CD_OK;
 }
 
 static cd_status read_file(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
 {
-        int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us */
+        int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block here */
 
         if (fd < 0)
                 return fail_file(reterr, "cannot be opened");
