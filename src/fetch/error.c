@@ -16,7 +16,7 @@ static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
                         code && name ? name : "reason unknown");
 }
 
-/* Whether it came as far as sending the request. */
+/* Whether the request got as far as being sent. */
 static bool was_connected(CURL *curl)
 {
         curl_off_t since = 0;
@@ -47,7 +47,7 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without an answer");
         case CURLE_PARTIAL_FILE:
                 return cd_fail(reterr, CD_UNAVAILABLE, "answer cut short");
-        case CURLE_UNSUPPORTED_PROTOCOL: /* a response in HTTP/0.9, which is anything */
+        case CURLE_UNSUPPORTED_PROTOCOL: /* a response in HTTP/0.9, which may be anything */
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_BAD_CONTENT_ENCODING:
                 return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
@@ -58,7 +58,7 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
         case CURLE_URL_MALFORMAT:
         case CURLE_LOGIN_DENIED:
                 return cd_fail(reterr, CD_INVALID_REQUEST, "not a URL that may be called");
-        case CURLE_OUT_OF_MEMORY: /* also what libcurl says of a header line over its own ceiling (100 KB) */
+        case CURLE_OUT_OF_MEMORY: /* libcurl also reports this for a header line over its own limit (100 KB) */
                 if (was_connected(handle->curl))
                         return cd_fail(reterr, CD_TOO_LARGE, "a header line of the answer is too long");
                 return cd_fail(reterr, CD_NO_MEMORY, "libcurl has no memory");

@@ -1,4 +1,4 @@
-/* What a request sends: the method, the body, the headers. */
+/* Builds a request: the method, the body, the headers. */
 #include "fetch/handle.h"
 
 #include <string.h>
@@ -45,8 +45,8 @@ cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct 
         return CD_OK;
 }
 
-/* Puts "name: value" after the request's headers. The slist nodes are ours: libcurl only reads them, and a
- * curl_slist_append would copy every line once more and leave the copies unwiped. */
+/* Appends a header line to the request. The slist nodes belong to the handle, because curl_slist_append would copy
+ * every line and leave the copies unwiped; libcurl only reads them. */
 static bool add_header(struct cd_fetch_handle *handle, char *line)
 {
         if (!line)
@@ -89,7 +89,7 @@ static char *basic_header(struct cd_arena *arena, cd_str user, cd_str password)
         return line;
 }
 
-/* W3C Trace Context §3.2: the span that sends the request is the parent of the one that answers it. */
+/* W3C Trace Context §3.2: the span that sends the request is the parent of the receiver's span. */
 static char *trace_header(struct cd_arena *arena, const struct cd_fetch_trace *trace)
 {
         static const char form[] = "traceparent: 00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-00";
@@ -130,7 +130,7 @@ static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_re
         return ok && curl_easy_setopt(handle->curl, CURLOPT_HTTPHEADER, handle->headers) == CURLE_OK;
 }
 
-/* A handle remembers the last request, so each option that a request may need is set every time. */
+/* A handle remembers the previous request, so every option that a request may use is set each time. */
 static bool set_method(CURL *curl, const struct cd_fetch_request *request)
 {
         bool has_body = request->body.ptr || request->method == CD_FETCH_POST;
