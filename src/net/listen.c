@@ -15,7 +15,8 @@
 
 enum {
         BACKLOG = 4096,
-        ACCEPT_BATCH = 64, /* connections in one turn, so that a flood of them does not hold up those that are open */
+        /* connections accepted in one turn, so that a flood of them does not delay open connections */
+        ACCEPT_BATCH = 64,
         PAUSE_MS = 100,
 };
 
@@ -71,7 +72,7 @@ static cd_status open_socket(const struct sockaddr_storage *address, bool shared
                 setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
         if (is_ipv6)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-        /* Connections inherit it, which saves each a system call. */
+        /* Accepted connections inherit it, which saves a system call for each. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (bind(fd, (const struct sockaddr *)address, size) != 0) {
                 cd_status status = fail(address, reterr);
@@ -103,7 +104,7 @@ static cd_status fail_path(cd_str path, const char *what, struct cd_error *reter
                         CD_STR_ARG(path), what, strerror(error), cd_listen_fix(true, error));
 }
 
-/* Whether the path is free: nothing is there, or a socket on which nobody answers, which is removed. */
+/* Makes the path free: nothing is there, or a socket on which no server answers, which is removed. */
 static cd_status clear_path(const struct sockaddr_un *address, cd_str path, struct cd_error *reterr)
 {
         struct stat found;
@@ -147,7 +148,7 @@ static cd_status set_rights(const struct sockaddr_un *address, const struct cd_l
         return CD_OK;
 }
 
-/* Nobody reaches it before its rights are set. */
+/* Sets the permissions before listening, so that no client can connect earlier. */
 static cd_status bind_unix(int fd, const struct sockaddr_un *address, const struct cd_listen_unix *options,
                            struct cd_error *reterr)
 {
@@ -226,7 +227,7 @@ bool cd_listen_passed(size_t index, cd_str *ret)
         return true;
 }
 
-/* -1: there is none of that name. */
+/* -1 if no socket has that name. */
 static int find_passed(cd_str name)
 {
         cd_str each;
@@ -282,7 +283,7 @@ static void pause_accepting(struct cd_acceptor *acceptor, int error)
         acceptor->is_short = true;
 }
 
-/* Nothing waits in the kernel's queue. */
+/* The kernel's queue is empty. */
 static void has_accepted_all(struct cd_acceptor *acceptor)
 {
         if (acceptor->is_short)

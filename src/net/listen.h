@@ -46,9 +46,9 @@ struct cd_acceptor;
 struct cd_acceptor_events {
         /* A new connection; the callee owns the socket. `peer` is NULL for a Unix socket. */
         void (*accepted)(struct cd_acceptor *acceptor, int fd, const struct cd_address *peer);
-        /* Descriptors or memory are exhausted (`error` is an errno): the acceptor pauses for a moment, and new
-         * connections wait in the kernel's queue. Called once until that queue has been emptied, which calls
-         * `resumed`. */
+        /* Descriptors or memory are exhausted (`error` is an errno): the acceptor pauses for a moment,
+         * and new connections wait in the kernel's queue. Called once until that queue has been
+         * emptied, which calls `resumed`. */
         void (*paused)(struct cd_acceptor *acceptor, int error);
         void (*resumed)(struct cd_acceptor *acceptor);
 };

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == CD_LISTEN_PATH_MAX + 1, "a path must fit with its NUL");
 
-/* Shows the beginning of the text only, so that the fix is left in the reason however long the text is. */
+/* Quotes only the beginning of the text, so that a long text does not displace the fix from the reason. */
 static cd_status refuse(cd_str text, const char *why_and_fix, struct cd_error *reterr)
 {
         enum {
@@ -19,7 +19,7 @@ static cd_status refuse(cd_str text, const char *why_and_fix, struct cd_error *r
                         CD_STR_ARG(cd_str_slice(text, 0, SHOWN_MAX)), why_and_fix);
 }
 
-/* An IPv6 address stands in brackets, and nothing else does; "[::ffff:1.2.3.4]" stays IPv6. */
+/* Brackets are required for IPv6 and not allowed otherwise; "[::ffff:1.2.3.4]" stays IPv6. */
 static bool parse_host(cd_str host, struct sockaddr_storage *ret)
 {
         struct sockaddr_storage socket = { 0 };

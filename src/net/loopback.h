@@ -1,6 +1,6 @@
 #pragma once
-/* A stream without a socket, made of two buffers, for unit tests and fuzzers. The code above it is the same as for a
- * socket. */
+/* A stream without a socket, made of two buffers, for unit tests and fuzzers. The code above it is the same
+ * as for a socket. */
 #include "net/stream.h"
 
 struct cd_loopback {

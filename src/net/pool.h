@@ -14,7 +14,7 @@ struct cd_pool *cd_pool_new(const struct cd_pool_options *options);
 /* On a loop's thread. After CD_OK, job->run is called on a thread of the pool, then job->done on `loop`. CD_UNAVAILABLE
  * if the queue is full, CD_NO_MEMORY if no thread can be started; the caller then keeps the job. */
 cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_job *job);
-/* Waits until all threads have ended; jobs may run until `deadline_us` (cd_monotonic_us). Frees the pool and returns 0,
- * or returns the number of threads that still run and leaves pool and threads to the end of the process. NULL is
- * allowed. */
+/* Waits until all threads have ended; jobs may run until `deadline_us` (cd_monotonic_us). Frees the pool and
+ * returns 0, or returns the number of threads that still run and leaves pool and threads to the end of the
+ * process. NULL is allowed. */
 size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us);

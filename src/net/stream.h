@@ -8,8 +8,8 @@
 #include "net/tls_conn.h"
 
 struct cd_stream_events {
-        /* The TLS handshake is done, so bytes may flow. Not called for a plain stream, on which they may flow at
-         * once. */
+        /* The TLS handshake is done, so bytes may flow. Not called for a plain stream, on which they
+         * may flow at once. */
         void (*opened)(struct cd_stream *stream);
         /* Input. The memory belongs to the loop and is wiped afterwards, so data that is needed later must be copied.
          * len 0: the input has ended, regularly or because TLS failed (stream->error). */
@@ -29,8 +29,8 @@ struct cd_stream_events {
 struct cd_transport {
         /* Returns the number of bytes written now, 0 to len; -1 if the connection is broken. */
         ssize_t (*write)(struct cd_stream *stream, const char *data, size_t len);
-        /* Copies the rest of a partial `write`, and calls cd_stream_written when it is out. False if the connection is
-         * broken. */
+        /* Copies the rest of a partial `write`, and calls cd_stream_written when it is out. False if
+         * the connection is broken. */
         bool (*write_later)(struct cd_stream *stream, const char *data, size_t len);
         void (*set_reading)(struct cd_stream *stream, bool wanted);
         void (*shut)(struct cd_stream *stream); /* ends the output */
@@ -96,9 +96,9 @@ static inline size_t cd_stream_queued(const struct cd_stream *stream)
 void cd_stream_flush(struct cd_stream *stream);
 /* Ends the output: the other side is told after the last byte. Input continues. */
 void cd_stream_shut(struct cd_stream *stream);
-/* Sends the output and closes; the only further event is `ended`. With `lingers`, input is discarded for a while before
- * the close, because a close with unread input makes the kernel send a reset, which can overtake the last bytes (RFC
- * 9112 §9.6). */
+/* Sends the output and closes; the only further event is `ended`. With `lingers`, input is discarded for a while
+ * before the close, because a close with unread input makes the kernel send a reset, which can overtake the last
+ * bytes (RFC 9112 §9.6). */
 void cd_stream_end(struct cd_stream *stream, bool lingers);
 /* Close at once: output that the kernel does not have is dropped. */
 void cd_stream_close(struct cd_stream *stream);

@@ -42,8 +42,8 @@ void cd_tls_conn_free(struct cd_tls_conn *conn); /* NULL is allowed */
 /* Whether the client has sent anything, and whether the handshake is done. */
 bool cd_tls_conn_has_begun(const struct cd_tls_conn *conn);
 bool cd_tls_conn_is_open(const struct cd_tls_conn *conn);
-/* Reads all of `cipher`. Appends the decrypted data to `plain`, and the messages that TLS itself sends in return to
- * `reply`. */
+/* Reads all of `cipher`. Appends the decrypted data to `plain`, and the messages that TLS itself sends
+ * in return to `reply`. */
 enum cd_tls_step cd_tls_conn_read(struct cd_tls_conn *conn, cd_str cipher, struct cd_buf *plain, struct cd_buf *reply);
 /* Appends `plain` to `cipher`, encrypted. False on failure. */
 bool cd_tls_conn_write(struct cd_tls_conn *conn, cd_str plain, struct cd_buf *cipher);
@@ -51,8 +51,8 @@ bool cd_tls_conn_write(struct cd_tls_conn *conn, cd_str plain, struct cd_buf *ci
 void cd_tls_conn_end(struct cd_tls_conn *conn, struct cd_buf *cipher);
 /* Whether ALPN selected HTTP/2; after the handshake. */
 bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn);
-/* The subject of the verified client certificate (RFC 4514); empty if the client sent none. Lives as long as the
- * connection. */
+/* The subject of the verified client certificate (RFC 4514); empty if the client sent none. Lives as
+ * long as the connection. */
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn);
 /* The reason of a failure, for the log. */
 const char *cd_tls_conn_error(const struct cd_tls_conn *conn);
