@@ -68,8 +68,8 @@ void cd_pg_close(struct cd_pg_connection *connection); /* NULL is allowed; does 
 /* Whether an idle connection looks usable; needs no round trip. */
 bool cd_pg_is_usable(struct cd_pg_connection *connection);
 
-/* Waits for `events` of poll(2). CD_TIMEOUT at the deadline (cd_monotonic_us), CD_UNAVAILABLE if the socket is
- * closed. */
+/* Waits for `events` of poll(2). CD_TIMEOUT at the deadline (cd_monotonic_us), CD_UNAVAILABLE if
+ * the socket is closed. */
 cd_status cd_pg_wait_socket(PGconn *pg, short events, int64_t deadline_us);
 /* Sends what libpq has queued and waits until a result can be read without blocking. Sets the fault. */
 cd_status cd_pg_await(struct cd_pg_connection *connection, int64_t deadline_us);

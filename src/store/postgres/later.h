@@ -1,6 +1,6 @@
 #pragma once
-/* Writes for which no caller waits: a bounded queue, and a thread that commits many of them in one transaction.
- * Thread-safe. */
+/* Writes for which no caller waits: a bounded queue, and a thread that commits many of them
+ * in one transaction. Thread-safe. */
 #include "store/postgres/transaction.h"
 
 struct cd_pg_later;

@@ -19,7 +19,7 @@ enum cd_pg_fate {
 cd_status cd_pg_transact(struct cd_pg_pool *pool, enum cd_pg_kind kind, cd_sql_transaction *transaction, void *arg,
                          enum cd_pg_fate *ret_fate, struct cd_error *reterr);
 
-/* Runs `transaction` within a session of cd_pg_transact of kind CD_PG_WRITE. On failure, only its own changes are
- * undone. */
+/* Runs `transaction` within a session of cd_pg_transact of kind CD_PG_WRITE. On failure, only its
+ * own changes are undone. */
 cd_status cd_pg_run_alone(struct cd_sql_session *session, cd_sql_transaction *transaction, void *arg,
                           struct cd_error *reterr);

@@ -6,7 +6,7 @@
 #include "base/json.h"
 
 enum {
-        STRINGS_MAX_BYTES = 4 << 20, /* of a list column */
+        STRINGS_MAX_BYTES = 4 << 20, /* bytes of a list column */
 };
 
 bool cd_sql_is_text(cd_str s)
@@ -14,7 +14,7 @@ bool cd_sql_is_text(cd_str s)
         return cd_str_index(s, '\0') == s.len && cd_str_is_utf8(s);
 }
 
-/* One driver would refuse another text, the other would keep it. */
+/* Needed because one driver would reject other text and the other would store it. */
 cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *reterr)
 {
         for (unsigned i = 0; i < call->statement->params; i++)

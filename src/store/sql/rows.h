@@ -45,8 +45,8 @@ cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_state
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr);
 
-/* Reads the columns of one row in order and copies them into the arena. A failure is remembered; only the end needs a
- * check. */
+/* Reads the columns of one row in order and copies them into the arena. A failure is remembered; only the
+ * end needs a check. */
 struct cd_sql_reader {
         struct cd_arena *arena;
         const struct cd_sql_value *next;
@@ -60,8 +60,8 @@ struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* from a JSON
 /* CD_NO_MEMORY, or CD_UNAVAILABLE for a value that no version of this program writes. */
 cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *reterr);
 
-/* Encodes the strings as a JSON array for a list column, in the arena. CD_INVALID_REQUEST if one is not valid text;
- * CD_NO_MEMORY. */
+/* Encodes the strings as a JSON array for a list column, in the arena. CD_INVALID_REQUEST if one is
+ * not valid text; CD_NO_MEMORY. */
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr);
 
 /* An array in the arena, to which rows are appended. */

@@ -21,8 +21,8 @@ extern const struct cd_revocation_ops cd_sql_revocation_ops;
 extern const struct cd_session_ops cd_sql_session_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
-/* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter is not valid
- * text. */
+/* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter
+ * is not valid text. */
 cd_status cd_sql_look_up(struct cd_store *store, const struct cd_sql_call *call, struct cd_error *reterr);
 /* Runs a transaction with the store's driver; blocks. */
 cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);

@@ -4,10 +4,10 @@
 
 #include "base/status.h"
 
-/* Checks, before SQLite opens anything, that the file exists (with may_create, creates an empty one), that it is
- * writable, and that only its owner can read it and the files beside it (-wal, -shm). CD_UNAVAILABLE if the file is
- * empty, or missing although a log exists: SQLite would consider it new and remove the log. Other errors as for
- * cd_sqlite_open. */
+/* Checks, before SQLite opens anything, that the file exists (with may_create, creates an empty one), that it
+ * is writable, and that only its owner can read it and the files beside it (-wal, -shm). CD_UNAVAILABLE if the
+ * file is empty, or missing although a log exists: SQLite would consider it new and remove the log. Other
+ * errors as for cd_sqlite_open. */
 cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr);
 
 /* The files that make up the database: the file itself, its log, and its shared memory. Once a file is deleted or
@@ -26,6 +26,6 @@ struct cd_sqlite_files {
 cd_status cd_sqlite_files_note(const char *path, const char *resolved, struct cd_sqlite_files *ret,
                                struct cd_error *reterr);
 void cd_sqlite_files_done(struct cd_sqlite_files *files);
-/* CD_UNAVAILABLE if one of the files was deleted or replaced since, or if the database file was truncated to 0
- * bytes. */
+/* CD_UNAVAILABLE if one of the files was deleted or replaced since, or if the database file was
+ * truncated to 0 bytes. */
 cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_error *reterr);
