@@ -113,8 +113,8 @@ int cardea_has_keys(const cardea_verifier *verifier);
 /* Claims. Returned pointers belong to `claims` and are valid until cardea_claims_free; strings are NUL-terminated. One
  * thread at a time. */
 void cardea_claims_free(cardea_claims *claims); /* NULL is allowed */
-/* `iss`, `sub`, and the `aud` that matched options.audience. `sub` is "" if absent, which only a `typ` other than
- * at+jwt allows. */
+/* `iss`, `sub`, and the `aud` that matched options.audience. `sub` is "" if absent, which only a `typ`
+ * other than at+jwt allows. */
 const char *cardea_claims_issuer(const cardea_claims *claims);
 const char *cardea_claims_subject(const cardea_claims *claims);
 const char *cardea_claims_audience(const cardea_claims *claims);

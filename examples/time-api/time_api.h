@@ -42,14 +42,14 @@ void api_on_behalf_of(const struct cd_http_request *req, struct cd_fetch_request
  * server's name as the field of the error; CD_NO_MEMORY. */
 cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, const struct cd_fetch_request *request,
                    const struct cd_table *table, void *ret, struct cd_error *reterr);
-/* Sends 504 if the server named by the error's field timed out, 502 if it failed otherwise, or 500 if the error names
- * no server. */
+/* Sends 504 if the server named by the error's field timed out, 502 if it failed otherwise, or 500 if the
+ * error names no server. */
 void api_send_gateway_error(const struct cd_http_request *req, struct cd_http_response *res,
                             const struct cd_error *error);
 
 void api_no_store(struct cd_http_response *res);
 
 cd_http_handler api_healthz; /* GET /healthz */
-/* GET /readyz: these services have everything they need from the start, so a service is not ready only while it is
- * stopping. */
+/* GET /readyz: these services have everything they need from the start, so a service is not ready only
+ * while it is stopping. */
 cd_http_handler api_readyz;

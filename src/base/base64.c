@@ -54,8 +54,8 @@ size_t cd_base64_encode(char *to, cd_str bytes)
         return len;
 }
 
-/* Four characters as 24 bits. Bit 31 is set if one of them is invalid: -1 has that bit set wherever it is shifted
- * to. */
+/* Four characters as 24 bits. Bit 31 is set if one of them is invalid: -1 has that bit set wherever
+ * it is shifted to. */
 static inline uint32_t take_four(const unsigned char values[256], const unsigned char *p)
 {
         uint32_t a = values[p[0]] - 1u, b = values[p[1]] - 1u, c = values[p[2]] - 1u, d = values[p[3]] - 1u;

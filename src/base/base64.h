@@ -1,7 +1,7 @@
 #pragma once
-/* base64 (RFC 4648 §4, padded; for HTTP Basic) and base64url (§5, unpadded; for JOSE). The decoders are strict: they
- * reject foreign characters, wrong padding, and non-zero trailing bits, which would give the same bytes a second
- * spelling. */
+/* base64 (RFC 4648 §4, padded; for HTTP Basic) and base64url (§5, unpadded; for JOSE). The decoders are
+ * strict: they reject foreign characters, wrong padding, and non-zero trailing bits, which would give the
+ * same bytes a second spelling. */
 #include "base/arena.h"
 #include "base/status.h"
 

@@ -1,6 +1,6 @@
 #pragma once
-/* A text builder with a fixed maximum length. A failure (ceiling or memory) is remembered, so only the end needs a
- * check. */
+/* A text builder with a fixed maximum length. A failure (ceiling or memory) is remembered, so only the
+ * end needs a check. */
 #include "base/arena.h"
 #include "base/status.h"
 

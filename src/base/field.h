@@ -1,14 +1,14 @@
 #pragma once
-/* One table describes each message: names, types, required fields, bounds and patterns. A decoder (form, JSON, YAML)
- * finds the values; cd_field_bind() checks them and writes them into a plain struct. Raw input is not used after
- * that. */
+/* One table describes each message: names, types, required fields, bounds and patterns. A decoder (form,
+ * JSON, YAML) finds the values; cd_field_bind() checks them and writes them into a plain struct. Raw input is
+ * not used after that. */
 #include "base/arena.h"
 #include "base/status.h"
 
 enum cd_field_type {
         CD_FIELD_STRING, /* cd_str; UTF-8 without control characters; `min`/`max` in bytes (max 0: 4096) */
-        /* cd_str; like STRING, but never shown: errors do not repeat it, and `config show` prints its length and
-         * fingerprint */
+        /* cd_str; like STRING, but never shown: errors do not repeat it, and `config show` prints
+         * its length and fingerprint */
         CD_FIELD_SECRET,
         CD_FIELD_BOOL,     /* bool */
         CD_FIELD_TRISTATE, /* int, enum cd_tristate; written like a bool, UNSET if absent */
@@ -16,8 +16,8 @@ enum cd_field_type {
         CD_FIELD_DURATION, /* int64_t, milliseconds; written "250ms", "5s", "10m", "1h", "7d" */
         CD_FIELD_SIZE,     /* int64_t, bytes; written "512", "8KB", "64KB", "1MB" (binary multiples) */
         CD_FIELD_CHOICE,   /* int; an index into `choices` */
-        /* struct cd_strs; each item has at most 4096 bytes, `max` limits their number; a fallback separates items by
-         * spaces */
+        /* struct cd_strs; each item has at most 4096 bytes, `max` limits their number; a fallback
+         * separates items by spaces */
         CD_FIELD_STRINGS,
         CD_FIELD_OBJECT,  /* an embedded struct described by `table` */
         CD_FIELD_OBJECTS, /* struct cd_objects of structs described by `table`; `max` limits their number */
@@ -111,8 +111,8 @@ cd_status cd_table_set_defaults(struct cd_arena *arena, const struct cd_table *t
 /* The functions that a decoder needs besides cd_field_bind(): it walks through its document, and looks up, marks and
  * binds each name. At the end it checks that all required fields were given. */
 
-/* Sets the bit of the field in *seen, which is 0 at the start of each object. CD_INVALID_REQUEST "given more than
- * once". */
+/* Sets the bit of the field in *seen, which is 0 at the start of each object. CD_INVALID_REQUEST
+ * "given more than once". */
 cd_status cd_table_mark(const struct cd_table *table, const struct cd_field *field, uint64_t *seen,
                         struct cd_error *reterr);
 /* CD_INVALID_REQUEST "missing" with the first required field whose bit is not set. */
@@ -124,8 +124,8 @@ void cd_field_clear(const struct cd_field *field, void *target);
 /* Appends one struct with its defaults set to an OBJECTS member. *ret is valid until the next append. */
 cd_status cd_objects_append(struct cd_arena *arena, const struct cd_field *field, void *target, void **ret,
                             struct cd_error *reterr);
-/* Appends one struct whose first field is `value` to an OBJECTS member (CD_FIELD_SHORTHAND). The error names the
- * item. */
+/* Appends one struct whose first field is `value` to an OBJECTS member (CD_FIELD_SHORTHAND). The
+ * error names the item. */
 cd_status cd_objects_append_text(struct cd_arena *arena, const struct cd_field *field, cd_str value, void *target,
                                  struct cd_error *reterr);
 /* Prefixes the field of an error with its parent: "secret" becomes "clients[2].secret". `index` SIZE_MAX: no index. */

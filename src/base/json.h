@@ -40,8 +40,8 @@ cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, con
  * its own and one unusable part does not spoil the document. Not recursive; needs memory for an eighth of the text.
  * CD_MALFORMED (the reason says what and at which byte), CD_NO_MEMORY. */
 cd_status cd_json_check(struct cd_arena *arena, cd_str text, struct cd_error *reterr);
-/* The text between the brackets of a value that passed cd_json_check. False unless the value starts with `opening`, '{'
- * or '['. */
+/* The text between the brackets of a value that passed cd_json_check. False unless the value starts with
+ * `opening`, '{' or '['. */
 bool cd_json_inside(cd_str value, char opening, cd_str *ret);
 /* Takes the first element, name or member value of such a text, as written, and sets *rest to what follows its ',' or
  * ':'. False at the end. */

@@ -31,8 +31,8 @@ struct cd_log_event {
 struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service);
 /* Takes effect at once. Thread-safe. */
 void cd_log_set_level(struct cd_log *log, enum cd_log_level level);
-/* Writes the remaining lines (for at most 1 s), ends the thread and frees the log. No other thread may use it. NULL is
- * allowed. */
+/* Writes the remaining lines (for at most 1 s), ends the thread and frees the log. No other thread may use
+ * it. NULL is allowed. */
 void cd_log_free(struct cd_log *log);
 /* Waits until all earlier lines are written, at most 1 s. */
 void cd_log_flush(struct cd_log *log);

@@ -13,6 +13,6 @@ void cd_shared_free(struct cd_shared *shared);
 /* Returns the newest version, or NULL before the first set. It is valid for this thread until its next cd_shared_get of
  * the same `shared`. */
 const void *cd_shared_get(struct cd_shared *shared);
-/* Takes ownership of `version`. One writer at a time. On CD_NO_MEMORY `version` stays the caller's and the old version
- * stays current. */
+/* Takes ownership of `version`. One writer at a time. On CD_NO_MEMORY `version` stays the caller's and the
+ * old version stays current. */
 cd_status cd_shared_set(struct cd_shared *shared, void *version);

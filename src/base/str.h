@@ -36,8 +36,8 @@ static inline bool cd_str_eq(cd_str a, cd_str b)
 /* Compares with a NUL-terminated string without calling strlen first. */
 bool cd_str_eq_c(cd_str a, const char *c);
 bool cd_bytes_eq_nocase(const char *a, const char *b, size_t len);
-/* Ignores the case of ASCII letters. The exact comparison comes first, since most header names are spelled as in the
- * RFCs. */
+/* Ignores the case of ASCII letters. The exact comparison comes first, since most header names are spelled
+ * as in the RFCs. */
 static inline bool cd_str_eq_nocase(cd_str a, cd_str b)
 {
         return a.len == b.len && (cd_str_eq(a, b) || cd_bytes_eq_nocase(a.ptr, b.ptr, a.len));
@@ -81,9 +81,9 @@ bool cd_str_is_utf8(cd_str s);
 size_t cd_str_utf8_sequence(cd_str s);
 /* The code point of such a sequence. */
 uint32_t cd_str_code_point(cd_str s);
-/* Length of the UTF-8 sequence at the start of s if its character is safe to print on a terminal, else 0. Unsafe are
- * control characters (C0, DEL, C1), Unicode line breaks, characters that change the writing direction, and invisible
- * tags. */
+/* Length of the UTF-8 sequence at the start of s if its character is safe to print on a terminal, else 0.
+ * Unsafe are control characters (C0, DEL, C1), Unicode line breaks, characters that change the writing
+ * direction, and invisible tags. */
 size_t cd_str_safe_sequence(cd_str s);
 /* Writes external text so that it is safe on a terminal and stays on one line: each byte that does not belong to a safe
  * sequence becomes \xHH. Writes at most `room` bytes (4 for each byte of the text always suffice), never part of a

@@ -15,11 +15,11 @@ struct cd_interpolated {
         bool left_over; /* the inserted text itself contains "${", which is not expanded */
 };
 
-/* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder is ever used as a value by accident
- * (LESSONS 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is dropped. A
- * credential is a file in $CREDENTIALS_DIRECTORY, which systemd provides to this service only (systemd.exec(5)). A
- * missing or empty variable, file or credential is an error that names it. No other variables are read (LESSONS 24).
- * CD_INVALID_REQUEST, CD_NO_MEMORY. */
+/* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder is ever used as a value by
+ * accident (LESSONS 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is
+ * dropped. A credential is a file in $CREDENTIALS_DIRECTORY, which systemd provides to this service only
+ * (systemd.exec(5)). A missing or empty variable, file or credential is an error that names it. No other variables
+ * are read (LESSONS 24). CD_INVALID_REQUEST, CD_NO_MEMORY. */
 cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
                          struct cd_error *reterr);
 

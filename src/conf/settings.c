@@ -221,8 +221,8 @@ static void bind_strings(const struct cursor *at, const struct cd_field *field, 
 static void require_members(const struct cursor *at, const struct cd_table *table, const bool *seen,
                             struct cd_yaml_mark mark);
 
-/* Binds one value that stands for an object: it is the object's first field. Errors name only the item, as the file
- * does. */
+/* Binds one value that stands for an object: it is the object's first field. Errors name only the item,
+ * as the file does. */
 static void bind_shorthand(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node,
                            void *target)
 {

@@ -31,8 +31,8 @@ struct cd_certificate_set {
         cd_str key;
 };
 
-/* Writes to the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST; the reason repeats the
- * name. */
+/* Writes to the arena. A bad name, number of days or key (field "ca_key") is CD_INVALID_REQUEST; the
+ * reason repeats the name. */
 cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
                               struct cd_certificate_set *ret, struct cd_error *reterr);
 /* Reads the names from a certificate made by cd_certificate_make, into the arena. CD_MALFORMED, or CD_INVALID_REQUEST

@@ -46,8 +46,8 @@ enum cd_alg cd_alg_from_name(cd_str name)
         return CD_ALG_NONE;
 }
 
-/* Reads the number of that name into `size` bytes, or into as many as it needs if size is 0. False if it needs more
- * than `room`. */
+/* Reads the number of that name into `size` bytes, or into as many as it needs if size is 0. False if it
+ * needs more than `room`. */
 static bool get_number(EVP_PKEY *pkey, const char *name, unsigned char *to, size_t room, size_t size, size_t *retlen)
 {
         BIGNUM *number = NULL;
@@ -147,8 +147,8 @@ static cd_status read_numbers(EVP_PKEY *pkey, enum cd_alg *retalg, struct number
         return cd_fail(reterr, CD_NOT_FOUND, "the key is not P-256, RSA or Ed25519");
 }
 
-/* A public RSA key needs only the checks of read_rsa(); libcrypto would test the modulus for primality, which takes 100
- * ms. */
+/* A public RSA key needs only the checks of read_rsa(); libcrypto would test the modulus for primality,
+ * which takes 100 ms. */
 static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, struct cd_error *reterr)
 {
         if (!is_private && alg != CD_ALG_ES256)

@@ -28,16 +28,16 @@ struct cd_jwk {
  * thumbprint. CD_INVALID_REQUEST if pkey is broken, CD_NOT_FOUND if its type, curve or size is not supported. */
 cd_status cd_jwk_new(EVP_PKEY *pkey, bool is_private, cd_str kid, struct cd_jwk **ret, struct cd_error *reterr);
 
-/* Like cd_jwk_from_json, but returns CD_NOT_FOUND for a well-formed key that is not supported (type, curve, use,
- * alg). */
+/* Like cd_jwk_from_json, but returns CD_NOT_FOUND for a well-formed key that is not supported
+ * (type, curve, use, alg). */
 cd_status cd_jwk_import(struct cd_arena *arena, const struct cd_json *object, struct cd_jwk **ret,
                         struct cd_error *reterr);
 
 /* Writes the protected header {"typ":…,"alg":…,"kid":…} in base64url. */
 void cd_jwk_write_header(const struct cd_jwk *jwk, cd_str typ, struct cd_buf *buf);
 
-/* Writes jwk->signature_size bytes. CD_INVALID_REQUEST if the key is public, CD_UNAVAILABLE if the random source
- * fails. */
+/* Writes jwk->signature_size bytes. CD_INVALID_REQUEST if the key is public, CD_UNAVAILABLE if
+ * the random source fails. */
 cd_status cd_signature_make(const struct cd_jwk *jwk, cd_str message, unsigned char ret[CD_SIGNATURE_MAX],
                             struct cd_error *reterr);
 /* CD_INVALID_TOKEN with the reason if the signature is not valid. */

@@ -35,8 +35,8 @@ cd_status cd_password_hash(const struct cd_password_cost *cost, const struct cd_
  * passwords never match its forms; bcrypt itself uses only the first 72. */
 cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, struct cd_error *reterr);
 
-/* Takes as long as cd_password_verify does for a hash of this cost. Called for a user who does not exist (LESSONS
- * 10). */
+/* Takes as long as cd_password_verify does for a hash of this cost. Called for a user who does
+ * not exist (LESSONS 10). */
 cd_status cd_password_dummy(const struct cd_password_cost *cost, cd_str password, struct cd_error *reterr);
 
 /* Whether a new hash should replace the stored one: it has another form or several lanes, or costs less than `cost`. */

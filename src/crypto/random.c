@@ -13,9 +13,9 @@ enum {
         SMALL = 64,  /* up to this many bytes come from the stock */
 };
 
-/* RAND_bytes costs 2 µs even for a few bytes (locks, and a getpid to detect forks). Small requests are therefore served
- * from a stock of the thread, and the bytes handed out are wiped from it. This is safe because the program never forks
- * without exec. */
+/* RAND_bytes costs 2 µs even for a few bytes (locks, and a getpid to detect forks). Small requests are therefore
+ * served from a stock of the thread, and the bytes handed out are wiped from it. This is safe because the program
+ * never forks without exec. */
 static _Thread_local struct {
         unsigned char bytes[STOCK];
         size_t left; /* the last bytes of the array */

@@ -1,6 +1,6 @@
 #pragma once
-/* Encrypts stored secrets with XChaCha20-Poly1305 under the master key, which the operator keeps apart from the
- * database. */
+/* Encrypts stored secrets with XChaCha20-Poly1305 under the master key, which the operator keeps
+ * apart from the database. */
 #include "base/arena.h"
 #include "base/status.h"
 #include "crypto/random.h"
@@ -20,8 +20,8 @@ struct cd_master_key;
 cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struct cd_master_key **ret,
                               struct cd_error *reterr);
 void cd_master_key_free(struct cd_master_key *key); /* NULL is allowed */
-/* Generates the text of a new key, without NUL, for a file that only its owner may read. CD_UNAVAILABLE if the random
- * source fails. */
+/* Generates the text of a new key, without NUL, for a file that only its owner may read. CD_UNAVAILABLE if
+ * the random source fails. */
 cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MASTER_KEY_TEXT], struct cd_error *reterr);
 
 /* Derives a key for one named purpose. The same master key and purpose give the same bytes, and no derived key reveals

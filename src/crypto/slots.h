@@ -18,8 +18,8 @@ struct cd_slots {
         } slot[CD_SLOTS_COUNT];
 };
 
-/* The slot at which this thread starts to look. Threads spread over the slots, and each finds the context that it used
- * last. */
+/* The slot at which this thread starts to look. Threads spread over the slots, and each finds the context
+ * that it used last. */
 static inline size_t cd_slots_first(void)
 {
         static _Thread_local char here;

@@ -72,8 +72,8 @@ bool cd_keyring_borrow(struct cd_keyring *ring, struct cd_keyring_loan *ret)
         size_t guard = take_guard(ring, set);
         if (guard == CD_KEYRING_GUARDS)
                 return borrow_locked(ring, ret);
-        /* If a writer replaced the set before it could see the guard, the change is seen here. A later writer sees the
-         * guard. */
+        /* If a writer replaced the set before it could see the guard, the change is seen here. A later
+         * writer sees the guard. */
         while ((now = atomic_load(&ring->current)) != set) {
                 set = now;
                 atomic_store(guard_of(ring, guard), set);

@@ -18,8 +18,8 @@ enum {
         CD_KEYRING_CACHE_LINE = 64,
 };
 
-/* A reader stores the set that it uses in a guard, and a set in a guard is not freed (hazard pointers, Michael
- * 2004). */
+/* A reader stores the set that it uses in a guard, and a set in a guard is not freed
+ * (hazard pointers, Michael 2004). */
 struct cd_keyring {
         _Atomic(struct cd_keyset *) current; /* NULL: none yet */
         struct {

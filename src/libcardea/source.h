@@ -15,8 +15,8 @@ struct cd_source_options {
 
 struct cd_source;
 
-/* CD_INVALID_REQUEST if jwks is a URL that is not permitted, or if ca_file cannot be read. A file does not have to
- * exist yet. */
+/* CD_INVALID_REQUEST if jwks is a URL that is not permitted, or if ca_file cannot be read. A file does not
+ * have to exist yet. */
 cd_status cd_source_new(const struct cd_source_options *options, struct cd_source **ret, struct cd_error *reterr);
 void cd_source_free(struct cd_source *source); /* NULL is allowed */
 bool cd_source_is_file(const struct cd_source *source);
