@@ -59,7 +59,7 @@ static const char *check_error_code(cd_str value)
 {
         for (size_t i = 0; i < value.len; i++)
                 if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e || value.ptr[i] == '"' || value.ptr[i] == '\\')
-                        return "is no error code";
+                        return "is not an error code";
         return NULL;
 }
 
@@ -183,7 +183,8 @@ cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, cons
         if (response.status == 200 && cd_json_decode(arena, response.body, table, ret, &err) == CD_OK)
                 return CD_OK;
         if (response.status == 200)
-                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "its answer is no %s message", table->name);
+                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "its response is not a valid %s message",
+                                table->name);
         if (cd_json_decode(arena, response.body, &refusal, &said, &err) != CD_OK)
                 return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d", response.status);
         return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d, %.*s", response.status,

@@ -136,7 +136,7 @@ static cd_status introspect(const struct resource_server *self, const struct cd_
         };
 
         if (!request.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask about a token");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to introspect a token");
         api_on_behalf_of(req, &request);
         return api_call(self->fetch, &self->authorization_server, &request, &introspection_answer, ret, reterr);
 }

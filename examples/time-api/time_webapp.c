@@ -116,7 +116,7 @@ static cd_status time_left(const struct user_call *user, const struct api_server
         int64_t left_ms = (user->deadline_us - cd_monotonic_us()) / 1000;
 
         if (left_ms <= 0)
-                return cd_fail_field(reterr, CD_TIMEOUT, server->name, "no time was left to ask it");
+                return cd_fail_field(reterr, CD_TIMEOUT, server->name, "no time was left to call it");
         *retms = left_ms;
         return CD_OK;
 }
@@ -141,7 +141,7 @@ static cd_status get_token(const struct user_call *user, struct token_answer *re
         };
 
         if (!request.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask for a token");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to request a token");
         api_on_behalf_of(user->req, &request);
         cd_status status = time_left(user, &app->authorization_server, &request.timeout_ms, reterr);
         if (status != CD_OK)

@@ -70,7 +70,7 @@ static inline int cd_hex_value(char c)
         return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Like cd_str_to_u64, with an optional '-'. False also if the number does not fit 64 bits. */
+/* Like cd_str_to_u64, with an optional '-'. False also if the number does not fit into 64 bits. */
 bool cd_str_to_i64(cd_str s, int64_t *ret);
 
 /* Whether s contains an ASCII control character: below 0x20 (including tab) or DEL, but not C1. */

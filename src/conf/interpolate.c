@@ -60,7 +60,7 @@ cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *
         if (!name.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
         if (memchr(name.ptr, '\0', name.len))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a path with a NUL in it");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path contains a NUL");
         /* Without O_NONBLOCK, opening a FIFO would wait forever. */
         __attribute__((cleanup(close_fd))) int fd = open(name.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0 || fstat(fd, &st) < 0)
@@ -87,7 +87,7 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
 {
         if (!is_variable_name(name))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "\"%.*s\" is not a name of an environment variable (letters, digits, _)",
+                                "\"%.*s\" is not the name of an environment variable (letters, digits, _)",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         cd_str z = cd_arena_copy(arena, name);
         if (!z.ptr)
@@ -148,13 +148,14 @@ static cd_status resolve_credential(struct cd_arena *arena, cd_str name, struct 
         const char *folder = getenv("CREDENTIALS_DIRECTORY");
 
         if (!name.len || cd_str_index(name, '/') < name.len)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not a name of a credential",
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not the name of a credential",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         if (!folder || !*folder)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "credential %.*s is not there, since systemd gave this process none (LoadCredential=); "
-                                "outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it",
-                                CD_STR_ARG(name));
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR(""),
+                        "credential %.*s does not exist: systemd passed no credentials to this process "
+                        "(LoadCredential=); outside its unit, set CREDENTIALS_DIRECTORY to the folder that contains it",
+                        CD_STR_ARG(name));
         cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
@@ -177,7 +178,7 @@ static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, st
                 status = resolve_credential(arena, name, into, ret, reterr);
         else
                 return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "\"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                               "\"${\" must begin ${env:NAME}, ${file:PATH} or ${credential:NAME}; write $${ for a "
                                "literal ${");
         if (status != CD_OK)
                 return status;
@@ -230,6 +231,7 @@ cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, st
         if (status != CD_OK)
                 return status;
         if (cd_buf_view(&out, &ret->text) != CD_OK)
-                return cd_fail(reterr, CD_TOO_LARGE, "the value is too long once its files and variables are in it");
+                return cd_fail(reterr, CD_TOO_LARGE,
+                               "the value is too long after its files and variables are inserted");
         return CD_OK;
 }

@@ -102,12 +102,12 @@ static void judge_value(const struct cursor *at, const struct cd_field *field, c
 {
         if (value->unfit_file.len && field->type == CD_FIELD_SECRET) {
                 cd_str fix = cd_secret_file_fix(&value->unfit, at->report->arena, value->unfit_file);
-                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr, "holds a secret from a file that %s",
-                                cd_secret_file_fault(&value->unfit));
+                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr,
+                                "contains a secret from a file that %s", cd_secret_file_fault(&value->unfit));
         }
         if (value->left_over)
                 cd_report_about(at->report, CD_FINDING_WARNING, at->path, NULL,
-                                "what was put in holds \"${\" itself, which is not expanded again");
+                                "the inserted text contains \"${\", which is not expanded");
 }
 
 /* A secret, or a text that holds one (the password of a URL). */

@@ -95,7 +95,7 @@ static cd_status check_spec(const struct cd_certificate_spec *spec, struct cd_er
         for (size_t i = 0; i < spec->names.count; i++)
                 if (!is_name(spec->names.items[i]))
                         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("names"),
-                                        "\"%.*s\" is neither a DNS name nor an address",
+                                        "\"%.*s\" is neither a DNS name nor an IP address",
                                         CD_STR_ARG(cd_str_slice(spec->names.items[i], 0, 100)));
         return CD_OK;
 }
@@ -310,7 +310,7 @@ static cd_status make_all(const struct cd_certificate_spec *spec, EVP_PKEY *ca_k
                 }
         }
         ERR_clear_error();
-        return cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the certificate could not be generated");
 }
 
 cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
@@ -323,11 +323,10 @@ cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_
         __attribute__((cleanup(free_key))) EVP_PKEY *ca_key = spec->ca_key.len ? read_key(spec->ca_key) : new_key();
         if (spec->ca_key.len && (!ca_key || !EVP_PKEY_is_a(ca_key, "EC"))) {
                 ERR_clear_error();
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_key"),
-                                     "holds no private key of an elliptic curve in PEM");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_key"), "contains no EC private key in PEM");
         }
         return ca_key ? make_all(spec, ca_key, arena, ret, reterr)
-                      : cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+                      : cd_fail(reterr, CD_UNAVAILABLE, "the certificate could not be generated");
 }
 
 /* ---- reading ---- */
@@ -365,18 +364,20 @@ cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct c
 
         ERR_clear_error();
         if (!x509)
-                return cd_fail(reterr, CD_MALFORMED, "holds no certificate");
+                return cd_fail(reterr, CD_MALFORMED, "contains no certificate");
         if (!is_by_us(x509))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "was not made by cardea cert; renew it where it comes from");
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "was not made by cardea cert; renew it with the CA that issued it");
         names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
         int count = sk_GENERAL_NAME_num(names); /* -1 if there are none */
         if (count < 1 || count > CD_CERTIFICATE_NAMES_MAX)
-                return cd_fail(reterr, CD_MALFORMED, "holds no names");
+                return cd_fail(reterr, CD_MALFORMED, "contains no names");
         cd_str *texts = cd_arena_calloc(arena, (size_t)count, sizeof(*texts));
         for (int i = 0; texts && i < count; i++) {
                 texts[i] = alternative_name_text(sk_GENERAL_NAME_value(names, i), arena);
                 if (!texts[i].len)
-                        return cd_fail(reterr, CD_MALFORMED, "holds a name that is neither a DNS name nor an address");
+                        return cd_fail(reterr, CD_MALFORMED,
+                                       "contains a name that is neither a DNS name nor an IP address");
         }
         *ret = (struct cd_strs){ texts, texts ? (size_t)count : 0 };
         return texts ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");

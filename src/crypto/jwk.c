@@ -162,8 +162,7 @@ static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, st
         if (good)
                 return CD_OK;
         return cd_fail(reterr, CD_INVALID_REQUEST,
-                       is_private ? "the private and the public part do not belong together"
-                                  : "the point is not on the curve");
+                       is_private ? "the private and the public key do not match" : "the point is not on the curve");
 }
 
 static void add_member(struct cd_buf *buf, cd_str before, const unsigned char *bytes, size_t len)

@@ -129,7 +129,8 @@ static cd_status import_rsa(struct cd_arena *arena, const struct cd_json *object
         cd_status status = CD_OK;
 
         if (cd_json_find(object, CD_STR("oth")))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("oth"), "RSA of more than two primes");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("oth"),
+                                     "RSA keys with more than two primes are not supported");
         OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
         for (size_t i = 0; i < count && status == CD_OK; i++) {
                 cd_str bytes;
@@ -142,7 +143,7 @@ static cd_status import_rsa(struct cd_arena *arena, const struct cd_json *object
         for (size_t i = 0; i < count; i++)
                 BN_clear_free(numbers[i]);
         if (status == CD_OK && !*ret)
-                status = cd_fail(reterr, CD_INVALID_REQUEST, "the RSA numbers are no key");
+                status = cd_fail(reterr, CD_INVALID_REQUEST, "the RSA numbers are not a valid key");
         return status;
 }
 
@@ -167,7 +168,7 @@ static cd_status import_okp(struct cd_arena *arena, const struct cd_json *object
         }
         if (memcmp(derived, x.ptr, COORDINATE) != 0) {
                 EVP_PKEY_free(*ret);
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the private and the public part do not belong together");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the private and the public key do not match");
         }
         return CD_OK;
 }
@@ -202,7 +203,7 @@ static cd_status find_kind(const struct cd_json *object, const struct kind **ret
                 if (!cd_str_eq(kty, kinds[i].kty))
                         continue;
                 if (kinds[i].crv.len && !cd_str_eq(crv, kinds[i].crv))
-                        return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("crv"), "crv is not one that is supported");
+                        return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("crv"), "crv is not supported");
                 *ret = &kinds[i];
                 return CD_OK;
         }

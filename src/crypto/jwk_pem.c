@@ -93,7 +93,7 @@ cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *rete
         pkey = read_pem(pem, false, &is_encrypted);
         if (pkey)
                 return adopt(pkey, false, ret, reterr);
-        return cd_fail(reterr, CD_INVALID_REQUEST, "no key in the PEM");
+        return cd_fail(reterr, CD_INVALID_REQUEST, "the PEM contains no key");
 }
 
 static int write_private(BIO *bio, const EVP_PKEY *pkey)

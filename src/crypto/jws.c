@@ -65,7 +65,7 @@ static cd_status cut(cd_str compact, struct parts *ret, struct cd_error *reterr)
                 return cd_fail(reterr, CD_TOO_LARGE, "the token is longer than 16 KB");
         if (!cd_str_take_until(&rest, '.', &ret->header) || !cd_str_take_until(&rest, '.', &ret->payload) ||
             !cd_str_take_until(&rest, '.', &ret->signature) || rest.ptr)
-                return refuse(reterr, "", "the token is not three parts");
+                return refuse(reterr, "", "the token does not have three parts");
         ret->signing_input = cd_str_slice(compact, 0, ret->header.len + 1 + ret->payload.len);
         return CD_OK;
 }
@@ -123,12 +123,12 @@ static cd_status read_member(const struct cd_json *member, struct cd_jws *jws, s
         if (cd_str_eq(member->name, CD_STR("cty"))) {
                 cd_status status = take_string(member, &text, reterr);
                 if (status == CD_OK && is_nested(text))
-                        return refuse(reterr, "cty", "a token within a token");
+                        return refuse(reterr, "cty", "nested tokens are not supported");
                 return status;
         }
         for (size_t i = 0; i < CD_LEN(forbidden); i++)
                 if (cd_str_eq(member->name, forbidden[i]))
-                        return cd_failf(reterr, CD_INVALID_TOKEN, forbidden[i], "%s in the header is refused",
+                        return cd_failf(reterr, CD_INVALID_TOKEN, forbidden[i], "%s in the header is not allowed",
                                         forbidden[i].ptr);
         return CD_OK;
 }
@@ -188,11 +188,11 @@ static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, stru
                         first = key;
         }
         if (is_known && !first)
-                return refuse(reterr, "alg", "alg is not that of the key");
+                return refuse(reterr, "alg", "alg does not match the key");
         if (jws->kid.ptr && !first)
                 return refuse(reterr, "kid", "no key has that kid");
         if (!jws->kid.ptr && fitting != 1)
-                return refuse(reterr, "kid", "kid is missing, and the set has not exactly one key of that alg");
+                return refuse(reterr, "kid", "kid is missing, and the set does not have exactly one key with that alg");
         jws->key = first;
         return CD_OK;
 }

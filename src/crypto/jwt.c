@@ -61,7 +61,7 @@ cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
         if (!claims->iss.len || !claims->sub.len || !claims->aud.len || !claims->client_id.len || !claims->jti.len)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a required claim is empty");
         if (claims->iat < 0 || claims->nbf < 0 || claims->exp <= claims->iat || claims->exp > time_max)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the times of the token make no sense");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the times of the token are inconsistent");
         if (claims->extra.len && !is_object(claims->extra))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the further claims are not a JSON object");
         cd_buf_init_fixed(&buf, memory, sizeof(memory));
@@ -113,7 +113,7 @@ static cd_status read_string(const struct cd_json *member, enum claim claim, cd_
         if (member->type != CD_JSON_STRING)
                 return refuse(reterr, claim, "is not a string");
         if (cd_str_has_control(member->text))
-                return refuse(reterr, claim, "holds a control character");
+                return refuse(reterr, claim, "contains a control character");
         *ret = member->text;
         return CD_OK;
 }
@@ -260,12 +260,12 @@ static cd_status judge(struct cd_arena *arena, const struct cd_jws *jws, const s
 
         bool has_typ = jws->typ.ptr || !expect->allows_no_typ;
         if (expect->typ.len == 0 || (has_typ && !cd_str_eq_nocase(bare_type(jws->typ), bare_type(expect->typ))))
-                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("typ"), "the token is of another typ");
+                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("typ"), "the token has another typ");
         cd_status status = read_claims(arena, jws, expect, &jwt, reterr);
         if (status != CD_OK)
                 return status;
         if (expect->iss.len == 0 || !cd_str_eq(claims->iss, expect->iss))
-                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iss"), "the token is of another issuer");
+                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iss"), "the token is from another issuer");
         if (expect->aud.ptr && (claims->aud.len == 0 || !cd_str_eq(claims->aud, expect->aud)))
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("aud"), "the token is for another audience");
         status = check_times(claims, expect, reterr);

@@ -34,7 +34,7 @@ static const struct {
         { CD_STR_INIT("$7$"), "scrypt is not supported, only yescrypt ($y$)" },
         { CD_STR_INIT("$gy$"), "gost-yescrypt is not supported, only yescrypt ($y$)" },
         { CD_STR_INIT("$2$"), "the first bcrypt ($2$) is not supported, only $2a$, $2b$ and $2y$" },
-        { CD_STR_INIT("$2x$"), "$2x$ marks bcrypt hashes of a faulty program and is not supported" },
+        { CD_STR_INIT("$2x$"), "$2x$ is not supported: it marks bcrypt hashes of a faulty program" },
         { CD_STR_INIT("$argon2i$"), "of Argon2, only Argon2id is supported" },
         { CD_STR_INIT("$argon2d$"), "of Argon2, only Argon2id is supported" },
 };
@@ -68,11 +68,9 @@ static cd_status refuse(cd_str stored, struct cd_error *reterr)
         if (stored.len == 0)
                 return cd_fail(reterr, CD_MALFORMED, "the password hash is empty");
         if (looks_like_des(stored))
-                return cd_fail(
-                        reterr, CD_MALFORMED,
-                        "13 characters are taken for DES crypt, which can be guessed at once and is not supported");
-        return cd_fail(reterr, CD_MALFORMED,
-                       "no password hash of a known form; a password in plain text is not supported");
+                return cd_fail(reterr, CD_MALFORMED,
+                               "13 characters look like DES crypt, which is not supported: it can be guessed at once");
+        return cd_fail(reterr, CD_MALFORMED, "not a supported password hash; plain-text passwords are not supported");
 }
 
 cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
@@ -107,7 +105,7 @@ cd_status cd_password_check(cd_str password, struct cd_error *reterr)
         if (!cd_str_is_utf8(password))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the password is not UTF-8");
         if (has_control(password))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the password has a control character in it");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password contains a control character");
         return CD_OK;
 }
 

@@ -50,7 +50,7 @@ cd_status cd_bcrypt_check(cd_str stored, struct cd_error *reterr)
         if (digits.ptr[0] == '0')
                 digits = cd_str_slice(digits, 1, 1);
         if (!cd_str_to_u64(digits, &cost) || cost < BCRYPT_COST_MIN || cost > BCRYPT_COST_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "bcrypt of cost %d to %d is supported",
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "bcrypt is supported with cost %d to %d",
                                 BCRYPT_COST_MIN, BCRYPT_COST_MAX);
         return CD_OK;
 }
@@ -66,7 +66,7 @@ cd_status cd_sha512_crypt_check(cd_str stored, struct cd_error *reterr)
                 if (!cd_str_to_u64(cd_str_slice(part, name.len, part.len), &rounds) || rounds < SHA512_ROUNDS_MIN ||
                     rounds > SHA512_ROUNDS_MAX)
                         return cd_failf(reterr, CD_MALFORMED, CD_STR(""),
-                                        "sha512-crypt of %d to %d rounds is supported", SHA512_ROUNDS_MIN,
+                                        "sha512-crypt is supported with %d to %d rounds", SHA512_ROUNDS_MIN,
                                         SHA512_ROUNDS_MAX);
                 if (!cd_str_take_until(&rest, '$', &part))
                         part = CD_STR("");
@@ -99,7 +99,7 @@ cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
         if (settings.ptr[0] != 'j' || log2_n < 10 || r > 32 ||
             log2_n + 12 > YESCRYPT_MEMORY_MAX_LOG2 /* for the largest r, 32 */)
                 return cd_fail(reterr, CD_MALFORMED,
-                               "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported");
+                               "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB");
         return CD_OK;
 }
 

@@ -167,10 +167,10 @@ cd_status cd_fetch_new(const struct cd_fetch_options *options, struct cd_fetch *
 
         if (options->connect_timeout_ms <= 0 || options->total_timeout_ms <= 0 || options->response_max <= 0 ||
             options->idle_handles < 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "an HTTP client needs timeouts and a ceiling");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "an HTTP client needs timeouts and a size limit");
         pthread_once(&once, global_init);
         if (global_result != CURLE_OK)
-                return cd_fail(reterr, CD_INTERNAL, "libcurl does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libcurl could not be initialised");
 
         cd_str agent = options->user_agent.len ? options->user_agent : CD_STR("cardea");
         struct cd_fetch *fetch = calloc(1, sizeof(*fetch));
@@ -218,7 +218,7 @@ static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_a
         curl_easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(handle->curl, CURLINFO_CONTENT_TYPE, &type);
         if (status < 200 || status > 599)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
+                return cd_fail(reterr, CD_UNAVAILABLE, "the response is not HTTP");
 
         struct cd_fetch_response response = {
                 .status = (int)status,
@@ -226,7 +226,7 @@ static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_a
                 .body = cd_arena_copy(arena, cd_str_of(handle->body.ptr, handle->body.len)),
         };
         if (!response.content_type.ptr || !response.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the answer");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
         *ret = response;
         return CD_OK;
 }
@@ -273,7 +273,7 @@ cd_status cd_fetch_call(struct cd_fetch *fetch, const struct cd_fetch_request *r
 
         struct cd_fetch_handle *handle = take_handle(fetch);
         if (!handle)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a request");
         int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : fetch->options.total_timeout_ms;
         curl_easy_setopt(handle->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
         status = perform(handle, request, ret, reterr);

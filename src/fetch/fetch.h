@@ -57,7 +57,7 @@ cd_status cd_fetch_new(const struct cd_fetch_options *options, struct cd_fetch *
 void cd_fetch_free(struct cd_fetch *fetch); /* no call may be running; NULL is allowed */
 
 /* Returns CD_OK for every complete HTTP response, whatever its status. CD_UNAVAILABLE if the connection is refused or
- * reset, the name cannot be resolved, or the answer is not HTTP; CD_TIMEOUT; CD_TOO_LARGE. If the server closed a
+ * reset, the name cannot be resolved, or the response is not HTTP; CD_TIMEOUT; CD_TOO_LARGE. If the server closed a
  * kept-alive connection, the request is repeated once on a new one. Thread-safe. */
 cd_status cd_fetch_call(struct cd_fetch *fetch, const struct cd_fetch_request *request, struct cd_fetch_response *ret,
                         struct cd_error *reterr);

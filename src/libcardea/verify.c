@@ -93,8 +93,8 @@ static cd_status judge_with_fresh_keys(cardea_verifier *verifier, cd_str token, 
         if (fetched == CD_OK || obstacle == NONE)
                 return status;
         if (obstacle == UNKNOWN_KEY)
-                return cd_failf(reterr, status, CD_STR("kid"), "no key has that kid, and newer ones cannot be had: %s",
-                                why.reason);
+                return cd_failf(reterr, status, CD_STR("kid"),
+                                "no key has that kid, and the keys could not be fetched again: %s", why.reason);
         return cd_failf(reterr, fetched == CD_NO_MEMORY ? fetched : CD_UNAVAILABLE, CD_STR("jwks"), "no keys: %s",
                         why.reason);
 }

@@ -159,7 +159,7 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
                 bits = 128 - shift;
         else if (!cd_str_to_u64(rest, &bits) || bits > 128 - shift)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
-                                "\"%.*s\" has a prefix length that does not exist", CD_STR_ARG(text));
+                                "\"%.*s\" has an invalid prefix length", CD_STR_ARG(text));
         network.bits = (unsigned)bits + shift;
         if (!bits_are_zero_from(&network.base, network.bits))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),

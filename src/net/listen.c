@@ -38,13 +38,13 @@ void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_
 const char *cd_listen_fix(bool is_unix, int error)
 {
         if (error == EADDRINUSE)
-                return is_unix ? "choose another path, or stop what listens there"
-                               : "choose another port, or stop what listens there";
+                return is_unix ? "choose another path, or stop the program that listens there"
+                               : "choose another port, or stop the program that listens there";
         if (error == EMFILE || error == ENFILE)
                 return "raise the limit of open files (LimitNOFILE= in a unit, ulimit -n in a shell)";
         if (is_unix)
                 return "choose a new path, in a folder that exists and that the service may write to";
-        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
+        return error == EACCES ? "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
                                : "choose an address of this machine";
 }
 
@@ -122,7 +122,7 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
         close(fd);
         if (!is_unused) {
                 errno = EADDRINUSE;
-                return fail_path(path, "somebody answers there", reterr);
+                return fail_path(path, "another program answers there", reterr);
         }
         return unlink(address->sun_path) == 0 ? CD_OK : fail_path(path, "remove the old socket", reterr);
 }
@@ -139,7 +139,7 @@ static cd_status set_rights(const struct sockaddr_un *address, const struct cd_l
                 snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
                 if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)
                         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                                        "group: \"%s\" is no group of this machine", name);
+                                        "group: \"%s\" is not a group of this machine", name);
                 if (chown(address->sun_path, (uid_t)-1, found->gr_gid) != 0)
                         return fail_path(options->path, "change its group", reterr);
         }
@@ -246,15 +246,16 @@ cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struc
 
         if (passed < 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                                "systemd:%.*s cannot be listened on: systemd has passed no socket of this name; set "
+                                "systemd:%.*s cannot be listened on: systemd passed no socket with this name; set "
                                 "FileDescriptorName= in the socket unit",
                                 CD_STR_ARG(name));
         if (getsockopt(passed, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM ||
             getsockname(passed, (struct sockaddr *)&address, &size) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                                "systemd:%.*s cannot be listened on: it is no stream socket; use ListenStream= in the "
-                                "socket unit",
-                                CD_STR_ARG(name));
+                return cd_failf(
+                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                        "systemd:%.*s cannot be listened on: it is not a stream socket; use ListenStream= in the "
+                        "socket unit",
+                        CD_STR_ARG(name));
         int fd = fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED);
         if (fd < 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "systemd:%.*s: %s", CD_STR_ARG(name),

@@ -69,9 +69,10 @@ static cd_status use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr
                         return fail(reterr, "certificate", "cannot be used");
         }
         if (count > CHAIN_MAX)
-                return fail(reterr, "certificate", "holds too many certificates");
+                return fail(reterr, "certificate", "contains too many certificates");
         if (count == 0 || ERR_peek_last_error())
-                return fail(reterr, "certificate", count ? "holds a broken certificate" : "holds no certificate");
+                return fail(reterr, "certificate",
+                            count ? "contains a malformed certificate" : "contains no certificate");
         return CD_OK;
 }
 
@@ -127,8 +128,8 @@ static cd_status use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
         if (!key) {
                 ERR_clear_error();
                 return fail(reterr, "key",
-                            is_encrypted ? "is encrypted, and nobody is there to ask for the password"
-                                         : "holds no private key in PEM");
+                            is_encrypted ? "is encrypted; decrypt it, because a service cannot ask for the password"
+                                         : "contains no private key in PEM");
         }
         /* Checked here, because SSL_CTX_use_PrivateKey silently drops a certificate that does not match. */
         cd_status status = CD_OK;
@@ -169,7 +170,8 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
                         return fail(reterr, "client_ca", "cannot be used");
         }
         if (count == 0 || ERR_peek_last_error())
-                return fail(reterr, "client_ca", count ? "holds a broken certificate" : "holds no certificate");
+                return fail(reterr, "client_ca",
+                            count ? "contains a malformed certificate" : "contains no certificate");
         if (options->client_certificate == CD_TLS_CLIENT_REQUIRE)
                 mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
         SSL_CTX_set_verify(context, mode, NULL);

@@ -180,7 +180,7 @@ static bool begin(struct cd_tls_conn *conn)
         if (!certificate)
                 return true;
         if (SSL_get_verify_result(conn->ssl) != X509_V_OK || is_over(certificate))
-                return fail(conn, "the client's certificate is not good any more");
+                return fail(conn, "the client's certificate has expired");
         return learn_subject(conn, certificate);
 }
 

@@ -90,7 +90,7 @@ static cd_status open_memory(const struct cd_store_options *options, cd_str rest
 {
         (void)options;
         if (rest.len)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: has nothing behind it");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: must not be followed by anything");
         return cd_memory_store_new(&ret->store, reterr);
 }
 

@@ -30,7 +30,7 @@ void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *t
         size_t len = 0;
 
         if (target->password && strstr(text, target->password))
-                text = "(not shown: the text holds the password)";
+                text = "(not shown: the text contains the password)";
         for (; *text && len + 1 < size; text++) {
                 bool is_space = *text == '\n' || *text == '\t' || *text == ' ';
                 if (!is_space)

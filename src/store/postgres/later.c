@@ -170,9 +170,9 @@ cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_transaction *transac
         if (!later->has_thread)
                 later->has_thread = pthread_create(&later->thread, NULL, run_deferred, later) == 0;
         if (!later->has_thread)
-                status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for what is written later");
+                status = cd_fail(reterr, CD_UNAVAILABLE, "the thread for deferred writes could not be started");
         else if (later->count == QUEUE_MAX)
-                status = cd_fail(reterr, CD_UNAVAILABLE, "too much waits to be written");
+                status = cd_fail(reterr, CD_UNAVAILABLE, "the queue of deferred writes is full");
         else
                 later->items[(later->first + later->count++) % QUEUE_MAX] =
                         (struct item){ transaction, arg, done, CD_OK };

@@ -129,7 +129,7 @@ static bool queue(struct cd_pg_connection *c, const struct cd_sql_call *call, bo
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INTERNAL, "too many statements or parameters") == CD_OK;
         if (!encode(c, call, &e))
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INVALID_REQUEST,
-                                  "a value is too large or a text with a NUL") == CD_OK;
+                                  "a value is too large, or a text contains a NUL") == CD_OK;
         if (!(is_named ? send_prepared(c, p, &e) : send_unnamed(c, call->statement, &e)))
                 return cd_pg_fail_broken(c) == CD_OK;
         c->queue[c->queued++] = (struct cd_pg_queued){ .wants_result = wants_result };

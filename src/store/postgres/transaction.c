@@ -197,7 +197,8 @@ static cd_status fail_unknown(const struct cd_error *why, struct cd_error *reter
         char reason[sizeof(why->reason)];
 
         memcpy(reason, why->reason, sizeof(reason));
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "whether the commit was done is not known: %.300s", reason);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "it is not known whether the commit succeeded: %.300s",
+                        reason);
 }
 
 static enum cd_pg_fate fate_of(const struct attempt *a)

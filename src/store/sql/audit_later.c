@@ -201,7 +201,7 @@ cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_ev
         if (!copy)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
         free(copy);
-        return cd_fail(reterr, CD_UNAVAILABLE, "too many audit events wait to be written");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the queue of audit events is full");
 }
 
 /* Becomes the writer if there is something to write and no transaction is running. */

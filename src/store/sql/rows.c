@@ -19,7 +19,7 @@ cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *r
 {
         for (unsigned i = 0; i < call->statement->params; i++)
                 if (call->params[i].type == CD_SQL_TEXT && !cd_sql_is_text(call->params[i].bytes))
-                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
         return CD_OK;
 }
 
@@ -145,8 +145,8 @@ cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *r
         if (reader->status == CD_OK)
                 return CD_OK;
         if (reader->status == CD_NO_MEMORY)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for what the store has");
-        return cd_fail(reterr, reader->status, "the store is damaged: a row holds values that Cardea never writes");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the rows of the store");
+        return cd_fail(reterr, reader->status, "the store is damaged: a row contains values that Cardea never writes");
 }
 
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr)
@@ -157,7 +157,7 @@ cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, c
         cd_buf_add_char(&buf, '[');
         for (size_t i = 0; i < strings.count; i++) {
                 if (!cd_sql_is_text(strings.items[i]))
-                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
                 if (i)
                         cd_buf_add_char(&buf, ',');
                 cd_buf_add_json(&buf, strings.items[i]);

@@ -97,7 +97,7 @@ static cd_status fail_unknown(const struct cd_user_change *change, struct cd_err
 {
         return cd_fail(reterr, CD_NOT_FOUND,
                        change->if_password.ptr || change->if_claims.ptr
-                               ? "no such user, or changed by somebody else meanwhile"
+                               ? "no such user, or the user was changed meanwhile"
                                : "no such user");
 }
 

@@ -66,7 +66,7 @@ cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_location *location, st
                 pthread_cond_destroy(&checkpoint->changed);
                 pthread_mutex_destroy(&checkpoint->lock);
                 free(checkpoint);
-                return cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+                return cd_fail(reterr, CD_UNAVAILABLE, "the thread for the database could not be started");
         }
         *ret = checkpoint;
         return CD_OK;

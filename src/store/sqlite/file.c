@@ -106,7 +106,7 @@ static cd_status check_mode(const char *path, const struct stat *info, struct cd
                 return cd_failf(reterr, CD_INVALID_REQUEST, field, "%s is not a file", path);
         if (info->st_mode & 077)
                 return cd_failf(reterr, CD_INVALID_REQUEST, field,
-                                "%s is open to others (mode %04o): it holds secrets; chmod 600 it", path,
+                                "%s is open to other users (mode %04o), but contains secrets; chmod 600 it", path,
                                 (unsigned)info->st_mode & 07777);
         return CD_OK;
 }

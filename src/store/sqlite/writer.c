@@ -76,7 +76,7 @@ static void wake_all(atomic_uint *turn)
 
 static cd_status refuse(struct cd_error *reterr)
 {
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "too many wait to write to the database");
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the queue of database writes is full");
 
         if (reterr)
                 reterr->retry_after = 1;
@@ -108,7 +108,7 @@ cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_transac
         struct cd_sqlite_job *job = calloc(1, sizeof(*job));
 
         if (!job)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to write later");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a deferred write");
         *job = (struct cd_sqlite_job){ .transaction = transaction, .arg = arg, .done = done };
         pthread_mutex_lock(&writer->lock);
         bool has = has_room(writer, true);
@@ -304,7 +304,7 @@ cd_status cd_sqlite_writer_new(const struct cd_sqlite_writer_options *options, s
         if (status == CD_OK) {
                 sqlite3_wal_hook(writer->connection->db, on_log, writer);
                 if (pthread_create(&writer->thread, NULL, write_groups, writer) != 0)
-                        status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+                        status = cd_fail(reterr, CD_UNAVAILABLE, "the thread for the database could not be started");
         }
         if (status != CD_OK) {
                 destroy(writer);

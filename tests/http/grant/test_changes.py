@@ -305,7 +305,7 @@ def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(insta
     home = install()
     text, key = home.config_file.read_text(), (home.folder / "master.key").read_text()
     unset = "is not set, and the store's keys are sealed with it"
-    outside = "credential master.key is not there, since systemd gave this process none"
+    outside = "credential master.key does not exist: systemd passed no credentials to this process"
     for config, value, reason, advice in (
             (json.dumps({k: v for k, v in home.config.items() if k != "master_key"}), key, unset, "; restore the master key this store was created with"),
             (text, key[:20], "is not a master key", "; restore the master key this store was created with"),
@@ -313,7 +313,7 @@ def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(insta
             (text, base64.b64encode(bytes(32)).decode(), "is not the one that this store was created with",
              "; restore that one"),
             (text.replace("${file:master.key}", "${credential:master.key}"), key, outside,
-             "; outside of its unit, set CREDENTIALS_DIRECTORY")):
+             "; outside its unit, set CREDENTIALS_DIRECTORY")):
         home.config_file.write_text(config)
         (home.folder / "master.key").write_text(value)
         for command in (["serve"], ["check"], ["user", "list"], ["key", "list"], ["migrate"]):
