@@ -1,5 +1,5 @@
-/* A resource server that verifies access tokens by itself: libcardea has the issuer's public keys, so nobody is asked
- * about a token, and it goes on while the issuer is down. */
+/* A resource server that verifies access tokens itself: libcardea has the issuer's public keys, so no request to the
+ * issuer is needed for a token, and the server works while the issuer is down. */
 #include <string.h>
 
 #include "service/service.h"
@@ -24,11 +24,11 @@ static const struct cd_field settings[] = {
                 .flags = CD_FIELD_REQUIRED, .min = 1, .max = 2048),
         SETTING(audience, CD_FIELD_STRING, "the \"aud\" of tokens that are for this server", .flags = CD_FIELD_REQUIRED,
                 .min = 1, .max = 2048),
-        SETTING(ca, CD_FIELD_STRING, "PEM file of the authorities to trust for jwks, instead of the system's"),
+        SETTING(ca, CD_FIELD_STRING, "PEM file of the CAs to trust for jwks instead of those of the system"),
         SETTING(timeout, CD_FIELD_DURATION, "how long fetching the keys may take", .fallback = "2s", .min = 10,
                 .max = 60000),
         SETTING(refresh_gap, CD_FIELD_DURATION,
-                "the least time between two attempts to fetch the keys: how long a token of a new key may be refused",
+                "the minimum time between two attempts to fetch the keys: how long tokens of a new key may be rejected",
                 .fallback = "2s", .min = 100, .max = 3600000),
 };
 static const struct cd_table settings_table = {
@@ -39,13 +39,13 @@ static const struct cd_table settings_table = {
         .closed = true,
 };
 
-/* What the handlers work with. */
+/* The state of the handlers. */
 struct resource_server {
         cardea_verifier *verifier;
-        int retry_after; /* seconds; 1 or more */
+        int retry_after; /* seconds, at least 1 */
 };
 
-/* RFC 6750 §2.1. CD_NOT_FOUND where no bearer token was sent. What a token looks like is the verifier's business. */
+/* RFC 6750 §2.1. CD_NOT_FOUND if no bearer token was sent. The verifier checks the form of the token. */
 static cd_status find_token(const struct cd_http_request *req, cd_str *ret, struct cd_error *reterr)
 {
         static const cd_str name = CD_STR_INIT("Authorization");
@@ -66,7 +66,7 @@ static void no_store(struct cd_http_response *res)
         cd_http_response_header(res, CD_STR("Cache-Control"), CD_STR("no-store"));
 }
 
-/* RFC 6750 §3, §3.1: who sent no token learns no error code. */
+/* RFC 6750 §3, §3.1: a request without a token gets no error code. */
 static void refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_status status,
                    const char *reason)
 {
@@ -90,7 +90,7 @@ static void refuse(const struct cd_http_request *req, struct cd_http_response *r
         no_store(res);
 }
 
-/* Not the token's fault. */
+/* Responds to a failure that the token did not cause. */
 static void send_failure(const struct resource_server *self, const struct cd_http_request *req,
                          struct cd_http_response *res, const cardea_error *error)
 {
@@ -116,7 +116,7 @@ static void accept_claims(const struct cd_http_request *req, struct cd_http_resp
         req->log->user = cd_arena_copy(req->arena, cd_str_from_c(cardea_claims_subject(claims)));
         req->log->client_id = cd_arena_copy(req->arena, cd_str_from_c(client));
         if (!body.ptr)
-                return; /* the server answers 500 where nothing was set */
+                return; /* the server answers 500 if the handler sets no response */
         cd_http_respond(res, 202, CD_STR("application/json"), body);
         no_store(res);
 }
@@ -134,8 +134,8 @@ static void answer_on_the_loop(void *app, const struct cd_http_request *req, str
         answer(app, req, res, false);
 }
 
-/* Almost always the keys are there and the loop answers at once; only where they must be fetched the request goes to
- * the pool of outgoing calls. */
+/* The keys are almost always present, and the loop answers at once. Only if they must be fetched is the request passed
+ * to the pool for outgoing calls. */
 static void answer(struct resource_server *self, const struct cd_http_request *req, struct cd_http_response *res,
                    bool may_wait)
 {
@@ -192,8 +192,8 @@ static void say_stopping(const struct cd_http_request *req, struct cd_http_respo
         no_store(res);
 }
 
-/* Without keys no request can be answered. A caller that waits for us to be ready sends none, so asking for it fetches
- * them. */
+/* Without keys no request can be served. Clients that wait for readiness send no tokens, so /readyz itself fetches the
+ * keys. */
 static void readyz(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct resource_server *self = app;
@@ -220,8 +220,8 @@ static const struct cd_http_route routes[] = {
           .quiet = true },
 };
 
-/* The path of a file as a C string; like every path of a configuration it is relative to the folder of that file. URLs
- * stay as they are. NULL where memory is out. */
+/* Returns the path of a file as a C string, relative to the folder of the configuration file. URLs are returned
+ * unchanged. NULL if memory is exhausted. */
 static const char *path_of(const struct cd_service_start *start, cd_str path)
 {
         cd_str folder = start->config_path;

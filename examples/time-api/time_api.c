@@ -8,7 +8,7 @@ enum {
         MESSAGE_MAX = 16 * 1024, /* bytes of an encoded message */
 };
 
-/* date-time of RFC 3339 §5.6 in the one form that this API uses. */
+/* The date-time of RFC 3339 §5.6, in the only form that this API uses. */
 static const char *check_rfc3339(cd_str value)
 {
         static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
@@ -49,17 +49,17 @@ const struct cd_table api_epoch_time = {
         .size = sizeof(struct epoch_time),
 };
 
-/* What a server says of a refusal: RFC 6749 §5.2 and our own errors have it. */
+/* The error response of a server, in the form of RFC 6749 §5.2, which Cardea's other errors use too. */
 struct refusal {
         cd_str error;
 };
 
-/* The characters of an error code (RFC 6749 §5.2), so that it may stand in a log line and an answer. */
+/* Accepts only the characters of an error code (RFC 6749 §5.2), so that it can be put into logs and responses. */
 static const char *check_error_code(cd_str value)
 {
         for (size_t i = 0; i < value.len; i++)
                 if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e || value.ptr[i] == '"' || value.ptr[i] == '\\')
-                        return "is no error code";
+                        return "is not an error code";
         return NULL;
 }
 
@@ -98,7 +98,7 @@ void api_warn_if_empty(struct cd_report *report, cd_str setting, cd_str value)
 {
         if (value.len == 0)
                 cd_report_about(report, CD_FINDING_WARNING, setting, "set it to what the authorization server expects",
-                                "is empty, so every request will be refused");
+                                "is empty, so every request will be rejected");
 }
 
 cd_str api_form_encode(struct cd_arena *arena, cd_str text)
@@ -151,7 +151,7 @@ void api_send_message(const struct cd_http_request *req, struct cd_http_response
         }
         cd_buf_add_char(&buf, '}');
         if (cd_buf_view(&buf, &body) != CD_OK)
-                return; /* the server answers 500 where nothing was set */
+                return; /* the server answers 500 if the handler sets no response */
         cd_http_respond(res, 200, CD_STR("application/json"), body);
         api_no_store(res);
 }
@@ -183,7 +183,8 @@ cd_status api_call(struct cd_fetch *fetch, const struct api_server *server, cons
         if (response.status == 200 && cd_json_decode(arena, response.body, table, ret, &err) == CD_OK)
                 return CD_OK;
         if (response.status == 200)
-                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "its answer is no %s message", table->name);
+                return cd_failf(reterr, CD_UNAVAILABLE, server->name, "its response is not a valid %s message",
+                                table->name);
         if (cd_json_decode(arena, response.body, &refusal, &said, &err) != CD_OK)
                 return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d", response.status);
         return cd_failf(reterr, CD_UNAVAILABLE, server->name, "it answered %d, %.*s", response.status,
@@ -198,7 +199,7 @@ void api_send_gateway_error(const struct cd_http_request *req, struct cd_http_re
         struct cd_buf buf;
         cd_str body;
 
-        if (!error->field[0]) { /* no server's fault but ours */
+        if (!error->field[0]) { /* the error names no server, so this service failed */
                 cd_http_respond_error(req, res, 500, CD_STR("server_error"), (cd_str){ NULL, 0 });
                 return;
         }

@@ -1,5 +1,4 @@
-/* The resource server of the time API: tells the time to a client that brings an access token whose scope covers the
- * path. */
+/* The resource server of the time API: tells the time to clients with an access token whose scope covers the path. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,13 +18,12 @@ struct config {
 
 static const struct cd_field settings[] = {
         CD_SERVICE_FIELDS(struct config, service, "127.0.0.1:5002"),
-        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "the server to ask about tokens",
+        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "the server that introspects tokens",
                 .check = api_check_server_url),
         SETTING(resource, CD_FIELD_STRING, "http://localhost:5002", "the \"aud\" of tokens that are for this server"),
-        SETTING(client_id, CD_FIELD_STRING, NULL, "as which client this server asks"),
+        SETTING(client_id, CD_FIELD_STRING, NULL, "the client as which this server introspects tokens"),
         SETTING(client_secret, CD_FIELD_SECRET, NULL, "the secret of that client"),
-        SETTING(timeout, CD_FIELD_DURATION, "2s", "how long the authorization server may take", .min = 10,
-                .max = 60000),
+        SETTING(timeout, CD_FIELD_DURATION, "2s", "the timeout of the authorization server", .min = 10, .max = 60000),
 };
 static const struct cd_table settings_table = {
         .name = "time-resource",
@@ -60,7 +58,7 @@ static const struct cd_table introspection_request = {
 struct introspection {
         bool active;
         cd_str scope, client_id, sub;
-        struct cd_strs aud; /* a string or an array of them (RFC 7519 §4.1.3) */
+        struct cd_strs aud; /* a string or an array of strings (RFC 7519 §4.1.3) */
 };
 
 #define CLAIM(member, kind, ...)                                                                                       \
@@ -82,7 +80,7 @@ static const struct cd_table introspection_answer = {
         .size = sizeof(struct introspection),
 };
 
-/* What the handlers work with; nothing of it changes. */
+/* The state of the handlers; immutable. */
 struct resource_server {
         struct cd_fetch *fetch;
         struct api_server authorization_server;
@@ -102,7 +100,7 @@ static bool is_b64token(cd_str s)
         return s.len > 0;
 }
 
-/* RFC 6750 §2.1: the Authorization header, and only that. CD_NOT_FOUND where no bearer token was sent. */
+/* RFC 6750 §2.1: only the Authorization header is accepted. CD_NOT_FOUND if no bearer token was sent. */
 static cd_status find_token(const struct cd_http_request *req, cd_str *ret, struct cd_error *reterr)
 {
         static const cd_str name = CD_STR_INIT("Authorization");
@@ -121,7 +119,7 @@ static cd_status find_token(const struct cd_http_request *req, cd_str *ret, stru
         return CD_OK;
 }
 
-/* Asks the authorization server about the token (RFC 7662). */
+/* Introspects the token at the authorization server (RFC 7662). */
 static cd_status introspect(const struct resource_server *self, const struct cd_http_request *req, cd_str token,
                             struct introspection *ret, struct cd_error *reterr)
 {
@@ -136,7 +134,7 @@ static cd_status introspect(const struct resource_server *self, const struct cd_
         };
 
         if (!request.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask about a token");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to introspect a token");
         api_on_behalf_of(req, &request);
         return api_call(self->fetch, &self->authorization_server, &request, &introspection_answer, ret, reterr);
 }
@@ -159,8 +157,9 @@ static bool is_for(struct cd_strs audiences, cd_str resource)
         return audiences.count == 0;
 }
 
-/* CD_OK only for a token that is active, for this server, and of this scope. CD_NOT_FOUND, CD_INVALID_REQUEST,
- * CD_INVALID_TOKEN, CD_INSUFFICIENT_SCOPE; anything else means that the authorization server could not be asked. */
+/* CD_OK only if the token is active, is for this server, and has this scope. CD_NOT_FOUND, CD_INVALID_REQUEST,
+ * CD_INVALID_TOKEN, CD_INSUFFICIENT_SCOPE; any other status means that the authorization server could not be
+ * reached. */
 static cd_status judge(const struct resource_server *self, const struct cd_http_request *req, cd_str scope,
                        struct cd_error *reterr)
 {
@@ -184,7 +183,7 @@ static cd_status judge(const struct resource_server *self, const struct cd_http_
         return CD_OK;
 }
 
-/* The one place that knows how a refusal looks on the wire (RFC 6750 §3, §3.1). */
+/* The only place that knows the form of an error response (RFC 6750 §3, §3.1). */
 static void refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_str scope,
                    const struct cd_error *error)
 {
@@ -195,7 +194,7 @@ static void refuse(const struct cd_http_request *req, struct cd_http_response *r
         req->log->error = cd_status_name(error->status);
         req->log->reason = why;
         switch (error->status) {
-        case CD_NOT_FOUND: /* who sent no token learns no error code */
+        case CD_NOT_FOUND: /* a request without a token gets no error code */
                 challenge = CD_STR("Bearer realm=\"time\"");
                 req->log->error = CD_STR("unauthorized");
                 break;

@@ -1,5 +1,5 @@
-/* The web application of the time API: for each call it gets a token for its user, with the scope of that path only,
- * and asks the resource server. */
+/* The web application of the time API: for each call it requests a token for its user, limited to the scope of that
+ * path, and calls the resource server. */
 #include "base/clock.h"
 #include "time_api.h"
 
@@ -17,16 +17,15 @@ struct config {
 
 static const struct cd_field settings[] = {
         CD_SERVICE_FIELDS(struct config, service, "127.0.0.1:5003"),
-        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "who issues tokens",
+        SETTING(authorization_server, CD_FIELD_STRING, "http://127.0.0.1:5001", "the server that issues tokens",
                 .check = api_check_server_url),
-        SETTING(resource_server, CD_FIELD_STRING, "http://127.0.0.1:5002", "who tells the time",
+        SETTING(resource_server, CD_FIELD_STRING, "http://127.0.0.1:5002", "the server that tells the time",
                 .check = api_check_server_url),
-        SETTING(client_id, CD_FIELD_STRING, NULL, "as which client this application asks for tokens"),
+        SETTING(client_id, CD_FIELD_STRING, NULL, "the client as which this application requests tokens"),
         SETTING(client_secret, CD_FIELD_SECRET, NULL, "the secret of that client"),
-        SETTING(username, CD_FIELD_STRING, NULL, "for which user it asks"),
+        SETTING(username, CD_FIELD_STRING, NULL, "the user of these tokens"),
         SETTING(password, CD_FIELD_SECRET, NULL, "the password of that user"),
-        SETTING(timeout, CD_FIELD_DURATION, "2s", "how long the servers behind may take, together", .min = 10,
-                .max = 60000),
+        SETTING(timeout, CD_FIELD_DURATION, "2s", "the timeout of both servers together", .min = 10, .max = 60000),
 };
 static const struct cd_table settings_table = {
         .name = "time-webapp",
@@ -66,7 +65,8 @@ struct token_answer {
         int64_t expires_in;
 };
 
-/* We can only send bearer tokens (RFC 6749 §7.1: a client must not use a type that it does not understand). */
+/* This application can only send bearer tokens (RFC 6749 §7.1: a client must not use a type that it does not
+ * understand). */
 static const char *check_token_type(cd_str value)
 {
         return cd_str_eq_nocase(value, CD_STR("Bearer")) ? NULL : "must be Bearer";
@@ -92,7 +92,7 @@ static const struct cd_table token_answer = {
         .size = sizeof(struct token_answer),
 };
 
-/* What the handlers work with; nothing of it changes. */
+/* The state of the handlers; immutable. */
 struct webapp {
         struct cd_fetch *fetch;
         struct api_server authorization_server, resource_server;
@@ -101,7 +101,7 @@ struct webapp {
         int64_t timeout_ms;
 };
 
-/* One call of a user: what is asked for, and until when. */
+/* One call of a user: what is requested, and the deadline. */
 struct user_call {
         const struct webapp *app;
         const struct cd_http_request *req;
@@ -116,7 +116,7 @@ static cd_status time_left(const struct user_call *user, const struct api_server
         int64_t left_ms = (user->deadline_us - cd_monotonic_us()) / 1000;
 
         if (left_ms <= 0)
-                return cd_fail_field(reterr, CD_TIMEOUT, server->name, "no time was left to ask it");
+                return cd_fail_field(reterr, CD_TIMEOUT, server->name, "no time was left to call it");
         *retms = left_ms;
         return CD_OK;
 }
@@ -141,7 +141,7 @@ static cd_status get_token(const struct user_call *user, struct token_answer *re
         };
 
         if (!request.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to ask for a token");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory to request a token");
         api_on_behalf_of(user->req, &request);
         cd_status status = time_left(user, &app->authorization_server, &request.timeout_ms, reterr);
         if (status != CD_OK)
@@ -165,7 +165,7 @@ static cd_status get_time(const struct user_call *user, cd_str token, void *ret,
         return api_call(app->fetch, &app->resource_server, &request, user->answer, ret, reterr);
 }
 
-/* The answer is bound by its table and encoded anew, so nothing gets through that the table does not name. */
+/* The response is bound by its table and encoded anew, so nothing that the table does not name is passed on. */
 static void answer_time(struct user_call user, struct cd_http_response *res)
 {
         struct token_answer token = { 0 };

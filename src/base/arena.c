@@ -8,7 +8,7 @@
 #include "base/secret.h"
 
 enum {
-        FIRST_CHUNK = 4096, /* holds a usual request whole */
+        FIRST_CHUNK = 4096, /* large enough for a typical request */
         ALIGN = 16,
 };
 
@@ -56,7 +56,7 @@ void cd_arena_done(struct cd_arena *arena)
                 free_newest(arena);
 }
 
-/* A new chunk that holds at least `size`; the rest of the current one is given up. */
+/* Adds a chunk that holds at least `size`; the rest of the current one is not used any more. */
 static bool grow(struct cd_arena *arena, size_t size)
 {
         size_t want = arena->chunk ? arena->chunk->size * 2 : FIRST_CHUNK;

@@ -4,7 +4,7 @@
 static const char url_alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char plain_alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* Value plus one of each character, so that what is not named is 0: foreign. */
+/* The value of each character plus one, so that all other characters have 0. */
 #define COMMON_CHARS                                                                                                   \
         ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, \
         ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19,    \
@@ -54,14 +54,15 @@ size_t cd_base64_encode(char *to, cd_str bytes)
         return len;
 }
 
-/* Four characters as 24 bits; bit 31 is set where one of them is foreign, since -1 has it wherever it is shifted to. */
+/* Four characters as 24 bits. Bit 31 is set if one of them is invalid: -1 has that bit set wherever
+ * it is shifted to. */
 static inline uint32_t take_four(const unsigned char values[256], const unsigned char *p)
 {
         uint32_t a = values[p[0]] - 1u, b = values[p[1]] - 1u, c = values[p[2]] - 1u, d = values[p[3]] - 1u;
         return a << 18 | b << 12 | c << 6 | d;
 }
 
-/* The last two or three characters. Bits after the last byte must be clear, or one value had two spellings. */
+/* The last two or three characters. Bits after the last byte must be zero, or a value would have several spellings. */
 static bool decode_tail(const unsigned char values[256], const unsigned char *p, size_t len, char *to)
 {
         static const unsigned char zero = 'A';

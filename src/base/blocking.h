@@ -1,5 +1,5 @@
 #pragma once
-/* The threading rule, enforced: loop threads never block. */
+/* Enforces the threading rule that loop threads never block. */
 
 enum cd_thread_role {
         CD_THREAD_OTHER, /* main before the server runs, tests, commands */
@@ -10,12 +10,12 @@ enum cd_thread_role {
 void cd_thread_set_role(enum cd_thread_role role);
 enum cd_thread_role cd_thread_get_role(void);
 
-/* The calling thread counts less with the scheduler: it runs as a batch thread, which does not push aside the one that
- * runs when it wakes up, be it a loop or another job; and its nice value is `nice` above the program's, which Linux has
- * for each thread. SCHED_IDLE would be kinder still to the loops, but then busy ones could keep the thread (and whatever
- * lock it has) from ever going on. Where the system refuses, nothing is lost. */
+/* Lowers the scheduling priority of the calling thread. It becomes a SCHED_BATCH thread, which does not preempt a
+ * running thread when it wakes up, and its nice value (per thread on Linux) is raised by `nice`. SCHED_IDLE would
+ * disturb the loops even less, but busy loops could then starve the thread while it holds a lock. A refusal by the
+ * system is ignored. */
 void cd_thread_be_patient(int nice);
 
-/* Called by everything that may block (database, password hashing, files, outgoing HTTP), naming itself. In a debug
- * build (no NDEBUG) a call on a loop thread prints `what` and aborts. */
+/* Everything that may block (database, password hashing, files, outgoing HTTP) calls this first with its own name. In a
+ * debug build (no NDEBUG), a call on a loop thread prints `what` and aborts. */
 void cd_may_block(const char *what);

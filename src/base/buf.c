@@ -26,7 +26,7 @@ void cd_buf_done(struct cd_buf *buf)
         *buf = (struct cd_buf){ .failed = true };
 }
 
-/* Moves to a larger block. The old one is wiped: realloc would leave a copy of a secret behind. */
+/* Moves the text to a larger block. The old block is wiped, since realloc would leave a copy of a secret behind. */
 static bool grow(struct cd_buf *buf, size_t need)
 {
         size_t cap = buf->cap ? buf->cap : 128;
@@ -113,7 +113,7 @@ void cd_buf_printf(struct cd_buf *buf, const char *format, ...)
         cd_wipe(text, sizeof(text));
 }
 
-/* Bytes at the front of s that stand for themselves in a JSON string. */
+/* Number of leading bytes that need no escape in a JSON string. */
 static size_t plain_json_prefix(cd_str s)
 {
         size_t i = cd_str_json_plain(s), n;
@@ -134,7 +134,7 @@ static void add_hex16(struct cd_buf *buf, uint32_t unit)
                                   6));
 }
 
-/* As \uXXXX, or two of them (RFC 8259 section 7). */
+/* Writes \uXXXX, or two of them (RFC 8259 §7). */
 static void add_json_code_point(struct cd_buf *buf, uint32_t c)
 {
         if (c >= 0x10000) {
@@ -145,7 +145,7 @@ static void add_json_code_point(struct cd_buf *buf, uint32_t c)
         }
 }
 
-/* What s begins with, which does not stand for itself. Returns its bytes. */
+/* Writes the character at the start of s, which needs an escape or a replacement. Returns its length. */
 static size_t add_json_escape(struct cd_buf *buf, cd_str s)
 {
         static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt";

@@ -96,7 +96,7 @@ static char *put_char(char *to, char c)
         return to + 1;
 }
 
-/* "2026-11-22T09:30:05"; what follows differs. */
+/* Writes "2026-11-22T09:30:05"; the callers add the rest. */
 static char *put_date_time(char *to, cd_time time)
 {
         struct date d = split(time);

@@ -1,15 +1,15 @@
 #pragma once
-/* Time. The core reads it through a port so that tests fix it. */
+/* Time. The core reads the clock through a port, so that tests can set it. */
 #include "base/arena.h"
 #include "base/status.h"
 
 typedef int64_t cd_time; /* seconds since 1970-01-01T00:00:00Z */
 
 struct cd_clock {
-        /* Negative where the clock failed. */
+        /* Negative if the clock failed. */
         cd_time (*now)(const struct cd_clock *clock);
-        /* Seconds since some moment, by a clock that nobody sets and that goes on while the machine sleeps; only
-         * differences mean anything. Negative where it failed. */
+        /* Seconds of a clock that cannot be set and that also counts while the machine is suspended. Only differences
+         * have a meaning. Negative if the clock failed. */
         int64_t (*uptime)(const struct cd_clock *clock);
 };
 
@@ -28,7 +28,7 @@ enum {
         CD_RFC3339_US_LEN = 27, /* "2026-11-22T09:30:05.123456Z" */
         CD_HTTP_DATE_LEN = 29,  /* "Sun, 22 Nov 2026 09:30:05 GMT" */
 };
-/* Each writes exactly that many characters, no NUL. Years 1970 to 9999. */
+/* Each function writes exactly that many characters, without NUL. Years 1970 to 9999. */
 void cd_time_format_rfc3339(cd_time time, char to[CD_RFC3339_LEN]);
 void cd_time_format_rfc3339_us(int64_t us, char to[CD_RFC3339_US_LEN]);
 void cd_time_format_http(cd_time time, char to[CD_HTTP_DATE_LEN]);

@@ -57,14 +57,14 @@ static size_t printable_prefix(cd_str s)
         return i;
 }
 
-/* NULL, or what is wrong with the bytes of a text. C1 controls (U+0080 to U+009F) count as controls too. */
+/* Returns NULL, or what is wrong with the bytes of a text. C1 controls (U+0080 to U+009F) count as controls too. */
 static const char *judge_text(cd_str s, unsigned flags)
 {
         bool multiline = flags & CD_FIELD_MULTILINE;
 
         if (flags & CD_FIELD_RAW)
                 return !cd_str_is_utf8(s)              ? "must be UTF-8"
-                       : cd_str_index(s, '\0') < s.len ? "must not hold NUL"
+                       : cd_str_index(s, '\0') < s.len ? "must not contain NUL"
                                                        : NULL;
         for (size_t i; (i = printable_prefix(s)) < s.len;) {
                 s = cd_str_slice(s, i, s.len);
@@ -73,10 +73,10 @@ static const char *judge_text(cd_str s, unsigned flags)
                 if (n == 0)
                         return "must be UTF-8";
                 if (c < 0x80 && !(multiline && (c == '\n' || c == '\r' || c == '\t')))
-                        return multiline ? "must not hold control characters but tabs and line ends"
-                                         : "must not hold control characters";
+                        return multiline ? "must not contain control characters except tabs and line breaks"
+                                         : "must not contain control characters";
                 if (c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0)
-                        return "must not hold control characters";
+                        return "must not contain control characters";
                 s = cd_str_slice(s, n, s.len);
         }
         return NULL;
@@ -132,7 +132,7 @@ static cd_status bind_tristate(const struct cd_field *field, cd_str value, int *
         return status;
 }
 
-/* In the largest unit that divides it: "10m", "64KB". */
+/* Writes the value in the largest unit that divides it: "10m", "64KB". */
 static void add_amount(struct cd_buf *buf, const struct unit *units, int64_t value)
 {
         const struct unit *best = units;
@@ -164,7 +164,7 @@ static bool fits(const struct cd_field *field, int64_t value)
         return field->max <= field->min || (value >= field->min && value <= field->max);
 }
 
-/* Digits and a unit. False where it has not that form; *ret is INT64_MAX where it does not fit. */
+/* Parses digits and a unit. False if the text has another form; *ret is INT64_MAX if the amount does not fit. */
 static bool parse_amount(cd_str value, const struct unit *units, int64_t *ret)
 {
         size_t digits = 0;
@@ -220,7 +220,7 @@ static cd_status bind_int(const struct cd_field *field, cd_str value, int64_t *r
                 return refuse(field, "must be a whole number", reterr);
         bool small = cd_str_to_i64(value, &number);
         if (!small && field->max <= field->min)
-                return refuse(field, "does not fit 64 bits", reterr);
+                return refuse(field, "does not fit into 64 bits", reterr);
         if (!small || !fits(field, number))
                 return refuse_range(field, reterr);
         *ret = number;
@@ -250,7 +250,7 @@ static cd_status bind_choice(const struct cd_field *field, cd_str value, int *re
         return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be one of %.*s", CD_STR_ARG(text));
 }
 
-/* The capacity is the next power of two, so it needs no member of its own. */
+/* The capacity is always the next power of two, so it needs no member of its own. */
 cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, size_t count, size_t size, void **items,
                         struct cd_error *reterr)
 {
@@ -260,7 +260,7 @@ cd_status cd_field_grow(struct cd_arena *arena, const struct cd_field *field, si
         size_t max = field->max > 0 ? (size_t)field->max : CD_FIELD_MAX_ITEMS;
 
         if (count >= max)
-                return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must be at most %zu items", max);
+                return cd_failf(reterr, CD_INVALID_REQUEST, name_of(field), "must have at most %zu items", max);
         if (count > 0 && (count < FIRST || count & (count - 1)))
                 return CD_OK;
         void *to = cd_arena_calloc(arena, count ? count * 2 : FIRST, size);
@@ -313,5 +313,5 @@ cd_status cd_field_bind(struct cd_arena *arena, const struct cd_field *field, cd
         case CD_FIELD_OBJECTS:
                 break;
         }
-        return refuse(field, "must have members of its own", reterr);
+        return refuse(field, "must be an object", reterr);
 }

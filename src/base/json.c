@@ -48,7 +48,7 @@ static inline bool take(struct parser *p, char c)
         return true;
 }
 
-/* After the opening quote: finds the closing one and steps over it. *ret is what is between, escapes as they are. */
+/* After the opening quote: finds the closing one and skips it. *ret is the text between them, with its escapes. */
 static cd_status scan_string(struct parser *p, cd_str *ret, bool *ret_escaped)
 {
         const char *from = p->at;
@@ -115,7 +115,7 @@ static char *put_utf8(char *to, uint32_t c)
         return to;
 }
 
-/* At the four digits of \u, and of its second half where it is a surrogate pair. Bytes read, or 0: malformed. */
+/* Decodes the four digits of \u, and the second half of a surrogate pair. Returns the bytes read, or 0 if malformed. */
 static size_t decode_unicode(const char *at, const char *end, uint32_t *ret)
 {
         int32_t first = hex4(at, end);
@@ -135,7 +135,7 @@ static size_t decode_unicode(const char *at, const char *end, uint32_t *ret)
         return 10;
 }
 
-/* An escape is never shorter than what it stands for, so the raw length is room enough. */
+/* An escape is never shorter than the character it encodes, so the raw length is sufficient. */
 static cd_status decode_escapes(struct parser *p, cd_str raw, cd_str *ret)
 {
         static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -231,7 +231,7 @@ static cd_status parse_name(struct parser *p, struct cd_json *member)
         return take(p, ':') ? CD_OK : malformed(p, "expected ':'");
 }
 
-/* The members or elements after the opening bracket, and the closing one. */
+/* Parses the members or elements after the opening bracket, and the closing bracket. */
 static cd_status parse_children(struct parser *p, struct cd_json *parent, char closing)
 {
         struct cd_json **tail = &parent->child;
@@ -263,7 +263,7 @@ static int compare_names(cd_str a, cd_str b)
         return a.len ? memcmp(a.ptr, b.ptr, a.len) : 0;
 }
 
-/* Merges two sorted runs. Returns false where a name is in both: runs hold no duplicate, so each pair meets once. */
+/* Merges two sorted runs. False if a name is in both. Runs contain no duplicates, so each pair is compared once. */
 static bool merge(const cd_str *a, size_t a_count, const cd_str *b, size_t b_count, cd_str *to)
 {
         while (a_count && b_count) {
@@ -280,7 +280,7 @@ static bool merge(const cd_str *a, size_t a_count, const cd_str *b, size_t b_cou
         return true;
 }
 
-/* By merge sort: no input makes it quadratic, and it needs no random seed. */
+/* Merge sort: no input makes it quadratic, and it needs no random seed. */
 static cd_status check_many_names(struct parser *p, const struct cd_json *object)
 {
         size_t count = object->count, i = 0;
@@ -385,9 +385,9 @@ cd_status cd_json_parse(struct cd_arena *arena, cd_str text, unsigned flags, con
         return CD_OK;
 }
 
-/* --- whether it is JSON ------------------------------------------------------------------------------------------- */
+/* --- checking without parsing ------------------------------------------------------------------------------------ */
 
-/* RFC 8259 §7: any four hex digits may follow \u, those of a lone surrogate too. */
+/* RFC 8259 §7: any four hex digits may follow \u, including those of a lone surrogate. */
 static cd_status check_string(struct parser *p)
 {
         cd_str raw = { NULL, 0 };
@@ -412,7 +412,7 @@ static cd_status check_member_name(struct parser *p)
         return take(p, ':') ? CD_OK : malformed(p, "expected ':'");
 }
 
-/* One bit for each bracket that is open: whether it is that of an object. */
+/* One bit for each open bracket: whether it opens an object. */
 struct levels {
         unsigned char *bits;
         size_t depth;
@@ -433,7 +433,7 @@ static void open_level(struct levels *levels, bool is_object)
         levels->depth++;
 }
 
-/* Up to the end of the next value that holds no other: a scalar, or an empty object or array. */
+/* Skips to the end of the next value without children: a scalar, or an empty object or array. */
 static cd_status check_first_leaf(struct parser *p, struct levels *levels)
 {
         for (;;) {
@@ -500,7 +500,7 @@ bool cd_json_inside(cd_str value, char opening, cd_str *ret)
         return true;
 }
 
-/* After the opening quote: the bytes up to the closing one, it included. */
+/* After the opening quote: number of bytes up to and including the closing one. */
 static size_t string_length(cd_str s)
 {
         size_t i = 0;
@@ -547,7 +547,7 @@ bool cd_json_int64(const struct cd_json *node, int64_t *ret)
         return node && node->type == CD_JSON_NUMBER && cd_str_to_i64(node->text, ret);
 }
 
-/* As deep as the parser went, and no deeper. */
+/* Recursion is bounded, because the parser limits the depth. */
 void cd_json_write(const struct cd_json *node, struct cd_buf *buf)
 {
         bool is_object = node->type == CD_JSON_OBJECT;

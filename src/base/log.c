@@ -13,9 +13,10 @@
 #include "base/clock.h"
 
 enum {
-        BUFFER = 1 << 20,   /* bytes, each of two */
-        AT_ONCE = 4096,     /* PIPE_BUF: a pipe takes that many without tearing a line or blocking despite poll() */
-        COALESCE_US = 3000, /* how long the writer coalesces lines, so that busy threads need not wake it for each */
+        BUFFER = 1 << 20, /* size of each of the two buffers, bytes */
+        /* PIPE_BUF: a write of this size to a pipe keeps lines whole and does not block after poll() */
+        AT_ONCE = 4096,
+        COALESCE_US = 3000, /* how long the writer collects lines, so that busy threads need not wake it for each one */
         FLUSH_US = 1000000,
         ENDING_MAX = 19, /* finish_line() */
 };
@@ -26,18 +27,18 @@ struct cd_log {
         char service[64]; /* as a JSON string; empty: none */
         pthread_t writer;
 
-        pthread_mutex_t lock; /* guards the rest */
-        pthread_cond_t wake;  /* the writer: lines came, somebody is in a hurry, or it is the end */
-        pthread_cond_t done;  /* flush: a batch is written */
+        pthread_mutex_t lock; /* protects the following members */
+        pthread_cond_t wake;  /* for the writer: lines were added, a caller flushes, or the log ends */
+        pthread_cond_t done;  /* for flush: a batch was written */
         char *filling, *writing;
         size_t filled;
-        uint64_t added, written; /* bytes since the start; equal when nothing is left */
-        uint64_t dropped;        /* lines, not yet reported */
+        uint64_t added, written; /* bytes since the start; equal if nothing is left to write */
+        uint64_t dropped;        /* number of lines that were dropped and not yet reported */
         bool idle;               /* the writer sleeps and must be woken */
         bool hurry, stop;
 };
 
-/* Whatever the level: what was dropped is always told. */
+/* Ignores the level, because dropped lines must always be reported. */
 static void begin_line(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name)
 {
         static const char *const levels[] = { "debug", "info", "warn", "error" };
@@ -63,7 +64,7 @@ static void begin_line(struct cd_log_event *event, struct cd_log *log, enum cd_l
         cd_buf_add_char(line, '"');
 }
 
-/* The whole line; the room for either ending was kept free. */
+/* Completes the line. Room for either ending was reserved. */
 static cd_str finish_line(struct cd_log_event *event)
 {
         cd_str ending = event->truncated ? CD_STR(",\"truncated\":true}\n") : CD_STR("}\n");
@@ -78,7 +79,7 @@ static struct timespec deadline_in(int64_t us)
         return (struct timespec){ .tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000 };
 }
 
-/* Waits in slices, so that the end of the program is not held up by a reader that never comes back. */
+/* Waits in short slices, so that a reader that has stopped cannot delay the end of the program. */
 static bool is_writable(struct cd_log *log, int64_t *give_up_at)
 {
         struct pollfd pollfd = { .fd = log->fd, .events = POLLOUT };
@@ -102,7 +103,7 @@ static bool is_writable(struct cd_log *log, int64_t *give_up_at)
         }
 }
 
-/* As many whole lines as go into one write. */
+/* Length of the whole lines that fit into one write. */
 static size_t whole_lines(cd_str text)
 {
         if (text.len <= AT_ONCE)
@@ -116,7 +117,7 @@ static void write_all(struct cd_log *log, cd_str text, int64_t *give_up_at)
         while (text.len && is_writable(log, give_up_at)) {
                 ssize_t n = write(log->fd, text.ptr, whole_lines(text));
                 if (n < 0 && errno != EINTR && errno != EAGAIN)
-                        return; /* nobody reads any more, or the disk is full: there is no one to tell */
+                        return; /* the reader has gone or the disk is full, and there is nowhere to report that */
                 if (n > 0)
                         text = cd_str_slice(text, (size_t)n, text.len);
         }
@@ -133,7 +134,7 @@ static void report_dropped(struct cd_log *log, uint64_t dropped, int64_t *give_u
         write_all(log, finish_line(&event), give_up_at);
 }
 
-/* With the lock held: returns when there is something to write and it is time, or when it is the end. */
+/* Called with the lock held. Returns when lines are due to be written, or when the log ends. */
 static void wait_for_lines(struct cd_log *log)
 {
         while (log->filled == 0 && !log->stop) {
@@ -178,7 +179,7 @@ static void *write_lines(void *arg)
         return NULL;
 }
 
-/* The writer takes no signals: they are for the threads that handle them, and a broken pipe is an error code. */
+/* The writer blocks all signals: other threads handle them, and a broken pipe is seen as an error code. */
 static bool start_writer(struct cd_log *log)
 {
         sigset_t all, before;
@@ -303,7 +304,7 @@ static void add_name(struct cd_buf *line, const char *name)
         cd_buf_add(line, CD_STR("\":"));
 }
 
-/* A member that did not fit whole is taken back. */
+/* Removes a member that did not fit completely. */
 static void update_state(struct cd_log_event *event, size_t before)
 {
         if (!event->line.failed)

@@ -1,8 +1,8 @@
 #pragma once
-/* Logs: JSON lines on a file descriptor, one event each. Only the edges (app, net's access line, commands) log;
- * libraries and the core return errors. Lines are handed to a writer thread, so that a slow reader of stderr never
- * stalls a loop, a few milliseconds' worth at a time (at once for errors); when its bounded buffer is full, lines are
- * dropped and counted in a later "log_dropped" event. */
+/* Logs: JSON lines on a file descriptor, one for each event. Only the edges log (app, the access log of net, commands);
+ * libraries and the core return errors. A writer thread writes the lines in batches of a few milliseconds (errors at
+ * once), so that a slow reader of stderr never stalls a loop. If its bounded buffer is full, lines are dropped, and a
+ * later "log_dropped" event counts them. */
 #include "base/buf.h"
 
 enum cd_log_level {
@@ -17,7 +17,7 @@ struct cd_log;
 
 enum {
         CD_LOG_LINE_MAX = 4096
-}; /* bytes; a longer event loses the members that do not fit and gains "truncated":true */
+}; /* bytes; a longer event loses the members that do not fit and gets "truncated":true */
 
 struct cd_log_event {
         struct cd_log *log; /* NULL: nothing is written */
@@ -26,24 +26,25 @@ struct cd_log_event {
         char memory[CD_LOG_LINE_MAX];
 };
 
-/* Starts the writer thread. NULL where memory or threads are out. `service` is on every line (may be empty). fd stays
- * open. */
+/* Starts the writer thread. Returns NULL if memory or threads are exhausted. `service` is on every line and may be
+ * empty. fd is not closed. */
 struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service);
-/* From now on; from any thread. */
+/* Takes effect at once. Thread-safe. */
 void cd_log_set_level(struct cd_log *log, enum cd_log_level level);
-/* Writes what is left (for at most 1 s), ends the thread, frees. No other thread may use it any more. NULL is fine. */
+/* Writes the remaining lines (for at most 1 s), ends the thread and frees the log. No other thread may use
+ * it. NULL is allowed. */
 void cd_log_free(struct cd_log *log);
-/* Waits until everything before is written; bounded by 1 s. */
+/* Waits until all earlier lines are written, at most 1 s. */
 void cd_log_flush(struct cd_log *log);
 bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level); /* false for NULL */
 
-/* begin, then members, then end: {"ts":…,"level":…,"service":…,"event":…, members}. `event` and the names are our own
- * literals; values are escaped. An event below the level costs nothing: members do nothing. */
+/* Call begin, then add members, then end: {"ts":…,"level":…,"service":…,"event":…, members}. `event` and the names are
+ * literals of this program; values are escaped. For an event below the level, all of these do nothing. */
 void cd_log_begin(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name);
 void cd_log_str(struct cd_log_event *event, const char *name, cd_str value);
 void cd_log_int(struct cd_log_event *event, const char *name, int64_t value);
 void cd_log_bool(struct cd_log_event *event, const char *name, bool value);
 void cd_log_end(struct cd_log_event *event);
 
-/* An event with "reason" and, where set, "field". */
+/* An event with the members "reason" and, if set, "field". */
 void cd_log_error_event(struct cd_log *log, enum cd_log_level level, const char *name, const struct cd_error *error);

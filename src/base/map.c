@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Open addressing with linear probing; at most three quarters of the slots are taken. A removal moves later entries
- * back, so that there are no tombstones. */
+/* Open addressing with linear probing; at most three quarters of the slots are used. A removal moves later entries
+ * back, so that no tombstones are needed. */
 struct slot {
         uint64_t hash; /* 0: empty */
         cd_str key;
@@ -15,7 +15,7 @@ struct slot {
 struct cd_map {
         uint64_t seed[2];
         struct slot *slots;
-        size_t mask; /* slots - 1, a power of two less one */
+        size_t mask; /* number of slots minus 1; the number is a power of two */
         size_t count;
 };
 
@@ -52,7 +52,7 @@ static uint64_t hash_of(const struct cd_map *map, cd_str key)
         return hash ? hash : 1;
 }
 
-/* The slot of that key, or the empty one where it would go. */
+/* The slot of the key, or the empty slot where it would be inserted. */
 static size_t probe(const struct cd_map *map, uint64_t hash, cd_str key)
 {
         size_t i = hash & map->mask;
@@ -107,7 +107,7 @@ void *cd_map_remove(struct cd_map *map, cd_str key)
                 return NULL;
         for (size_t i = (hole + 1) & map->mask; map->slots[i].hash; i = (i + 1) & map->mask) {
                 size_t home = map->slots[i].hash & map->mask;
-                /* An entry may move back to the hole only where its home is not after the hole. */
+                /* An entry may move back into the hole only if its home slot is not after the hole. */
                 if (((i - home) & map->mask) < ((i - hole) & map->mask))
                         continue;
                 map->slots[hole] = map->slots[i];
@@ -144,7 +144,7 @@ static inline void sip_rounds(uint64_t v[4], unsigned rounds)
         }
 }
 
-/* Little-endian, as the paper has it, on any machine. */
+/* Little-endian on any machine, as the SipHash paper specifies. */
 static inline uint64_t load(const char *p, size_t len)
 {
         uint64_t word = 0;

@@ -17,8 +17,8 @@ static void add_bound(struct cd_buf *buf, const char *keyword, int64_t value)
         cd_buf_add_i64(buf, value);
 }
 
-/* Of a value that is written with a unit, which no keyword of JSON Schema can compare: for readers and our own
- * programs. */
+/* For values that are written with a unit: no keyword of JSON Schema can compare them, so these members are for readers
+ * and for our own programs. */
 static void add_unit_bounds(const struct cd_field *field, const char *unit, struct cd_buf *buf)
 {
         if (field->max <= field->min)
@@ -48,7 +48,7 @@ static void add_choices(const struct cd_field *field, struct cd_buf *buf)
         cd_buf_add_char(buf, ']');
 }
 
-/* Lengths are bytes here and characters there; a text of n bytes has at most n characters. */
+/* Our lengths are bytes, those of JSON Schema characters; a text of n bytes has at most n characters. */
 static void add_text(const struct cd_field *field, struct cd_buf *buf)
 {
         add_raw(buf, "\"type\":\"string\"");
@@ -59,7 +59,7 @@ static void add_text(const struct cd_field *field, struct cd_buf *buf)
                 add_raw(buf, ",\"writeOnly\":true");
 }
 
-/* What is between the braces of an item's schema. */
+/* Writes the contents of an item's schema, without the braces. */
 static void add_item(const struct cd_field *field, struct cd_buf *buf)
 {
         if (!(field->flags & CD_FIELD_SHORTHAND)) {
@@ -94,7 +94,7 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 break;
         case CD_FIELD_SIZE:
                 add_raw(buf, "\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"");
-                add_bounds(field, buf); /* where it is a number, which is bytes */
+                add_bounds(field, buf); /* of a number or size */
                 add_unit_bounds(field, "bytes", buf);
                 break;
         case CD_FIELD_CHOICE:
@@ -162,7 +162,7 @@ static void add_required(const struct cd_table *table, struct cd_buf *buf)
                 cd_buf_add_char(buf, ']');
 }
 
-/* What is between the braces of an object's schema. */
+/* Writes the contents of an object's schema, without the braces. */
 static void add_object(const struct cd_table *table, struct cd_buf *buf)
 {
         add_raw(buf, "\"type\":\"object\",\"properties\":{");

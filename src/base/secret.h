@@ -1,8 +1,8 @@
 #pragma once
-/* Things that must not be printed, compared byte by byte or left in memory. */
+/* Secrets: constant-time comparison and wiping. */
 #include "base/str.h"
 
-/* Takes the same time wherever the two differ; only the lengths show. */
+/* Takes time that depends only on the lengths. */
 bool cd_secret_eq(cd_str a, cd_str b);
-/* Overwritten in a way that the optimiser keeps. */
+/* Overwrites memory in a way that the optimiser does not remove. */
 void cd_wipe(void *memory, size_t size);

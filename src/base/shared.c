@@ -5,15 +5,16 @@
 #include <stdlib.h>
 
 struct version {
-        atomic_size_t refs; /* one of cd_shared while it is the newest, and one of each thread that saw it last */
+        /* one held by cd_shared for the newest version, and one by each thread that saw this one last */
+        atomic_size_t refs;
         void *value;
         void (*destroy)(void *value);
 };
 
 struct cd_shared {
         _Atomic(struct version *) newest;
-        pthread_mutex_t lock; /* held while `newest` changes, and while a thread takes its reference to it */
-        pthread_key_t seen;   /* each thread's: the version that it saw last, with a reference */
+        pthread_mutex_t lock; /* held while `newest` changes, and while a thread takes a reference to it */
+        pthread_key_t seen;   /* for each thread: the version that it saw last, with a reference */
         void (*destroy)(void *value);
 };
 
@@ -53,8 +54,8 @@ void cd_shared_free(struct cd_shared *shared)
         free(shared);
 }
 
-/* Exchanges this thread's reference. Where its slot cannot be kept (no memory), the reference stays counted: that
- * version is then never freed, which is better than freed too early. */
+/* Replaces this thread's reference. If pthread_setspecific fails (no memory), the count stays too high and that version
+ * is never freed, which is safer than freeing it too early. */
 static const void *look_again(struct cd_shared *shared, struct version *seen)
 {
         pthread_mutex_lock(&shared->lock);
@@ -73,7 +74,7 @@ const void *cd_shared_get(struct cd_shared *shared)
 
         if (!newest)
                 return NULL;
-        /* A version of the same address is the same: it cannot have been freed under this thread's reference. */
+        /* The same address means the same version, because this thread's reference keeps it from being freed. */
         return newest == seen ? seen->value : look_again(shared, seen);
 }
 

@@ -14,7 +14,7 @@ cd_status cd_fail_field(struct cd_error *reterr, cd_status status, cd_str field,
         return cd_failf(reterr, status, field, "%s", reason);
 }
 
-/* Names and values from outside are in it, and it may be shown on a terminal. */
+/* Makes a text safe for a terminal. Errors contain names and values from outside and may be shown there. */
 static void write_safe(cd_str text, char *to, size_t size)
 {
         to[cd_str_write_safe(text, to, size - 1)] = '\0';

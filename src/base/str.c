@@ -116,7 +116,7 @@ bool cd_str_to_i64(cd_str s, int64_t *ret)
         return true;
 }
 
-/* No early exit, so that the compiler can look at many bytes at once. */
+/* No early exit, so that the compiler can vectorise the loop. */
 bool cd_str_has_control(cd_str s)
 {
         unsigned found = 0;
@@ -215,8 +215,8 @@ size_t cd_str_write_safe(cd_str text, char *to, size_t room)
         return len;
 }
 
-/* Each term has the high bit of a byte set where it finds one; a borrow may add a false hit above a true one, never
- * hide one. */
+/* Each term sets the high bit of the bytes that it looks for. A borrow can add a false match above a true one, but
+ * never hide one. */
 static inline bool has_special(uint64_t word)
 {
         const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;

@@ -13,10 +13,10 @@ enum {
         LINE_MAX_BYTES = 8192,
 };
 
-/* Of the first write to standard output that failed; stdio forgets it, and throws away what it could not write. */
+/* The errno of the first failed write to standard output. stdio does not keep it, and drops what it could not write. */
 static int first_error;
 
-/* All or nothing, as stdio expects of a stream's own function. */
+/* Writes everything or fails, as stdio expects of a custom stream. */
 static ssize_t write_output(void *cookie, const char *bytes, size_t len)
 {
         size_t at = 0;
@@ -37,7 +37,7 @@ static void keep_output_error(void)
 {
         FILE *output = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_output });
 
-        if (!output) /* then the reason is sometimes missing */
+        if (!output) /* without the custom stream, the reason of a failed write may be missing */
                 return;
         setvbuf(output, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
         stdout = output;
@@ -51,7 +51,7 @@ bool cd_open_standard_streams(void)
                 [STDERR_FILENO] = O_WRONLY,
         };
 
-        /* In this order each gets its own number: open takes the least that is free. */
+        /* In this order each stream gets its own number, because open uses the lowest free one. */
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
                 if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
                         return false;

@@ -3,18 +3,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* To be called first thing in main: opens those that are closed, so that no file, database or socket of ours gets their
- * numbers, and with them what is printed. Standard input still cannot be read and standard output still cannot be
- * written (EBADF), so that a command whose result nobody gets fails; what goes to standard error is thrown away. False,
- * with errno: /dev/null cannot be opened. */
+/* Call this first in main. It opens the standard streams that are closed, so that no file, database or socket of the
+ * program gets their descriptors and receives printed text. Reading standard input and writing standard output still
+ * fail (EBADF), so that a command whose result is lost fails; text for standard error is discarded. False, with errno,
+ * if /dev/null cannot be opened. */
 bool cd_open_standard_streams(void);
 
-/* One line, what is unsafe on a terminal as \xHH (cd_str_write_safe), line ends inside of it too. At most 8 KB of
- * it. */
+/* Prints one line of at most 8 KB. Characters that are unsafe on a terminal, including line breaks inside the text,
+ * become \xHH (cd_str_write_safe). */
 void cd_print_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Flushes standard output. 0, or the errno of the first write to it that failed since the start. */
+/* Flushes standard output. Returns 0, or the errno of the first write to it that failed since the start. */
 int cd_output_error(void);
-/* The last thing of a program: flushes standard output. False, said on standard error, where not everything that was
- * printed could be written: a full disk or a closed stream is a failure, not a silent success. */
+/* Call this last: flushes standard output. Returns false, after a message on standard error, if some output could not
+ * be written, so that a full disk or a closed stream is reported as a failure. */
 bool cd_finish_output(const char *program);

@@ -24,7 +24,8 @@ const struct cd_field *cd_table_find(const struct cd_table *table, cd_str name)
 
 const char *cd_table_nearest(const struct cd_table *table, cd_str name)
 {
-        unsigned least = name.len < 8 ? (unsigned)name.len / 4 + 2 : 4; /* one more than what is still near */
+        /* one more than the largest distance that counts as near */
+        unsigned least = name.len < 8 ? (unsigned)name.len / 4 + 2 : 4;
         const char *nearest = NULL;
 
         for (size_t i = 0; i < table->count; i++) {
@@ -103,7 +104,7 @@ cd_status cd_objects_append_text(struct cd_arena *arena, const struct cd_field *
 
         status = cd_field_bind(arena, &field->table->fields[0], value, object, reterr);
         if (status != CD_OK && reterr)
-                reterr->field[0] = '\0'; /* the item is what was written, not its first field */
+                reterr->field[0] = '\0'; /* the error names the item as written, not its first field */
         if (status == CD_OK)
                 status = cd_table_check_required(field->table, 1, reterr);
         if (status != CD_OK && reterr)
@@ -158,7 +159,7 @@ void cd_field_prefix_error(const struct cd_field *parent, size_t index, struct c
                 snprintf(path, sizeof(path), "%s%s%s", parent->name, dot, error->field);
         else
                 snprintf(path, sizeof(path), "%s[%zu]%s%s", parent->name, index, dot, error->field);
-        /* Too long a path loses its end: the beginning is what a user looks for first. */
+        /* A path that is too long loses its end, because users look for the beginning. */
         path[sizeof(error->field) - 1] = '\0';
         memcpy(error->field, path, sizeof(error->field));
 }

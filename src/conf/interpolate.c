@@ -60,8 +60,8 @@ cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *
         if (!name.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
         if (memchr(name.ptr, '\0', name.len))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a path with a NUL in it");
-        /* Without O_NONBLOCK a FIFO of that name would wait for ever. */
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path contains a NUL");
+        /* Without O_NONBLOCK, opening a FIFO would wait forever. */
         __attribute__((cleanup(close_fd))) int fd = open(name.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return fail_errno(reterr, path, errno);
@@ -87,7 +87,7 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
 {
         if (!is_variable_name(name))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "\"%.*s\" is not a name of an environment variable (letters, digits, _)",
+                                "\"%.*s\" is not the name of an environment variable (letters, digits, _)",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         cd_str z = cd_arena_copy(arena, name);
         if (!z.ptr)
@@ -100,7 +100,7 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
         return ret->ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
 
-/* The text of a file that holds one value. */
+/* Reads the text of a file that holds one value. */
 static cd_status read_value(struct cd_arena *arena, cd_str path, struct cd_interpolated *into, cd_str *ret,
                             struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
@@ -141,27 +141,28 @@ static cd_status resolve_file(struct cd_arena *arena, cd_str folder, cd_str path
         return status;
 }
 
-/* The mode of a credential is not judged: it lies in a folder that only its service can enter. */
+/* The mode of a credential is not checked: it is in a folder that only its service can enter. */
 static cd_status resolve_credential(struct cd_arena *arena, cd_str name, struct cd_interpolated *into, cd_str *ret,
                                     struct cd_error *reterr)
 {
         const char *folder = getenv("CREDENTIALS_DIRECTORY");
 
         if (!name.len || cd_str_index(name, '/') < name.len)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not a name of a credential",
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" is not the name of a credential",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         if (!folder || !*folder)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "credential %.*s is not there, since systemd gave this process none (LoadCredential=); "
-                                "outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it",
-                                CD_STR_ARG(name));
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR(""),
+                        "credential %.*s does not exist: systemd passed no credentials to this process "
+                        "(LoadCredential=); outside its unit, set CREDENTIALS_DIRECTORY to the folder that contains it",
+                        CD_STR_ARG(name));
         cd_str path = cd_arena_printf(arena, "%s/%.*s", folder, CD_STR_ARG(name));
         if (!path.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
         return read_value(arena, path, into, ret, NULL, reterr);
 }
 
-/* `inner` is what stands between "${" and "}". */
+/* `inner` is the text between "${" and "}". */
 static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, struct cd_interpolated *into, cd_str *ret,
                          struct cd_error *reterr)
 {
@@ -177,7 +178,7 @@ static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, st
                 status = resolve_credential(arena, name, into, ret, reterr);
         else
                 return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "\"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                               "\"${\" must begin ${env:NAME}, ${file:PATH} or ${credential:NAME}; write $${ for a "
                                "literal ${");
         if (status != CD_OK)
                 return status;
@@ -224,12 +225,13 @@ cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, st
         *ret = (struct cd_interpolated){ .text = value, .from = CD_STR(""), .unfit_file = CD_STR("") };
         if (!value.len || !memmem(value.ptr, value.len, "${", 2))
                 return CD_OK;
-        /* Twenty references to the largest file; a value beyond that is a mistake. */
+        /* Enough for twenty references to the largest file; a longer value is a mistake. */
         cd_buf_init(&out, arena, 20 * (size_t)CD_SECRET_FILE_MAX);
         cd_status status = expand(arena, folder, value, &out, ret, reterr);
         if (status != CD_OK)
                 return status;
         if (cd_buf_view(&out, &ret->text) != CD_OK)
-                return cd_fail(reterr, CD_TOO_LARGE, "the value is too long once its files and variables are in it");
+                return cd_fail(reterr, CD_TOO_LARGE,
+                               "the value is too long after its files and variables are inserted");
         return CD_OK;
 }

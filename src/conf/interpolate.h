@@ -8,22 +8,22 @@ enum {
 
 struct cd_interpolated {
         cd_str text;
-        cd_str from;       /* "env NAME, file PATH, credential NAME" in order; empty where the value named none */
-        cd_str unfit_file; /* the last file named that may not hold a secret; empty: none */
+        cd_str from;       /* "env NAME, file PATH, credential NAME" in order; empty if the value has no placeholder */
+        cd_str unfit_file; /* the last file that may not hold a secret; empty: none */
         struct cd_secret_file unfit;
-        bool is_denied; /* also on failure: a file that is there may not be read with the rights of the process */
-        bool left_over; /* what was put in holds "${" itself: it is not expanded again */
+        bool is_denied; /* set on failure too: a file exists, but the process has no permission to read it */
+        bool left_over; /* the inserted text itself contains "${", which is not expanded */
 };
 
-/* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder reaches anybody by accident (LESSONS
- * 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is dropped. A credential
- * is a file that systemd put into $CREDENTIALS_DIRECTORY for this service alone (systemd.exec(5)). A variable, file or
- * credential that is missing or empty is an error that names it. Only the variables named are read (LESSONS 24).
- * CD_INVALID_REQUEST, CD_NO_MEMORY. */
+/* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder is ever used as a value by
+ * accident (LESSONS 23). PATH is relative to `folder` (empty: the current one); one trailing newline of the file is
+ * dropped. A credential is a file in $CREDENTIALS_DIRECTORY, which systemd provides to this service only
+ * (systemd.exec(5)). A missing or empty variable, file or credential is an error that names it. No other variables
+ * are read (LESSONS 24). CD_INVALID_REQUEST, CD_NO_MEMORY. */
 cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, struct cd_interpolated *ret,
                          struct cd_error *reterr);
 
-/* The whole regular file, at most `max` bytes, in the arena. `ret_file` may be NULL: it is not asked whether it may
- * hold a secret. Errors name the path. */
+/* Reads a regular file of at most `max` bytes into the arena. With `ret_file` NULL, it is not checked whether the file
+ * may hold a secret. Errors name the path. */
 cd_status cd_read_file(struct cd_arena *arena, cd_str path, size_t max, cd_str *ret, struct cd_secret_file *ret_file,
                        struct cd_error *reterr);

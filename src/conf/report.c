@@ -12,12 +12,13 @@ void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str fil
 
 static const struct cd_setting_source **bucket_of(const struct cd_report *report, cd_str setting)
 {
-        static const uint64_t key[2] = { 0 }; /* the author of the file has no reason to slow its reader */
+        /* fixed, because the author of the file has no reason to cause collisions */
+        static const uint64_t key[2] = { 0 };
 
         return &report->sources[cd_siphash(key, setting) % report->bucket_count];
 }
 
-/* Twice the buckets. Where memory is out, what is there gets slower. */
+/* Doubles the number of buckets. If memory is exhausted, lookups only become slower. */
 static void grow(struct cd_report *report)
 {
         struct cd_report old = *report;
@@ -151,7 +152,7 @@ void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_s
         char what[384];
         va_list args;
 
-        if (cd_report_has_error(report, setting)) /* what follows from it would only hide it */
+        if (cd_report_has_error(report, setting)) /* an error found later would only hide the first one */
                 return;
         va_start(args, format);
         vsnprintf(what, sizeof(what), format, args);
@@ -185,7 +186,7 @@ cd_str cd_finding_text(const struct cd_report *report, const struct cd_finding *
                                       CD_STR_ARG(f->from), f->from.len ? ")" : "", f->fix.len ? "; " : "",
                                       CD_STR_ARG(f->fix));
 
-        /* A name in the file may hold anything. */
+        /* A name in the file may contain any character. */
         char *safe = text.ptr ? cd_arena_alloc(arena, 4 * text.len + 1) : NULL;
         return safe ? cd_str_of(safe, cd_str_write_safe(text, safe, 4 * text.len)) : CD_STR("");
 }

@@ -1,15 +1,15 @@
 #pragma once
-/* What reading a configuration found out: where each setting came from, and what is wrong with which. */
+/* The result of reading a configuration: where each setting came from, and what is wrong with it. */
 #include "base/arena.h"
 #include "base/status.h"
 
-/* Where a setting that is not a default was written. */
+/* Where a setting was written that does not have its default. */
 struct cd_setting_source {
-        const struct cd_setting_source *next; /* in its bucket */
+        const struct cd_setting_source *next; /* in the same bucket */
         cd_str setting;                       /* dotted path, "clients[0].secret" */
         unsigned line, column;                /* of its value in the file */
         cd_str from;      /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
-        uint64_t written; /* a hash of the value as it stands in the file, placeholders and all */
+        uint64_t written; /* a hash of the value as written in the file, before placeholders are resolved */
         bool is_kept;     /* see cd_report.earlier */
 };
 
@@ -22,33 +22,33 @@ enum cd_finding_level {
 struct cd_finding {
         const struct cd_finding *next;
         enum cd_finding_level level;
-        unsigned line, column; /* 0: it stands nowhere in the file */
-        cd_str setting;        /* dotted path; empty where `what` says it already */
+        unsigned line, column; /* 0: not in the file */
+        cd_str setting;        /* dotted path; empty if `what` names it already */
         cd_str from;           /* as in cd_setting_source */
-        cd_str what;           /* never holds a secret */
+        cd_str what;           /* never contains a secret */
         cd_str fix;            /* what to do; may be empty */
 };
 
 struct cd_report {
         struct cd_arena *arena;
-        /* Of the configuration that is in use, where this one is to replace it; NULL: none is. A secret that the process
-         * may not read any more, and that is written as it was, be it at another position of its list, is no error then:
-         * it is not bound, and its source is marked as kept. Its reader goes on with what it made of the value of the
-         * same item before, where `written` is the same. */
+        /* The report of the current configuration, which this one would replace; may be NULL. A secret that the process
+         * can no longer read, but that is written as before, is then not an error: it is not bound, its source is
+         * marked as kept, and its user continues with the value that it has. */
         const struct cd_report *earlier;
-        cd_str file_name;                         /* as the person wrote it; empty: there is no file */
-        const struct cd_setting_source **sources; /* a hash table, since large files have tens of thousands */
+        cd_str file_name;                         /* as the user wrote it; empty: there is no file */
+        const struct cd_setting_source **sources; /* a hash table, because large files set tens of thousands */
         size_t source_count, bucket_count;
         const struct cd_finding *findings, *last;
         size_t errors, warnings;
-        bool no_memory; /* something could not be noted */
-        bool unread;    /* the file as a whole is no configuration: of the settings, defaults too, nothing is meant */
+        bool no_memory; /* something could not be recorded */
+        /* the file as a whole is not a configuration, so no setting has a meaning, not even the defaults */
+        bool unread;
 };
 
 void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name);
 
 void cd_report_add_source(struct cd_report *report, const struct cd_setting_source *source); /* copies it */
-/* NULL: it has its default. */
+/* NULL if the setting has its default. */
 const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting);
 
 /* The source of that setting, or else of one that differs from it in the indexes of lists only, if it was `written` so. */
@@ -58,9 +58,9 @@ const struct cd_setting_source *cd_report_find_written(const struct cd_report *r
 /* Whether the setting is a secret that stays as it is, unread. */
 bool cd_report_is_kept(const struct cd_report *report, cd_str setting);
 
-/* Copies *finding, whose strings must live in the arena or be static. */
+/* Copies *finding. Its strings must live in the arena or be static. */
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
-/* Whether something is wrong with this setting itself: then its value is not known, and nothing follows from it. */
+/* Whether the setting itself has an error. Its value is then unknown, so nothing may be concluded from it. */
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);
 /* What to do about the errors of this setting that do not say it. Static. */
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
@@ -69,7 +69,7 @@ void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* "cardea.yaml:12:3: clients[0].secret: what; fix", in the report's arena; "" where memory is out. */
+/* "cardea.yaml:12:3: clients[0].secret: what; fix", in the report's arena; "" if memory is exhausted. */
 cd_str cd_finding_text(const struct cd_report *report, const struct cd_finding *finding);
-/* CD_OK where there are no errors, else CD_INVALID_REQUEST with the text of the first. */
+/* CD_OK if there are no errors, else CD_INVALID_REQUEST with the text of the first. */
 cd_status cd_report_status(const struct cd_report *report, struct cd_error *reterr);

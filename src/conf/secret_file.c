@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* Of f_flags (statfs(2)); the C library has the name only for statvfs. */
+/* From f_flags (statfs(2)); the C library defines the name only for statvfs. */
 #define MOUNT_READ_ONLY 1
 
 bool cd_secret_file_look(int fd, struct cd_secret_file *ret)
@@ -36,8 +36,8 @@ const char *cd_secret_file_fault(const struct cd_secret_file *file)
 
 cd_str cd_secret_file_fix(const struct cd_secret_file *file, struct cd_arena *arena, cd_str path)
 {
-        cd_str fix = file->on_read_only_mount
-                             ? cd_arena_printf(arena, "give %.*s mode 0440 where it is mounted from", CD_STR_ARG(path))
-                             : cd_arena_printf(arena, "chmod 600 %.*s", CD_STR_ARG(path));
+        cd_str fix = file->on_read_only_mount ? cd_arena_printf(arena, "give %.*s mode 0440 in the source of the mount",
+                                                                CD_STR_ARG(path))
+                                              : cd_arena_printf(arena, "chmod 600 %.*s", CD_STR_ARG(path));
         return fix.ptr ? fix : CD_STR("");
 }

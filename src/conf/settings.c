@@ -8,16 +8,17 @@
 #include "conf/interpolate.h"
 #include "conf/yaml.h"
 
-/* Where the walk is. */
+/* The current position in the file and the settings. */
 struct cursor {
         struct cd_report *report;
-        struct cd_arena *scratch; /* wiped at the end: of a secret, one copy stays */
+        struct cd_arena *scratch; /* wiped at the end, so that only one copy of a secret remains */
         cd_str folder;
-        cd_str path;             /* dotted; empty at the root */
-        const char **file_fault; /* what every user of the machine can do to the file; *NULL: nothing, or it was said */
+        cd_str path; /* dotted; empty at the root */
+        /* what every user of the machine can do to the file; *NULL: nothing, or already reported */
+        const char **file_fault;
 };
 
-/* The same file, at another path. */
+/* The same file with another path. */
 static struct cursor cursor_at(const struct cursor *from, cd_str path)
 {
         struct cursor cursor = *from;
@@ -59,7 +60,8 @@ static void add_error(const struct cursor *at, struct cd_yaml_mark mark, cd_str 
 
 static uint64_t hash_of(cd_str text)
 {
-        static const uint64_t key[2] = { 0 }; /* it is compared with another text of the same author */
+        /* fixed: the value is only compared with another text by the same author */
+        static const uint64_t key[2] = { 0 };
 
         return text.ptr ? cd_siphash(key, text) : 0;
 }
@@ -100,12 +102,12 @@ static void judge_value(const struct cursor *at, const struct cd_field *field, c
 {
         if (value->unfit_file.len && field->type == CD_FIELD_SECRET) {
                 cd_str fix = cd_secret_file_fix(&value->unfit, at->report->arena, value->unfit_file);
-                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr, "holds a secret from a file that %s",
-                                cd_secret_file_fault(&value->unfit));
+                cd_report_about(at->report, CD_FINDING_ERROR, at->path, fix.ptr,
+                                "contains a secret from a file that %s", cd_secret_file_fault(&value->unfit));
         }
         if (value->left_over)
                 cd_report_about(at->report, CD_FINDING_WARNING, at->path, NULL,
-                                "what was put in holds \"${\" itself, which is not expanded again");
+                                "the inserted text contains \"${\", which is not expanded");
 }
 
 /* A secret, or a text that holds one (the password of a URL). */
@@ -115,7 +117,7 @@ static bool holds_secret(struct cd_arena *arena, const struct cd_field *field, c
                (field->type == CD_FIELD_SECRET || (field->show && !cd_str_eq(field->show(arena, value), value)));
 }
 
-/* Said of the first such setting only. */
+/* Warns only about the first such setting. */
 static void judge_inline(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
         if (!*at->file_fault || value->from.len || !holds_secret(at->report->arena, field, value->text))
@@ -128,7 +130,7 @@ static void judge_inline(const struct cursor *at, const struct cd_field *field, 
                         "is a secret in a file that every user of this machine can %s", fault);
 }
 
-/* What the node stands for, out of the scratch memory. */
+/* Returns the node's value with its placeholders resolved, in the scratch memory. */
 static cd_status resolve(const struct cursor *at, const struct cd_yaml_node *node, struct cd_interpolated *ret,
                          struct cd_error *reterr)
 {
@@ -142,7 +144,7 @@ static cd_status resolve(const struct cursor *at, const struct cd_yaml_node *nod
         return ret->text.ptr && ret->from.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
 
-/* Interpolates one scalar and binds it into `target` by `field`, which may be an item's copy of a list's field. */
+/* Interpolates one scalar and binds it into `target`. `field` may be an item's copy of a list's field. */
 static void bind_scalar(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         void *target)
 {
@@ -219,7 +221,8 @@ static void bind_strings(const struct cursor *at, const struct cd_field *field, 
 static void require_members(const struct cursor *at, const struct cd_table *table, const bool *seen,
                             struct cd_yaml_mark mark);
 
-/* One value that stands for an object: its first field. An error names only the item, as the file does. */
+/* Binds one value that stands for an object: it is the object's first field. Errors name only the item,
+ * as the file does. */
 static void bind_shorthand(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node,
                            void *target)
 {
@@ -368,7 +371,7 @@ static cd_str folder_of(cd_str path)
         return path.len > 1 ? cd_str_slice(path, 0, path.len - 1) : path;
 }
 
-/* What stopped the parser, as a finding: its text names the file and the position already. */
+/* Reports an error that stopped the parser. Its text contains the file name and the position already. */
 static cd_status fail_whole(struct cd_report *report, const struct cd_error *err, struct cd_error *reterr)
 {
         cd_str what = cd_arena_copy(report->arena, cd_str_from_c(err->reason));
@@ -379,7 +382,7 @@ static cd_status fail_whole(struct cd_report *report, const struct cd_error *err
         return cd_fail(reterr, err->status, err->reason);
 }
 
-/* Group and owner are somebody who the operator means to read it. */
+/* The group and the owner are ignored: the operator chose them. */
 static const char *find_file_fault(cd_str file_name)
 {
         char path[PATH_MAX];
@@ -391,7 +394,7 @@ static const char *find_file_fault(cd_str file_name)
         path[file_name.len] = '\0';
         if (stat(path, &st) != 0)
                 return NULL;
-        if (st.st_mode & S_IWOTH) /* who can write it can give the secret another value */
+        if (st.st_mode & S_IWOTH) /* a user who can write the file can replace the secret */
                 return "write";
         return st.st_mode & S_IROTH ? "read" : NULL;
 }

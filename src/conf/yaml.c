@@ -14,7 +14,7 @@ struct reader {
         struct cd_error *reterr;
 };
 
-/* libyaml's memory for one event goes back whatever happens. It may be a secret, so it is wiped before. */
+/* Frees libyaml's memory for one event, which may contain a secret and is wiped first. */
 static void delete_event(yaml_event_t *event)
 {
         if (event->type == YAML_SCALAR_EVENT)
@@ -54,7 +54,7 @@ static cd_status fail_parse(const struct reader *r)
 
         if (p->error == YAML_MEMORY_ERROR)
                 return cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
-        /* The reader works ahead of the marks: all that it knows of a bad byte is its offset. */
+        /* The reader is ahead of the marks: for a bad byte, only its offset is known. */
         if (p->error == YAML_READER_ERROR)
                 return cd_failf(r->reterr, CD_MALFORMED, CD_STR(""), "%.*s: not YAML: %s at byte %zu",
                                 CD_STR_ARG(r->file_name), p->problem ? p->problem : "unreadable text",
@@ -130,7 +130,7 @@ static cd_status new_node(struct reader *r, const yaml_event_t *event, struct cd
         return CD_OK;
 }
 
-/* Takes the name of the next member. *ret_end where the mapping ends instead. */
+/* Reads the name of the next member. Sets *ret_end if the mapping ends instead. */
 static cd_status read_key(struct reader *r, cd_str *ret, struct cd_yaml_mark *ret_mark, bool *ret_end)
 {
         EVENT event;
@@ -152,7 +152,7 @@ static cd_status read_key(struct reader *r, cd_str *ret, struct cd_yaml_mark *re
 
 static cd_status read_children(struct reader *r, struct cd_yaml_node *parent, unsigned depth);
 
-/* One value; *ret is NULL where the sequence around it ends instead. Recursion is bounded by CD_YAML_MAX_DEPTH. */
+/* Reads one value; *ret is NULL if the enclosing sequence ends instead. CD_YAML_MAX_DEPTH bounds the recursion. */
 static cd_status read_node(struct reader *r, unsigned depth, struct cd_yaml_node **ret)
 {
         EVENT event;
@@ -219,7 +219,7 @@ static cd_status read_document(struct reader *r, const struct cd_yaml_node **ret
         return CD_OK;
 }
 
-/* Its two buffers hold the text of the file. */
+/* The parser's two buffers contain the text of the file, so they are wiped. */
 static void delete_parser(yaml_parser_t *parser)
 {
         cd_wipe(parser->raw_buffer.start, (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
@@ -236,7 +236,7 @@ cd_status cd_yaml_parse(struct cd_arena *arena, cd_str text, cd_str file_name, c
                 return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "%.*s: larger than 1 MB", CD_STR_ARG(file_name));
         if (!yaml_parser_initialize(&r.parser))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
-        /* Said aloud, or a byte order mark could choose UTF-16 for us. */
+        /* Set explicitly, because otherwise a byte order mark could select UTF-16. */
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
         cd_status status = read_document(&r, ret);

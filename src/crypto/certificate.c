@@ -56,7 +56,7 @@ static bool is_dns_name(cd_str name)
         }
 }
 
-/* How many bytes the address has, 4 or 16; 0: it is none. */
+/* Length of the address in bytes, 4 or 16; 0 if the text is not an IP address. */
 static int parse_ip(cd_str name, unsigned char to[16])
 {
         char z[INET6_ADDRSTRLEN];
@@ -76,7 +76,7 @@ static bool is_all_digits_and_dots(cd_str name)
         return true;
 }
 
-/* "127.1" is a mistyped address and no name. */
+/* "127.1" is a mistyped address, not a name. */
 static bool is_name(cd_str name)
 {
         unsigned char bytes[16];
@@ -95,7 +95,7 @@ static cd_status check_spec(const struct cd_certificate_spec *spec, struct cd_er
         for (size_t i = 0; i < spec->names.count; i++)
                 if (!is_name(spec->names.items[i]))
                         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("names"),
-                                        "\"%.*s\" is neither a DNS name nor an address",
+                                        "\"%.*s\" is neither a DNS name nor an IP address",
                                         CD_STR_ARG(cd_str_slice(spec->names.items[i], 0, 100)));
         return CD_OK;
 }
@@ -180,7 +180,7 @@ static bool set_serial(X509 *x509)
 
         if (cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)) != CD_OK)
                 return false;
-        bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, and never short */
+        bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, and always of full length */
         BIGNUM *number = BN_bin2bn(bytes, sizeof(bytes), NULL);
         bool ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509));
         BN_free(number);
@@ -200,7 +200,7 @@ static bool begin(X509 *x509, const struct cd_certificate_spec *spec, EVP_PKEY *
                ASN1_TIME_set(X509_getm_notAfter(x509), spec->now + spec->days * DAY) && X509_set_pubkey(x509, key) == 1;
 }
 
-/* Of the key, so that two authorities never have one name, and one that keeps its key has the same again. */
+/* Derived from the key, so that two CAs never have the same name, and a CA that keeps its key keeps its name. */
 static bool set_ca_subject(X509 *ca)
 {
         unsigned char digest[EVP_MAX_MD_SIZE];
@@ -222,8 +222,7 @@ static bool fill_ca(X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *
                add_extension(ca, ca, NID_subject_key_identifier, "hash") && X509_sign(ca, key, EVP_sha256()) > 0;
 }
 
-/* A name that is too long for a CN stands in the subjectAltName alone, which is what everybody reads (RFC 6125
- * §6.4.4). */
+/* A name that is too long for a CN is only in the subjectAltName, which is what clients check (RFC 6125 §6.4.4). */
 static bool fill_leaf(X509 *leaf, X509 *ca, const struct cd_certificate_spec *spec, EVP_PKEY *key, EVP_PKEY *ca_key)
 {
         cd_str first = spec->names.items[0];
@@ -242,10 +241,10 @@ static bool fill_leaf(X509 *leaf, X509 *ca, const struct cd_certificate_spec *sp
 
 static void free_bio(BIO **bio)
 {
-        BIO_free(*bio); /* wipes what it holds */
+        BIO_free(*bio); /* wipes its contents */
 }
 
-/* What the writer wrote, in the arena; ptr NULL where that failed. */
+/* Copies what was written to the BIO into the arena; ptr is NULL on failure. */
 static cd_str copy_of(BIO *bio, bool written, struct cd_arena *arena)
 {
         char *text = NULL;
@@ -283,7 +282,7 @@ static EVP_PKEY *new_key(void)
         return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 }
 
-/* No password is asked for. */
+/* Never prompts for a password. */
 static EVP_PKEY *read_key(cd_str pem)
 {
         __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
@@ -315,7 +314,7 @@ static cd_status make_all(const struct cd_certificate_spec *spec, EVP_PKEY *ca_k
                 }
         }
         ERR_clear_error();
-        return cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the certificate could not be generated");
 }
 
 cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_arena *arena,
@@ -328,16 +327,15 @@ cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_
         __attribute__((cleanup(free_key))) EVP_PKEY *ca_key = spec->ca_key.len ? read_key(spec->ca_key) : new_key();
         if (spec->ca_key.len && (!ca_key || !EVP_PKEY_is_a(ca_key, "EC"))) {
                 ERR_clear_error();
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_key"),
-                                     "holds no private key of an elliptic curve in PEM");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("ca_key"), "contains no EC private key in PEM");
         }
         return ca_key ? make_all(spec, ca_key, arena, ret, reterr)
-                      : cd_fail(reterr, CD_UNAVAILABLE, "no certificate could be made");
+                      : cd_fail(reterr, CD_UNAVAILABLE, "the certificate could not be generated");
 }
 
 /* ---- reading ---- */
 
-/* As it was written; an empty one where it is of another kind or no memory is left. */
+/* The name as text; empty if it is of another type or memory is exhausted. */
 static cd_str alternative_name_text(const GENERAL_NAME *name, struct cd_arena *arena)
 {
         int type;
@@ -397,18 +395,20 @@ cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct c
 
         ERR_clear_error();
         if (!x509)
-                return cd_fail(reterr, CD_MALFORMED, "holds no certificate");
+                return cd_fail(reterr, CD_MALFORMED, "contains no certificate");
         if (!is_by_us(x509))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "was not made by cardea cert; renew it where it comes from");
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "was not made by cardea cert; renew it with the CA that issued it");
         names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-        int count = sk_GENERAL_NAME_num(names); /* -1 for none */
+        int count = sk_GENERAL_NAME_num(names); /* -1 if there are none */
         if (count < 1 || count > CD_CERTIFICATE_NAMES_MAX)
-                return cd_fail(reterr, CD_MALFORMED, "holds no names");
+                return cd_fail(reterr, CD_MALFORMED, "contains no names");
         cd_str *texts = cd_arena_calloc(arena, (size_t)count, sizeof(*texts));
         for (int i = 0; texts && i < count; i++) {
                 texts[i] = alternative_name_text(sk_GENERAL_NAME_value(names, i), arena);
                 if (!texts[i].len)
-                        return cd_fail(reterr, CD_MALFORMED, "holds a name that is neither a DNS name nor an address");
+                        return cd_fail(reterr, CD_MALFORMED,
+                                       "contains a name that is neither a DNS name nor an IP address");
         }
         *ret = (struct cd_strs){ texts, texts ? (size_t)count : 0 };
         return texts ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");

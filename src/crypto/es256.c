@@ -1,5 +1,5 @@
-/* ES256 signatures between their two forms: JWS has r||s, libcrypto has DER. By hand, because ECDSA_SIG makes three
- * allocations and two bignums each way. */
+/* Converts ES256 signatures between their two forms: r||s in JWS and DER in libcrypto. Written by hand, because
+ * ECDSA_SIG needs three allocations and two bignums each way. */
 #include <string.h>
 
 #include "crypto/jwk_internal.h"
@@ -22,12 +22,12 @@ static bool in_range(const unsigned char half[HALF])
         return memcmp(half, zero, HALF) != 0 && memcmp(half, order, HALF) < 0;
 }
 
-/* Bytes written at `to`: tag, length, a zero where the number would look negative, and the number without leading
- * zeros. */
+/* Writes one INTEGER to `to`: tag, length, a zero if the number would look negative, and the number without leading
+ * zeros. Returns its length. */
 static size_t put_integer(unsigned char *to, const unsigned char half[HALF])
 {
         size_t skip = 0;
-        while (half[skip] == 0) /* ends: the number is not zero */
+        while (half[skip] == 0) /* ends, because the number is not zero */
                 skip++;
         size_t pad = half[skip] >> 7, len = HALF - skip;
 
@@ -65,7 +65,7 @@ static bool take_integer(const unsigned char **der, size_t *left, unsigned char 
 
         if (number[0] == 0) {
                 number++, len--;
-                if (len == 0 || !(number[0] & 0x80)) /* zero itself, or a zero that is not needed */
+                if (len == 0 || !(number[0] & 0x80)) /* zero itself, or a zero byte that is not needed */
                         return false;
         }
         if (len > HALF)

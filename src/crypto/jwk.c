@@ -1,4 +1,4 @@
-/* A key's life: checked and described (kid, public JWK, token header) once, then shared. */
+/* Keys: each is checked once, and its kid, public JWK and token header are prepared; then it is shared. */
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -15,7 +15,7 @@ enum {
         RSA_BITS_MAX = 4096,
         RSA_EXPONENT_MAX = 4, /* bytes */
         KID_MAX = 256,        /* bytes */
-        TEXT_MAX = 4096,      /* bytes of a public JWK, a thumbprint's input, a header */
+        TEXT_MAX = 4096,      /* bytes of a public JWK, of a thumbprint's input, or of a header */
 };
 
 /* The public numbers, big-endian: x and y, or n and e, or x. */
@@ -46,8 +46,8 @@ enum cd_alg cd_alg_from_name(cd_str name)
         return CD_ALG_NONE;
 }
 
-/* The number of that name in `size` bytes, or in as many as it needs where size is 0. False where it has more than
- * `room`. */
+/* Reads the number of that name into `size` bytes, or into as many as it needs if size is 0. False if it
+ * needs more than `room`. */
 static bool get_number(EVP_PKEY *pkey, const char *name, unsigned char *to, size_t room, size_t size, size_t *retlen)
 {
         BIGNUM *number = NULL;
@@ -83,9 +83,9 @@ static unsigned remainder_of(const unsigned char *number, size_t len, unsigned d
         return rest;
 }
 
-/* Whether the modulus is a power of 65537 by each of the small primes, as those of one smart card library are, whose
- * keys can be factored (Nemec et al., "The Return of Coppersmith's Attack", 2017, section 4). Of other keys, one in
- * 2^27 looks so. */
+/* Detects the ROCA weakness: modulo each of the small primes, the modulus is a power of 65537. The keys of one smart
+ * card library have this property and can be factored (Nemec et al., "The Return of Coppersmith's Attack", 2017,
+ * section 4). One in 2^27 other keys has it too. */
 static bool has_roca_weakness(const unsigned char *modulus, size_t len)
 {
         static const unsigned char primes[] = { 3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
@@ -147,8 +147,8 @@ static cd_status read_numbers(EVP_PKEY *pkey, enum cd_alg *retalg, struct number
         return cd_fail(reterr, CD_NOT_FOUND, "the key is not P-256, RSA or Ed25519");
 }
 
-/* A public RSA key needs no more than read_rsa() looked at; libcrypto would test the modulus for primality, in 100
- * ms. */
+/* A public RSA key needs only the checks of read_rsa(); libcrypto would test the modulus for primality,
+ * which takes 100 ms. */
 static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, struct cd_error *reterr)
 {
         if (!is_private && alg != CD_ALG_ES256)
@@ -162,8 +162,7 @@ static cd_status check_pair(EVP_PKEY *pkey, enum cd_alg alg, bool is_private, st
         if (good)
                 return CD_OK;
         return cd_fail(reterr, CD_INVALID_REQUEST,
-                       is_private ? "the private and the public part do not belong together"
-                                  : "the point is not on the curve");
+                       is_private ? "the private and the public key do not match" : "the point is not on the curve");
 }
 
 static void add_member(struct cd_buf *buf, cd_str before, const unsigned char *bytes, size_t len)
@@ -173,7 +172,7 @@ static void add_member(struct cd_buf *buf, cd_str before, const unsigned char *b
         cd_buf_add_char(buf, '"');
 }
 
-/* What RFC 7638 §3.2 and RFC 8037 §2 hash: the required members alone, sorted by name. */
+/* Writes the input of the thumbprint (RFC 7638 §3.2, RFC 8037 §2): only the required members, sorted by name. */
 static void add_canonical(struct cd_buf *buf, enum cd_alg alg, const struct numbers *numbers)
 {
         if (alg == CD_ALG_RS256) {
@@ -234,7 +233,7 @@ void cd_jwk_write_header(const struct cd_jwk *jwk, cd_str typ, struct cd_buf *bu
                 buf->failed = true;
 }
 
-/* Copies what was built. */
+/* Copies the builder's text. */
 static bool keep(const struct cd_buf *buf, cd_str *ret)
 {
         cd_str text;

@@ -1,4 +1,4 @@
-/* A JWK as JSON (RFC 7517 §4, 7518 §6, 8037 §2), read strictly. */
+/* Reads a JWK from JSON (RFC 7517 §4, 7518 §6, 8037 §2), strictly. */
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -11,8 +11,8 @@
 #include "crypto/jwk_internal.h"
 
 enum {
-        COORDINATE = 32,       /* bytes: of P-256 and of Ed25519 */
-        RSA_NUMBER_MAX = 1024, /* bytes; cd_jwk_new judges what is over 4096 bits */
+        COORDINATE = 32,       /* bytes, for P-256 and Ed25519 */
+        RSA_NUMBER_MAX = 1024, /* bytes; cd_jwk_new rejects keys over 4096 bits */
 };
 
 static cd_status missing(struct cd_error *reterr, const char *name)
@@ -20,7 +20,7 @@ static cd_status missing(struct cd_error *reterr, const char *name)
         return cd_failf(reterr, CD_INVALID_REQUEST, cd_str_from_c(name), "%s is missing or not a string", name);
 }
 
-/* The string member, or one with ptr NULL where it is absent. */
+/* Returns the string member; ptr is NULL if it is absent. */
 static cd_status find_string(const struct cd_json *object, const char *name, cd_str *ret, struct cd_error *reterr)
 {
         const struct cd_json *member = cd_json_find(object, cd_str_from_c(name));
@@ -34,8 +34,8 @@ static cd_status find_string(const struct cd_json *object, const char *name, cd_
         return CD_OK;
 }
 
-/* The bytes of a base64url member that must be there; exactly `size` of them, or 1 to RSA_NUMBER_MAX without a leading
- * zero where size is 0 (Base64urlUInt, RFC 7518 §2). */
+/* Decodes a required base64url member: exactly `size` bytes, or, if size is 0, 1 to RSA_NUMBER_MAX bytes without a
+ * leading zero (Base64urlUInt, RFC 7518 §2). */
 static cd_status find_bytes(struct cd_arena *arena, const struct cd_json *object, const char *name, size_t size,
                             cd_str *ret, struct cd_error *reterr)
 {
@@ -58,7 +58,7 @@ static cd_status find_bytes(struct cd_arena *arena, const struct cd_json *object
         return CD_OK;
 }
 
-/* A "secure" number, because the parameters are wiped when they are freed only where the number says so. */
+/* Uses a "secure" BIGNUM, because libcrypto wipes freed parameters only for these. */
 static bool push_number(OSSL_PARAM_BLD *build, const char *name, cd_str bytes, BIGNUM **number)
 {
         *number = BN_secure_new();
@@ -68,7 +68,7 @@ static bool push_number(OSSL_PARAM_BLD *build, const char *name, cd_str bytes, B
         return OSSL_PARAM_BLD_push_BN(build, name, *number) == 1;
 }
 
-/* The key of these parameters, or NULL where libcrypto refuses them. */
+/* Builds the key; NULL if libcrypto rejects the parameters. */
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *build, bool is_private)
 {
         OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
@@ -111,7 +111,7 @@ static cd_status import_ec(struct cd_arena *arena, const struct cd_json *object,
         return *ret ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the point is not on the curve");
 }
 
-/* RFC 7518 §6.3: all of the private numbers or none, so that no key is without its Chinese remainders. */
+/* RFC 7518 §6.3: all private numbers or none, so that every private key can use the Chinese remainder theorem. */
 static const struct {
         const char *jwk, *param;
 } rsa_numbers[] = {
@@ -129,7 +129,8 @@ static cd_status import_rsa(struct cd_arena *arena, const struct cd_json *object
         cd_status status = CD_OK;
 
         if (cd_json_find(object, CD_STR("oth")))
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("oth"), "RSA of more than two primes");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("oth"),
+                                     "RSA keys with more than two primes are not supported");
         OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
         for (size_t i = 0; i < count && status == CD_OK; i++) {
                 cd_str bytes;
@@ -142,7 +143,7 @@ static cd_status import_rsa(struct cd_arena *arena, const struct cd_json *object
         for (size_t i = 0; i < count; i++)
                 BN_clear_free(numbers[i]);
         if (status == CD_OK && !*ret)
-                status = cd_fail(reterr, CD_INVALID_REQUEST, "the RSA numbers are no key");
+                status = cd_fail(reterr, CD_INVALID_REQUEST, "the RSA numbers are not a valid key");
         return status;
 }
 
@@ -167,7 +168,7 @@ static cd_status import_okp(struct cd_arena *arena, const struct cd_json *object
         }
         if (memcmp(derived, x.ptr, COORDINATE) != 0) {
                 EVP_PKEY_free(*ret);
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the private and the public part do not belong together");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the private and the public key do not match");
         }
         return CD_OK;
 }
@@ -176,7 +177,7 @@ typedef cd_status import_function(struct cd_arena *arena, const struct cd_json *
                                   struct cd_error *reterr);
 
 static const struct kind {
-        cd_str kty, crv; /* crv empty: the type has none */
+        cd_str kty, crv; /* crv is empty if the type has none */
         enum cd_alg alg;
         import_function *import;
 } kinds[] = {
@@ -202,7 +203,7 @@ static cd_status find_kind(const struct cd_json *object, const struct kind **ret
                 if (!cd_str_eq(kty, kinds[i].kty))
                         continue;
                 if (kinds[i].crv.len && !cd_str_eq(crv, kinds[i].crv))
-                        return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("crv"), "crv is not one that is supported");
+                        return cd_fail_field(reterr, CD_NOT_FOUND, CD_STR("crv"), "crv is not supported");
                 *ret = &kinds[i];
                 return CD_OK;
         }
@@ -228,7 +229,7 @@ static cd_status check_key_ops(const struct cd_json *object, struct cd_error *re
         return CD_OK;
 }
 
-/* use, key_ops and alg all allow signatures of that algorithm. */
+/* Checks that use, key_ops and alg all allow signatures with this algorithm. */
 static cd_status check_purpose(const struct cd_json *object, enum cd_alg alg, struct cd_error *reterr)
 {
         cd_str use, name;

@@ -12,7 +12,7 @@ enum {
         NEW_RSA_BITS = 2048,
 };
 
-/* For cd_jwk_new: what is of no kind of ours is a fault of the asker here. */
+/* Calls cd_jwk_new. An unsupported key is here a mistake of the caller. */
 static cd_status adopt(EVP_PKEY *pkey, bool is_private, struct cd_jwk **ret, struct cd_error *reterr)
 {
         cd_status status = cd_jwk_new(pkey, is_private, CD_STR(""), ret, reterr);
@@ -57,7 +57,7 @@ cd_status cd_jwk_generate(enum cd_alg alg, struct cd_jwk **ret, struct cd_error 
         return adopt_new(pkey, ret, reterr);
 }
 
-/* Called where the PEM is encrypted: notes that, and gives no password. */
+/* Called if the PEM is encrypted: notes that and returns no password. */
 static int note_encrypted(char *to, int size, int is_writing, void *noted)
 {
         (void)to, (void)size, (void)is_writing;
@@ -93,7 +93,7 @@ cd_status cd_jwk_from_pem(cd_str pem, struct cd_jwk **ret, struct cd_error *rete
         pkey = read_pem(pem, false, &is_encrypted);
         if (pkey)
                 return adopt(pkey, false, ret, reterr);
-        return cd_fail(reterr, CD_INVALID_REQUEST, "no key in the PEM");
+        return cd_fail(reterr, CD_INVALID_REQUEST, "the PEM contains no key");
 }
 
 static int write_private(BIO *bio, const EVP_PKEY *pkey)

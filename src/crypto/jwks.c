@@ -7,7 +7,8 @@
 enum {
         SET_MAX = 256 * 1024, /* bytes of text */
         SET_KEYS_MAX = 100,
-        SCRATCH = 4 * 1024 * 1024, /* bytes; one entry's nodes, strings and numbers, which are bounded, take less */
+        /* bytes; enough for the nodes, strings and numbers of one entry, which are bounded */
+        SCRATCH = 4 * 1024 * 1024,
 };
 
 void cd_jwks_done(struct cd_jwks *jwks)
@@ -38,8 +39,8 @@ cd_status cd_jwks_add(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error 
         return append(jwks, jwk, reterr);
 }
 
-/* Of others' keys two may have one kid and alg, and which of them signs cannot be seen here. The same key twice is one
- * key: a token without a kid must find it the only one. */
+/* In a set from another issuer, two keys may have the same kid and alg; which of them signed a token is not known here,
+ * so both are kept. The same key twice is stored once, because a token without a kid requires exactly one key. */
 static cd_status append_new(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_error *reterr)
 {
         for (size_t i = 0; i < jwks->count; i++)
@@ -48,7 +49,7 @@ static cd_status append_new(struct cd_jwks *jwks, struct cd_jwk *jwk, struct cd_
         return append(jwks, jwk, reterr);
 }
 
-/* One entry of a set, as it is written. Names must be unique in it (RFC 7517 §4). */
+/* Parses one entry of a set. Its names must be unique (RFC 7517 §4). */
 static cd_status add_entry(struct cd_arena *arena, cd_str text, struct cd_jwks *jwks, struct cd_error *reterr)
 {
         const struct cd_json *entry = NULL;
@@ -65,14 +66,14 @@ static cd_status add_entry(struct cd_arena *arena, cd_str text, struct cd_jwks *
         return status;
 }
 
-/* Whether the entry is at fault, and not the machine: one that memory did not suffice for is no odd one. */
+/* Whether the entry itself is at fault. An entry that could not be read for lack of memory is not. */
 static bool is_odd(cd_status status)
 {
         return status == CD_INVALID_REQUEST || status == CD_NOT_FOUND || status == CD_MALFORMED ||
                status == CD_TOO_LARGE;
 }
 
-/* An odd entry costs that entry alone (RFC 7517 §5, LESSONS 36), and its memory is free again for the next. */
+/* An unusable entry does not affect the others (RFC 7517 §5, LESSONS 36). Its memory is freed before the next one. */
 static cd_status add_usable(struct cd_arena *scratch, cd_str entries, struct cd_jwks *jwks, struct cd_error *reterr)
 {
         struct cd_error first = { .status = CD_OK };
@@ -100,7 +101,7 @@ static cd_status add_usable(struct cd_arena *scratch, cd_str entries, struct cd_
                         first.reason);
 }
 
-/* A name that is odd is not "keys". */
+/* A malformed name is simply not "keys". */
 static cd_status is_keys(struct cd_arena *scratch, cd_str name, bool *ret, struct cd_error *reterr)
 {
         const struct cd_json *decoded = NULL;
@@ -111,7 +112,7 @@ static cd_status is_keys(struct cd_arena *scratch, cd_str name, bool *ret, struc
         return is_odd(status) ? CD_OK : status;
 }
 
-/* What is between the brackets of "keys". A member beside it is not judged. */
+/* Finds the text between the brackets of "keys". Other members are not checked. */
 static cd_status find_entries(struct cd_arena *scratch, cd_str document, cd_str *ret, struct cd_error *reterr)
 {
         cd_str members = { NULL, 0 }, keys = { NULL, 0 }, name, value;
@@ -148,7 +149,8 @@ static cd_status parse_set(struct cd_arena *scratch, cd_str text, struct cd_jwks
 
 cd_status cd_jwks_parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
 {
-        static const cd_str mark = CD_STR_INIT("\xef\xbb\xbf"); /* of byte order: RFC 8259 §8.1 lets it be ignored */
+        /* a byte order mark, which RFC 8259 §8.1 allows parsers to ignore */
+        static const cd_str mark = CD_STR_INIT("\xef\xbb\xbf");
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
         struct cd_jwks jwks = { 0 };
 

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "crypto/jwk_internal.h"
 
-/* A compact token, cut at its two dots but not decoded. */
+/* A compact token, split at its two dots but not decoded. */
 struct parts {
         cd_str header, payload, signature;
         cd_str signing_input; /* header and payload with the dot between (RFC 7515 §5.1) */
@@ -65,7 +65,7 @@ static cd_status cut(cd_str compact, struct parts *ret, struct cd_error *reterr)
                 return cd_fail(reterr, CD_TOO_LARGE, "the token is longer than 16 KB");
         if (!cd_str_take_until(&rest, '.', &ret->header) || !cd_str_take_until(&rest, '.', &ret->payload) ||
             !cd_str_take_until(&rest, '.', &ret->signature) || rest.ptr)
-                return refuse(reterr, "", "the token is not three parts");
+                return refuse(reterr, "", "the token does not have three parts");
         ret->signing_input = cd_str_slice(compact, 0, ret->header.len + 1 + ret->payload.len);
         return CD_OK;
 }
@@ -81,9 +81,10 @@ static cd_status decode_part(struct cd_arena *arena, cd_str part, const char *na
         return cd_failf(reterr, CD_INVALID_TOKEN, cd_str_from_c(name), "the %s is not canonical base64url", name);
 }
 
-/* Members that bring a key or certificates along, or change what the signature covers. We need none of them, and each
- * has been the way in somewhere (LESSONS 18). "cty" is judged apart. "jku", "x5t" and "x5t#S256" are like any member
- * that means nothing to us: many issuers send them, the key is that of the kid, and nothing is fetched. */
+/* Header members that bring keys or certificates with them, or change what the signature covers. None of them is needed
+ * here, and each has been the cause of a vulnerability elsewhere (LESSONS 18). "cty" is checked separately. "jku",
+ * "x5t" and "x5t#S256" are ignored like any unknown member: many issuers send them, the kid selects the key, and
+ * nothing is fetched. */
 static const cd_str forbidden[] = {
         CD_STR_INIT("jwk"),  CD_STR_INIT("x5u"), CD_STR_INIT("x5c"),
         CD_STR_INIT("crit"), CD_STR_INIT("zip"), CD_STR_INIT("b64"),
@@ -122,12 +123,12 @@ static cd_status read_member(const struct cd_json *member, struct cd_jws *jws, s
         if (cd_str_eq(member->name, CD_STR("cty"))) {
                 cd_status status = take_string(member, &text, reterr);
                 if (status == CD_OK && is_nested(text))
-                        return refuse(reterr, "cty", "a token within a token");
+                        return refuse(reterr, "cty", "nested tokens are not supported");
                 return status;
         }
         for (size_t i = 0; i < CD_LEN(forbidden); i++)
                 if (cd_str_eq(member->name, forbidden[i]))
-                        return cd_failf(reterr, CD_INVALID_TOKEN, forbidden[i], "%s in the header is refused",
+                        return cd_failf(reterr, CD_INVALID_TOKEN, forbidden[i], "%s in the header is not allowed",
                                         forbidden[i].ptr);
         return CD_OK;
 }
@@ -155,7 +156,7 @@ static cd_status read_header(struct cd_arena *arena, cd_str part, struct cd_jws 
         return CD_OK;
 }
 
-/* Everything but the key and the signature. */
+/* Checks everything except the key and the signature. */
 static cd_status parse(struct cd_arena *arena, cd_str compact, struct parts *parts, struct cd_jws *jws,
                        struct cd_error *reterr)
 {
@@ -172,8 +173,8 @@ static bool fits(const struct cd_jws *jws, const struct cd_jwk *key)
         return key->alg == jws->alg && (!jws->kid.ptr || cd_str_eq(key->kid, jws->kid));
 }
 
-/* RFC 7515 §6: by kid; a token without one passes only where nothing can be confused. The key is the first that fits:
- * in a set of others' two may have one kid and alg. */
+/* Selects the key by kid (RFC 7515 §6). A token without a kid passes only if exactly one key has its alg. Returns the
+ * first match; in a set from another issuer, two keys may have the same kid and alg. */
 static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, struct cd_error *reterr)
 {
         struct cd_jwk *first = NULL;
@@ -187,16 +188,16 @@ static cd_status choose_key(const struct cd_jwks *keys, struct cd_jws *jws, stru
                         first = key;
         }
         if (is_known && !first)
-                return refuse(reterr, "alg", "alg is not that of the key");
+                return refuse(reterr, "alg", "alg does not match the key");
         if (jws->kid.ptr && !first)
                 return refuse(reterr, "kid", "no key has that kid");
         if (!jws->kid.ptr && fitting != 1)
-                return refuse(reterr, "kid", "kid is missing, and the set has not exactly one key of that alg");
+                return refuse(reterr, "kid", "kid is missing, and the set does not have exactly one key with that alg");
         jws->key = first;
         return CD_OK;
 }
 
-/* Each key that fits is tried, since which of two with one kid signed is not to be seen before. */
+/* Tries each matching key, because it is not known which of two keys with the same kid signed. */
 static cd_status check_signature(const struct cd_jwks *keys, struct cd_jws *jws, cd_str message, cd_str signature,
                                  struct cd_error *reterr)
 {

@@ -6,7 +6,7 @@ enum {
         PAYLOAD_MAX = CD_JWS_MAX / 4 * 3, /* bytes of JSON */
 };
 
-/* 9999-12-31T23:59:59Z: what lies beyond is no date of a token, and nothing that adds to it can overflow. */
+/* 9999-12-31T23:59:59Z. No token needs a later date, and below it, additions cannot overflow. */
 static const cd_time time_max = 253402300799;
 
 static void add_string(struct cd_buf *buf, cd_str before, cd_str value)
@@ -61,7 +61,7 @@ cd_status cd_jwt_sign(struct cd_arena *arena, const struct cd_jwk *key, cd_str t
         if (!claims->iss.len || !claims->sub.len || !claims->aud.len || !claims->client_id.len || !claims->jti.len)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "a required claim is empty");
         if (claims->iat < 0 || claims->nbf < 0 || claims->exp <= claims->iat || claims->exp > time_max)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the times of the token make no sense");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the times of the token are inconsistent");
         if (claims->extra.len && !is_object(claims->extra))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the further claims are not a JSON object");
         cd_buf_init_fixed(&buf, memory, sizeof(memory));
@@ -107,19 +107,19 @@ static cd_status refuse(struct cd_error *reterr, enum claim claim, const char *w
         return cd_failf(reterr, CD_INVALID_TOKEN, name, "%.*s %s", CD_STR_ARG(name), what);
 }
 
-/* A string. Empty counts as absent, so that it never matches. */
+/* Reads a string. An empty one counts as absent, so that it never matches. */
 static cd_status read_string(const struct cd_json *member, enum claim claim, cd_str *ret, struct cd_error *reterr)
 {
         if (member->type != CD_JSON_STRING)
                 return refuse(reterr, claim, "is not a string");
         if (cd_str_has_control(member->text))
-                return refuse(reterr, claim, "holds a control character");
+                return refuse(reterr, claim, "contains a control character");
         *ret = member->text;
         return CD_OK;
 }
 
-/* A string, or an array of them (RFC 7519 §4.1.3): of exactly one where the token is ours, else the expected one if it
- * is there. */
+/* Reads "aud", a string or an array of strings (RFC 7519 §4.1.3). A token of this server must have exactly one; of
+ * another issuer's audiences, the expected one is returned if it is there. */
 static cd_status read_audience(const struct cd_json *member, const struct cd_jwt_expect *expect, cd_str *ret,
                                struct cd_error *reterr)
 {
@@ -141,7 +141,8 @@ static cd_status read_audience(const struct cd_json *member, const struct cd_jwt
         return CD_OK;
 }
 
-/* NumericDate (RFC 7519 §2): seconds, perhaps with a fraction. No exponent: no date needs one, and 1e400 is none. */
+/* Reads a NumericDate (RFC 7519 §2): seconds, possibly with a fraction. Exponents are rejected: no date needs one, and
+ * 1e400 is not a date. */
 static cd_status read_time(const struct cd_json *member, enum claim claim, cd_time *ret, struct cd_error *reterr)
 {
         cd_str text = member->text;
@@ -186,7 +187,8 @@ static cd_status read_claim(const struct cd_json *member, const struct cd_jwt_ex
                          reterr);
 }
 
-/* RFC 9068 §2.2 for access tokens; any other needs its times alone, and somebody else's only its end. */
+/* The required claims: those of RFC 9068 §2.2 for access tokens; only the times for other tokens, and only exp if they
+ * come from another issuer. */
 static cd_status check_required(const struct cd_claims *claims, unsigned seen, bool is_access_token, bool is_foreign,
                                 struct cd_error *reterr)
 {
@@ -241,7 +243,7 @@ static cd_status read_claims(struct cd_arena *arena, const struct cd_jws *jws, c
 static cd_status check_times(const struct cd_claims *claims, const struct cd_jwt_expect *expect,
                              struct cd_error *reterr)
 {
-        if (expect->now < 0) /* how a clock says that it failed: nothing is known to be valid then (LESSONS 31) */
+        if (expect->now < 0) /* the clock failed, so no token can be shown to be valid (LESSONS 31) */
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
         if (expect->now - expect->leeway >= claims->exp)
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("exp"), "the token is expired");
@@ -258,12 +260,12 @@ static cd_status judge(struct cd_arena *arena, const struct cd_jws *jws, const s
 
         bool has_typ = jws->typ.ptr || !expect->allows_no_typ;
         if (expect->typ.len == 0 || (has_typ && !cd_str_eq_nocase(bare_type(jws->typ), bare_type(expect->typ))))
-                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("typ"), "the token is of another typ");
+                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("typ"), "the token has another typ");
         cd_status status = read_claims(arena, jws, expect, &jwt, reterr);
         if (status != CD_OK)
                 return status;
         if (expect->iss.len == 0 || !cd_str_eq(claims->iss, expect->iss))
-                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iss"), "the token is of another issuer");
+                return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("iss"), "the token is from another issuer");
         if (expect->aud.ptr && (claims->aud.len == 0 || !cd_str_eq(claims->aud, expect->aud)))
                 return cd_fail_field(reterr, CD_INVALID_TOKEN, CD_STR("aud"), "the token is for another audience");
         status = check_times(claims, expect, reterr);

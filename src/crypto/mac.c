@@ -12,11 +12,11 @@
 #include "crypto/slots.h"
 
 struct cd_mac {
-        EVP_MAC_CTX *keyed; /* never used itself, only copied */
+        EVP_MAC_CTX *keyed; /* a template, which is only copied */
         struct cd_slots idle;
 };
 
-/* The keyed context that every copy is made from, or NULL. */
+/* Returns the keyed template, or NULL. */
 static EVP_MAC_CTX *new_keyed(cd_str key)
 {
         char digest[] = "SHA256";
@@ -28,7 +28,7 @@ static EVP_MAC_CTX *new_keyed(cd_str key)
         EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
 
         EVP_MAC_free(hmac);
-        /* A NULL key would mean "the one from before", so an empty one needs a pointer. */
+        /* libcrypto takes a NULL key as "keep the previous key", so an empty key needs a pointer. */
         const char *bytes = key.len ? key.ptr : "";
         if (ctx && EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, params) == 1)
                 return ctx;

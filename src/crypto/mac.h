@@ -1,5 +1,5 @@
 #pragma once
-/* HMAC-SHA256 (RFC 2104, FIPS 198-1) with the key set up once, and SHA-256. */
+/* HMAC-SHA256 (RFC 2104, FIPS 198-1) with a key that is set up once, and SHA-256. */
 #include "base/status.h"
 
 enum {
@@ -9,12 +9,12 @@ enum {
 
 struct cd_mac;
 
-/* Copies the key. NULL where memory is out. Freed (and wiped) with cd_mac_free. Thread-safe once made. */
+/* Copies the key. NULL if memory is exhausted. Freed and wiped by cd_mac_free. Thread-safe. */
 struct cd_mac *cd_mac_new(cd_str key);
 void cd_mac_free(struct cd_mac *mac);
 cd_status cd_mac_sum(struct cd_mac *mac, cd_str message, unsigned char ret[CD_MAC_SIZE]);
 
 cd_status cd_sha256(cd_str message, unsigned char ret[CD_SHA256_SIZE]);
-/* The first 8 bytes of SHA-256 as 16 hex digits: says whether two secrets are the same without showing either. Only for
- * `config show`; short secrets can be guessed from it. */
+/* The first 8 bytes of SHA-256 as 16 hex digits, to compare two secrets without showing them. Only for `config show`: a
+ * short secret can be guessed from it. */
 cd_status cd_fingerprint(cd_str secret, char ret[16]);

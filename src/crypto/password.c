@@ -19,7 +19,7 @@ static const struct form {
         { CD_STR_INIT("$blake2b$"), cd_blake2b_check, cd_blake2b_verify },
 };
 
-/* What users have in their files and we do not support. */
+/* Unsupported hashes that users may have in their files. */
 static const struct {
         cd_str prefix;
         const char *reason;
@@ -34,7 +34,7 @@ static const struct {
         { CD_STR_INIT("$7$"), "scrypt is not supported, only yescrypt ($y$)" },
         { CD_STR_INIT("$gy$"), "gost-yescrypt is not supported, only yescrypt ($y$)" },
         { CD_STR_INIT("$2$"), "the first bcrypt ($2$) is not supported, only $2a$, $2b$ and $2y$" },
-        { CD_STR_INIT("$2x$"), "$2x$ marks bcrypt hashes of a faulty program and is not supported" },
+        { CD_STR_INIT("$2x$"), "$2x$ is not supported: it marks bcrypt hashes of a faulty program" },
         { CD_STR_INIT("$argon2i$"), "of Argon2, only Argon2id is supported" },
         { CD_STR_INIT("$argon2d$"), "of Argon2, only Argon2id is supported" },
 };
@@ -47,7 +47,7 @@ static const struct form *find_form(cd_str stored)
         return NULL;
 }
 
-/* RFC-less DES crypt: 13 characters, the first two are the salt. */
+/* DES crypt: 13 characters, of which the first two are the salt. */
 static bool looks_like_des(cd_str stored)
 {
         static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -68,11 +68,9 @@ static cd_status refuse(cd_str stored, struct cd_error *reterr)
         if (stored.len == 0)
                 return cd_fail(reterr, CD_MALFORMED, "the password hash is empty");
         if (looks_like_des(stored))
-                return cd_fail(
-                        reterr, CD_MALFORMED,
-                        "13 characters are taken for DES crypt, which can be guessed at once and is not supported");
-        return cd_fail(reterr, CD_MALFORMED,
-                       "no password hash of a known form; a password in plain text is not supported");
+                return cd_fail(reterr, CD_MALFORMED,
+                               "13 characters look like DES crypt, which is not supported: it can be guessed at once");
+        return cd_fail(reterr, CD_MALFORMED, "not a supported password hash; plain-text passwords are not supported");
 }
 
 cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
@@ -86,7 +84,7 @@ cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
         return form->check(stored, reterr);
 }
 
-/* C0, DEL and, in well-formed UTF-8, C1: as everywhere else (base/field.c). */
+/* C0, DEL and, in well-formed UTF-8, C1, as in base/field.c. */
 static bool has_control(cd_str s)
 {
         for (size_t i = 0; i < s.len; i++) {
@@ -107,7 +105,7 @@ cd_status cd_password_check(cd_str password, struct cd_error *reterr)
         if (!cd_str_is_utf8(password))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the password is not UTF-8");
         if (has_control(password))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "the password has a control character in it");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the password contains a control character");
         return CD_OK;
 }
 
@@ -127,7 +125,7 @@ cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, 
         cd_status status = cd_password_check_form(stored, reterr);
         if (status != CD_OK)
                 return status;
-        /* What cannot be a password takes the same time as a wrong one. */
+        /* An impossible password takes the same time as a wrong one. */
         status = find_form(stored)->verify(stored, is_possible ? password : CD_STR("x"), &matches, reterr);
         if (status == CD_OK)
                 *ret_matches = matches && is_possible;

@@ -1,5 +1,5 @@
-/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, base64 without padding. libsodium makes one
- * lane and checks any number of them. */
+/* Argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash, in base64 without padding. libsodium creates
+ * hashes with one lane and verifies any number of lanes. */
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ enum {
         HASH_SIZE = 32,
         SALT_MIN = 8,
         HASH_MIN = 16,
-        DECODED_MAX = 64,         /* of a salt or a hash */
+        DECODED_MAX = 64,         /* bytes of a salt or a hash */
         MEMORY_MAX = 1024 * 1024, /* KiB */
         MEMORY_MIN = 8,           /* KiB for each lane */
         PASSES_MAX = 64,
@@ -45,7 +45,7 @@ static bool decoded_size(cd_str text, size_t *ret)
         return done == 0;
 }
 
-/* The form alone, whatever the numbers are. */
+/* Parses the form only; the numbers are not checked. */
 static bool parse(cd_str stored, struct argon2 *ret)
 {
         cd_str part, numbers, salt, hash;
@@ -68,13 +68,14 @@ cd_status cd_argon2_check(cd_str stored, struct cd_error *reterr)
         if (a.salt < SALT_MIN || a.hash < HASH_MIN)
                 return cd_fail(reterr, CD_MALFORMED, "the Argon2id salt or hash is too short");
         if (a.lanes < 1 || a.lanes > LANES_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d lanes is supported", LANES_MAX);
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id is supported with 1 to %d lanes",
+                                LANES_MAX);
         if (a.passes < 1 || a.passes > PASSES_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id of 1 to %d passes is supported",
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "Argon2id is supported with 1 to %d passes",
                                 PASSES_MAX);
         if (a.memory < MEMORY_MIN * a.lanes || a.memory > MEMORY_MAX)
                 return cd_failf(reterr, CD_MALFORMED, CD_STR(""),
-                                "Argon2id of %d KiB a lane to 1 GiB in all is supported", MEMORY_MIN);
+                                "Argon2id is supported with %d KiB for each lane to 1 GiB in total", MEMORY_MIN);
         return CD_OK;
 }
 
@@ -83,7 +84,7 @@ cd_status cd_argon2_verify(cd_str stored, cd_str password, bool *ret, struct cd_
         char text[CD_PASSWORD_STORED_MAX + 1];
 
         if (!cd_sodium_start())
-                return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libsodium could not be initialised");
         memcpy(text, stored.ptr, stored.len);
         text[stored.len] = '\0';
         cd_password_memory_begin();
@@ -92,7 +93,7 @@ cd_status cd_argon2_verify(cd_str stored, cd_str password, bool *ret, struct cd_
         int reason = errno;
         cd_password_memory_end();
         cd_wipe(text, sizeof(text));
-        /* EINVAL is its word for "another password". */
+        /* libsodium sets EINVAL if the password does not match. */
         if (!*ret && reason != EINVAL)
                 return cd_fail(reterr, CD_NO_MEMORY, "not enough memory to check a password");
         return CD_OK;
@@ -105,7 +106,7 @@ static cd_status compute(const struct cd_password_cost *cost, cd_str password, c
             cost->iterations > PASSES_MAX)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the cost of password hashing is out of bounds");
         if (!cd_sodium_start())
-                return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libsodium could not be initialised");
         cd_password_memory_begin();
         int failed =
                 crypto_pwhash(ret, HASH_SIZE, password.ptr, password.len, salt, (unsigned long long)cost->iterations,

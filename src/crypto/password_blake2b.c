@@ -1,5 +1,5 @@
-/* $blake2b$SALTHEX$HASHHEX: BLAKE2b (RFC 7693) with the salt in its parameter block, one pass. Guessed far too fast to
- * be kept: it is read so that users can be moved off it. */
+/* $blake2b$SALTHEX$HASHHEX: BLAKE2b (RFC 7693) with the salt in its parameter block, one pass. Far too fast to resist
+ * guessing: it is only verified, so that existing users can be moved to Argon2id. */
 #include <sodium.h>
 
 #include "base/secret.h"
@@ -49,7 +49,7 @@ cd_status cd_blake2b_verify(cd_str stored, cd_str password, bool *ret, struct cd
         struct blake2b b;
 
         if (!cd_sodium_start())
-                return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libsodium could not be initialised");
         bool done = parse(stored, &b) &&
                     crypto_generichash_blake2b_salt_personal(made, b.hash_size, (const unsigned char *)password.ptr,
                                                              password.len, NULL, 0, b.salt, NULL) == 0;

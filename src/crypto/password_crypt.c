@@ -1,4 +1,4 @@
-/* What libcrypt (libxcrypt) checks: bcrypt, sha512-crypt, yescrypt; see crypt(5). */
+/* The forms that libcrypt (libxcrypt) verifies: bcrypt, sha512-crypt and yescrypt; see crypt(5). */
 #include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 enum {
         BCRYPT_LENGTH = 60,
-        BCRYPT_HASH = 29, /* where the hash begins, after "$2b$NN$" and 22 characters of salt */
+        BCRYPT_HASH = 29, /* offset of the hash, after "$2b$NN$" and 22 characters of salt */
         BCRYPT_COST_MIN = 4,
         BCRYPT_COST_MAX = 15,
         SHA512_HASH_LENGTH = 86,
@@ -23,7 +23,7 @@ enum {
 
 static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* 0 to 63 for a character of crypt's base64, -1 for any other. */
+/* 0 to 63 for a character of crypt's base64, else -1. */
 static int value_of(char c)
 {
         const char *at = memchr(alphabet, c, sizeof(alphabet) - 1);
@@ -50,7 +50,7 @@ cd_status cd_bcrypt_check(cd_str stored, struct cd_error *reterr)
         if (digits.ptr[0] == '0')
                 digits = cd_str_slice(digits, 1, 1);
         if (!cd_str_to_u64(digits, &cost) || cost < BCRYPT_COST_MIN || cost > BCRYPT_COST_MAX)
-                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "bcrypt of cost %d to %d is supported",
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "bcrypt is supported with cost %d to %d",
                                 BCRYPT_COST_MIN, BCRYPT_COST_MAX);
         return CD_OK;
 }
@@ -66,7 +66,7 @@ cd_status cd_sha512_crypt_check(cd_str stored, struct cd_error *reterr)
                 if (!cd_str_to_u64(cd_str_slice(part, name.len, part.len), &rounds) || rounds < SHA512_ROUNDS_MIN ||
                     rounds > SHA512_ROUNDS_MAX)
                         return cd_failf(reterr, CD_MALFORMED, CD_STR(""),
-                                        "sha512-crypt of %d to %d rounds is supported", SHA512_ROUNDS_MIN,
+                                        "sha512-crypt is supported with %d to %d rounds", SHA512_ROUNDS_MIN,
                                         SHA512_ROUNDS_MAX);
                 if (!cd_str_take_until(&rest, '$', &part))
                         part = CD_STR("");
@@ -76,7 +76,7 @@ cd_status cd_sha512_crypt_check(cd_str stored, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* Whole bytes, the lowest bits first: the bits of the last character that belong to no byte are 0. */
+/* Whole bytes, lowest bits first: bits of the last character that belong to no byte must be 0. */
 static bool is_yescrypt_salt(cd_str salt)
 {
         if (!is_base64(salt, 1, YESCRYPT_SALT_MAX) || salt.len % 4 == 1)
@@ -85,8 +85,8 @@ static bool is_yescrypt_salt(cd_str salt)
         return salt.len % 4 == 0 || last < (salt.len % 4 == 2 ? 4 : 16);
 }
 
-/* $y$jNr$salt$hash. Flavour "j", then the logarithms' characters of N and r (crypt_gensalt(3) writes no other
- * settings), each one more than its value: memory is 128 · N · r bytes. */
+/* $y$jNr$salt$hash: flavour "j", then one character each for the logarithms of N and r, one more than their values.
+ * crypt_gensalt(3) writes no other settings. The memory is 128 · N · r bytes. */
 cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
 {
         cd_str rest = cd_str_slice(stored, 3, stored.len), settings, salt;
@@ -97,14 +97,14 @@ cd_status cd_yescrypt_check(cd_str stored, struct cd_error *reterr)
                 return cd_fail(reterr, CD_MALFORMED, "not of the form $y$jNr$salt$hash of yescrypt");
         int log2_n = value_of(settings.ptr[1]) + 1, r = value_of(settings.ptr[2]) + 1;
         if (settings.ptr[0] != 'j' || log2_n < 10 || r > 32 ||
-            log2_n + 12 > YESCRYPT_MEMORY_MAX_LOG2 /* of the largest r, 32 */)
+            log2_n + 12 > YESCRYPT_MEMORY_MAX_LOG2 /* for the largest r, 32 */)
                 return cd_fail(reterr, CD_MALFORMED,
-                               "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported");
+                               "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB");
         return CD_OK;
 }
 
-/* The part that a right password brings forth again. bcrypt's starts after the salt, whose last character has two bits
- * that count for nothing and that libcrypt clears. */
+/* The part that the right password reproduces. That of bcrypt starts after the salt, because libcrypt clears the two
+ * unused bits of the salt's last character. */
 static cd_str hash_part(cd_str text)
 {
         return cd_str_has_prefix(text, CD_STR("$2")) ? cd_str_slice(text, BCRYPT_HASH, text.len) : text;

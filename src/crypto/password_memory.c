@@ -16,10 +16,11 @@
         !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer) && !HAS_FEATURE(memory_sanitizer)
 
 enum {
-        FIRST_BLOCKS = 2048 /* bytes; the two that follow from the password without any memory */
+        /* bytes; the two first blocks can be computed from the password without the rest of the memory */
+        FIRST_BLOCKS = 2048
 };
 
-/* Of this thread. */
+/* For this thread. */
 static _Thread_local struct {
         void *memory;
         size_t size;
@@ -39,7 +40,7 @@ static void give_back(void)
         own.size = 0;
 }
 
-/* Whether there are `size` bytes to lend now. */
+/* Whether `size` bytes can be lent now. */
 static bool have(size_t size)
 {
         if (own.size >= size)
@@ -57,8 +58,8 @@ static bool have(size_t size)
         return true;
 }
 
-/* These two stand in for libc's in the whole program, as far as shared libraries call them; all that is not libsodium's
- * goes on to the kernel. */
+/* These two replace libc's functions for all shared libraries in the program. Calls that are not from libsodium's
+ * hashing are passed on to the kernel. */
 void *answer_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) __asm__("mmap");
 int answer_munmap(void *at, size_t size) __asm__("munmap");
 

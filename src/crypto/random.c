@@ -9,15 +9,16 @@
 #include "base/secret.h"
 
 enum {
-        STOCK = 512, /* bytes fetched at once */
-        SMALL = 64,  /* bytes that are served from the stock */
+        STOCK = 512, /* bytes that are fetched at once */
+        SMALL = 64,  /* up to this many bytes come from the stock */
 };
 
-/* RAND_bytes costs 2 µs however little is asked (locks, and a getpid each time to notice a fork), so small amounts come
- * from a stock of the thread's own, and what was handed out is wiped from it. The program never forks without exec. */
+/* RAND_bytes costs 2 µs even for a few bytes (locks, and a getpid to detect forks). Small requests are therefore
+ * served from a stock of the thread, and the bytes handed out are wiped from it. This is safe because the program
+ * never forks without exec. */
 static _Thread_local struct {
         unsigned char bytes[STOCK];
-        size_t left; /* the last ones */
+        size_t left; /* the last bytes of the array */
 } stock;
 
 static cd_status fetch(unsigned char *to, size_t size)

@@ -1,9 +1,9 @@
 #pragma once
-/* Randomness through a port, so that tests fix it and make it fail (LESSONS 31). */
+/* Randomness through a port, so that tests can fix it and make it fail (LESSONS 31). */
 #include "base/status.h"
 
 struct cd_random {
-        /* Fills all of it or returns CD_UNAVAILABLE. Thread-safe. */
+        /* Fills the whole buffer or returns CD_UNAVAILABLE. Thread-safe. */
         cd_status (*fill)(const struct cd_random *random, void *to, size_t size);
 };
 

@@ -36,7 +36,7 @@ cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, 
         return derive(key->bytes, purpose, ret);
 }
 
-/* Whether `text` is the base64 of a master key, which is then in `to`. */
+/* Whether `text` is the base64 of a master key, which is then written to `to`. */
 static bool decode_key(cd_str text, unsigned char to[CD_MASTER_KEY_SIZE])
 {
         char bytes[CD_MASTER_KEY_TEXT / 4 * 3 + 2];
@@ -63,7 +63,7 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
                               struct cd_error *reterr)
 {
         if (!cd_sodium_start())
-                return cd_fail(reterr, CD_INTERNAL, "libsodium does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libsodium could not be initialised");
         struct cd_master_key *key = sodium_malloc(sizeof(*key));
         if (!key)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
@@ -83,7 +83,7 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
 
 void cd_master_key_free(struct cd_master_key *key)
 {
-        sodium_free(key); /* wipes */
+        sodium_free(key); /* also wipes it */
 }
 
 cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MASTER_KEY_TEXT], struct cd_error *reterr)
@@ -97,7 +97,7 @@ cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MAS
         return CD_OK;
 }
 
-/* nonce, ciphertext and tag as text, in the arena; ptr NULL where that is full. */
+/* Returns nonce, ciphertext and tag as text in the arena; ptr is NULL if that is full. */
 static cd_str write_text(struct cd_arena *arena, cd_str bytes)
 {
         size_t size = prefix.len + cd_base64url_length(bytes.len);
@@ -115,7 +115,7 @@ cd_status cd_seal(const struct cd_master_key *key, struct cd_arena *arena, cd_st
                   struct cd_error *reterr)
 {
         if (secret.len > CD_SEALED_MAX)
-                return cd_fail(reterr, CD_TOO_LARGE, "too large to be sealed");
+                return cd_fail(reterr, CD_TOO_LARGE, "the secret is too large to be sealed");
         size_t size = NONCE_SIZE + secret.len + TAG_SIZE;
         unsigned char *bytes = cd_arena_alloc(arena, size);
         if (!bytes)
@@ -153,7 +153,7 @@ cd_status cd_unseal(const struct cd_master_key *key, struct cd_arena *arena, cd_
                                                        (const unsigned char *)context.ptr, context.len, nonce,
                                                        key->sealing) != 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "the secret was sealed under another master key, or was changed");
+                               "the secret was sealed under another master key, or modified");
         secret[size] = '\0';
         *ret = cd_str_of((const char *)secret, size);
         return CD_OK;

@@ -1,41 +1,41 @@
 #pragma once
-/* Secrets at rest: sealed with XChaCha20-Poly1305 under the master key, which the operator keeps apart from the
- * database. */
+/* Encrypts stored secrets with XChaCha20-Poly1305 under the master key, which the operator keeps
+ * apart from the database. */
 #include "base/arena.h"
 #include "base/status.h"
 #include "crypto/random.h"
 
 enum {
         CD_MASTER_KEY_SIZE = 32,
-        CD_MASTER_KEY_TEXT = 44, /* its base64, padded (RFC 4648 §4) */
+        CD_MASTER_KEY_TEXT = 44, /* its base64 with padding (RFC 4648 §4) */
         CD_DERIVED_SIZE = 32,
-        CD_SEALED_MAX = 64 * 1024, /* bytes of what is sealed */
+        CD_SEALED_MAX = 64 * 1024, /* bytes of the secret */
 };
 
 struct cd_master_key;
 
-/* Base64 text of 32 bytes, with at most one line end after it. Kept in memory of its own that is locked where the
- * limits allow it, left out of core dumps and guarded; wiped by free. `random` makes the nonces and must outlive the
- * key. CD_MALFORMED (the reason never shows the text), CD_NO_MEMORY. The caller wipes the text. */
+/* Parses the base64 text of 32 bytes, with at most one line end after it. The key has guarded memory of its own, which
+ * is locked if the limits allow it and excluded from core dumps; free wipes it. `random` generates the nonces and must
+ * outlive the key. The caller wipes the text. CD_MALFORMED (the reason never shows the text), CD_NO_MEMORY. */
 cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struct cd_master_key **ret,
                               struct cd_error *reterr);
-void cd_master_key_free(struct cd_master_key *key); /* NULL is fine */
-/* The text of a new one, without NUL, for a file that only its owner may read. CD_UNAVAILABLE where the random source
- * fails. */
+void cd_master_key_free(struct cd_master_key *key); /* NULL is allowed */
+/* Generates the text of a new key, without NUL, for a file that only its owner may read. CD_UNAVAILABLE if
+ * the random source fails. */
 cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MASTER_KEY_TEXT], struct cd_error *reterr);
 
-/* A key for one purpose, named by the caller: the same master and purpose give the same bytes, and none tells of
- * another or of the master. "check" is stored beside what is sealed, so that a wrong master key is noticed at start;
- * "client-secret" is the key of clients' secrets' MACs. Sealing uses "seal". The caller wipes it. CD_INTERNAL where
- * libsodium fails. */
+/* Derives a key for one named purpose. The same master key and purpose give the same bytes, and no derived key reveals
+ * another one or the master key. The value for "check" is stored with the sealed secrets, so that a wrong master key is
+ * noticed at start; "client-secret" is the key for the MACs of client secrets; sealing uses "seal". The caller wipes
+ * the result. CD_INTERNAL if libsodium fails. */
 cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, unsigned char ret[CD_DERIVED_SIZE]);
 
-/* Text in the arena: "x1." and base64url of nonce, ciphertext and tag. `context` says what it is and whose (as
- * "key:KID"): it is not kept, and cd_unseal must be given the same, so that a sealed secret cannot be moved to another
- * row. CD_TOO_LARGE, CD_UNAVAILABLE where the random source fails, CD_NO_MEMORY. */
+/* Returns text in the arena: "x1." and base64url of nonce, ciphertext and tag. `context` says what the secret is and to
+ * what it belongs ("key:KID"). It is not stored, but cd_unseal needs the same one, so that a sealed secret cannot be
+ * moved to another row. CD_TOO_LARGE, CD_UNAVAILABLE if the random source fails, CD_NO_MEMORY. */
 cd_status cd_seal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str secret, cd_str *ret,
                   struct cd_error *reterr);
-/* CD_MALFORMED for what is not of that form; CD_INVALID_REQUEST where it was sealed under another key or context, or
- * changed. The secret lives in the arena, which wipes it. */
+/* CD_MALFORMED for text of another form; CD_INVALID_REQUEST if it was sealed under another key or context, or modified.
+ * The secret lives in the arena, which wipes it. */
 cd_status cd_unseal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str sealed, cd_str *ret,
                     struct cd_error *reterr);

@@ -8,10 +8,10 @@
 #include "crypto/mac.h"
 #include "crypto/slots.h"
 
-/* For the whole process: SHA-256 has no key and its users no object to hang a context on. */
+/* For the whole process: SHA-256 has no key, and its callers have no object that could keep a context. */
 static struct {
         once_flag once;
-        EVP_MD *md; /* fetched once: a fetch costs as much as a digest */
+        EVP_MD *md; /* fetched once, because a fetch costs as much as a digest */
         struct cd_slots idle;
 } sha256 = { .once = ONCE_FLAG_INIT };
 
@@ -23,7 +23,7 @@ static void fetch(void)
 static EVP_MD_CTX *new_context(void)
 {
         call_once(&sha256.once, fetch);
-        /* Where memory was out at that one moment, each context fetches for itself. */
+        /* If memory was exhausted when it was first fetched, each context fetches its own. */
         EVP_MD *own = sha256.md ? NULL : EVP_MD_fetch(NULL, "SHA256", NULL);
         const EVP_MD *md = sha256.md ? sha256.md : own;
         EVP_MD_CTX *ctx = md ? EVP_MD_CTX_new() : NULL;

@@ -1,6 +1,6 @@
 #pragma once
-/* A few idle OpenSSL contexts, shared by all threads without a lock. A context is not thread-safe and costs more to
- * make than many operations cost to do, so a thread that needs one takes it out, uses it alone, and gives it back. */
+/* A few idle OpenSSL contexts, shared by all threads without a lock. A context is not thread-safe, and creating it
+ * costs more than many operations with it. A thread therefore takes one out, uses it alone, and gives it back. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 enum {
         CD_SLOTS_COUNT = 16,
-        CD_SLOTS_CACHE_LINE = 64, /* bytes; a slot each, so that threads do not slow one another down */
+        CD_SLOTS_CACHE_LINE = 64, /* bytes; one line for each slot, so that threads do not slow one another down */
 };
 
 struct cd_slots {
@@ -18,14 +18,15 @@ struct cd_slots {
         } slot[CD_SLOTS_COUNT];
 };
 
-/* Where this thread looks first: threads spread over the slots and find the context that they used last. */
+/* The slot at which this thread starts to look. Threads spread over the slots, and each finds the context
+ * that it used last. */
 static inline size_t cd_slots_first(void)
 {
         static _Thread_local char here;
         return (size_t)(((uint64_t)(uintptr_t)&here * 0x9e3779b97f4a7c15u) >> 60) % CD_SLOTS_COUNT;
 }
 
-/* An idle item that is now the caller's, or NULL: the caller makes one. */
+/* Returns an idle item, which the caller then owns, or NULL: the caller creates one. */
 static inline void *cd_slots_take(struct cd_slots *slots)
 {
         size_t first = cd_slots_first();
@@ -41,7 +42,7 @@ static inline void *cd_slots_take(struct cd_slots *slots)
         return NULL;
 }
 
-/* False where every slot is full: the item stays the caller's, to be freed. */
+/* False if every slot is full: the caller still owns the item and frees it. */
 static inline bool cd_slots_give(struct cd_slots *slots, void *item)
 {
         size_t first = cd_slots_first();

@@ -1,5 +1,5 @@
 #pragma once
 #include <stdbool.h>
 
-/* Sets libsodium up, once for the process. False where that failed: nothing of it may be used. Thread-safe. */
+/* Initialises libsodium, once for the process. Thread-safe. False on failure: libsodium must not be used then. */
 bool cd_sodium_start(void);

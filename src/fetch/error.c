@@ -16,7 +16,7 @@ static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
                         code && name ? name : "reason unknown");
 }
 
-/* Whether it came as far as sending the request. */
+/* Whether the request got as far as being sent. */
 static bool was_connected(CURL *curl)
 {
         curl_off_t since = 0;
@@ -28,14 +28,14 @@ static bool was_connected(CURL *curl)
 cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr)
 {
         if (handle->too_large)
-                return cd_fail(reterr, CD_TOO_LARGE, "the answer is larger than the ceiling");
+                return cd_fail(reterr, CD_TOO_LARGE, "the response is too large");
         if (handle->no_memory)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the answer");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
 
         switch (code) {
         case CURLE_OPERATION_TIMEDOUT:
                 return cd_fail(reterr, CD_TIMEOUT,
-                               was_connected(handle->curl) ? "no complete answer in time" : "no connection in time");
+                               was_connected(handle->curl) ? "no complete response in time" : "no connection in time");
         case CURLE_COULDNT_CONNECT:
                 return fail_connect(handle->curl, reterr);
         case CURLE_COULDNT_RESOLVE_HOST:
@@ -44,25 +44,25 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
         case CURLE_RECV_ERROR:
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection reset");
         case CURLE_GOT_NOTHING:
-                return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without an answer");
+                return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without a response");
         case CURLE_PARTIAL_FILE:
-                return cd_fail(reterr, CD_UNAVAILABLE, "answer cut short");
-        case CURLE_UNSUPPORTED_PROTOCOL: /* a response in HTTP/0.9, which is anything */
+                return cd_fail(reterr, CD_UNAVAILABLE, "incomplete response");
+        case CURLE_UNSUPPORTED_PROTOCOL: /* a response in HTTP/0.9, which may be anything */
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_BAD_CONTENT_ENCODING:
-                return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
+                return cd_fail(reterr, CD_UNAVAILABLE, "the response is not HTTP");
         case CURLE_PEER_FAILED_VERIFICATION:
-                return cd_fail(reterr, CD_UNAVAILABLE, "TLS certificate refused");
+                return cd_fail(reterr, CD_UNAVAILABLE, "TLS certificate rejected");
         case CURLE_SSL_CONNECT_ERROR:
                 return cd_fail(reterr, CD_UNAVAILABLE, "TLS handshake failed");
         case CURLE_URL_MALFORMAT:
         case CURLE_LOGIN_DENIED:
-                return cd_fail(reterr, CD_INVALID_REQUEST, "not a URL that may be called");
-        case CURLE_OUT_OF_MEMORY: /* also what libcurl says of a header line over its own ceiling (100 KB) */
+                return cd_fail(reterr, CD_INVALID_REQUEST, "not a valid URL");
+        case CURLE_OUT_OF_MEMORY: /* libcurl also reports this for a header line over its own limit (100 KB) */
                 if (was_connected(handle->curl))
-                        return cd_fail(reterr, CD_TOO_LARGE, "a header line of the answer is too long");
-                return cd_fail(reterr, CD_NO_MEMORY, "libcurl has no memory");
+                        return cd_fail(reterr, CD_TOO_LARGE, "a header line of the response is too long");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for libcurl");
         default:
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "call failed (libcurl %d)", (int)code);
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "request failed (libcurl error %d)", (int)code);
         }
 }

@@ -9,15 +9,15 @@
 #include "fetch/handle.h"
 
 enum {
-        KEEP_BODY = 16 * 1024, /* bytes of body memory that an idle handle keeps */
-        MAX_IDLE_S = 60,       /* below the 75 s after which most servers (and ours) close an idle connection */
+        KEEP_BODY = 16 * 1024, /* bytes of body memory that an idle handle may keep */
+        MAX_IDLE_S = 60,       /* less than the 75 s after which most servers (and this one) close an idle connection */
 };
 
 struct cd_fetch {
         struct cd_fetch_options options;
-        char *user_agent, *ca_file;   /* ca_file NULL: the system's */
-        pthread_mutex_t lock;         /* of what follows */
-        struct cd_fetch_handle *idle; /* last used first: its connections are the least likely to be stale */
+        char *user_agent, *ca_file;   /* ca_file NULL: the system's CAs */
+        pthread_mutex_t lock;         /* protects the following members */
+        struct cd_fetch_handle *idle; /* last used first, because its connections are the least likely to be stale */
         int64_t idle_count;
 };
 
@@ -28,7 +28,7 @@ static void global_init(void)
         global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* Counts before anything is kept, so that a hostile server costs no more than the ceiling. */
+/* Counts bytes before they are stored, so that a malicious server can use no more memory than the ceiling. */
 static bool is_within_ceiling(struct cd_fetch_handle *handle, size_t more)
 {
         if (more > handle->ceiling - handle->received) {
@@ -66,7 +66,7 @@ static void free_handle(struct cd_fetch_handle *handle)
         free(handle);
 }
 
-/* What is the same for every request. */
+/* Sets the options that are the same for all requests. */
 static bool set_lasting_options(const struct cd_fetch *fetch, struct cd_fetch_handle *handle)
 {
         const struct {
@@ -91,8 +91,8 @@ static bool set_lasting_options(const struct cd_fetch *fetch, struct cd_fetch_ha
         for (size_t i = 0; i < CD_LEN(numbers); i++)
                 ok &= curl_easy_setopt(curl, numbers[i].option, numbers[i].value) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-        ok &= curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK; /* nor one from the environment */
-        if (fetch->ca_file)                                          /* and not the folder of the system's beside it */
+        ok &= curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK; /* also none from the environment */
+        if (fetch->ca_file)                                          /* and not the system's CA folder in addition */
                 ok &= curl_easy_setopt(curl, CURLOPT_CAINFO, fetch->ca_file) == CURLE_OK &&
                       curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK;
         ok &= curl_easy_setopt(curl, CURLOPT_USERAGENT, fetch->user_agent) == CURLE_OK;
@@ -120,7 +120,7 @@ static struct cd_fetch_handle *new_handle(const struct cd_fetch *fetch)
         return handle;
 }
 
-/* NULL where memory is out. The caller gives it back with give_back(). */
+/* Takes a handle, to be returned with give_back(). NULL if memory is exhausted. */
 static struct cd_fetch_handle *take_handle(struct cd_fetch *fetch)
 {
         pthread_mutex_lock(&fetch->lock);
@@ -133,7 +133,7 @@ static struct cd_fetch_handle *take_handle(struct cd_fetch *fetch)
         return handle ? handle : new_handle(fetch);
 }
 
-/* Responses hold tokens, so the body is wiped before the handle waits for the next request. */
+/* Responses may contain tokens, so the body is wiped before the handle becomes idle. */
 static void forget_response(struct cd_fetch_handle *handle)
 {
         if (handle->body.cap > KEEP_BODY || handle->body.failed) {
@@ -167,10 +167,10 @@ cd_status cd_fetch_new(const struct cd_fetch_options *options, struct cd_fetch *
 
         if (options->connect_timeout_ms <= 0 || options->total_timeout_ms <= 0 || options->response_max <= 0 ||
             options->idle_handles < 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "an HTTP client needs timeouts and a ceiling");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "an HTTP client needs timeouts and a size limit");
         pthread_once(&once, global_init);
         if (global_result != CURLE_OK)
-                return cd_fail(reterr, CD_INTERNAL, "libcurl does not start");
+                return cd_fail(reterr, CD_INTERNAL, "libcurl could not be initialised");
 
         cd_str agent = options->user_agent.len ? options->user_agent : CD_STR("cardea");
         struct cd_fetch *fetch = calloc(1, sizeof(*fetch));
@@ -208,7 +208,7 @@ void cd_fetch_free(struct cd_fetch *fetch)
         free(fetch);
 }
 
-/* Copies what lasts out of the handle into the request's arena. */
+/* Copies the response from the handle into the request's arena. */
 static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_arena *arena,
                                struct cd_fetch_response *ret, struct cd_error *reterr)
 {
@@ -218,7 +218,7 @@ static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_a
         curl_easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(handle->curl, CURLINFO_CONTENT_TYPE, &type);
         if (status < 200 || status > 599)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the answer is not HTTP");
+                return cd_fail(reterr, CD_UNAVAILABLE, "the response is not HTTP");
 
         struct cd_fetch_response response = {
                 .status = (int)status,
@@ -226,12 +226,12 @@ static cd_status read_response(const struct cd_fetch_handle *handle, struct cd_a
                 .body = cd_arena_copy(arena, cd_str_of(handle->body.ptr, handle->body.len)),
         };
         if (!response.content_type.ptr || !response.body.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the answer");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
         *ret = response;
         return CD_OK;
 }
 
-/* What curl_easy_perform does, which polls once more before it begins. */
+/* Like curl_easy_perform, without its additional poll at the start. */
 static CURLcode transfer(struct cd_fetch_handle *handle)
 {
         CURLMcode failed = curl_multi_add_handle(handle->multi, handle->curl);
@@ -256,8 +256,8 @@ static cd_status perform(struct cd_fetch_handle *handle, const struct cd_fetch_r
         if (status != CD_OK)
                 return status;
 
-        /* A kept-alive connection that turns out to be closed before the first byte of a response is replaced by
-         * libcurl itself (Curl_retry_request), once, within the same total timeout. */
+        /* If a kept-alive connection turns out to be closed before the first byte of a response, libcurl itself repeats
+         * the request once on a new one (Curl_retry_request), within the same total timeout. */
         CURLcode code = transfer(handle);
         return code == CURLE_OK ? read_response(handle, request->arena, ret, reterr)
                                 : cd_fetch_fail(handle, code, reterr);
@@ -273,7 +273,7 @@ cd_status cd_fetch_call(struct cd_fetch *fetch, const struct cd_fetch_request *r
 
         struct cd_fetch_handle *handle = take_handle(fetch);
         if (!handle)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a request");
         int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : fetch->options.total_timeout_ms;
         curl_easy_setopt(handle->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
         status = perform(handle, request, ret, reterr);

@@ -1,19 +1,19 @@
 #pragma once
-/* What the files of fetch share; nobody else includes it. */
+/* Shared by the files of fetch; no other code includes it. */
 #include <curl/curl.h>
 
 #include "base/buf.h"
 #include "fetch/fetch.h"
 
 enum {
-        CD_FETCH_HEADERS_MAX = 7, /* that one request sends besides those that libcurl makes */
+        CD_FETCH_HEADERS_MAX = 7, /* sent by one request, besides those that libcurl adds */
 };
 
-/* One libcurl handle. It has a connection cache of its own, so no lock is held while it works. */
+/* One libcurl handle. It has its own connection cache, so no lock is held during a request. */
 struct cd_fetch_handle {
         struct cd_fetch_handle *next;
         CURL *curl;
-        CURLM *multi; /* of this one handle: it owns the connections */
+        CURLM *multi; /* for this handle alone; owns the connections */
         struct cd_buf body;
         size_t received, ceiling; /* bytes of headers and body */
         bool too_large, no_memory;
@@ -21,11 +21,11 @@ struct cd_fetch_handle {
         size_t header_count;
 };
 
-/* request.c: CD_INVALID_REQUEST for what may not be sent. */
+/* request.c: CD_INVALID_REQUEST if the request may not be sent. */
 cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct cd_error *reterr);
-/* Tells libcurl what to send. */
+/* Sets the request's options in libcurl. */
 cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                struct cd_error *reterr);
 
-/* error.c: what libcurl reports, in our words. libcurl's own name hosts and URLs, so they never go into the error. */
+/* error.c: describes libcurl's error. libcurl's own texts contain hosts and URLs and are therefore not used. */
 cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr);

@@ -1,4 +1,4 @@
-/* What a request sends: the method, the body, the headers. */
+/* Builds a request: the method, the body, the headers. */
 #include "fetch/handle.h"
 
 #include <string.h>
@@ -26,12 +26,12 @@ static bool is_hex(cd_str s, size_t len)
 cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct cd_error *reterr)
 {
         if ((size_t)request->method >= CD_LEN(method_names))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "no such method for a call");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "no such method");
         if (!cd_str_has_prefix(request->url, CD_STR("http://")) && !cd_str_has_prefix(request->url, CD_STR("https://")))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the URL is neither http:// nor https://");
         if (cd_str_has_control(request->url) || cd_str_has_control(request->bearer) ||
             cd_str_has_control(request->content_type) || cd_str_has_control(request->request_id))
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a control character in what a call would send");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the request contains a control character");
         if (request->trace.trace_id.len &&
             !(is_hex(request->trace.trace_id, TRACE_ID_LEN) && is_hex(request->trace.span_id, SPAN_ID_LEN)))
                 return cd_fail(reterr, CD_INVALID_REQUEST,
@@ -39,14 +39,14 @@ cd_status cd_fetch_check_request(const struct cd_fetch_request *request, struct 
         if (!request->arena)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the request has no arena for its response");
         if (request->timeout_ms < 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a negative timeout");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the timeout is negative");
         if (cd_str_index(request->basic_user, ':') != request->basic_user.len) /* RFC 7617 §2 */
-                return cd_fail(reterr, CD_INVALID_REQUEST, "a user name for Basic holds a colon");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the user name for Basic contains a colon");
         return CD_OK;
 }
 
-/* Puts "name: value" after the request's headers. The slist nodes are ours: libcurl only reads them, and a
- * curl_slist_append would copy every line once more and leave the copies unwiped. */
+/* Appends a header line to the request. The slist nodes belong to the handle, because curl_slist_append would copy
+ * every line and leave the copies unwiped; libcurl only reads them. */
 static bool add_header(struct cd_fetch_handle *handle, char *line)
 {
         if (!line)
@@ -89,7 +89,7 @@ static char *basic_header(struct cd_arena *arena, cd_str user, cd_str password)
         return line;
 }
 
-/* W3C Trace Context §3.2: the span that sends the request is the parent of the one that answers it. */
+/* W3C Trace Context §3.2: the span that sends the request is the parent of the receiver's span. */
 static char *trace_header(struct cd_arena *arena, const struct cd_fetch_trace *trace)
 {
         static const char form[] = "traceparent: 00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-00";
@@ -130,7 +130,7 @@ static bool set_headers(struct cd_fetch_handle *handle, const struct cd_fetch_re
         return ok && curl_easy_setopt(handle->curl, CURLOPT_HTTPHEADER, handle->headers) == CURLE_OK;
 }
 
-/* A handle remembers the last request, so each option that a request may need is set every time. */
+/* A handle remembers the previous request, so every option that a request may use is set each time. */
 static bool set_method(CURL *curl, const struct cd_fetch_request *request)
 {
         bool has_body = request->body.ptr || request->method == CD_FETCH_POST;
@@ -158,6 +158,6 @@ cd_status cd_fetch_set_request(struct cd_fetch_handle *handle, const struct cd_f
 
         if (!url.ptr || curl_easy_setopt(handle->curl, CURLOPT_URL, url.ptr) != CURLE_OK ||
             !set_method(handle->curl, request) || !set_headers(handle, request))
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a call");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a request");
         return CD_OK;
 }

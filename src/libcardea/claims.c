@@ -5,7 +5,7 @@
 #include "libcardea/verifier.h"
 
 enum {
-        JSON_MAX = 128 * 1024, /* bytes of a string as JSON: six for each of the payload at the most */
+        JSON_MAX = 128 * 1024, /* maximum bytes of a string as JSON: six for each byte of the payload */
 };
 
 void cardea_claims_free(cardea_claims *claims)
@@ -58,7 +58,7 @@ const char *cardea_claims_payload(const cardea_claims *claims, size_t *retlen)
         return give(claims->jwt.payload, retlen);
 }
 
-/* A string as JSON text again. */
+/* Encodes a string as JSON text again. */
 static cd_str quote(struct cd_arena *arena, cd_str text)
 {
         struct cd_buf buf;

@@ -1,17 +1,18 @@
-/* Fetching the keys: one thread at a time, the others wait for it; no more often than the gap, whatever tokens say. */
+/* Fetches the keys: one thread at a time while the others wait, and never more often than the gap allows, whatever
+ * tokens are presented. */
 #include <signal.h>
 #include <string.h>
 
 #include "libcardea/verifier.h"
 
 enum {
-        ARENA = 4 * 1024 * 1024, /* bytes: the text twice, its nodes, and its numbers */
-        STACK = 512 * 1024,      /* bytes, of the thread in the background */
+        ARENA = 4 * 1024 * 1024, /* bytes: the text twice, its nodes and its numbers */
+        STACK = 512 * 1024,      /* bytes, for the background thread */
 };
 
 void cd_refresher_init(struct cd_refresher *refresher, int64_t after_ms, int64_t gap_ms)
 {
-        /* Never due before it may be done. */
+        /* The keys never become stale before they may be fetched again. */
         *refresher = (struct cd_refresher){ .after_us = (after_ms > gap_ms ? after_ms : gap_ms) * 1000,
                                             .gap_us = gap_ms * 1000 };
         atomic_init(&refresher->due_us, INT64_MAX);
@@ -30,8 +31,8 @@ void cd_refresher_done(struct cd_refresher *refresher)
         pthread_mutex_destroy(&refresher->lock);
 }
 
-/* A set without a usable key is no answer: it is far more often a fault than a wish, and the earlier keys are better
- * than none. */
+/* A set without a usable key is an error: it is much more likely a fault than intended, and the previous keys are
+ * better than none. */
 static cd_status parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr)
 {
         struct cd_error why;
@@ -44,8 +45,8 @@ static cd_status parse(cd_str text, struct cd_jwks *ret, struct cd_error *reterr
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the key set cannot be used: %.340s", why.reason);
 }
 
-/* The same text is the same keys: then those in use stay, and with them what was set up for them. Unless an entry was
- * skipped: that may have been for want of memory, so such a text is judged again each time. */
+/* If the text is unchanged, the current keys stay in use, with the state prepared for them. A text with skipped entries
+ * is parsed again each time, because an entry may have been skipped for lack of memory. */
 static cd_status take_over(cardea_verifier *verifier, cd_str text, struct cd_error *reterr)
 {
         struct cd_refresher *refresher = &verifier->refresher;
@@ -68,7 +69,7 @@ static cd_status take_over(cardea_verifier *verifier, cd_str text, struct cd_err
         return CD_OK;
 }
 
-/* CD_NO_MEMORY, or CD_UNAVAILABLE for whatever else is wrong with the server or with what it says. */
+/* CD_NO_MEMORY, or CD_UNAVAILABLE for any fault of the server or of its response. */
 static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
 {
         struct cd_arena arena;
@@ -87,7 +88,7 @@ static cd_status fetch(cardea_verifier *verifier, struct cd_error *reterr)
         return status;
 }
 
-/* Whether this thread is now the one that fetches. Under the lock. */
+/* Whether this thread becomes the one that fetches. Called with the lock held. */
 static bool begin(cardea_verifier *verifier)
 {
         struct cd_refresher *refresher = &verifier->refresher;
@@ -115,14 +116,15 @@ static cd_status run(cardea_verifier *verifier, bool in_background, struct cd_er
         atomic_store(&refresher->is_running, false);
         if (in_background)
                 refresher->in_background = false;
-        pthread_cond_broadcast(&refresher->ended); /* under the lock: who waits in done() frees it next */
+        /* with the lock held, because a waiter in done() frees the object next */
+        pthread_cond_broadcast(&refresher->ended);
         pthread_mutex_unlock(&refresher->lock);
         if (status != CD_OK && reterr)
                 *reterr = err;
         return status;
 }
 
-/* The end of what runs now. Under the lock. */
+/* Waits for the fetch that is running. Called with the lock held. */
 static void wait_for_running(struct cd_refresher *refresher)
 {
         uint64_t count = refresher->count;
@@ -164,7 +166,7 @@ static void *work(void *argument)
         return NULL;
 }
 
-/* Signals are the program's: none is handled in a thread of ours. */
+/* The thread blocks all signals: they belong to the program. */
 static bool start_thread(cardea_verifier *verifier)
 {
         pthread_attr_t attributes;
@@ -190,7 +192,7 @@ void cd_refresh_in_background(cardea_verifier *verifier)
         pthread_mutex_lock(&refresher->lock);
         if (begin(verifier)) {
                 refresher->in_background = start_thread(verifier);
-                if (!refresher->in_background) { /* tried again when the gap is over */
+                if (!refresher->in_background) { /* tried again after the gap */
                         int64_t later = verifier->ports.monotonic_us() + refresher->gap_us;
                         atomic_store(&refresher->closed_us, later);
                         atomic_store(&refresher->due_us, later);
@@ -207,7 +209,7 @@ void cd_refresh_if_due(cardea_verifier *verifier)
 
         if (verifier->ports.monotonic_us() < due)
                 return;
-        /* One of the threads that see it goes on; the lock is then only for that one. */
+        /* Only one of the threads that see this continues and takes the lock. */
         if (atomic_compare_exchange_strong(&verifier->refresher.due_us, &due, INT64_MAX))
                 cd_refresh_in_background(verifier);
 }

@@ -16,14 +16,13 @@ enum {
 };
 
 struct cd_source {
-        char *path; /* NULL: a URL */
+        char *path; /* NULL: the source is a URL */
         char *url;
         struct cd_fetch *fetch;
-        struct stat seen, kept; /* of the file as it was read last, and as it was when it was good */
+        struct stat seen, kept; /* the file as last read, and as last accepted */
 };
 
-/* The host of what stands after "http://", without port and brackets; empty where there is none that can be read in one
- * way. */
+/* The host in the text after "http://", without port and brackets; empty if it is missing or ambiguous. */
 static cd_str host_of(cd_str rest)
 {
         size_t end = 0;
@@ -40,7 +39,7 @@ static cd_str host_of(cd_str rest)
         return cd_str_slice(authority, 0, cd_str_index(authority, ':'));
 }
 
-/* 127.0.0.0/8 or ::1 as an address, or "localhost", which libcurl resolves to those by itself. */
+/* An address in 127.0.0.0/8, ::1, or "localhost", which libcurl itself resolves to these. */
 static bool is_loopback(cd_str host)
 {
         char text[64];
@@ -68,14 +67,15 @@ const char *cd_source_check_url(cd_str url, bool allow_http)
                 return "is longer than 2048 bytes";
         for (size_t i = 0; i < url.len; i++)
                 if ((unsigned char)url.ptr[i] <= 0x20 || (unsigned char)url.ptr[i] >= 0x7f || url.ptr[i] == '\\')
-                        return "holds a character that no URL may hold";
+                        return "contains a character that is not allowed in a URL";
         cd_str host = host_of(cd_str_slice(url, is_https ? 8 : 7, url.len));
         if (host.len == 0)
-                return "names no host";
+                return "has no host";
         if (cd_str_index(url, '@') != url.len)
-                return "holds a user name";
+                return "contains a user name";
         if (!is_https && !allow_http && !is_loopback(host))
-                return "is http:// of another host: anybody in between could put in keys of his own";
+                return "is an http:// URL of another host: an attacker on the network could substitute keys; use "
+                       "https://";
         return NULL;
 }
 
@@ -171,10 +171,10 @@ static cd_status read_url(struct cd_source *source, struct cd_arena *arena, cd_s
         if (status != CD_OK)
                 return status;
         if (response.status >= 300 && response.status <= 399)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d: no redirect is followed",
-                                response.status);
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"),
+                                "the server answered %d; redirects are not followed", response.status);
         if (response.status != 200)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the answer is %d", response.status);
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the server answered %d", response.status);
         *ret = response.body;
         return CD_OK;
 }
@@ -188,8 +188,7 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 
 static cd_status fail_file(struct cd_error *reterr, const char *what)
 {
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the file of keys %s: %s", what,
-                        strerrordesc_np(errno));
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the key file %s: %s", what, strerrordesc_np(errno));
 }
 
 static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *arena, cd_str *ret,
@@ -200,7 +199,7 @@ static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *ar
         if (fstat(fd, &source->seen) < 0)
                 return fail_file(reterr, "cannot be read");
         if (!S_ISREG(source->seen.st_mode))
-                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the file of keys is no regular file");
+                return cd_fail_field(reterr, CD_UNAVAILABLE, CD_STR("jwks"), "the key file is not a regular file");
         if (is_same_file(&source->seen, &source->kept)) {
                 *ret = (cd_str){ NULL, 0 };
                 return CD_OK;
@@ -216,13 +215,13 @@ static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *ar
                         break;
                 len += n > 0 ? (size_t)n : 0;
         }
-        *ret = cd_str_of(text, len); /* cd_jwks_parse refuses one byte too many */
+        *ret = cd_str_of(text, len); /* one byte too many, which cd_jwks_parse rejects */
         return CD_OK;
 }
 
 static cd_status read_file(struct cd_source *source, struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
 {
-        int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us */
+        int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block here */
 
         if (fd < 0)
                 return fail_file(reterr, "cannot be opened");

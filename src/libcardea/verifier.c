@@ -4,8 +4,8 @@
 #include <string.h>
 
 enum {
-        ARENA = 64 * 1024, /* bytes, for the strings of the options */
-        STRING_MAX = 4096, /* bytes of an option */
+        ARENA = 64 * 1024, /* bytes, for the strings in the options */
+        STRING_MAX = 4096, /* bytes of one option */
         FILE_AFTER_MS = 1000,
 };
 
@@ -16,7 +16,7 @@ const struct cd_verifier_ports cd_verifier_ports_system = {
         .keep = cd_source_keep,
 };
 
-/* The numbers of the options, with their bounds and defaults. */
+/* The numeric options, with their bounds and defaults. */
 #define NUMBER(member, min, max, fallback)                                                                             \
         {                                                                                                              \
 #member, offsetof(cardea_options, member), min, max, fallback                                          \
@@ -71,7 +71,7 @@ static cd_status check_strings(const cardea_options *options, struct cd_error *r
         return CD_OK;
 }
 
-/* A copy with what a caller of a later or an earlier version does not know or does not have. */
+/* Copies the options of a caller that was compiled with an earlier or later version of cardea.h. */
 static cd_status read_options(const cardea_options *options, cardea_options *ret, struct cd_error *reterr)
 {
         const unsigned known = CARDEA_ALLOW_HTTP | CARDEA_EAGER | CARDEA_ALLOW_NO_TYP;
@@ -117,7 +117,7 @@ cardea_code cd_verifier_new(const cardea_options *given, const struct cd_verifie
 
         if (read_options(given, &options, &err) != CD_OK)
                 return cd_code_fail(reterr, &err);
-        /* Its guards stand in cache lines of their own. */
+        /* Aligned, because its guards have cache lines of their own. */
         cardea_verifier *verifier =
                 aligned_alloc(CD_KEYRING_CACHE_LINE, (sizeof(*verifier) + CD_KEYRING_CACHE_LINE - 1) /
                                                              CD_KEYRING_CACHE_LINE * CD_KEYRING_CACHE_LINE);

@@ -1,18 +1,18 @@
-/* The judgement: with the keys at hand first; where the token names a key that is not among them, or there are none,
- * once more with fresh ones. */
+/* Verifies a token, first with the present keys. If there are none, or the token names an unknown key, verifies it once
+ * more with fresh keys. */
 #include <stdlib.h>
 
 #include "libcardea/verifier.h"
 
 enum {
-        ARENA = 1024 * 1024, /* bytes, for one token: 16 KB of it, and at most 8192 nodes of JSON */
+        ARENA = 1024 * 1024, /* bytes for one token: 16 KB of text and at most 8192 JSON nodes */
 };
 
-/* What stands between the token and a judgement. */
+/* Why a token could not be judged. */
 enum obstacle {
         NONE,
-        NO_KEYS,     /* there are none yet */
-        UNKNOWN_KEY, /* the token could be good, but names a key that is not in the set */
+        NO_KEYS,     /* no keys were fetched yet */
+        UNKNOWN_KEY, /* the token may be valid, but its key is not in the set */
 };
 
 static cardea_claims *new_claims(void)
@@ -36,8 +36,7 @@ static bool names_unknown_key(struct cd_arena *arena, const struct cd_jwks *keys
         return true;
 }
 
-/* Only a token whose claims would all pass is worth a fetch, so that fewer of those that anybody can make up cause
- * one. */
+/* Only a token whose claims would pass is worth a fetch, which limits the fetches that forged tokens can cause. */
 static bool is_worth_a_fetch(struct cd_arena *arena, const struct cd_jwt_expect *expect, cd_str token)
 {
         struct cd_claims claims;
@@ -45,7 +44,7 @@ static bool is_worth_a_fetch(struct cd_arena *arena, const struct cd_jwt_expect 
         return cd_jwt_decode(arena, NULL, token, expect, &claims, NULL) == CD_OK;
 }
 
-/* What cardea.h gives away as C strings. */
+/* NUL-terminates the strings that cardea.h returns. */
 static cd_status terminate(cardea_claims *claims, struct cd_error *reterr)
 {
         struct cd_jwt *jwt = &claims->jwt;
@@ -80,8 +79,8 @@ static cd_status judge(cardea_verifier *verifier, cd_str token, cardea_claims *c
         return status == CD_OK ? terminate(claims, reterr) : status;
 }
 
-/* Fetches, and judges again. Where nothing could be fetched, a token of an unknown key is refused like any other: that
- * the server of keys is down makes it no better. */
+/* Fetches the keys and verifies again. If the fetch fails, a token with an unknown key is rejected like any other: a
+ * key server that is down does not make the token more credible. */
 static cd_status judge_with_fresh_keys(cardea_verifier *verifier, cd_str token, cardea_claims *claims,
                                        struct cd_error *reterr)
 {
@@ -94,8 +93,8 @@ static cd_status judge_with_fresh_keys(cardea_verifier *verifier, cd_str token, 
         if (fetched == CD_OK || obstacle == NONE)
                 return status;
         if (obstacle == UNKNOWN_KEY)
-                return cd_failf(reterr, status, CD_STR("kid"), "no key has that kid, and newer ones cannot be had: %s",
-                                why.reason);
+                return cd_failf(reterr, status, CD_STR("kid"),
+                                "no key has that kid, and the keys could not be fetched again: %s", why.reason);
         return cd_failf(reterr, fetched == CD_NO_MEMORY ? fetched : CD_UNAVAILABLE, CD_STR("jwks"), "no keys: %s",
                         why.reason);
 }

@@ -21,7 +21,7 @@ static bool is_ipv4(const struct cd_address *address)
         return memcmp(address->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
-/* inet_pton wants a NUL after the text. */
+/* inet_pton requires a NUL after the text. */
 static bool parse_family(int family, cd_str text, void *ret)
 {
         char copy[CD_ADDRESS_TEXT_MAX];
@@ -44,7 +44,7 @@ bool cd_address_parse(cd_str text, struct cd_address *ret)
         return parse_family(AF_INET6, text, ret->bytes);
 }
 
-/* Nothing, or ":" and one to five digits (RFC 7239 §6). */
+/* An empty text, or ":" and one to five digits (RFC 7239 §6). */
 static bool is_port_part(cd_str part)
 {
         unsigned port = 0;
@@ -61,7 +61,7 @@ static bool is_port_part(cd_str part)
         return port <= 65535;
 }
 
-/* The name of an interface, or its number; also after "%25", as a URI has it (RFC 6874 §2). */
+/* The name or number of an interface, possibly after "%25" as in URIs (RFC 6874 §2). */
 static bool is_zone(cd_str text)
 {
         enum {
@@ -76,7 +76,7 @@ static bool is_zone(cd_str text)
         return text.len > 0 && text.len <= ZONE_MAX;
 }
 
-/* Without brackets, with or without a zone. */
+/* Without brackets; a zone is allowed. */
 static bool parse_ipv6(cd_str text, struct cd_address *ret)
 {
         size_t zone = cd_str_index(text, '%');
@@ -85,7 +85,7 @@ static bool parse_ipv6(cd_str text, struct cd_address *ret)
                parse_family(AF_INET6, cd_str_slice(text, 0, zone), ret->bytes);
 }
 
-/* Without brackets and zone, with or without a port. */
+/* Without brackets and zone; a port is allowed. */
 static bool parse_ipv4(cd_str text, struct cd_address *ret)
 {
         size_t colon = cd_str_index(text, ':');
@@ -153,13 +153,13 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
                                 "\"%.*s\" is not an address or a network in CIDR notation", CD_STR_ARG(text));
 
-        /* "::ffff:…" is IPv6 as it is written, whatever it means. */
+        /* "::ffff:…" is IPv6 notation, although it means an IPv4 address. */
         unsigned shift = cd_str_index(address, ':') == address.len ? 96 : 0;
         if (!rest.ptr)
                 bits = 128 - shift;
         else if (!cd_str_to_u64(rest, &bits) || bits > 128 - shift)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
-                                "\"%.*s\" has a prefix length that does not exist", CD_STR_ARG(text));
+                                "\"%.*s\" has an invalid prefix length", CD_STR_ARG(text));
         network.bits = (unsigned)bits + shift;
         if (!bits_are_zero_from(&network.base, network.bits))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),

@@ -1,10 +1,10 @@
 #pragma once
-/* Network addresses as text and bytes: listeners, peers, and the networks that are trusted (LESSONS 3). */
+/* Network addresses as text and bytes: listeners, peers and trusted networks (LESSONS 3). */
 #include <sys/socket.h>
 
 #include "base/status.h"
 
-/* IPv4 lies in ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one comparison serves both. */
+/* IPv4 is mapped to ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one comparison serves both. */
 struct cd_address {
         uint8_t bytes[16];
 };
@@ -18,24 +18,24 @@ enum {
         CD_ADDRESS_TEXT_MAX = 46
 }; /* INET6_ADDRSTRLEN */
 
-/* "192.0.2.1" or "2001:db8::1"; no brackets, port or zone. False on anything else. */
+/* Parses "192.0.2.1" or "2001:db8::1", without brackets, port or zone. False on anything else. */
 bool cd_address_parse(cd_str text, struct cd_address *ret);
-/* An address as a proxy writes it into a forwarding header (LESSONS 34): "192.0.2.1", "192.0.2.1:4711", "2001:db8::1",
- * "[2001:db8::1]", "[2001:db8::1]:4711", each also in double quotes and between spaces or tabs, IPv6 also with a zone
- * ("fe80::1%eth0"). Port and zone are checked and dropped. False on anything else, such as "unknown" and "_hidden" (RFC
- * 7239 §6.2, §6.3). IPv6 with a port but without brackets reads as an address whose last group is the port: nothing
- * tells them apart. */
+/* Parses an address as a proxy writes it into a forwarding header (LESSONS 34): "192.0.2.1", "192.0.2.1:4711",
+ * "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:4711". Each form may be in double quotes and between spaces or tabs,
+ * and IPv6 may have a zone ("fe80::1%eth0"). Port and zone are checked and dropped. False on anything else, for example
+ * "unknown" and "_hidden" (RFC 7239 §6.2, §6.3). In IPv6 with a port but without brackets, the port cannot be told from
+ * the last group of the address and is read as such. */
 bool cd_address_parse_node(cd_str text, struct cd_address *ret);
-/* False where it is neither IPv4 nor IPv6. */
+/* False unless it is IPv4 or IPv6. */
 bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret);
-/* Writes at most CD_ADDRESS_TEXT_MAX characters, no NUL. Returns the count. */
+/* Writes at most CD_ADDRESS_TEXT_MAX characters, without NUL. Returns the count. */
 size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX]);
 
-/* An address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also where bits after the prefix are
- * set: that is a slip that would trust more than was meant. */
+/* Parses an address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also if bits after the prefix
+ * are set: that is a mistake which would trust more addresses than intended. */
 cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address);
-/* Whether any of them has it. */
+/* Whether any of the networks contains the address. */
 bool cd_networks_have(const struct cd_network *networks, size_t count, const struct cd_address *address);
 
 uint16_t cd_socket_port(const struct sockaddr_storage *address);

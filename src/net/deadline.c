@@ -31,7 +31,7 @@ void cd_deadline_set(struct cd_wheel *wheel, struct cd_deadline *deadline, uint6
         uint64_t tick = due / CD_WHEEL_TICK_MS;
 
         cd_deadline_cancel(wheel, deadline);
-        /* One that is due already belongs to the slot that the next sweep begins with. */
+        /* A deadline that is already due is put into the slot that the next sweep starts with. */
         if (tick < wheel->swept)
                 tick = wheel->swept;
         deadline->due = due;
@@ -39,8 +39,8 @@ void cd_deadline_set(struct cd_wheel *wheel, struct cd_deadline *deadline, uint6
         wheel->count++;
 }
 
-/* What lies in a slot may be due a turn of the wheel later. The list is moved aside first: an expiry may take any other
- * deadline out of it, and what it sets again is not looked at twice. */
+/* A deadline in this slot may be due only in a later turn of the wheel. The list is moved aside first, because a
+ * callback may remove any other deadline from it, and a deadline that it sets again must not be visited twice. */
 static void sweep_slot(struct cd_wheel *wheel, struct cd_deadline *list, uint64_t now)
 {
         struct cd_deadline aside = { .before = &aside, .after = &aside };

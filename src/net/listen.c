@@ -15,7 +15,8 @@
 
 enum {
         BACKLOG = 4096,
-        ACCEPT_BATCH = 64, /* connections in one turn, so that a flood of them does not hold up those that are open */
+        /* connections accepted in one turn, so that a flood of them does not delay open connections */
+        ACCEPT_BATCH = 64,
         PAUSE_MS = 100,
 };
 
@@ -37,13 +38,13 @@ void cd_listen_format(const struct sockaddr_storage *address, char to[CD_LISTEN_
 const char *cd_listen_fix(bool is_unix, int error)
 {
         if (error == EADDRINUSE)
-                return is_unix ? "choose another path, or stop what listens there"
-                               : "choose another port, or stop what listens there";
+                return is_unix ? "choose another path, or stop the program that listens there"
+                               : "choose another port, or stop the program that listens there";
         if (error == EMFILE || error == ENFILE)
                 return "raise the limit of open files (LimitNOFILE= in a unit, ulimit -n in a shell)";
         if (is_unix)
                 return "choose a new path, in a folder that exists and that the service may write to";
-        return error == EACCES ? "take a port above 1023, or give CAP_NET_BIND_SERVICE"
+        return error == EACCES ? "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
                                : "choose an address of this machine";
 }
 
@@ -82,7 +83,7 @@ static cd_status open_socket(const struct sockaddr_storage *address, bool shared
                 setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
         if (is_ipv6)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-        /* Connections inherit it, which saves each a system call. */
+        /* Accepted connections inherit it, which saves a system call for each. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (bind(fd, (const struct sockaddr *)address, size) != 0) {
                 cd_status status = fail(address, reterr);
@@ -117,7 +118,7 @@ static cd_status fail_path(cd_str path, const char *what, struct cd_error *reter
         return status;
 }
 
-/* Whether the path is free: nothing is there, or a socket on which nobody answers, which is removed. */
+/* Makes the path free: nothing is there, or a socket on which no server answers, which is removed. */
 static cd_status clear_path(const struct sockaddr_un *address, cd_str path, struct cd_error *reterr)
 {
         struct stat found;
@@ -135,7 +136,7 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
         close(fd);
         if (!is_unused) {
                 errno = EADDRINUSE;
-                return fail_path(path, "somebody answers there", reterr);
+                return fail_path(path, "another program answers there", reterr);
         }
         return unlink(address->sun_path) == 0 ? CD_OK : fail_path(path, "remove the old socket", reterr);
 }
@@ -265,7 +266,7 @@ bool cd_listen_passed(size_t index, cd_str *ret)
         return true;
 }
 
-/* -1: there is none of that name. */
+/* -1 if no socket has that name. */
 static int find_passed(cd_str name)
 {
         cd_str each;
@@ -284,15 +285,16 @@ cd_status cd_listen_take_systemd(cd_str name, int *ret, bool *ret_is_unix, struc
 
         if (passed < 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                                "systemd:%.*s cannot be listened on: systemd has passed no socket of this name; set "
+                                "systemd:%.*s cannot be listened on: systemd passed no socket with this name; set "
                                 "FileDescriptorName= in the socket unit",
                                 CD_STR_ARG(name));
         if (getsockopt(passed, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM ||
             getsockname(passed, (struct sockaddr *)&address, &size) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                                "systemd:%.*s cannot be listened on: it is no stream socket; use ListenStream= in the "
-                                "socket unit",
-                                CD_STR_ARG(name));
+                return cd_failf(
+                        reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                        "systemd:%.*s cannot be listened on: it is not a stream socket; use ListenStream= in the "
+                        "socket unit",
+                        CD_STR_ARG(name));
         int fd = fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED);
         if (fd < 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "systemd:%.*s: %s", CD_STR_ARG(name),
@@ -321,7 +323,7 @@ static void pause_accepting(struct cd_acceptor *acceptor, int error)
         acceptor->is_short = true;
 }
 
-/* Nothing waits in the kernel's queue. */
+/* The kernel's queue is empty. */
 static void has_accepted_all(struct cd_acceptor *acceptor)
 {
         if (acceptor->is_short)

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == CD_LISTEN_PATH_MAX + 1, "a path must fit with its NUL");
 
-/* Shows the beginning of the text only, so that the fix is left in the reason however long the text is. */
+/* Quotes only the beginning of the text, so that a long text does not displace the fix from the reason. */
 static cd_status refuse(cd_str text, const char *why_and_fix, struct cd_error *reterr)
 {
         enum {
@@ -19,7 +19,7 @@ static cd_status refuse(cd_str text, const char *why_and_fix, struct cd_error *r
                         CD_STR_ARG(cd_str_slice(text, 0, SHOWN_MAX)), why_and_fix);
 }
 
-/* An IPv6 address stands in brackets, and nothing else does; "[::ffff:1.2.3.4]" stays IPv6. */
+/* Brackets are required for IPv6 and not allowed otherwise; "[::ffff:1.2.3.4]" stays IPv6. */
 static bool parse_host(cd_str host, struct sockaddr_storage *ret)
 {
         struct sockaddr_storage socket = { 0 };
@@ -56,14 +56,14 @@ static cd_status parse_tcp(cd_str text, struct sockaddr_storage *ret, struct cd_
 static cd_status check_path(cd_str text, cd_str path, struct cd_error *reterr)
 {
         if (path.len == 0 || path.ptr[0] != '/')
-                return refuse(text, "holds no absolute path; write it like unix:/run/cardea/http.sock", reterr);
+                return refuse(text, "has no absolute path; write it like unix:/run/cardea/http.sock", reterr);
         if (cd_str_has_control(path))
-                return refuse(text, "holds a control character; choose a path without one", reterr);
+                return refuse(text, "contains a control character; choose a path without one", reterr);
         if (path.ptr[path.len - 1] == '/')
-                return refuse(text, "names a folder; add the name of the socket in it", reterr);
+                return refuse(text, "is a folder; add the name of the socket", reterr);
         if (path.len > CD_LISTEN_PATH_MAX)
                 return refuse(text,
-                              "has more than 107 bytes after unix:, the most that a socket's path can have; "
+                              "has more than 107 bytes after unix:, the limit for the path of a socket; "
                               "choose a shorter path",
                               reterr);
         return CD_OK;
@@ -73,17 +73,17 @@ static cd_status check_name(cd_str text, cd_str name, struct cd_error *reterr)
 {
         if (name.len == 0)
                 return refuse(text,
-                              "holds no name; write the FileDescriptorName= of the socket unit after systemd:", reterr);
+                              "has no name; write the FileDescriptorName= of the socket unit after systemd:", reterr);
         for (size_t i = 0; i < name.len; i++)
                 if (name.ptr[i] < 0x20 || name.ptr[i] > 0x7e || name.ptr[i] == ':')
                         return refuse(text,
-                                      "holds a character that no FileDescriptorName= can have; "
+                                      "contains a character that is not allowed in FileDescriptorName=; "
                                       "use printable ASCII characters without \":\"",
                                       reterr);
         if (name.len > CD_LISTEN_NAME_MAX)
                 return refuse(text,
-                              "has more than 255 characters after systemd:, the most that a "
-                              "FileDescriptorName= can have; choose a shorter name",
+                              "has more than 255 characters after systemd:, the limit for a "
+                              "FileDescriptorName=; choose a shorter name",
                               reterr);
         return CD_OK;
 }

@@ -1,5 +1,5 @@
 #pragma once
-/* Where a listener listens, as the settings `listen` and `redirect_listen` name it. Resolves and opens nothing. */
+/* The address of a listener, as the settings `listen` and `redirect_listen` give it. Nothing is resolved or opened. */
 #include <sys/socket.h>
 
 #include "base/status.h"
@@ -7,12 +7,12 @@
 enum cd_listen_kind {
         CD_LISTEN_TCP,     /* "127.0.0.1:5001" or "[::1]:5001"; names are not resolved */
         CD_LISTEN_UNIX,    /* "unix:/run/cardea/http.sock" */
-        CD_LISTEN_SYSTEMD, /* "systemd:http": a socket that systemd passes under this FileDescriptorName= */
+        CD_LISTEN_SYSTEMD, /* "systemd:http": a socket that systemd passes with this FileDescriptorName= */
 };
 
 enum {
         CD_LISTEN_PATH_MAX = 107, /* bytes of sun_path without its NUL (unix(7)) */
-        CD_LISTEN_NAME_MAX = 255, /* as systemd has it */
+        CD_LISTEN_NAME_MAX = 255, /* the limit in systemd */
 };
 
 struct cd_listen_address {
@@ -22,6 +22,6 @@ struct cd_listen_address {
         cd_str name;                    /* SYSTEMD: 1 to CD_LISTEN_NAME_MAX printable ASCII characters without ':' */
 };
 
-/* `path` and `name` are views into `text`. CD_INVALID_REQUEST with field "listen" on what is none of the forms; the
- * reason names the text (of a long one the beginning), what is wrong with it and what to write. */
+/* `path` and `name` are views into `text`. CD_INVALID_REQUEST with field "listen" for any other text. The reason quotes
+ * the text (shortened if long) and says what is wrong with it and what to write. */
 cd_status cd_listen_address_parse(cd_str text, struct cd_listen_address *ret, struct cd_error *reterr);

@@ -6,10 +6,10 @@
 #include "net/stream.h"
 
 enum {
-        OUT_CEILING = 260 * 1024 * 1024, /* more than a stream's output */
+        OUT_CEILING = 260 * 1024 * 1024, /* bytes; more than the output of one stream */
 };
 
-/* ---- jobs that come back ---- */
+/* ---- completed jobs ---- */
 
 void cd_loop_finish_job(struct cd_job *job)
 {
@@ -21,7 +21,8 @@ void cd_loop_finish_job(struct cd_job *job)
         *loop->done_end = job;
         loop->done_end = &job->next;
         pthread_mutex_unlock(&loop->done_lock);
-        /* Outside the lock, or the loop would wake up only to wait for it; a loop outlives the threads of the pools. */
+        /* Outside the lock, so that the loop does not wake up only to wait for it. A loop outlives the
+         * threads of the pools. */
         if (!gone && is_first)
                 uv_async_send(&loop->wake);
 }
@@ -66,7 +67,7 @@ static void on_sweep(uv_timer_t *timer)
         cd_wheel_sweep(&loop->wheel, cd_loop_now(loop));
         if (loop->wheel.count == 0)
                 uv_timer_stop(timer);
-        /* Timers come before the poll, and what they wrote does not wait for its end. */
+        /* Timers run before the poll, and their output must not wait for its end. */
         cd_loop_flush(loop);
 }
 
@@ -78,7 +79,7 @@ void cd_loop_turn(struct cd_loop *loop)
         uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
-/* ---- the end ---- */
+/* ---- stopping ---- */
 
 static void on_grace_over(struct cd_deadline *deadline)
 {
@@ -102,7 +103,7 @@ void cd_loop_wake(struct cd_loop *loop)
         uv_async_send(&loop->wake);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static uint64_t uv_clock(const struct cd_loop *loop)
 {

@@ -1,5 +1,5 @@
 #pragma once
-/* One thread's event loop: its streams, its deadlines, the jobs that come back to it. It knows no protocol. */
+/* The event loop of one thread: its streams, deadlines and completed jobs. Independent of any protocol. */
 #include <pthread.h>
 #include <uv.h>
 
@@ -9,8 +9,7 @@
 struct cd_loop;
 struct cd_stream;
 
-/* What runs elsewhere and comes back: `run` on the thread of a pool, then `done` on the loop that it was submitted
- * from. */
+/* Work for another thread: `run` is called on a thread of the pool, then `done` on the loop that submitted the job. */
 struct cd_job {
         struct cd_job *next;
         struct cd_loop *loop;
@@ -30,49 +29,49 @@ enum {
 
 struct cd_loop {
         uv_loop_t uv;
-        uv_async_t wake;       /* jobs are done, or somebody called cd_loop_wake */
+        uv_async_t wake;       /* jobs are done, or cd_loop_wake was called */
         uv_timer_t sweep;      /* runs while a deadline is set */
         uv_check_t after_poll; /* flushes at the end of a turn */
-        uv_idle_t again;       /* active: the next turn does not wait, since there is output left */
+        uv_idle_t again;       /* active while output is left, so that the next turn does not wait */
         void (*on_sweep)(uv_timer_t *timer);
         struct cd_wheel wheel;
-        uint64_t (*clock)(const struct cd_loop *loop); /* milliseconds; that of libuv, or a test's */
-        struct cd_link streams;                        /* all of them */
+        uint64_t (*clock)(const struct cd_loop *loop); /* milliseconds; from libuv or from a test */
+        struct cd_link streams;                        /* all streams */
         size_t stream_count;
-        size_t job_count; /* submitted and not back */
-        /* Streams with new output. They are flushed in one batch at the end of the turn, or when CD_FLUSH_BATCH wait: a
-         * client process that waits for many answers wakes up once. */
+        size_t job_count; /* jobs that were submitted and are not done */
+        /* Streams with new output. They are flushed together at the end of the turn, or when CD_FLUSH_BATCH of them
+         * wait, so that a client process that waits for many responses wakes up once. */
         struct cd_stream *flush_first, **flush_last;
         size_t flush_count;
-        struct cd_buf *spare_bufs[CD_SPARE_BUFS]; /* for output, empty */
+        struct cd_buf *spare_bufs[CD_SPARE_BUFS]; /* empty buffers for output */
         size_t spare_count;
-        char *input;              /* where every read lands */
-        struct cd_buf plain;      /* what TLS decrypted of it */
-        struct cd_buf cipher;     /* what TLS wants to send; empty between two writes */
-        int64_t write_timeout_ms; /* without progress on output: the stream is reset */
-        bool stopping;            /* ends once it has no stream and no job */
-        struct cd_deadline grace; /* then what is left is closed */
+        char *input;              /* the buffer of every read */
+        struct cd_buf plain;      /* the same input, decrypted by TLS */
+        struct cd_buf cipher;     /* output of TLS; empty between two writes */
+        int64_t write_timeout_ms; /* a stream whose output makes no progress for so long is reset */
+        bool stopping;            /* the loop ends when it has no streams and no jobs */
+        struct cd_deadline grace; /* when it passes, the remaining streams are closed */
         void (*woken)(struct cd_loop *loop);
         void *owner;
         pthread_mutex_t done_lock;
         struct cd_job *done, **done_end;
-        bool gone; /* nobody takes done jobs any more */
+        bool gone; /* the loop no longer takes done jobs */
 };
 
-/* `woken` is called on the loop's thread after cd_loop_wake. */
+/* cd_loop_wake makes the loop call `woken` on its own thread. */
 cd_status cd_loop_init(struct cd_loop *loop, void (*woken)(struct cd_loop *loop), void *owner, struct cd_error *reterr);
-/* Runs until it was told to stop and has nothing left, or the grace is over. */
+/* Runs until the loop was stopped and has nothing left to do, or the grace period is over. */
 void cd_loop_run(struct cd_loop *loop);
-/* From the loop's thread: every stream is told (`stopping`), and what is left after `grace_ms` is closed. */
+/* On the loop's thread: calls `stopping` for every stream, and closes the remaining ones after `grace_ms`. */
 void cd_loop_stop(struct cd_loop *loop, int64_t grace_ms);
-/* Closes what is open and frees; the loop does not run any more. */
+/* Closes what is open and frees it. The loop must not be running. */
 void cd_loop_done(struct cd_loop *loop);
-/* From any thread, and from a signal handler. */
+/* From any thread or signal handler. */
 void cd_loop_wake(struct cd_loop *loop);
-/* From the thread of a pool: job->done is called on job->loop. */
+/* On a thread of a pool: makes job->loop call job->done. */
 void cd_loop_finish_job(struct cd_job *job);
-/* What one turn does beside reading: sweeps deadlines, takes done jobs, flushes. For tests that drive a loop without a
- * socket. */
+/* What each turn does apart from reading: sweeps deadlines, completes jobs, flushes. For tests that drive a loop
+ * without a socket. */
 void cd_loop_turn(struct cd_loop *loop);
 
 static inline uint64_t cd_loop_now(const struct cd_loop *loop)
@@ -80,7 +79,7 @@ static inline uint64_t cd_loop_now(const struct cd_loop *loop)
         return loop->clock(loop);
 }
 
-/* Sets a deadline `ms` from now; never early, though libuv's clock is rounded down. */
+/* Sets a deadline `ms` from now. The deadline is never early, although libuv rounds its clock down. */
 static inline void cd_loop_set_deadline(struct cd_loop *loop, struct cd_deadline *deadline, int64_t ms)
 {
         cd_deadline_set(&loop->wheel, deadline, cd_loop_now(loop) + (uint64_t)ms + 1);
@@ -93,7 +92,7 @@ static inline void cd_loop_cancel_deadline(struct cd_loop *loop, struct cd_deadl
         cd_deadline_cancel(&loop->wheel, deadline);
 }
 
-/* For code that takes the last stream or job away from a loop that stops. */
+/* Must be called after the last stream or job of a stopping loop has gone. */
 static inline void cd_loop_check_end(struct cd_loop *loop)
 {
         if (loop->stopping && loop->stream_count == 0 && loop->job_count == 0)

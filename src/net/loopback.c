@@ -92,7 +92,7 @@ bool cd_loopback_init(struct cd_loopback *loopback, struct cd_loop *loop, size_t
                 return false;
         cd_stream_init(loopback->stream, loop, &transport);
         loopback->stream->carrier = loopback;
-        /* A handle that does nothing, so that the close comes as late as that of a socket. */
+        /* Closing an unused handle delays the end just as closing a socket does. */
         uv_pipe_init(&loop->uv, &loopback->stream->uv.pipe, 0);
         loopback->stream->uv.handle.data = loopback->stream;
         return true;

@@ -12,14 +12,14 @@ enum {
 
 struct cd_pool {
         pthread_mutex_t lock;
-        pthread_cond_t work;  /* a job came, or the end */
+        pthread_cond_t work;  /* a job was added, or the pool ends */
         pthread_cond_t ended; /* a thread has ended */
         struct cd_job *first, **last;
         size_t queued;
-        size_t taken;       /* jobs that threads have */
+        size_t taken;       /* jobs that threads have taken */
         size_t idle, alive; /* threads */
         bool stopping, abandoned;
-        size_t thread_count; /* started */
+        size_t thread_count; /* threads started so far */
         struct cd_pool_options options;
         pthread_t threads[];
 };
@@ -89,7 +89,7 @@ static void *run_jobs(void *arg)
         return NULL;
 }
 
-/* Under the lock. */
+/* With the lock held. */
 static void start_thread(struct cd_pool *pool)
 {
         pthread_attr_t attr;
@@ -109,7 +109,7 @@ cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_j
         cd_status status = CD_OK;
 
         pthread_mutex_lock(&pool->lock);
-        /* A thread that is to be started, or has not come to its first job yet, has room for one too. */
+        /* A thread that has yet to start, or to take its first job, has room for a job too. */
         bool has_room = pool->queued + pool->taken < pool->options.queue + pool->options.threads && !pool->stopping;
         if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->options.threads)
                 start_thread(pool);
@@ -128,11 +128,11 @@ cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_j
         pthread_mutex_unlock(&pool->lock);
         if (status == CD_OK)
                 pthread_cond_signal(
-                        &pool->work); /* outside the lock, or the thread would wake up only to wait for it */
+                        &pool->work); /* outside the lock, so that the thread does not wake up only to wait for it */
         return status;
 }
 
-/* Under the lock. How many threads still run at the deadline. */
+/* With the lock held. Returns the number of threads that still run at the deadline. */
 static size_t wait_for_threads(struct cd_pool *pool, int64_t deadline_us)
 {
         struct timespec until = { .tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000 };

@@ -5,17 +5,18 @@
 struct cd_pool;
 
 struct cd_pool_options {
-        size_t threads; /* started one by one as they are needed */
-        size_t queue;   /* jobs that may wait */
+        size_t threads; /* maximum; each is started when it is needed */
+        size_t queue;   /* number of jobs that may wait */
 };
 
-/* NULL where memory is out. */
+/* NULL if memory is exhausted. */
 struct cd_pool *cd_pool_new(const struct cd_pool_options *options);
 /* Another bound of the queue; jobs that wait beyond it stay. From any thread. */
 void cd_pool_set_queue(struct cd_pool *pool, size_t queue);
 /* From a loop's thread. CD_OK: job->run is called on a thread of the pool, then job->done on `loop`. CD_UNAVAILABLE
  * where the queue is full, CD_NO_MEMORY where not one thread can be started; then the job stays the caller's. */
 cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_job *job);
-/* Waits until all threads have ended, for jobs that run at most until `deadline_us` (cd_monotonic_us). Frees the pool
- * and returns 0; or returns how many still run, and leaves pool and threads to the end of the process. NULL is fine. */
+/* Waits until all threads have ended; jobs may run until `deadline_us` (cd_monotonic_us). Frees the pool and
+ * returns 0, or returns the number of threads that still run and leaves pool and threads to the end of the
+ * process. NULL is allowed. */
 size_t cd_pool_free(struct cd_pool *pool, int64_t deadline_us);

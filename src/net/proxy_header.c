@@ -13,7 +13,7 @@ static enum cd_proxy_step take_literal(cd_str *rest, cd_str expected)
         return count < expected.len ? CD_PROXY_MORE : CD_PROXY_DONE;
 }
 
-/* Takes the bytes before `end`, and `end` itself; all of them must be in `alphabet`. */
+/* Takes the bytes before `end`, and `end` itself. All bytes must be in `alphabet`. */
 static enum cd_proxy_step take_field(cd_str *rest, const char *alphabet, char end, cd_str *ret)
 {
         for (size_t i = 0; i < rest->len; i++) {
@@ -55,7 +55,7 @@ static enum cd_proxy_step take_port(cd_str *rest, char end, uint16_t *ret)
         return CD_PROXY_DONE;
 }
 
-/* "4 SOURCE DESTINATION PORT PORT\r\n" after "PROXY TCP" */
+/* "4 SOURCE DESTINATION PORT PORT\r\n", after "PROXY TCP". */
 static enum cd_proxy_step take_tcp(cd_str *rest, struct cd_proxy_header *ret)
 {
         struct cd_address destination;
@@ -78,7 +78,7 @@ static enum cd_proxy_step take_tcp(cd_str *rest, struct cd_proxy_header *ret)
         return take_literal(rest, CD_STR("\n"));
 }
 
-/* "UNKNOWN\r\n", or anything between the two that does not end the line. */
+/* "UNKNOWN\r\n"; the line may contain other text before its end. */
 static enum cd_proxy_step take_unknown(cd_str *rest)
 {
         enum cd_proxy_step step = take_literal(rest, CD_STR("UNKNOWN"));
@@ -127,15 +127,15 @@ enum {
 enum {
         V2_LOCAL = 0x20,
         V2_PROXY = 0x21,
-        V2_TCP4 = 0x11, /* the family in the high half, the protocol in the low one */
+        V2_TCP4 = 0x11, /* address family in the upper half, protocol in the lower half */
         V2_TCP6 = 0x21,
         V2_DGRAM = 2, /* the highest protocol */
 };
 
-/* Length of the two addresses and ports of each family, by the high half of that byte. */
+/* Length of both addresses and ports, indexed by the address family. */
 static const size_t v2_addresses_len[] = { [0] = 0, [1] = 12, [2] = 36, [3] = 216 };
 
-/* After the signature: as early as the bytes allow, and *rettotal with DONE. */
+/* The checks after the signature, as early as the bytes allow. *rettotal is set with DONE. */
 static enum cd_proxy_step check_v2(const uint8_t *p, size_t len, size_t *rettotal)
 {
         size_t family = 0, rest;
@@ -143,13 +143,13 @@ static enum cd_proxy_step check_v2(const uint8_t *p, size_t len, size_t *rettota
         if (len > V2_VERSION_AND_COMMAND && p[V2_VERSION_AND_COMMAND] != V2_LOCAL &&
             p[V2_VERSION_AND_COMMAND] != V2_PROXY)
                 return CD_PROXY_BAD;
-        /* LOCAL is accepted whatever the family says. */
+        /* The family is ignored for LOCAL. */
         if (len > V2_FAMILY_AND_PROTOCOL && p[V2_VERSION_AND_COMMAND] == V2_PROXY) {
                 family = p[V2_FAMILY_AND_PROTOCOL] >> 4;
                 if (family >= CD_LEN(v2_addresses_len) || (p[V2_FAMILY_AND_PROTOCOL] & 15) > V2_DGRAM)
                         return CD_PROXY_BAD;
         }
-        /* The high byte of the length can say enough. */
+        /* The high byte of the length may already exceed the limit. */
         if (len > V2_LENGTH && V2_ADDRESSES + (size_t)p[V2_LENGTH] * 256 > CD_PROXY_V2_MAX)
                 return CD_PROXY_BAD;
         if (len < V2_ADDRESSES)

@@ -8,7 +8,7 @@
 
 #include "base/secret.h"
 
-/* Output that the kernel did not take at once. */
+/* Output that the kernel did not accept at once. */
 struct waiting_write {
         uv_write_t req;
         size_t len;
@@ -51,8 +51,8 @@ static bool write_later(struct cd_stream *stream, const char *data, size_t len)
         return false;
 }
 
-/* libuv calls a reset that came together with the last bytes an end of file. While our side is open, an orderly end is
- * no hang-up. */
+/* Detects a reset, which libuv reports as an end of file if it arrives with the last bytes. While this side is open, a
+ * regular end of the other side is not a hang-up. */
 static bool is_hung_up(const struct cd_stream *stream)
 {
         struct pollfd poll_fd = { .events = 0 };
@@ -146,7 +146,7 @@ struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix
         stream->uv.handle.data = stream;
         err = is_unix ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd);
         if (err != 0) {
-                close(fd); /* still nobody's */
+                close(fd); /* the socket has no owner yet */
                 cd_stream_close(stream);
                 return NULL;
         }

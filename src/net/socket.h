@@ -2,6 +2,6 @@
 /* Streams over TCP and Unix sockets. */
 #include "net/stream.h"
 
-/* A stream over a connected, non-blocking socket, which it takes over also where it fails. `peer` NULL: a Unix socket.
- * NULL: out of memory. */
+/* Makes a stream from a connected, non-blocking socket, and takes ownership of the socket, also on failure. `peer` is
+ * NULL for a Unix socket. Returns NULL if memory is exhausted. */
 struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix, const struct cd_address *peer);

@@ -6,14 +6,15 @@
 
 enum {
         LINGER_MS = 2000,
-        LINGER_BYTES = 16 * 1024 * 1024, /* of input that is thrown away so that our last bytes can be read */
-        OUT_KEPT = 64 * 1024,            /* bytes of a spare buffer */
-        OUT_CEILING = 256 * 1024 * 1024, /* no output is ever that long; a fault of an owner ends here */
+        /* bytes of input that are discarded so that the client can read the last output */
+        LINGER_BYTES = 16 * 1024 * 1024,
+        OUT_KEPT = 64 * 1024,            /* bytes of a spare buffer that are kept */
+        OUT_CEILING = 256 * 1024 * 1024, /* no output is ever that long; stops a faulty owner */
 };
 
 /* ---- output buffers ---- */
 
-/* What a stream writes to where no buffer could be had. */
+/* The buffer that a stream gets if no memory is left. */
 static struct cd_buf *failed_buf(void)
 {
         static _Thread_local struct cd_buf buf;
@@ -50,8 +51,8 @@ static void give_buf_back(struct cd_stream *stream)
         loop->spare_bufs[loop->spare_count++] = buf;
 }
 
-/* Its being active is all: libuv asks how long to wait after this call, so stopping it here would let the loop sleep on
- * its output. */
+/* Does nothing: the handle only has to be active. libuv decides how long to wait after this call, so stopping the
+ * handle here would let the loop sleep despite waiting output. */
 static void on_again(uv_idle_t *handle)
 {
         (void)handle;
@@ -63,8 +64,8 @@ static void flush_at_end(struct cd_stream *stream)
 
         if (stream->in_flush_list)
                 return;
-        /* Also what is written after the flush of this turn, when another stream ends, must not wait for the next
-         * event. */
+        /* Output that is written after this turn's flush, when another stream ends, must not wait
+         * for the next event. */
         if (!loop->flush_first)
                 uv_idle_start(&loop->again, on_again);
         stream->in_flush_list = true;
@@ -93,7 +94,7 @@ static void stall_in(struct cd_stream *stream, int64_t ms)
         cd_loop_set_deadline(stream->loop, &stream->stall, ms);
 }
 
-/* False where the stream is broken. */
+/* False if the connection is broken. */
 static bool send_bytes(struct cd_stream *stream, const char *data, size_t len)
 {
         ssize_t sent = len ? stream->transport->write(stream, data, len) : 0;
@@ -127,7 +128,7 @@ static bool send_cipher(struct cd_stream *stream)
         return ok;
 }
 
-/* Sends, where nothing earlier waits. */
+/* Sends the output, unless earlier output still waits. */
 static bool send_out(struct cd_stream *stream)
 {
         struct cd_buf *out = stream->out;
@@ -147,12 +148,12 @@ static bool send_out(struct cd_stream *stream)
 
 void cd_stream_flush(struct cd_stream *stream)
 {
-        /* Bytes are lost: a close would look like the end of what lacks them. */
+        /* Reset instead of close, because bytes are lost: a close would look like a regular end. */
         if (!stream->closed && !send_out(stream))
                 cd_stream_reset(stream);
 }
 
-/* Says that nothing more comes, so that the other side knows that nobody has cut the end off (RFC 8446 §6.1). */
+/* Ends the output with a close_notify, so that the client can tell a regular end from a truncation (RFC 8446 §6.1). */
 static void say_end(struct cd_stream *stream)
 {
         if (stream->is_shut)
@@ -164,7 +165,7 @@ static void say_end(struct cd_stream *stream)
         }
 }
 
-/* All output is out. */
+/* Called when all output is out. */
 static void after_output(struct cd_stream *stream)
 {
         cd_loop_cancel_deadline(stream->loop, &stream->stall);
@@ -196,8 +197,8 @@ static void flush_one(struct cd_stream *stream)
 
 void cd_loop_flush(struct cd_loop *loop)
 {
-        /* What is written meanwhile waits for the next turn, which begins at once: a stream that always has more holds
-         * up no other. */
+        /* Output written meanwhile waits for the next turn, which starts at once, so that a stream that always has more
+         * output does not delay the others. */
         for (size_t count = loop->flush_count; count > 0 && loop->flush_first; count--) {
                 struct cd_stream *stream = loop->flush_first;
                 loop->flush_first = stream->flush_next;
@@ -232,12 +233,12 @@ void cd_stream_read(struct cd_stream *stream, bool wanted)
         stream->transport->set_reading(stream, wanted);
 }
 
-/* The alert is written; the owner is told that nothing comes any more, and why. */
+/* The alert is in the output already; tells the owner that the input has ended, and why. */
 static void fail_tls(struct cd_stream *stream)
 {
         stream->error = cd_tls_conn_error(stream->tls);
         cd_stream_received_end(stream, false);
-        /* The client may go on sending, and has to be read for a while, or a reset overtakes the alert. */
+        /* Continues to read for a while, because the client may go on sending, and a reset would overtake the alert. */
         stream->at_eof = false;
 }
 
@@ -272,8 +273,8 @@ static void decrypt(struct cd_stream *stream, const char *data, size_t len)
 
 void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
 {
-        /* A client that does not know that this port speaks TLS sends letters; a record begins with its type, 20 to 24
-         * (RFC 8446 §5.1). Its bytes reach the owner as they are, on a stream that is plain from now on. */
+        /* A client that does not know that this port uses TLS sends letters, while a TLS record begins with its type,
+         * 20 to 24 (RFC 8446 §5.1). The owner gets these bytes as they are, and the stream is plain from now on. */
         if (stream->tls && !cd_tls_conn_has_begun(stream->tls) && is_letter(*data)) {
                 cd_tls_conn_free(stream->tls);
                 stream->tls = NULL;
@@ -315,7 +316,7 @@ bool cd_stream_has_input(struct cd_stream *stream)
         return !stream->closed && stream->transport->has_input(stream);
 }
 
-/* ---- the end ---- */
+/* ---- ending ---- */
 
 void cd_stream_shut(struct cd_stream *stream)
 {
@@ -348,7 +349,7 @@ void cd_stream_close(struct cd_stream *stream)
         if (stream->closed)
                 return;
         if (cd_stream_queued(stream) == 0)
-                say_end(stream); /* else it would vouch for bytes that are dropped here */
+                say_end(stream); /* otherwise a close_notify would confirm bytes that are dropped here */
         begin_close(stream, false);
 }
 
@@ -433,8 +434,7 @@ static void on_expired(struct cd_deadline *deadline)
         stream->events->expired(stream);
 }
 
-/* Output that makes no progress for write_timeout is given up with a reset, so that the kernel drops what it holds of
- * it. */
+/* Output that made no progress for write_timeout is reset, so that the kernel drops the rest of it. */
 static void on_stalled(struct cd_deadline *deadline)
 {
         struct cd_stream *stream = (void *)((char *)deadline - offsetof(struct cd_stream, stall));
@@ -450,7 +450,7 @@ static void on_stalled(struct cd_deadline *deadline)
         }
 }
 
-/* ---- the beginning ---- */
+/* ---- initialisation ---- */
 
 void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport)
 {

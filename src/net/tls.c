@@ -1,4 +1,4 @@
-/* Certificates, keys and rules: the contexts that connections begin with. */
+/* Certificates, keys and settings: the contexts from which connections are made. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +8,11 @@ enum {
         PEM_MAX = 256 * 1024,
         CHAIN_MAX = 16,
         SUBJECT_MAX = 128,            /* bytes of a name in a message */
-        CLIENT_CHAIN_MAX = 32 * 1024, /* bytes of what a client may show */
+        CLIENT_CHAIN_MAX = 32 * 1024, /* bytes of a client's certificate chain */
 };
 
-/* Mozilla's "intermediate" (version 5.7), without finite-field Diffie-Hellman. TLS 1.3 has no others than such. */
+/* Mozilla's "intermediate" configuration (version 5.7), without finite-field Diffie-Hellman. All ciphers of
+ * TLS 1.3 are suitable. */
 static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
                               "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char groups[] = "X25519:P-256:P-384";
@@ -26,7 +27,7 @@ static void free_bio(BIO **bio)
         BIO_free(*bio);
 }
 
-/* With what OpenSSL says of it; it names neither files nor values. */
+/* Adds OpenSSL's reason, which contains neither file names nor values. */
 static cd_status fail(struct cd_error *reterr, const char *field, const char *what)
 {
         const char *why = ERR_reason_error_string(ERR_peek_last_error());
@@ -44,7 +45,8 @@ static BIO *open_text(cd_str pem)
         return pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
 }
 
-/* The next certificate of the text; NULL: there is none, or it is broken, and then ERR_peek_last_error says so. */
+/* Reads the next certificate of the text. NULL if there is none or it is malformed;
+ * then ERR_peek_last_error says so. */
 static X509 *next_certificate(BIO *bio)
 {
         ERR_clear_error();
@@ -67,13 +69,14 @@ static cd_status use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr
                         return fail(reterr, "certificate", "cannot be used");
         }
         if (count > CHAIN_MAX)
-                return fail(reterr, "certificate", "holds too many certificates");
+                return fail(reterr, "certificate", "contains too many certificates");
         if (count == 0 || ERR_peek_last_error())
-                return fail(reterr, "certificate", count ? "holds a broken certificate" : "holds no certificate");
+                return fail(reterr, "certificate",
+                            count ? "contains a malformed certificate" : "contains no certificate");
         return CD_OK;
 }
 
-/* "CN=localhost,O=Example", for users. */
+/* Writes "CN=localhost,O=Example". */
 static void write_subject(const X509 *x509, char *to, size_t size)
 {
         __attribute__((cleanup(free_bio))) BIO *bio = BIO_new(BIO_s_mem());
@@ -85,8 +88,8 @@ static void write_subject(const X509 *x509, char *to, size_t size)
         to[len > 0 ? len : 0] = '\0';
 }
 
-/* The key is not that of the certificate which clients are shown, the first one. A file with the chain in another order
- * is the usual reason. */
+/* The key does not match the first certificate, which is the one that clients see. The usual cause is a
+ * chain in another order. */
 static cd_status fail_key(SSL_CTX *context, EVP_PKEY *key, struct cd_error *reterr)
 {
         STACK_OF(X509) *chain = NULL;
@@ -125,10 +128,10 @@ static cd_status use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
         if (!key) {
                 ERR_clear_error();
                 return fail(reterr, "key",
-                            is_encrypted ? "is encrypted, and nobody is there to ask for the password"
-                                         : "holds no private key in PEM");
+                            is_encrypted ? "is encrypted; decrypt it, because a service cannot ask for the password"
+                                         : "contains no private key in PEM");
         }
-        /* Compared by hand, since SSL_CTX_use_PrivateKey drops a certificate that does not fit without a word. */
+        /* Checked here, because SSL_CTX_use_PrivateKey silently drops a certificate that does not match. */
         cd_status status = CD_OK;
         if (X509_check_private_key(SSL_CTX_get0_certificate(context), key) != 1)
                 status = fail_key(context, key, reterr);
@@ -138,9 +141,9 @@ static cd_status use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr)
         return status;
 }
 
-/* ---- certificates of clients ---- */
+/* ---- client certificates ---- */
 
-/* Sessions are resumed only where the same clients were believed. */
+/* A session may be resumed only under the same rules for client certificates. */
 static bool separate_sessions(SSL_CTX *context, const struct cd_tls_options *options)
 {
         unsigned char digest[EVP_MAX_MD_SIZE];
@@ -167,22 +170,23 @@ static cd_status use_client_ca(SSL_CTX *context, const struct cd_tls_options *op
                         return fail(reterr, "client_ca", "cannot be used");
         }
         if (count == 0 || ERR_peek_last_error())
-                return fail(reterr, "client_ca", count ? "holds a broken certificate" : "holds no certificate");
+                return fail(reterr, "client_ca",
+                            count ? "contains a malformed certificate" : "contains no certificate");
         if (options->client_certificate == CD_TLS_CLIENT_REQUIRE)
                 mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
         SSL_CTX_set_verify(context, mode, NULL);
         return CD_OK;
 }
 
-/* ---- rules ---- */
+/* ---- settings ---- */
 
-/* RFC 7301. A client that offers protocols, and ours is not among them, wants to talk to somebody else: no answer could
- * be right. */
+/* RFC 7301. If a client offers protocols and none is supported, the handshake fails, because
+ * it wants another service. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *offered,
                            unsigned size, void *arg)
 {
         static const unsigned char ours[] = "\x02h2\x08http/1.1";
-        size_t skipped = SSL_get_app_data(ssl) ? 0 : 3; /* HTTP/2, where the listener does without it */
+        size_t skipped = SSL_get_app_data(ssl) ? 0 : 3; /* skips HTTP/2 if the listener does not offer it */
         unsigned char *chosen;
 
         (void)arg;
@@ -197,8 +201,8 @@ static bool set_rules(SSL_CTX *context)
 {
         SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                              SSL_OP_PRIORITIZE_CHACHA);
-        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);         /* idle connections hold none */
-        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* all is in the ticket */
+        SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);         /* idle connections keep no buffers */
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* the ticket contains the session */
         SSL_CTX_set_max_cert_list(context, CLIENT_CHAIN_MAX);
         SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
         return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
@@ -244,7 +248,7 @@ cd_status cd_tls_check(const struct cd_tls_options *options, struct cd_tls_valid
         return CD_OK;
 }
 
-/* ---- life ---- */
+/* ---- renewal and end ---- */
 
 cd_status cd_tls_prepare(struct cd_tls *tls, const struct cd_tls_options *options, SSL_CTX **ret,
                          struct cd_error *reterr)

@@ -1,4 +1,4 @@
-/* One connection's TLS: OpenSSL reads from memory and writes to memory, and never sees a socket. */
+/* TLS for one connection. OpenSSL reads from memory and writes to memory, and has no socket. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,19 +7,19 @@
 
 enum {
         SUBJECT_MAX = 1024,
-        RECORD_MAX = 16 * 1024, /* bytes of plain text (RFC 8446 §5.1) */
+        RECORD_MAX = 16 * 1024, /* bytes of plaintext (RFC 8446 §5.1) */
 };
 
 struct cd_tls_conn {
         SSL *ssl;
-        cd_str in;          /* while a call runs: what is left of its input */
-        struct cd_buf *out; /* while a call runs: where its output goes */
-        char *subject;      /* of the client's certificate; NULL: none */
-        char *error;        /* NULL: nothing has failed */
+        cd_str in;          /* during a call: the input that is left */
+        struct cd_buf *out; /* during a call: the buffer for output */
+        char *subject;      /* of the client certificate; NULL: none */
+        char *error;        /* NULL: no failure */
         bool has_begun, is_open, has_ended;
 };
 
-/* ---- what OpenSSL takes for a socket ---- */
+/* ---- the BIO that replaces a socket ---- */
 
 static int bio_read(BIO *bio, char *to, int size)
 {
@@ -64,7 +64,7 @@ BIO_METHOD *cd_tls_conn_bio_method(void)
         return NULL;
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static SSL_CTX *take_context(struct cd_tls *tls)
 {
@@ -92,9 +92,9 @@ struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2)
         }
         BIO_set_data(bio, conn);
         BIO_set_init(bio, 1);
-        SSL_set_bio(conn->ssl, bio, bio); /* takes it over */
+        SSL_set_bio(conn->ssl, bio, bio); /* transfers ownership */
         SSL_set_accept_state(conn->ssl);
-        /* Looked at by the context's choice of a protocol. */
+        /* Read when the context selects a protocol. */
         SSL_set_app_data(conn->ssl, offers_http2 ? conn : NULL);
         return conn;
 }
@@ -138,7 +138,7 @@ const char *cd_tls_conn_error(const struct cd_tls_conn *conn)
         return conn->error ? conn->error : "out of memory";
 }
 
-/* ---- the client's certificate ---- */
+/* ---- client certificate ---- */
 
 static bool fail(struct cd_tls_conn *conn, const char *why)
 {
@@ -147,13 +147,14 @@ static bool fail(struct cd_tls_conn *conn, const char *why)
         return false;
 }
 
-/* A resumed session was verified when it began, which may be hours ago. */
+/* Checks the dates again: the certificate of a resumed session was verified when the session began, which
+ * may be hours ago. */
 static bool is_over(const X509 *certificate)
 {
         return X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0;
 }
 
-/* What is shown to readers and compared by programs: one form, in which every special character is escaped. */
+/* The subject is logged and compared by programs, so it has one form, in which every special character is escaped. */
 static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
 {
         BIO *bio = BIO_new(BIO_s_mem());
@@ -162,7 +163,7 @@ static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
 
         if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0 &&
             BIO_write(bio, "", 1) == 1)
-                len = BIO_get_mem_data(bio, (char **)&text) - 1; /* without the NUL that was written after it */
+                len = BIO_get_mem_data(bio, (char **)&text) - 1; /* without the NUL at its end */
         if (len > 0 && len <= SUBJECT_MAX)
                 conn->subject = strdup(text);
         BIO_free(bio);
@@ -170,7 +171,7 @@ static bool learn_subject(struct cd_tls_conn *conn, const X509 *certificate)
                                                    : "the client's certificate has no subject");
 }
 
-/* The handshake is done. */
+/* Called once the handshake is done. */
 static bool begin(struct cd_tls_conn *conn)
 {
         const X509 *certificate = SSL_get0_peer_certificate(conn->ssl);
@@ -179,13 +180,13 @@ static bool begin(struct cd_tls_conn *conn)
         if (!certificate)
                 return true;
         if (SSL_get_verify_result(conn->ssl) != X509_V_OK || is_over(certificate))
-                return fail(conn, "the client's certificate is not good any more");
+                return fail(conn, "the client's certificate has expired");
         return learn_subject(conn, certificate);
 }
 
-/* ---- bytes ---- */
+/* ---- data ---- */
 
-/* With what OpenSSL says of it, and for a certificate, what is wrong with that. */
+/* Adds OpenSSL's reason and, for a certificate, the result of its verification. */
 static void note_error(struct cd_tls_conn *conn)
 {
         const char *why = ERR_reason_error_string(ERR_peek_error());
@@ -197,7 +198,7 @@ static void note_error(struct cd_tls_conn *conn)
         fail(conn, text);
 }
 
-/* Decrypts until the input is used up. */
+/* Decrypts all of the input. */
 static enum cd_tls_step decrypt(struct cd_tls_conn *conn, struct cd_buf *plain)
 {
         for (;;) {
@@ -213,7 +214,7 @@ static enum cd_tls_step decrypt(struct cd_tls_conn *conn, struct cd_buf *plain)
                 if (!conn->is_open && SSL_is_init_finished(conn->ssl) && !begin(conn))
                         return CD_TLS_FAILED;
                 if (result == 1 && conn->in.len == 0 && !SSL_has_pending(conn->ssl))
-                        return CD_TLS_MORE; /* as the next call would, which allocates a buffer to find out */
+                        return CD_TLS_MORE; /* the next call would say the same, but allocates a buffer first */
                 if (result == 1)
                         continue;
                 switch (SSL_get_error(conn->ssl, result)) {

@@ -1,5 +1,5 @@
 #pragma once
-/* What the files tls*.c share: the only ones of src/net that know OpenSSL. */
+/* Shared by the files tls*.c, the only ones of src/net that use OpenSSL. */
 #include <pthread.h>
 
 #include <openssl/err.h>
@@ -8,11 +8,11 @@
 #include "net/tls_conn.h"
 
 struct cd_tls {
-        pthread_mutex_t lock; /* of the next */
+        pthread_mutex_t lock; /* protects the next member */
         SSL_CTX *context;
         BIO_METHOD *bio_method; /* of cd_tls_conn */
         struct cd_tls_tickets *tickets;
 };
 
-/* tls_conn.c. NULL where memory is out. */
+/* tls_conn.c. NULL if memory is exhausted. */
 BIO_METHOD *cd_tls_conn_bio_method(void);

@@ -1,6 +1,6 @@
-/* Session tickets (RFC 5077, RFC 8446 §4.6.1): what a server would have to remember, encrypted, in the client's hands.
- * Somebody with the key of a ticket can read its TLS 1.2 session, so keys are made here, are never written anywhere,
- * and do not last. */
+/* Session tickets (RFC 5077, RFC 8446 §4.6.1): the client stores the session, encrypted by the server.
+ * The key of a ticket would let an attacker read its TLS 1.2 session, so keys are generated here, never
+ * stored anywhere, and short-lived. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,17 +11,17 @@
 enum {
         NAME_SIZE = 16,
         KEY_SIZE = 32,
-        KEYS = 3, /* the one that encrypts, and those before it */
+        KEYS = 3, /* the one that encrypts, and its predecessors */
         ROTATION_MS = 60 * 60 * 1000,
 };
 
 struct ticket_key {
         unsigned char name[NAME_SIZE], aes[KEY_SIZE], mac[KEY_SIZE];
-        int64_t made_us; /* cd_monotonic_us; 0: there is none */
+        int64_t made_us; /* cd_monotonic_us; 0: no key */
 };
 
 struct cd_tls_tickets {
-        pthread_mutex_t lock; /* of the keys */
+        pthread_mutex_t lock; /* protects the keys */
         int64_t rotation_us;
         struct ticket_key keys[KEYS]; /* newest first */
 };
@@ -60,7 +60,7 @@ void cd_tls_tickets_free(struct cd_tls_tickets *tickets)
         free(tickets);
 }
 
-/* So that the key of a ticket is accepted as long as the ticket lasts. */
+/* Chosen so that a ticket's key is accepted as long as the ticket lasts. */
 long cd_tls_tickets_lifetime(const struct cd_tls_tickets *tickets)
 {
         int64_t seconds = tickets->rotation_us * (KEYS - 1) / 1000000;
@@ -68,7 +68,7 @@ long cd_tls_tickets_lifetime(const struct cd_tls_tickets *tickets)
         return seconds > 0 ? (long)seconds : 1;
 }
 
-/* Under the lock. Where randomness fails the key in use goes on. */
+/* With the lock held. If the random source fails, the current key stays in use. */
 static void rotate_if_due(struct cd_tls_tickets *tickets)
 {
         struct ticket_key key;
@@ -80,7 +80,7 @@ static void rotate_if_due(struct cd_tls_tickets *tickets)
         cd_wipe(&key, sizeof(key));
 }
 
-/* The key in use (`name` NULL), or that of the name. *ret_old: a ticket of it should be replaced. */
+/* Finds the current key (`name` NULL) or the key of that name. *ret_old: tickets of this key should be replaced. */
 static bool find_key(struct cd_tls_tickets *tickets, const unsigned char *name, struct ticket_key *ret, bool *ret_old)
 {
         bool found = false;
@@ -113,8 +113,8 @@ static bool set_up(const struct ticket_key *key, const unsigned char *iv, EVP_CI
                EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* Returns, as OpenSSL wants it: 1 fine, 2 fine but give the client a new ticket, 0 no ticket, or a whole handshake, -1
- * failed. */
+/* Returns as OpenSSL requires: 1 for success, 2 for success with a new ticket for the client, 0 for no ticket or a full
+ * handshake, -1 for failure. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                      int encrypt)
 {

@@ -18,7 +18,7 @@ enum {
 
 static const cd_str field = CD_STR_INIT("store");
 
-/* Migrates what needs it, and makes a store of the driver, which is used up either way. */
+/* Applies migrations and makes a store from the driver, which is consumed in any case. */
 static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_options *options,
                         struct cd_store_opened *ret, struct cd_error *reterr)
 {
@@ -45,8 +45,7 @@ static cd_status finish(struct cd_sql_driver *driver, const struct cd_store_opti
         return cd_sql_store_new(driver, &ret->store, reterr);
 }
 
-/* Absolute, so that an error says which file it is whatever the current folder, and never a name that SQLite takes for
- * something else ("file:…", ":memory:"). */
+/* Builds a path relative to the folder, which SQLite never mistakes for a special name ("file:…", ":memory:"). */
 static cd_status sqlite_path(const struct cd_store_options *options, cd_str path, char ret[PATH_MAX],
                              struct cd_error *reterr)
 {
@@ -104,7 +103,7 @@ static cd_status open_postgres(const struct cd_store_options *options, cd_str re
         struct cd_sql_driver *driver;
         cd_status status = cd_postgres_open(&postgres, &driver, reterr);
 
-        (void)rest; /* libpq takes the URL as a whole */
+        (void)rest; /* libpq parses the URL as a whole */
         return status == CD_OK ? finish(driver, options, ret, reterr) : status;
 }
 
@@ -113,11 +112,11 @@ static cd_status open_memory(const struct cd_store_options *options, cd_str rest
 {
         (void)options;
         if (rest.len)
-                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: has nothing behind it");
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "memory: must not be followed by anything");
         return cd_memory_store_new(&ret->store, reterr);
 }
 
-/* What a URL may begin with, and who opens the rest of it. */
+/* The prefixes of a URL, and the functions that open the rest. */
 static const struct scheme {
         cd_str prefix;
         cd_status (*open)(const struct cd_store_options *options, cd_str rest, struct cd_store_opened *ret,
@@ -152,7 +151,7 @@ static size_t last_index(cd_str s, char byte)
         return i ? i - 1 : s.len;
 }
 
-/* Parameters of the query whose value may be shown. libpq takes passwords there too, so the others may not. */
+/* Query parameters whose value may be shown. libpq accepts passwords there too, so all others are hidden. */
 static bool is_harmless(cd_str parameter)
 {
         static const cd_str names[] = { CD_STR_INIT("host"),       CD_STR_INIT("hostaddr"),
@@ -193,7 +192,7 @@ cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url)
         cd_buf_init(&buf, arena, url.len * 2 + 64);
         cd_buf_add(&buf, cd_str_slice(url, 0, colon + separator.len));
         cd_str rest = cd_str_slice(url, colon + separator.len, url.len);
-        /* The last '@', so that a password with an '@' or a '/' in it, which is a mistake, is hidden as well. */
+        /* The last '@', so that a password that mistakenly contains '@' or '/' is hidden as well. */
         size_t at = last_index(rest, '@');
         if (at < rest.len) {
                 cd_str user = cd_str_slice(rest, 0, at);

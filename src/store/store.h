@@ -4,16 +4,16 @@
 
 struct cd_store_options {
         cd_str url;           /* "memory:", "sqlite:PATH", "postgresql://…" or "postgres://…" */
-        cd_str folder;        /* what a relative PATH is relative to; empty: the current one */
-        int64_t connections;  /* at most, postgres; 0: 8 */
-        int64_t timeout_ms;   /* for connecting and for each statement, postgres; 0: 5000 */
-        bool may_create;      /* the store may be new: sqlite's file missing, the database without tables */
-        bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
+        cd_str folder;        /* a relative PATH is relative to this; empty: the current folder */
+        int64_t connections;  /* postgres: maximum number; 0: 8 */
+        int64_t timeout_ms;   /* postgres: for connecting and for each statement; 0: 5000 */
+        bool may_create;      /* sqlite: a missing file is created */
+        bool must_be_current; /* migrates nothing: CD_NOT_FOUND if migrations are missing */
 };
 
 struct cd_store_opened {
         struct cd_store *store;
-        int schema_from, schema_to; /* 0 and 0: there is no schema (memory) */
+        int schema_from, schema_to; /* both 0: the store has no schema (memory) */
 };
 
 /* Migrates where needed. CD_INVALID_REQUEST (field "store") for a URL of no store of ours or a schema of a later

@@ -163,7 +163,7 @@ class TestPyJWTsReadByUs:
     @pytest.mark.parametrize("change, reason", [
         ({"exp": 1000}, "the token is expired"),
         ({"nbf": 9999999999}, "the token is not yet valid"),
-        ({"iss": "http://evil"}, "the token is of another issuer"),
+        ({"iss": "http://evil"}, "the token is from another issuer"),
         ({"aud": "http://evil"}, "the token is for another audience"),
         ({"aud": [AUD, "http://evil"]}, "aud does not name exactly one audience"),
         ({"client_id": 7}, "client_id is not a string"),
@@ -178,7 +178,7 @@ class TestPyJWTsReadByUs:
         alg, key, jwk = theirs
         token = jwt.encode(claims(), key, algorithm=alg, headers={"kid": "theirs"})
         done = verify(tmp_path, [jwk], token)
-        assert (done.returncode, done.stderr) == (1, "invalid_token: the token is of another typ\n")
+        assert (done.returncode, done.stderr) == (1, "invalid_token: the token has another typ\n")
 
     def test_a_public_key_used_as_an_hmac_secret_is_refused(self, theirs, tmp_path):
         _, key, jwk = theirs

@@ -140,7 +140,7 @@ def test_the_example_fetches_the_keys(verify, key):
 def test_the_example_says_what_is_wrong_with_an_option(verify, key):
     done = verify("http://auth.example/jwks.json", key.token())
     assert done.returncode == 2
-    assert done.stderr.startswith("jwks is http:// of another host")
+    assert done.stderr.startswith("jwks is an http:// URL of another host")
 
 
 def test_the_static_library_needs_nothing_of_ours_beside_it(installed, tmp_path, keys, key):

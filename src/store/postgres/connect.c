@@ -1,4 +1,4 @@
-/* How a connection begins and ends, and the settings of its session. */
+/* Opens and closes connections, and configures their sessions. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void ignore_notice(void *arg, const PGresult *result)
         (void)result;
 }
 
-/* Where the URL says the same, what stands after "dbname" here wins over it, and what stands before does not. */
+/* Parameters after "dbname" override the URL, those before it do not. */
 static PGconn *begin_connect(const struct cd_pg_target *target)
 {
         static const char *const keywords[] = {
@@ -71,9 +71,9 @@ static cd_status check_server(PGconn *pg, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The server gives up before the client does, so that a slow statement does not cost the connection; a server that
- * hangs gives up nothing. What a client that hangs keeps locked is let go too. A commit that was acknowledged is
- * durable. */
+/* The server's timeouts are shorter than the client's, so that a slow statement does not cost the connection; the
+ * client's timeout is for a server that hangs. The server also releases the locks of a client that hangs. A commit that
+ * was acknowledged is durable. */
 bool cd_pg_queue_settings(struct cd_pg_connection *c, bool is_local)
 {
         static const struct cd_sql_statement settings = {
@@ -100,7 +100,7 @@ static cd_status set_up(struct cd_pg_connection *c, struct cd_error *reterr)
 {
         PGresult *none = NULL;
 
-        if (cd_pg_is_pooled(c)) /* it would be others' session too */
+        if (cd_pg_is_pooled(c)) /* other clients would share this session */
                 return CD_OK;
         cd_status status = cd_pg_queue_settings(c, false) ? cd_pg_exchange(c, &none) : c->error.status;
         if (status != CD_OK && reterr)

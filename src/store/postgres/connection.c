@@ -30,7 +30,7 @@ void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *t
         size_t len = 0;
 
         if (target->password && strstr(text, target->password))
-                text = "(not shown: the text holds the password)";
+                text = "(not shown: the text contains the password)";
         for (; *text && len + 1 < size; text++) {
                 bool is_space = *text == '\n' || *text == '\t' || *text == ' ';
                 if (!is_space)
@@ -62,13 +62,13 @@ cd_status cd_pg_fail_broken(struct cd_pg_connection *c)
         return cd_pg_fail(c, CD_PG_BROKEN, status, error.reason);
 }
 
-/* By SQLSTATE or its class; the first that fits. https://www.postgresql.org/docs/15/errcodes-appendix.html */
+/* By SQLSTATE or its class; the first match applies. https://www.postgresql.org/docs/15/errcodes-appendix.html */
 static const struct state {
         const char *prefix;
         enum cd_pg_fault fault;
         cd_status status;
-        const char *summary;  /* in words for anybody; NULL: none */
-        bool tells_of_pooler; /* which shares the server's connections out by the transaction */
+        const char *summary;  /* in words that anyone may read; may be NULL */
+        bool tells_of_pooler; /* caused by a pooler that assigns a server connection to each transaction */
 } states[] = {
         { "23505", CD_PG_STATEMENT, CD_EXISTS, NULL, false },     /* unique_violation */
         { "40001", CD_PG_CONFLICT, CD_UNAVAILABLE, NULL, false }, /* serialization_failure */
@@ -82,9 +82,9 @@ static const struct state {
         { "0A000", CD_PG_STALE, CD_UNAVAILABLE, NULL, false },
         { "26000", CD_PG_STALE, CD_UNAVAILABLE, NULL, true }, /* invalid_sql_statement_name */
         { "42P05", CD_PG_STALE, CD_UNAVAILABLE, NULL, true }, /* duplicate_prepared_statement */
-        /* read_only_sql_transaction: a standby, or set so; another connection may find the primary */
+        /* read_only_sql_transaction: a standby, or configured so; another connection may reach the primary */
         { "25006", CD_PG_STALE, CD_UNAVAILABLE, "the database is read-only", false },
-        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE, NULL, false }, /* shutdowns */
+        { "57P", CD_PG_BROKEN, CD_UNAVAILABLE, NULL, false }, /* shutdown */
         { "08", CD_PG_BROKEN, CD_UNAVAILABLE, NULL, false },  /* connection_exception */
         { "", CD_PG_STATEMENT, CD_UNAVAILABLE, NULL, false },
 };
@@ -146,7 +146,7 @@ static cd_status fail_wait(struct cd_pg_connection *c, cd_status status)
         return cd_pg_fail_broken(c);
 }
 
-/* The server may be unable to read before it has written: both directions are served. */
+/* Serves both directions, because the server may be unable to read before it has written. */
 bool cd_pg_flush(struct cd_pg_connection *c, int64_t deadline_us)
 {
         int left;
@@ -177,7 +177,7 @@ bool cd_pg_is_usable(struct cd_pg_connection *c)
 {
         struct pollfd p = { .fd = cd_pq.PQsocket(c->pg), .events = POLLIN };
 
-        /* What an idle server has to say is that it ends, or nothing of interest; then a fresh connection costs
-         * little. */
+        /* Input on an idle connection means that the server closes it, or nothing important; a
+         * new connection is cheap. */
         return cd_pq.PQstatus(c->pg) == CONNECTION_OK && p.fd >= 0 && poll(&p, 1, 0) == 0;
 }

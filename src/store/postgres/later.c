@@ -7,9 +7,9 @@
 enum {
         QUEUE_MAX = 4096,
         BATCH_MAX = 256,
-        ATTEMPTS_MAX = 3, /* of a batch that the server refused as a whole */
+        ATTEMPTS_MAX = 3, /* for a batch that the server rejected as a whole */
         PAUSE_US = 100 * 1000,
-        COALESCE_US = 50 * 1000, /* how long writes are coalesced before they share a transaction */
+        COALESCE_US = 50 * 1000, /* how long writes are collected before they share a transaction */
 };
 
 struct item {
@@ -22,11 +22,11 @@ struct item {
 struct cd_pg_later {
         struct cd_pg_pool *pool;
         pthread_mutex_t lock;
-        pthread_cond_t changed; /* the first write came, or a batch is full, or the end */
+        pthread_cond_t changed; /* the first write was added, a batch is full, or the queue ends */
         pthread_t thread;
         bool has_thread, is_ending;
         size_t first, count;
-        struct item items[QUEUE_MAX]; /* a ring */
+        struct item items[QUEUE_MAX]; /* a ring buffer */
 };
 
 struct cd_pg_later *cd_pg_later_new(struct cd_pg_pool *pool)
@@ -50,7 +50,7 @@ struct cd_pg_later *cd_pg_later_new(struct cd_pg_pool *pool)
 struct batch {
         struct item items[BATCH_MAX];
         size_t count;
-        bool is_careful; /* each write stands alone, at the price of a round trip each */
+        bool is_careful; /* each write is run alone, which costs a round trip for each */
 };
 
 static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
@@ -72,7 +72,7 @@ static cd_status run_batch(struct cd_sql_session *session, void *arg, struct cd_
         return CD_OK;
 }
 
-/* Most batches go through whole; where one does not, its writes are done one by one. */
+/* Most batches succeed as a whole. If one fails, its writes are run one by one. */
 static cd_status do_batch(struct cd_pg_later *later, struct batch *b, enum cd_pg_fate *ret_fate)
 {
         struct cd_error error;
@@ -93,7 +93,7 @@ static void tell(const struct batch *b, cd_status status)
 
 /* ---- the thread ---- */
 
-/* Under the lock. What is taken still counts for the bound until it is done. */
+/* With the lock held. The copied items still count towards the limit until they are done. */
 static void copy_batch(const struct cd_pg_later *later, struct batch *ret)
 {
         ret->count = later->count < BATCH_MAX ? later->count : BATCH_MAX;
@@ -107,7 +107,7 @@ static void drop(struct cd_pg_later *later, size_t count)
         later->count -= count;
 }
 
-/* Under the lock: until the time is over, or so many writes wait, or the end comes. */
+/* With the lock held. Waits until the time is over, so many writes are queued, or the queue ends. */
 static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
 {
         int64_t at = cd_monotonic_us() + us;
@@ -118,8 +118,8 @@ static void pause_for(struct cd_pg_later *later, int64_t us, size_t until_count)
                         return;
 }
 
-/* Under the lock: until there is something to do. Each transaction costs the server and two threads here more than the
- * writes in it, and nobody waits for them. */
+/* With the lock held. Waits until there is something to do. Collecting pays off, because a transaction costs the server
+ * and two threads here more than the writes in it, and no caller waits for them. */
 static void coalesce(struct cd_pg_later *later)
 {
         while (later->count == 0 && !later->is_ending)
@@ -127,7 +127,7 @@ static void coalesce(struct cd_pg_later *later)
         pause_for(later, COALESCE_US, BATCH_MAX);
 }
 
-/* While the server is unavailable the writes stay where they are; at the end they get one more attempt. */
+/* While the server is unavailable, the writes stay in the queue. At the end they get one more attempt. */
 static void *run_deferred(void *arg)
 {
         struct cd_pg_later *later = arg;
@@ -170,9 +170,9 @@ cd_status cd_pg_later_add(struct cd_pg_later *later, cd_sql_transaction *transac
         if (!later->has_thread)
                 later->has_thread = pthread_create(&later->thread, NULL, run_deferred, later) == 0;
         if (!later->has_thread)
-                status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for what is written later");
+                status = cd_fail(reterr, CD_UNAVAILABLE, "the thread for deferred writes could not be started");
         else if (later->count == QUEUE_MAX)
-                status = cd_fail(reterr, CD_UNAVAILABLE, "too much waits to be written");
+                status = cd_fail(reterr, CD_UNAVAILABLE, "the queue of deferred writes is full");
         else
                 later->items[(later->first + later->count++) % QUEUE_MAX] =
                         (struct item){ transaction, arg, done, CD_OK };

@@ -1,6 +1,7 @@
 #pragma once
-/* The functions of libpq that are called, found when the first store of PostgreSQL is opened: with it come Kerberos,
- * LDAP and GnuTLS, which cost every other server 3 MB and a third of its start. */
+/* The functions of libpq that this driver uses. They are looked up when the first PostgreSQL store is
+ * opened, because libpq brings in Kerberos, LDAP and GnuTLS, which would cost every other server 3 MB and a
+ * third of its start-up time. */
 #include <libpq-fe.h>
 
 #include "base/status.h"
@@ -49,9 +50,9 @@ struct cd_libpq {
 #undef DECLARE
 };
 
-/* Set by cd_libpq_load, then never changed. */
+/* Set by cd_libpq_load, then constant. */
 extern struct cd_libpq cd_pq;
 
-/* Loads the library, once; it stays until the process ends. From any thread. CD_UNAVAILABLE (field "store"), after
- * which another call tries again. */
+/* Loads the library once, for the rest of the process. Thread-safe. CD_UNAVAILABLE (field "store") on failure; a later
+ * call tries again. */
 cd_status cd_libpq_load(struct cd_error *reterr);

@@ -19,10 +19,10 @@ struct cd_pg_listen {
         const struct cd_pg_target *target;
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        uint64_t changes, seen; /* how often something may have changed, and how much of it a wait has told */
+        uint64_t changes, seen; /* number of possible changes, and the number up to which a wait has reported them */
         pthread_t thread;
         bool has_thread, is_useless;
-        int ending; /* eventfd, readable at the end */
+        int ending; /* an eventfd, readable once the listener ends */
 };
 
 struct cd_pg_listen *cd_pg_listen_new(const struct cd_pg_target *target)
@@ -56,7 +56,7 @@ static void note_change(struct cd_pg_listen *l)
         pthread_mutex_unlock(&l->lock);
 }
 
-/* False: the end came. */
+/* False if the listener ends. */
 static bool sleep_for(const struct cd_pg_listen *l, int timeout_ms)
 {
         struct pollfd p = { .fd = l->ending, .events = POLLIN };
@@ -76,7 +76,7 @@ static bool take_notifications(PGconn *pg)
         return any;
 }
 
-/* Returns when the connection is of no use any more or the end came. */
+/* Returns when the connection can no longer be used or the listener ends. */
 static void hear(struct cd_pg_listen *l, struct cd_pg_connection *c)
 {
         struct pollfd p[2] = { { .fd = l->ending, .events = POLLIN }, { .events = POLLIN } };
@@ -107,7 +107,7 @@ static void *keep_hearing(void *arg)
                 struct cd_pg_connection *c = NULL;
 
                 if (cd_pg_connect(l->target, &c, NULL) == CD_OK && begin_to_hear(c)) {
-                        /* What changed before was told to nobody here. */
+                        /* Earlier changes were not reported to this node. */
                         note_change(l);
                         int64_t since = cd_monotonic_us();
                         hear(l, c);
@@ -129,7 +129,7 @@ void cd_pg_listen_wait(struct cd_pg_listen *l, int64_t timeout_ms)
 
         pthread_mutex_lock(&l->lock);
         if (!l->is_useless && atomic_load(l->target->is_pooled)) {
-                l->is_useless = true; /* the look of twice a second remains */
+                l->is_useless = true; /* checking twice a second remains */
                 (void)eventfd_write(l->ending, 1);
         }
         if (!l->has_thread && !l->is_useless)

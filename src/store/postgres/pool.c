@@ -35,7 +35,7 @@ void cd_pg_pool_done(struct cd_pg_pool *pool)
 
 /* ---- while the server is unavailable ---- */
 
-/* Under the lock. The next attempt comes after twice the time of the one before. */
+/* With the lock held. Each delay is twice the one before. */
 static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
 {
         pool->why = *why;
@@ -43,7 +43,8 @@ static void note_failure(struct cd_pg_pool *pool, const struct cd_error *why)
         if (pool->delay_us > LAST_DELAY_US)
                 pool->delay_us = LAST_DELAY_US;
         pool->retry_at_us = cd_monotonic_us() + pool->delay_us;
-        /* While others of ours run or are being made, the server may have no room for one more only. */
+        /* While other connections are open or being made, a failure may only mean that the server has no
+         * room for one more. */
         pool->is_unavailable = pool->is_unavailable || pool->open == 0;
 }
 
@@ -74,8 +75,8 @@ int64_t cd_pg_pool_pause_us(struct cd_pg_pool *pool)
 
 /* ---- taking and giving ---- */
 
-/* Under the lock, which it leaves to look at the connection: a look is a call to the kernel, and every login comes by
- * here. */
+/* With the lock held, which is released while the connection is checked: the check is a system call, and every login
+ * takes this path. */
 static struct cd_pg_connection *take_idle(struct cd_pg_pool *pool)
 {
         struct cd_pg_connection *c;
@@ -101,7 +102,7 @@ static bool may_connect(const struct cd_pg_pool *pool)
         return pool->open < pool->max && !pool->is_probing && cd_monotonic_us() >= pool->retry_at_us;
 }
 
-/* Under the lock, which it leaves while it connects. */
+/* With the lock held, which is released while connecting. */
 static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
 {
         struct cd_pg_connection *c = NULL;
@@ -124,12 +125,12 @@ static cd_status make(struct cd_pg_pool *pool, struct cd_pg_connection **ret)
                 pool->open--;
                 note_failure(pool, &why);
         }
-        /* A waiting caller may now find out that the server is there, or unavailable. */
+        /* Waiting callers can now use the server, or learn that it is unavailable. */
         pthread_cond_broadcast(&pool->freed);
         return status;
 }
 
-/* Under the lock. */
+/* With the lock held. */
 static cd_status take(struct cd_pg_pool *pool, int64_t deadline_us, struct cd_pg_connection **ret,
                       struct cd_error *reterr)
 {
@@ -141,7 +142,7 @@ static cd_status take(struct cd_pg_pool *pool, int64_t deadline_us, struct cd_pg
                         return CD_OK;
                 if (may_connect(pool) && make(pool, ret) == CD_OK)
                         return CD_OK;
-                if (pool->idle) /* it came back meanwhile, when nobody waited to be told */
+                if (pool->idle) /* it was returned meanwhile, before this thread waited */
                         continue;
                 if (pool->is_unavailable || pool->open == 0)
                         return fail_unavailable(pool, reterr);
@@ -175,8 +176,8 @@ void cd_pg_pool_give(struct cd_pg_pool *pool, struct cd_pg_connection *c)
 
         pthread_mutex_lock(&pool->lock);
         if (c->fault == CD_PG_SILENT && c->epoch == pool->epoch) {
-                /* The server gives up before we do, so one that says nothing is unavailable. The next call finds
-                 * out. */
+                /* The server's timeout is shorter, so a server that does not answer is unavailable. The
+                 * next call checks that. */
                 pool->epoch++;
                 pool->is_unavailable = true;
                 pool->why = c->error;

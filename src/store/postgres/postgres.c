@@ -8,7 +8,7 @@
 #include "store/postgres/url.h"
 
 struct postgres {
-        struct cd_sql_driver base; /* first: it is what others see */
+        struct cd_sql_driver base; /* first, so that a pointer to one is a pointer to the other */
         struct cd_pg_target target;
         atomic_bool is_pooled;
         struct cd_pg_pool pool;
@@ -81,8 +81,8 @@ static void free_postgres(struct cd_sql_driver *driver)
         free(p);
 }
 
-/* By the search_path, as the statements find it. Not to_regclass: it answers from a cache that a lock, and its previous
- * owner, does not refresh. */
+/* Uses the search_path, as the statements do. Not to_regclass, which answers from a cache that is not refreshed after
+ * waiting for a lock. */
 static const struct cd_sql_statement has_migrations = {
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'schema_migrations' AND"
         " pg_catalog.pg_table_is_visible(oid))",
@@ -114,7 +114,7 @@ cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_
                 .migrations = cd_postgres_migrations,
                 .migration_count = cd_postgres_migration_count,
                 .has_migrations = &has_migrations,
-                /* Any number will do that other programs in the database do not use: "cardea" in ASCII. */
+                /* Any number that other programs do not use in the same database: "cardea" in ASCII. */
                 .migrate_lock = CD_STR("SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(109270182159713)"),
         };
         status = cd_pg_pool_init(&p->pool, &p->target, options->connections);

@@ -22,13 +22,13 @@ enum {
         OID_VARCHAR = 1043,
         OID_VOID = 2278,
 
-        /* A migration may take long, and nobody waits for it but who starts the program. */
+        /* A migration may take long, and only the operator who starts the program waits for it. */
         SCRIPT_TIMEOUT_S = 600,
 };
 
 /* ---- sending ---- */
 
-/* By its text: the name must mean the same to all processes that share a connection of a pooler. */
+/* Named after its text, because the name must mean the same to all processes that share a pooler's connections. */
 static struct cd_pg_prepared *find_prepared(struct cd_pg_connection *c, const struct cd_sql_statement *statement)
 {
         static const uint64_t key[2] = { 0, 0 };
@@ -61,8 +61,7 @@ struct encoded {
         int lengths[CD_PG_PARAMS_MAX], formats[CD_PG_PARAMS_MAX];
 };
 
-/* Integers and texts travel as text, so that the server may take them for whatever type the statement has at that
- * place. */
+/* Integers and texts are sent as text, so that the server converts them to the type that the statement needs. */
 static bool encode(struct cd_pg_connection *c, const struct cd_sql_call *call, struct encoded *ret)
 {
         size_t at[CD_PG_PARAMS_MAX];
@@ -130,7 +129,7 @@ static bool queue(struct cd_pg_connection *c, const struct cd_sql_call *call, bo
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INTERNAL, "too many statements or parameters") == CD_OK;
         if (!encode(c, call, &e))
                 return cd_pg_fail(c, CD_PG_STATEMENT, CD_INVALID_REQUEST,
-                                  "a value is too large or a text with a NUL") == CD_OK;
+                                  "a value is too large, or a text contains a NUL") == CD_OK;
         if (!(is_named ? send_prepared(c, p, &e) : send_unnamed(c, call->statement, &e)))
                 return cd_pg_fail_broken(c) == CD_OK;
         c->queue[c->queued++] = (struct cd_pg_queued){ .wants_result = wants_result };
@@ -163,7 +162,7 @@ static bool is_success(const PGresult *result)
         return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-/* The result of one queued command, and the NULL after it. False where the connection is lost. */
+/* Reads the result of one queued command, and the NULL after it. False if the connection is lost. */
 static bool take_result(struct cd_pg_connection *c, const struct cd_pg_queued *queued, int64_t deadline_us,
                         PGresult **ret_result)
 {
@@ -200,7 +199,7 @@ static bool take_sync(struct cd_pg_connection *c, int64_t deadline_us)
         return is_sync || cd_pg_fail_broken(c) == CD_OK;
 }
 
-/* A connection of which a statement told that it is stale still has its last answers to give; they are not needed. */
+/* A stale connection may still have results to read; they are not needed. */
 cd_status cd_pg_exchange(struct cd_pg_connection *c, PGresult **ret_result)
 {
         int64_t deadline = cd_monotonic_us() + c->target->timeout_us;
@@ -256,7 +255,7 @@ static cd_status run_script(struct cd_pg_connection *c, const char *text)
         return take_script_results(c, deadline);
 }
 
-/* Only the simple protocol takes several statements at once, and it knows no pipeline. */
+/* Only the simple query protocol accepts several statements at once, and it cannot be pipelined. */
 cd_status cd_pg_script(struct cd_pg_connection *c, const char *text)
 {
         char patience[64];
@@ -297,7 +296,7 @@ static int64_t read_int(const char *bytes, int length)
         }
 }
 
-/* CD_SQL_NULL: a type whose binary form nobody here reads. */
+/* CD_SQL_NULL for types whose binary form is not supported. */
 static enum cd_sql_type type_of(Oid type)
 {
         switch (type) {

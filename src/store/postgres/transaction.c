@@ -10,7 +10,7 @@ enum {
 };
 
 struct session {
-        struct cd_sql_session base; /* first: it is what a transaction sees */
+        struct cd_sql_session base; /* first, so that a pointer to one is a pointer to the other */
         struct cd_pg_connection *connection;
         enum cd_pg_kind kind;
         bool has_begun;   /* BEGIN is queued or done */
@@ -18,7 +18,7 @@ struct session {
 };
 
 static const struct cd_sql_statement begin_snapshot = { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, 0 };
-/* Not READ WRITE: a database that is set read-only stays so. */
+/* Not READ WRITE, so that a database that is configured read-only stays read-only. */
 static const struct cd_sql_statement begin_write = { "BEGIN ISOLATION LEVEL READ COMMITTED", 0, 0 };
 static const struct cd_sql_statement commit = { "COMMIT", 0, 0 };
 static const struct cd_sql_statement rollback = { "ROLLBACK", 0, 0 };
@@ -33,9 +33,9 @@ static cd_status give_error(const struct cd_pg_connection *c, struct cd_error *r
         return c->error.status;
 }
 
-/* ---- what a transaction may do ---- */
+/* ---- within a transaction ---- */
 
-/* After what is queued there must be room for a statement and what it needs to be prepared. */
+/* Sends the queued statements if there is no room for another one with its preparation. */
 static cd_status make_room(struct cd_pg_connection *c)
 {
         PGresult *none;
@@ -43,7 +43,7 @@ static cd_status make_room(struct cd_pg_connection *c)
         return c->queued + 6 > CD_PG_QUEUE_MAX ? cd_pg_exchange(c, &none) : CD_OK;
 }
 
-/* BEGIN travels with the first statement. */
+/* BEGIN is sent with the first statement. */
 static bool begin(struct session *s)
 {
         if (s->kind == CD_PG_SINGLE || s->has_begun)
@@ -62,8 +62,8 @@ static cd_status run(struct cd_sql_session *base, const struct cd_sql_call *call
 
         if (make_room(c) != CD_OK || !begin(s) || !cd_pg_queue(c, call, !can_wait))
                 return give_error(c, reterr);
-        /* Nobody asks what came of it: it travels with the next one, and where it fails, so does that, or the
-         * commit. */
+        /* No result is needed, so it is sent with the next statement. If it fails, that statement or
+         * the commit fails too. */
         if (can_wait)
                 return CD_OK;
         if (cd_pg_exchange(c, &result) != CD_OK)
@@ -101,7 +101,7 @@ cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_transaction *trans
         cd_status status = transaction(base, arg, reterr);
         if (cd_pg_exchange(c, &none) != CD_OK && status == CD_OK)
                 status = give_error(c, reterr);
-        /* After a conflict the server has undone more than this write. */
+        /* After a conflict, the server has rolled back more than this write. */
         if (cd_pg_is_lost(c) || c->fault == CD_PG_CONFLICT)
                 return give_error(c, reterr);
         cd_pg_clear(c);
@@ -110,7 +110,7 @@ cd_status cd_pg_run_alone(struct cd_sql_session *base, cd_sql_transaction *trans
         return status;
 }
 
-/* ---- its end ---- */
+/* ---- commit ---- */
 
 static cd_status finish(struct session *s)
 {
@@ -127,7 +127,7 @@ static cd_status finish(struct session *s)
         return cd_pg_exchange(c, &none);
 }
 
-/* What may have been begun is ended, or the connection is of no use any more. */
+/* Ends a transaction that may have begun, or marks the connection as unusable. */
 static void clean_up(struct session *s)
 {
         struct cd_pg_connection *c = s->connection;
@@ -146,7 +146,7 @@ static void clean_up(struct session *s)
                 c->fault = CD_PG_BROKEN;
 }
 
-/* ---- again where that is safe ---- */
+/* ---- repetition ---- */
 
 struct attempt {
         cd_status status;
@@ -182,8 +182,8 @@ static bool is_worth_another(const struct attempt *a, unsigned attempts)
         return (a->fault == CD_PG_BROKEN || a->fault == CD_PG_STALE) && attempts < LOST_ATTEMPTS;
 }
 
-/* Two that met would meet again where both go on at once: each waits longer than before, and the clock's last digits
- * part them. */
+/* Two transactions that conflicted would conflict again if both were repeated at once. Each therefore waits longer than
+ * before, and the last digits of the clock make the waits differ. */
 static void pause_after_conflict(unsigned attempts)
 {
         int64_t us = 1000LL << attempts;
@@ -197,7 +197,8 @@ static cd_status fail_unknown(const struct cd_error *why, struct cd_error *reter
         char reason[sizeof(why->reason)];
 
         memcpy(reason, why->reason, sizeof(reason));
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "whether the commit was done is not known: %.300s", reason);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "it is not known whether the commit succeeded: %.300s",
+                        reason);
 }
 
 static enum cd_pg_fate fate_of(const struct attempt *a)

@@ -29,8 +29,7 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
         return "";
 }
 
-/* A password with a bare '/' or '@' ends up in pieces in the host, the port or the database, which libpq then names in
- * its errors. */
+/* A password with a bare '/' or '@' is split over host, port and database, which libpq then shows in its errors. */
 static bool has_stray_password(const PQconninfoOption *options)
 {
         const char *port = value_of(options, "port");
@@ -61,7 +60,7 @@ cd_status cd_pg_target_init(cd_str url, int64_t timeout_ms, struct cd_pg_target 
         if (!target.url)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the store");
         options = cd_pq.PQconninfoParse(target.url, &said);
-        cd_pq.PQfreemem(said); /* it repeats the URL */
+        cd_pq.PQfreemem(said); /* the text repeats the URL */
         if (!options || has_stray_password(options)) {
                 cd_pg_target_done(&target);
                 return refuse(reterr, HINT);

@@ -1,5 +1,5 @@
-/* Audit events that nobody waits for. They come with every login, so many share a transaction; and a login does not
- * stop for a full disk, so they wait here until they are written (LESSONS 35). */
+/* Audit events for which no caller waits. Every login causes one, so many share a transaction. A full disk must not
+ * stop logins, so events wait here until they can be written (LESSONS 35). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,25 +8,25 @@
 #include "store/sql/tables.h"
 
 enum {
-        WAITING_MAX = 8192,        /* events: 2 MB as they are usually, and minutes of logins */
-        TURN_WAIT_US = 500 * 1000, /* how long a flush waits for a transaction that is under way */
+        WAITING_MAX = 8192,        /* events: usually 2 MB, and several minutes of logins */
+        TURN_WAIT_US = 500 * 1000, /* how long a flush waits for the current transaction */
 };
 
 struct waiting {
         struct waiting *next;
-        struct cd_audit_event event; /* its texts stand after it */
+        struct cd_audit_event event; /* followed in memory by its texts */
 };
 
 struct cd_sql_audit_later {
         struct cd_sql_driver *driver;
         pthread_mutex_t lock;
-        pthread_cond_t ended; /* a transaction */
+        pthread_cond_t ended; /* a transaction ended */
         struct waiting *first, **last;
         size_t count;
-        size_t writing;  /* so many of them, from the first on, are in the transaction that goes on */
-        bool is_writing; /* a transaction is under way or queued: there is one at a time */
-        bool is_failing; /* the last one failed: only a flush tries again */
-        unsigned ends;   /* how many have ended; new events may have begun the next one at once */
+        size_t writing;  /* number of events in the current transaction, counted from the first */
+        bool is_writing; /* a transaction is queued or running; there is never more than one */
+        bool is_failing; /* the last transaction failed, so only a flush tries again */
+        unsigned ends;   /* number of ended transactions; needed because new events may start the next one at once */
         uint64_t lost;
 };
 
@@ -47,7 +47,7 @@ struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver)
         return later;
 }
 
-/* Takes the first `count` off the queue. Under the lock; the caller frees them. */
+/* Removes the first `count` events from the queue; the caller frees them. With the lock held. */
 static struct waiting *take(struct cd_sql_audit_later *later, size_t count)
 {
         struct waiting *first = later->first, **end = &later->first;
@@ -82,7 +82,7 @@ void cd_sql_audit_later_free(struct cd_sql_audit_later *later)
         free(later);
 }
 
-/* The event and its texts, as they may be stored, in one block. NULL where memory is out. */
+/* Copies the event and its texts, as they are stored, into one block. NULL if memory is exhausted. */
 static struct waiting *copy_event(const struct cd_audit_event *event)
 {
         char memory[CD_SQL_AUDIT_TEXTS][CD_AUDIT_TEXT_MAX];
@@ -110,7 +110,7 @@ static struct waiting *copy_event(const struct cd_audit_event *event)
 
 /* ---- writing ---- */
 
-/* All that wait now; those that come meanwhile are of the next transaction. */
+/* Writes all events that wait now. Later ones are for the next transaction. */
 static cd_status write_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct cd_sql_audit_later *later = arg;
@@ -122,13 +122,14 @@ static cd_status write_transaction(struct cd_sql_session *session, void *arg, st
         pthread_mutex_unlock(&later->lock);
         while (left && status == CD_OK) {
                 const struct waiting *w = next;
-                next = --left ? w->next : NULL; /* after the last one, others add */
+                next = --left ? w->next : NULL; /* other threads add after the last one */
                 status = cd_sql_audit_add(session, &w->event, reterr);
         }
         return status;
 }
 
-/* Takes the turn, where there is something to write, nobody does, and it is worth an attempt. Under the lock. */
+/* Becomes the writer if there is something to write, no transaction is running, and the last one did not fail.
+ * With the lock held. */
 static bool take_turn(struct cd_sql_audit_later *later)
 {
         if (later->is_writing || later->is_failing || later->count == 0)
@@ -138,7 +139,7 @@ static bool take_turn(struct cd_sql_audit_later *later)
         return true;
 }
 
-/* Returns whether there is more to write, and the turn is the caller's still. */
+/* Returns whether there is more to write; the caller then remains the writer. */
 static bool end_turn(struct cd_sql_audit_later *later, cd_status status)
 {
         struct waiting *written = NULL;
@@ -158,7 +159,8 @@ static bool end_turn(struct cd_sql_audit_later *later, cd_status status)
 
 static void end_writing(void *arg, cd_status status);
 
-/* With the turn, without the lock: a driver may write at once. Where it has no room, the next event tries again. */
+/* Called by the writer, without the lock, because a driver may write at once. If the driver's queue is full, the next
+ * event tries again. */
 static void write_soon(struct cd_sql_audit_later *later)
 {
         if (later->driver->write_later(later->driver, write_transaction, later, end_writing, NULL) == CD_OK)
@@ -199,10 +201,10 @@ cd_status cd_sql_audit_add_later(struct cd_store *port, const struct cd_audit_ev
         if (!copy)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
         free(copy);
-        return cd_fail(reterr, CD_UNAVAILABLE, "too many audit events wait to be written");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the queue of audit events is full");
 }
 
-/* Takes the turn, where there is something to write and nobody does. */
+/* Becomes the writer if there is something to write and no transaction is running. */
 static bool begin_writing(struct cd_sql_audit_later *later)
 {
         int64_t at = cd_monotonic_us() + TURN_WAIT_US;
@@ -230,7 +232,8 @@ cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret,
         *ret = (struct cd_audit_flush){ 0 };
         if (begin_writing(later)) {
                 status = cd_sql_write(store, write_transaction, later, reterr);
-                ret->written = status == CD_OK ? later->writing : 0; /* it is our turn: nobody else changes it */
+                /* only the writer, which is this thread, changes it */
+                ret->written = status == CD_OK ? later->writing : 0;
                 end_writing(later, status);
         }
         pthread_mutex_lock(&later->lock);

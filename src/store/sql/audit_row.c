@@ -9,7 +9,7 @@ static const struct cd_sql_column columns[] = {
         CD_SQL_COLUMN("detail", cd_audit_event, detail),
 };
 
-/* The list is that of the newest. */
+/* `list` returns the newest events. */
 struct cd_sql_table cd_sql_audit = {
         .name = "audit",
         .one = "audit event",

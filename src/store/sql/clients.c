@@ -52,7 +52,7 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
         const struct adding *adding = arg;
         struct cd_client_record client = *adding->client;
         int64_t changed = 0;
-        /* Until the commit nobody adds a user either (users.c). */
+        /* Until the commit, no user can be added either (users.c). */
         cd_status status = cd_sql_bump(session, CD_STR("clients"), &client.generation, reterr);
 
         if (status == CD_OK)
@@ -73,7 +73,7 @@ static cd_status add(struct cd_store *store, const struct cd_client_record *clie
 
 struct changing {
         cd_str id;
-        const unsigned char *secret; /* NULL: the client is removed */
+        const unsigned char *secret; /* NULL: remove the client */
         const struct cd_audit_event *event;
 };
 

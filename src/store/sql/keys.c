@@ -87,7 +87,7 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
         const struct adding *adding = arg;
         const struct cd_key_addition *addition = adding->addition;
         int64_t version;
-        /* First, so that of two nodes that start together the second sees the key of the first. */
+        /* First, so that if two nodes start together, the second one sees the key of the first. */
         cd_status status = cd_sql_bump(session, CD_STR("keys"), &version, reterr);
 
         if (status == CD_OK && addition->if_version && version != addition->if_version + 1)
@@ -138,8 +138,8 @@ static cd_status set_verify_until(struct cd_store *store, cd_str kid, cd_time ve
         return cd_sql_write(store, end_transaction, &ending, reterr);
 }
 
-/* Keys without an end stay, and those that ended are looked up for a while. Snapshots list all keys, so that the
- * version grows where one goes. */
+/* Keys without an end date stay; expired ones stay for a while, because they are still looked up. Snapshots list all
+ * keys, so a deletion increases the version. */
 cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
                              struct cd_error *reterr)
 {

@@ -74,7 +74,7 @@ static cd_status apply_transaction(struct cd_sql_session *session, void *arg, st
         if (status == CD_OK)
                 status = read_version(session, driver, &version, reterr);
         if (status != CD_OK || version >= applying->migration->number)
-                return status; /* another process was first */
+                return status; /* another process has applied it */
         if (version == 0)
                 status = session->script(session, first, reterr);
         if (status == CD_OK)
@@ -94,7 +94,8 @@ cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *r
                 struct cd_error why = { 0 };
 
                 status = driver->write(driver, apply_transaction, &applying, &why);
-                if (status == CD_INTERNAL) /* a statement of ours that fails: the schema is not what its version says */
+                /* a statement of this program failed: the schema is not what its version says */
+                if (status == CD_INTERNAL)
                         status = CD_UNAVAILABLE;
                 if (status != CD_OK)
                         return cd_failf(reterr, status, CD_STR("store"), "migration %d (%s): %.300s",

@@ -9,7 +9,7 @@ static const struct cd_sql_column columns[] = {
         CD_SQL_COLUMN("expires_at", cd_revocation, expires_at),
 };
 
-/* Not the seq is what may be there already: it is new with each transaction. */
+/* Duplicates are recognised by `jti`; `seq` is new in each transaction. */
 struct cd_sql_table cd_sql_revocations = {
         .name = "revocations",
         .one = "revocation",

@@ -6,7 +6,7 @@
 #include "base/json.h"
 
 enum {
-        STRINGS_MAX_BYTES = 4 << 20, /* of a list column */
+        STRINGS_MAX_BYTES = 4 << 20, /* bytes of a list column */
 };
 
 bool cd_sql_is_text(cd_str s)
@@ -14,12 +14,12 @@ bool cd_sql_is_text(cd_str s)
         return cd_str_index(s, '\0') == s.len && cd_str_is_utf8(s);
 }
 
-/* One driver would refuse another text, the other would keep it. */
+/* Needed because one driver would reject other text and the other would store it. */
 cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *reterr)
 {
         for (unsigned i = 0; i < call->statement->params; i++)
                 if (call->params[i].type == CD_SQL_TEXT && !cd_sql_is_text(call->params[i].bytes))
-                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
         return CD_OK;
 }
 
@@ -145,8 +145,8 @@ cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *r
         if (reader->status == CD_OK)
                 return CD_OK;
         if (reader->status == CD_NO_MEMORY)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for what the store has");
-        return cd_fail(reterr, reader->status, "the store is damaged: a row holds values that Cardea never writes");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the rows of the store");
+        return cd_fail(reterr, reader->status, "the store is damaged: a row contains values that Cardea never writes");
 }
 
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr)
@@ -157,7 +157,7 @@ cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, c
         cd_buf_add_char(&buf, '[');
         for (size_t i = 0; i < strings.count; i++) {
                 if (!cd_sql_is_text(strings.items[i]))
-                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or has a NUL");
+                        return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
                 if (i)
                         cd_buf_add_char(&buf, ',');
                 cd_buf_add_json(&buf, strings.items[i]);

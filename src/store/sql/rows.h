@@ -1,5 +1,5 @@
 #pragma once
-/* Parameters into statements, rows out of them. Only store/sql uses it. */
+/* Parameters of statements, and rows of results. Only store/sql uses it. */
 #include "store/sql/sql.h"
 
 static inline struct cd_sql_value cd_sql_integer(int64_t integer)
@@ -12,7 +12,7 @@ static inline struct cd_sql_value cd_sql_text(cd_str text)
         return (struct cd_sql_value){ .type = CD_SQL_TEXT, .bytes = text };
 }
 
-/* NULL where text.ptr is. */
+/* NULL if text.ptr is NULL. */
 static inline struct cd_sql_value cd_sql_text_or_null(cd_str text)
 {
         return text.ptr ? cd_sql_text(text) : (struct cd_sql_value){ .type = CD_SQL_NULL };
@@ -23,28 +23,30 @@ static inline struct cd_sql_value cd_sql_bytes(cd_str bytes)
         return (struct cd_sql_value){ .type = CD_SQL_BYTES, .bytes = bytes };
 }
 
-/* Of a LIMIT or OFFSET, which PostgreSQL refuses where it is negative. */
+/* For LIMIT and OFFSET, which PostgreSQL rejects if they are negative. */
 static inline struct cd_sql_value cd_sql_size(size_t size)
 {
         return cd_sql_integer(size < INT64_MAX ? (int64_t)size : INT64_MAX);
 }
 
-/* UTF-8 without NUL, which is what a TEXT may hold: nothing else needs to be asked for. */
+/* Whether s is UTF-8 without NUL, the only condition for a TEXT. */
 bool cd_sql_is_text(cd_str s);
 
-/* CD_INVALID_REQUEST where a TEXT is none. */
+/* CD_INVALID_REQUEST if a TEXT parameter is not valid text. */
 cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *reterr);
 
-/* Within a transaction. `params` has statement->params values; CD_INVALID_REQUEST where a TEXT of them is none. ret_changed may be NULL. */
+/* Within a transaction. `params` has statement->params values; CD_INVALID_REQUEST if a TEXT among them is not valid
+ * text. ret_changed may be NULL. */
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                          const struct cd_sql_value *params, int64_t *ret_changed, struct cd_error *reterr);
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                        const struct cd_sql_value *params, cd_sql_row *row, void *arg, struct cd_error *reterr);
-/* A statement that gives one row of one integer. */
+/* Runs a statement that returns one row with one integer. */
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr);
 
-/* The columns of one row, in turn, copied into the arena. A failure sticks; only the end needs a check. */
+/* Reads the columns of one row in order and copies them into the arena. A failure is remembered; only the
+ * end needs a check. */
 struct cd_sql_reader {
         struct cd_arena *arena;
         const struct cd_sql_value *next;
@@ -52,23 +54,23 @@ struct cd_sql_reader {
 };
 
 int64_t cd_sql_read_integer(struct cd_sql_reader *reader);
-cd_str cd_sql_read_text(struct cd_sql_reader *reader); /* NULL reads as empty */
+cd_str cd_sql_read_text(struct cd_sql_reader *reader); /* NULL becomes the empty string */
 cd_str cd_sql_read_bytes(struct cd_sql_reader *reader);
-struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* of a JSON array */
-/* CD_NO_MEMORY, or CD_UNAVAILABLE for what no version of this program has written. */
+struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* from a JSON array */
+/* CD_NO_MEMORY, or CD_UNAVAILABLE for a value that no version of this program writes. */
 cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *reterr);
 
-/* A JSON array of the strings, for a list column. In the arena. CD_INVALID_REQUEST where one is no text;
- * CD_NO_MEMORY. */
+/* Encodes the strings as a JSON array for a list column, in the arena. CD_INVALID_REQUEST if one is
+ * not valid text; CD_NO_MEMORY. */
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr);
 
-/* An array that grows in the arena as rows come. */
+/* An array in the arena, to which rows are appended. */
 struct cd_sql_list {
         struct cd_arena *arena;
-        size_t size; /* of an item, bytes */
+        size_t size; /* bytes of one item */
         void *items;
         size_t count, room;
 };
 
-/* Zeroed; NULL where the arena is full. Valid until the next one. */
+/* Returns a zeroed item, valid until the next call; NULL if the arena is full. */
 void *cd_sql_list_add(struct cd_sql_list *list);

@@ -1,10 +1,9 @@
 #pragma once
-/* SQL behind a small driver: store/sql holds the statements, the rows and the migrations of a struct cd_store once; a
+/* SQL stores over small drivers: store/sql has the statements, rows and migrations of a struct cd_store once, and a
  * driver (store/sqlite, store/postgres) runs them. Only src/store includes it.
  *
- * Statements are written so that both take them: parameters are $1, $2 … in the order of their first appearance,
- * upserts are ON CONFLICT, texts compare by bytes (COLLATE "C" on PostgreSQL, in the migrations), times and booleans
- * are integers. */
+ * Both databases accept all statements: parameters are $1, $2 … in order of first use, upserts are ON CONFLICT, texts
+ * compare bytewise (COLLATE "C" in PostgreSQL's migrations), times and booleans are integers. */
 #include "core/ports.h"
 
 enum cd_sql_type {
@@ -17,54 +16,54 @@ enum cd_sql_type {
 struct cd_sql_value {
         enum cd_sql_type type;
         int64_t integer;
-        cd_str bytes; /* TEXT (UTF-8 without NUL) and BYTES; of a result: valid until the row function returns */
+        cd_str bytes; /* TEXT (UTF-8 without NUL) and BYTES; in a result, valid until the row function returns */
 };
 
-/* Lives as long as the driver: a connection prepares it once and finds it again by its address. */
+/* Must live as long as the driver: each connection prepares a statement once and identifies it by its address. */
 struct cd_sql_statement {
         const char *text;
         unsigned params, columns;
 };
 
-/* Called for each row; anything but CD_OK ends the call with that status (and its error). */
+/* Called for each row. Any status except CD_OK ends the call with that status and its error. */
 typedef cd_status cd_sql_row(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr);
 
 struct cd_sql_call {
         const struct cd_sql_statement *statement;
-        const struct cd_sql_value *params; /* statement->params of them */
-        cd_sql_row *row;                   /* NULL: rows are not looked at */
+        const struct cd_sql_value *params; /* statement->params values */
+        cd_sql_row *row;                   /* NULL: rows are ignored */
         void *arg;
-        int64_t *ret_changed; /* rows inserted, updated or deleted; NULL: nobody asks */
+        int64_t *ret_changed; /* number of rows inserted, updated or deleted; may be NULL */
 };
 
-/* One connection, inside of one transaction. */
+/* One connection within one transaction. */
 struct cd_sql_session {
         cd_status (*run)(struct cd_sql_session *session, const struct cd_sql_call *call, struct cd_error *reterr);
-        /* Several statements without parameters, for migrations. */
+        /* Runs several statements without parameters, for migrations. */
         cd_status (*script)(struct cd_sql_session *session, cd_str text, struct cd_error *reterr);
 };
 
-/* What runs inside of a transaction. It may run more than once (a connection that broke before the commit began), so it
- * sets its results again each time. Anything but CD_OK rolls back what it did, and nothing else. */
+/* The body of a transaction. It may run more than once (if the connection breaks before the commit), so it must set its
+ * results anew each time. Any status except CD_OK rolls back what this body did, but nothing else. */
 typedef cd_status cd_sql_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr);
 
 struct cd_sql_migration {
-        int number; /* 1, 2, … without a gap */
+        int number; /* 1, 2, … without gaps */
         const char *name;
         cd_str text;
 };
 
 struct cd_sql_driver {
-        /* One statement that reads, on any connection, without a transaction around it. Each row is given once. */
+        /* Runs one reading statement on any connection, outside a transaction. Each row is delivered exactly once. */
         cd_status (*query)(struct cd_sql_driver *driver, const struct cd_sql_call *call, struct cd_error *reterr);
-        /* Several that must see the same, in a transaction; must not write. */
+        /* Runs several reading statements in one transaction, on one consistent snapshot. Must not write. */
         cd_status (*read)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                           struct cd_error *reterr);
-        /* Returns after the commit is durable. A failed commit is CD_UNAVAILABLE. */
+        /* Returns once the commit is durable. A failed commit is CD_UNAVAILABLE. */
         cd_status (*write)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                            struct cd_error *reterr);
-        /* Returns at once; `transaction` runs in a later transaction and `arg` is then given to `done` with what came
-         * of it, also where it never ran. CD_UNAVAILABLE where too many wait: `arg` stays the caller's. */
+        /* Returns at once and runs `transaction` later. `done` then gets `arg` and the status, even if the transaction
+         * never ran. CD_UNAVAILABLE if too many writes wait; the caller then keeps `arg`. */
         cd_status (*write_later)(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                                  void (*done)(void *arg, cd_status status), struct cd_error *reterr);
         void (*wait)(struct cd_sql_driver *driver, int64_t timeout_ms); /* as in struct cd_store */
@@ -73,24 +72,24 @@ struct cd_sql_driver {
         void (*free)(struct cd_sql_driver *driver);
         const struct cd_sql_migration *migrations;
         size_t migration_count;
-        /* What cd_sql_migrate needs of the kind of database: whether it has a table schema_migrations (no parameter,
-         * one row of one column, 0 or 1), and a script that makes others who migrate wait until the transaction ends
-         * (empty: a write does so). */
+        /* For cd_sql_migrate: a statement that says whether the table schema_migrations exists (no parameters; one row
+         * with one column, 0 or 1), and a script that makes concurrent migrations wait until the transaction ends
+         * (empty if any write does that). */
         const struct cd_sql_statement *has_migrations;
         cd_str migrate_lock;
 };
 
-/* What cd_sql_migrate found and did. */
+/* The schema's version before and after cd_sql_migrate. */
 struct cd_sql_migrated {
         int from, to;
 };
 
-/* Applies what is missing, each migration in a transaction of its own, once, also where two processes start together.
- * CD_INVALID_REQUEST where the schema is newer than this program: it says both numbers. */
+/* Applies the missing migrations, each once and in a transaction of its own, even if two processes start together.
+ * CD_INVALID_REQUEST, with both version numbers, if the schema is newer than this program. */
 cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *ret, struct cd_error *reterr);
 
-/* The number of the last migration that was applied; 0: none. CD_INVALID_REQUEST as above. */
+/* Returns the number of the last migration applied; 0 if none. CD_INVALID_REQUEST as for cd_sql_migrate. */
 cd_status cd_sql_schema_version(struct cd_sql_driver *driver, int *ret, struct cd_error *reterr);
 
-/* The store over a driver that was migrated. The driver is the store's then, also on failure. */
+/* Makes a store from a driver with a migrated schema. Takes ownership of the driver, also on failure. */
 cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, struct cd_error *reterr);

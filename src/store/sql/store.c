@@ -86,7 +86,7 @@ static cd_status put_if_absent(struct cd_store *store, struct cd_arena *arena, c
         return status;
 }
 
-/* Changes a row, whatever else there is to write: of a DELETE that finds nothing a full disk is no obstacle. */
+/* Changes a row in any case, because a DELETE that finds nothing succeeds even on a full disk. */
 static cd_status write_row(struct cd_sql_session *session, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
@@ -159,13 +159,13 @@ static void store_free(struct cd_store *store)
 {
         struct cd_audit_flush flush;
 
-        (void)cd_sql_audit_flush(store, &flush, NULL); /* what the driver has in its queue it writes itself */
+        (void)cd_sql_audit_flush(store, &flush, NULL); /* the driver completes its own queue */
         driver_of(store)->free(driver_of(store));
         cd_sql_audit_later_free(((struct cd_sql_store *)store)->audit_later);
         free(store);
 }
 
-/* What preparing the tables came to: a fault of the program, if any. */
+/* The result of preparing the tables; a failure is a fault in the program. */
 static cd_status prepared = CD_OK;
 
 static void prepare_tables(void)

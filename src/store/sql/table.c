@@ -12,7 +12,7 @@ enum {
 
 /* ---- statements ---- */
 
-/* As many as the highest $N says. */
+/* The highest N of a $N in the text. */
 static unsigned count_params(const char *text)
 {
         unsigned highest = 0;
@@ -27,7 +27,7 @@ static unsigned count_params(const char *text)
         return highest;
 }
 
-/* The text that was added since `start`, as a statement. */
+/* Makes a statement of the text that was added since `start`. */
 static struct cd_sql_statement end_text(struct cd_buf *to, size_t start, size_t columns)
 {
         cd_buf_add_char(to, '\0');
@@ -291,7 +291,7 @@ cd_status cd_sql_rows_expire(const struct cd_sql_table *table, struct cd_sql_ses
         return CD_OK;
 }
 
-/* ---- on their own ---- */
+/* ---- outside a transaction ---- */
 
 struct selecting {
         const struct cd_sql_table *table;

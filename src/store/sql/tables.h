@@ -1,17 +1,17 @@
 #pragma once
-/* The tables, a file each, and what they do within one another's transactions. Only store/sql uses it. */
+/* The tables, one file for each, and the functions that they share within a transaction. Only store/sql uses it. */
 #include "core/audit.h"
 #include "store/sql/sql.h"
 
 struct cd_sql_table;
 
 struct cd_sql_store {
-        struct cd_store port; /* first, so that one pointer is both */
+        struct cd_store port; /* first, so that a pointer to one is a pointer to the other */
         struct cd_sql_driver *driver;
         struct cd_sql_audit_later *audit_later;
 };
 
-/* The columns of each (store/sql/table.h). Prepared by cd_sql_store_new, and never changed after that. */
+/* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit;
 
 extern const struct cd_user_ops cd_sql_user_ops;
@@ -21,42 +21,43 @@ extern const struct cd_revocation_ops cd_sql_revocation_ops;
 extern const struct cd_session_ops cd_sql_session_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
-/* One statement that reads, without a transaction; blocks. CD_INVALID_REQUEST where a TEXT is none. */
+/* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter
+ * is not valid text. */
 cd_status cd_sql_look_up(struct cd_store *store, const struct cd_sql_call *call, struct cd_error *reterr);
-/* A transaction of the store's driver; blocks. */
+/* Runs a transaction with the store's driver; blocks. */
 cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr);
-/* `arg` is one block of malloc, freed when the write is done or refused. */
+/* `arg` is one malloc'ed block, freed when the write is done or rejected. */
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "revocations") and holds its row until the commit, so that a
- * writer that changes the table does so alone. Where a transaction needs rows of users or clients too, those of versions
- * are the first, by name, which keeps transactions from waiting for each other in a ring. */
+/* Adds 1 to the version of a table ("clients", "keys", "revocations") and locks that row of `versions` until the
+ * commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction locks its rows of
+ * `versions` first, ordered by name, before any rows of users or clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
-/* Holds the row without another version: nobody else changes the table until the commit. */
+/* Locks the row without changing the version: no other transaction changes the table until the commit. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);
 
-/* Under the seq that the version gave. */
+/* Stores the revocation under the seq that the version gave. */
 cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_revocation *revocation,
                                 struct cd_error *reterr);
 cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
-/* `event` NULL: none. What is not text in it is replaced, what is too long is cut. */
+/* `event` may be NULL. Invalid text in it is replaced, and texts that are too long are cut. */
 cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr);
 
-/* The event with its texts as they are kept: views of its own, or what was written to `memory`. */
+/* Returns the event with its texts as they are stored: views of the original, or copies in `memory`. */
 enum {
         CD_SQL_AUDIT_TEXTS = 5
 };
 struct cd_audit_event cd_sql_audit_clean(const struct cd_audit_event *event,
                                          char memory[CD_SQL_AUDIT_TEXTS][CD_AUDIT_TEXT_MAX]);
 
-/* Events that are written after the answer, many by one transaction: a bounded queue in front of the driver's, which
- * keeps them while writes fail. NULL where memory is out; freed after the driver. */
+/* Events that are written after the response, many in one transaction. A bounded queue before that of the driver keeps
+ * them while writes fail. NULL if memory is exhausted; must be freed after the driver. */
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
 cd_status cd_sql_audit_add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
 cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
 
-/* Deletes at most `limit` rows, the oldest first, and adds how many to *ret_deleted. */
+/* Deletes at most `limit` rows, the oldest first, and adds their number to *ret_deleted. */
 cd_status cd_sql_keys_expire(struct cd_sql_session *session, cd_time now, size_t limit, size_t *ret_deleted,
                              struct cd_error *reterr);

@@ -44,7 +44,7 @@ cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transac
         return status;
 }
 
-/* SELECT … FOR UPDATE in words that SQLite has too, where a writer is alone in any case. */
+/* Does the same as SELECT … FOR UPDATE, with SQL that SQLite accepts too; in SQLite there is only one writer anyway. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "UPDATE versions SET version = version WHERE name = $1", 1,

@@ -69,7 +69,7 @@ static cd_status add_transaction(struct cd_sql_session *session, void *arg, stru
 {
         const struct adding *adding = arg;
         int64_t generation;
-        /* Until the commit nobody adds a client, so that none gets one of the names meanwhile. */
+        /* Until the commit, no client can be added, so none can get one of these names. */
         cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
 
         if (status == CD_OK)
@@ -90,18 +90,18 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
 struct changing {
         const struct cd_user_change *change;
         const struct cd_audit_event *event;
-        bool is_unchanged; /* the user is as the change would have it: what the transaction wrote is rolled back */
+        bool is_unchanged; /* the user is already as requested, so the transaction is rolled back */
 };
 
 static cd_status fail_unknown(const struct cd_user_change *change, struct cd_error *reterr)
 {
         return cd_fail(reterr, CD_NOT_FOUND,
                        change->if_password.ptr || change->if_claims.ptr
-                               ? "no such user, or changed by somebody else meanwhile"
+                               ? "no such user, or the user was changed meanwhile"
                                : "no such user");
 }
 
-/* What an update that ends the user's sessions and tokens has in common with a removal. */
+/* The part that a removal shares with an update that ends the user's sessions and tokens. */
 static cd_status revoke_tokens(struct cd_sql_session *session, const struct cd_user_change *change, int64_t generation,
                                struct cd_error *reterr)
 {
@@ -121,12 +121,13 @@ static cd_status take_generation(void *arg, const struct cd_sql_value *values, s
         return cd_sql_read_end(&reader, reterr);
 }
 
-/* *ret is the user's generation then, or negative where no row was changed. `next` is the one to take. */
+/* Sets *ret to the user's new generation, or to a negative value if no row was changed. `next` is the generation to use
+ * if the update needs a new one. */
 static cd_status update_row(struct cd_sql_session *session, const struct cd_user_change *change, int64_t next,
                             int64_t *ret, struct cd_error *reterr)
 {
-        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password
-         * where it is another one, not the same in another form. */
+        /* The casts tell PostgreSQL the type of parameters that are only compared with NULL. $4 is set if the password
+         * itself is new, and not only its hash. */
         static const struct cd_sql_statement statement = {
                 "UPDATE users SET password = COALESCE($1, password), claims = COALESCE($2, claims),"
                 " disabled = COALESCE($3, disabled),"
@@ -162,7 +163,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct cd_user
         return cd_sql_query(session, &statement, params, take_generation, ret, reterr);
 }
 
-/* Whether the change found its user, and would have left all as it is. */
+/* Whether the change found its user and would change nothing. */
 static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_user_change *change, bool *ret,
                                 struct cd_error *reterr)
 {
@@ -183,8 +184,8 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
         return status;
 }
 
-/* Only then the row of the version is needed, for which all writers of revocations queue: a rehash, which comes with a
- * login, does without. */
+/* Only these updates need the row of the version, for which all writers of revocations queue. A rehash at
+ * a login does not. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||

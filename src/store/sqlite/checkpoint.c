@@ -3,13 +3,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The thread copies while the writer goes on, so it never quite reaches the log's end. The writer copies that rest
- * itself, when there is little of it, and the next commit starts the log from its beginning. */
+/* The thread copies while the writer continues, so it never quite reaches the end of the log. Once little is left, the
+ * writer copies the rest itself, and the next commit restarts the log. */
 enum {
-        WANTED_PAGES = 2048,      /* 8 MB: the thread starts */
-        AGAIN_PAGES = 512,        /* that many more before it tries once more */
-        FINISH_WAIT_MS = 5,       /* for readers that still look at the log */
-        FINISH_WAIT_LONG_MS = 50, /* when the log is LONG_PAGES, 64 MB */
+        WANTED_PAGES = 2048,      /* 8 MB: starts the thread */
+        AGAIN_PAGES = 512,        /* pages added before the next attempt */
+        FINISH_WAIT_MS = 5,       /* how long to wait for readers of the log */
+        FINISH_WAIT_LONG_MS = 50, /* the same once the log has LONG_PAGES, 64 MB */
         LONG_PAGES = 16384,
 };
 
@@ -19,8 +19,8 @@ struct cd_sqlite_checkpoint {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool wanted, stopping;
-        atomic_bool is_near; /* the thread has copied nearly all: the writer's turn */
-        int tried_at;        /* pages, when it was wanted last; the writer's own */
+        atomic_bool is_near; /* nearly everything is copied, so the writer does the rest */
+        int tried_at;        /* pages at the last attempt; used only by the writer */
 };
 
 static bool wait_until_wanted(struct cd_sqlite_checkpoint *checkpoint)
@@ -34,7 +34,7 @@ static bool wait_until_wanted(struct cd_sqlite_checkpoint *checkpoint)
         return is_wanted;
 }
 
-/* A failure (a full disk, no descriptor left) loses nothing: the log has it all, and a later try may do. */
+/* A failure (a full disk, no descriptors) loses nothing: the log is complete, and a later attempt may succeed. */
 static void *copy(void *arg)
 {
         struct cd_sqlite_checkpoint *checkpoint = arg;
@@ -66,7 +66,7 @@ cd_status cd_sqlite_checkpoint_new(const struct cd_sqlite_location *location, st
                 pthread_cond_destroy(&checkpoint->changed);
                 pthread_mutex_destroy(&checkpoint->lock);
                 free(checkpoint);
-                return cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+                return cd_fail(reterr, CD_UNAVAILABLE, "the thread for the database could not be started");
         }
         *ret = checkpoint;
         return CD_OK;
@@ -97,7 +97,7 @@ void cd_sqlite_checkpoint_after_commit(struct cd_sqlite_checkpoint *checkpoint, 
                                        int pages)
 {
         if (pages < checkpoint->tried_at)
-                checkpoint->tried_at = 0; /* the log has started from the beginning */
+                checkpoint->tried_at = 0; /* the log was restarted */
         if (atomic_exchange(&checkpoint->is_near, false)) {
                 finish(checkpoint, writer, pages);
                 return;

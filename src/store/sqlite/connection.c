@@ -8,7 +8,8 @@
 
 enum {
         MAX_COLUMNS = 16,
-        BUSY_SLEEP_US = 1000, /* short, since a writer of another process leaves gaps of a fraction of a millisecond */
+        /* short, because a writer in another process pauses only for fractions of a millisecond */
+        BUSY_SLEEP_US = 1000,
 };
 
 static sqlite3_stmt *find_prepared(struct cd_sqlite_connection *connection, const struct cd_sql_statement *statement,
@@ -69,8 +70,8 @@ static int bind(sqlite3_stmt *handle, int index, const struct cd_sql_value *valu
         return sqlite3_bind_null(handle, index);
 }
 
-/* The pointer first, then the length: SQLite may convert on the first of both. A null pointer of a text means no
- * memory. */
+/* Reads the pointer first, then the length, because SQLite may convert the value in the first of the two calls. A null
+ * pointer for a text means that memory is exhausted. */
 static bool read_column(sqlite3_stmt *handle, int index, struct cd_sql_value *ret)
 {
         const void *bytes;
@@ -92,7 +93,7 @@ static bool read_column(sqlite3_stmt *handle, int index, struct cd_sql_value *re
                                               .bytes = cd_str_of(bytes ? bytes : "",
                                                                  (size_t)sqlite3_column_bytes(handle, index)) };
                 return true;
-        default: /* a REAL is nothing that was ever written, and reads as NULL */
+        default: /* a REAL is never written by this program and reads as NULL */
                 *ret = (struct cd_sql_value){ .type = CD_SQL_NULL };
                 return true;
         }
@@ -141,9 +142,9 @@ static cd_status run(struct cd_sql_session *session, const struct cd_sql_call *c
         if (status != CD_OK)
                 return status;
         status = run_prepared(connection, handle, call, reterr);
-        sqlite3_reset(handle); /* repeats the code of the last step, which was looked at */
+        sqlite3_reset(handle); /* returns the code of the last step again, which was handled already */
         if (call->statement->params)
-                sqlite3_clear_bindings(handle); /* they point into the caller's memory */
+                sqlite3_clear_bindings(handle); /* the bindings point into the caller's memory */
         return status;
 }
 
@@ -172,7 +173,7 @@ void cd_sqlite_connection_be_patient(struct cd_sqlite_connection *connection, co
         connection->busy_until_us = cd_monotonic_us() + location->busy_ms * 1000;
 }
 
-/* Asked by SQLite when another connection has a lock. */
+/* Called by SQLite while another connection holds a lock. */
 static int on_busy(void *arg, int count)
 {
         const struct cd_sqlite_connection *connection = arg;
@@ -184,8 +185,8 @@ static int on_busy(void *arg, int count)
         return 1;
 }
 
-/* To change to WAL asks for locks that SQLite gives up without asking on_busy, where two processes start on a new
- * file. */
+/* If two processes open a new file at once, changing to WAL needs locks for which SQLite fails without calling on_busy,
+ * so it is repeated here. */
 static cd_status set_wal(struct cd_sqlite_connection *connection, struct cd_error *reterr)
 {
         int code;

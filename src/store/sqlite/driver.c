@@ -14,7 +14,7 @@ enum {
 };
 
 struct cd_sqlite {
-        struct cd_sql_driver port; /* first, so that one pointer is both */
+        struct cd_sql_driver port; /* first, so that a pointer to one is a pointer to the other */
         struct cd_sqlite_location location;
         struct cd_sqlite_files files;
         struct cd_sqlite_readers *readers;
@@ -60,7 +60,7 @@ static void wake(struct cd_sql_driver *driver)
         cd_sqlite_watch_wake(((struct cd_sqlite *)driver)->watch);
 }
 
-/* The writer goes last: the last connection of all moves the log into the file and removes it. */
+/* The writer is freed last: the last connection moves the log into the file and removes it. */
 static void driver_free(struct cd_sql_driver *driver)
 {
         struct cd_sqlite *sqlite = (struct cd_sqlite *)driver;
@@ -89,7 +89,7 @@ static cd_status take_count(void *arg, const struct cd_sql_value *columns, struc
         return CD_OK;
 }
 
-/* Also the first look into the file, which shows whether it is a database at all. */
+/* This is also the first read of the file, which shows whether it is a database. */
 static cd_status check_ours(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement any = { "SELECT COUNT(*) FROM sqlite_schema", 0, 1 };

@@ -4,25 +4,25 @@
 #include "store/sqlite/connection.h"
 
 static const struct verdict {
-        int code; /* SQLite's primary result code */
+        int code; /* primary result code of SQLite */
         cd_status status;
-        const char *reason; /* in words for anybody */
+        const char *reason; /* in words that anyone may read */
 } verdicts[] = {
         { SQLITE_FULL, CD_UNAVAILABLE, "the disk of the database is full" },
         { SQLITE_IOERR, CD_UNAVAILABLE, "the database could not be read or written" },
         { SQLITE_CORRUPT, CD_UNAVAILABLE, "the database is damaged" },
-        { SQLITE_NOTADB, CD_UNAVAILABLE, "this is no SQLite database, or it is damaged" },
+        { SQLITE_NOTADB, CD_UNAVAILABLE, "the file is not an SQLite database, or it is damaged" },
         { SQLITE_READONLY, CD_UNAVAILABLE, "the database is read-only" },
         { SQLITE_PERM, CD_UNAVAILABLE, "no permission to use the database" },
         { SQLITE_CANTOPEN, CD_UNAVAILABLE, "the database cannot be opened" },
-        { SQLITE_BUSY, CD_UNAVAILABLE, "the database is held by another process" },
-        { SQLITE_LOCKED, CD_UNAVAILABLE, "the database is held by another process" },
-        { SQLITE_PROTOCOL, CD_UNAVAILABLE, "the database is held by another process" },
+        { SQLITE_BUSY, CD_UNAVAILABLE, "the database is locked by another process" },
+        { SQLITE_LOCKED, CD_UNAVAILABLE, "the database is locked by another process" },
+        { SQLITE_PROTOCOL, CD_UNAVAILABLE, "the database is locked by another process" },
         { SQLITE_NOMEM, CD_NO_MEMORY, "no memory for the database" },
         { SQLITE_TOOBIG, CD_TOO_LARGE, "too large for the database" },
 };
 
-/* A quota and a limit of the process fill a disk too, and SQLite takes them for other errors. */
+/* An exceeded quota or process limit is a full disk as well; SQLite reports these as other errors. */
 static bool is_full(int code, int system_errno)
 {
         return (code & 0xff) == SQLITE_FULL ||
@@ -30,13 +30,13 @@ static bool is_full(int code, int system_errno)
                 (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG));
 }
 
-/* A file system that was mounted read-only under the server, after an error of the disk for instance. */
+/* A file system that became read-only while the server runs, for example after a disk error. */
 static bool is_read_only(int code, int system_errno)
 {
         return ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN) && system_errno == EROFS;
 }
 
-/* Of an error that says something of the file itself; else, and where it has none, NULL. */
+/* The file that an error is about, or NULL if it is not about a file or the file has no name. */
 static const char *file_at_fault(struct cd_sqlite_connection *connection, int primary)
 {
         const char *name = connection->db ? sqlite3_db_filename(connection->db, "main") : NULL;
@@ -50,7 +50,7 @@ cd_status cd_sqlite_fail(struct cd_sqlite_connection *connection, int code, stru
             system_errno = connection->db ? sqlite3_system_errno(connection->db) : 0;
         const char *detail = connection->db ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code);
 
-        system_errno = system_errno ? system_errno : last; /* SQLite does not keep that of a failed COMMIT */
+        system_errno = system_errno ? system_errno : last; /* SQLite does not keep the errno of a failed COMMIT */
         if (is_full(code, system_errno))
                 primary = SQLITE_FULL;
         else if (is_read_only(code, system_errno))

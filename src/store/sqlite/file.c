@@ -13,7 +13,7 @@
 #include "store/sqlite/connection.h"
 #include "store/store.h"
 
-/* Of the name that a new database has at first. */
+/* Suffix of the temporary name of a new database. */
 #define MADE_SUFFIX "-new-XXXXXX"
 
 static const cd_str field = CD_STR_INIT("store");
@@ -33,14 +33,14 @@ static cd_status folder_of(const char *path, char folder[PATH_MAX], struct cd_er
 }
 
 enum {
-        PASSWD_ROOM = 4096 /* bytes for what the system says of a user */
+        PASSWD_ROOM = 4096 /* bytes for the system's entry of a user */
 };
 
 struct who {
         char name[64];
 };
 
-/* The user of the process now: a server that was started as root may have become another. */
+/* The user of the process now, which may differ from the one that started it (root). */
 static struct who find_who(void)
 {
         char room[PASSWD_ROOM];
@@ -54,7 +54,7 @@ static struct who find_who(void)
         return who;
 }
 
-/* `what` cannot be written, by errno. With the command that mends it, where it is a matter of rights. */
+/* Reports that `what` cannot be written, by errno; if permissions are the cause, with the command that fixes them. */
 static cd_status fail_write(const char *what, const char *path, const char *folder, struct cd_error *reterr)
 {
         int error = errno;
@@ -99,14 +99,15 @@ static cd_status check_folder(const char *path, const char *folder, struct cd_er
         return fail_write(what, path, folder, reterr);
 }
 
-/* A stranger who could read the file once has the password hashes; to tighten it in silence would hide that. */
+/* Does not change the mode itself: another user may already have read the password hashes, and a silent
+ * change would hide that. */
 static cd_status check_mode(const char *path, const struct stat *info, struct cd_error *reterr)
 {
         if (!S_ISREG(info->st_mode))
                 return cd_failf(reterr, CD_INVALID_REQUEST, field, "%s is not a file", path);
         if (info->st_mode & 077)
                 return cd_failf(reterr, CD_INVALID_REQUEST, field,
-                                "%s is open to others (mode %04o): it holds secrets; chmod 600 it", path,
+                                "%s is open to other users (mode %04o), but contains secrets; chmod 600 it", path,
                                 (unsigned)info->st_mode & 07777);
         return CD_OK;
 }
@@ -134,11 +135,11 @@ static void sync_folder(const char *folder)
 
         if (fd < 0)
                 return;
-        (void)fsync(fd); /* not every file system can; the file is there all the same */
+        (void)fsync(fd); /* not supported by every file system; the file exists in any case */
         close(fd);
 }
 
-/* A database without tables: the change to WAL writes its first page. */
+/* Creates a database without tables. Changing to WAL writes its first page. */
 static cd_status fill(const char *path, struct cd_error *reterr)
 {
         const struct cd_sqlite_location location = { .path = path };
@@ -154,8 +155,8 @@ static cd_status fail_create(const char *path, struct cd_error *reterr)
         return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot create the database %s: %s", path, strerror(errno));
 }
 
-/* Under another name first, so that there is never an empty file of this one, whenever the process ends: that would be
- * a database that has lost its data. */
+/* Creates the file under another name first, so that there is never an empty file with this name, even if the process
+ * is killed: an empty file means that a database has lost its data. */
 static cd_status create(const char *path, const char *folder, struct cd_error *reterr)
 {
         char made[PATH_MAX];
@@ -165,12 +166,13 @@ static cd_status create(const char *path, const char *folder, struct cd_error *r
         if (fd < 0)
                 return fail_create(path, reterr);
         cd_status status = CD_OK;
-        if (fchmod(fd, 0600) != 0) /* also where the umask takes the owner's own rights */
+        if (fchmod(fd, 0600) != 0) /* needed if the umask removes the owner's permissions */
                 status = fail_create(path, reterr);
         close(fd);
         if (status == CD_OK)
                 status = fill(made, reterr);
-        if (status == CD_OK && link(made, path) != 0 && errno != EEXIST) /* another process has made one meanwhile */
+        /* another process may have created one meanwhile */
+        if (status == CD_OK && link(made, path) != 0 && errno != EEXIST)
                 status = fail_create(path, reterr);
         unlink(made);
         if (status == CD_OK)
@@ -178,10 +180,11 @@ static cd_status create(const char *path, const char *folder, struct cd_error *r
         return status;
 }
 
-/* The log of a database. SQLite removes that of an empty file, and takes one that is left for a new file's. */
+/* The write-ahead log of a database. SQLite deletes the log of an empty file, and takes over a log that was left behind
+ * for a new file. */
 struct log {
         char path[PATH_MAX];
-        long long size; /* bytes; 0 also where there is none */
+        long long size; /* bytes; 0 also if there is no log */
 };
 
 static struct log look_for_log(const char *path)
@@ -226,7 +229,7 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
                 status = check_folder(path, folder, reterr);
         if (status != CD_OK)
                 return status;
-        const struct log log = look_for_log(path); /* before the database: another process may make that now */
+        const struct log log = look_for_log(path); /* before the database, which another process may be creating now */
         if (stat(path, &info) != 0 && errno == ENOENT) {
                 if (!may_create)
                         return cd_failf(
@@ -252,7 +255,7 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         return fail_write(what, path, folder, reterr);
 }
 
-/* ---- while it is open ---- */
+/* ---- while the database is open ---- */
 
 cd_status cd_sqlite_files_note(const char *path, const char *resolved, struct cd_sqlite_files *ret,
                                struct cd_error *reterr)
@@ -314,7 +317,7 @@ cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_e
                                          "was replaced while cardea uses it; put the earlier file back, or restart "
                                          "cardea to use the one that is there now",
                                          "a file of the database was replaced", reterr);
-                if (i == 0 && info.st_size == 0) /* it never was: see create */
+                if (i == 0 && info.st_size == 0) /* it was never empty: see create */
                         return fail_file(
                                 file->path,
                                 "was emptied (0 bytes) while cardea uses it; stop cardea, which saves what the log "

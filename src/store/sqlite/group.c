@@ -17,7 +17,7 @@ static void end_transaction(struct cd_sqlite_connection *connection)
 {
         if (!has_transaction(connection))
                 return;
-        /* May fail where memory is out, and has ended the transaction all the same. */
+        /* May fail if memory is exhausted, but the transaction has ended even then. */
         cd_status status = cd_sqlite_do(connection, &rollback, NULL);
         if (status != CD_OK && has_transaction(connection))
                 (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
@@ -33,7 +33,7 @@ static void run_alone(struct cd_sqlite_connection *connection, struct cd_sqlite_
         end_transaction(connection);
 }
 
-/* False where the transaction is lost, or what the write did cannot be told apart from what others did. */
+/* False if the transaction is lost, or if the changes of this write cannot be separated from those of the others. */
 static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_sqlite_job *job)
 {
         if (cd_sqlite_do(connection, &savepoint, NULL) != CD_OK)
@@ -46,7 +46,7 @@ static bool run_in_savepoint(struct cd_sqlite_connection *connection, struct cd_
         return cd_sqlite_do(connection, &release, NULL) == CD_OK;
 }
 
-/* Most writes succeed, so savepoints, which cost, are for groups in which one has not. */
+/* Most writes succeed, so savepoints, which take time, are used only for groups in which one failed. */
 static bool run_plainly(struct cd_sqlite_connection *connection, struct cd_sqlite_job *first)
 {
         for (struct cd_sqlite_job *job = first; job; job = job->next) {
@@ -89,7 +89,7 @@ bool cd_sqlite_group_run(struct cd_sqlite_connection *connection, const struct c
                 run_alone(connection, first);
                 return true;
         }
-        if (cd_sqlite_do(connection, &begin, &why) != CD_OK) { /* nobody's write would get further */
+        if (cd_sqlite_do(connection, &begin, &why) != CD_OK) { /* no write can succeed */
                 fail_all(first, &why);
                 return (sqlite3_errcode(connection->db) & 0xff) != SQLITE_BUSY;
         }

@@ -1,7 +1,7 @@
-/* The third driver of store/sql: one SQLite connection to a database in memory, under one lock. There is no file and no
- * disk to wait for, so there are no threads, no groups and no write-ahead log: a commit takes microseconds. SQLite's
- * own ways to share such a database among connections lock whole tables, and a reader would fail where it meets the
- * writer. */
+/* The third driver of store/sql: one SQLite connection to a database in memory, protected by one lock. A commit takes
+ * microseconds because there is no disk to wait for, so there are no threads, no groups and no write-ahead log.
+ * SQLite's own ways of sharing such a database between connections lock whole tables, and a reader would fail when it
+ * meets the writer. */
 #include "store/sqlite/memory.h"
 
 #include <pthread.h>
@@ -13,14 +13,14 @@
 #include "store/sqlite/migrations.h"
 
 struct cd_sqlite_memory {
-        struct cd_sql_driver port; /* first, so that one pointer is both */
+        struct cd_sql_driver port; /* first, so that a pointer to one is a pointer to the other */
         struct cd_sqlite_connection *connection;
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool has_changed; /* since the last wait */
 };
 
-/* Reads and writes alike. */
+/* For reads and writes. */
 static cd_status run(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg, struct cd_error *reterr)
 {
         struct cd_sqlite_memory *memory = (struct cd_sqlite_memory *)driver;
@@ -51,7 +51,7 @@ static cd_status query(struct cd_sql_driver *driver, const struct cd_sql_call *c
         return status;
 }
 
-/* Nobody would gain by waiting. */
+/* Runs at once, because waiting has no advantage. */
 static cd_status run_now(struct cd_sql_driver *driver, cd_sql_transaction *transaction, void *arg,
                          void (*done)(void *arg, cd_status status), struct cd_error *reterr)
 {

@@ -1,6 +1,6 @@
 #pragma once
-/* The store without a file: for a single process whose state may end with it, and for tests. */
+/* A store without a file, for a single process that needs no persistence, and for tests. */
 #include "core/ports.h"
 
-/* The whole store (core/ports.h), gone with the process. CD_NO_MEMORY. Ended by its free. */
+/* A complete store (core/ports.h) that ends with the process. CD_NO_MEMORY. Freed by its `free`. */
 cd_status cd_memory_store_new(struct cd_store **ret, struct cd_error *reterr);

@@ -4,5 +4,5 @@
 
 extern const struct cd_sql_migration cd_sqlite_migrations[];
 extern const size_t cd_sqlite_migration_count;
-/* Whether there is a table schema_migrations. */
+/* Whether the table schema_migrations exists. */
 extern const struct cd_sql_statement cd_sqlite_has_migrations;

@@ -9,13 +9,13 @@ enum {
 
 struct cd_sqlite_readers {
         struct cd_sqlite_location location;
-        pthread_mutex_t lock; /* held to take and to give back, not while somebody reads */
+        pthread_mutex_t lock; /* held to take and return connections, not while reading */
         pthread_cond_t given;
         struct cd_sqlite_connection *idle[READERS_MAX];
         size_t idle_count, open_count;
 };
 
-/* One less is open. */
+/* Reduces the number of open connections. */
 static void drop(struct cd_sqlite_readers *readers, struct cd_sqlite_connection *connection)
 {
         cd_sqlite_connection_close(connection);
@@ -25,14 +25,14 @@ static void drop(struct cd_sqlite_readers *readers, struct cd_sqlite_connection 
         pthread_mutex_unlock(&readers->lock);
 }
 
-/* Opened as they are needed: a command needs one. */
+/* Connections are opened on demand; a command needs only one. */
 static cd_status open_another(struct cd_sqlite_readers *readers, struct cd_sqlite_connection **ret,
                               struct cd_error *reterr)
 {
         struct cd_sqlite_connection *connection = NULL;
         cd_status status = cd_sqlite_connection_open(&readers->location, false, &connection, reterr);
 
-        /* One of a file that took the location of the other just now must not be used later. */
+        /* If the file was replaced just now, the connection is to another file and must not be used. */
         if (status == CD_OK)
                 status = cd_sqlite_files_check(readers->location.files, reterr);
         if (status == CD_OK) {
@@ -68,7 +68,7 @@ static void give(struct cd_sqlite_readers *readers, struct cd_sqlite_connection 
 static cd_status begin_reading(struct cd_sqlite_readers *readers, struct cd_sqlite_connection **ret,
                                struct cd_error *reterr)
 {
-        /* Before one is opened: SQLite deletes the log of a database that it finds empty. */
+        /* Before a connection is opened: SQLite deletes the log of a database that it finds empty. */
         cd_status status = cd_sqlite_files_check(readers->location.files, reterr);
 
         if (status == CD_OK)
@@ -78,7 +78,7 @@ static cd_status begin_reading(struct cd_sqlite_readers *readers, struct cd_sqli
         return status;
 }
 
-/* SQLite makes a transaction of a statement that has none. */
+/* Outside a transaction, SQLite makes each statement a transaction of its own. */
 cd_status cd_sqlite_readers_query(struct cd_sqlite_readers *readers, const struct cd_sql_call *call,
                                   struct cd_error *reterr)
 {
@@ -105,7 +105,7 @@ cd_status cd_sqlite_readers_run(struct cd_sqlite_readers *readers, cd_sql_transa
         status = cd_sqlite_do(connection, &begin, reterr);
         if (status == CD_OK)
                 status = transaction(&connection->session, arg, reterr);
-        /* Nothing was written, so there is nothing that could fail but a read that has already. */
+        /* Nothing was written, so the end can fail only if a read has failed before. */
         if (!sqlite3_get_autocommit(connection->db) && cd_sqlite_do(connection, &end, NULL) != CD_OK)
                 (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
         give(readers, connection);

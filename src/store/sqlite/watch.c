@@ -5,13 +5,14 @@
 #include <time.h>
 
 enum {
-        POLL_US = 200000, /* how late a commit of another process is seen */
-        REST_US = 20000,  /* between two returns for our own commits, of which there may be thousands a second */
+        POLL_US = 200000, /* maximum delay until a commit of another process is noticed */
+        /* minimum time between two returns for commits of this process, of which there may be thousands a second */
+        REST_US = 20000,
 };
 
 struct cd_sqlite_watch {
         struct cd_sqlite_connection *connection;
-        int64_t version; /* of the data, when last asked; the waiting thread's own */
+        int64_t version; /* data version at the last check; used only by the waiting thread */
         int64_t returned_us;
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -27,7 +28,7 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
         return CD_OK;
 }
 
-/* Whether another connection has committed since it was last asked. Reads a few bytes of shared memory. */
+/* Whether another connection has committed since the last check. Reads a few bytes of shared memory. */
 static bool look(struct cd_sqlite_watch *watch)
 {
         static const struct cd_sql_statement statement = { "PRAGMA data_version", 0, 1 };
@@ -45,7 +46,7 @@ static int64_t least(int64_t a, int64_t b)
         return a < b ? a : b;
 }
 
-/* Sleeps until `until_us`, or a wake, or (from rested_us on) a commit of ours. True where there was one. */
+/* Sleeps until `until_us`, a wake, or (from rested_us on) a commit of this process. True in the last case. */
 static bool sleep_until(struct cd_sqlite_watch *watch, int64_t until_us, int64_t rested_us)
 {
         bool is_over;
@@ -75,7 +76,8 @@ void cd_sqlite_watch_wait(struct cd_sqlite_watch *watch, int64_t timeout_ms)
         do {
                 now = cd_monotonic_us();
                 is_over = sleep_until(watch, least(deadline, now + POLL_US), watch->returned_us + REST_US);
-                /* Asked also where it is over: a commit of ours must not show up as one of another's later. */
+                /* Checks even if the wait is over, so that a commit of this process is not later mistaken for
+                 * one of another process. */
                 is_over = look(watch) || is_over;
         } while (!is_over && cd_monotonic_us() < deadline);
         watch->returned_us = cd_monotonic_us();

@@ -12,10 +12,10 @@
 #include "store/sqlite/group.h"
 
 enum {
-        GROUP_MAX = 512,       /* writes in one transaction */
-        COALESCE_MAX_US = 400, /* for callers that were told of the last commit to come back */
-        LATER_WAIT_US = 50000, /* how long writes that nobody waits for are coalesced */
-        LATER_MANY = 256,      /* so many do not wait longer */
+        GROUP_MAX = 512,       /* maximum writes in one transaction */
+        COALESCE_MAX_US = 400, /* how long to wait for callers that were told of the last commit to write again */
+        LATER_WAIT_US = 50000, /* how long writes of write_later are collected */
+        LATER_MANY = 256,      /* with so many, the wait ends */
 };
 
 struct cd_sqlite_writer {
@@ -23,17 +23,17 @@ struct cd_sqlite_writer {
         struct cd_sqlite_connection *connection;
         struct cd_sqlite_checkpoint *checkpoint;
         pthread_t thread;
-        int pages; /* in the write-ahead log, after the last commit */
-        /* What the members of a group wait on: all are woken by one call, not one by one. Two, so that those of the
-         * next group sleep on. */
+        int pages; /* size of the write-ahead log after the last commit */
+        /* The members of a group wait on the same word and are woken by a single call. There are two words, so that the
+         * next group is not woken. */
         atomic_uint turns[2];
 
         pthread_mutex_t lock;
         pthread_cond_t changed;
         struct cd_sqlite_job *first, **last;
-        size_t count, later_count; /* queued; of them by write_later */
-        size_t wanted;             /* at which count the writer is woken */
-        unsigned group;            /* how many were taken off the queue */
+        size_t count, later_count; /* queued writes, and how many of them are from write_later */
+        size_t wanted;             /* the count at which the writer is woken */
+        unsigned group;            /* number of groups taken off the queue */
         bool stopping;
 };
 
@@ -63,7 +63,7 @@ static void wait_for(struct cd_sqlite_job *job)
 {
         while (!atomic_load(&job->is_finished)) {
                 unsigned turn = atomic_load(job->turn);
-                if (!atomic_load(&job->is_finished)) /* else its turn has come since */
+                if (!atomic_load(&job->is_finished)) /* otherwise it has finished meanwhile */
                         syscall(SYS_futex, job->turn, FUTEX_WAIT_PRIVATE, turn, NULL, NULL, 0);
         }
 }
@@ -76,7 +76,7 @@ static void wake_all(atomic_uint *turn)
 
 static cd_status refuse(struct cd_error *reterr)
 {
-        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "too many wait to write to the database");
+        cd_status status = cd_fail(reterr, CD_UNAVAILABLE, "the queue of database writes is full");
 
         if (reterr)
                 reterr->retry_after = 1;
@@ -108,7 +108,7 @@ cd_status cd_sqlite_writer_later(struct cd_sqlite_writer *writer, cd_sql_transac
         struct cd_sqlite_job *job = calloc(1, sizeof(*job));
 
         if (!job)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory to write later");
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a deferred write");
         *job = (struct cd_sqlite_job){ .transaction = transaction, .arg = arg, .done = done };
         pthread_mutex_lock(&writer->lock);
         bool has = has_room(writer, true);
@@ -128,7 +128,7 @@ static struct timespec after_us(int64_t us)
         return (struct timespec){ .tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000 };
 }
 
-/* With the lock held. Waits for `wanted` writes, but not longer than `us`. */
+/* With the lock held. Waits for `wanted` writes, at most `us` microseconds. */
 static void coalesce(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
 {
         struct timespec deadline = after_us(us);
@@ -140,8 +140,7 @@ static void coalesce(struct cd_sqlite_writer *writer, size_t wanted, int64_t us)
         writer->wanted = 0;
 }
 
-/* With the lock held. Those that nobody waits for are coalesced, so that a flood of logins does not cost an fsync
- * each. */
+/* With the lock held. Collects the writes of write_later, so that a flood of logins does not cost an fsync each. */
 static void coalesce_deferred(struct cd_sqlite_writer *writer)
 {
         struct timespec deadline = after_us(LATER_WAIT_US);
@@ -151,7 +150,7 @@ static void coalesce_deferred(struct cd_sqlite_writer *writer)
                 ;
 }
 
-/* With the lock held. Takes at most GROUP_MAX off the queue. */
+/* With the lock held. Takes at most GROUP_MAX writes off the queue. */
 static struct cd_sqlite_job *take_group(struct cd_sqlite_writer *writer, size_t *ret_count)
 {
         struct cd_sqlite_job *first = writer->first, *job = NULL, **end = &writer->first;
@@ -174,7 +173,8 @@ static struct cd_sqlite_job *take_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
-/* Waits for writes. NULL when it is time to end and none is left. `last_count` were told of the last commit. */
+/* Waits for writes. Returns NULL when the writer ends and no writes are left. `last_count`: callers that were told of
+ * the last commit. */
 static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t last_count, size_t *ret_count)
 {
         struct cd_sqlite_job *first;
@@ -190,8 +190,8 @@ static struct cd_sqlite_job *next_group(struct cd_sqlite_writer *writer, size_t 
         return first;
 }
 
-/* Another process held the lock until the time of the first was over. Gives the rest another chance, at the head of the
- * queue, and returns those whose time is over. */
+/* Another process held the lock until the deadline of the first job. Puts the other jobs back at the head of the queue,
+ * and returns those whose deadline has passed. */
 static struct cd_sqlite_job *put_back(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
 {
         int64_t now = cd_monotonic_us();
@@ -200,7 +200,7 @@ static struct cd_sqlite_job *put_back(struct cd_sqlite_writer *writer, struct cd
         while (*end && (*end)->deadline_us <= now)
                 end = &(*end)->next;
         if (end == &first)
-                usleep(1000); /* SQLite did not ask whether to wait */
+                usleep(1000); /* SQLite failed without waiting */
         rest = *end;
         *end = NULL;
         pthread_mutex_lock(&writer->lock);
@@ -217,7 +217,8 @@ static struct cd_sqlite_job *put_back(struct cd_sqlite_writer *writer, struct cd
         return first;
 }
 
-/* A job that somebody waits for is on that thread's stack, and gone once it is finished. Returns how many waited. */
+/* A job with a waiting thread is on that thread's stack and must not be used after it is finished. Returns the number
+ * of waiting threads. */
 static size_t tell(struct cd_sqlite_writer *writer, struct cd_sqlite_job *first)
 {
         size_t waited[CD_LEN(writer->turns)] = { 0 };
@@ -303,7 +304,7 @@ cd_status cd_sqlite_writer_new(const struct cd_sqlite_writer_options *options, s
         if (status == CD_OK) {
                 sqlite3_wal_hook(writer->connection->db, on_log, writer);
                 if (pthread_create(&writer->thread, NULL, write_groups, writer) != 0)
-                        status = cd_fail(reterr, CD_UNAVAILABLE, "no thread for the database");
+                        status = cd_fail(reterr, CD_UNAVAILABLE, "the thread for the database could not be started");
         }
         if (status != CD_OK) {
                 destroy(writer);
@@ -320,8 +321,8 @@ void cd_sqlite_writer_free(struct cd_sqlite_writer *writer)
         pthread_cond_signal(&writer->changed);
         pthread_mutex_unlock(&writer->lock);
         pthread_join(writer->thread, NULL);
-        /* The last connection does not move the log into a file that has lost its name, and a log that stays is taken
-         * for that of whatever has the name by then. */
+        /* If the file was deleted or replaced, closing the last connection does not move the log into it, so that is
+         * done here. A log that stays would be taken for that of whatever file has the name by then. */
         if (cd_sqlite_files_check(writer->options.location.files, NULL) != CD_OK)
                 (void)sqlite3_wal_checkpoint_v2(writer->connection->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         destroy(writer);

@@ -67,7 +67,7 @@ def test_a_dangling_link_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("args, code, reason", [
-    (["new", "a b"], 2, 'cardea cert new: "a b" is neither a DNS name nor an address'),
+    (["new", "a b"], 2, 'cardea cert new: "a b" is neither a DNS name nor an IP address'),
     (["new", "--days", "0"], 2, "cardea cert new: --days is a number from 1 to 3650"),
     (["renew", "--days", "x"], 2, "cardea cert renew: --days is a number from 1 to 3650"),
     (["new", *["a"] * 65], 2, 'cardea cert new: unexpected argument "a"; see: cardea help cert new'),
@@ -270,8 +270,8 @@ def test_an_authority_that_keeps_its_key_stays_trusted(tmp_path):
 
 
 @pytest.mark.parametrize("text, mode, reason", [
-    ("no key", 0o600, "holds no private key of an elliptic curve in PEM"), ("", 0o600, "is empty"),
-    ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0o600, "holds no private key of an elliptic curve in PEM"),
+    ("no key", 0o600, "contains no EC private key in PEM"), ("", 0o600, "is empty"),
+    ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0o600, "contains no EC private key in PEM"),
     (None, 0o644, "is a file that other users of this machine can read; chmod 600 ")])
 def test_a_key_of_an_authority_that_is_none_is_refused_and_stays(tmp_path, text, mode, reason):
     key = tmp_path / "ca.key"
@@ -302,7 +302,7 @@ def test_lesson_39_a_certificate_of_another_authority_is_not_replaced(tmp_path):
     before = contents(tmp_path)
     done = run("cert", "renew", "--dir", tmp_path)
     assert (done.returncode, done.stderr) == (
-        2, f"cardea cert renew: {tmp_path}/cert.pem was not made by cardea cert; renew it where it comes from\n")
+        2, f"cardea cert renew: {tmp_path}/cert.pem was not made by cardea cert; renew it with the CA that issued it\n")
     assert contents(tmp_path) == before
 
 
@@ -371,7 +371,7 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
     make(tmp_path / "other")
     for tls, more, wanted in [
         ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate of \"CN=localhost\"; both"),
-        ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: holds no certificate"),
+        ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: contains no certificate"),
         ("{ certificate: cert.pem, key: cert.pem }", "", "tls.key: "),
         ("{ certificate: cert.pem }", "", "tls.key: is missing"),
         ("{ key: key.pem }", "", "tls.certificate: is missing"),
@@ -421,7 +421,7 @@ def test_an_encrypted_key_is_named_as_such(tmp_path):
     subprocess.run(["openssl", "pkey", "-in", "key.pem", "-aes256", "-passout", "pass:secret", "-out", "sealed.pem"], cwd=tmp_path,
                    check=True)
     done, lines = findings(tmp_path, "{ certificate: cert.pem, key: sealed.pem }")
-    assert done.returncode == 2 and "is encrypted, and nobody is there to ask for the password" in lines[0]
+    assert done.returncode == 2 and "is encrypted; decrypt it, because a service cannot ask for the password" in lines[0]
 
 
 def test_the_addresses_that_redirect_are_tried_too(tmp_path):

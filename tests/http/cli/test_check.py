@@ -65,7 +65,7 @@ def test_a_secret_file_that_others_can_read_is_refused(config, tmp_path):
     make_key(tmp_path, 0o644)
     got = run("check", f"--config={config(GOOD)}", env={"CD_SECRET": "a secret of the client"})
     assert got.returncode == 2
-    assert (f"signing_key: holds a secret from a file that other users of this machine can read (from file signing.pem); "
+    assert (f"signing_key: contains a secret from a file that other users of this machine can read (from file signing.pem); "
             f"chmod 600 {tmp_path}/signing.pem") in got.stdout
     assert got.stdout.splitlines()[-1] == "1 error, 0 warnings"
 
@@ -125,7 +125,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
     assert lines == [
         f"ok    listen[0]: unix:{tmp_path}/new can be listened on",
         f"warn  listen[1]: something listens on unix:{tmp_path}/live already; no problem if it is this service itself, otherwise "
-        "choose another path, or stop what listens there",
+        "choose another path, or stop the program that listens there",
         f"ok    listen[2]: unix:{tmp_path}/left can be listened on",
         f"error listen[3]: unix:{tmp_path}/file cannot be listened on: File exists; {new_path}",
         f"error listen[4]: unix:{tmp_path}/none/s cannot be listened on: No such file or directory; {new_path}",

@@ -44,7 +44,7 @@ def check(tmp_path, prepare, read_only, config=CONFIG):
     ("mkdir ..data; mv master.key ..data; chmod 0440 ..data/master.key; ln -s ..data/master.key .", True, None),  # Kubernetes' form
     ("chmod 0444 master.key", True, None),
     ("chmod 0444 master.key", False, ("read", "chmod 600 {}/master.key")),
-    ("chmod 0660 master.key", True, ("write", "give {}/master.key mode 0440 where it is mounted from")),
+    ("chmod 0660 master.key", True, ("write", "give {}/master.key mode 0440 in the source of the mount")),
     ("chmod 0602 master.key", False, ("write", "chmod 600 {}/master.key")),
 ])
 def test_lesson_41_a_secret_on_a_mount_is_judged_by_who_can_reach_it(tmp_path, prepare, read_only, fault):
@@ -55,7 +55,7 @@ def test_lesson_41_a_secret_on_a_mount_is_judged_by_who_can_reach_it(tmp_path, p
     else:
         word, fix = fault
         assert done.returncode == 2 and len(said) == 1, done
-        assert f"holds a secret from a file that other users of this machine can {word} (from file " in said[0]
+        assert f"contains a secret from a file that other users of this machine can {word} (from file " in said[0]
         assert said[0].endswith("; " + fix.format(tmp_path / "mount"))
 
 

@@ -150,7 +150,7 @@ def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_f
         done = run("serve", "--config", path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (f"cardea: {path}{position}: {setting}: {address.replace('PORT', port)} cannot be listened on: "
-                           "Address already in use; choose another port, or stop what listens there\n")
+                           "Address already in use; choose another port, or stop the program that listens there\n")
 
 
 @pytest.mark.parametrize("address, why", [
@@ -159,7 +159,7 @@ def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_f
                             "that exists and that the service may write to"),
     ("unix:/etc/passwd", "unix:/etc/passwd cannot be listened on: there is a file that is no socket: File exists; choose a new path, "
                          "in a folder that exists and that the service may write to"),
-    ("systemd:http", "systemd:http cannot be listened on: systemd has passed no socket of this name; set FileDescriptorName= in the "
+    ("systemd:http", "systemd:http cannot be listened on: systemd passed no socket with this name; set FileDescriptorName= in the "
                      "socket unit")])
 def test_each_kind_of_address_has_its_fix(config, address, why):
     path = config(f'listen: ["{address}"]\n')

@@ -433,7 +433,7 @@ def test_a_damaged_database_is_the_same_failure_for_every_command(tmp_path, at):
                     ["audit", "tail"], ["migrate"], ["serve"]):
         done = made.run(*command)
         assert done.returncode == 1, (command, done.stderr)
-        assert re.search(r"cardea\.db: (this is no SQLite database|the database is damaged)", done.stderr), (command, done.stderr)
+        assert re.search(r"cardea\.db: (the file is not an SQLite database|the database is damaged)", done.stderr), (command, done.stderr)
 
 
 # --- rows that were changed by hand ---------------------------------------------------------------------------------

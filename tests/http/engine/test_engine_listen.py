@@ -58,7 +58,7 @@ def test_a_stale_socket_is_replaced(path):
 def test_a_socket_on_which_somebody_answers_and_a_file_are_left_alone(path, tmp_path):
     with Server("listen", "127.0.0.1:0", "listen", f"unix:{path}"):
         ended = subprocess.run([BINARY, "listen", f"unix:{path}"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
-        assert ended.returncode == 1 and f"unix:{path} cannot be listened on: somebody answers there: Address already in use; choose another path" in ended.stderr
+        assert ended.returncode == 1 and f"unix:{path} cannot be listened on: another program answers there: Address already in use; choose another path" in ended.stderr
         assert ask_unix(path, get("/inline?a")).body == b"a"
     file = tmp_path / "file"
     file.write_text("precious")
@@ -117,7 +117,7 @@ def test_a_socket_of_systemd_that_nobody_listens_on_is_named(names, listen, unus
 
 def test_a_socket_that_systemd_has_not_passed_is_named():
     ended = subprocess.run([BINARY, "listen", "systemd:web"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
-    assert ended.returncode == 1 and "systemd:web cannot be listened on: systemd has passed no socket of this name" in ended.stderr
+    assert ended.returncode == 1 and "systemd:web cannot be listened on: systemd passed no socket with this name" in ended.stderr
 
 
 def v2_header(command=1, family=0x11, address=socket.inet_aton("203.0.113.7") + socket.inet_aton("10.0.0.1")):

@@ -333,7 +333,7 @@ def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(insta
             (text, base64.b64encode(bytes(32)).decode(), "is not the one that this store was created with",
              "; restore that one"),
             (text.replace("${file:master.key}", "${credential:master.key}"), key, outside,
-             "; outside of its unit, set CREDENTIALS_DIRECTORY")):
+             "; outside its unit, set CREDENTIALS_DIRECTORY")):
         home.config_file.write_text(config)
         (home.folder / "master.key").write_text(value)
         for command in (["serve"], ["check"], ["user", "list"], ["key", "list"], ["migrate"]):

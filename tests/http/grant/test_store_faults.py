@@ -291,7 +291,7 @@ def test_revocations_do_not_wait_for_the_store_one_after_the_other(install, stor
         for answer in pool.map(revoke, tokens):
             assert_unavailable(answer)
     reasons = revocation_reasons(server, REVOCATIONS)
-    at_once = [why for why in reasons if why.endswith(("too many wait for the store", "is held by another process"))]
+    at_once = [why for why in reasons if why.endswith(("too many wait for the store", "is locked by another process"))]
     assert len(at_once) >= REVOCATIONS - WORKERS, reasons
     assert_comes_back(server)
     assert all(server.is_alive(token) for token in tokens)
@@ -306,10 +306,10 @@ def test_a_write_lock_of_another_process_is_named_and_holds_nobody_for_long(on_s
         other.execute("BEGIN IMMEDIATE")
         assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
         assert server.grant(*ANA).status == 200
-        becomes_unready(server, "the database is held by another process")
+        becomes_unready(server, "the database is locked by another process")
         assert_unavailable(server.form("/oauth/revoke", {"token": token}, "app"))
-        assert revocation_reasons(server, 2)[1].endswith("now: the database is held by another process"), "it was tried"
-        assert "held by another process" in fails(home, "user", "disable", "ana")
+        assert revocation_reasons(server, 2)[1].endswith("now: the database is locked by another process"), "it was tried"
+        assert "locked by another process" in fails(home, "user", "disable", "ana")
         other.execute("ROLLBACK")
     assert_comes_back(server)
     assert server.form("/oauth/revoke", {"token": token}, "app").status == 200

@@ -164,7 +164,7 @@ FORGED = {
     "crit": lambda k: k.token(header={"crit": ["exp"]}),
     "zip": lambda k: k.token(header={"zip": "DEF"}),
     "b64": lambda k: k.token(header={"b64": False}),
-    "a token within a token": lambda k: k.token(header={"cty": "JWT"}),
+    "nested tokens are not supported": lambda k: k.token(header={"cty": "JWT"}),
     "kid as a number": lambda k: k.token(header={"kid": 1}),
     "no kid": lambda k: Key("ES256", None).token(header={"kid": None}),
     "claim twice": lambda k: k.token(json.dumps(claims())[:-1] + ', "sub": "admin"}'),
@@ -263,7 +263,7 @@ def fetch_in_vain(resource, unknown):
     def is_tried():
         assert resource.status(unknown.token()) == 401
         reasons = [e["reason"] for e in resource.service.events() if e.get("error") == "invalid_token"]
-        return any(reason.startswith("no key has that kid, and newer ones cannot be had") for reason in reasons)
+        return any(reason.startswith("no key has that kid, and the keys could not be fetched again") for reason in reasons)
     wait_until(is_tried, "a fetch in vain")
 
 
@@ -341,7 +341,7 @@ def test_a_redirect_is_not_followed(start_resource, peer, es256):
     resource = Resource(start_resource(jwks=keys.url), keys)
     assert resource.status(es256.token()) == 503
     assert elsewhere.count == 0
-    assert "no redirect is followed" in resource.service.wait_event("request", status=503)["reason"]
+    assert "redirects are not followed" in resource.service.wait_event("request", status=503)["reason"]
 
 
 def test_a_hanging_server_of_keys_holds_only_callers_that_need_it(start_resource, peer, es256, other):
@@ -407,7 +407,7 @@ def test_keys_of_a_file_beside_the_configuration_follow_it(start_resource, es256
 
 
 @pytest.mark.parametrize("config, reason", [
-    ({"jwks": "http://auth.example/jwks"}, "jwks is http:// of another host"),
+    ({"jwks": "http://auth.example/jwks"}, "jwks is an http:// URL of another host"),
     ({"jwks": "ftp://auth.example/jwks"}, "jwks is a URL that is neither https:// nor http://"),
     ({"jwks": "https://auth.example/jwks", "ca": "missing.pem"}, "ca_file cannot be read"),
     ({"jwks": ""}, "jwks"),

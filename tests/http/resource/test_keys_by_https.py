@@ -55,7 +55,7 @@ def test_a_self_signed_server_is_believed_where_it_is_named(start_resource, serv
 
 def refused(resource, token):
     assert resource.status(token) == 503
-    assert resource.service.wait_event("request", status=503)["reason"] == "no keys: TLS certificate refused"
+    assert resource.service.wait_event("request", status=503)["reason"] == "no keys: TLS certificate rejected"
 
 
 def test_a_self_signed_server_is_not_believed_by_itself(start_resource, server, es256):

@@ -194,7 +194,7 @@ def test_a_silent_authorization_server_is_504_within_the_timeout(resource):
     assert answer.json() == {
         "error": "gateway_timeout",
         "server": "authorization_server",
-        "error_description": "no complete answer in time",
+        "error_description": "no complete response in time",
     }
 
 

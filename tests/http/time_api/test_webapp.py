@@ -139,7 +139,7 @@ def test_an_epoch_time_that_is_no_time_is_not_passed_on(webapp, number):
     assert answer.json() == {
         "error": "bad_gateway",
         "server": "resource_server",
-        "error_description": "its answer is no epoch-time message",
+        "error_description": "its response is not a valid epoch-time message",
     }
 
 

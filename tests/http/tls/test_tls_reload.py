@@ -72,7 +72,7 @@ def spoil_key(folder, another):
 
 def spoil_certificate(folder, _):
     (folder / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    return "tls.certificate", "holds no certificate"
+    return "tls.certificate", "contains no certificate"
 
 
 def spoil_rights(folder, _):

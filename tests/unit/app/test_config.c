@@ -468,8 +468,9 @@ static void lesson_39_of_a_value_that_did_not_resolve_only_that_is_said(void **s
         check_whatever(f, "store: sqlite:x.db\nmaster_key: ${credential:master.key}\n");
         assert_true(found(
                 f, CD_FINDING_ERROR,
-                "f.yaml:2:13: master_key: credential master.key is not there, since systemd gave this process none "
-                "(LoadCredential=); outside of its unit, set CREDENTIALS_DIRECTORY to the folder that has it"));
+                "f.yaml:2:13: master_key: credential master.key does not exist: systemd passed no credentials to this "
+                "process (LoadCredential=); outside its unit, set CREDENTIALS_DIRECTORY to the folder that contains "
+                "it"));
         assert_int_equal(f->report.errors, 1);
         check_whatever(f, "store: sqlite:x.db\nmaster_key: ${file:/nonexistent/master.key}\n");
         assert_true(found(f, CD_FINDING_ERROR,

@@ -154,7 +154,7 @@ static void another_certificate_is_taken_over_while_the_server_runs(void **state
         broken.key = CD_STR("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
         assert_status(cd_http_server_renew_tls(f->server, &broken, &f->err), CD_INVALID_REQUEST);
         assert_string_equal(f->err.field, "key");
-        assert_string_equal(f->err.reason, "holds no private key in PEM");
+        assert_string_equal(f->err.reason, "contains no private key in PEM");
         assert_status(get(f, "localhost", f->ca_file), CD_OK);
         assert_status(cd_http_server_renew_tls(f->server, &renewed, &f->err), CD_OK);
         assert_status(get(f, "localhost", ca_file), CD_OK);

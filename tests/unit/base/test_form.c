@@ -87,7 +87,7 @@ static void bad_encodings_are_named(void **state)
         assert_refused(CD_STR("grant_type=a&scope=%4"), "scope", "invalid percent-encoding");
         assert_refused(CD_STR("grant_type=%zz"), "grant_type", "invalid percent-encoding");
         assert_refused(CD_STR("grant_type=a&%=b"), "", "invalid percent-encoding in a name");
-        assert_refused(CD_STR("grant_type=a%00"), "grant_type", "must not hold control characters");
+        assert_refused(CD_STR("grant_type=a%00"), "grant_type", "must not contain control characters");
         assert_refused(CD_STR("grant_type=%ff"), "grant_type", "must be UTF-8");
         assert_refused(CD_STR("grant_type=\xc3("), "grant_type", "must be UTF-8");
         assert_refused(CD_STR("grant_type=a&max_age=101"), "max_age", "must be 0 to 100");

@@ -126,7 +126,7 @@ static void a_member_of_the_wrong_type_is_refused(void **state)
         assert_refused("{\"exp\":\"1\"}", "exp", "must be a whole number");
         assert_refused("{\"exp\":1.5}", "exp", "must be a whole number");
         assert_refused("{\"exp\":1e400}", "exp", "must be a whole number");
-        assert_refused("{\"exp\":9223372036854775808}", "exp", "does not fit 64 bits");
+        assert_refused("{\"exp\":9223372036854775808}", "exp", "does not fit into 64 bits");
         assert_refused("{\"body\":true}", "body", "must be a string or a whole number");
         assert_refused("{\"wait\":5}", "wait", "must be a string");
         assert_refused("{\"level\":0}", "level", "must be a string");
@@ -137,7 +137,7 @@ static void a_member_of_the_wrong_type_is_refused(void **state)
         assert_refused("{\"keys\":{}}", "keys", "must be an array of objects");
         assert_refused("{\"keys\":[1]}", "keys", "must be an array of objects");
         assert_refused("[]", "", "must be a JSON object");
-        assert_refused("{\"issuer\":\"a\\u0000b\"}", "issuer", "must not hold control characters");
+        assert_refused("{\"issuer\":\"a\\u0000b\"}", "issuer", "must not contain control characters");
 }
 
 static void one_string_may_stand_for_a_list_where_the_field_says_so(void **state)
@@ -168,10 +168,10 @@ static void a_string_may_stand_for_an_object_where_the_field_says_so(void **stat
         assert_str(names[1].kid, "b");
         assert_int_equal(names[1].bits, 8);
         assert_refused("{\"issuer\":\"i\",\"names\":[\"a\",\"b\\u0000\"]}", "names[1]",
-                       "must not hold control characters");
+                       "must not contain control characters");
         assert_refused("{\"issuer\":\"i\",\"names\":[1]}", "names", "must be an array of strings or objects");
         assert_refused("{\"issuer\":\"i\",\"names\":\"a\"}", "names", "must be an array of strings or objects");
-        assert_refused("{\"issuer\":\"i\",\"names\":[\"a\",\"b\",\"c\",\"d\"]}", "names", "must be at most 3 items");
+        assert_refused("{\"issuer\":\"i\",\"names\":[\"a\",\"b\",\"c\",\"d\"]}", "names", "must have at most 3 items");
         assert_refused("{\"issuer\":\"i\",\"keys\":[\"a\"]}", "keys", "must be an array of objects");
 }
 

@@ -61,7 +61,7 @@ static void the_fix_is_one_that_the_mount_allows(void **state)
         assert_str(cd_secret_file_fix(&file, &arena, CD_STR("/a b")), "chmod 600 /a b");
         file.on_read_only_mount = true;
         assert_str(cd_secret_file_fix(&file, &arena, CD_STR("/run/x")),
-                   "give /run/x mode 0440 where it is mounted from");
+                   "give /run/x mode 0440 in the source of the mount");
         cd_arena_done(&arena);
         cd_arena_init(&arena, 1);
         assert_int_equal(cd_secret_file_fix(&file, &arena, CD_STR("/run/x")).len, 0);

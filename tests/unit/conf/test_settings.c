@@ -286,9 +286,9 @@ static void lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it(void
         refuses(f, "users: [{name: a, secret: 'x${env:CD_TEST_B}'}]\n",
                 ":1:27: users[0].secret: environment variable CD_TEST_B is empty");
         refuses(f, "greeting: ${env:A-B}\n",
-                ":1:11: greeting: \"A-B\" is not a name of an environment variable (letters, digits, _)");
+                ":1:11: greeting: \"A-B\" is not the name of an environment variable (letters, digits, _)");
         refuses(f, "greeting: ${env:}\n",
-                ":1:11: greeting: \"\" is not a name of an environment variable (letters, digits, _)");
+                ":1:11: greeting: \"\" is not the name of an environment variable (letters, digits, _)");
 }
 
 static void lesson_23_a_literal_placeholder_never_reaches_anybody(void **state)
@@ -296,16 +296,15 @@ static void lesson_23_a_literal_placeholder_never_reaches_anybody(void **state)
         struct fixture *f = *state;
 
         refuses(f, "greeting: ${HOME}\n",
-                ":1:11: greeting: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                ":1:11: greeting: \"${\" must begin ${env:NAME}, ${file:PATH} or ${credential:NAME}; write $${ for a "
                 "literal ${");
         refuses(f, "greeting: a ${env\n", ":1:11: greeting: \"${\" without its \"}\"; write $${ for a literal ${");
         refuses(f, "greeting: ${env}\n",
-                ":1:11: greeting: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write $${ for a "
+                ":1:11: greeting: \"${\" must begin ${env:NAME}, ${file:PATH} or ${credential:NAME}; write $${ for a "
                 "literal ${");
         refuses(f, "trusted_proxies: ['${x:y}']\n",
-                ":1:19: trusted_proxies[0]: \"${\" begins none of ${env:NAME}, ${file:PATH}, ${credential:NAME}; write "
-                "$${ for a "
-                "literal ${");
+                ":1:19: trusted_proxies[0]: \"${\" must begin ${env:NAME}, ${file:PATH} or ${credential:NAME}; write "
+                "$${ for a literal ${");
         ASSERT_STR(accepts(f, "greeting: a $${HOME} $ $$ } {\n")->greeting, "a ${HOME} $ $$ } {");
 }
 
@@ -379,7 +378,7 @@ static void missing_empty_large_and_odd_files_are_refused_by_name(void **state)
         assert_int_equal(accepts(f, "key: ${file:s}\n")->key.len, 65536);
         put_file(f, "a\0b", 3, 0600);
         refuses(f, "key: ${file:s}\n",
-                ":1:6: key: must not hold control characters but tabs and line ends (from file s)");
+                ":1:6: key: must not contain control characters except tabs and line breaks (from file s)");
         refuses(f, "key: ${file:.}\n", ":1:6: key: file %s/. is not a regular file");
         refuses(f, "key: ${file:}\n", ":1:6: key: ${file:} names no file");
 }
@@ -401,7 +400,7 @@ static void a_secret_file_that_others_can_read_is_refused(void **state)
 
         put_file(f, "secret\n", 7, 0644);
         snprintf(want, sizeof(want),
-                 ":1:6: key: holds a secret from a file that other users of this machine can read (from file s); "
+                 ":1:6: key: contains a secret from a file that other users of this machine can read (from file s); "
                  "chmod 600 %s/s",
                  f->folder);
         refuses(f, "key: ${file:s}\n", want);
@@ -415,12 +414,11 @@ static void a_credential_is_a_file_that_systemd_gave(void **state)
 
         unsetenv("CREDENTIALS_DIRECTORY");
         refuses(f, "key: ${credential:s}\n",
-                ":1:6: key: credential s is not there, since systemd gave this process none (LoadCredential=); outside "
-                "of its "
-                "unit, set CREDENTIALS_DIRECTORY to the folder that has it");
+                ":1:6: key: credential s does not exist: systemd passed no credentials to this process "
+                "(LoadCredential=); outside its unit, set CREDENTIALS_DIRECTORY to the folder that contains it");
         setenv("CREDENTIALS_DIRECTORY", f->folder, 1);
         refuses(f, "key: ${credential:s}\n", ":1:6: key: file %s/s does not exist");
-        refuses(f, "key: ${credential:../s}\n", ":1:6: key: \"../s\" is not a name of a credential");
+        refuses(f, "key: ${credential:../s}\n", ":1:6: key: \"../s\" is not the name of a credential");
         put_file(f, "from systemd\n", 13, 0440); /* its folder guards it, not its mode */
         accepts(f, "key: ${credential:s}\n");
         ASSERT_STR(f->settings.key, "from systemd");
@@ -441,7 +439,7 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
         refuses(f, "log: { level: loud }\n", ":1:15: log.level: must be one of debug, info, warn, error, off");
         refuses(f, "limits: { body: 5XB }\n", ":1:17: limits.body: must be a size such as 512, 64KB or 1MB");
         refuses(f, "greeting: [a]\n", ":1:11: greeting: expects one value");
-        refuses(f, "greeting: \"a\\0b\"\n", ":1:11: greeting: must not hold control characters");
+        refuses(f, "greeting: \"a\\0b\"\n", ":1:11: greeting: must not contain control characters");
         refuses(f, "log: info\n", ":1:6: log: expects settings of the form \"name: value\"");
         refuses(f, "trusted_proxies: 10.0.0.1\n",
                 ":1:18: trusted_proxies: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
@@ -481,7 +479,7 @@ static void a_mistake_in_such_a_text_names_the_item(void **state)
 {
         struct fixture *f = *state;
 
-        refuses(f, "guests: [ann, \"a\\0b\"]\n", ":1:15: guests[1]: must not hold control characters");
+        refuses(f, "guests: [ann, \"a\\0b\"]\n", ":1:15: guests[1]: must not contain control characters");
         refuses(f, "guests: [~]\n",
                 ":1:10: guests[0]: has no value; leave the line out for the default, or write \"\" for an empty text");
         refuses(f, "guests: [[ann]]\n", ":1:10: guests[0]: expects one value, or settings of the form \"name: value\"");

@@ -184,7 +184,7 @@ static void what_is_no_key_of_an_authority_is_refused(void **state)
         for (size_t i = 0; i < CD_LEN(bad); i++) {
                 spec.ca_key = bad[i];
                 assert_refused(cd_certificate_make(&spec, &f->arena, &set, &f->err), CD_INVALID_REQUEST,
-                               "holds no private key of an elliptic curve in PEM");
+                               "contains no EC private key in PEM");
                 assert_string_equal(f->err.field, "ca_key");
         }
 }
@@ -215,11 +215,11 @@ static void names_of_what_another_authority_signed_are_not_read(void **state)
         struct cd_strs read;
 
         assert_refused(cd_certificate_read_names(cd_str_from_c(other), &f->arena, &read, &f->err), CD_INVALID_REQUEST,
-                       "was not made by cardea cert; renew it where it comes from");
+                       "was not made by cardea cert; renew it with the CA that issued it");
         assert_refused(cd_certificate_read_names(CD_STR("x"), &f->arena, &read, &f->err), CD_MALFORMED,
-                       "holds no certificate");
+                       "contains no certificate");
         assert_ok(cd_certificate_make(&spec, &f->arena, &set, &f->err));
-        assert_refused(cd_certificate_read_names(set.ca, &f->arena, &read, &f->err), CD_MALFORMED, "holds no names");
+        assert_refused(cd_certificate_read_names(set.ca, &f->arena, &read, &f->err), CD_MALFORMED, "contains no names");
 }
 
 static void a_certificate_lasts_as_long_as_asked(void **state)
@@ -260,7 +260,7 @@ static void a_name_that_no_certificate_can_hold_is_refused(void **state)
                 cd_str name = cd_str_from_c(bad[i]);
                 struct cd_certificate_spec spec = { .names = { &name, 1 }, .now = NOW, .days = 1 };
                 const char *shown = strchr(bad[i], '\n') ? "a\\x0a.org" : bad[i];
-                cd_str reason = cd_arena_printf(&f->arena, "\"%s\" is neither a DNS name nor an address", shown);
+                cd_str reason = cd_arena_printf(&f->arena, "\"%s\" is neither a DNS name nor an IP address", shown);
                 assert_refused(cd_certificate_make(&spec, &f->arena, &set, &f->err), CD_INVALID_REQUEST, reason.ptr);
         }
         memset(longest, 'a', sizeof(longest));

@@ -164,11 +164,11 @@ static void a_password_is_1_to_1024_bytes_of_utf8_without_nul(void **state)
         assert_status(cd_password_check(CD_STR(""), &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "the password is empty");
         assert_status(cd_password_check(CD_STR("a\0b"), &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "the password has a control character in it");
+        assert_string_equal(err.reason, "the password contains a control character");
         assert_status(cd_password_check(CD_STR("a\tb"), &err), CD_INVALID_REQUEST);
         assert_status(cd_password_check(CD_STR("a\x7f"), &err), CD_INVALID_REQUEST);
         assert_status(cd_password_check(CD_STR("a\xc2\x85"), &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "the password has a control character in it");
+        assert_string_equal(err.reason, "the password contains a control character");
         assert_status(cd_password_check(CD_STR("a\xc2\xa0"), &err), CD_OK);
         assert_status(cd_password_check(CD_STR("\xc3"), &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "the password is not UTF-8");
@@ -312,8 +312,8 @@ static void forms_that_are_guessed_too_fast_are_refused_by_name(void **state)
 {
         static const struct refusal refusals[] = {
                 { "", "the password hash is empty" },
-                { "secret", "no password hash of a known form; a password in plain text is not supported" },
-                { "$9$what", "no password hash of a known form; a password in plain text is not supported" },
+                { "secret", "not a supported password hash; plain-text passwords are not supported" },
+                { "$9$what", "not a supported password hash; plain-text passwords are not supported" },
                 { "$apr1$OL9XgYG4$ugyZmxyormmyQ7oh2AH.l0",
                   "apr1 MD5 of htpasswd is not supported: it can be guessed too fast; use htpasswd -B" },
                 { "{SHA}EfatjsUqKYSrqv18O1FlA3hcIHI=",
@@ -321,13 +321,13 @@ static void forms_that_are_guessed_too_fast_are_refused_by_name(void **state)
                 { "{SSHA}x", "{SSHA} is not supported: SHA-1 can be guessed too fast" },
                 { "{CRYPT}x", "a hash with a scheme in braces is not supported" },
                 { "IofrHIhstQMwE",
-                  "13 characters are taken for DES crypt, which can be guessed at once and is not supported" },
+                  "13 characters look like DES crypt, which is not supported: it can be guessed at once" },
                 { "$1$abc$x", "md5-crypt is not supported: it can be guessed too fast" },
                 { "$5$abc$x", "sha256-crypt is not supported, only sha512-crypt ($6$)" },
                 { "$7$abc$x", "scrypt is not supported, only yescrypt ($y$)" },
                 { "$gy$abc$x", "gost-yescrypt is not supported, only yescrypt ($y$)" },
                 { "$2$04$x", "the first bcrypt ($2$) is not supported, only $2a$, $2b$ and $2y$" },
-                { "$2x$04$x", "$2x$ marks bcrypt hashes of a faulty program and is not supported" },
+                { "$2x$04$x", "$2x$ is not supported: it marks bcrypt hashes of a faulty program" },
                 { "$argon2i$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$QB6iuUkuoGzcCpZFuIruzUskiqinOD9KHDe482aLTUw",
                   "of Argon2, only Argon2id is supported" },
                 { "$argon2d$v=19$", "of Argon2, only Argon2id is supported" },
@@ -345,33 +345,35 @@ static void a_hash_that_costs_too_much_is_refused(void **state)
 {
         static const struct refusal refusals[] = {
                 { "$argon2id$v=19$m=1048577,t=1,p=1" SALT HASH,
-                  "Argon2id of 8 KiB a lane to 1 GiB in all is supported" },
+                  "Argon2id is supported with 8 KiB for each lane to 1 GiB in total" },
                 { "$argon2id$v=19$m=18446744073709551615,t=1,p=1" SALT HASH,
-                  "Argon2id of 8 KiB a lane to 1 GiB in all is supported" },
-                { "$argon2id$v=19$m=7,t=1,p=1" SALT HASH, "Argon2id of 8 KiB a lane to 1 GiB in all is supported" },
-                { "$argon2id$v=19$m=31,t=1,p=4" SALT HASH, "Argon2id of 8 KiB a lane to 1 GiB in all is supported" },
-                { "$argon2id$v=19$m=64,t=65,p=1" SALT HASH, "Argon2id of 1 to 64 passes is supported" },
-                { "$argon2id$v=19$m=64,t=0,p=1" SALT HASH, "Argon2id of 1 to 64 passes is supported" },
-                { "$argon2id$v=19$m=1024,t=1,p=17" SALT HASH, "Argon2id of 1 to 16 lanes is supported" },
-                { "$argon2id$v=19$m=64,t=1,p=0" SALT HASH, "Argon2id of 1 to 16 lanes is supported" },
+                  "Argon2id is supported with 8 KiB for each lane to 1 GiB in total" },
+                { "$argon2id$v=19$m=7,t=1,p=1" SALT HASH,
+                  "Argon2id is supported with 8 KiB for each lane to 1 GiB in total" },
+                { "$argon2id$v=19$m=31,t=1,p=4" SALT HASH,
+                  "Argon2id is supported with 8 KiB for each lane to 1 GiB in total" },
+                { "$argon2id$v=19$m=64,t=65,p=1" SALT HASH, "Argon2id is supported with 1 to 64 passes" },
+                { "$argon2id$v=19$m=64,t=0,p=1" SALT HASH, "Argon2id is supported with 1 to 64 passes" },
+                { "$argon2id$v=19$m=1024,t=1,p=17" SALT HASH, "Argon2id is supported with 1 to 16 lanes" },
+                { "$argon2id$v=19$m=64,t=1,p=0" SALT HASH, "Argon2id is supported with 1 to 16 lanes" },
                 { "$2b$16$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2",
-                  "bcrypt of cost 4 to 15 is supported" },
+                  "bcrypt is supported with cost 4 to 15" },
                 { "$2b$31$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2",
-                  "bcrypt of cost 4 to 15 is supported" },
+                  "bcrypt is supported with cost 4 to 15" },
                 { "$2b$03$V8OWrlj3DCuZkriCONPZiuGvTGv82EqMW8j19z3fgWcvv3cwIcAr2",
-                  "bcrypt of cost 4 to 15 is supported" },
-                { "$6$rounds=1000001$ab$x", "sha512-crypt of 1000 to 1000000 rounds is supported" },
-                { "$6$rounds=999$ab$x", "sha512-crypt of 1000 to 1000000 rounds is supported" },
-                { "$6$rounds=$ab$x", "sha512-crypt of 1000 to 1000000 rounds is supported" },
+                  "bcrypt is supported with cost 4 to 15" },
+                { "$6$rounds=1000001$ab$x", "sha512-crypt is supported with 1000 to 1000000 rounds" },
+                { "$6$rounds=999$ab$x", "sha512-crypt is supported with 1000 to 1000000 rounds" },
+                { "$6$rounds=$ab$x", "sha512-crypt is supported with 1000 to 1000000 rounds" },
                 /* 2 GiB; a block too long; lanes and passes of their own; other flavours. */
                 { "$y$jGT$salt$ZaZTeLuNcLJ4o4YxDKbj4fsL3okKIF5DzQOCs9DQ4X1",
-                  "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported" },
+                  "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB" },
                 { "$y$jzT$salt$ZaZTeLuNcLJ4o4YxDKbj4fsL3okKIF5DzQOCs9DQ4X1",
-                  "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported" },
+                  "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB" },
                 { "$y$j9U$salt$ZaZTeLuNcLJ4o4YxDKbj4fsL3okKIF5DzQOCs9DQ4X1",
-                  "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported" },
+                  "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB" },
                 { "$y$/9T$salt$ZaZTeLuNcLJ4o4YxDKbj4fsL3okKIF5DzQOCs9DQ4X1",
-                  "yescrypt with the settings of crypt_gensalt, up to 1 GiB, is supported" },
+                  "yescrypt is supported with the settings of crypt_gensalt and up to 1 GiB" },
                 { "$y$j9T/.$salt$ZaZTeLuNcLJ4o4YxDKbj4fsL3okKIF5DzQOCs9DQ4X1",
                   "not of the form $y$jNr$salt$hash of yescrypt" },
         };

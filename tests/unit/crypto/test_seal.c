@@ -90,7 +90,7 @@ static void a_sealed_secret_does_not_open_in_another_row(void **state)
         cd_str opened, sealed = seal(f, CD_STR("key:k1"), CD_STR("the secret"));
 
         assert_status(cd_unseal(f->key, &f->arena, CD_STR("key:k2"), sealed, &opened, &f->err), CD_INVALID_REQUEST);
-        assert_string_equal(f->err.reason, "the secret was sealed under another master key, or was changed");
+        assert_string_equal(f->err.reason, "the secret was sealed under another master key, or modified");
 }
 
 static void a_sealed_secret_with_one_bit_changed_does_not_open(void **state)
@@ -125,7 +125,7 @@ static void what_is_too_large_is_not_sealed(void **state)
         cd_str sealed, large = cd_str_of(calloc(1, CD_SEALED_MAX + 1), CD_SEALED_MAX + 1);
 
         assert_status(cd_seal(f->key, &f->arena, CD_STR("c"), large, &sealed, &f->err), CD_TOO_LARGE);
-        assert_string_equal(f->err.reason, "too large to be sealed");
+        assert_string_equal(f->err.reason, "the secret is too large to be sealed");
         free((void *)(uintptr_t)large.ptr);
 }
 

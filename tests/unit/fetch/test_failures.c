@@ -23,7 +23,7 @@ static void a_new_connection_closed_without_a_response_is_not_tried_again(void *
         struct fixture *f = *state;
 
         start(f, closes);
-        assert_get_fails(f, CD_UNAVAILABLE, "connection closed without an answer");
+        assert_get_fails(f, CD_UNAVAILABLE, "connection closed without a response");
         assert_int_equal(atomic_load(&f->peer.requests), 1);
 }
 
@@ -81,7 +81,7 @@ static void silence_ends_in_a_timeout(void **state)
 {
         use_short_timeouts(*state);
         start(*state, is_silent);
-        assert_times_out(*state, "no complete answer in time");
+        assert_times_out(*state, "no complete response in time");
 }
 
 static void a_request_may_have_a_shorter_timeout_of_its_own(void **state)
@@ -93,14 +93,14 @@ static void a_request_may_have_a_shorter_timeout_of_its_own(void **state)
         start(f, is_silent);
         assert_int_equal(call(f, (struct cd_fetch_request){ .method = CD_FETCH_GET, .timeout_ms = 20 }), CD_TIMEOUT);
         assert_true(cd_monotonic_us() - before < TIMEOUT_MS * 1000);
-        assert_times_out(f, "no complete answer in time"); /* the next request has the client's again */
+        assert_times_out(f, "no complete response in time"); /* the next request has the client's again */
 }
 
 static void bytes_that_trickle_do_not_prolong_the_timeout(void **state)
 {
         use_short_timeouts(*state);
         start(*state, trickles);
-        assert_times_out(*state, "no complete answer in time");
+        assert_times_out(*state, "no complete response in time");
 }
 
 static void a_connection_that_is_never_accepted_ends_in_a_timeout(void **state)
@@ -171,10 +171,10 @@ static void a_response_over_the_ceiling_is_cut_off(void **state)
         start(f, answers);
         for (size_t i = 0; i < CD_LEN(kinds); i++) {
                 f->peer.answer = kinds[i];
-                assert_get_fails(f, CD_TOO_LARGE, "the answer is larger than the ceiling");
+                assert_get_fails(f, CD_TOO_LARGE, "the response is too large");
         }
         f->peer.answer = sends_an_endless_header_line;
-        assert_get_fails(f, CD_TOO_LARGE, "a header line of the answer is too long");
+        assert_get_fails(f, CD_TOO_LARGE, "a header line of the response is too long");
         f->peer.answer = answers;
         assert_int_equal(get(f), CD_OK);
 }
@@ -196,9 +196,9 @@ static void what_is_not_http_is_told_apart(void **state)
         struct fixture *f = *state;
 
         start(f, talks_smtp);
-        assert_get_fails(f, CD_UNAVAILABLE, "the answer is not HTTP");
+        assert_get_fails(f, CD_UNAVAILABLE, "the response is not HTTP");
         f->peer.answer = switches_protocols; /* that nobody asked for: a response is still due */
-        assert_get_fails(f, CD_UNAVAILABLE, "connection closed without an answer");
+        assert_get_fails(f, CD_UNAVAILABLE, "connection closed without a response");
 }
 
 static bool stops_before_its_length(struct peer *peer, int fd, int nth)
@@ -221,7 +221,7 @@ static void half_a_response_is_none(void **state)
         start(f, answers);
         for (size_t i = 0; i < CD_LEN(kinds); i++) {
                 f->peer.answer = kinds[i];
-                assert_get_fails(f, CD_UNAVAILABLE, "answer cut short");
+                assert_get_fails(f, CD_UNAVAILABLE, "incomplete response");
         }
 }
 
@@ -235,17 +235,15 @@ static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
                   "the URL is neither http:// nor https://" },
                 { { .method = CD_FETCH_GET, .url = CD_STR_INIT("ftp://127.0.0.1/") },
                   "the URL is neither http:// nor https://" },
-                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://u:hunter2@127.0.0.1/") },
-                  "not a URL that may be called" },
-                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://127.0.0.1:99999/") },
-                  "not a URL that may be called" },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://u:hunter2@127.0.0.1/") }, "not a valid URL" },
+                { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://127.0.0.1:99999/") }, "not a valid URL" },
                 { { .method = CD_FETCH_GET, .url = CD_STR_INIT("http://127.0.0.1/\r\nX: y") },
-                  "a control character in what a call would send" },
+                  "the request contains a control character" },
                 { { .method = CD_FETCH_GET, .bearer = CD_STR_INIT("a\r\nX: y") },
-                  "a control character in what a call would send" },
+                  "the request contains a control character" },
                 { { .method = CD_FETCH_POST, .content_type = CD_STR_INIT("a\nX: y"), .body = CD_STR_INIT("") },
-                  "a control character in what a call would send" },
-                { { .request_id = CD_STR_INIT("a\r\nX: y") }, "a control character in what a call would send" },
+                  "the request contains a control character" },
+                { { .request_id = CD_STR_INIT("a\r\nX: y") }, "the request contains a control character" },
                 { { .trace = { CD_STR_INIT("0af7651916cd43dd8448eb211c80319"), CD_STR_INIT("b7ad6b7169203331"),
                                true } },
                   "trace_id and span_id must be 32 and 16 lower-case hex digits" },
@@ -257,9 +255,10 @@ static void what_may_not_be_sent_is_refused_before_anything_is(void **state)
                   "trace_id and span_id must be 32 and 16 lower-case hex digits" },
                 { { .trace = { .trace_id = CD_STR_INIT("0af7651916cd43dd8448eb211c80319c") } },
                   "trace_id and span_id must be 32 and 16 lower-case hex digits" },
-                { { .method = CD_FETCH_GET, .basic_user = CD_STR_INIT("a:b") }, "a user name for Basic holds a colon" },
-                { { .method = CD_FETCH_GET, .timeout_ms = -1 }, "a negative timeout" },
-                { { .method = (enum cd_fetch_method)(CD_FETCH_DELETE + 1) }, "no such method for a call" },
+                { { .method = CD_FETCH_GET, .basic_user = CD_STR_INIT("a:b") },
+                  "the user name for Basic contains a colon" },
+                { { .method = CD_FETCH_GET, .timeout_ms = -1 }, "the timeout is negative" },
+                { { .method = (enum cd_fetch_method)(CD_FETCH_DELETE + 1) }, "no such method" },
         };
         struct fixture *f = *state;
 
@@ -328,7 +327,7 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
         if (!port)
                 skip();
         snprintf(f->url, sizeof(f->url), "https://127.0.0.1:%u/", port);
-        assert_get_fails(f, CD_UNAVAILABLE, "TLS certificate refused");
+        assert_get_fails(f, CD_UNAVAILABLE, "TLS certificate rejected");
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
 }

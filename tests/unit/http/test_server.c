@@ -274,7 +274,7 @@ static void what_is_wrong_with_a_listener_is_said(void **state)
         memset(longest, 'a', sizeof(longest));
         memcpy(longest, "systemd:", 8);
         listens[0].address = cd_str_of(longest, 8 + CD_LISTEN_NAME_MAX);
-        refused(CD_UNAVAILABLE, "systemd has passed no socket of this name");
+        refused(CD_UNAVAILABLE, "systemd passed no socket with this name");
         listens[0].address.len++;
         refused(CD_INVALID_REQUEST, "systemd:");
 }

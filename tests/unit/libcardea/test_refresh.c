@@ -144,7 +144,7 @@ static void whatever_is_wrong_with_the_server_is_no_fault_of_the_token(void **st
 
 static void an_unknown_kid_is_refused_also_while_the_server_is_down(void **state)
 {
-        static const char reason[] = "no key has that kid, and newer ones cannot be had: the server is down";
+        static const char reason[] = "no key has that kid, and the keys could not be fetched again: the server is down";
         struct fixture *f = *state;
 
         start(f);

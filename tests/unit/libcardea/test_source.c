@@ -6,7 +6,7 @@
 
 static void keys_come_by_https_or_from_this_host(void **state)
 {
-        static const char of_another_host[] = "is http:// of another host";
+        static const char of_another_host[] = "is an http:// URL of another host";
         static const struct {
                 const char *url, *wrong; /* wrong NULL: fine */
         } cases[] = {
@@ -25,19 +25,19 @@ static void keys_come_by_https_or_from_this_host(void **state)
                 { "http://128.0.0.1/", of_another_host },
                 { "http://[::2]/", of_another_host },
                 { "http://[::ffff:127.0.0.1]/", of_another_host },
-                { "http://[::1].evil.example/", "names no host" },
-                { "http://[::1/", "names no host" },
+                { "http://[::1].evil.example/", "has no host" },
+                { "http://[::1/", "has no host" },
                 { "http://evil.example?127.0.0.1", of_another_host },
-                { "http://localhost@evil.example/", "holds a user name" },
-                { "https://ana:secret@auth.example/", "holds a user name" },
-                { "http://127.0.0.1\\@evil.example/", "holds a character that no URL may hold" },
-                { "https://auth.example/a b", "holds a character that no URL may hold" },
-                { "https://auth.example/\xc3\xa9", "holds a character that no URL may hold" },
-                { "https://auth.example/\r\nHost: x", "holds a character that no URL may hold" },
-                { "https://", "names no host" },
-                { "https:///jwks", "names no host" },
-                { "http://:80/", "names no host" },
-                { "http://[/", "names no host" },
+                { "http://localhost@evil.example/", "contains a user name" },
+                { "https://ana:secret@auth.example/", "contains a user name" },
+                { "http://127.0.0.1\\@evil.example/", "contains a character that is not allowed in a URL" },
+                { "https://auth.example/a b", "contains a character that is not allowed in a URL" },
+                { "https://auth.example/\xc3\xa9", "contains a character that is not allowed in a URL" },
+                { "https://auth.example/\r\nHost: x", "contains a character that is not allowed in a URL" },
+                { "https://", "has no host" },
+                { "https:///jwks", "has no host" },
+                { "http://:80/", "has no host" },
+                { "http://[/", "has no host" },
                 { "file:///etc/passwd", "is a URL that is neither" },
                 { "HTTPS://auth.example/", "is a URL that is neither" },
         };
@@ -128,13 +128,13 @@ static void a_file_that_cannot_be_read_is_unavailable(void **state)
         struct file *f = *state;
 
         assert_int_equal(read_it(f), CD_UNAVAILABLE);
-        assert_string_equal(f->err.reason, "the file of keys cannot be opened: No such file or directory");
+        assert_string_equal(f->err.reason, "the key file cannot be opened: No such file or directory");
         assert_int_equal(mkdir(f->path, 0700), 0);
         assert_int_equal(read_it(f), CD_UNAVAILABLE);
         assert_int_equal(rmdir(f->path), 0);
         assert_int_equal(mkfifo(f->path, 0600), 0); /* would hold us until somebody writes */
         assert_int_equal(read_it(f), CD_UNAVAILABLE);
-        assert_string_equal(f->err.reason, "the file of keys is no regular file");
+        assert_string_equal(f->err.reason, "the key file is not a regular file");
 }
 
 static void a_file_is_read_up_to_its_bound(void **state)

@@ -216,12 +216,12 @@ static void a_group_is_one_of_this_machine(void **state)
         (void)state;
         options.group = CD_STR("no-such-group");
         assert_status(cd_listen_open_unix(&options, &fd, &file, &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "group: \"no-such-group\" is no group of this machine");
+        assert_string_equal(err.reason, "group: \"no-such-group\" is not a group of this machine");
         assert_int_equal(access(options.path.ptr, F_OK), -1); /* no socket with other rights stays */
         memset(longest, 'g', sizeof(longest));
         options.group = cd_str_of(longest, 63);
         assert_status(cd_listen_open_unix(&options, &fd, &file, &err), CD_INVALID_REQUEST);
-        assert_non_null(strstr(err.reason, "is no group of this machine"));
+        assert_non_null(strstr(err.reason, "is not a group of this machine"));
         options.group = cd_str_of(longest, 64);
         assert_status(cd_listen_open_unix(&options, &fd, &file, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.reason, "group: the name is too long");
@@ -257,7 +257,7 @@ static void an_old_socket_is_replaced_only_when_nobody_answers(void **state)
         assert_status(cd_listen_open_unix(&options, &first, &file, NULL), CD_OK);
         assert_int_equal(listen(first, 1), 0);
         assert_status(cd_listen_open_unix(&options, &second, &second_file, &err), CD_UNAVAILABLE);
-        assert_non_null(strstr(err.reason, "somebody answers there"));
+        assert_non_null(strstr(err.reason, "another program answers there"));
         close(first);
         assert_status(cd_listen_open_unix(&options, &second, &second_file, NULL), CD_OK);
         /* What the first made is there no more, so the first removes nothing. */
@@ -348,7 +348,7 @@ static int take(const char *name)
         cd_status status = cd_listen_take_systemd(cd_str_from_c(name), &fd, &is_unix, &err);
 
         if (status != CD_OK)
-                return strstr(err.reason, "has passed no socket of this name") ? 2 : 3;
+                return strstr(err.reason, "passed no socket with this name") ? 2 : 3;
         int nodelay = 0;
         socklen_t size = sizeof(nodelay);
         if (fd < 6 || !(fcntl(fd, F_GETFL) & O_NONBLOCK) || !(fcntl(fd, F_GETFD) & FD_CLOEXEC))

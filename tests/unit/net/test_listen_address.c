@@ -117,7 +117,7 @@ static void a_unix_listener_is_an_absolute_path(void **state)
         memset(text + 6, 'p', sizeof(text) - 6);
         assert_int_equal(address_of(cd_str_of(text, 5 + CD_LISTEN_PATH_MAX)).path.len, 107);
         assert_non_null(strstr(refusal(cd_str_of(text, sizeof(text))),
-                               "ppp\" has more than 107 bytes after unix:, the most that a socket's path can have; "
+                               "ppp\" has more than 107 bytes after unix:, the limit for the path of a socket; "
                                "choose a shorter path"));
 }
 
@@ -125,16 +125,16 @@ static void what_no_socket_can_be_called_is_refused(void **state)
 {
         (void)state;
         assert_string_equal(refusal(CD_STR("unix:")),
-                            "\"unix:\" holds no absolute path; write it like unix:/run/cardea/http.sock");
+                            "\"unix:\" has no absolute path; write it like unix:/run/cardea/http.sock");
         assert_string_equal(refusal(CD_STR("unix:a/b")),
-                            "\"unix:a/b\" holds no absolute path; write it like unix:/run/cardea/http.sock");
+                            "\"unix:a/b\" has no absolute path; write it like unix:/run/cardea/http.sock");
         assert_string_equal(refusal(CD_STR("unix:@a")),
-                            "\"unix:@a\" holds no absolute path; write it like unix:/run/cardea/http.sock");
-        assert_string_equal(refusal(CD_STR("unix:/")), "\"unix:/\" names a folder; add the name of the socket in it");
-        assert_string_equal(refusal(CD_STR("unix:/run/")),
-                            "\"unix:/run/\" names a folder; add the name of the socket in it");
-        assert_non_null(strstr(refusal(CD_STR("unix:/a\nb")), "holds a control character; choose a path without one"));
-        assert_non_null(strstr(refusal(CD_STR("unix:/a\x7f")), "holds a control character"));
+                            "\"unix:@a\" has no absolute path; write it like unix:/run/cardea/http.sock");
+        assert_string_equal(refusal(CD_STR("unix:/")), "\"unix:/\" is a folder; add the name of the socket");
+        assert_string_equal(refusal(CD_STR("unix:/run/")), "\"unix:/run/\" is a folder; add the name of the socket");
+        assert_non_null(
+                strstr(refusal(CD_STR("unix:/a\nb")), "contains a control character; choose a path without one"));
+        assert_non_null(strstr(refusal(CD_STR("unix:/a\x7f")), "contains a control character"));
         refusal(CD_STR("unix:/a\0"));
 }
 
@@ -153,8 +153,8 @@ static void a_systemd_listener_is_a_name(void **state)
         memset(text + 8, 'n', sizeof(text) - 8);
         assert_int_equal(address_of(cd_str_of(text, 8 + CD_LISTEN_NAME_MAX)).name.len, 255);
         assert_non_null(strstr(refusal(cd_str_of(text, sizeof(text))),
-                               "nnn\" has more than 255 characters after systemd:, the most that a "
-                               "FileDescriptorName= can have; choose a shorter name"));
+                               "nnn\" has more than 255 characters after systemd:, the limit for a "
+                               "FileDescriptorName=; choose a shorter name"));
 }
 
 static void what_no_file_descriptor_can_be_called_is_refused(void **state)
@@ -167,9 +167,10 @@ static void what_no_file_descriptor_can_be_called_is_refused(void **state)
         (void)state;
         assert_string_equal(
                 refusal(CD_STR("systemd:")),
-                "\"systemd:\" holds no name; write the FileDescriptorName= of the socket unit after systemd:");
-        assert_string_equal(refusal(bad[0]), "\"systemd:a:b\" holds a character that no FileDescriptorName= can have; "
-                                             "use printable ASCII characters without \":\"");
+                "\"systemd:\" has no name; write the FileDescriptorName= of the socket unit after systemd:");
+        assert_string_equal(refusal(bad[0]),
+                            "\"systemd:a:b\" contains a character that is not allowed in FileDescriptorName=; "
+                            "use printable ASCII characters without \":\"");
         for (size_t i = 1; i < CD_LEN(bad); i++)
                 refusal(bad[i]);
 }

@@ -703,24 +703,24 @@ static void a_chain_has_1_to_17_whole_certificates(void **state)
         options.certificate = repeat(one, 16, text, sizeof(text));
         assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.certificate = repeat(one, 17, text, sizeof(text));
-        expect_refused(&options, "certificate", "holds too many certificates");
+        expect_refused(&options, "certificate", "contains too many certificates");
         options.certificate = CD_STR("");
-        expect_refused(&options, "certificate", "holds no certificate");
+        expect_refused(&options, "certificate", "contains no certificate");
         options.certificate = CD_STR("nothing of the kind");
-        expect_refused(&options, "certificate", "holds no certificate");
+        expect_refused(&options, "certificate", "contains no certificate");
         options.certificate = CD_STR(BROKEN);
-        expect_refused(&options, "certificate", "holds no certificate");
+        expect_refused(&options, "certificate", "contains no certificate");
         memcpy(text, one.ptr, one.len);
         memcpy(text + one.len, BROKEN, sizeof(BROKEN) - 1);
         options.certificate = cd_str_of(text, one.len + sizeof(BROKEN) - 1);
-        expect_refused(&options, "certificate", "holds a broken certificate");
+        expect_refused(&options, "certificate", "contains a malformed certificate");
         /* 256 KB are read, one byte more is not. */
         memset(text, '\n', sizeof(text));
         memcpy(text, one.ptr, one.len);
         options.certificate = cd_str_of(text, 256 * 1024);
         assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.certificate.len++;
-        expect_refused(&options, "certificate", "holds no certificate");
+        expect_refused(&options, "certificate", "contains no certificate");
 }
 
 static void a_key_is_that_of_the_certificate_and_open(void **state)
@@ -739,9 +739,9 @@ static void a_key_is_that_of_the_certificate_and_open(void **state)
         options.key = other_pair.key;
         expect_refused(&options, "key", "is not the key of the certificate");
         options.key = server_pair.certificate;
-        expect_refused(&options, "key", "holds no private key in PEM");
+        expect_refused(&options, "key", "contains no private key in PEM");
         options.key = encrypted;
-        expect_refused(&options, "key", "is encrypted, and nobody is there to ask for the password");
+        expect_refused(&options, "key", "is encrypted; decrypt it, because a service cannot ask for the password");
         free((char *)encrypted.ptr);
 }
 
@@ -756,10 +756,10 @@ static void the_authority_of_clients_is_one_or_more_whole_certificates(void **st
         options.client_ca = repeat(one, 2, text, sizeof(text));
         assert_status(cd_tls_check(&options, &validity, NULL), CD_OK);
         options.client_ca = CD_STR("");
-        expect_refused(&options, "client_ca", "holds no certificate");
+        expect_refused(&options, "client_ca", "contains no certificate");
         memcpy(text + one.len, BROKEN, sizeof(BROKEN) - 1);
         options.client_ca = cd_str_of(text, one.len + sizeof(BROKEN) - 1);
-        expect_refused(&options, "client_ca", "holds a broken certificate");
+        expect_refused(&options, "client_ca", "contains a malformed certificate");
         options.client_certificate = CD_TLS_CLIENT_NONE;
         assert_status(cd_tls_check(&options, &validity, NULL), CD_OK); /* nobody looks at it */
         options = options_of(CD_TLS_CLIENT_NONE);

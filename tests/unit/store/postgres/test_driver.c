@@ -460,7 +460,7 @@ static void a_commit_whose_answer_got_lost_is_not_tried_again(void **state)
         use_proxy(f, 20000);
         proxy_cut_at(f->proxy, "COMMIT", true, 1);
         assert_status(put(f, &heard, &error), CD_UNAVAILABLE);
-        assert_non_null(strstr(error.reason, "whether the commit was done is not known"));
+        assert_non_null(strstr(error.reason, "it is not known whether the commit succeeded"));
         assert_int_equal(heard.runs, 1);
         proxy_cut_at(f->proxy, "COMMIT", false, 1);
         assert_status(put(f, &unheard, &error), CD_UNAVAILABLE);

@@ -112,7 +112,8 @@ static void a_file_that_others_can_read_is_refused(void **state)
 
         store->free(store);
         assert_int_equal(chmod(fixture->path, 0640), 0);
-        check_refused(fixture, CD_INVALID_REQUEST, "is open to others (mode 0640): it holds secrets; chmod 600 it");
+        check_refused(fixture, CD_INVALID_REQUEST,
+                      "is open to other users (mode 0640), but contains secrets; chmod 600 it");
         assert_int_equal(mode_of(fixture->path), 0640);
         assert_int_equal(chmod(fixture->path, 0600), 0);
         store = open_store(fixture);
@@ -128,7 +129,7 @@ static void a_log_that_others_can_read_is_refused(void **state)
         store->free(store);
         snprintf(path, sizeof(path), "%s-wal", fixture->path);
         write_file(path, "", 0604);
-        check_refused(fixture, CD_INVALID_REQUEST, "c.db-wal is open to others (mode 0604)");
+        check_refused(fixture, CD_INVALID_REQUEST, "c.db-wal is open to other users (mode 0604)");
 }
 
 static void a_file_is_only_made_where_that_is_allowed(void **state)
@@ -167,7 +168,7 @@ static void another_file_is_no_database(void **state)
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
         write_file(fixture->path, text, 0600);
-        check_refused(fixture, CD_UNAVAILABLE, "this is no SQLite database");
+        check_refused(fixture, CD_UNAVAILABLE, "the file is not an SQLite database");
 }
 
 /* What SQLite takes for a new database, and whose log it removes. */

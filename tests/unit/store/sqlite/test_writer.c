@@ -250,7 +250,7 @@ static void another_process_that_holds_the_file_is_waited_for_and_then_named(voi
         int64_t start = cd_monotonic_us();
         assert_status(driver->write(driver, insert, &insertion, &fixture->error), CD_UNAVAILABLE);
         assert_true(cd_monotonic_us() - start >= 190000);
-        assert_non_null(strstr(fixture->error.reason, "the database is held by another process"));
+        assert_non_null(strstr(fixture->error.reason, "the database is locked by another process"));
         assert_int_equal(sum_of(driver), 0); /* readers do not wait */
         assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
         assert_status(driver->write(driver, insert, &insertion, &fixture->error), CD_OK);
@@ -293,7 +293,7 @@ static void a_write_waits_for_other_processes_no_longer_than_its_time_as_a_whole
         pthread_join(threads[2], NULL);
         assert_status(insertions[0].status, CD_UNAVAILABLE);
         assert_status(insertions[1].status, CD_UNAVAILABLE);
-        assert_string_equal(insertions[1].error.summary, "the database is held by another process");
+        assert_string_equal(insertions[1].error.summary, "the database is locked by another process");
         assert_status(insertions[2].status, CD_OK);
         assert_int_equal(sum_of(driver), 4);
         sqlite3_close(other);
