@@ -2,7 +2,8 @@
 /* Forward-auth: the request of a user that a proxy asks about.
  *
  * Proxies pass a client's own headers on to the check unless they are told otherwise. So each kind of proxy has an
- * endpoint of its own, which reads one source and ignores all others, and reads it only from a trusted proxy (LESSONS 3). A header of that source that is missing or comes twice is a refusal. */
+ * endpoint of its own, which reads one source and ignores all others, and reads it only from a trusted proxy (LESSONS 3).
+ * A header of that source that is missing or comes twice is a refusal. */
 #include "http/http.h"
 
 enum cd_original_source {
