@@ -42,16 +42,6 @@ bool cd_http_cookie_next(const struct cd_http_request *req, struct cd_http_cooki
         return false;
 }
 
-static size_t size_of_cookies(const struct cd_http_request *req)
-{
-        size_t size = 0;
-
-        for (size_t i = 0; i < req->header_count; i++)
-                if (cd_str_eq_nocase(req->headers[i].name, CD_STR("cookie")))
-                        size += req->headers[i].value.len + 2;
-        return size;
-}
-
 cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_strs names, cd_str *ret)
 {
         struct cd_http_cookies at = { 0 };
@@ -59,7 +49,7 @@ cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_s
         cd_str pair;
 
         *ret = CD_STR("");
-        cd_buf_init(&buf, req->arena, size_of_cookies(req));
+        cd_buf_init(&buf, req->arena, req->arena->ceiling);
         while (next_pair(req, &at, &pair)) {
                 if (cd_strs_has(names, name_of(pair)))
                         continue;

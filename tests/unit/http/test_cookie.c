@@ -105,6 +105,12 @@ static void lesson_06_ours_are_taken_out_in_any_spacing(void **state)
         assert_str(without(f, CD_STR("x"), CD_STR("y")), "s=1; s =2; t; t=3; S=4; ss=5; s=6");
 }
 
+static void what_is_left_may_be_longer_than_what_came(void **state)
+{
+        add(*state, "Cookie", "a=1;b=2;c=3");
+        assert_str(without(*state, CD_STR("s"), CD_STR("t")), "a=1; b=2; c=3");
+}
+
 static void nothing_is_left_where_all_are_ours(void **state)
 {
         add(*state, "Cookie", "s=1; s=2");
@@ -167,6 +173,7 @@ int main(void)
                 TEST(every_cookie_of_the_name_is_found_in_order),
                 TEST(a_value_is_taken_as_sent),
                 TEST(lesson_06_ours_are_taken_out_in_any_spacing),
+                TEST(what_is_left_may_be_longer_than_what_came),
                 TEST(nothing_is_left_where_all_are_ours),
                 TEST(a_cookie_has_its_attributes),
                 TEST(a_cookie_that_no_browser_would_keep_fails_the_response),
