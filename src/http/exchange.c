@@ -172,6 +172,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
             !is_canonical(cd_http_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
                           reterr))
                 return false;
+        req->was_path_changed = !cd_str_eq(req->path, head->path);
         if (head->query.ptr && !cd_http_is_clean_query(head->query)) {
                 *reterr = (struct cd_http_refusal){ 400, "a byte in the query that must be percent-encoded" };
                 return false;
@@ -273,6 +274,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
                 *reterr = (struct cd_http_refusal){ 503, "out of memory" };
                 return false;
         }
+        x->req.is_from_proxy = peer->is_trusted;
         if (peer->is_trusted) {
                 take_over_ids(x);
                 take_over_forwarded(x);

@@ -44,15 +44,17 @@ struct cd_http_request {
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto counts from a trusted proxy */
         cd_str path; /* canonical (cd_http_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
-        cd_str query;     /* raw, without "?" ; ptr NULL where there was none */
-        cd_str authority; /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */
-        cd_str host;      /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
+        bool was_path_changed; /* by that: the client sent another spelling of it */
+        cd_str query;          /* raw, without "?" ; ptr NULL where there was none */
+        cd_str authority;      /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */
+        cd_str host;           /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
         const struct cd_http_header *headers;
         size_t header_count;
         cd_str body;           /* whole; empty for a handler that streams */
         cd_str peer;           /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
         cd_str client_address; /* as a trusted proxy forwarded it, else peer; empty where what it forwarded cannot be
                                   read */
+        bool is_from_proxy;    /* the peer is one of trusted_proxies: its headers may be believed (LESSONS 3) */
         cd_str forwarded_host; /* X-Forwarded-Host of a trusted proxy, as sent; ptr NULL: none. Not used for routing */
         cd_str request_id;     /* 1 to 64 of A-Z a-z 0-9 . _ - */
         cd_str client_certificate_subject; /* verified, in the form of RFC 4514; empty: the client has shown none */

@@ -1,0 +1,184 @@
+#include "gate/original.h"
+
+#include "base/buf.h"
+
+/* The value of a header that must come exactly once. */
+static cd_status need_header(const struct cd_http_request *req, cd_str name, cd_str *ret, struct cd_error *reterr)
+{
+        size_t count = cd_http_header_count(req, name);
+
+        if (count != 1)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, name,
+                                     count ? "comes twice: the proxy must replace what a client sends"
+                                           : "is missing: the proxy must send it to this endpoint");
+        *ret = cd_http_header_get(req, name);
+        return CD_OK;
+}
+
+/* "/path?query" */
+static cd_status take_target(const struct cd_http_request *req, cd_str target, struct cd_original *ret,
+                             struct cd_error *reterr)
+{
+        size_t mark = cd_str_index(target, '?');
+        cd_str raw = cd_str_slice(target, 0, mark);
+
+        ret->query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
+        if (ret->query.ptr && !cd_http_is_clean_query(ret->query))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the query has a byte that must be percent-encoded");
+        cd_status status = cd_http_canonical_path(req->arena, raw, &ret->path);
+        ret->was_path_changed = status == CD_OK && !cd_str_eq(ret->path, raw);
+        return status == CD_MALFORMED ? cd_fail(reterr, CD_INVALID_REQUEST, "the path has no canonical form") : status;
+}
+
+static cd_status take_authority(const struct cd_http_request *req, cd_str authority, struct cd_original *ret,
+                                struct cd_error *reterr)
+{
+        ret->authority = authority;
+        cd_status status = cd_http_canonical_host(req->arena, authority, &ret->host);
+        return status == CD_MALFORMED ? cd_fail(reterr, CD_INVALID_REQUEST, "the host is not valid") : status;
+}
+
+static cd_status take_scheme(cd_str scheme, struct cd_original *ret, struct cd_error *reterr)
+{
+        ret->scheme = scheme;
+        if (cd_str_eq(scheme, CD_STR("https")) || cd_str_eq(scheme, CD_STR("http")))
+                return CD_OK;
+        return cd_fail(reterr, CD_INVALID_REQUEST, "the scheme is neither http nor https");
+}
+
+static cd_status take_method(cd_str method, struct cd_original *ret, struct cd_error *reterr)
+{
+        ret->method = method;
+        return cd_http_is_token(method) ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the method is not valid");
+}
+
+/* X-Original-URL: https://wiki.example.com:8443/path?query */
+static cd_status read_nginx(const struct cd_http_request *req, struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_str url, method;
+
+        cd_status status = need_header(req, CD_STR("X-Original-URL"), &url, reterr);
+        if (status == CD_OK)
+                status = need_header(req, CD_STR("X-Original-Method"), &method, reterr);
+        if (status != CD_OK)
+                return status;
+        size_t colon = cd_str_index(url, ':');
+        cd_str rest = cd_str_slice(url, colon, url.len);
+        if (!cd_str_has_prefix(rest, CD_STR("://")))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("X-Original-URL"), "is not an absolute URL");
+        rest = cd_str_slice(rest, 3, rest.len);
+        size_t slash = cd_str_index(rest, '/');
+        status = take_method(method, ret, reterr);
+        if (status == CD_OK)
+                status = take_scheme(cd_str_slice(url, 0, colon), ret, reterr);
+        if (status == CD_OK)
+                status = take_authority(req, cd_str_slice(rest, 0, slash), ret, reterr);
+        if (status == CD_OK)
+                status = take_target(req, cd_str_slice(rest, slash, rest.len), ret, reterr);
+        return status;
+}
+
+static cd_status read_forward(const struct cd_http_request *req, struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_str method, scheme, host, target;
+
+        cd_status status = need_header(req, CD_STR("X-Forwarded-Method"), &method, reterr);
+        if (status == CD_OK)
+                status = need_header(req, CD_STR("X-Forwarded-Proto"), &scheme, reterr);
+        if (status == CD_OK)
+                status = need_header(req, CD_STR("X-Forwarded-Host"), &host, reterr);
+        if (status == CD_OK)
+                status = need_header(req, CD_STR("X-Forwarded-Uri"), &target, reterr);
+        if (status == CD_OK)
+                status = take_method(method, ret, reterr);
+        if (status == CD_OK)
+                status = take_scheme(scheme, ret, reterr);
+        if (status == CD_OK)
+                status = take_authority(req, host, ret, reterr);
+        if (status == CD_OK)
+                status = take_target(req, target, ret, reterr);
+        return status;
+}
+
+/* The engine has made the path canonical as a whole; a difference may lie before the endpoint's end too. */
+static cd_status read_envoy(const struct cd_http_request *req, cd_str endpoint, struct cd_original *ret,
+                            struct cd_error *reterr)
+{
+        cd_str path = cd_str_slice(req->path, endpoint.len, req->path.len);
+
+        ret->method = req->method_name;
+        ret->scheme = req->scheme;
+        ret->authority = req->authority;
+        ret->host = req->host;
+        ret->path = path;
+        ret->was_path_changed = req->was_path_changed;
+        ret->query = req->query;
+        if (req->host.len == 0)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("Host"), "is missing");
+        return cd_str_has_prefix(path, CD_STR("/")) ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the path is empty");
+}
+
+static bool has(const struct cd_http_request *req, cd_str name)
+{
+        return cd_http_header_count(req, name) > 0;
+}
+
+/* Browsers say what a request is for (Fetch Metadata); of those that do not, who accepts HTML is one. */
+static bool wants_page(const struct cd_http_request *req, cd_str method)
+{
+        cd_str mode = cd_http_header_get(req, CD_STR("Sec-Fetch-Mode"));
+        cd_str accept = cd_http_header_get(req, CD_STR("Accept")), range;
+
+        if (!cd_str_eq(method, CD_STR("GET")) && !cd_str_eq(method, CD_STR("HEAD")))
+                return false;
+        if (has(req, CD_STR("X-Requested-With")))
+                return false;
+        if (mode.ptr)
+                return cd_str_eq(mode, CD_STR("navigate"));
+        while (cd_str_take_until(&accept, ',', &range))
+                if (cd_str_eq_nocase(cd_str_trim(cd_str_slice(range, 0, cd_str_index(range, ';'))),
+                                     CD_STR("text/html")))
+                        return true;
+        return false;
+}
+
+cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
+                           struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_status status;
+
+        *ret = (struct cd_original){ 0 };
+        if (!req->is_from_proxy)
+                return cd_fail(reterr, CD_INVALID_REQUEST,
+                               "the peer is not in trusted_proxies, so its headers are not believed");
+        if (source == CD_ORIGINAL_ENVOY) {
+                status = read_envoy(req, endpoint, ret, reterr);
+        } else if (req->was_path_changed) {
+                /* Else "/check/envoy/../nginx", a user's path behind Envoy's prefix, would be asked here, with headers
+                 * that the user wrote. */
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path of the check itself is not canonical");
+        } else {
+                status = source == CD_ORIGINAL_NGINX ? read_nginx(req, ret, reterr) : read_forward(req, ret, reterr);
+        }
+        if (status != CD_OK)
+                return status;
+        ret->is_upgrade = has(req, CD_STR("Upgrade")) || has(req, CD_STR("Sec-WebSocket-Key"));
+        ret->wants_page = !ret->is_upgrade && wants_page(req, ret->method);
+        return CD_OK;
+}
+
+cd_status cd_original_url(const struct cd_http_request *req, const struct cd_original *original, cd_str *ret)
+{
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, req->arena, req->arena->ceiling);
+        cd_buf_add(&buf, original->scheme);
+        cd_buf_add(&buf, CD_STR("://"));
+        cd_buf_add(&buf, original->authority);
+        cd_buf_add(&buf, original->path);
+        if (original->query.ptr) {
+                cd_buf_add_char(&buf, '?');
+                cd_buf_add(&buf, original->query);
+        }
+        return cd_buf_view(&buf, ret);
+}
