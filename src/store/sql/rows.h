@@ -60,6 +60,10 @@ struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* from a JSON
 /* CD_NO_MEMORY, or CD_UNAVAILABLE for a value that no version of this program writes. */
 cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *reterr);
 
+enum {
+        CD_SQL_LISTS_ARENA = 16 << 20, /* bytes, for the lists of one row */
+};
+
 /* Encodes the strings as a JSON array for a list column, in the arena. CD_INVALID_REQUEST if one is
  * not valid text; CD_NO_MEMORY. */
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr);
