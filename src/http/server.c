@@ -272,15 +272,15 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
 
 /* ---- listeners ---- */
 
-/* Of the Unix sockets that `settings` has; of those that `others` keep not. */
-static void remove_files(const struct cd_http_settings *settings, const struct cd_http_settings *others)
+/* Of the Unix sockets that `before` has and `after` (may be NULL) does not keep. */
+static void remove_files(const struct cd_http_settings *before, const struct cd_http_settings *after)
 {
-        for (size_t i = 0; i < settings->listener_count; i++) {
+        for (size_t i = 0; i < before->listener_count; i++) {
                 bool is_kept = false;
-                for (size_t k = 0; others && k < others->listener_count; k++)
-                        is_kept |= others->listeners[k].earlier == i;
+                for (size_t k = 0; after && k < after->listener_count; k++)
+                        is_kept |= after->listeners[k].earlier == i;
                 if (!is_kept)
-                        cd_listen_remove_unix(settings->listeners[i].where.path, &settings->listeners[i].file);
+                        cd_listen_remove_unix(before->listeners[i].where.path, &before->listeners[i].file);
         }
 }
 
