@@ -289,7 +289,9 @@ static void a_store_that_must_be_current_is_not_migrated(void **state)
         assert_status(cd_store_open(&options, &opened, &fixture->error), CD_NOT_FOUND);
         assert_string_equal(fixture->error.reason, "the database is empty; cardea serve and cardea migrate create its "
                                                    "tables; " CD_STORE_NEW_ADVICE);
-        options.must_be_current = false;
+        options.must_be_current = false; /* nor where the store may not be new */
+        assert_status(cd_store_open(&options, &opened, &fixture->error), CD_NOT_FOUND);
+        options.may_create = true;
         assert_status(cd_store_open(&options, &opened, &fixture->error), CD_OK);
         assert_int_equal(opened.schema_from, 0);
         assert_int_equal(opened.schema_to, cd_sqlite_migration_count);
