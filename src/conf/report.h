@@ -8,7 +8,7 @@ struct cd_setting_source {
         const struct cd_setting_source *next; /* in the same bucket */
         cd_str setting;                       /* dotted path, "clients[0].secret" */
         unsigned line, column;                /* of its value in the file */
-        cd_str from;      /* "env NAME", "file PATH", joined by ", "; empty where the file itself holds the value */
+        cd_str from;      /* "env NAME", "file PATH", joined by ", "; empty if the value is in the file itself */
         uint64_t written; /* a hash of the value as written in the file, before placeholders are resolved */
         bool is_kept;     /* see cd_report.earlier */
 };

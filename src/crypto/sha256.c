@@ -32,7 +32,7 @@ static EVP_MD_CTX *new_context(void)
                 EVP_MD_CTX_free(ctx);
                 ctx = NULL;
         }
-        EVP_MD_free(own); /* the context holds a reference of its own */
+        EVP_MD_free(own); /* the context has its own reference */
         return ctx;
 }
 

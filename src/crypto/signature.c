@@ -1,5 +1,5 @@
-/* Signatures with a key that was set up once. EVP_PKEY_CTX and EVP_MD_CTX are kept between calls (slots.h): for ES256 a
- * new one each time costs 15 % of the signature. */
+/* Makes and verifies signatures. Each key keeps EVP_PKEY_CTX and EVP_MD_CTX objects between calls (slots.h); creating a
+ * new one each time costs 15 % of an ES256 signature. */
 #include <string.h>
 
 #include <openssl/err.h>
@@ -9,7 +9,8 @@
 #include "crypto/jwk_internal.h"
 #include "crypto/mac.h"
 
-/* What a slot of a key holds: for EdDSA, which hashes the message itself, an EVP_MD_CTX, else an EVP_PKEY_CTX. */
+/* The type of the contexts in a key's slots: an EVP_MD_CTX for EdDSA, which hashes the message itself, else an
+ * EVP_PKEY_CTX. */
 void cd_signature_free_context(const struct cd_jwk *jwk, void *ctx)
 {
         if (jwk->alg == CD_ALG_EDDSA)
@@ -58,7 +59,7 @@ static void *take_context(const struct cd_jwk *jwk, bool signs)
         return ctx;
 }
 
-/* Makes a context that was used ready for the next message. libcrypto 3.0 would do without, later ones refuse a second
+/* Prepares a used context for the next message. libcrypto 3.0 does not need that, but later versions reject a second
  * message. */
 static bool renew(EVP_MD_CTX *ctx, bool signs)
 {
@@ -66,7 +67,7 @@ static bool renew(EVP_MD_CTX *ctx, bool signs)
                       : EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, NULL)) == 1;
 }
 
-/* The signature as libcrypto makes it; *len is the room, then the length. */
+/* Makes the signature in libcrypto's form. *len is the size of the buffer, then the length of the signature. */
 static bool sign_with(const struct cd_jwk *jwk, void *ctx, cd_str bytes, unsigned char *to, size_t *len)
 {
         const unsigned char *from = (const unsigned char *)bytes.ptr;

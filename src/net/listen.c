@@ -127,7 +127,7 @@ static cd_status clear_path(const struct sockaddr_un *address, cd_str path, stru
                 return errno == ENOENT ? CD_OK : fail_path(path, "stat", reterr);
         if (!S_ISSOCK(found.st_mode)) {
                 errno = EEXIST;
-                return fail_path(path, "there is a file that is no socket", reterr);
+                return fail_path(path, "the path is not a socket", reterr);
         }
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)

@@ -157,7 +157,7 @@ def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_f
     ("192.0.2.1:0", "192.0.2.1:0 cannot be listened on: Cannot assign requested address; choose an address of this machine"),
     ("unix:/nonexistent/s", "unix:/nonexistent/s cannot be listened on: bind: No such file or directory; choose a new path, in a folder "
                             "that exists and that the service may write to"),
-    ("unix:/etc/passwd", "unix:/etc/passwd cannot be listened on: there is a file that is no socket: File exists; choose a new path, "
+    ("unix:/etc/passwd", "unix:/etc/passwd cannot be listened on: the path is not a socket: File exists; choose a new path, "
                          "in a folder that exists and that the service may write to"),
     ("systemd:http", "systemd:http cannot be listened on: systemd passed no socket with this name; set FileDescriptorName= in the "
                      "socket unit")])

@@ -63,7 +63,7 @@ def test_a_socket_on_which_somebody_answers_and_a_file_are_left_alone(path, tmp_
     file = tmp_path / "file"
     file.write_text("precious")
     ended = subprocess.run([BINARY, "listen", f"unix:{file}"], stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
-    assert ended.returncode == 1 and "there is a file that is no socket" in ended.stderr
+    assert ended.returncode == 1 and "the path is not a socket" in ended.stderr
     assert file.read_text() == "precious"
 
 

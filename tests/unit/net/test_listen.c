@@ -281,7 +281,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
         assert_true(fd >= 0);
         close(fd);
         assert_status(cd_listen_open_unix(&options, &fd, &made, &err), CD_UNAVAILABLE);
-        assert_non_null(strstr(err.reason, "there is a file that is no socket"));
+        assert_non_null(strstr(err.reason, "the path is not a socket"));
         assert_int_equal(unlink(options.path.ptr), 0);
         options.path = path_of("no-folder/a");
         assert_status(cd_listen_open_unix(&options, &fd, &made, &err), CD_UNAVAILABLE);
