@@ -4,11 +4,12 @@
 
 #include "base/buf.h"
 #include "core/user_claims.h"
+#include "core/user_details.h"
 #include "core/user_name.h"
 
 enum {
-        /* Others may change a user's claims between our reading and writing; so often in a row is a fault. */
-        CLAIMS_ATTEMPTS = 16,
+        /* Others may change a user between our reading and writing; so often in a row is a fault. */
+        EDIT_ATTEMPTS = 16,
         DETAIL_MAX = 200, /* bytes */
 };
 
@@ -66,6 +67,36 @@ static cd_status canonical_claims(const struct cd_operator *by, struct cd_arena 
         return CD_OK;
 }
 
+static cd_status in_field(const char *field, cd_status status, const struct cd_error *why, struct cd_error *reterr)
+{
+        return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, cd_str_from_c(field), why->reason);
+}
+
+cd_status cd_admin_user_read_details(struct cd_arena *arena, const struct cd_user_params *params, struct cd_user *ret,
+                                     struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+        struct cd_strs groups;
+        cd_status status = CD_OK;
+
+        if (params->display_name.len)
+                status = in_field("display_name", cd_display_name_check(params->display_name, &why), &why, reterr);
+        if (status == CD_OK && params->email.len)
+                status = in_field("email", cd_email_check(params->email, &why), &why, reterr);
+        if (status == CD_OK && params->email_verified && !params->email.len)
+                status = cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("email_verified"),
+                                       "there is no e-mail address that could be verified");
+        if (status == CD_OK)
+                status = in_field("groups", cd_groups_canonical(arena, params->groups, &groups, &why), &why, reterr);
+        if (status != CD_OK)
+                return status;
+        ret->display_name = params->display_name;
+        ret->email = params->email;
+        ret->email_verified = params->email_verified;
+        ret->groups = groups;
+        return CD_OK;
+}
+
 static cd_status fail_client(cd_str name, struct cd_error *reterr)
 {
         return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
@@ -111,6 +142,8 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
                 status = check_not_configured(by, user.name, reterr);
         if (status == CD_OK)
                 status = canonical_claims(by, arena, params->claims, &user.claims, reterr);
+        if (status == CD_OK)
+                status = cd_admin_user_read_details(arena, params, &user, reterr);
         if (status == CD_OK)
                 status = params->password.ptr ? check_password(params->password, reterr)
                                               : check_stored(params->stored, reterr);
@@ -234,46 +267,158 @@ static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *ch
         return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many");
 }
 
-static cd_status set_claims_once(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
-                                 const struct cd_claims_change *ask, struct cd_user_result *ret,
-                                 struct cd_error *reterr)
+/* A change that depends on what the user has: `make` writes it, and what the audit says of it. */
+struct edit {
+        const struct cd_operator *by;
+        struct cd_arena *arena;
+        const char *action;
+        const void *ask;
+        cd_status (*make)(const struct edit *edit, const struct cd_user *user, struct cd_user_change *ret,
+                          cd_str *ret_detail, struct cd_error *reterr);
+};
+
+static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
         struct cd_audit_event event;
-        struct cd_error why = { 0 };
         struct cd_user user;
+        cd_str detail;
 
-        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+        cd_status status = cd_admin_user_find(edit->by, edit->arena, name, &user, reterr);
         if (status != CD_OK)
                 return status;
-        change.if_claims = user.claims;
-        if (cd_user_claims_assign(arena, ask->replace ? CD_STR("") : user.claims, ask->assignments, by->scopes,
-                                  &change.claims, &why) != CD_OK)
+        change.if_generation = user.generation;
+        status = edit->make(edit, &user, &change, &detail, reterr);
+        if (status == CD_OK)
+                status = cd_operator_event(edit->by, edit->arena, edit->action, name, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        event.detail = detail;
+        return change_user(edit->by, &change, &event, ret, reterr);
+}
+
+static cd_status edit_user(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_user user;
+        cd_str canonical;
+
+        cd_status status = canonical_name(edit->arena, name, &canonical, reterr);
+        if (status != CD_OK)
+                return status;
+        for (unsigned i = 0; i < EDIT_ATTEMPTS; i++) {
+                status = edit_once(edit, canonical, ret, reterr);
+                /* Not found for a user who is there: somebody else changed it in between. */
+                if (status != CD_NOT_FOUND ||
+                    cd_admin_user_find(edit->by, edit->arena, canonical, &user, reterr) != CD_OK)
+                        return status;
+        }
+        return cd_fail(reterr, CD_UNAVAILABLE, "others keep changing this user");
+}
+
+static cd_status make_claims(const struct edit *edit, const struct cd_user *user, struct cd_user_change *ret,
+                             cd_str *ret_detail, struct cd_error *reterr)
+{
+        const struct cd_claims_change *ask = edit->ask;
+        struct cd_error why = { 0 };
+
+        *ret_detail = names_of(edit->arena, ask);
+        if (cd_user_claims_assign(edit->arena, ask->replace ? CD_STR("") : user->claims, ask->assignments,
+                                  edit->by->scopes, &ret->claims, &why) != CD_OK)
                 return fail_claims(&why, reterr);
-        status = cd_operator_event(by, arena, "user.claims", name, &event, reterr);
-        if (status != CD_OK)
-                return status;
-        event.detail = names_of(arena, ask);
-        return change_user(by, &change, &event, ret, reterr);
+        return CD_OK;
 }
 
 cd_status cd_admin_user_set_claims(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                    const struct cd_claims_change *change, struct cd_user_result *ret,
                                    struct cd_error *reterr)
 {
-        struct cd_user user;
-        cd_str canonical;
+        const struct edit edit = { by, arena, "user.claims", change, make_claims };
 
-        cd_status status = canonical_name(arena, name, &canonical, reterr);
-        if (status != CD_OK)
-                return status;
-        for (unsigned i = 0; i < CLAIMS_ATTEMPTS; i++) {
-                status = set_claims_once(by, arena, canonical, change, ret, reterr);
-                /* Not found for a user who is there: somebody else changed the claims in between. */
-                if (status != CD_NOT_FOUND || cd_admin_user_find(by, arena, canonical, &user, reterr) != CD_OK)
+        return edit_user(&edit, name, ret, reterr);
+}
+
+/* What was set, and the groups: who may do what is the audit's business, the address of a person is not. */
+static cd_str details_of(struct cd_arena *arena, const struct cd_details_change *ask)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, arena, DETAIL_MAX);
+        if (ask->display_name.ptr)
+                cd_buf_add(&buf, CD_STR(" display_name"));
+        if (ask->email.ptr)
+                cd_buf_add(&buf, ask->email_verified ? CD_STR(" email (verified)") : CD_STR(" email"));
+        for (size_t i = 0; i < ask->add_groups.count; i++)
+                cd_buf_printf(&buf, " +%.*s", CD_STR_ARG(ask->add_groups.items[i]));
+        for (size_t i = 0; i < ask->remove_groups.count; i++)
+                cd_buf_printf(&buf, " -%.*s", CD_STR_ARG(ask->remove_groups.items[i]));
+        return cd_buf_view(&buf, &text) == CD_OK ? cd_str_slice(text, 1, text.len) : CD_STR("many");
+}
+
+/* The user's groups without some, and with others. */
+static cd_status edit_groups(struct cd_arena *arena, struct cd_strs groups, const struct cd_details_change *ask,
+                             struct cd_strs *ret, struct cd_error *reterr)
+{
+        cd_str *names = cd_arena_calloc(arena, groups.count + ask->add_groups.count + 1, sizeof(*names));
+        size_t count = 0;
+
+        if (!names)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        for (size_t i = 0; i < ask->remove_groups.count; i++) {
+                cd_status status = cd_group_name_check(ask->remove_groups.items[i], reterr);
+                if (status != CD_OK)
                         return status;
         }
-        return cd_fail(reterr, CD_UNAVAILABLE, "others keep changing the claims of this user");
+        for (size_t i = 0; i < groups.count; i++)
+                if (!cd_strs_has(ask->remove_groups, groups.items[i]))
+                        names[count++] = groups.items[i];
+        for (size_t i = 0; i < ask->add_groups.count; i++) {
+                if (cd_strs_has(ask->remove_groups, ask->add_groups.items[i]))
+                        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                        "\"%.*s\" cannot be both added and removed",
+                                        CD_STR_ARG(cd_str_slice(ask->add_groups.items[i], 0, CD_GROUP_NAME_MAX)));
+                names[count++] = ask->add_groups.items[i];
+        }
+        *ret = (struct cd_strs){ names, count };
+        return CD_OK;
+}
+
+static cd_status make_details(const struct edit *edit, const struct cd_user *user, struct cd_user_change *ret,
+                              cd_str *ret_detail, struct cd_error *reterr)
+{
+        const struct cd_details_change *ask = edit->ask;
+        struct cd_user_params params = { .display_name = ask->display_name,
+                                         .email = ask->email,
+                                         .email_verified = ask->email_verified };
+        struct cd_user *after = CD_NEW(edit->arena, struct cd_user);
+        bool changes_groups = ask->add_groups.count || ask->remove_groups.count;
+        struct cd_error why = { 0 };
+        cd_status status = CD_OK;
+
+        if (!after)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        if (changes_groups)
+                status = in_field("groups", edit_groups(edit->arena, user->groups, ask, &params.groups, &why), &why,
+                                  reterr);
+        if (status == CD_OK)
+                status = cd_admin_user_read_details(edit->arena, &params, after, reterr);
+        if (status != CD_OK)
+                return status;
+        ret->display_name = after->display_name;
+        ret->email = after->email;
+        ret->email_verified = after->email_verified;
+        ret->groups = changes_groups ? &after->groups : NULL;
+        *ret_detail = details_of(edit->arena, ask);
+        return CD_OK;
+}
+
+cd_status cd_admin_user_set_details(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                    const struct cd_details_change *change, struct cd_user_result *ret,
+                                    struct cd_error *reterr)
+{
+        const struct edit edit = { by, arena, "user.set", change, make_details };
+
+        return edit_user(&edit, name, ret, reterr);
 }
 
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
@@ -296,6 +441,12 @@ cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *aren
         return by->store->users->add(by->store, users, &event, reterr);
 }
 
+/* To a change, ptr NULL means that it stays. */
+static cd_str or_empty(cd_str text)
+{
+        return text.ptr ? text : CD_STR("");
+}
+
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 struct cd_user_result *ret, struct cd_error *reterr)
 {
@@ -303,6 +454,10 @@ cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *a
                 .name = user->name,
                 .password = user->password,
                 .claims = user->claims,
+                .display_name = or_empty(user->display_name),
+                .email = or_empty(user->email),
+                .email_verified = user->email_verified,
+                .groups = &user->groups,
                 .disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE,
         };
         struct cd_audit_event event;

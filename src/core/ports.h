@@ -39,14 +39,17 @@ struct cd_audit_events {
 };
 
 /* A user's generation is a number that the store gives with the row and again with each change that ends the user's
- * sessions and tokens: a new password, disabling, other claims, "log out everywhere" (LESSONS 12). Sessions and tokens
+ * sessions and tokens: a new password, disabling, other claims or groups, "log out everywhere" (LESSONS 12). Sessions and tokens
  * carry the one of their user, so they end in the very transaction of the change, whatever any clock says. It is the
  * version of the revocations that this transaction makes, which only grows: a user who is added under the name of one
  * who was removed has another, and nothing has to remember the name. */
 struct cd_user {
-        cd_str name;     /* canonical, see core/user_name.h */
-        cd_str password; /* stored form, see crypto/password.h */
-        cd_str claims;   /* JSON object, compact, see core/user_claims.h */
+        cd_str name;                /* canonical, see core/user_name.h */
+        cd_str password;            /* stored form, see crypto/password.h */
+        cd_str claims;              /* JSON object, compact, see core/user_claims.h */
+        cd_str display_name, email; /* see core/user_details.h; empty: none */
+        bool email_verified;        /* it was shown that `email` reaches the user */
+        struct cd_strs groups;      /* canonical, see core/user_details.h */
         bool disabled;
         cd_time created_at, changed_at, password_at;
         cd_time last_login_at; /* 0: never */
@@ -69,10 +72,14 @@ enum cd_user_switch {
 struct cd_user_change {
         cd_str name;
         cd_time now;
-        cd_str password;    /* the new stored form; ptr NULL: stays */
-        cd_str if_password; /* ptr NULL: whatever it is; else only where this is the stored form still */
-        cd_str claims;      /* ptr NULL: stays */
-        cd_str if_claims;   /* ptr NULL: whatever they are; else only where they are this text still */
+        cd_str password;              /* the new stored form; ptr NULL: stays */
+        cd_str if_password;           /* ptr NULL: whatever it is; else only where this is the stored form still */
+        cd_str claims;                /* ptr NULL: stays */
+        cd_str display_name;          /* ptr NULL: stays */
+        cd_str email;                 /* ptr NULL: stays, and email_verified does too */
+        bool email_verified;          /* of `email` */
+        const struct cd_strs *groups; /* NULL: stay */
+        int64_t if_generation; /* not 0: only where it is this still, so claims and groups are as they were read */
         enum cd_user_switch disabled;
         bool is_rehash;     /* `password` is the one that was there, in another form: sessions and tokens go on */
         bool ends_sessions; /* ends all sessions and tokens, also where nothing else changes: "log out everywhere" */
@@ -98,12 +105,12 @@ struct cd_user_ops {
          * client (CD_EXISTS; the reason names it), none. They get one new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password or if_claims. changed_at becomes now; where a password is
-         * given, password_at too; where one is given or the user is enabled, the failures are cleared; enabling clears
-         * those of the TOTP factor too. Another password
-         * (but no rehash), other claims, disabling and ends_sessions give the user a new generation, together with a
-         * revocation of that seq, which is kept for CD_REVOCATION_LASTS from now. A change that would leave all as it
-         * is writes nothing, `event` included. */
+        /* CD_NOT_FOUND: no such user, or not with if_password or if_generation. changed_at becomes now; where a
+         * password is given, password_at too; where one is given or the user is enabled, the failures are cleared;
+         * enabling clears those of the TOTP factor too. Another password (but no rehash), other claims or groups,
+         * disabling and ends_sessions give the user a new generation, together with a revocation of that seq, which is
+         * kept for CD_REVOCATION_LASTS from now. Another display name or e-mail address does not: no token has them. A
+         * change that would leave all as it is writes nothing, `event` included. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the

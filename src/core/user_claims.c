@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "core/oauth/scope.h"
+#include "core/user_details.h"
 
 struct claim {
         cd_str name;
@@ -16,6 +17,11 @@ struct claim {
 struct claims {
         struct claim *items;
         size_t count;
+};
+
+enum {
+        /* Bytes of "groups" with the names of all, a quote at each end and a comma. */
+        GROUPS_TEXT_MAX = CD_GROUPS_MAX * (CD_GROUP_NAME_MAX + 3) + 16,
 };
 
 static const cd_str scope_name = CD_STR_INIT("scope");
@@ -212,18 +218,15 @@ cd_status cd_user_claims_canonical(struct cd_arena *arena, cd_str text, struct c
         return status == CD_OK ? check_and_finish(arena, &claims, scopes, ret, reterr) : status;
 }
 
-cd_status cd_user_claims_split(struct cd_arena *arena, cd_str text, struct cd_strs scopes, cd_str *ret_extra,
-                               cd_str *ret_scope, struct cd_error *reterr)
+/* Takes "scope" out of the claims: *ret has those of its scopes that exist. */
+static cd_status take_scope(struct cd_arena *arena, struct claims *claims, struct cd_strs scopes, cd_str *ret,
+                            struct cd_error *reterr)
 {
-        struct claims claims;
         struct cd_buf buf;
         cd_str word, rest = { NULL, 0 };
 
-        cd_status status = read_claims(arena, text, 0, &claims, reterr);
-        if (status != CD_OK)
-                return status;
-        for (size_t i = 0; i < claims.count; i++) {
-                struct claim *claim = &claims.items[i];
+        for (size_t i = 0; i < claims->count; i++) {
+                struct claim *claim = &claims->items[i];
                 if (!cd_str_eq(claim->name, scope_name))
                         continue;
                 if (is_there(claim) && claim->value->type != CD_JSON_STRING)
@@ -239,9 +242,47 @@ cd_status cd_user_claims_split(struct cd_arena *arena, cd_str text, struct cd_st
                         cd_buf_add_char(&buf, ' ');
                 cd_buf_add(&buf, word);
         }
-        if (cd_buf_view(&buf, ret_scope) != CD_OK)
+        return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+}
+
+/* The object with a last member "groups". */
+static cd_status add_groups(struct cd_arena *arena, cd_str object, struct cd_strs groups, cd_str *ret,
+                            struct cd_error *reterr)
+{
+        char memory[CD_USER_CLAIMS_MAX + GROUPS_TEXT_MAX];
+        struct cd_buf buf;
+        cd_str text = { NULL, 0 };
+
+        cd_buf_init_fixed(&buf, memory, sizeof(memory));
+        cd_buf_add(&buf, cd_str_slice(object, 0, object.len - 1));
+        cd_buf_add(&buf, object.len > 2 ? CD_STR(",\"groups\":") : CD_STR("\"groups\":"));
+        cd_groups_write(groups, &buf);
+        cd_buf_add_char(&buf, '}');
+        if (cd_buf_view(&buf, &text) != CD_OK)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("groups"), "are too long, or not UTF-8");
+        text = cd_arena_copy(arena, text);
+        if (!text.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        return finish(arena, &claims, ret_extra, reterr);
+        *ret = text;
+        return CD_OK;
+}
+
+cd_status cd_user_claims_for_token(struct cd_arena *arena, cd_str text, struct cd_strs groups, struct cd_strs scopes,
+                                   struct cd_user_says *ret, struct cd_error *reterr)
+{
+        struct cd_user_says says;
+        struct claims claims;
+
+        cd_status status = read_claims(arena, text, 0, &claims, reterr);
+        if (status == CD_OK)
+                status = take_scope(arena, &claims, scopes, &says.scope, reterr);
+        if (status == CD_OK)
+                status = finish(arena, &claims, &says.extra, reterr);
+        if (status == CD_OK && groups.count && !is_there(find(&claims, CD_STR("groups"))))
+                status = add_groups(arena, says.extra, groups, &says.extra, reterr);
+        if (status == CD_OK)
+                *ret = says;
+        return status;
 }
 
 static cd_status read_value(struct cd_arena *arena, cd_str name, cd_str text, const struct cd_json **ret,

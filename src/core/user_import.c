@@ -1,10 +1,11 @@
 #include "core/user_import.h"
 
 #include "base/json.h"
+#include "core/user_details.h"
 
 /* The members of a line. */
 struct members {
-        const struct cd_json *name, *hash, *claims, *disabled;
+        const struct cd_json *name, *hash, *claims, *display_name, *email, *email_verified, *groups, *disabled;
         const struct cd_json *algorithm, *salt; /* of a BLAKE2b that is spread over the line */
 };
 
@@ -120,14 +121,77 @@ static cd_status read_claims(struct cd_arena *arena, const struct cd_json *claim
         return CD_OK;
 }
 
+static cd_status read_string(const struct cd_json *member, const char *field, cd_str *ret, struct cd_error *reterr)
+{
+        if (!member)
+                return CD_OK;
+        if (member->type != CD_JSON_STRING)
+                return fail_type(field, "must be a string", reterr);
+        *ret = member->text;
+        return CD_OK;
+}
+
+static cd_status read_bool(const struct cd_json *member, const char *field, bool *ret, struct cd_error *reterr)
+{
+        if (!member)
+                return CD_OK;
+        if (member->type != CD_JSON_BOOL)
+                return fail_type(field, "must be true or false", reterr);
+        *ret = member->text.ptr[0] == 't';
+        return CD_OK;
+}
+
+static cd_status read_groups(struct cd_arena *arena, const struct cd_json *groups, struct cd_strs *ret,
+                             struct cd_error *reterr)
+{
+        if (!groups)
+                return CD_OK;
+        if (groups->type != CD_JSON_ARRAY)
+                return fail_type("groups", "must be an array of strings", reterr);
+        cd_str *names = cd_arena_calloc(arena, groups->count + 1, sizeof(*names));
+        size_t count = 0;
+        if (!names)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        for (const struct cd_json *name = groups->child; name; name = name->next) {
+                if (name->type != CD_JSON_STRING)
+                        return fail_type("groups", "must be an array of strings", reterr);
+                names[count++] = name->text;
+        }
+        *ret = (struct cd_strs){ names, count };
+        return CD_OK;
+}
+
+static cd_status read_members(struct cd_arena *arena, const struct members *members, struct cd_user_params *ret,
+                              struct cd_error *reterr)
+{
+        struct cd_user_params params = { 0 };
+        cd_status status;
+
+        if (!is_string(members->name) || !members->name->text.len)
+                return fail_type("name", members->name ? "must be a string that is not empty" : "is missing", reterr);
+        params.name = members->name->text;
+        if ((status = read_bool(members->disabled, "disabled", &params.disabled, reterr)) != CD_OK ||
+            (status = read_hash(arena, members, &params.stored, reterr)) != CD_OK ||
+            (status = read_claims(arena, members->claims, &params.claims, reterr)) != CD_OK ||
+            (status = read_string(members->display_name, "display_name", &params.display_name, reterr)) != CD_OK ||
+            (status = read_string(members->email, "email", &params.email, reterr)) != CD_OK ||
+            (status = read_bool(members->email_verified, "email_verified", &params.email_verified, reterr)) != CD_OK ||
+            (status = read_groups(arena, members->groups, &params.groups, reterr)) != CD_OK)
+                return status;
+        *ret = params;
+        return CD_OK;
+}
+
 static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_params *ret, struct cd_error *reterr)
 {
         struct members members = { 0 };
         const struct slot slots[] = {
-                { "name", &members.name },         { "hash", &members.hash },           { "claims", &members.claims },
-                { "disabled", &members.disabled }, { "algorithm", &members.algorithm }, { "salt", &members.salt },
+                { "name", &members.name },           { "hash", &members.hash },
+                { "claims", &members.claims },       { "display_name", &members.display_name },
+                { "email", &members.email },         { "email_verified", &members.email_verified },
+                { "groups", &members.groups },       { "disabled", &members.disabled },
+                { "algorithm", &members.algorithm }, { "salt", &members.salt },
         };
-        struct cd_user_params params = { 0 };
         const struct cd_json *object;
 
         cd_status status = cd_json_parse(arena, line, CD_JSON_UNIQUE_NAMES, &object, reterr);
@@ -135,20 +199,7 @@ static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_p
                 return cd_fail(reterr, CD_MALFORMED, "not a JSON object");
         if (status == CD_OK)
                 status = sort_members(object, slots, CD_LEN(slots), reterr);
-        if (status != CD_OK)
-                return status;
-        if (!is_string(members.name) || !members.name->text.len)
-                return fail_type("name", members.name ? "must be a string that is not empty" : "is missing", reterr);
-        if (members.disabled && members.disabled->type != CD_JSON_BOOL)
-                return fail_type("disabled", "must be true or false", reterr);
-        params.name = members.name->text;
-        params.disabled = members.disabled && members.disabled->text.ptr[0] == 't';
-        status = read_hash(arena, &members, &params.stored, reterr);
-        if (status == CD_OK)
-                status = read_claims(arena, members.claims, &params.claims, reterr);
-        if (status == CD_OK)
-                *ret = params;
-        return status;
+        return status == CD_OK ? read_members(arena, &members, ret, reterr) : status;
 }
 
 static cd_status read_htpasswd(cd_str line, struct cd_user_params *ret, struct cd_error *reterr)
@@ -188,5 +239,19 @@ void cd_user_line_write(const struct cd_user *user, struct cd_buf *buf)
         cd_buf_add_json(buf, user->password);
         cd_buf_add(buf, CD_STR(",\"claims\":"));
         cd_buf_add(buf, user->claims.len ? user->claims : CD_STR("{}"));
+        if (user->display_name.len) {
+                cd_buf_add(buf, CD_STR(",\"display_name\":"));
+                cd_buf_add_json(buf, user->display_name);
+        }
+        if (user->email.len) {
+                cd_buf_add(buf, CD_STR(",\"email\":"));
+                cd_buf_add_json(buf, user->email);
+                cd_buf_add(buf, user->email_verified ? CD_STR(",\"email_verified\":true")
+                                                     : CD_STR(",\"email_verified\":false"));
+        }
+        if (user->groups.count) {
+                cd_buf_add(buf, CD_STR(",\"groups\":"));
+                cd_groups_write(user->groups, buf);
+        }
         cd_buf_add(buf, user->disabled ? CD_STR(",\"disabled\":true}\n") : CD_STR(",\"disabled\":false}\n"));
 }

@@ -32,9 +32,9 @@ int run_store_contract(const struct store_row *row)
         if (!first)
                 return 1;
         subject = row;
-        return run_users_contract() + run_generations_contract() + run_clients_contract() + run_keys_contract() +
-               run_revocation_list_contract() + run_sessions_contract() + run_factors_contract() +
-               run_links_contract() + run_audit_contract() + run_whole_contract() +
+        return run_users_contract() + run_user_details_contract() + run_generations_contract() +
+               run_clients_contract() + run_keys_contract() + run_revocation_list_contract() + run_sessions_contract() +
+               run_factors_contract() + run_links_contract() + run_audit_contract() + run_whole_contract() +
                (row->is_durable ? run_durable_contract() : 0);
 }
 

@@ -58,6 +58,7 @@ int64_t milliseconds_since(int64_t start_us);
 void at_once(struct stage *stage, size_t count, const char *(*body)(struct stage *stage, size_t number));
 
 int run_users_contract(void);
+int run_user_details_contract(void);
 int run_generations_contract(void);
 int run_clients_contract(void);
 int run_keys_contract(void);

@@ -49,12 +49,15 @@ static void assert_ended(struct stage *s, int64_t generation)
 
 static void lesson_12_sessions_and_tokens_end_with_the_change(void **state)
 {
+        static const cd_str dev = CD_STR_INIT("dev");
+        static const struct cd_strs groups = { &dev, 1 }, no_groups = { &dev, 0 };
         static const struct cd_user_change changes[] = {
                 { .password = CD_STR_INIT("$new") },
                 { .disabled = CD_USER_DISABLE },
                 { .disabled = CD_USER_ENABLE, .password = CD_STR_INIT("$newer") },
                 { .claims = CD_STR_INIT("{}") },
-                { .claims = CD_STR_INIT("{\"a\":1}"), .if_claims = CD_STR_INIT("{}") },
+                { .groups = &groups },
+                { .groups = &no_groups, .email = CD_STR_INIT("a@b"), .display_name = CD_STR_INIT("Ana") },
                 { .claims = CD_STR_INIT("{\"a\":2}"), .password = CD_STR_INIT("$rehashed"), .is_rehash = true },
                 { .ends_sessions = true },
         };
@@ -98,6 +101,9 @@ static void sessions_and_tokens_survive_a_change_that_takes_nothing_away(void **
         static const struct cd_user_change changes[] = {
                 { .password = CD_STR_INIT("$rehashed"), .is_rehash = true },
                 { .password = CD_STR_INIT("$again"), .is_rehash = true, .if_password = CD_STR_INIT("$rehashed") },
+                { .display_name = CD_STR_INIT("Ana") },
+                { .email = CD_STR_INIT("ana@example.com") },
+                { .email = CD_STR_INIT("ana@example.com"), .email_verified = true },
                 { .disabled = CD_USER_ENABLE }, /* it clears the failure */
         };
         struct stage *s = *state;
@@ -128,13 +134,16 @@ static void sessions_and_tokens_survive_a_change_that_takes_nothing_away(void **
 
 static void a_change_that_changes_nothing_writes_nothing(void **state)
 {
+        static const cd_str none[1];
+        static const struct cd_strs no_groups = { none, 0 };
         static const struct cd_user_change changes[] = {
                 { .now = NOW },
                 { .password = CD_STR_INIT("$stored$of") },
                 { .password = CD_STR_INIT("$stored$of"), .is_rehash = true },
                 { .password = CD_STR_INIT("$stored$of"), .if_password = CD_STR_INIT("$stored$of") },
                 { .claims = CD_STR_INIT("{\"role\":\"editor\"}") },
-                { .claims = CD_STR_INIT("{\"role\":\"editor\"}"), .if_claims = CD_STR_INIT("{\"role\":\"editor\"}") },
+                { .groups = &no_groups },
+                { .display_name = CD_STR_INIT(""), .email = CD_STR_INIT("") },
                 { .disabled = CD_USER_ENABLE },
                 { .password = CD_STR_INIT("$stored$of"),
                   .claims = CD_STR_INIT("{\"role\":\"editor\"}"),
@@ -150,6 +159,10 @@ static void a_change_that_changes_nothing_writes_nothing(void **state)
                 change.name = CD_STR("ana");
                 change.now = NOW;
                 assert_status(update(s, &change), CD_OK);
+                change.if_generation = get_user(s, "ana").generation;
+                assert_status(update(s, &change), CD_OK);
+                change.if_generation++;
+                assert_status(update(s, &change), CD_NOT_FOUND);
         }
         assert_int_equal(get_user(s, "ana").changed_at, 101);
         assert_int_equal(get_user(s, "ana").password_at, 102);
@@ -268,7 +281,7 @@ static void a_change_that_fails_ends_nothing(void **state)
 
         assert_status(update(s, &change), CD_NOT_FOUND);
         change = (struct cd_user_change){ .name = CD_STR("ana"), .now = NOW, .ends_sessions = true };
-        change.if_claims = CD_STR("{}");
+        change.if_generation = generation + 1;
         assert_status(update(s, &change), CD_NOT_FOUND);
         assert_true(has_session(s, "d1"));
         assert_int_equal(get_user(s, "ana").generation, generation);

@@ -242,19 +242,20 @@ static void a_change_made_from_an_old_password_is_refused(void **state)
         assert_str(get_user(s, "ana").password, "$rehashed");
 }
 
-static void a_change_made_from_old_claims_is_refused(void **state)
+static void a_change_made_from_an_older_generation_is_refused(void **state)
 {
         struct stage *s = *state;
-        struct cd_user_change change = {
-                .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{\"a\":1}"), .if_claims = CD_STR("{}")
-        };
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = 500, .claims = CD_STR("{\"a\":1}") };
 
         add_user(s, "ana");
+        change.if_generation = get_user(s, "ana").generation - 1;
         assert_status(update(s, &change), CD_NOT_FOUND);
         assert_str(get_user(s, "ana").claims, "{\"role\":\"editor\"}");
-        change.if_claims = CD_STR("{\"role\":\"editor\"}");
+        change.if_generation++;
         assert_status(update(s, &change), CD_OK);
         assert_str(get_user(s, "ana").claims, "{\"a\":1}");
+        /* It has a new one by now. */
+        assert_status(update(s, &change), CD_NOT_FOUND);
 }
 
 static _Atomic int winners;
@@ -545,7 +546,7 @@ int run_users_contract(void)
                 CONTRACT(a_new_password_clears_the_failures),
                 CONTRACT(an_enabling_clears_the_failures),
                 CONTRACT(a_change_made_from_an_old_password_is_refused),
-                CONTRACT(a_change_made_from_old_claims_is_refused),
+                CONTRACT(a_change_made_from_an_older_generation_is_refused),
                 CONTRACT(of_many_changes_made_from_one_password_one_wins),
                 CONTRACT(a_change_of_an_unknown_user_leaves_nothing_behind),
                 CONTRACT(a_removed_user_is_gone_with_sessions_and_tokens),

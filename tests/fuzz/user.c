@@ -1,10 +1,11 @@
-/* What users write about users. "n": a name. "g": claims as JSON. "a": lines, the first of them claims, the others
- * assignments. */
+/* What users write about users. "n": a name. "d": a display name. "e": an e-mail address. "r": names of groups, a line
+ * each. "g": claims as JSON. "a": lines, the first of them claims, the others assignments. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "core/user_claims.h"
+#include "core/user_details.h"
 #include "core/user_name.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +29,33 @@ static void try_name(struct cd_arena *arena, cd_str text)
         must(cd_user_name_canonical(arena, name, &again, NULL) == CD_OK && cd_str_eq(name, again));
 }
 
+/* What is accepted can stand in a header, an address line, or a list. */
+static void try_detail(cd_status status, cd_str text, const char *excluded)
+{
+        if (status != CD_OK)
+                return;
+        must(text.len && cd_str_is_utf8(text) && !cd_str_has_control(text));
+        for (; *excluded; excluded++)
+                must(cd_str_index(text, *excluded) == text.len);
+}
+
+static void try_groups(struct cd_arena *arena, cd_str text)
+{
+        cd_str list[100];
+        struct cd_strs groups;
+        size_t count = 0;
+
+        while (count < CD_LEN(list) && cd_str_take_until(&text, '\n', &list[count]))
+                count++;
+        if (cd_groups_canonical(arena, (struct cd_strs){ list, count }, &groups, NULL) != CD_OK)
+                return;
+        must(groups.count <= CD_GROUPS_MAX && groups.count <= count);
+        for (size_t i = 0; i < groups.count; i++)
+                try_detail(CD_OK, groups.items[i], " ,;\"\\");
+        for (size_t i = 0; i < count; i++)
+                must(cd_strs_has(groups, list[i]));
+}
+
 static const cd_str scope_items[] = { CD_STR_INIT("read"), CD_STR_INIT("a") };
 static const struct cd_strs scopes = { scope_items, CD_LEN(scope_items) };
 
@@ -35,7 +63,8 @@ static const struct cd_strs scopes = { scope_items, CD_LEN(scope_items) };
 static void check_stored(struct cd_arena *arena, cd_str stored)
 {
         const struct cd_json *object;
-        cd_str again, extra, scope;
+        struct cd_user_says says;
+        cd_str again;
 
         must(stored.len <= CD_USER_CLAIMS_MAX && cd_str_is_utf8(stored));
         must(cd_json_parse(arena, stored, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK);
@@ -43,8 +72,11 @@ static void check_stored(struct cd_arena *arena, cd_str stored)
         for (const struct cd_json *m = object->child; m; m = m->next)
                 must(m->type != CD_JSON_NULL &&
                      (cd_str_eq(m->name, CD_STR("scope")) || !cd_user_claims_is_reserved(m->name)));
-        must(cd_user_claims_split(arena, stored, scopes, &extra, &scope, NULL) == CD_OK &&
-             extra.len + scope.len <= stored.len + 2);
+        must(cd_user_claims_for_token(arena, stored, (struct cd_strs){ 0 }, scopes, &says, NULL) == CD_OK &&
+             says.extra.len + says.scope.len <= stored.len + 2);
+        must(cd_user_claims_for_token(arena, stored, scopes, scopes, &says, NULL) == CD_OK &&
+             cd_json_parse(arena, says.extra, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK &&
+             cd_json_find(object, CD_STR("groups")));
         must(cd_user_claims_canonical(arena, stored, scopes, &again, NULL) == CD_OK && cd_str_eq(stored, again));
 }
 
@@ -85,6 +117,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         switch (data[0]) {
         case 'n':
                 try_name(&arena, rest);
+                break;
+        case 'd':
+                try_detail(cd_display_name_check(rest, NULL), rest, "");
+                break;
+        case 'e':
+                try_detail(cd_email_check(rest, NULL), rest, " ,;:<>\"\\()[]");
+                break;
+        case 'r':
+                try_groups(&arena, rest);
                 break;
         case 'g':
                 try_claims(&arena, rest);

@@ -31,7 +31,11 @@ static void check_round_trip(const struct cd_user *user)
         must(memchr(text.ptr, '\n', text.len) == NULL);
         must(cd_user_line_read(&arena, text, CD_USER_FORMAT_JSONL, &again, NULL) == CD_OK);
         must(cd_str_eq(again.name, user->name) && cd_str_eq(again.stored, user->password));
-        must(again.disabled == user->disabled);
+        must(again.disabled == user->disabled && again.email_verified == user->email_verified);
+        must(cd_str_eq(again.display_name, user->display_name) && cd_str_eq(again.email, user->email));
+        must(again.groups.count == user->groups.count);
+        for (size_t i = 0; i < again.groups.count; i++)
+                must(cd_str_eq(again.groups.items[i], user->groups.items[i]));
         must(cd_user_claims_canonical(&arena, again.claims, (struct cd_strs){ 0 }, &claims, NULL) == CD_OK &&
              cd_str_eq(claims, user->claims));
         cd_arena_done(&arena);
@@ -50,6 +54,7 @@ static void try_line(struct cd_arena *arena, cd_str line, enum cd_user_format fo
         user.disabled = params.disabled;
         if (cd_user_name_canonical(arena, params.name, &user.name, NULL) == CD_OK &&
             cd_user_claims_canonical(arena, params.claims, (struct cd_strs){ 0 }, &user.claims, NULL) == CD_OK &&
+            cd_admin_user_read_details(arena, &params, &user, NULL) == CD_OK &&
             cd_password_check_form(params.stored, NULL) == CD_OK) {
                 user.password = params.stored;
                 check_round_trip(&user);

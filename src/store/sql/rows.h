@@ -58,6 +58,10 @@ struct cd_strs cd_sql_read_strings(struct cd_sql_reader *reader); /* of a JSON a
 /* CD_NO_MEMORY, or CD_UNAVAILABLE for what no version of this program has written. */
 cd_status cd_sql_read_end(const struct cd_sql_reader *reader, struct cd_error *reterr);
 
+enum {
+        CD_SQL_LISTS_ARENA = 16 << 20, /* bytes, for the lists of one row */
+};
+
 /* A JSON array of the strings, for a list column. In the arena. CD_INVALID_REQUEST where one is no text;
  * CD_NO_MEMORY. */
 cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, cd_str *ret, struct cd_error *reterr);

@@ -6,10 +6,6 @@
 #include "base/buf.h"
 #include "store/sql/tables.h"
 
-enum {
-        LISTS_ARENA = 16 << 20, /* bytes, for the lists of one row */
-};
-
 /* ---- statements ---- */
 
 /* As many as the highest $N says. */
@@ -255,7 +251,7 @@ static cd_status write_row(const struct cd_sql_table *table, const struct cd_sql
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
         struct cd_sql_value params[CD_SQL_TABLE_COLUMNS];
 
-        cd_arena_init(&arena, LISTS_ARENA);
+        cd_arena_init(&arena, CD_SQL_LISTS_ARENA);
         cd_status status = row_params(table, row, &arena, params, reterr);
         if (status != CD_OK)
                 return status;

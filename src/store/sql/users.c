@@ -8,6 +8,10 @@ static const struct cd_sql_column columns[] = {
         CD_SQL_COLUMN("name", cd_user, name),
         CD_SQL_COLUMN("password", cd_user, password),
         CD_SQL_COLUMN("claims", cd_user, claims),
+        CD_SQL_COLUMN("display_name", cd_user, display_name),
+        CD_SQL_COLUMN("email", cd_user, email),
+        CD_SQL_COLUMN("email_verified", cd_user, email_verified),
+        CD_SQL_COLUMN("groups", cd_user, groups),
         CD_SQL_COLUMN("disabled", cd_user, disabled),
         CD_SQL_COLUMN("created_at", cd_user, created_at),
         CD_SQL_COLUMN("changed_at", cd_user, changed_at),
@@ -104,13 +108,14 @@ static cd_status add(struct cd_store *store, const struct cd_users_page *users, 
 struct changing {
         const struct cd_user_change *change;
         const struct cd_audit_event *event;
+        cd_str groups;     /* change->groups as the column has them; ptr NULL: they stay */
         bool is_unchanged; /* the user is as the change would have it: what the transaction wrote is rolled back */
 };
 
 static cd_status fail_unknown(const struct cd_user_change *change, struct cd_error *reterr)
 {
         return cd_fail(reterr, CD_NOT_FOUND,
-                       change->if_password.ptr || change->if_claims.ptr
+                       change->if_password.ptr || change->if_generation
                                ? "no such user, or changed by somebody else meanwhile"
                                : "no such user");
 }
@@ -135,45 +140,61 @@ static cd_status take_generation(void *arg, const struct cd_sql_value *values, s
         return cd_sql_read_end(&reader, reterr);
 }
 
-/* *ret is the user's generation then, or negative where no row was changed. `next` is the one to take. */
-static cd_status update_row(struct cd_sql_session *session, const struct cd_user_change *change, int64_t next,
-                            int64_t *ret, struct cd_error *reterr)
+static struct cd_sql_value integer_or_null(bool is_there, int64_t integer)
 {
-        /* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $4 is the password
-         * where it is another one, not the same in another form. */
-        static const struct cd_sql_statement statement = {
-                "UPDATE users SET password = COALESCE($1, password), claims = COALESCE($2, claims),"
-                " disabled = COALESCE($3, disabled),"
-                " generation = CASE WHEN password <> COALESCE($4, password) OR claims <> COALESCE($2, claims)"
-                " OR disabled < COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1 THEN $6 ELSE generation END,"
-                " changed_at = $7,"
-                " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $7 END,"
-                " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
-                " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
-                " WHERE name = $8 AND (CAST($9 AS TEXT) IS NULL OR password = $9)"
-                " AND (CAST($10 AS TEXT) IS NULL OR claims = $10)"
-                " AND (password <> COALESCE($1, password) OR claims <> COALESCE($2, claims)"
-                " OR disabled <> COALESCE($3, disabled) OR CAST($5 AS BIGINT) = 1"
-                " OR (failures <> 0 AND (CAST($1 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
-                " RETURNING generation",
-                10, 1
-        };
-        const struct cd_sql_value none = { .type = CD_SQL_NULL };
+        return is_there ? cd_sql_integer(integer) : (struct cd_sql_value){ .type = CD_SQL_NULL };
+}
+
+/* The casts tell PostgreSQL the type of a parameter that is only asked whether it is there. $8 is the password
+ * where it is another one, not the same in another form. */
+static const struct cd_sql_statement update_one = {
+        "UPDATE users SET password = COALESCE($1, password), claims = COALESCE($2, claims),"
+        " disabled = COALESCE($3, disabled), display_name = COALESCE($4, display_name),"
+        " email = COALESCE($5, email), email_verified = COALESCE($6, email_verified),"
+        " groups = COALESCE($7, groups),"
+        " generation = CASE WHEN password <> COALESCE($8, password) OR claims <> COALESCE($2, claims)"
+        " OR groups <> COALESCE($7, groups) OR disabled < COALESCE($3, disabled)"
+        " OR CAST($9 AS BIGINT) = 1 THEN $10 ELSE generation END,"
+        " changed_at = $11,"
+        " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $11 END,"
+        " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
+        " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
+        " WHERE name = $12 AND (CAST($13 AS TEXT) IS NULL OR password = $13)"
+        " AND (CAST($14 AS BIGINT) IS NULL OR generation = $14)"
+        " AND (password <> COALESCE($1, password) OR claims <> COALESCE($2, claims)"
+        " OR disabled <> COALESCE($3, disabled) OR display_name <> COALESCE($4, display_name)"
+        " OR email <> COALESCE($5, email) OR email_verified <> COALESCE($6, email_verified)"
+        " OR groups <> COALESCE($7, groups) OR CAST($9 AS BIGINT) = 1"
+        " OR (failures <> 0 AND (CAST($1 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
+        " RETURNING generation",
+        14, 1
+};
+
+/* *ret is the user's generation then, or negative where no row was changed. `next` is the one to take. */
+static cd_status update_row(struct cd_sql_session *session, const struct changing *changing, int64_t next, int64_t *ret,
+                            struct cd_error *reterr)
+{
+        const struct cd_user_change *change = changing->change;
         const struct cd_sql_value params[] = {
                 cd_sql_text_or_null(change->password),
                 cd_sql_text_or_null(change->claims),
-                change->disabled == CD_USER_AS_IT_IS ? none : cd_sql_integer(change->disabled == CD_USER_DISABLE),
-                change->is_rehash ? none : cd_sql_text_or_null(change->password),
+                integer_or_null(change->disabled != CD_USER_AS_IT_IS, change->disabled == CD_USER_DISABLE),
+                cd_sql_text_or_null(change->display_name),
+                cd_sql_text_or_null(change->email),
+                integer_or_null(change->email.ptr, change->email_verified),
+                cd_sql_text_or_null(changing->groups),
+                change->is_rehash ? (struct cd_sql_value){ .type = CD_SQL_NULL }
+                                  : cd_sql_text_or_null(change->password),
                 cd_sql_integer(change->ends_sessions),
                 cd_sql_integer(next),
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
-                cd_sql_text_or_null(change->if_claims),
+                integer_or_null(change->if_generation, change->if_generation),
         };
 
         *ret = -1;
-        return cd_sql_query(session, &statement, params, take_generation, ret, reterr);
+        return cd_sql_query(session, &update_one, params, take_generation, ret, reterr);
 }
 
 /* Whether the change found its user, and would have left all as it is. */
@@ -182,13 +203,13 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
 {
         static const struct cd_sql_statement statement = {
                 "SELECT generation FROM users WHERE name = $1 AND (CAST($2 AS TEXT) IS NULL OR password = $2)"
-                " AND (CAST($3 AS TEXT) IS NULL OR claims = $3)",
+                " AND (CAST($3 AS BIGINT) IS NULL OR generation = $3)",
                 3, 1
         };
         const struct cd_sql_value params[] = {
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
-                cd_sql_text_or_null(change->if_claims),
+                integer_or_null(change->if_generation, change->if_generation),
         };
         int64_t generation = -1;
         cd_status status = cd_sql_query(session, &statement, params, take_generation, &generation, reterr);
@@ -202,21 +223,22 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||
-               change->disabled == CD_USER_DISABLE;
+               change->groups || change->disabled == CD_USER_DISABLE;
 }
 
 /* *ret is whether anything was changed: the user, or wrong codes that are forgotten with it. */
-static cd_status update_one(struct cd_sql_session *session, const struct cd_user_change *change, bool *ret,
+static cd_status change_one(struct cd_sql_session *session, const struct changing *changing, bool *ret,
                             struct cd_error *reterr)
 {
+        const struct cd_user_change *change = changing->change;
         int64_t next = -1, generation, forgiven = 0;
         cd_status status = CD_OK;
 
         if (may_end_sessions(change))
                 status = cd_sql_bump(session, CD_STR("revocations"), &next, reterr);
         if (status == CD_OK)
-                status = update_row(session, change, next, &generation, reterr);
-        if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_claims.ptr)
+                status = update_row(session, changing, next, &generation, reterr);
+        if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = revoke_tokens(session, change, generation, reterr);
@@ -229,7 +251,7 @@ static cd_status update_transaction(struct cd_sql_session *session, void *arg, s
         struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
         bool is_changed;
-        cd_status status = update_one(session, change, &is_changed, reterr);
+        cd_status status = change_one(session, changing, &is_changed, reterr);
 
         changing->is_unchanged = false;
         if (status != CD_OK)
@@ -265,12 +287,18 @@ cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
                         struct cd_error *reterr)
 {
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
         struct changing changing = { .change = change, .event = event };
         struct cd_error why = { 0 };
+        cd_status status = CD_OK;
 
         if (!cd_sql_is_text(change->name))
                 return fail_unknown(change, reterr);
-        cd_status status = cd_sql_write(store, update_transaction, &changing, &why);
+        cd_arena_init(&arena, CD_SQL_LISTS_ARENA);
+        if (change->groups)
+                status = cd_sql_write_strings(&arena, *change->groups, &changing.groups, &why);
+        if (status == CD_OK)
+                status = cd_sql_write(store, update_transaction, &changing, &why);
         if (status == CD_OK || (status == CD_NOT_FOUND && changing.is_unchanged))
                 return CD_OK;
         if (reterr)

@@ -32,6 +32,28 @@ static void a_new_user_has_a_canonical_name_a_hash_and_compact_claims(void **sta
         assert_int_equal(user.last_login_at, 0);
 }
 
+static void a_new_user_has_an_address_a_display_name_and_sorted_groups(void **state)
+{
+        struct admin_fixture *f = *state;
+        static const cd_str groups[] = { CD_STR_INIT("staff"), CD_STR_INIT("dev"), CD_STR_INIT("staff") };
+        const struct cd_user_params params = { .name = CD_STR("ana"),
+                                               .password = CD_STR("correct horse"),
+                                               .display_name = CD_STR("Ana"),
+                                               .email = CD_STR("Ana@Example.com"),
+                                               .email_verified = true,
+                                               .groups = { groups, CD_LEN(groups) } };
+        struct cd_user_result result;
+
+        assert_status(cd_admin_user_add(&f->by, &f->arena, &params, &result, NULL), CD_OK);
+        struct cd_user ana = admin_find(f, "ana");
+        assert_str(ana.display_name, "Ana");
+        assert_str(ana.email, "Ana@Example.com");
+        assert_true(ana.email_verified);
+        assert_int_equal(ana.groups.count, 2);
+        assert_str(ana.groups.items[0], "dev");
+        assert_str(ana.groups.items[1], "staff");
+}
+
 static void every_change_is_one_event_of_the_operator(void **state)
 {
         struct admin_fixture *f = *state;
@@ -87,6 +109,7 @@ static void a_refused_change_leaves_no_event(void **state)
 
 static void what_is_wrong_with_params_is_said_with_its_field(void **state)
 {
+        static const cd_str a_list = CD_STR_INIT("staff,admins");
         struct admin_fixture *f = *state;
         const struct {
                 struct cd_user_params params;
@@ -104,6 +127,16 @@ static void what_is_wrong_with_params_is_said_with_its_field(void **state)
                 { { .name = CD_STR("a"), .password = CD_STR("x"), .claims = CD_STR("{\"sub\":\"b\"}") },
                   CD_INVALID_REQUEST,
                   "claims.sub" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .display_name = CD_STR("a\nb") },
+                  CD_INVALID_REQUEST,
+                  "display_name" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .email = CD_STR("a") }, CD_INVALID_REQUEST, "email" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .email_verified = true },
+                  CD_INVALID_REQUEST,
+                  "email_verified" },
+                { { .name = CD_STR("a"), .password = CD_STR("x"), .groups = { &a_list, 1 } },
+                  CD_INVALID_REQUEST,
+                  "groups" },
         };
 
         for (size_t i = 0; i < CD_LEN(cases); i++) {
@@ -205,6 +238,128 @@ static void claims_are_set_removed_and_replaced(void **state)
         assert_str(admin_find(f, "ana").claims, "{}");
 }
 
+static struct cd_user set_details(struct admin_fixture *f, const struct cd_details_change *change)
+{
+        struct cd_user_result result;
+
+        assert_status(cd_admin_user_set_details(&f->by, &f->arena, CD_STR("Ana"), change, &result, NULL), CD_OK);
+        assert_str(result.name, "ana");
+        return admin_find(f, "ana");
+}
+
+static void details_are_set_and_removed_and_sessions_go_on(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_details_change change = { .display_name = CD_STR("Ana B.") };
+
+        admin_add_ana(f);
+        int64_t generation = admin_find(f, "ana").generation;
+        assert_str(set_details(f, &change).display_name, "Ana B.");
+        assert_str(admin_last_event(f).action, "user.set");
+        assert_str(admin_last_event(f).detail, "display_name");
+
+        change = (struct cd_details_change){ .email = CD_STR("ana@example.com"), .email_verified = true };
+        struct cd_user ana = set_details(f, &change);
+        assert_str(ana.display_name, "Ana B.");
+        assert_str(ana.email, "ana@example.com");
+        assert_true(ana.email_verified);
+        assert_str(admin_last_event(f).detail, "email (verified)");
+
+        change = (struct cd_details_change){ .display_name = CD_STR(""), .email = CD_STR("new@example.com") };
+        ana = set_details(f, &change);
+        assert_str(ana.display_name, "");
+        assert_str(ana.email, "new@example.com");
+        assert_false(ana.email_verified);
+        assert_str(admin_last_event(f).detail, "display_name email");
+
+        assert_str(set_details(f, &(struct cd_details_change){ .email = CD_STR("") }).email, "");
+        assert_int_equal(admin_count_events(f), 5);
+        set_details(f, &(struct cd_details_change){ .email = CD_STR("") }); /* as it was */
+        assert_int_equal(admin_count_events(f), 5);
+        assert_int_equal(admin_find(f, "ana").generation, generation);
+        assert_false(admin_has_ended(f, "ana", generation));
+}
+
+static void lesson_12_a_change_of_groups_ends_the_tokens(void **state)
+{
+        struct admin_fixture *f = *state;
+        static const cd_str names[] = { CD_STR_INIT("staff"), CD_STR_INIT("admins"), CD_STR_INIT("dev") };
+        const struct cd_details_change join = { .add_groups = { names, 2 } },
+                                       swap = { .add_groups = { &names[2], 1 }, .remove_groups = { &names[1], 1 } },
+                                       leave = { .remove_groups = { names, 3 } };
+
+        admin_add_ana(f);
+        int64_t generation = admin_find(f, "ana").generation;
+        struct cd_user ana = set_details(f, &join);
+        assert_int_equal(ana.groups.count, 2);
+        assert_str(ana.groups.items[0], "admins");
+        assert_true(admin_has_ended(f, "ana", generation));
+        assert_str(admin_last_event(f).detail, "+staff +admins");
+
+        generation = ana.generation;
+        assert_int_equal(set_details(f, &join).generation, generation); /* as it was */
+        assert_int_equal(admin_count_events(f), 2);
+
+        ana = set_details(f, &swap);
+        assert_int_equal(ana.groups.count, 2);
+        assert_str(ana.groups.items[0], "dev");
+        assert_str(ana.groups.items[1], "staff");
+        assert_true(admin_has_ended(f, "ana", generation));
+        assert_str(admin_last_event(f).detail, "+dev -admins");
+
+        generation = ana.generation;
+        assert_int_equal(set_details(f, &leave).groups.count, 0);
+        assert_true(admin_has_ended(f, "ana", generation));
+}
+
+static void details_that_are_none_are_refused_with_their_field(void **state)
+{
+        struct admin_fixture *f = *state;
+        static const cd_str dev = CD_STR_INIT("dev"), list = CD_STR_INIT("a,b");
+        static cd_str many[65];
+        static char names[65][8];
+        const struct {
+                struct cd_details_change change;
+                const char *field, *reason;
+        } cases[] = {
+                { { .display_name = CD_STR(" ") }, "display_name", "the display name begins or ends with a space" },
+                { { .email = CD_STR("ana") }, "email", "an e-mail address has the form name@domain" },
+                { { .email_verified = true }, "email_verified", "there is no e-mail address that could be verified" },
+                { { .email = CD_STR(""), .email_verified = true },
+                  "email_verified",
+                  "there is no e-mail address that could be verified" },
+                { { .add_groups = { &list, 1 } },
+                  "groups",
+                  "\"a,b\" has a character that is none of: ASCII letters, digits, . _ - @ + : /" },
+                { { .remove_groups = { &list, 1 } },
+                  "groups",
+                  "\"a,b\" has a character that is none of: ASCII letters, digits, . _ - @ + : /" },
+                { { .add_groups = { &dev, 1 }, .remove_groups = { &dev, 1 } },
+                  "groups",
+                  "\"dev\" cannot be both added and removed" },
+                { { .add_groups = { many, 65 } }, "groups", "a user is in at most 64 groups" },
+        };
+        struct cd_user_result result;
+        struct cd_error err = { 0 };
+
+        for (size_t i = 0; i < CD_LEN(many); i++)
+                many[i] = cd_str_of(names[i], (size_t)snprintf(names[i], sizeof(names[i]), "g%zu", i));
+        admin_add_ana(f);
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_status(
+                        cd_admin_user_set_details(&f->by, &f->arena, CD_STR("ana"), &cases[i].change, &result, &err),
+                        CD_INVALID_REQUEST);
+                assert_string_equal(err.field, cases[i].field);
+                assert_string_equal(err.reason, cases[i].reason);
+        }
+        assert_status(cd_admin_user_set_details(&f->by, &f->arena, CD_STR("bob"), &cases[0].change, &result, &err),
+                      CD_NOT_FOUND);
+        assert_string_equal(err.reason, "there is no user \"bob\"");
+        assert_int_equal(admin_count_events(f), 1);
+        set_details(f, &(struct cd_details_change){ .add_groups = { many, 64 } });
+        assert_str(admin_last_event(f).detail, "many");
+}
+
 static void lesson_31_a_failing_clock_or_random_source_writes_nothing(void **state)
 {
         struct admin_fixture *f = *state;
@@ -256,16 +411,25 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
         const struct cd_user_params params = {
                 .name = CD_STR("ana"), .password = CD_STR("new"), .claims = CD_STR("{\"a\":1}"), .disabled = true
         };
+        static const cd_str staff = CD_STR_INIT("staff");
         struct cd_user_result result;
         struct cd_user user;
 
         admin_add_ana(f);
+        set_details(f, &(struct cd_details_change){ .display_name = CD_STR("Ana"),
+                                                    .email = CD_STR("ana@example.com"),
+                                                    .email_verified = true,
+                                                    .add_groups = { &staff, 1 } });
         int64_t generation = admin_find(f, "ana").generation;
         assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &user, NULL), CD_OK);
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
         assert_true(password_is(f, "ana", "new"));
         assert_str(admin_find(f, "ana").claims, "{\"a\":1}");
         assert_true(admin_find(f, "ana").disabled);
+        assert_str(admin_find(f, "ana").display_name, "");
+        assert_str(admin_find(f, "ana").email, "");
+        assert_false(admin_find(f, "ana").email_verified);
+        assert_int_equal(admin_find(f, "ana").groups.count, 0);
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
         user.disabled = false;
@@ -285,18 +449,21 @@ static cd_status update_after_another(struct cd_store *store, const struct cd_us
 {
         if (others) {
                 char claims[32];
+                static const cd_str group = CD_STR_INIT("other");
+                static const struct cd_strs groups = { &group, 1 };
                 snprintf(claims, sizeof(claims), "{\"other\":%u}", others--);
-                const struct cd_user_change other = { .name = change->name,
-                                                      .now = change->now,
-                                                      .claims = cd_str_from_c(claims) };
+                const struct cd_user_change other = {
+                        .name = change->name, .now = change->now, .claims = cd_str_from_c(claims), .groups = &groups
+                };
                 assert_status(real_ops->update(store, &other, NULL, NULL), CD_OK);
         }
         return real_ops->update(store, change, event, reterr);
 }
 
-static void a_claim_that_another_command_set_meanwhile_is_not_lost(void **state)
+static void a_claim_or_a_group_that_another_command_set_meanwhile_is_not_lost(void **state)
 {
         struct admin_fixture *f = *state;
+        static const cd_str staff = CD_STR_INIT("staff");
         const cd_str assignment = CD_STR("role=viewer");
         const struct cd_claims_change change = { { &assignment, 1 }, false };
         struct cd_user_ops ops = *f->by.store->users;
@@ -310,10 +477,15 @@ static void a_claim_that_another_command_set_meanwhile_is_not_lost(void **state)
         others = 3;
         assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_str(admin_find(f, "ana").claims, "{\"other\":1,\"role\":\"viewer\"}");
+        others = 3;
+        struct cd_user ana = set_details(f, &(struct cd_details_change){ .add_groups = { &staff, 1 } });
+        assert_int_equal(ana.groups.count, 2);
+        assert_str(ana.groups.items[0], "other");
+        assert_str(ana.groups.items[1], "staff");
         others = 1000;
         assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, &err),
                       CD_UNAVAILABLE);
-        assert_string_equal(err.reason, "others keep changing the claims of this user");
+        assert_string_equal(err.reason, "others keep changing this user");
         f->by.store->users = real_ops;
 }
 
@@ -323,6 +495,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 CASE(a_new_user_has_a_canonical_name_a_hash_and_compact_claims),
+                CASE(a_new_user_has_an_address_a_display_name_and_sorted_groups),
+                CASE(details_are_set_and_removed_and_sessions_go_on),
+                CASE(lesson_12_a_change_of_groups_ends_the_tokens),
+                CASE(details_that_are_none_are_refused_with_their_field),
                 CASE(every_change_is_one_event_of_the_operator),
                 CASE(a_refused_change_leaves_no_event),
                 CASE(what_is_wrong_with_params_is_said_with_its_field),
@@ -332,7 +508,7 @@ int main(void)
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
                 CASE(a_batch_is_added_whole_or_not_at_all),
                 CASE(a_replaced_user_has_everything_new_and_older_tokens_have_ended),
-                CASE(a_claim_that_another_command_set_meanwhile_is_not_lost),
+                CASE(a_claim_or_a_group_that_another_command_set_meanwhile_is_not_lost),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,38 @@ static void a_users_scope_is_the_scope_of_the_token(void **state)
         assert_non_null(strstr(payload.ptr, "\"scope\":\"read\",\"role\":\"editor\"}"));
 }
 
+static cd_str payload_of(struct fixture *f, const struct cd_basic_token_request *ask)
+{
+        struct cd_basic_token token;
+        struct cd_jws jws;
+
+        assert_status(cd_basic_token_issue(&f->core, &f->arena, ask, &token, NULL), CD_OK);
+        assert_status(cd_jws_verify(&f->arena, &f->keys, token.token, &jws, NULL), CD_OK);
+        return cd_arena_copy(&f->arena, jws.payload);
+}
+
+/* RFC 9068 §2.2.3.1. Personal data is in no access token (§6). */
+static void a_token_has_the_groups_of_the_user_and_neither_name_nor_address(void **state)
+{
+        static const cd_str names[] = { CD_STR_INIT("admins"), CD_STR_INIT("dev") };
+        static const struct cd_strs groups = { names, 2 };
+        struct fixture *f = *state;
+        struct cd_basic_token_request ask = ask_as(f, "ana", "right");
+        struct cd_user_change change = { .name = CD_STR("ana"),
+                                         .now = NOON,
+                                         .display_name = CD_STR("Ana"),
+                                         .email = CD_STR("ana@example.com"),
+                                         .email_verified = true };
+
+        fixture_add_user(f, "ana", "right", "{\"role\":\"editor\"}");
+        assert_status(f->core.store->users->update(f->core.store, &change, NULL, NULL), CD_OK);
+        assert_non_null(strstr(payload_of(f, &ask).ptr, "\"client_id\":\"grant\",\"role\":\"editor\"}"));
+        change = (struct cd_user_change){ .name = CD_STR("ana"), .now = NOON, .groups = &groups };
+        assert_status(f->core.store->users->update(f->core.store, &change, NULL, NULL), CD_OK);
+        assert_non_null(strstr(payload_of(f, &ask).ptr,
+                               "\"client_id\":\"grant\",\"role\":\"editor\",\"groups\":[\"admins\",\"dev\"]}"));
+}
+
 static void a_user_without_claims_gets_a_token_without_them(void **state)
 {
         struct fixture *f = *state;
@@ -276,6 +308,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_token_says_who_for_which_audience_and_what_the_user_may_do),
                 TEST(a_user_without_claims_gets_a_token_without_them),
+                TEST(a_token_has_the_groups_of_the_user_and_neither_name_nor_address),
                 TEST(a_users_scope_is_the_scope_of_the_token),
                 TEST(a_row_changed_by_hand_cannot_overwrite_a_registered_claim),
                 TEST(lesson_17_a_user_with_the_name_of_a_client_gets_no_token),

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "core/user_claims.h"
+#include "core/user_details.h"
 
 static struct cd_arena arena;
 static struct cd_error err;
@@ -128,20 +130,73 @@ static void a_token_says_those_of_a_users_scopes_that_exist_still(void **state)
                 { "{\"a\":1,\"scope\":\"read gone write\",\"b\":2}", "{\"a\":1,\"b\":2}", "read write" },
                 { "{\"scope\":\"gone\"}", "{}", "" },
         };
-        cd_str extra, scope;
+        const struct cd_strs none = { 0 };
+        struct cd_user_says says;
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 assert_status(
-                        cd_user_claims_split(&arena, cd_str_from_c(cases[i].claims), scopes, &extra, &scope, &err),
+                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), none, scopes, &says, &err),
                         CD_OK);
-                assert_str(extra, cases[i].extra);
-                assert_str(scope, cases[i].scope);
+                assert_str(says.extra, cases[i].extra);
+                assert_str(says.scope, cases[i].scope);
         }
-        assert_status(cd_user_claims_split(&arena, CD_STR("{\"scope\":7}"), scopes, &extra, &scope, &err),
+        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"scope\":7}"), none, scopes, &says, &err),
                       CD_INVALID_REQUEST);
-        assert_status(cd_user_claims_split(&arena, CD_STR("{\"sub\":\"x\"}"), scopes, &extra, &scope, &err),
+        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"sub\":\"x\"}"), none, scopes, &says, &err),
                       CD_INVALID_REQUEST);
+}
+
+static void a_token_says_the_groups_unless_a_claim_of_the_user_does(void **state)
+{
+        static const cd_str names[] = { CD_STR_INIT("a\"b"), CD_STR_INIT("dev") };
+        static const struct cd_strs groups = { names, 2 };
+        static const struct {
+                const char *claims, *extra;
+        } cases[] = {
+                { "", "{\"groups\":[\"a\\\"b\",\"dev\"]}" },
+                { "{\"a\":1}", "{\"a\":1,\"groups\":[\"a\\\"b\",\"dev\"]}" },
+                { "{\"scope\":\"read\"}", "{\"groups\":[\"a\\\"b\",\"dev\"]}" },
+                { "{\"groups\":[\"own\"],\"a\":1}", "{\"groups\":[\"own\"],\"a\":1}" },
+                { "{\"groups\":[]}", "{\"groups\":[]}" },
+                { "{\"groups\":null}", "{\"groups\":[\"a\\\"b\",\"dev\"]}" },
+                { "{\"Groups\":1}", "{\"Groups\":1,\"groups\":[\"a\\\"b\",\"dev\"]}" },
+        };
+        struct cd_user_says says;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_status(
+                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), groups, scopes, &says, &err),
+                        CD_OK);
+                assert_str(says.extra, cases[i].extra);
+        }
+}
+
+/* The most that claims and groups can be, and a row that somebody changed by hand. */
+static void there_is_room_for_all_groups_behind_the_longest_claims(void **state)
+{
+        static char claims[CD_USER_CLAIMS_MAX + 1], name[CD_GROUP_NAME_MAX + 1];
+        static cd_str names[CD_GROUPS_MAX + 2];
+        struct cd_user_says says;
+        const struct cd_json *object;
+
+        (void)state;
+        memset(claims, 'x', CD_USER_CLAIMS_MAX);
+        memcpy(claims, "{\"a\":\"", 6);
+        memcpy(claims + CD_USER_CLAIMS_MAX - 2, "\"}", 2);
+        memset(name, 'g', CD_GROUP_NAME_MAX);
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                names[i] = cd_str_from_c(name);
+        assert_status(cd_user_claims_for_token(&arena, cd_str_from_c(claims), (struct cd_strs){ names, CD_GROUPS_MAX },
+                                               scopes, &says, &err),
+                      CD_OK);
+        assert_status(cd_json_parse(&arena, says.extra, CD_JSON_UNIQUE_NAMES, &object, NULL), CD_OK);
+        assert_int_equal(cd_json_find(object, CD_STR("groups"))->count, CD_GROUPS_MAX);
+        assert_status(cd_user_claims_for_token(&arena, cd_str_from_c(claims),
+                                               (struct cd_strs){ names, CD_GROUPS_MAX + 2 }, scopes, &says, &err),
+                      CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "groups");
 }
 
 static void a_name_of_a_claim_is_short_and_printable(void **state)
@@ -263,6 +318,8 @@ int main(void)
                 cmocka_unit_test(a_claim_cannot_overwrite_a_registered_one),
                 cmocka_unit_test(a_scope_is_of_those_that_exist),
                 cmocka_unit_test(a_token_says_those_of_a_users_scopes_that_exist_still),
+                cmocka_unit_test(a_token_says_the_groups_unless_a_claim_of_the_user_does),
+                cmocka_unit_test(there_is_room_for_all_groups_behind_the_longest_claims),
                 cmocka_unit_test(a_name_of_a_claim_is_short_and_printable),
                 cmocka_unit_test(claims_are_bounded_in_bytes_depth_and_numbers),
                 cmocka_unit_test(an_assigned_value_is_json_or_else_a_string),

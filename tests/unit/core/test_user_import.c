@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include "core/user_claims.h"
+#include "core/user_details.h"
 #include "core/user_import.h"
 #include "support/check.h"
 
@@ -56,7 +58,9 @@ static void empty_lines_and_comments_are_nobody(void **state)
 static void a_json_line_has_all_that_a_user_is(void **state)
 {
         struct cd_user_params params =
-                read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":{\"a\": [1, 2]},\"disabled\":true}",
+                read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":{\"a\": [1, 2]},\"disabled\":true,"
+                          "\"display_name\":\"Ana\",\"email\":\"ana@example.com\",\"email_verified\":true,"
+                          "\"groups\":[\"b\",\"a\"]}",
                           CD_USER_FORMAT_ANY);
 
         (void)state;
@@ -64,9 +68,19 @@ static void a_json_line_has_all_that_a_user_is(void **state)
         assert_str(params.stored, HASH);
         assert_str(params.claims, "{\"a\":[1,2]}");
         assert_true(params.disabled);
-        params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":null}", CD_USER_FORMAT_JSONL);
+        assert_str(params.display_name, "Ana");
+        assert_str(params.email, "ana@example.com");
+        assert_true(params.email_verified);
+        assert_int_equal(params.groups.count, 2);
+        assert_str(params.groups.items[0], "b");
+        assert_str(params.groups.items[1], "a");
+        params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":null,\"display_name\":null,"
+                           "\"email\":null,\"email_verified\":null,\"groups\":null}",
+                           CD_USER_FORMAT_JSONL);
         assert_str(params.claims, "{}");
         assert_false(params.disabled);
+        assert_int_equal(params.display_name.len + params.email.len + params.groups.count, 0);
+        assert_false(params.email_verified);
 }
 
 static void a_salted_blake2b_stands_inside_or_beside(void **state)
@@ -117,9 +131,21 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
                   "must be an object" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"disabled\":\"yes\"}", CD_USER_FORMAT_ANY, "disabled",
                   "must be true or false" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"display_name\":1}", CD_USER_FORMAT_ANY, "display_name",
+                  "must be a string" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"email\":[]}", CD_USER_FORMAT_ANY, "email",
+                  "must be a string" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"email_verified\":\"true\"}", CD_USER_FORMAT_ANY,
+                  "email_verified", "must be true or false" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"groups\":\"a\"}", CD_USER_FORMAT_ANY, "groups",
+                  "must be an array of strings" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"groups\":[\"a\",1]}", CD_USER_FORMAT_ANY, "groups",
+                  "must be an array of strings" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"group\":[]}", CD_USER_FORMAT_ANY, "group",
+                  "unknown member; did you mean \"groups\"?" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"claim\":{}}", CD_USER_FORMAT_ANY, "claim",
                   "unknown member; did you mean \"claims\"?" },
-                { "{\"name\":\"ana\",\"hash\":\"secret\",\"e-mail\":\"\"}", CD_USER_FORMAT_ANY, "e-mail",
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"telephone\":\"\"}", CD_USER_FORMAT_ANY, "telephone",
                   "unknown member" },
                 { "{\"name\":\"ana\",\"name\":\"bob\",\"hash\":\"secret\"}", CD_USER_FORMAT_ANY, "", NULL },
         };
@@ -149,27 +175,75 @@ static void lesson_30_a_line_that_is_too_long_is_refused(void **state)
         assert_string_equal(err.reason, "the line is longer than 16384 bytes");
 }
 
+/* The line without its line end. */
+static cd_str write_line(const struct cd_user *user)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, &arena, 64 * 1024);
+        cd_user_line_write(user, &buf);
+        assert_status(cd_buf_view(&buf, &text), CD_OK);
+        assert_int_equal(text.ptr[text.len - 1], '\n');
+        return cd_str_slice(text, 0, text.len - 1);
+}
+
 static void what_export_writes_is_what_import_reads(void **state)
 {
+        static const cd_str groups[] = { CD_STR_INIT("admins"), CD_STR_INIT("dev") };
         const struct cd_user user = { .name = CD_STR("ana"),
                                       .password = CD_STR(HASH),
                                       .claims = CD_STR("{\"role\":\"a\\u0001\\\"b\"}"),
+                                      .display_name = CD_STR("Ana \"B\" \xc3\x84"),
+                                      .email = CD_STR("ana@example.com"),
+                                      .email_verified = true,
+                                      .groups = { groups, 2 },
                                       .disabled = true };
-        struct cd_buf buf;
         struct cd_user_params params;
-        cd_str text;
 
         (void)state;
-        cd_buf_init(&buf, &arena, 4096);
-        cd_user_line_write(&user, &buf);
-        assert_status(cd_buf_view(&buf, &text), CD_OK);
-        assert_int_equal(text.ptr[text.len - 1], '\n');
-        text.len--;
-        assert_status(cd_user_line_read(&arena, text, CD_USER_FORMAT_ANY, &params, NULL), CD_OK);
+        assert_status(cd_user_line_read(&arena, write_line(&user), CD_USER_FORMAT_ANY, &params, NULL), CD_OK);
         assert_true(cd_str_eq(params.name, user.name));
         assert_true(cd_str_eq(params.stored, user.password));
         assert_true(cd_str_eq(params.claims, user.claims));
+        assert_true(cd_str_eq(params.display_name, user.display_name));
+        assert_true(cd_str_eq(params.email, user.email));
+        assert_true(params.email_verified);
+        assert_int_equal(params.groups.count, 2);
+        assert_str(params.groups.items[1], "dev");
         assert_true(params.disabled);
+}
+
+static void what_a_user_does_not_have_is_left_out(void **state)
+{
+        const struct cd_user user = { .name = CD_STR("ana"), .password = CD_STR("$h") };
+
+        (void)state;
+        assert_str(write_line(&user), "{\"name\":\"ana\",\"hash\":\"$h\",\"claims\":{},\"disabled\":false}");
+}
+
+static void the_longest_user_fits_in_a_line(void **state)
+{
+        static char name[128], password[CD_PASSWORD_STORED_MAX], claims[CD_USER_CLAIMS_MAX],
+                display_name[CD_DISPLAY_NAME_MAX], email[CD_EMAIL_MAX], group[CD_GROUP_NAME_MAX];
+        static cd_str groups[CD_GROUPS_MAX];
+        struct cd_user user = { .name = { name, sizeof(name) },
+                                .password = { password, sizeof(password) },
+                                .claims = { claims, sizeof(claims) },
+                                .display_name = { display_name, sizeof(display_name) },
+                                .email = { email, sizeof(email) },
+                                .groups = { groups, CD_GROUPS_MAX } };
+
+        (void)state;
+        memset(name, 'a', sizeof(name));
+        memset(password, 'a', sizeof(password));
+        memset(claims, 'a', sizeof(claims));
+        memset(display_name, '"', sizeof(display_name)); /* two bytes each */
+        memset(email, 'a', sizeof(email));
+        memset(group, 'a', sizeof(group));
+        for (size_t i = 0; i < CD_GROUPS_MAX; i++)
+                groups[i] = cd_str_of(group, sizeof(group));
+        assert_in_range(write_line(&user).len, 9000, CD_USER_LINE_MAX);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -184,6 +258,8 @@ int main(void)
                 CASE(what_is_wrong_with_a_line_is_said_without_its_hash),
                 CASE(lesson_30_a_line_that_is_too_long_is_refused),
                 CASE(what_export_writes_is_what_import_reads),
+                CASE(what_a_user_does_not_have_is_left_out),
+                CASE(the_longest_user_fits_in_a_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

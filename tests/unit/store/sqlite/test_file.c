@@ -323,6 +323,8 @@ static void a_store_without_generations_gets_them(void **state)
         struct cd_store *store = open_store(fixture);
         assert_status(store->users->find(store, &fixture->arena, CD_STR("ana"), &ana, &fixture->error), CD_OK);
         assert_int_equal(ana.generation, 9);
+        assert_int_equal(ana.display_name.len + ana.email.len + ana.groups.count, 0);
+        assert_false(ana.email_verified);
         assert_status(store->clients->list(store, &fixture->arena, &clients, &fixture->error), CD_OK);
         assert_int_equal(clients.items[0].generation, 0);
         assert_status(store->revocations->list(store, &fixture->arena, 0, 10, &revocations, &fixture->error), CD_OK);
