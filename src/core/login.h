@@ -16,6 +16,9 @@ struct cd_login_attempt {
         cd_str name, password; /* as they came */
         cd_str address;        /* of the client; empty: not known, and then no address is counted */
         cd_str by;             /* for the audit: "client:ID" or "grant" */
+        /* A second factor follows (core/second_factor.h): a right password is no login yet. It forgets no failures and
+         * is noted nowhere, so that whoever has it cannot have guesses at the code forgotten (LESSONS 13). */
+        bool is_first_factor;
 };
 
 /* The name in its canonical form, then: may the address try, is there such a user, may the account try, is it the
