@@ -5,11 +5,11 @@
 #include "base/base64.h"
 #include "base/secret.h"
 #include "core/audit.h"
+#include "core/digest.h"
 
 enum {
         ID_SIZE = 32,  /* bytes */
         TAG_SIZE = 16, /* bytes of the MAC */
-        DIGEST_TEXT = 43,
         SID_BYTES = 16,
 };
 
@@ -46,21 +46,6 @@ static cd_status sum_id(const struct cd_sessions *sessions, cd_str kind, const c
         return status;
 }
 
-static cd_status digest_id(struct cd_arena *arena, const char id[ID_SIZE], cd_str *ret, struct cd_error *reterr)
-{
-        unsigned char digest[CD_SHA256_SIZE];
-        char *text = cd_arena_alloc(arena, DIGEST_TEXT);
-
-        if (!text)
-                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        cd_status status = cd_sha256(cd_str_of(id, ID_SIZE), digest);
-        if (status != CD_OK)
-                return cd_fail(reterr, status, "SHA-256 failed");
-        cd_base64url_encode(text, cd_str_of((const char *)digest, sizeof(digest)));
-        *ret = cd_str_of(text, DIGEST_TEXT);
-        return CD_OK;
-}
-
 static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str *ret_digest,
                         struct cd_cookie_token *ret_token, struct cd_error *reterr)
 {
@@ -74,7 +59,7 @@ static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *are
                 return cd_fail(reterr, status, "the MAC of an id failed");
         memcpy(bytes + ID_SIZE, mac, TAG_SIZE);
         cd_base64url_encode(ret_token->text, cd_str_of(bytes, sizeof(bytes)));
-        status = digest_id(arena, bytes, ret_digest, reterr);
+        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret_digest, reterr);
         cd_wipe(bytes, sizeof(bytes));
         return status;
 }
@@ -95,7 +80,7 @@ static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena
                 return cd_fail(reterr, status, "the MAC of an id failed");
         if (!cd_secret_eq(cd_str_of(bytes + ID_SIZE, TAG_SIZE), cd_str_of((const char *)mac, TAG_SIZE)))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
-        status = digest_id(arena, bytes, ret, reterr);
+        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret, reterr);
         cd_wipe(bytes, sizeof(bytes));
         return status;
 }

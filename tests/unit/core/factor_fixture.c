@@ -22,7 +22,7 @@ static cd_status fill(const struct cd_random *random, void *to, size_t size)
                 (struct factor_fixture *)((uintptr_t)random - offsetof(struct factor_fixture, random));
 
         for (size_t i = 0; i < size; i++) {
-                uint64_t number = f->next++ * 0x9e3779b97f4a7c15u;
+                uint64_t number = atomic_fetch_add(&f->next, 1) * 0x9e3779b97f4a7c15u;
                 ((unsigned char *)to)[i] = (unsigned char)(number >> 56);
         }
         return f->random_fails ? CD_UNAVAILABLE : CD_OK;
@@ -68,6 +68,12 @@ int factor_set_up(void **state)
         assert_status(cd_lockout_new(&rules, &f->random, &f->factors.lockout, NULL), CD_OK);
         assert_non_null(f->sessions.ids);
         assert_non_null(f->factors.recovery_codes);
+        f->hasher = cd_direct_hasher(&(struct cd_password_cost){ .memory = 8192, .iterations = 1 }, &f->random);
+        f->by = (struct cd_operator){ .store = f->store,
+                                      .clock = &f->clock,
+                                      .random = &f->random,
+                                      .actor = CD_STR("portal"),
+                                      .hasher = &f->hasher.port };
         add_ana(f);
         *state = f;
         return 0;

@@ -1,6 +1,10 @@
 #pragma once
 /* Users with second factors and sessions, on a store in memory, with a clock and a random source that a test sets and
  * makes fail. */
+#include <stdatomic.h>
+
+#include "core/direct_hasher.h"
+#include "core/operator.h"
 #include "core/second_factor.h"
 #include "core/session.h"
 #include "support/check.h"
@@ -15,13 +19,15 @@ struct factor_fixture {
         struct cd_random random;
         cd_time now;
         bool random_fails;
-        uint64_t next; /* what the random source gives next */
+        atomic_ullong next; /* what the random source gives next */
         struct cd_master_key *master;
         struct cd_store *store;
         struct cd_sessions sessions;
         struct cd_factors factors;
-        struct cd_user ana; /* as read when she was added */
-        cd_str secret;      /* of her TOTP factor */
+        struct cd_direct_hasher hasher; /* of the least cost */
+        struct cd_operator by;          /* "portal" */
+        struct cd_user ana;             /* as read when she was added */
+        cd_str secret;                  /* of her TOTP factor */
         struct cd_error err;
 };
 
