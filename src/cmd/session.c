@@ -104,7 +104,7 @@ static const struct cd_command session_list = {
         .summary = "list the sessions of a user",
         .help = "Usage: cardea session list --user NAME --config FILE [--json]\n"
                 "\n"
-                "Prints the user's sessions, the oldest first, with the factors that were proved (RFC 8176), the\n"
+                "Prints the user's sessions, the oldest first, with the factors that were verified (RFC 8176), the\n"
                 "address where each was seen last, and what the browser calls itself. Times are UTC. The time of\n"
                 "the last request is updated at most once in 60 seconds.\n"
                 "\n"

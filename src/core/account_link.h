@@ -22,7 +22,7 @@ struct cd_invite_params {
         struct cd_strs groups;
 };
 
-/* An invitation for a name that is free, in place of an earlier one. CD_INVALID_REQUEST (with the field), CD_EXISTS
+/* An invitation for a name that is free; it replaces an earlier one. CD_INVALID_REQUEST (with the field), CD_EXISTS
  * where a user or client has the name, and what the store says. Noted as "user.invite". */
 cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const struct cd_invite_params *params,
                     struct cd_link_token *ret, struct cd_error *reterr);
@@ -31,8 +31,8 @@ cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const 
 cd_status cd_invite_look(const struct cd_operator *by, struct cd_arena *arena, cd_str token,
                          struct cd_account_link *ret, struct cd_invite_params *ret_params, struct cd_error *reterr);
 
-/* A link for a user who cannot log in any more. The caller sends it to the user, and says to whoever asked the same in
- * any case. CD_THROTTLED: the user has CD_RESET_LINKS_MAX already; CD_NOT_FOUND: the user is disabled, or has changed
+/* A link for a user who cannot log in any more. The caller sends it to the user, and gives the same answer in any
+ * case. CD_THROTTLED: the user has CD_RESET_LINKS_MAX already; CD_NOT_FOUND: the user is disabled, or has changed
  * since it was read. Noted as "user.reset_link". */
 cd_status cd_reset_link(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                         struct cd_link_token *ret, struct cd_error *reterr);

@@ -169,14 +169,14 @@ static cd_str context_of(struct cd_arena *arena, cd_str name)
 }
 
 cd_status cd_totp_enrol(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
-                        unsigned proved, struct cd_enrolment *ret, struct cd_error *reterr)
+                        unsigned verified, struct cd_enrolment *ret, struct cd_error *reterr)
 {
         struct cd_store *store = factors->store;
         struct ticket ticket = { .generation = user->generation };
         struct cd_totp_factor old;
         cd_status status = store->totp->find(store, arena, user->name, &old, reterr);
 
-        if (status == CD_OK && !(proved & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY)))
+        if (status == CD_OK && !(verified & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY)))
                 return cd_fail(reterr, CD_INVALID_GRANT, "a code of the present second factor is needed to replace it");
         if (status == CD_OK)
                 ticket.replaces = old.sealed;

@@ -20,10 +20,10 @@ struct cd_enrolment {
 
 /* ---- the second factor of a user ---- */
 
-/* A new secret. `proved` are the factors that the user has just been asked for: where there is a TOTP factor already,
+/* A new secret. `verified` are the factors that were checked just now: where there is a TOTP factor already,
  * CD_INVALID_GRANT without CD_FACTOR_TOTP or CD_FACTOR_RECOVERY, so that a stolen session cannot replace it. */
 cd_status cd_totp_enrol(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
-                        unsigned proved, struct cd_enrolment *ret, struct cd_error *reterr);
+                        unsigned verified, struct cd_enrolment *ret, struct cd_error *reterr);
 /* The factor, where the code is right; the code counts no more for a login then. CD_INVALID_GRANT: wrong code; the
  * ticket stays good, and *ret says whether the app's clock seems to be wrong. CD_INVALID_REQUEST (field "ticket"): none
  * of ours, expired, or of another user. CD_EXISTS: the user has another factor by now; CD_NOT_FOUND: the user has

@@ -11,11 +11,11 @@ struct cd_store;
 struct cd_audit_event;
 struct cd_user;
 
-/* What a user has proved; bits. */
+/* What was verified of a user; bits. */
 enum cd_factor {
         CD_FACTOR_PASSWORD = 1 << 0,
         CD_FACTOR_TOTP = 1 << 1,
-        CD_FACTOR_RECOVERY = 1 << 2, /* a recovery code, in the place of a TOTP code */
+        CD_FACTOR_RECOVERY = 1 << 2, /* a recovery code, instead of a TOTP code */
 };
 
 enum {
@@ -37,7 +37,7 @@ struct cd_session {
         int64_t generation;     /* of the user, as read before the login was checked */
         struct cd_strs amr;     /* RFC 8176 */
         unsigned factors;       /* bits of enum cd_factor */
-        cd_time auth_time;      /* when the user proved the last of them (OpenID Connect Core §2) */
+        cd_time auth_time;      /* when the last of them was verified (OpenID Connect Core §2) */
         cd_str device, address; /* what the browser calls itself; where it was seen last */
         cd_time created_at, seen_at;
         int64_t idle_lifetime; /* seconds */
@@ -50,7 +50,7 @@ struct cd_sessions_list {
         size_t count;
 };
 
-/* A session that begins, with what it takes the place of. */
+/* A session that begins, with what it replaces. */
 struct cd_session_start {
         struct cd_session session; /* created_at or, where it replaces one, auth_time is now */
         cd_time now;
@@ -109,7 +109,7 @@ struct cd_pending_login {
         cd_str digest; /* as that of a session */
         cd_str user;
         int64_t generation;
-        unsigned factors; /* proved so far */
+        unsigned factors; /* verified so far */
         cd_time created_at, expires_at;
 };
 
@@ -146,7 +146,7 @@ struct cd_totp_ops {
         /* CD_NOT_FOUND: no such user of that generation. CD_EXISTS: the user has another factor (by now). */
         cd_status (*put)(struct cd_store *store, const struct cd_totp_change *change,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Takes the code of the step: once, whoever asks and on whatever node. Sets failures to 0. CD_NOT_FOUND: a code
+        /* Takes the code of the step: once, on whatever node. Sets failures to 0. CD_NOT_FOUND: a code
          * of that step or of a later one was taken, or the factor is another one by now. */
         cd_status (*accept)(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
                             struct cd_error *reterr);
@@ -169,7 +169,7 @@ struct cd_recovery_macs {
 };
 
 struct cd_recovery_ops {
-        /* They take the place of all that the user had. CD_NOT_FOUND: no such user of that generation. */
+        /* They replace all that the user had. CD_NOT_FOUND: no such user of that generation. */
         cd_status (*replace)(struct cd_store *store, cd_str user, int64_t if_generation,
                              const struct cd_recovery_macs *macs, const struct cd_audit_event *event,
                              struct cd_error *reterr);
@@ -201,7 +201,7 @@ struct cd_registration {
 };
 
 struct cd_account_link_ops {
-        /* An invitation takes the place of the earlier ones of that name. CD_NOT_FOUND: the user of a reset is not
+        /* An invitation replaces the earlier ones of that name. CD_NOT_FOUND: the user of a reset is not
          * there, not enabled or of another generation. CD_THROTTLED: the user has CD_RESET_LINKS_MAX. */
         cd_status (*add)(struct cd_store *store, const struct cd_account_link *link, const struct cd_audit_event *event,
                          struct cd_error *reterr);

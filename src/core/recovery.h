@@ -1,5 +1,5 @@
 #pragma once
-/* Recovery codes, each in the place of one TOTP code: ten of them, shown once. A code has 80 random bits, so nobody
+/* Recovery codes, each instead of one TOTP code: ten of them, shown once. A code has 80 random bits, so nobody
  * finds one by trying, not even with a copy of the store and the key of the hashes: it needs no slow hash (LESSONS 20).
  * The store has its keyed hash only. */
 #include "core/ports.h"

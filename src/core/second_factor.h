@@ -1,9 +1,9 @@
 #pragma once
-/* Checking the codes of a second factor: TOTP (RFC 6238) and, in its place, recovery codes. Each counts once, on however
+/* Checking the codes of a second factor: TOTP (RFC 6238) and, instead of it, recovery codes. Each counts once, on however
  * many nodes and attempts at a time (LESSONS 13).
  *
  * A wrong code counts for the account and the address as a wrong password does (core/lockout.h), and for the factor
- * itself, whose counter only a right code empties: whoever knows the password could otherwise empty the account's after
+ * itself, whose counter only a right code empties: a client that knows the password could otherwise empty the account's after
  * every few guesses. */
 #include "core/ports.h"
 #include "crypto/mac.h"
@@ -42,7 +42,7 @@ struct cd_code_result {
         int64_t clock_skew;
 };
 
-/* Whether the TOTP code, or the recovery code, is the user's, who has proved the password and is as read before that. It
+/* Whether the TOTP code, or the recovery code, is the user's, whose password was verified, as read before that. It
  * is used up then.
  *
  * CD_OK: the login is complete, which the audit and the user's row say. CD_INVALID_GRANT with one reason for a wrong

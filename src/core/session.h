@@ -26,7 +26,7 @@ struct cd_sessions {
 /* The MAC of the ids, under a key that the master key gives. NULL where memory is out. Freed with cd_mac_free. */
 struct cd_mac *cd_session_ids_new(const struct cd_master_key *master);
 
-/* The value of a cookie: whoever has it is the user. */
+/* The value of a cookie: a client that has it is the user. */
 struct cd_cookie_token {
         char text[CD_COOKIE_TOKEN_SIZE];
 };
@@ -54,7 +54,7 @@ struct cd_session_params {
 cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *arena,
                            const struct cd_session_params *params, struct cd_session *ret,
                            struct cd_cookie_token *ret_token, struct cd_error *reterr);
-/* The same session under a new id, since the user has proved more (LESSONS 12): the old id ends in the same write. sid,
+/* The same session under a new id, since more was verified of the user (LESSONS 12): the old id ends in the same write. sid,
  * created_at and ends_at stay. CD_NOT_FOUND: the session has ended. */
 cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_session *session,
                            unsigned factors, struct cd_session *ret, struct cd_cookie_token *ret_token,

@@ -77,7 +77,7 @@ static void a_factor_is_found_with_every_field_as_given(void **state)
         assert_int_equal(count_events(s), 2);
 }
 
-static void a_factor_takes_the_place_of_the_one_that_was_named(void **state)
+static void a_factor_replaces_the_one_that_was_named(void **state)
 {
         struct stage *s = *state;
 
@@ -351,7 +351,7 @@ int run_factors_contract(void)
 {
         const struct CMUnitTest tests[] = {
                 CONTRACT(a_factor_is_found_with_every_field_as_given),
-                CONTRACT(a_factor_takes_the_place_of_the_one_that_was_named),
+                CONTRACT(a_factor_replaces_the_one_that_was_named),
                 CONTRACT(a_factor_is_put_only_for_the_user_who_asked),
                 CONTRACT(lesson_13_a_step_is_accepted_once_and_none_before_it),
                 CONTRACT(lesson_13_of_50_attempts_with_one_code_on_two_nodes_one_is_accepted),

@@ -149,7 +149,7 @@ static void without_an_invitation_one_joins_where_none_is_asked_for(void **state
         assert_status(join(s, "", "ana"), CD_EXISTS);
 }
 
-static void an_invitation_takes_the_place_of_the_one_before(void **state)
+static void an_invitation_replaces_the_one_before(void **state)
 {
         struct stage *s = *state;
 
@@ -372,7 +372,7 @@ int run_links_contract(void)
                 CONTRACT(who_joins_has_account_factor_and_codes_at_once),
                 CONTRACT(who_may_not_join_leaves_nothing_behind),
                 CONTRACT(without_an_invitation_one_joins_where_none_is_asked_for),
-                CONTRACT(an_invitation_takes_the_place_of_the_one_before),
+                CONTRACT(an_invitation_replaces_the_one_before),
                 CONTRACT(of_50_who_join_by_one_invitation_one_does),
                 CONTRACT(of_50_who_reset_by_one_link_one_does),
                 CONTRACT(a_reset_sets_the_password_and_ends_sessions_and_other_links),

@@ -1,14 +1,6 @@
 #include "store/sql/rows.h"
 #include "store/sql/tables.h"
 
-cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "DELETE FROM recovery_codes WHERE user_name = $1", 1, 0 };
-        const struct cd_sql_value params[] = { cd_sql_text(user) };
-
-        return cd_sql_execute(session, &statement, params, NULL, reterr);
-}
-
 cd_status cd_sql_recovery_codes_add(struct cd_sql_session *session, cd_str user, const struct cd_recovery_macs *macs,
                                     struct cd_error *reterr)
 {

@@ -29,11 +29,11 @@ static struct cd_user add_user(struct factor_fixture *f, const char *name)
         return factor_find(f, name);
 }
 
-static struct cd_enrolment enrol(struct factor_fixture *f, const struct cd_user *user, unsigned proved)
+static struct cd_enrolment enrol(struct factor_fixture *f, const struct cd_user *user, unsigned verified)
 {
         struct cd_enrolment enrolment;
 
-        assert_status(cd_totp_enrol(&f->factors, &f->arena, user, proved, &enrolment, &f->err), CD_OK);
+        assert_status(cd_totp_enrol(&f->factors, &f->arena, user, verified, &enrolment, &f->err), CD_OK);
         return enrolment;
 }
 

@@ -369,7 +369,7 @@ static cd_status recover(struct factor_fixture *f, cd_str code)
         return status;
 }
 
-static void a_recovery_code_takes_the_place_of_a_totp_code_once(void **state)
+static void a_recovery_code_counts_once_instead_of_a_totp_code(void **state)
 {
         struct factor_fixture *f = *state;
 
@@ -454,7 +454,7 @@ int main(void)
                 FACTOR_TEST(a_name_and_a_code_log_in),
                 FACTOR_TEST(lesson_10_unknown_wrong_and_disabled_get_one_answer),
                 FACTOR_TEST(after_100_wrong_codes_only_an_operator_helps),
-                FACTOR_TEST(a_recovery_code_takes_the_place_of_a_totp_code_once),
+                FACTOR_TEST(a_recovery_code_counts_once_instead_of_a_totp_code),
                 FACTOR_TEST(recovery_codes_are_read_as_they_are_typed),
                 FACTOR_TEST(what_is_no_recovery_code_counts_as_a_wrong_code),
                 FACTOR_TEST(recovery_codes_differ_and_are_their_users_only),

@@ -64,7 +64,7 @@ static void a_session_is_found_by_its_cookie(void **state)
         assert_int_equal(session.sid.len, CD_SID_SIZE);
 }
 
-/* LESSONS 28: whoever reads the store cannot make a cookie. */
+/* LESSONS 28: a reader of the store cannot make a cookie. */
 static void the_store_has_no_id(void **state)
 {
         struct factor_fixture *f = *state;
@@ -158,7 +158,7 @@ static void a_session_is_noted_as_seen_once_a_minute(void **state)
         assert_int_equal(session.seen_at, FACTOR_NOON + 60);
 }
 
-static void lesson_12_who_proves_more_gets_a_new_id(void **state)
+static void lesson_12_each_further_factor_gives_a_new_id(void **state)
 {
         struct factor_fixture *f = *state;
         struct cd_session_params params = params_of(f);
@@ -281,7 +281,7 @@ int main(void)
                 FACTOR_TEST(garbage_costs_no_look_up),
                 FACTOR_TEST(a_session_expires_where_it_is_idle_and_at_its_end),
                 FACTOR_TEST(a_session_is_noted_as_seen_once_a_minute),
-                FACTOR_TEST(lesson_12_who_proves_more_gets_a_new_id),
+                FACTOR_TEST(lesson_12_each_further_factor_gives_a_new_id),
                 FACTOR_TEST(who_logs_out_is_out),
                 FACTOR_TEST(what_a_browser_calls_itself_is_cut_and_made_text),
                 FACTOR_TEST(lesson_11_a_half_finished_login_is_no_session),
