@@ -36,7 +36,7 @@ static cd_status reset(struct factor_fixture *f, const struct cd_link_token *tok
         return cd_reset_password(&f->by, &f->arena, text_of(token), cd_str_from_c(password), &name, &f->err);
 }
 
-static void an_invitation_says_what_it_gives(void **state)
+static void lesson_46_to_look_at_an_invitation_consumes_nothing(void **state)
 {
         struct factor_fixture *f = *state;
         const cd_str groups[] = { CD_STR("staff"), CD_STR("admins"), CD_STR("staff") };
@@ -53,7 +53,7 @@ static void an_invitation_says_what_it_gives(void **state)
         assert_str(factor_last_event(f).action, "user.invite");
         assert_str(factor_last_event(f).subject, "user:bo");
         assert_str(factor_last_event(f).actor, "portal");
-        for (int i = 0; i < 2; i++) { /* LESSONS 46: to look at it consumes nothing */
+        for (int i = 0; i < 2; i++) {
                 assert_status(look(f, &token, &found), CD_OK);
                 assert_str(found.name, "bo");
                 assert_str(found.display_name, "Bo \"the\" Öst");
@@ -208,7 +208,7 @@ static void lesson_31_without_clock_or_randomness_there_is_no_link(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                FACTOR_TEST(an_invitation_says_what_it_gives),
+                FACTOR_TEST(lesson_46_to_look_at_an_invitation_consumes_nothing),
                 FACTOR_TEST(what_cannot_be_a_user_is_not_invited),
                 FACTOR_TEST(an_invitation_is_good_for_72_hours),
                 FACTOR_TEST(the_store_has_no_token),
