@@ -75,14 +75,18 @@ static cd_status revoke_token(unsigned *seed, unsigned long number)
 static cd_status put_session(unsigned *seed, unsigned long number)
 {
         char memory[64];
-        const struct cd_session session = { .digest = random_key(seed, number, memory),
-                                            .user = CD_STR("ana"),
-                                            .data = CD_STR("{\"amr\":[\"pwd\"],\"acr\":\"1\"}"),
+        cd_str key = random_key(seed, number, memory);
+        const cd_str amr[] = { CD_STR("pwd"), CD_STR("otp") };
+        const struct cd_session session = { .digest = key,
+                                            .sid = key,
+                                            .user = key,
+                                            .amr = { amr, CD_LEN(amr) },
+                                            .device = CD_STR("Firefox on Linux"),
                                             .created_at = 1900000000,
                                             .seen_at = 1900000000,
                                             .expires_at = 2000000000 };
 
-        return bench.store->sessions->put(bench.store, &session, NULL);
+        return bench.store->sessions->start(bench.store, &(struct cd_session_start){ .session = session }, NULL, NULL);
 }
 
 struct writer {

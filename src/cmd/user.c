@@ -372,8 +372,8 @@ static const struct cd_command user_enable = {
         .summary = "allow a disabled or locked user to log in again",
         .help = "Usage: cardea user enable NAME --config FILE\n"
                 "\n"
-                "The user can log in again, even if too many wrong passwords had locked the account. Tokens that\n"
-                "had ended stay invalid.\n"
+                "The user can log in again, even if too many wrong passwords or codes had locked the account.\n"
+                "Tokens that had ended stay invalid.\n"
                 "\n" CONFIG_HELP "\n" EXIT_HELP,
         .run = run_enable,
 };
@@ -421,8 +421,9 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,     &cd_cmd_user_list, &cd_cmd_user_show, &user_set,           &user_passwd,        &user_claims,
-        &user_disable, &user_enable,      &user_remove,      &cd_cmd_user_import, &cd_cmd_user_export, NULL,
+        &user_add,     &cd_cmd_user_list, &cd_cmd_user_show, &user_set,         &user_passwd,        &user_claims,
+        &user_disable, &user_enable,      &user_remove,      &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export,
+        NULL,
 };
 
 const struct cd_command cd_cmd_user = {

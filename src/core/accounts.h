@@ -7,6 +7,10 @@ struct cd_login_attempt {
         cd_str name, password; /* as they came */
         cd_str address;        /* of the client; empty: not known, and then no address is counted */
         cd_str by;             /* for the audit: "client:ID" or "grant" */
+        /* A second factor follows (core/second_factor.h): a right password is no login yet. It forgets no failures and
+         * is noted nowhere, so that a client that has the password cannot have guesses at the code forgotten (LESSONS
+         * 13). */
+        bool is_first_factor;
 };
 
 struct cd_accounts {

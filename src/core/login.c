@@ -146,12 +146,22 @@ static bool is_noted(const struct cd_user *user, cd_time now)
 
 static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret)
 {
-        if (has_ended_failures || !is_noted(&l->user, l->now))
+        bool is_login = !l->attempt->is_first_factor;
+
+        if (is_login && (has_ended_failures || !is_noted(&l->user, l->now)))
                 note(l, true);
         if (cd_password_needs_rehash(l->user.password, &l->with->hasher->cost))
                 rehash(l);
-        audit(l, "login.ok", "");
+        if (is_login)
+                audit(l, "login.ok", "");
         *ret = l->user;
+}
+
+static enum cd_lockout_outcome outcome_of(const struct login *l, bool matches)
+{
+        if (!matches || l->user.disabled)
+                return CD_LOCKOUT_WRONG;
+        return l->attempt->is_first_factor ? CD_LOCKOUT_UNJUDGED : CD_LOCKOUT_RIGHT;
 }
 
 static cd_time latest(cd_time a, cd_time b)
@@ -175,7 +185,7 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
                 return status;
         status = check_password(l, &matches, reterr);
         if (status == CD_OK)
-                *ret_outcome = matches && !l->user.disabled ? CD_LOCKOUT_RIGHT : CD_LOCKOUT_WRONG;
+                *ret_outcome = outcome_of(l, matches);
         bool has_ended_failures = end(l, &l->account, *ret_outcome);
         if (status != CD_OK)
                 return status;

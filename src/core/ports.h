@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "base/status.h"
+#include "core/factor_ports.h"
 #include "crypto/password.h"
 
 /* ---- the store: everything that outlives the process ----
@@ -105,11 +106,11 @@ struct cd_user_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or not with if_password or if_generation. changed_at becomes now; where a
-         * password is given, password_at too; where one is given or the user is enabled, the failures are cleared.
-         * Another password (but no rehash), other claims or groups, disabling and ends_sessions give the user a new
-         * generation, together with a revocation of that seq, which is kept for CD_REVOCATION_LASTS from now. Another
-         * display name or e-mail address does not: no token has them. A change that would leave all as it is writes
-         * nothing, `event` included. */
+         * password is given, password_at too; where one is given or the user is enabled, the failures are cleared;
+         * enabling clears those of the TOTP factor too. Another password (but no rehash), other claims or groups,
+         * disabling and ends_sessions give the user a new generation, together with a revocation of that seq, which is
+         * kept for CD_REVOCATION_LASTS from now. Another display name or e-mail address does not: no token has them. A
+         * change that would leave all as it is writes nothing, `event` included. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the
@@ -222,25 +223,6 @@ struct cd_revocation_ops {
                           struct cd_revocation_list *ret, struct cd_error *reterr);
 };
 
-struct cd_session {
-        cd_str digest; /* SHA-256 of the cookie's value, in base64url: the store never has what a browser has */
-        cd_str user;
-        cd_str data; /* JSON object */
-        cd_time created_at, seen_at, expires_at;
-        int64_t generation; /* of the user who logged in, as read before the password was checked */
-};
-
-struct cd_session_ops {
-        cd_status (*put)(struct cd_store *store, const struct cd_session *session,
-                         struct cd_error *reterr); /* new, or replaced */
-        /* CD_NOT_FOUND: no such session, or its user is gone, disabled or of another generation by now. Also finds one
-         * that has expired and was not deleted yet. */
-        cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
-                          struct cd_error *reterr);
-        cd_status (*remove)(struct cd_store *store, cd_str digest,
-                            struct cd_error *reterr); /* one that is not there is fine */
-};
-
 struct cd_audit_flush {
         size_t written; /* by this call */
         size_t waiting; /* still */
@@ -264,7 +246,7 @@ struct cd_audit_ops {
 /* Each grows with every change of its table, by any process. What a call that failed or changed nothing does to them is
  * open, and so is the deletion of revocations that are over. */
 struct cd_store_versions {
-        int64_t clients, keys, revocations;
+        int64_t clients, keys, revocations, sessions;
 };
 
 enum {
@@ -281,7 +263,11 @@ struct cd_store {
         const struct cd_client_ops *clients;
         const struct cd_key_ops *keys;
         const struct cd_revocation_ops *revocations;
-        const struct cd_session_ops *sessions;
+        const struct cd_session_ops *sessions; /* these five: core/factor_ports.h */
+        const struct cd_pending_login_ops *pending_logins;
+        const struct cd_totp_ops *totp;
+        const struct cd_recovery_ops *recovery;
+        const struct cd_account_link_ops *links;
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -294,10 +280,10 @@ struct cd_store {
          * then. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows of what is over at `now`: revocations and sessions whose expires_at has come,
-         * keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Small steps,
-         * so that nobody waits long behind one (LESSONS 22). Always writes something to the disk, also with a limit
-         * of 0, so that it fails where nothing can be written. */
+        /* Deletes at most `limit` rows of what is over at `now`: revocations, sessions, half-finished logins and links
+         * whose expires_at has come, keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before
+         * `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). Always writes something to the
+         * disk, also with a limit of 0, so that it fails where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS

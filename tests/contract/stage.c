@@ -34,7 +34,8 @@ int run_store_contract(const struct store_row *row)
         subject = row;
         return run_users_contract() + run_user_details_contract() + run_generations_contract() +
                run_clients_contract() + run_keys_contract() + run_revocation_list_contract() + run_sessions_contract() +
-               run_audit_contract() + run_whole_contract() + (row->is_durable ? run_durable_contract() : 0);
+               run_factors_contract() + run_links_contract() + run_audit_contract() + run_whole_contract() +
+               (row->is_durable ? run_durable_contract() : 0);
 }
 
 int stage_setup(void **state)
@@ -123,10 +124,16 @@ struct cd_session some_session(const char *digest, const char *user)
 {
         return (struct cd_session){
                 .digest = cd_str_from_c(digest),
+                .sid = CD_STR("s"),
                 .user = cd_str_from_c(user),
-                .data = CD_STR("{\"a\":1}"),
+                .factors = CD_FACTOR_PASSWORD | CD_FACTOR_TOTP,
+                .auth_time = 11,
+                .device = CD_STR("a browser"),
+                .address = CD_STR("192.0.2.1"),
                 .created_at = 10,
                 .seen_at = 20,
+                .idle_lifetime = 10,
+                .ends_at = 40,
                 .expires_at = 30,
         };
 }
@@ -137,8 +144,16 @@ struct cd_session session_of(struct stage *stage, const char *digest, const char
 
         if (!has_user(stage, user))
                 add_user(stage, user);
+        session.sid = cd_arena_printf(&stage->arena, "s-%s", digest);
         session.generation = get_user(stage, user).generation;
         return session;
+}
+
+cd_status start_session(struct stage *stage, const struct cd_session *session)
+{
+        const struct cd_session_start start = { .session = *session, .now = session->created_at };
+
+        return stage->store->sessions->start(stage->store, &start, NULL, &stage->error);
 }
 
 bool has_session(struct stage *stage, const char *digest)

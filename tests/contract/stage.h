@@ -45,6 +45,7 @@ bool has_user(struct stage *stage, const char *name);
 struct cd_session some_session(const char *digest, const char *user);
 /* Of the user as it is now, who is added where there is none of that name. */
 struct cd_session session_of(struct stage *stage, const char *digest, const char *user);
+cd_status start_session(struct stage *stage, const struct cd_session *session);
 bool has_session(struct stage *stage, const char *digest);
 void add_revocation(struct stage *stage, const char *jti, cd_time expires_at);
 struct cd_revocation_list get_revocations(struct stage *stage);
@@ -63,6 +64,8 @@ int run_clients_contract(void);
 int run_keys_contract(void);
 int run_revocation_list_contract(void);
 int run_sessions_contract(void);
+int run_factors_contract(void);
+int run_links_contract(void);
 int run_audit_contract(void);
 int run_whole_contract(void);
 int run_durable_contract(void);

@@ -31,7 +31,7 @@ static bool fill(struct cd_store *store, struct cd_arena *arena, struct cd_error
         return store->clients->add(store, &client, &an_event, error) == CD_OK &&
                store->keys->add(store, &key, &an_event, error) == CD_OK &&
                store->revocations->add(store, &revocation, error) == CD_OK &&
-               store->sessions->put(store, &session, error) == CD_OK;
+               store->sessions->start(store, &(struct cd_session_start){ .session = session }, NULL, error) == CD_OK;
 }
 
 static void assert_filled(struct stage *s)

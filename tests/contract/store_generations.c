@@ -12,12 +12,16 @@ static cd_status update(struct stage *s, const struct cd_user_change *change)
         return s->store->users->update(s->store, change, &an_event, &s->error);
 }
 
-/* Ana, with a session: what is counted from here on is what a change does. */
+/* Ana, with no session but a new one: what is counted from here on is what a change does. */
 static int64_t log_in_ana(struct stage *s)
 {
         struct cd_session session = session_of(s, "d1", "ana");
+        const struct cd_store_expiry expiry = { .now = session.expires_at, .limit = 10 };
+        size_t deleted;
 
-        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
+        assert_status(s->store->expire(s->store, &expiry, &deleted, &s->error), CD_OK);
+
+        assert_status(start_session(s, &session), CD_OK);
         assert_true(has_session(s, "d1"));
         return session.generation;
 }
@@ -197,7 +201,7 @@ static void a_user_who_is_added_again_is_another(void **state)
         assert_true(get_user(s, "ana").generation > last_revocation(s).seq);
         assert_false(has_session(s, "d1"));
         /* Its login had begun before the removal. */
-        assert_status(s->store->sessions->put(s->store, &former, &s->error), CD_OK);
+        assert_status(start_session(s, &former), CD_OK);
         assert_false(has_session(s, "d2"));
         log_in_ana(s);
 }
@@ -228,19 +232,21 @@ static void a_session_is_judged_by_its_user(void **state)
         struct cd_users_page page = { &disabled, 1 };
 
         session.generation = log_in_ana(s) - 1;
-        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
-        assert_false(has_session(s, "d1"));
+        session.digest = CD_STR("d0");
+        assert_status(start_session(s, &session), CD_OK);
+        assert_false(has_session(s, "d0"));
+        session.digest = CD_STR("d4");
         session.generation += 2;
-        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
-        assert_false(has_session(s, "d1"));
+        assert_status(start_session(s, &session), CD_OK);
+        assert_false(has_session(s, "d4"));
 
-        assert_status(s->store->sessions->put(s->store, &of_nobody, &s->error), CD_OK);
+        assert_status(start_session(s, &of_nobody), CD_OK);
         assert_false(has_session(s, "d2"));
 
         disabled.disabled = true;
         assert_status(s->store->users->add(s->store, &page, &an_event, &s->error), CD_OK);
         session = session_of(s, "d3", "di");
-        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
+        assert_status(start_session(s, &session), CD_OK);
         assert_false(has_session(s, "d3"));
 }
 

@@ -309,8 +309,8 @@ static void a_removed_user_is_gone_with_sessions_and_tokens(void **state)
         add_user(s, "bo");
         of_ana.generation = get_user(s, "ana").generation;
         of_bo.generation = get_user(s, "bo").generation;
-        assert_status(s->store->sessions->put(s->store, &of_ana, &s->error), CD_OK);
-        assert_status(s->store->sessions->put(s->store, &of_bo, &s->error), CD_OK);
+        assert_status(start_session(s, &of_ana), CD_OK);
+        assert_status(start_session(s, &of_bo), CD_OK);
         assert_status(s->store->users->remove(s->store, &change, &an_event, &s->error), CD_OK);
         assert_false(has_user(s, "ana"));
         assert_true(has_user(s, "bo"));

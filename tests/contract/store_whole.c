@@ -38,7 +38,7 @@ static void expiry_with_a_limit_of_0_deletes_nothing(void **state)
         const struct cd_store_expiry all = { .now = 1000, .audit_before = 1000 };
         size_t deleted = 1;
 
-        assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
+        assert_status(start_session(s, &session), CD_OK);
         assert_status(s->store->expire(s->store, &all, &deleted, &s->error), CD_OK);
         assert_int_equal(deleted, 0);
         assert_true(has_session(s, "old"));
@@ -167,8 +167,8 @@ static void what_is_over_is_deleted_and_nothing_else(void **state)
         add_revocation(s, "alive", 2001);
         over.expires_at = 2000;
         alive.expires_at = 2001;
-        assert_status(s->store->sessions->put(s->store, &over, &s->error), CD_OK);
-        assert_status(s->store->sessions->put(s->store, &alive, &s->error), CD_OK);
+        assert_status(start_session(s, &over), CD_OK);
+        assert_status(start_session(s, &alive), CD_OK);
 
         assert_int_equal(expire(s, 1999, 1000, 100), 0);
         assert_int_equal(expire(s, 2000, 1000, 100), 2);
@@ -215,7 +215,7 @@ static void lesson_22_what_is_over_is_deleted_in_small_steps(void **state)
                 snprintf(jti, sizeof(jti), "t%d", i);
                 add_revocation(s, jti, 100);
                 struct cd_session session = some_session(jti, "ana");
-                assert_status(s->store->sessions->put(s->store, &session, &s->error), CD_OK);
+                assert_status(start_session(s, &session), CD_OK);
                 assert_status(s->store->audit->add(s->store, &an_event, &s->error), CD_OK);
         }
         add_revocation(s, "alive", 9999);

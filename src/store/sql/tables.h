@@ -12,13 +12,18 @@ struct cd_sql_store {
 };
 
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
-extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit;
+extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
+        cd_sql_pending_logins, cd_sql_totp, cd_sql_links;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
 extern const struct cd_key_ops cd_sql_key_ops;
 extern const struct cd_revocation_ops cd_sql_revocation_ops;
 extern const struct cd_session_ops cd_sql_session_ops;
+extern const struct cd_pending_login_ops cd_sql_pending_login_ops;
+extern const struct cd_totp_ops cd_sql_totp_ops;
+extern const struct cd_recovery_ops cd_sql_recovery_ops;
+extern const struct cd_account_link_ops cd_sql_link_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
 /* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter
@@ -30,7 +35,7 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "revocations") and locks that row of `versions` until the
+/* Adds 1 to the version of a table ("clients", "keys", "revocations", "sessions") and locks that row of `versions` until the
  * commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction locks its rows of
  * `versions` first, ordered by name, before any rows of users or clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
@@ -41,6 +46,29 @@ cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_err
 cd_status cd_sql_revocation_add(struct cd_sql_session *session, const struct cd_revocation *revocation,
                                 struct cd_error *reterr);
 cd_status cd_sql_sessions_end(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+
+/* Holds the rows of versions that it needs, and gives the user a generation. CD_EXISTS. */
+cd_status cd_sql_user_add(struct cd_sql_session *session, const struct cd_user *user, struct cd_error *reterr);
+/* As the update of struct cd_user_ops, but one that would leave the user as it is is CD_NOT_FOUND. */
+cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_user_change *change,
+                             const struct cd_audit_event *event, struct cd_error *reterr);
+/* Holds the user's row until the commit: nobody removes or changes the user meanwhile. CD_NOT_FOUND where there is none
+ * of that generation who is enabled. */
+cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t generation, struct cd_error *reterr);
+
+/* CD_NOT_FOUND where the half-finished login is not there, or has expired. */
+cd_status cd_sql_pending_login_take(struct cd_sql_session *session, const struct cd_session_start *start,
+                                    struct cd_error *reterr);
+cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr);
+/* Forgets wrong codes; *ret_changed is 1 where there were any. */
+cd_status cd_sql_totp_forgive(struct cd_sql_session *session, cd_str user, int64_t *ret_changed,
+                              struct cd_error *reterr);
+cd_status cd_sql_recovery_codes_add(struct cd_sql_session *session, cd_str user, const struct cd_recovery_macs *macs,
+                                    struct cd_error *reterr);
+cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+/* Everything but sessions that a user has besides its row. */
+cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+
 /* `event` may be NULL. Invalid text in it is replaced, and texts that are too long are cut. */
 cd_status cd_sql_audit_add(struct cd_sql_session *session, const struct cd_audit_event *event, struct cd_error *reterr);
 

@@ -69,17 +69,31 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *g
         return status;
 }
 
-static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status add_all(struct cd_sql_session *session, const struct cd_users_page *users, struct cd_error *reterr)
 {
-        const struct adding *adding = arg;
         int64_t generation;
         /* Until the commit, no client can be added, so none can get one of these names. */
         cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
 
         if (status == CD_OK)
                 status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
-        for (size_t i = 0; i < adding->users->count && status == CD_OK; i++)
-                status = add_one(session, &adding->users->items[i], generation, reterr);
+        for (size_t i = 0; i < users->count && status == CD_OK; i++)
+                status = add_one(session, &users->items[i], generation, reterr);
+        return status;
+}
+
+cd_status cd_sql_user_add(struct cd_sql_session *session, const struct cd_user *user, struct cd_error *reterr)
+{
+        struct cd_user copy = *user;
+
+        return add_all(session, &(struct cd_users_page){ &copy, 1 }, reterr);
+}
+
+static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct adding *adding = arg;
+        cd_status status = add_all(session, adding->users, reterr);
+
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
 }
 
@@ -213,27 +227,62 @@ static bool may_end_sessions(const struct cd_user_change *change)
                change->groups || change->disabled == CD_USER_DISABLE;
 }
 
-static cd_status update_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+/* *ret is whether anything was changed: the user, or wrong codes that are forgotten with it. */
+static cd_status change_one(struct cd_sql_session *session, const struct changing *changing, bool *ret,
+                            struct cd_error *reterr)
 {
-        struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
-        int64_t next = -1, generation;
+        int64_t next = -1, generation, forgiven = 0;
         cd_status status = CD_OK;
 
-        changing->is_unchanged = false;
         if (may_end_sessions(change))
                 status = cd_sql_bump(session, CD_STR("revocations"), &next, reterr);
         if (status == CD_OK)
                 status = update_row(session, changing, next, &generation, reterr);
+        if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
+                status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
+        if (status == CD_OK && generation >= 0 && generation == next)
+                status = revoke_tokens(session, change, generation, reterr);
+        *ret = status == CD_OK && (generation >= 0 || forgiven > 0);
+        return status;
+}
+
+static cd_status update_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct changing *changing = arg;
+        const struct cd_user_change *change = changing->change;
+        bool is_changed;
+        cd_status status = change_one(session, changing, &is_changed, reterr);
+
+        changing->is_unchanged = false;
         if (status != CD_OK)
                 return status;
-        if (generation < 0) {
-                status = look_unchanged(session, change, &changing->is_unchanged, reterr);
-                return status == CD_OK ? fail_unknown(change, reterr) : status;
-        }
-        if (generation == next)
-                status = revoke_tokens(session, change, generation, reterr);
-        return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;
+        if (is_changed)
+                return cd_sql_audit_add(session, changing->event, reterr);
+        status = look_unchanged(session, change, &changing->is_unchanged, reterr);
+        return status == CD_OK ? fail_unknown(change, reterr) : status;
+}
+
+cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_user_change *change,
+                             const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct changing changing = { .change = change, .event = event };
+
+        return update_transaction(session, &changing, reterr);
+}
+
+cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t generation, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "UPDATE users SET generation = generation WHERE name = $1 AND generation = $2 AND disabled = 0", 2, 0
+        };
+        const struct cd_sql_value params[] = { cd_sql_text(name), cd_sql_integer(generation) };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user, or changed by somebody else meanwhile");
+        return status;
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
@@ -271,6 +320,8 @@ static cd_status remove_transaction(struct cd_sql_session *session, void *arg, s
                 return fail_unknown(change, reterr);
         if (status == CD_OK)
                 status = cd_sql_sessions_end(session, change->name, reterr);
+        if (status == CD_OK)
+                status = cd_sql_factors_remove(session, change->name, reterr);
         if (status == CD_OK)
                 status = revoke_tokens(session, change, generation, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, changing->event, reterr) : status;

@@ -90,15 +90,43 @@ static cd_status add_revocation(struct cd_store *store, const char *jti)
         return store->revocations->add(store, &revocation, NULL);
 }
 
-static cd_status put_session(struct cd_store *store, const char *digest, const char *data)
-{
-        const struct cd_session session = { .digest = cd_str_from_c(digest),
-                                            .user = CD_STR("ana"),
-                                            .data = cd_str_from_c(data),
-                                            .expires_at = 9000,
-                                            .generation = 2 }; /* of the first user who is added */
+enum {
+        FIRST_GENERATION = 2 /* of the first user who is added */
+};
 
-        return store->sessions->put(store, &session, NULL);
+static cd_status start_session(struct cd_store *store, const char *digest, const char *replaces)
+{
+        const cd_str amr[] = { CD_STR("pwd"), CD_STR("otp") };
+        const struct cd_session_start start = { .session = { .digest = cd_str_from_c(digest),
+                                                             .sid = CD_STR("s1"),
+                                                             .user = CD_STR("ana"),
+                                                             .amr = { amr, CD_LEN(amr) },
+                                                             .device = CD_STR("a browser"),
+                                                             .expires_at = 9000,
+                                                             .generation = FIRST_GENERATION },
+                                                .replaces = cd_str_from_c(replaces) };
+
+        return store->sessions->start(store, &start, NULL, NULL);
+}
+
+static cd_status put_totp(struct cd_store *store, const char *sealed, const char *instead)
+{
+        const struct cd_totp_change change = { .factor = { .user = CD_STR("ana"), .sealed = cd_str_from_c(sealed) },
+                                               .if_generation = FIRST_GENERATION,
+                                               .if_sealed = { instead, instead ? strlen(instead) : 0 } };
+
+        return store->totp->put(store, &change, &event, NULL);
+}
+
+static cd_status add_link(struct cd_store *store, const char *digest, const char *user)
+{
+        const struct cd_account_link link = { .digest = cd_str_from_c(digest),
+                                              .kind = CD_STR("invite"),
+                                              .user = cd_str_from_c(user),
+                                              .account = CD_STR("{}"),
+                                              .expires_at = 9000 };
+
+        return store->links->add(store, &link, &event, NULL);
 }
 
 static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
@@ -119,8 +147,10 @@ static struct cd_store *new_store(void)
         assert_status(add_client(store, "app"), CD_OK);
         assert_status(add_key(store, "first", 0), CD_OK);
         assert_status(add_revocation(store, "jti-1"), CD_OK);
-        assert_status(put_session(store, "digest-1", "{}"), CD_OK);
+        assert_status(start_session(store, "digest-1", ""), CD_OK);
         assert_status(sessions_find(store, &arena), CD_OK);
+        assert_status(put_totp(store, "x1.first", NULL), CD_OK);
+        assert_status(add_link(store, "link-1", "cy"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
@@ -174,6 +204,26 @@ static void show_keys(struct cd_store *store, struct cd_arena *arena, struct tex
                 add(to, "key %.*s %lld\n", CD_STR_ARG(keys.items[i].kid), (long long)keys.items[i].verify_until);
 }
 
+static void show_factors(struct cd_store *store, struct cd_arena *arena, struct text *to)
+{
+        static const char *const users[] = { "ana", "cy" }, *const links[] = { "link-1", "link-2" };
+        struct cd_totp_factor factor;
+        struct cd_account_link link;
+        size_t codes = 0;
+
+        for (size_t i = 0; i < CD_LEN(users); i++) {
+                cd_str user = cd_str_from_c(users[i]);
+                if (store->totp->find(store, arena, user, &factor, NULL) == CD_OK)
+                        add(to, "totp %s %.*s %lld\n", users[i], CD_STR_ARG(factor.sealed),
+                            (long long)factor.last_step);
+                assert_status(store->recovery->count(store, user, &codes, NULL), CD_OK);
+                add(to, "codes %s %zu\n", users[i], codes);
+        }
+        for (size_t i = 0; i < CD_LEN(links); i++)
+                if (store->links->find(store, arena, cd_str_from_c(links[i]), &link, NULL) == CD_OK)
+                        add(to, "link %s %.*s\n", links[i], CD_STR_ARG(link.user));
+}
+
 static void show_others(struct cd_store *store, struct cd_arena *arena, struct text *to)
 {
         struct cd_revocation_list revocations;
@@ -191,8 +241,9 @@ static void show_others(struct cd_store *store, struct cd_arena *arena, struct t
                 char digest[16];
                 snprintf(digest, sizeof(digest), "digest-%d", i);
                 if (store->sessions->find(store, arena, cd_str_from_c(digest), &session, NULL) == CD_OK)
-                        add(to, "session %s %.*s\n", digest, CD_STR_ARG(session.data));
+                        add(to, "session %s %zu\n", digest, session.amr.count);
         }
+        show_factors(store, arena, to);
 }
 
 static void show(struct cd_store *store, struct text *to)
@@ -309,16 +360,108 @@ static cd_status revocations_list(struct cd_store *store, struct cd_arena *arena
         return store->revocations->list(store, arena, 0, 10, &list, NULL);
 }
 
-static cd_status sessions_put(struct cd_store *store, struct cd_arena *arena)
+static cd_status sessions_start(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
-        return put_session(store, "digest-2", "{}");
+        return start_session(store, "digest-2", "");
 }
 
 static cd_status sessions_replace(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
-        return put_session(store, "digest-1", "{\"seen\":true}");
+        return start_session(store, "digest-3", "digest-1");
+}
+
+static cd_status sessions_end(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_session_ending ending = { .user = CD_STR("ana"), .sid = CD_STR("s1") };
+
+        (void)arena;
+        return store->sessions->end(store, &ending, &event, NULL);
+}
+
+static cd_status sessions_list(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_sessions_list list;
+
+        return store->sessions->list(store, arena, CD_STR("ana"), 5, &list, NULL);
+}
+
+static cd_status sessions_note_seen(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_session_seen seen = { .digest = CD_STR("digest-1"), .seen_at = 7, .expires_at = 9000 };
+
+        (void)arena;
+        return store->sessions->note_seen(store, &seen, NULL);
+}
+
+static cd_status pending_logins_put(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_pending_login pending = { .digest = CD_STR("p1"), .user = CD_STR("ana") };
+
+        (void)arena;
+        return store->pending_logins->put(store, &pending, NULL);
+}
+
+static cd_status totp_replace(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return put_totp(store, "x1.second", "x1.first");
+}
+
+static cd_status totp_accept(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_totp_factor factor = { .user = CD_STR("ana"), .sealed = CD_STR("x1.first") };
+
+        (void)arena;
+        return store->totp->accept(store, &factor, 4711, NULL);
+}
+
+static cd_status totp_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_totp_factor factor;
+
+        return store->totp->find(store, arena, CD_STR("ana"), &factor, NULL);
+}
+
+static cd_status totp_remove(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return store->totp->remove(store, CD_STR("ana"), 100, &event, NULL);
+}
+
+static cd_status recovery_replace(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_recovery_macs macs = { .count = 2 };
+
+        (void)arena;
+        memset(macs.text[0], 'a', sizeof(macs.text[0]));
+        memset(macs.text[1], 'b', sizeof(macs.text[1]));
+        return store->recovery->replace(store, CD_STR("ana"), FIRST_GENERATION, &macs, &event, NULL);
+}
+
+static cd_status links_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_link(store, "link-2", "di");
+}
+
+static cd_status links_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_account_link link;
+
+        return store->links->find(store, arena, CD_STR("link-1"), &link, NULL);
+}
+
+static cd_status links_join(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_user user = { .name = CD_STR("cy"), .password = CD_STR("$p"), .claims = CD_STR("{}") };
+        const struct cd_registration registration = { .user = &user,
+                                                      .factor = { .user = user.name, .sealed = CD_STR("x1.cy") },
+                                                      .link = CD_STR("link-1") };
+
+        (void)arena;
+        return store->links->join(store, &registration, &event, NULL);
 }
 
 static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)
@@ -365,12 +508,15 @@ static const struct call {
         {                                                                                                              \
 #name, name                                                                                            \
         }
-        CALL(users_add),       CALL(users_update),     CALL(users_remove),       CALL(users_find),
-        CALL(users_list),      CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
-        CALL(clients_list),    CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
-        CALL(revocations_add), CALL(revocations_list), CALL(sessions_put),       CALL(sessions_replace),
-        CALL(sessions_find),   CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
-        CALL(put_new_value),   CALL(put_again_value),
+        CALL(users_add),        CALL(users_update),     CALL(users_remove),       CALL(users_find),
+        CALL(users_list),       CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
+        CALL(clients_list),     CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
+        CALL(revocations_add),  CALL(revocations_list), CALL(sessions_start),     CALL(sessions_replace),
+        CALL(sessions_end),     CALL(sessions_list),    CALL(sessions_note_seen), CALL(pending_logins_put),
+        CALL(totp_replace),     CALL(totp_accept),      CALL(totp_find),          CALL(totp_remove),
+        CALL(recovery_replace), CALL(links_add),        CALL(links_find),         CALL(links_join),
+        CALL(sessions_find),    CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
+        CALL(put_new_value),    CALL(put_again_value),
 };
 
 /* Whether the call has an n-th allocation. */

@@ -20,6 +20,8 @@ enum {
         EACH = 400,
         DATA = 3000, /* bytes of a session: 8 × 400 of them are more than there is room for */
         ROOM = 3 << 20,
+        OF_A_USER = 80, /* sessions: fewer than CD_SESSIONS_MAX */
+        USERS = THREADS * EACH / OF_A_USER + 1,
 };
 
 struct filler {
@@ -32,16 +34,17 @@ struct filler {
 
 static cd_status put(struct cd_store *store, unsigned thread, unsigned number, struct cd_error *reterr)
 {
-        char digest[32], data[DATA];
+        char digest[32], user[32], data[DATA];
 
         memset(data, 'x', sizeof(data));
         snprintf(digest, sizeof(digest), "%u-%u", thread, number);
+        snprintf(user, sizeof(user), "u%u", (thread * EACH + number) / OF_A_USER);
         const struct cd_session session = { .digest = cd_str_from_c(digest),
-                                            .user = CD_STR("ana"),
-                                            .data = cd_str_of(data, sizeof(data)),
+                                            .user = cd_str_from_c(user),
+                                            .device = cd_str_of(data, sizeof(data)),
                                             .expires_at = 2000000000,
-                                            .generation = 2 }; /* of the first user who is added */
-        return store->sessions->put(store, &session, reterr);
+                                            .generation = 2 }; /* of the users who are added first */
+        return store->sessions->start(store, &(struct cd_session_start){ .session = session }, NULL, reterr);
 }
 
 static void *fill(void *arg)
@@ -93,12 +96,25 @@ static void fill_all(struct cd_store *store, struct filler *fillers)
         assert_true(was_full);
 }
 
+/* In one call, so that all have one generation. */
+static void add_owners(struct fixture *fixture, struct cd_store *store)
+{
+        static char names[USERS][16];
+        struct cd_user users[USERS];
+
+        for (unsigned i = 0; i < USERS; i++) {
+                snprintf(names[i], sizeof(names[i]), "u%u", i);
+                users[i] = (struct cd_user){ .name = cd_str_from_c(names[i]), .claims = CD_STR("{}") };
+        }
+        assert_status(store->users->add(store, &(struct cd_users_page){ users, USERS }, NULL, &fixture->error), CD_OK);
+}
+
 static void fill_make_room_and_go_on(struct fixture *fixture, void (*make_room)(struct fixture *fixture))
 {
         static struct filler fillers[THREADS];
         struct cd_store *store = open_store(fixture);
 
-        assert_status(add_user_named(store, "ana", &fixture->error), CD_OK);
+        add_owners(fixture, store);
         fill_all(store, fillers);
         check_all(fixture, store, fillers);
         make_room(fixture);

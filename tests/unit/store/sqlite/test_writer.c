@@ -436,9 +436,10 @@ static void *write_much(void *arg)
         for (int i = 0; i < 1000; i++) {
                 snprintf(digest, sizeof(digest), "%p-%d", (void *)text, i);
                 const struct cd_session session = { .digest = cd_str_from_c(digest),
-                                                    .user = CD_STR("ana"),
-                                                    .data = cd_str_of(text, sizeof(text)) };
-                if (store->sessions->put(store, &session, NULL) != CD_OK)
+                                                    .user = cd_str_from_c(digest),
+                                                    .device = cd_str_of(text, sizeof(text)) };
+                if (store->sessions->start(store, &(struct cd_session_start){ .session = session }, NULL, NULL) !=
+                    CD_OK)
                         abort();
         }
         return NULL;
@@ -485,7 +486,9 @@ static void lesson_22_what_expires_is_deleted_in_small_steps(void **state)
                 const struct cd_session session = { .digest = cd_str_from_c(name), .expires_at = 2000000000 - i % 2 };
                 assert_status(revoke_one(store, name, &fixture->error), CD_OK);
                 assert_status(store->audit->add(store, &event, &fixture->error), CD_OK);
-                assert_status(store->sessions->put(store, &session, &fixture->error), CD_OK);
+                assert_status(store->sessions->start(store, &(struct cd_session_start){ .session = session }, NULL,
+                                                     &fixture->error),
+                              CD_OK);
         }
         do {
                 assert_status(store->expire(store, &expiry, &deleted, &fixture->error), CD_OK);
@@ -549,7 +552,9 @@ static void what_grows_is_looked_up_by_an_index(void **state)
                                                     .user = user.name,
                                                     .generation = user.generation };
                 assert_status(revoke_one(store, name, &fixture->error), CD_OK);
-                assert_status(store->sessions->put(store, &session, &fixture->error), CD_OK);
+                assert_status(store->sessions->start(store, &(struct cd_session_start){ .session = session }, NULL,
+                                                     &fixture->error),
+                              CD_OK);
                 assert_status(store->audit->add(store, &event, &fixture->error), CD_OK);
         }
         const struct cd_user_change change = { .name = CD_STR("n50"), .now = 9, .ends_sessions = true };

@@ -1,0 +1,77 @@
+#include "core/admin_sessions.h"
+
+cd_status cd_admin_sessions_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                 struct cd_sessions_list *ret, struct cd_error *reterr)
+{
+        cd_time now = by->clock->now(by->clock);
+        struct cd_user user;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (now < 0)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
+        return by->store->sessions->list(by->store, arena, user.name, now, ret, reterr);
+}
+
+cd_status cd_admin_session_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str sid,
+                               struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_audit_event event;
+        struct cd_user user;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "user.end_session", user.name, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        event.detail = sid;
+        const struct cd_session_ending ending = { .user = user.name, .sid = sid, .now = event.at };
+        status = by->store->sessions->end(by->store, &ending, &event, reterr);
+        if (status == CD_NOT_FOUND)
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"), "user \"%.*s\" has no session of that id",
+                                CD_STR_ARG(user.name));
+        if (status == CD_OK)
+                *ret = (struct cd_user_result){ user.name };
+        return status;
+}
+
+cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_user_change change = { .ends_sessions = true };
+        struct cd_audit_event event;
+        struct cd_user user;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "user.end_sessions", user.name, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        change.name = user.name;
+        change.now = event.at;
+        status = by->store->users->update(by->store, &change, &event, reterr);
+        if (status == CD_OK)
+                *ret = (struct cd_user_result){ user.name };
+        return status;
+}
+
+cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                              struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_audit_event event;
+        struct cd_user user;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "user.totp_reset", user.name, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        status = by->store->totp->remove(by->store, user.name, event.at, &event, reterr);
+        if (status == CD_NOT_FOUND)
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR("totp"), "user \"%.*s\" has no TOTP factor",
+                                CD_STR_ARG(user.name));
+        if (status == CD_OK)
+                *ret = (struct cd_user_result){ user.name };
+        return status;
+}

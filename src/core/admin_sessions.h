@@ -1,0 +1,18 @@
+#pragma once
+/* What an operator does with users' sessions and second factors: each change is one call of the store, with its audit
+ * event. */
+#include "core/admin_users.h"
+
+/* The user's sessions that are there now; in the arena. CD_NOT_FOUND (field "name"), CD_INVALID_REQUEST. */
+cd_status cd_admin_sessions_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                 struct cd_sessions_list *ret, struct cd_error *reterr);
+/* Ends the session of that sid. CD_NOT_FOUND: no such user (field "name"), or the user has no such session ("id"). */
+cd_status cd_admin_session_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str sid,
+                               struct cd_user_result *ret, struct cd_error *reterr);
+/* Ends all of the user's sessions, half-finished logins and tokens in one write. CD_NOT_FOUND, CD_INVALID_REQUEST. */
+cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                                struct cd_user_result *ret, struct cd_error *reterr);
+/* Removes the TOTP factor and the recovery codes of a user who has lost them, and ends sessions and tokens. CD_NOT_FOUND:
+ * no such user (field "name"), or the user has no TOTP factor (field "totp"). */
+cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                              struct cd_user_result *ret, struct cd_error *reterr);

@@ -1,0 +1,7 @@
+#pragma once
+/* What the store has of a random id or token: its SHA-256 in base64url. A reader of the store cannot use it. */
+#include "base/arena.h"
+#include "base/status.h"
+
+/* 43 characters, in the arena. CD_NO_MEMORY, CD_INTERNAL. */
+cd_status cd_digest_text(struct cd_arena *arena, cd_str secret, cd_str *ret, struct cd_error *reterr);

@@ -1,0 +1,312 @@
+#include "core/session.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/secret.h"
+#include "core/audit.h"
+#include "core/digest.h"
+
+enum {
+        ID_SIZE = 32,  /* bytes */
+        TAG_SIZE = 16, /* bytes of the MAC */
+        SID_BYTES = 16,
+};
+
+static const cd_str session_kind = CD_STR_INIT("session"), pending_kind = CD_STR_INIT("pending");
+
+struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
+{
+        unsigned char key[CD_DERIVED_SIZE];
+
+        if (cd_master_key_derive(master, CD_STR("session-id"), key) != CD_OK)
+                return NULL;
+        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
+        cd_wipe(key, sizeof(key));
+        return mac;
+}
+
+static cd_status now_of(const struct cd_sessions *sessions, cd_time *ret, struct cd_error *reterr)
+{
+        *ret = sessions->clock->now(sessions->clock);
+        return *ret < 0 ? cd_fail(reterr, CD_UNAVAILABLE, "the clock failed") : CD_OK;
+}
+
+/* ---- ids ---- */
+
+static cd_status sum_id(const struct cd_sessions *sessions, cd_str kind, const char id[ID_SIZE],
+                        unsigned char ret[CD_MAC_SIZE])
+{
+        char message[16 + ID_SIZE] = { 0 };
+
+        memcpy(message, kind.ptr, kind.len);
+        memcpy(message + 16, id, ID_SIZE);
+        cd_status status = cd_mac_sum(sessions->ids, cd_str_of(message, sizeof(message)), ret);
+        cd_wipe(message, sizeof(message));
+        return status;
+}
+
+static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str *ret_digest,
+                        struct cd_cookie_token *ret_token, struct cd_error *reterr)
+{
+        char bytes[ID_SIZE + TAG_SIZE];
+        unsigned char mac[CD_MAC_SIZE];
+
+        if (sessions->random->fill(sessions->random, bytes, ID_SIZE) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
+        cd_status status = sum_id(sessions, kind, bytes, mac);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "the MAC of an id failed");
+        memcpy(bytes + ID_SIZE, mac, TAG_SIZE);
+        cd_base64url_encode(ret_token->text, cd_str_of(bytes, sizeof(bytes)));
+        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret_digest, reterr);
+        cd_wipe(bytes, sizeof(bytes));
+        return status;
+}
+
+/* The digest of an id of that kind that this or another node has made. */
+static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str token,
+                             cd_str *ret, struct cd_error *reterr)
+{
+        char bytes[CD_COOKIE_TOKEN_SIZE / 4 * 3 + 2];
+        unsigned char mac[CD_MAC_SIZE];
+        size_t size = 0;
+
+        if (token.len != CD_COOKIE_TOKEN_SIZE || cd_base64url_decode(token, bytes, &size) != CD_OK ||
+            size != ID_SIZE + TAG_SIZE)
+                return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
+        cd_status status = sum_id(sessions, kind, bytes, mac);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "the MAC of an id failed");
+        if (!cd_secret_eq(cd_str_of(bytes + ID_SIZE, TAG_SIZE), cd_str_of((const char *)mac, TAG_SIZE)))
+                return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
+        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret, reterr);
+        cd_wipe(bytes, sizeof(bytes));
+        return status;
+}
+
+/* ---- what a session holds ---- */
+
+/* RFC 8176 has no name for a recovery code; "otp" is the nearest, since it is a password that counts once. */
+static struct cd_strs amr_of(struct cd_arena *arena, unsigned factors)
+{
+        cd_str *names = cd_arena_calloc(arena, 3, sizeof(*names));
+        size_t count = 0;
+
+        if (!names)
+                return (struct cd_strs){ NULL, 0 };
+        if (factors & CD_FACTOR_PASSWORD)
+                names[count++] = CD_STR("pwd");
+        if (factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY))
+                names[count++] = CD_STR("otp");
+        if (count == 2)
+                names[count++] = CD_STR("mfa");
+        return (struct cd_strs){ names, count };
+}
+
+unsigned cd_session_factor_count(const struct cd_session *session)
+{
+        unsigned first = session->factors & CD_FACTOR_PASSWORD ? 1 : 0;
+
+        return session->factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY) ? first + 1 : first;
+}
+
+/* A browser may call itself anything. */
+static cd_str clean_device(struct cd_arena *arena, cd_str device)
+{
+        char memory[CD_AUDIT_TEXT_MAX];
+        cd_str text = cd_audit_text(cd_str_slice(device, 0, CD_DEVICE_MAX), memory);
+        cd_str copy = cd_arena_copy(arena, text);
+
+        return copy.ptr ? copy : CD_STR("");
+}
+
+static cd_time earlier(cd_time a, cd_time b)
+{
+        return a < b ? a : b;
+}
+
+static cd_status new_sid(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str *ret,
+                         struct cd_error *reterr)
+{
+        char bytes[SID_BYTES], *text = cd_arena_alloc(arena, CD_SID_SIZE);
+
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        if (sessions->random->fill(sessions->random, bytes, sizeof(bytes)) != CD_OK)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
+        cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes)));
+        *ret = cd_str_of(text, CD_SID_SIZE);
+        return CD_OK;
+}
+
+/* ---- sessions ---- */
+
+cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *arena,
+                           const struct cd_session_params *params, struct cd_session *ret,
+                           struct cd_cookie_token *ret_token, struct cd_error *reterr)
+{
+        struct cd_session_start start = { .pending = params->pending };
+        struct cd_session *session = &start.session;
+        cd_status status = now_of(sessions, &start.now, reterr);
+
+        if (status != CD_OK)
+                return status;
+        *session = (struct cd_session){
+                .user = params->user,
+                .generation = params->generation,
+                .amr = amr_of(arena, params->factors),
+                .factors = params->factors,
+                .auth_time = start.now,
+                .device = clean_device(arena, params->device),
+                .address = params->address,
+                .created_at = start.now,
+                .seen_at = start.now,
+                .idle_lifetime = params->idle_lifetime,
+                .ends_at = start.now + params->lifetime,
+                .expires_at = start.now + earlier(params->lifetime, params->idle_lifetime),
+        };
+        if (!session->amr.items)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        status = new_sid(sessions, arena, &session->sid, reterr);
+        if (status == CD_OK)
+                status = new_id(sessions, arena, session_kind, &session->digest, ret_token, reterr);
+        if (status == CD_OK)
+                status = sessions->store->sessions->start(sessions->store, &start, NULL, reterr);
+        if (status == CD_OK)
+                *ret = *session;
+        return status;
+}
+
+cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_session *session,
+                           unsigned factors, struct cd_session *ret, struct cd_cookie_token *ret_token,
+                           struct cd_error *reterr)
+{
+        struct cd_session_start start = { .session = *session, .replaces = session->digest };
+        struct cd_session *next = &start.session;
+        cd_status status = now_of(sessions, &start.now, reterr);
+
+        if (status != CD_OK)
+                return status;
+        next->factors |= factors;
+        next->amr = amr_of(arena, next->factors);
+        next->auth_time = next->seen_at = start.now;
+        next->expires_at = earlier(start.now + next->idle_lifetime, next->ends_at);
+        if (!next->amr.items)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        status = new_id(sessions, arena, session_kind, &next->digest, ret_token, reterr);
+        if (status == CD_OK)
+                status = sessions->store->sessions->start(sessions->store, &start, NULL, reterr);
+        if (status == CD_OK)
+                *ret = *next;
+        return status;
+}
+
+cd_status cd_session_digest(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token, cd_str *ret,
+                            struct cd_error *reterr)
+{
+        return check_token(sessions, arena, session_kind, token, ret, reterr);
+}
+
+cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
+                          struct cd_session *ret, struct cd_error *reterr)
+{
+        struct cd_session session;
+        cd_str digest;
+        cd_time now;
+        cd_status status = check_token(sessions, arena, session_kind, token, &digest, reterr);
+
+        if (status == CD_OK)
+                status = now_of(sessions, &now, reterr);
+        if (status == CD_OK)
+                status = sessions->store->sessions->find(sessions->store, arena, digest, &session, reterr);
+        if (status != CD_OK)
+                return status;
+        if (now >= session.expires_at)
+                return cd_fail(reterr, CD_NOT_FOUND, "the session has expired");
+        *ret = session;
+        return CD_OK;
+}
+
+cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct cd_session *session, cd_str address,
+                               struct cd_error *reterr)
+{
+        cd_time now;
+        cd_status status = now_of(sessions, &now, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (now <= session->seen_at ||
+            (now - session->seen_at < CD_SESSION_SEEN_EVERY && cd_str_eq(address, session->address)))
+                return CD_OK;
+        const struct cd_session_seen seen = {
+                .digest = session->digest,
+                .address = address,
+                .seen_at = now,
+                .expires_at = earlier(now + session->idle_lifetime, session->ends_at),
+        };
+        return sessions->store->sessions->note_seen(sessions->store, &seen, reterr);
+}
+
+cd_status cd_session_log_out(const struct cd_sessions *sessions, struct cd_arena *arena,
+                             const struct cd_session *session, cd_str address, struct cd_error *reterr)
+{
+        struct cd_session_ending ending = { .digest = session->digest };
+        cd_str user = cd_arena_printf(arena, "user:%.*s", CD_STR_ARG(session->user));
+        cd_status status = now_of(sessions, &ending.now, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (!user.ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        const struct cd_audit_event event = {
+                .at = ending.now,
+                .action = CD_STR("session.end"),
+                .actor = user,
+                .subject = user,
+                .address = address,
+                .detail = session->sid,
+        };
+        status = sessions->store->sessions->end(sessions->store, &ending, &event, reterr);
+        return status == CD_NOT_FOUND ? CD_OK : status;
+}
+
+/* ---- half-finished logins ---- */
+
+cd_status cd_pending_login_start(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_user *user,
+                                 unsigned factors, struct cd_pending_login *ret, struct cd_cookie_token *ret_token,
+                                 struct cd_error *reterr)
+{
+        struct cd_pending_login pending = { .user = user->name, .generation = user->generation, .factors = factors };
+        cd_status status = now_of(sessions, &pending.created_at, reterr);
+
+        if (status != CD_OK)
+                return status;
+        pending.expires_at = pending.created_at + CD_PENDING_LOGIN_LIFETIME;
+        status = new_id(sessions, arena, pending_kind, &pending.digest, ret_token, reterr);
+        if (status == CD_OK)
+                status = sessions->store->pending_logins->put(sessions->store, &pending, reterr);
+        if (status == CD_OK)
+                *ret = pending;
+        return status;
+}
+
+cd_status cd_pending_login_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
+                                struct cd_pending_login *ret, struct cd_error *reterr)
+{
+        struct cd_pending_login pending;
+        cd_str digest;
+        cd_time now;
+        cd_status status = check_token(sessions, arena, pending_kind, token, &digest, reterr);
+
+        if (status == CD_OK)
+                status = now_of(sessions, &now, reterr);
+        if (status == CD_OK)
+                status = sessions->store->pending_logins->find(sessions->store, arena, digest, &pending, reterr);
+        if (status != CD_OK)
+                return status;
+        if (now >= pending.expires_at)
+                return cd_fail(reterr, CD_NOT_FOUND, "the login has expired");
+        *ret = pending;
+        return CD_OK;
+}

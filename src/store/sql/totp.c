@@ -1,0 +1,185 @@
+#include "store/sql/table.h"
+#include "store/sql/tables.h"
+
+static const struct cd_sql_column columns[] = {
+        CD_SQL_COLUMN("user_name", cd_totp_factor, user),        CD_SQL_COLUMN("sealed", cd_totp_factor, sealed),
+        CD_SQL_COLUMN("created_at", cd_totp_factor, created_at), CD_SQL_COLUMN("last_step", cd_totp_factor, last_step),
+        CD_SQL_COLUMN("failures", cd_totp_factor, failures),     CD_SQL_COLUMN("failed_at", cd_totp_factor, failed_at),
+};
+
+struct cd_sql_table cd_sql_totp = {
+        .name = "totp",
+        .one = "TOTP factor",
+        .columns = columns,
+        .count = CD_LEN(columns),
+        .row_size = sizeof(struct cd_totp_factor),
+};
+
+static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_totp_factor *ret,
+                      struct cd_error *reterr)
+{
+        return cd_sql_find(&cd_sql_totp, store, arena, user, ret, reterr);
+}
+
+cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr)
+{
+        int64_t changed = 0;
+        cd_status status = cd_sql_row_insert(&cd_sql_totp, session, factor, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
+        return status;
+}
+
+static cd_status remove_old(struct cd_sql_session *session, const struct cd_totp_change *change,
+                            struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "DELETE FROM totp WHERE user_name = $1 AND sealed = $2", 2,
+                                                           0 };
+        const struct cd_sql_value params[] = { cd_sql_text(change->factor.user), cd_sql_text(change->if_sealed) };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
+        return status;
+}
+
+struct putting {
+        const struct cd_totp_change *change;
+        const struct cd_audit_event *event;
+};
+
+static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct putting *putting = arg;
+        const struct cd_totp_change *change = putting->change;
+        cd_status status = cd_sql_user_hold(session, change->factor.user, change->if_generation, reterr);
+
+        if (status == CD_OK && change->if_sealed.ptr)
+                status = remove_old(session, change, reterr);
+        if (status == CD_OK)
+                status = cd_sql_totp_add(session, &change->factor, reterr);
+        return status == CD_OK ? cd_sql_audit_add(session, putting->event, reterr) : status;
+}
+
+static cd_status put(struct cd_store *store, const struct cd_totp_change *change, const struct cd_audit_event *event,
+                     struct cd_error *reterr)
+{
+        struct putting putting = { change, event };
+
+        return cd_sql_write(store, put_transaction, &putting, reterr);
+}
+
+struct judging {
+        const struct cd_totp_factor *factor;
+        int64_t step; /* of a code that is right */
+        cd_time now;  /* of one that is wrong */
+        int64_t failures;
+};
+
+/* What makes a code count once: of many who ask at the same time, one statement finds the step still free. */
+static cd_status accept_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "UPDATE totp SET last_step = $1, failures = 0, failed_at = 0"
+                                                           " WHERE user_name = $2 AND sealed = $3 AND last_step < $1",
+                                                           3, 0 };
+        const struct judging *judging = arg;
+        const struct cd_sql_value params[] = {
+                cd_sql_integer(judging->step),
+                cd_sql_text(judging->factor->user),
+                cd_sql_text(judging->factor->sealed),
+        };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_NOT_FOUND, "the code was used already");
+        return status;
+}
+
+static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
+                        struct cd_error *reterr)
+{
+        struct judging judging = { .factor = factor, .step = step };
+
+        return cd_sql_write(store, accept_transaction, &judging, reterr);
+}
+
+static cd_status take_failures(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
+{
+        struct judging *judging = arg;
+        struct cd_sql_reader reader = { .next = values };
+
+        judging->failures = cd_sql_read_integer(&reader);
+        return cd_sql_read_end(&reader, reterr);
+}
+
+static cd_status note_wrong_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "UPDATE totp SET failures = failures + 1, failed_at = $1 WHERE user_name = $2 AND sealed = $3"
+                " RETURNING failures",
+                3, 1
+        };
+        struct judging *judging = arg;
+        const struct cd_sql_value params[] = {
+                cd_sql_integer(judging->now),
+                cd_sql_text(judging->factor->user),
+                cd_sql_text(judging->factor->sealed),
+        };
+
+        judging->failures = 0;
+        return cd_sql_query(session, &statement, params, take_failures, judging, reterr);
+}
+
+static cd_status note_wrong(struct cd_store *store, const struct cd_totp_factor *factor, cd_time now, int64_t *ret,
+                            struct cd_error *reterr)
+{
+        struct judging judging = { .factor = factor, .now = now };
+        cd_status status = cd_sql_write(store, note_wrong_transaction, &judging, reterr);
+
+        if (status == CD_OK)
+                *ret = judging.failures;
+        return status;
+}
+
+struct removing {
+        cd_str user;
+        cd_time now;
+        const struct cd_audit_event *event;
+};
+
+static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        const struct removing *removing = arg;
+        const struct cd_user_change change = { .name = removing->user, .now = removing->now, .ends_sessions = true };
+        int64_t changed = 0;
+        cd_status status = cd_sql_user_update(session, &change, NULL, reterr);
+
+        if (status == CD_OK)
+                status = cd_sql_row_remove(&cd_sql_totp, session, removing->user, &changed, reterr);
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_NOT_FOUND, "the user has no TOTP factor");
+        if (status == CD_OK)
+                status = cd_sql_recovery_codes_remove(session, removing->user, reterr);
+        return status == CD_OK ? cd_sql_audit_add(session, removing->event, reterr) : status;
+}
+
+static cd_status remove_factor(struct cd_store *store, cd_str user, cd_time now, const struct cd_audit_event *event,
+                               struct cd_error *reterr)
+{
+        struct removing removing = { user, now, event };
+
+        if (!cd_sql_is_text(user))
+                return cd_fail(reterr, CD_NOT_FOUND, "no such user");
+        return cd_sql_write(store, remove_transaction, &removing, reterr);
+}
+
+const struct cd_totp_ops cd_sql_totp_ops = {
+        .find = find,
+        .put = put,
+        .accept = accept,
+        .note_wrong = note_wrong,
+        .remove = remove_factor,
+};
