@@ -4,7 +4,7 @@
 #include "core/client.h"
 #include "core/oauth/scope.h"
 #include "core/oauth/token.h"
-#include "net/address.h"
+#include "base/address.h"
 #include "net/listen_address.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)

@@ -1,6 +1,7 @@
 #include "gate/original.h"
 
 #include "base/buf.h"
+#include "base/canonical.h"
 
 /* The value of a header that must come exactly once. */
 static cd_status need_header(const struct cd_http_request *req, cd_str name, cd_str *ret, struct cd_error *reterr)
@@ -23,9 +24,9 @@ static cd_status take_target(const struct cd_http_request *req, cd_str target, s
         cd_str raw = cd_str_slice(target, 0, mark);
 
         ret->query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
-        if (ret->query.ptr && !cd_http_is_clean_query(ret->query))
+        if (ret->query.ptr && !cd_is_clean_query(ret->query))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the query has a byte that must be percent-encoded");
-        cd_status status = cd_http_canonical_path(req->arena, raw, &ret->path);
+        cd_status status = cd_canonical_path(req->arena, raw, &ret->path);
         ret->was_path_changed = status == CD_OK && !cd_str_eq(ret->path, raw);
         return status == CD_MALFORMED ? cd_fail(reterr, CD_INVALID_REQUEST, "the path has no canonical form") : status;
 }
@@ -34,7 +35,7 @@ static cd_status take_authority(const struct cd_http_request *req, cd_str author
                                 struct cd_error *reterr)
 {
         ret->authority = authority;
-        cd_status status = cd_http_canonical_host(req->arena, authority, &ret->host);
+        cd_status status = cd_canonical_host(req->arena, authority, &ret->host);
         return status == CD_MALFORMED ? cd_fail(reterr, CD_INVALID_REQUEST, "the host is not valid") : status;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/canonical.h"
 #include "http/access.h"
 #include "http/forwarded.h"
 
@@ -169,18 +170,18 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
         req->path = head->path;
         req->host = req->authority = CD_STR("");
         if (!cd_str_eq(head->path, CD_STR("*")) &&
-            !is_canonical(cd_http_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
+            !is_canonical(cd_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
                           reterr))
                 return false;
         req->was_path_changed = !cd_str_eq(req->path, head->path);
-        if (head->query.ptr && !cd_http_is_clean_query(head->query)) {
+        if (head->query.ptr && !cd_is_clean_query(head->query)) {
                 *reterr = (struct cd_http_refusal){ 400, "a byte in the query that must be percent-encoded" };
                 return false;
         }
         if (!head->authority.ptr)
                 return true;
         req->authority = head->authority;
-        return is_canonical(cd_http_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
+        return is_canonical(cd_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
 }
 
 /* To the same URL over TLS. 308 keeps the method (RFC 9110 §15.4.9). */

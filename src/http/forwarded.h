@@ -1,7 +1,7 @@
 #pragma once
 /* What trusted proxies say about a request: X-Forwarded-For, -Proto and -Host, and Forwarded (RFC 7239). */
 #include "http/http.h"
-#include "net/address.h"
+#include "base/address.h"
 
 enum {
         CD_FORWARDED_ELEMENTS_MAX = 32, /* of a list of addresses, that are looked at */

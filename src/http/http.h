@@ -43,7 +43,7 @@ struct cd_http_request {
         enum cd_http_method method;
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto counts from a trusted proxy */
-        cd_str path; /* canonical (cd_http_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
+        cd_str path; /* canonical (cd_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
         bool was_path_changed; /* by that: the client sent another spelling of it */
         cd_str query;          /* raw, without "?" ; ptr NULL where there was none */
         cd_str authority;      /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */
@@ -122,20 +122,8 @@ bool cd_http_is_stopping(const struct cd_http_response *res);
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,
                            cd_str description);
 
-/* Percent-decodes unreserved characters, upper-cases other escapes, encodes bytes over 0x7f and what no URI may hold
- * ("<" and the like), merges "//", resolves dot segments. CD_MALFORMED for what another server could read differently:
- * no leading "/", bad escapes, %2F, %5C, %00, "\", ";", "#", control characters, bytes that are not UTF-8 (overlong
- * slashes), and dot segments that climb above the root. A path that is canonical already is returned as it is. (RFC
- * 3986 §6.2.2, LESSONS 2) */
-cd_status cd_http_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret);
-/* Lower case, port and one trailing dot taken off; IPv6 in brackets, in the form of RFC 5952. CD_MALFORMED on anything
- * that is not a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
-cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret);
 /* CD_HTTP_OTHER for all that have no bit of their own. Methods are case-sensitive (RFC 9110 §9.1). */
 enum cd_http_method cd_http_method_of(cd_str name);
 /* "Content_Length", "Transfer---Encoding": a server behind us that maps or cleans names would see another length than
  * we do. */
 bool cd_http_looks_like_framing(cd_str name);
-/* Whether a query can be read in one way only: visible ASCII without "#", "\" and the quotation mark (RFC 3986
- * §3.4). */
-bool cd_http_is_clean_query(cd_str query);

@@ -94,6 +94,14 @@ static void choose_stacks(struct cd_http_settings *settings)
         }
 }
 
+static cd_status parse_trusted(cd_str text, struct cd_network *ret, struct cd_error *reterr)
+{
+        struct cd_error err;
+
+        cd_status status = cd_network_parse(text, ret, &err);
+        return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, CD_STR("trusted_proxies"), err.reason);
+}
+
 static cd_status read_addresses(struct reading *r, struct cd_error *reterr)
 {
         const struct cd_strs *trusted = r->options->trusted_proxies;
@@ -106,8 +114,8 @@ static cd_status read_addresses(struct reading *r, struct cd_error *reterr)
                 if (cd_str_eq(trusted->items[i], CD_STR("unix:")))
                         settings->trusts_unix = true;
                 else
-                        status = cd_network_parse(trusted->items[i], &settings->trusted[settings->trusted_count++],
-                                                  reterr);
+                        status = parse_trusted(trusted->items[i], &settings->trusted[settings->trusted_count++],
+                                               reterr);
         }
         choose_stacks(settings);
         return status;

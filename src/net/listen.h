@@ -1,7 +1,7 @@
 #pragma once
 /* Listening sockets: opened before privileges are dropped; accept connections on each loop. */
 #include "net/loop.h"
-#include "net/address.h"
+#include "base/address.h"
 
 enum {
         CD_LISTEN_TEXT_MAX = CD_ADDRESS_TEXT_MAX + 8,

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "net/address.h"
+#include "base/address.h"
 
 _Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == CD_LISTEN_PATH_MAX + 1, "a path must fit with its NUL");
 

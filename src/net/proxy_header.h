@@ -2,7 +2,7 @@
 /* The header that a proxy sends before the bytes of a connection: PROXY protocol, versions 1 and 2 (HAProxy,
  * proxy-protocol.txt). The caller must know whether a listener expects one, and from which peers; it is never guessed
  * from the bytes (LESSONS 3). */
-#include "net/address.h"
+#include "base/address.h"
 
 enum cd_proxy_step {
         CD_PROXY_MORE, /* an incomplete header */

@@ -3,7 +3,7 @@
  * its output, and is independent of any protocol. All calls are made on the thread of its loop. */
 #include <sys/types.h>
 
-#include "net/address.h"
+#include "base/address.h"
 #include "net/loop.h"
 #include "net/tls_conn.h"
 

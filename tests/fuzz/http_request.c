@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/canonical.h"
 #include "http/h1/body.h"
 #include "http/request_id.h"
 
@@ -48,14 +49,14 @@ static void check_canonical(cd_str raw_path, cd_str raw_host)
         cd_str once, twice;
 
         cd_arena_init(&arena, 65536);
-        if (cd_http_canonical_path(&arena, raw_path, &once) == CD_OK) {
+        if (cd_canonical_path(&arena, raw_path, &once) == CD_OK) {
                 must(once.len > 0 && once.ptr[0] == '/');
-                must(cd_http_canonical_path(&arena, once, &twice) == CD_OK && cd_str_eq(once, twice));
+                must(cd_canonical_path(&arena, once, &twice) == CD_OK && cd_str_eq(once, twice));
                 must(!memmem(once.ptr, once.len, "//", 2) && !memmem(once.ptr, once.len, "/../", 4));
                 must(!memchr(once.ptr, ';', once.len) && !memmem(once.ptr, once.len, "%2F", 3));
         }
-        if (raw_host.ptr && cd_http_canonical_host(&arena, raw_host, &once) == CD_OK)
-                must(cd_http_canonical_host(&arena, once, &twice) == CD_OK && cd_str_eq(once, twice));
+        if (raw_host.ptr && cd_canonical_host(&arena, raw_host, &once) == CD_OK)
+                must(cd_canonical_host(&arena, once, &twice) == CD_OK && cd_str_eq(once, twice));
         cd_arena_done(&arena);
 }
 

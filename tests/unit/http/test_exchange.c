@@ -210,17 +210,6 @@ static void lesson_2_what_has_no_canonical_form_is_400(void **state)
         assert_int_equal(calls, 0);
 }
 
-static void a_query_is_clean_or_not(void **state)
-{
-        (void)state;
-        assert_true(cd_http_is_clean_query(CD_STR("")));
-        for (unsigned byte = 0; byte < 256; byte++) {
-                char text[2] = { 'a', (char)byte };
-                bool is_clean = byte > 0x20 && byte < 0x7f && byte != '#' && byte != '"' && byte != '\\';
-                assert_int_equal(cd_http_is_clean_query(cd_str_of(text, 2)), is_clean);
-        }
-}
-
 static void what_no_route_has_is_404_or_405_with_what_would_do(void **state)
 {
         (void)state;
@@ -720,7 +709,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(host_and_path_are_made_canonical_once),
                 TEST(lesson_2_what_has_no_canonical_form_is_400),
-                TEST(a_query_is_clean_or_not),
                 TEST(what_no_route_has_is_404_or_405_with_what_would_do),
                 TEST(a_coded_body_is_501_and_read),
                 TEST(a_body_in_get_or_head_is_refused_where_no_handler_streams),

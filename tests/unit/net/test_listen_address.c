@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/address.h"
+#include "base/address.h"
 #include "net/listen_address.h"
 
 static struct cd_listen_address address_of(cd_str text)

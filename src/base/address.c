@@ -1,4 +1,4 @@
-#include "net/address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -150,7 +150,7 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
         uint64_t bits;
 
         if (!cd_str_take_until(&rest, '/', &address) || !cd_address_parse(address, &network.base))
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
                                 "\"%.*s\" is not an address or a network in CIDR notation", CD_STR_ARG(text));
 
         /* "::ffff:…" is IPv6 notation, although it means an IPv4 address. */
@@ -158,12 +158,12 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
         if (!rest.ptr)
                 bits = 128 - shift;
         else if (!cd_str_to_u64(rest, &bits) || bits > 128 - shift)
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
-                                "\"%.*s\" has an invalid prefix length", CD_STR_ARG(text));
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" has an invalid prefix length",
+                                CD_STR_ARG(text));
         network.bits = (unsigned)bits + shift;
         if (!bits_are_zero_from(&network.base, network.bits))
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("trusted_proxies"),
-                                "\"%.*s\" has bits set after its prefix", CD_STR_ARG(text));
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "\"%.*s\" has bits set after its prefix",
+                                CD_STR_ARG(text));
         *ret = network;
         return CD_OK;
 }

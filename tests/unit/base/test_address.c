@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "net/address.h"
+#include "base/address.h"
 
 static struct cd_address address_of(const char *text)
 {
@@ -130,7 +130,7 @@ static void a_bad_network_is_refused_by_name(void **state)
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 assert_status(cd_network_parse(cd_str_from_c(cases[i].text), &network, &err), CD_INVALID_REQUEST);
                 assert_string_equal(err.reason, cases[i].reason);
-                assert_string_equal(err.field, "trusted_proxies");
+                assert_string_equal(err.field, "");
         }
 }
 
@@ -245,5 +245,5 @@ int main(void)
                 cmocka_unit_test(lesson_34_a_forwarded_address_is_read_in_every_form),
                 cmocka_unit_test(lesson_34_what_is_no_forwarded_address_is_rejected),
         };
-        return cmocka_run_group_tests_name("net/address", tests, NULL, NULL);
+        return cmocka_run_group_tests_name("base/address", tests, NULL, NULL);
 }

@@ -1,11 +1,10 @@
-/* The one place where host and path are brought to their canonical form (LESSONS 2). */
+#include "base/canonical.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/address.h"
 #include "base/percent.h"
-#include "net/address.h"
-#include "http/http.h"
 
 enum path_byte {
         KEEP,   /* unreserved, or reserved where it stands (RFC 3986 §3.3 pchar, without ";") */
@@ -104,7 +103,7 @@ static bool decodes_to_utf8(struct cd_arena *arena, cd_str path)
         return cd_percent_decode(arena, path, false, &decoded) == CD_OK && cd_str_is_utf8(decoded);
 }
 
-cd_status cd_http_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret)
+cd_status cd_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret)
 {
         if (is_canonical_path(raw)) {
                 *ret = raw;
@@ -209,7 +208,7 @@ static bool is_port_part(cd_str part)
         return port <= 65535;
 }
 
-cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret)
+cd_status cd_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret)
 {
         bool is_ipv6 = raw.len > 0 && raw.ptr[0] == '[';
         size_t end = cd_str_index(raw, is_ipv6 ? ']' : ':') + is_ipv6;
@@ -225,7 +224,7 @@ cd_status cd_http_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret
         return is_reg_name(host) ? lower(arena, host, ret) : CD_MALFORMED;
 }
 
-bool cd_http_is_clean_query(cd_str query)
+bool cd_is_clean_query(cd_str query)
 {
         for (size_t i = 0; i < query.len; i++) {
                 unsigned char c = (unsigned char)query.ptr[i];

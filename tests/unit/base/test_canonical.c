@@ -1,6 +1,6 @@
 #include "support/check.h"
 
-#include "http/http.h"
+#include "base/canonical.h"
 
 static int set_up(void **state)
 {
@@ -21,12 +21,12 @@ static void check_path(struct cd_arena *arena, const char *raw, const char *expe
 {
         cd_str path;
 
-        if (cd_http_canonical_path(arena, cd_str_from_c(raw), &path) != CD_OK)
+        if (cd_canonical_path(arena, cd_str_from_c(raw), &path) != CD_OK)
                 fail_msg("%s was refused", raw);
         assert_str(path, expected);
         /* What is canonical stays so, and nothing is copied. */
         cd_str again;
-        assert_status(cd_http_canonical_path(arena, path, &again), CD_OK);
+        assert_status(cd_canonical_path(arena, path, &again), CD_OK);
         assert_str(again, expected);
 }
 
@@ -80,7 +80,7 @@ static void lesson_2_a_path_that_another_server_could_read_differently_is_refuse
         cd_str path;
 
         for (size_t i = 0; i < CD_LEN(cases); i++)
-                if (cd_http_canonical_path(*state, cases[i], &path) != CD_MALFORMED)
+                if (cd_canonical_path(*state, cases[i], &path) != CD_MALFORMED)
                         fail_msg("case %zu, %.*s, was not refused", i, CD_STR_ARG(cases[i]));
 }
 
@@ -91,10 +91,10 @@ static void a_full_arena_refuses_a_path_that_must_change(void **state)
 
         (void)state;
         cd_arena_init(&tiny, 4);
-        assert_status(cd_http_canonical_path(&tiny, CD_STR("/a"), &path), CD_OK);
-        assert_status(cd_http_canonical_path(&tiny, CD_STR("/%41%41%41%41%41%41%41%41"), &path), CD_NO_MEMORY);
-        assert_status(cd_http_canonical_host(&tiny, CD_STR("AAAAAAAAAAAAAAAAAAAA"), &path), CD_NO_MEMORY);
-        assert_status(cd_http_canonical_host(&tiny, CD_STR("[::1]"), &path), CD_NO_MEMORY);
+        assert_status(cd_canonical_path(&tiny, CD_STR("/a"), &path), CD_OK);
+        assert_status(cd_canonical_path(&tiny, CD_STR("/%41%41%41%41%41%41%41%41"), &path), CD_NO_MEMORY);
+        assert_status(cd_canonical_host(&tiny, CD_STR("AAAAAAAAAAAAAAAAAAAA"), &path), CD_NO_MEMORY);
+        assert_status(cd_canonical_host(&tiny, CD_STR("[::1]"), &path), CD_NO_MEMORY);
         cd_arena_done(&tiny);
 }
 
@@ -116,7 +116,7 @@ static void lesson_2_a_host_has_one_canonical_form(void **state)
         cd_str host;
 
         for (size_t i = 0; i < CD_LEN(cases); i++) {
-                if (cd_http_canonical_host(*state, cd_str_from_c(cases[i][0]), &host) != CD_OK)
+                if (cd_canonical_host(*state, cd_str_from_c(cases[i][0]), &host) != CD_OK)
                         fail_msg("%s was refused", cases[i][0]);
                 assert_str(host, cases[i][1]);
         }
@@ -157,8 +157,19 @@ static void lesson_2_a_host_that_could_mean_another_is_refused(void **state)
         cd_str host;
 
         for (size_t i = 0; i < CD_LEN(cases); i++)
-                if (cd_http_canonical_host(*state, cases[i], &host) != CD_MALFORMED)
+                if (cd_canonical_host(*state, cases[i], &host) != CD_MALFORMED)
                         fail_msg("case %zu, %.*s, was not refused", i, CD_STR_ARG(cases[i]));
+}
+
+static void a_query_is_clean_or_not(void **state)
+{
+        (void)state;
+        assert_true(cd_is_clean_query(CD_STR("")));
+        for (unsigned byte = 0; byte < 256; byte++) {
+                char text[2] = { 'a', (char)byte };
+                bool is_clean = byte > 0x20 && byte < 0x7f && byte != '#' && byte != '"' && byte != '\\';
+                assert_int_equal(cd_is_clean_query(cd_str_of(text, 2)), is_clean);
+        }
 }
 
 int main(void)
@@ -170,6 +181,7 @@ int main(void)
                 cmocka_unit_test(a_full_arena_refuses_a_path_that_must_change),
                 cmocka_unit_test_setup_teardown(lesson_2_a_host_has_one_canonical_form, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_2_a_host_that_could_mean_another_is_refused, set_up, tear_down),
+                cmocka_unit_test(a_query_is_clean_or_not),
         };
-        return cmocka_run_group_tests_name("net/canonical", tests, NULL, NULL);
+        return cmocka_run_group_tests_name("base/canonical", tests, NULL, NULL);
 }
