@@ -16,17 +16,7 @@ enum {
         SECRET_MIN = 16,        /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
 };
 
-static bool is_loopback(const struct cd_address *address)
-{
-        static const struct cd_network loopback[] = {
-                { .base = { { [10] = 0xff, [11] = 0xff, [12] = 127 } }, .bits = 96 + 8 },
-                { .base = { { [15] = 1 } }, .bits = 128 },
-        };
-
-        return cd_networks_have(loopback, CD_LEN(loopback), address);
-}
-
-/* Or on a Unix socket, which only programs of this machine reach. */
+/* On the loopback, or on a Unix socket, which only programs of this machine reach. */
 static bool listens_on_loopback(cd_str listen)
 {
         struct cd_listen_address where;
@@ -36,7 +26,8 @@ static bool listens_on_loopback(cd_str listen)
                 return false;
         return where.kind == CD_LISTEN_UNIX ||
                (where.kind == CD_LISTEN_TCP &&
-                cd_address_from_socket((const struct sockaddr *)&where.socket, &address) && is_loopback(&address));
+                cd_address_from_socket((const struct sockaddr *)&where.socket, &address) &&
+                cd_address_is_loopback(&address));
 }
 
 static bool is_port(cd_str text)
@@ -73,7 +64,7 @@ static bool parse_authority(cd_str text, bool *ret_local)
         if (rest.len && (rest.ptr[0] != ':' || !is_port(cd_str_slice(rest, 1, rest.len))))
                 return false;
         *ret_local = cd_str_eq_nocase(host, CD_STR("localhost")) ||
-                     (cd_address_parse(host, &address) && is_loopback(&address));
+                     (cd_address_parse(host, &address) && cd_address_is_loopback(&address));
         return true;
 }
 

@@ -24,8 +24,8 @@ enum {
         LOGINS_BESIDE_HASHES = 4,
 };
 
-/* What a password is checked with at one cost of a hash. It stays to the end, since a handler may be at it; there is one
- * for each cost that was ever configured. */
+/* What a password is checked with at one cost of a hash. It stays to the end, since a handler may be at it; there is
+ * one for each cost that was ever configured. */
 struct login {
         struct login *next;
         struct cd_hash_threads_port hasher;

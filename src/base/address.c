@@ -185,6 +185,16 @@ bool cd_networks_have(const struct cd_network *networks, size_t count, const str
         return false;
 }
 
+bool cd_address_is_loopback(const struct cd_address *address)
+{
+        static const struct cd_network loopback[] = {
+                { .base = { { [10] = 0xff, [11] = 0xff, [12] = 127 } }, .bits = 96 + 8 },
+                { .base = { { [15] = 1 } }, .bits = 128 },
+        };
+
+        return cd_networks_have(loopback, CD_LEN(loopback), address);
+}
+
 uint16_t cd_socket_port(const struct sockaddr_storage *address)
 {
         return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port

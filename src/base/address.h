@@ -38,5 +38,8 @@ bool cd_network_has(const struct cd_network *network, const struct cd_address *a
 /* Whether any of the networks contains the address. */
 bool cd_networks_have(const struct cd_network *networks, size_t count, const struct cd_address *address);
 
+/* 127.0.0.0/8 (RFC 6890) or ::1 (RFC 4291 §2.5.3): this machine. */
+bool cd_address_is_loopback(const struct cd_address *address);
+
 uint16_t cd_socket_port(const struct sockaddr_storage *address);
 void cd_socket_set_port(struct sockaddr_storage *address, uint16_t port);

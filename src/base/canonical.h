@@ -1,6 +1,7 @@
 #pragma once
-/* The canonical form of a host and of a path: what is decided upon, and what is acted upon (LESSONS 2). One function for
- * each, whoever asks: the HTTP server, the configuration, the access rules, the check of where a browser returns to. */
+/* The canonical form of a host and of a path: what is decided upon, and what is acted upon (LESSONS 2). One function
+ * for each, used by the HTTP server, the configuration, the access rules, the check of where a browser returns
+ * to. */
 #include "base/arena.h"
 #include "base/status.h"
 

@@ -24,7 +24,7 @@ enum {
 struct ask {
         const char *days, *dir, *ca_key;
         struct cd_certificate_spec spec;
-        cd_str before; /* the authority that signed the certificate that is renewed; empty: none is, or it is not there */
+        cd_str before; /* the authority that signed the certificate that is renewed; empty: none, or it is missing */
         struct cd_arena arena;
 };
 

@@ -28,8 +28,8 @@ struct demo_files {
         struct demo_user users[DEMO_USERS];
 };
 
-/* Beside this executable: in examples/ of a build tree, or ../libexec/cardea/ and ../bin/ where installed. False with a sentence on
- * standard error. */
+/* Beside this executable: in examples/ of a build tree, or ../libexec/cardea/ and ../bin/ where installed. False with a
+ * sentence on standard error. */
 bool demo_files_find(struct demo_files *files);
 /* Makes the folder under $TMPDIR or /tmp (0700) and what is in it (0600), for ports base+1 to base+5: three
  * configurations, and what "cardea init" and "cardea user add" make for the Basic token service. False with a sentence

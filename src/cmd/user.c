@@ -421,8 +421,9 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,     &cd_cmd_user_list, &cd_cmd_user_show, &user_set,         &user_passwd,        &user_claims,
-        &user_disable, &user_enable,      &user_remove,      &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export,
+        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_set,
+        &user_passwd, &user_claims,      &user_disable,       &user_enable,
+        &user_remove, &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export,
         NULL,
 };
 

@@ -7,6 +7,7 @@ extern const struct cd_command cd_cmd_user_list, cd_cmd_user_show, cd_cmd_user_i
 
 struct cd_arena;
 struct cd_user;
-/* Serializes the user's claims again, into the arena, so that nothing in a row that was changed by hand reaches a terminal or
- * breaks the JSON around it. False where they are no JSON object: said on standard error, with the user's name. */
+/* Serializes the user's claims again, into the arena, so that nothing in a row that was changed by hand reaches a
+ * terminal or breaks the JSON around it. False where they are no JSON object: said on standard error, with the user's
+ * name. */
 bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struct cd_user *user);

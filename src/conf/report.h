@@ -51,7 +51,8 @@ void cd_report_add_source(struct cd_report *report, const struct cd_setting_sour
 /* NULL if the setting has its default. */
 const struct cd_setting_source *cd_report_find_source(const struct cd_report *report, cd_str setting);
 
-/* The source of that setting, or else of one that differs from it in the indexes of lists only, if it was `written` so. */
+/* The source of that setting, or else of one that differs from it in the indexes of lists only, if it was `written`
+ * so. */
 const struct cd_setting_source *cd_report_find_written(const struct cd_report *report, cd_str setting,
                                                        uint64_t written);
 

@@ -36,8 +36,8 @@ cd_status cd_invite_look(const struct cd_operator *by, struct cd_arena *arena, c
  * since it was read. Noted as "user.reset_link". */
 cd_status cd_reset_link(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                         struct cd_link_token *ret, struct cd_error *reterr);
-/* Sets the password, and ends the user's sessions, tokens and other reset links. It logs nobody in and leaves the second
- * factor as it is. CD_INVALID_REQUEST (field "password"): then the link is still good. CD_NOT_FOUND as above, also where
- * the user has changed since. Blocks for a hash. *ret_name is in the arena. Noted as "user.reset". */
+/* Sets the password, and ends the user's sessions, tokens and other reset links. It logs nobody in and leaves the
+ * second factor as it is. CD_INVALID_REQUEST (field "password"): then the link is still good. CD_NOT_FOUND as above,
+ * also where the user has changed since. Blocks for a hash. *ret_name is in the arena. Noted as "user.reset". */
 cd_status cd_reset_password(const struct cd_operator *by, struct cd_arena *arena, cd_str token, cd_str password,
                             cd_str *ret_name, struct cd_error *reterr);

@@ -12,7 +12,7 @@ cd_status cd_admin_session_end(const struct cd_operator *by, struct cd_arena *ar
 /* Ends all of the user's sessions, half-finished logins and tokens in one write. CD_NOT_FOUND, CD_INVALID_REQUEST. */
 cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                 struct cd_user_result *ret, struct cd_error *reterr);
-/* Removes the TOTP factor and the recovery codes of a user who has lost them, and ends sessions and tokens. CD_NOT_FOUND:
- * no such user (field "name"), or the user has no TOTP factor (field "totp"). */
+/* Removes the TOTP factor and the recovery codes of a user who has lost them, and ends sessions and tokens.
+ * CD_NOT_FOUND: no such user (field "name"), or the user has no TOTP factor (field "totp"). */
 cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                               struct cd_user_result *ret, struct cd_error *reterr);

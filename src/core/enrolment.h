@@ -64,9 +64,9 @@ struct cd_registered {
 cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_arena *arena,
                             const struct cd_register_params *params, struct cd_enrolment *ret, struct cd_error *reterr);
 /* The account with its factor and ten recovery codes, where the code is right (without TOTP there is neither, and no
- * code is read); the invitation is consumed in the same write. As cd_totp_confirm, and CD_NOT_FOUND where the invitation
- * is not good any more, CD_EXISTS where the name is taken by now. The user has not logged in by this. The caller
- * wipes the codes. Noted as "user.register". */
+ * code is read); the invitation is consumed in the same write. As cd_totp_confirm, and CD_NOT_FOUND where the
+ * invitation is not good any more, CD_EXISTS where the name is taken by now. The user has not logged in by this. The
+ * caller wipes the codes. Noted as "user.register". */
 cd_status cd_register_confirm(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str ticket,
                               const struct cd_code_attempt *attempt, struct cd_registered *ret,
                               struct cd_error *reterr);

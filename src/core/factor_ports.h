@@ -104,7 +104,8 @@ struct cd_session_ops {
                                 struct cd_ended_sessions *ret, struct cd_error *reterr);
 };
 
-/* A login whose password was right and whose second factor is open: no session, and can only become one (LESSONS 11). */
+/* A login whose password was right and whose second factor is open: no session, and can only become one (LESSONS
+ * 11). */
 struct cd_pending_login {
         cd_str digest; /* as that of a session */
         cd_str user;

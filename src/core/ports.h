@@ -282,8 +282,8 @@ struct cd_store {
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows of what is over at `now`: revocations, sessions, half-finished logins and links
          * whose expires_at has come, keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before
-         * `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). Always writes something to the
-         * disk, also with a limit of 0, so that it fails where nothing can be written. */
+         * `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). Always writes something to
+         * the disk, also with a limit of 0, so that it fails where nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS

@@ -19,8 +19,8 @@ struct cd_recovery_code {
 /* The MAC of the codes, under a key that the master key gives. NULL where memory is out. Freed with cd_mac_free. */
 struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master);
 
-/* Ten new codes for the user, and what the store keeps of them. CD_UNAVAILABLE where the random source fails. The caller
- * wipes the codes. */
+/* Ten new codes for the user, and what the store keeps of them. CD_UNAVAILABLE where the random source fails. The
+ * caller wipes the codes. */
 cd_status cd_recovery_generate(struct cd_mac *mac, const struct cd_random *random, cd_str user,
                                struct cd_recovery_code ret[CD_RECOVERY_CODES], struct cd_recovery_macs *ret_macs,
                                struct cd_error *reterr);

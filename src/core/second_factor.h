@@ -1,10 +1,10 @@
 #pragma once
-/* Checking the codes of a second factor: TOTP (RFC 6238) and, instead of it, recovery codes. Each counts once, on however
- * many nodes and attempts at a time (LESSONS 13).
+/* Checking the codes of a second factor: TOTP (RFC 6238) and, instead of it, recovery codes. Each counts once, on
+ * however many nodes and attempts at a time (LESSONS 13).
  *
  * A wrong code counts for the account and the address as a wrong password does (core/lockout.h), and for the factor
- * itself, whose counter only a right code empties: a client that knows the password could otherwise empty the account's after
- * every few guesses. */
+ * itself, whose counter only a right code empties: a client that knows the password could otherwise empty the account's
+ * after every few guesses. */
 #include "core/ports.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -13,9 +13,9 @@
 struct cd_lockout;
 
 enum {
-        /* Wrong codes since the last right one, where the code is all that is asked for: 100 guesses of one in a million
-         * with a window of three are as many as may ever be made. No pause takes one away; an operator does, by `cardea
-         * user enable`. */
+        /* Wrong codes since the last right one, where the code is all that is asked for: 100 guesses of one in a
+         * million with a window of three are as many as may ever be made. No pause takes one away; an operator does, by
+         * `cardea user enable`. */
         CD_TOTP_FAILURES_MAX = 100,
 };
 
@@ -54,9 +54,9 @@ cd_status cd_totp_check(const struct cd_factors *factors, struct cd_arena *arena
 cd_status cd_recovery_check(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
                             const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr);
 
-/* Logging in with a name and a code alone. As cd_totp_check, but CD_INVALID_GRANT, for the cost of the same, also for an
- * unknown user and one without a factor, and for a factor with CD_TOTP_FAILURES_MAX wrong codes, however right the code
- * is. An attempt is counted before it is judged, so that there are never more. *ret_user is in the arena. */
+/* Logging in with a name and a code alone. As cd_totp_check, but CD_INVALID_GRANT, for the cost of the same, also for
+ * an unknown user and one without a factor, and for a factor with CD_TOTP_FAILURES_MAX wrong codes, however right the
+ * code is. An attempt is counted before it is judged, so that there are never more. *ret_user is in the arena. */
 cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena, cd_str name,
                         const struct cd_code_attempt *attempt, struct cd_user *ret_user, struct cd_code_result *ret,
                         struct cd_error *reterr);

@@ -54,8 +54,8 @@ struct cd_session_params {
 cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *arena,
                            const struct cd_session_params *params, struct cd_session *ret,
                            struct cd_cookie_token *ret_token, struct cd_error *reterr);
-/* The same session under a new id, since more was verified of the user (LESSONS 12): the old id ends in the same write. sid,
- * created_at and ends_at stay. CD_NOT_FOUND: the session has ended. */
+/* The same session under a new id, since more was verified of the user (LESSONS 12): the old id ends in the same write.
+ * sid, created_at and ends_at stay. CD_NOT_FOUND: the session has ended. */
 cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_session *session,
                            unsigned factors, struct cd_session *ret, struct cd_cookie_token *ret_token,
                            struct cd_error *reterr);

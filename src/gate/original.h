@@ -2,14 +2,14 @@
 /* Forward-auth: the request of a user that a proxy asks about.
  *
  * Proxies pass a client's own headers on to the check unless they are told otherwise. So each kind of proxy has an
- * endpoint of its own, which reads one source and ignores all others, and reads it only from a trusted proxy (LESSONS 3).
- * A header of that source that is missing or comes twice is a refusal. */
+ * endpoint of its own, which reads one source and ignores all others, and reads it only from a trusted proxy (LESSONS
+ * 3). A header of that source that is missing or comes twice is a refusal. */
 #include "http/http.h"
 
 enum cd_original_source {
         CD_ORIGINAL_NGINX,   /* X-Original-URL and X-Original-Method: nginx, HAProxy, Apache, uWSGI */
         CD_ORIGINAL_FORWARD, /* X-Forwarded-Method, -Proto, -Host and -Uri: Caddy, Traefik */
-        CD_ORIGINAL_ENVOY,   /* the request itself, its path behind that of the endpoint: Envoy and Istio (HTTP) */
+        CD_ORIGINAL_ENVOY,   /* the request itself, its path after that of the endpoint: Envoy and Istio (HTTP) */
 };
 
 struct cd_original {

@@ -169,9 +169,8 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
 
         req->path = head->path;
         req->host = req->authority = CD_STR("");
-        if (!cd_str_eq(head->path, CD_STR("*")) &&
-            !is_canonical(cd_canonical_path(req->arena, head->path, &req->path), "a path without canonical form",
-                          reterr))
+        if (!cd_str_eq(head->path, CD_STR("*")) && !is_canonical(cd_canonical_path(req->arena, head->path, &req->path),
+                                                                 "a path without canonical form", reterr))
                 return false;
         req->was_path_changed = !cd_str_eq(req->path, head->path);
         if (head->query.ptr && !cd_is_clean_query(head->query)) {

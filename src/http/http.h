@@ -43,7 +43,7 @@ struct cd_http_request {
         enum cd_http_method method;
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto counts from a trusted proxy */
-        cd_str path; /* canonical (cd_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
+        cd_str path;   /* canonical (cd_canonical_path): decisions and forwarding use these very bytes (LESSONS 2) */
         bool was_path_changed; /* by that: the client sent another spelling of it */
         cd_str query;          /* raw, without "?" ; ptr NULL where there was none */
         cd_str authority;      /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */

@@ -63,16 +63,16 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
 cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct cd_tls_options *options,
                                    struct cd_error *reterr);
 
-/* Other settings for a server that runs, in two steps, from one thread at a time that is none of its own. The first opens
- * the sockets of listeners that are new; where it fails, all stays as it was. Of *options all counts but the numbers of
- * threads and the routes. CD_INVALID_REQUEST or CD_UNAVAILABLE with the setting in the error's field; CD_UNAVAILABLE
- * without one where the server stops. */
+/* Other settings for a server that runs, in two steps, from one thread at a time that is none of its own. The first
+ * opens the sockets of listeners that are new; where it fails, all stays as it was. Of *options all counts but the
+ * numbers of threads and the routes. CD_INVALID_REQUEST or CD_UNAVAILABLE with the setting in the error's field;
+ * CD_UNAVAILABLE without one where the server stops. */
 struct cd_http_settings;
 cd_status cd_http_server_prepare(struct cd_http_server *server, const struct cd_http_server_options *options,
                                  struct cd_http_settings **ret, struct cd_error *reterr);
 /* Takes the settings over, and returns when every loop has them. A listener that is written as before keeps its socket;
- * one that is gone accepts what the kernel has for it and closes. Connections that are open go on, under the new limits,
- * with the protocol that they began with; whether their peer is in trusted_proxies was known when they came. */
+ * one that is gone accepts what the kernel has for it and closes. Connections that are open go on, under the new
+ * limits, with the protocol that they began with; whether their peer is in trusted_proxies was known when they came. */
 void cd_http_server_change(struct cd_http_server *server, struct cd_http_settings *settings);
 /* Or undoes the first step. NULL is fine. */
 void cd_http_settings_undo(struct cd_http_settings *settings, const struct cd_http_server *server);

@@ -25,7 +25,7 @@ struct cd_http_offer {
 struct cd_http_listener {
         struct cd_http_offer offer;
         bool ipv6_only, is_unix;
-        size_t earlier; /* the listener of the settings before whose socket this one keeps; CD_HTTP_NEW: it has its own */
+        size_t earlier; /* the listener of the settings before, whose socket this one keeps; CD_HTTP_NEW: none */
         cd_str configured;              /* as in the settings; `where` has views into it */
         cd_str text;                    /* the same with the real port */
         struct cd_listen_address where; /* with the real port */
@@ -95,8 +95,8 @@ struct cd_http_server {
         struct cd_http_settings *replaced; /* at the end, when not every loop took the newest ones any more */
 };
 
-/* Reads the options and opens the sockets that `server` does not have yet; nothing of the server changes. Errors as those
- * of cd_http_server_new; "restart needed" where the server has not the right any more to open one. */
+/* Reads the options and opens the sockets that `server` does not have yet; nothing of the server changes. Errors as
+ * those of cd_http_server_new; "restart needed" where the server has not the right any more to open one. */
 cd_status cd_http_settings_new(struct cd_http_server *server, const struct cd_http_server_options *options,
                                struct cd_http_settings **ret, struct cd_error *reterr);
 /* Frees their memory; the sockets are those of the loops. NULL is fine. */

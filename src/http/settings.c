@@ -114,8 +114,8 @@ static cd_status read_addresses(struct reading *r, struct cd_error *reterr)
                 if (cd_str_eq(trusted->items[i], CD_STR("unix:")))
                         settings->trusts_unix = true;
                 else
-                        status = parse_trusted(trusted->items[i], &settings->trusted[settings->trusted_count++],
-                                               reterr);
+                        status =
+                                parse_trusted(trusted->items[i], &settings->trusted[settings->trusted_count++], reterr);
         }
         choose_stacks(settings);
         return status;

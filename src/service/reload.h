@@ -2,8 +2,8 @@
 /* What a running service takes over without an end (LESSONS 27).
  *
  * On SIGHUP: the configuration. It is read and checked as at the start; where it has an error, or another value of a
- * setting that takes a restart, or a listener cannot be opened, everything stays as it is, and each finding is logged as
- * "config_error". What every service has may change, but for `user` and the numbers of threads; of its own settings,
+ * setting that takes a restart, or a listener cannot be opened, everything stays as it is, and each finding is logged
+ * as "config_error". What every service has may change, but for `user` and the numbers of threads; of its own settings,
  * what it names (cd_service.may_change). Open connections go on.
  *
  * And when the files of `tls` have changed and then stood still for half a second: those files alone, validated first.

@@ -111,9 +111,9 @@ struct cd_service {
         /* The service's own settings that may change while it runs: dotted paths, each with all below it, NULL at the
          * end; NULL: none. Of those that every service has, all may but `user` and the numbers of threads. */
         const char *const *may_change;
-        /* Takes over a configuration that was read again, has no error and differs in these settings alone; may be NULL.
-         * `config` lives until the next one is taken over. On failure everything stays as it is; the error's field is
-         * the setting at fault. Runs on a thread of its own, beside the handlers. */
+        /* Takes over a configuration that was read again, has no error and differs in these settings alone; may be
+         * NULL. `config` lives until the next one is taken over. On failure everything stays as it is; the error's
+         * field is the setting at fault. Runs on a thread of its own, beside the handlers. */
         cd_status (*reload)(void *app, const struct cd_service_start *start, struct cd_error *reterr);
         /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
          * shutdown_grace: the process ends under it. */

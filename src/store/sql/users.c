@@ -145,8 +145,8 @@ static struct cd_sql_value integer_or_null(bool is_there, int64_t integer)
         return is_there ? cd_sql_integer(integer) : (struct cd_sql_value){ .type = CD_SQL_NULL };
 }
 
-/* The casts tell PostgreSQL the type of parameters that are only compared with NULL. $8 is set if the password itself is
- * new, and not only its hash. */
+/* The casts tell PostgreSQL the type of parameters that are only compared with NULL. $8 is set if the password itself
+ * is new, and not only its hash. */
 static const struct cd_sql_statement update_one = {
         "UPDATE users SET password = COALESCE($1, password), claims = COALESCE($2, claims),"
         " disabled = COALESCE($3, disabled), display_name = COALESCE($4, display_name),"

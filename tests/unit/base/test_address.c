@@ -115,11 +115,11 @@ static void a_bad_network_is_refused_by_name(void **state)
         } cases[] = {
                 { "", "\"\" is not an address or a network in CIDR notation" },
                 { "proxy", "\"proxy\" is not an address or a network in CIDR notation" },
-                { "10.0.0.0/", "\"10.0.0.0/\" has an invalid prefix length" },
-                { "10.0.0.0/33", "\"10.0.0.0/33\" has an invalid prefix length" },
-                { "10.0.0.0/08", "\"10.0.0.0/08\" has an invalid prefix length" },
-                { "::/129", "\"::/129\" has an invalid prefix length" },
-                { "10.0.0.0/8/8", "\"10.0.0.0/8/8\" has an invalid prefix length" },
+                { "10.0.0.0/", "\"10.0.0.0/\" has a prefix length that does not exist" },
+                { "10.0.0.0/33", "\"10.0.0.0/33\" has a prefix length that does not exist" },
+                { "10.0.0.0/08", "\"10.0.0.0/08\" has a prefix length that does not exist" },
+                { "::/129", "\"::/129\" has a prefix length that does not exist" },
+                { "10.0.0.0/8/8", "\"10.0.0.0/8/8\" has a prefix length that does not exist" },
                 { "10.0.0.1/8", "\"10.0.0.1/8\" has bits set after its prefix" },
                 { "2001:db8::1/64", "\"2001:db8::1/64\" has bits set after its prefix" },
         };
@@ -234,6 +234,35 @@ static void lesson_34_what_is_no_forwarded_address_is_rejected(void **state)
                         fail_msg("case %zu, %.*s, was accepted", i, CD_STR_ARG(cases[i]));
 }
 
+static void an_address_of_this_machine_is_known(void **state)
+{
+        static const struct {
+                const char *text;
+                bool is_loopback;
+        } cases[] = {
+                { "127.0.0.1", true },
+                { "127.0.0.0", true },
+                { "127.255.255.255", true },
+                { "::1", true },
+                { "128.0.0.0", false },
+                { "126.255.255.255", false },
+                { "::", false },
+                { "::2", false },
+                { "10.0.0.1", false },
+                { "::ffff:127.0.0.1", true },
+                { "0.0.0.0", false },
+                { "::127.0.0.1", false },
+        };
+        struct cd_address address;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_true(cd_address_parse(cd_str_from_c(cases[i].text), &address));
+                if (cd_address_is_loopback(&address) != cases[i].is_loopback)
+                        fail_msg("%s", cases[i].text);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -244,6 +273,7 @@ int main(void)
                 cmocka_unit_test(a_bad_network_is_refused_by_name),
                 cmocka_unit_test(lesson_34_a_forwarded_address_is_read_in_every_form),
                 cmocka_unit_test(lesson_34_what_is_no_forwarded_address_is_rejected),
+                cmocka_unit_test(an_address_of_this_machine_is_known),
         };
         return cmocka_run_group_tests_name("base/address", tests, NULL, NULL);
 }
