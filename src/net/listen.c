@@ -151,7 +151,7 @@ static cd_status set_group(const char *path, const struct cd_listen_unix *option
         snprintf(name, sizeof(name), "%.*s", CD_STR_ARG(options->group));
         if (getgrnam_r(name, &group, memory, sizeof(memory), &found) != 0 || !found)
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("listen"),
-                                "group: \"%s\" is no group of this machine", name);
+                                "group: \"%s\" is not a group of this machine", name);
         return chown(path, (uid_t)-1, found->gr_gid) == 0 ? CD_OK
                                                           : fail_path(options->path, "change its group", reterr);
 }
