@@ -5,7 +5,7 @@ _cardea_commands="serve check config schema init user session client key cert au
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add list show passwd claims disable enable remove totp import export"
+        [user]="add list show set passwd claims disable enable remove totp import export"
         [session]="list end"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
@@ -19,9 +19,10 @@ declare -gA _cardea_options=(
         ["config"]="--config --json"
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"
-        ["user add"]="--claim --config --disabled --password-file"
+        ["user add"]="--claim --config --disabled --display-name --email --email-verified --group --password-file"
         ["user list"]="--config --json"
         ["user show"]="--config --json"
+        ["user set"]="--add-group --config --display-name --email --email-verified --remove-display-name --remove-email --remove-group"
         ["user passwd"]="--config --password-file"
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
@@ -77,7 +78,7 @@ _cardea()
                 return
                 ;;
         --format)
-                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia" -- "$current")
                 return
                 ;;
         --grant-type)

@@ -1,5 +1,6 @@
 /* cardea user: the actions that change one user. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/streams.h"
 #include "cmd/ask.h"
@@ -12,6 +13,10 @@
 #define EXIT_HELP                                                                                                      \
         "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is wrong,\n"    \
         "3 the user does not exist.\n"
+#define DETAILS_HELP                                                                                                   \
+        "      --display-name TEXT   the name to show, at most 256 bytes\n"                                            \
+        "      --email ADDRESS       the e-mail address, which is not verified yet\n"                                  \
+        "      --email-verified      ADDRESS is known to be the user's\n"
 #define ENDS_HELP "This ends the user's tokens; every server applies it within a second.\n"
 
 static int say_done(const struct cd_user_result *result, const char *what)
@@ -27,9 +32,9 @@ static int need_name(const char *command)
 
 /* What an action is asked; each has options for some of it. */
 struct ask {
-        const char *config, *name, *password_file;
-        struct cd_words claims;
-        bool disabled, is_sure;
+        const char *config, *name, *password_file, *display_name, *email;
+        struct cd_words claims, groups, groups_to_remove;
+        bool email_verified, removes_display_name, removes_email, disabled, is_sure;
 };
 
 typedef int act_fn(struct cd_context *context, const struct ask *ask);
@@ -52,11 +57,16 @@ static int run_on_user(int argc, char **argv, const struct cd_option *options, s
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
-/* The claims are judged before the password is asked for. */
+/* Everything else is judged before the password is asked for. */
 static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_result *ret,
                          struct cd_error *reterr)
 {
-        struct cd_user_params params = { .name = cd_str_from_c(ask->name), .disabled = ask->disabled };
+        struct cd_user_params params = { .name = cd_str_from_c(ask->name),
+                                         .display_name = cd_str_from_c(ask->display_name),
+                                         .email = cd_str_from_c(ask->email),
+                                         .email_verified = ask->email_verified,
+                                         .groups = cd_context_strs(context, &ask->groups),
+                                         .disabled = ask->disabled };
         struct cd_strs claims = cd_context_strs(context, &ask->claims);
         struct cd_error why = { 0 };
         struct cd_user found;
@@ -66,6 +76,9 @@ static cd_status try_add(struct cd_context *context, const struct ask *ask, stru
         if (status != CD_OK)
                 return cd_failf(reterr, status, CD_STR("claim"), "%s%s%s", why.field, why.field[0] ? ": " : "",
                                 why.reason);
+        status = cd_admin_user_read_details(&context->arena, &params, &found, reterr);
+        if (status != CD_OK)
+                return status;
         status = cd_admin_user_find(&context->by, &context->arena, params.name, &found, reterr);
         if (status == CD_OK)
                 return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already",
@@ -94,6 +107,10 @@ static int run_add(int argc, char **argv)
         const struct cd_option options[] = {
                 { .name = "--config", .letter = 'c', .value = &ask.config },
                 { .name = "--claim", .values = &ask.claims },
+                { .name = "--group", .values = &ask.groups },
+                { .name = "--display-name", .value = &ask.display_name },
+                { .name = "--email", .value = &ask.email },
+                { .name = "--email-verified", .flag = &ask.email_verified },
                 { .name = "--password-file", .value = &ask.password_file },
                 { .name = "--disabled", .flag = &ask.disabled },
                 { 0 },
@@ -105,7 +122,8 @@ static int run_add(int argc, char **argv)
 static const struct cd_command user_add = {
         .name = "add",
         .summary = "add a user",
-        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]...\n"
+        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]... [--group GROUP]...\n"
+                "                       [--display-name TEXT] [--email ADDRESS [--email-verified]]\n"
                 "                       [--password-file FILE] [--disabled]\n"
                 "\n"
                 "Adds a user. NAME has 1 to 128 ASCII letters, digits and . _ - @ +; upper case is converted to\n"
@@ -114,6 +132,7 @@ static const struct cd_command user_add = {
                 "\n" CONFIG_HELP
                 "      --claim NAME=VALUE    a claim of the user's tokens; may be repeated. VALUE is JSON, or a\n"
                 "                            string if it is not valid JSON\n"
+                "      --group GROUP         a group of the user; may be repeated\n" DETAILS_HELP
                 "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
                 "                            input\n"
                 "      --disabled            the user cannot log in yet\n"
@@ -163,7 +182,7 @@ static const struct cd_command user_passwd = {
         .run = run_passwd,
 };
 
-/* --- claim -------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 struct claims_ask {
         const char *words[1 + CD_WORDS_MAX]; /* the name, then assignments */
@@ -219,6 +238,84 @@ static const struct cd_command user_claims = {
                 "\n" CONFIG_HELP "      --replace             remove all claims that are not given\n"
                 "\n" EXIT_HELP,
         .run = run_claims,
+};
+
+/* --- set ---------------------------------------------------------------------------------------------------------- */
+
+/* A change: ptr NULL where nothing is asked, empty where the text is to be removed. */
+static cd_str text_or_removed(const char *text, bool is_removed)
+{
+        return text || is_removed ? cd_str_from_c(text) : (cd_str){ NULL, 0 };
+}
+
+static int set_details(struct cd_context *context, const struct ask *ask)
+{
+        const struct cd_details_change change = {
+                .display_name = text_or_removed(ask->display_name, ask->removes_display_name),
+                .email = text_or_removed(ask->email, ask->removes_email),
+                .email_verified = ask->email_verified,
+                .add_groups = cd_context_strs(context, &ask->groups),
+                .remove_groups = cd_context_strs(context, &ask->groups_to_remove),
+        };
+        bool changes_groups = ask->groups.count || ask->groups_to_remove.count;
+        struct cd_user_result result;
+        struct cd_error err = { 0 };
+
+        if (cd_admin_user_set_details(&context->by, &context->arena, cd_str_from_c(ask->name), &change, &result,
+                                      &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
+        return say_done(&result, changes_groups ? "changed; older tokens are revoked" : "changed");
+}
+
+/* What no option by itself can say. */
+static int check_set(struct cd_context *context, const struct ask *ask)
+{
+        if (!ask->display_name && !ask->removes_display_name && !ask->email && !ask->removes_email &&
+            !ask->email_verified && !ask->groups.count && !ask->groups_to_remove.count)
+                return cd_usage_error(context->command, "name a change: cardea user set NAME --add-group staff");
+        if (ask->display_name && ask->removes_display_name)
+                return cd_usage_error(context->command, "--display-name and --remove-display-name exclude each other");
+        if (ask->email && ask->removes_email)
+                return cd_usage_error(context->command, "--email and --remove-email exclude each other");
+        if (ask->email_verified && !ask->email)
+                return cd_usage_error(context->command, "--email-verified needs --email with the address it is about");
+        return set_details(context, ask);
+}
+
+static int run_set(int argc, char **argv)
+{
+        struct ask ask = { 0 };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &ask.config },
+                { .name = "--display-name", .value = &ask.display_name },
+                { .name = "--email", .value = &ask.email },
+                { .name = "--email-verified", .flag = &ask.email_verified },
+                { .name = "--remove-display-name", .flag = &ask.removes_display_name },
+                { .name = "--remove-email", .flag = &ask.removes_email },
+                { .name = "--add-group", .values = &ask.groups },
+                { .name = "--remove-group", .values = &ask.groups_to_remove },
+                { 0 },
+        };
+
+        return run_on_user(argc, argv, options, &ask, check_set);
+}
+
+static const struct cd_command user_set = {
+        .name = "set",
+        .summary = "change display name, e-mail address and groups of a user",
+        .help = "Usage: cardea user set NAME --config FILE [--display-name TEXT | --remove-display-name]\n"
+                "                       [--email ADDRESS [--email-verified] | --remove-email]\n"
+                "                       [--add-group GROUP]... [--remove-group GROUP]...\n"
+                "\n"
+                "Changes what is given, and nothing else. GROUP has 1 to 64 ASCII letters, digits and\n"
+                ". _ - @ + : /; case counts. A user is in at most 64 groups.\n"
+                "A change of the groups ends the user's tokens; every server applies it within a second.\n"
+                "\n" CONFIG_HELP DETAILS_HELP "      --remove-display-name remove the display name\n"
+                "      --remove-email        remove the e-mail address\n"
+                "      --add-group GROUP     add the user to GROUP; may be repeated\n"
+                "      --remove-group GROUP  remove the user from GROUP; may be repeated\n"
+                "\n" EXIT_HELP,
+        .run = run_set,
 };
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
@@ -324,8 +421,10 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show, &user_passwd,        &user_claims,        &user_disable,
-        &user_enable, &user_remove,      &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export, NULL,
+        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_set,
+        &user_passwd, &user_claims,      &user_disable,       &user_enable,
+        &user_remove, &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export,
+        NULL,
 };
 
 const struct cd_command cd_cmd_user = {

@@ -8,6 +8,7 @@
 #include "base/streams.h"
 #include "cmd/text_table.h"
 #include "cmd/user.h"
+#include "cmd/user_authelia.h"
 #include "cmd/context.h"
 #include "core/user_import.h"
 #include "core/user_name.h"
@@ -30,6 +31,7 @@ struct import {
         struct cd_context *context;
         const char *file_name;
         enum cd_user_format format;
+        bool is_authelia; /* the list is a users file of Authelia, and `format` says nothing */
         bool update, dry_run;
         struct cd_arena arena; /* of the batch */
         struct cd_user *users; /* BATCH of them */
@@ -178,6 +180,36 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
         return status;
 }
 
+/* What is wrong with one user is said, and the others go on. Anything but CD_OK ends the import. */
+static cd_status refuse_or_end(struct import *import, size_t line, const struct cd_error *error,
+                               struct cd_error *reterr)
+{
+        if (error->status == CD_NO_MEMORY || error->status == CD_UNAVAILABLE)
+                return cd_fail(reterr, error->status, error->reason);
+        refuse(import, line, error);
+        return CD_OK;
+}
+
+static cd_status take_user(struct import *import, const struct cd_user_params *params, size_t line,
+                           struct cd_error *reterr)
+{
+        struct cd_error err = { 0 };
+        bool is_other;
+
+        if (cd_admin_user_prepare(&import->context->by, &import->arena, params, &import->users[import->count], &err) !=
+            CD_OK) {
+                if (import->is_authelia)
+                        cd_user_authelia_name_user(params->name, &err);
+                return refuse_or_end(import, line, &err, reterr);
+        }
+        cd_status status = note_name(import, import->users[import->count].name, params->name, line, &is_other, reterr);
+        if (status != CD_OK || is_other)
+                return status;
+        import->written[import->count] = params->name;
+        import->lines[import->count++] = line;
+        return import->count == BATCH ? flush(import, reterr) : CD_OK;
+}
+
 static cd_status take_line(struct import *import, cd_str line, size_t number, struct cd_error *reterr)
 {
         struct cd_user_params params;
@@ -186,25 +218,9 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
         line = cd_arena_copy(&import->arena, line);
         if (!line.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a line");
-        cd_status status = cd_user_line_read(&import->arena, line, import->format, &params, &err);
-        if (status == CD_OK && !params.name.len)
-                return CD_OK;
-        if (status == CD_OK)
-                status = cd_admin_user_prepare(&import->context->by, &import->arena, &params,
-                                               &import->users[import->count], &err);
-        if (status == CD_NO_MEMORY || status == CD_UNAVAILABLE)
-                return cd_fail(reterr, status, err.reason);
-        if (status != CD_OK) {
-                refuse(import, number, &err);
-                return CD_OK;
-        }
-        bool is_other;
-        status = note_name(import, import->users[import->count].name, params.name, number, &is_other, reterr);
-        if (status != CD_OK || is_other)
-                return status;
-        import->written[import->count] = params.name;
-        import->lines[import->count++] = number;
-        return import->count == BATCH ? flush(import, reterr) : CD_OK;
+        if (cd_user_line_read(&import->arena, line, import->format, &params, &err) != CD_OK)
+                return refuse_or_end(import, number, &err, reterr);
+        return params.name.len ? take_user(import, &params, number, reterr) : CD_OK;
 }
 
 /* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that
@@ -238,6 +254,39 @@ static cd_status read_lines(struct import *import, FILE *file, struct cd_error *
         return status;
 }
 
+static cd_status read_all(struct import *import, FILE *file, cd_str *ret, struct cd_error *reterr)
+{
+        size_t size = CD_USER_AUTHELIA_MAX + 1;
+        char *text = cd_arena_alloc(&import->context->arena, size);
+
+        if (!text)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the file");
+        *ret = cd_str_of(text, fread(text, 1, size, file));
+        if (ferror(file))
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s cannot be read: %s", import->file_name,
+                                strerror(errno));
+        return CD_OK;
+}
+
+static cd_status read_authelia(struct import *import, FILE *file, struct cd_error *reterr)
+{
+        struct cd_arena *arena = &import->context->arena; /* that of the batch is emptied on the way */
+        const struct cd_yaml_node *user = NULL;
+        struct cd_user_params params;
+        cd_str text;
+
+        cd_status status = read_all(import, file, &text, reterr);
+        if (status == CD_OK)
+                status = cd_user_authelia_open(arena, text, cd_str_from_c(import->file_name), &user, reterr);
+        for (; user && status == CD_OK; user = user->next) {
+                struct cd_error err = { 0 };
+                status = cd_user_authelia_read(arena, user, &params, &err) == CD_OK
+                                 ? take_user(import, &params, user->key_mark.line, reterr)
+                                 : refuse_or_end(import, user->key_mark.line, &err, reterr);
+        }
+        return status == CD_OK ? flush(import, reterr) : status;
+}
+
 static cd_status import_file(struct import *import, FILE *file, struct cd_error *reterr)
 {
         cd_arena_init(&import->arena, BATCH_MEMORY);
@@ -250,7 +299,7 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         if (!import->users || !import->written || !import->lines || !import->names)
                 status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)
-                status = read_lines(import, file, reterr);
+                status = import->is_authelia ? read_authelia(import, file, reterr) : read_lines(import, file, reterr);
         cd_map_free(import->names);
         cd_arena_done(&import->names_arena);
         cd_arena_done(&import->arena);
@@ -283,17 +332,15 @@ static int import_users(struct import *import)
         return report(import, status, &err);
 }
 
-static bool read_format(const char *name, enum cd_user_format *ret)
+static bool read_format(const char *name, struct import *import)
 {
-        if (!name)
-                *ret = CD_USER_FORMAT_ANY;
-        else if (!strcmp(name, "htpasswd"))
-                *ret = CD_USER_FORMAT_HTPASSWD;
-        else if (!strcmp(name, "jsonl"))
-                *ret = CD_USER_FORMAT_JSONL;
-        else
-                return false;
-        return true;
+        import->is_authelia = name && !strcmp(name, "authelia");
+        import->format = CD_USER_FORMAT_ANY;
+        if (name && !strcmp(name, "htpasswd"))
+                import->format = CD_USER_FORMAT_HTPASSWD;
+        if (name && !strcmp(name, "jsonl"))
+                import->format = CD_USER_FORMAT_JSONL;
+        return !name || import->is_authelia || import->format != CD_USER_FORMAT_ANY;
 }
 
 static int run_import(int argc, char **argv)
@@ -313,8 +360,8 @@ static int run_import(int argc, char **argv)
                 return CD_EXIT_USAGE;
         if (!import.file_name)
                 return cd_usage_error(argv[0], "name a file, or - for standard input: cardea user import FILE");
-        if (!read_format(format, &import.format))
-                return cd_usage_error(argv[0], "--format must be htpasswd or jsonl, not \"%s\"", format);
+        if (!read_format(format, &import))
+                return cd_usage_error(argv[0], "--format must be htpasswd, jsonl or authelia, not \"%s\"", format);
         int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
                 code = import_users(&import);
@@ -325,20 +372,23 @@ static int run_import(int argc, char **argv)
 const struct cd_command cd_cmd_user_import = {
         .name = "import",
         .summary = "import users with their password hashes",
-        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl] [--update] [--dry-run]\n"
+        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl|authelia] [--update]\n"
+                "                       [--dry-run]\n"
                 "\n"
                 "Imports users with their password hashes. Each password is hashed again at the first login. A line\n"
                 "has one of these forms:\n"
                 "  NAME:HASH                                               from htpasswd\n"
                 "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}    from \"user export\"\n"
                 "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  salted BLAKE2b\n"
+                "JSON may also have \"display_name\", \"email\", \"email_verified\" and \"groups\" (an array).\n"
                 "HASH is argon2id, bcrypt, sha512-crypt or yescrypt. A line that cannot be imported is reported on\n"
-                "standard error with the reason; the others are imported.\n"
+                "standard error with the reason; the others are imported. With --format authelia, FILE is a users\n"
+                "file of Authelia (users_database.yml, at most 1 MB); its e-mail addresses are not verified.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "      --format FORMAT       the format of all lines; without it, each line may have either format\n"
-                "      --update              replace password, claims and state of users that exist, and end their\n"
-                "                            tokens\n"
+                "      --format FORMAT       the format of FILE; without it, each line may be of htpasswd or JSON\n"
+                "      --update              replace users that exist, and end their tokens; what is not given for\n"
+                "                            them is removed\n"
                 "  -n, --dry-run             only print what would be done\n"
                 "\n"
                 "Exit codes: 0 all were imported, 1 failed at run time, 2 the command line, the configuration or\n"
@@ -409,7 +459,7 @@ const struct cd_command cd_cmd_user_export = {
         .summary = "export all users as JSON lines",
         .help = "Usage: cardea user export --config FILE\n"
                 "\n"
-                "Prints each user as a JSON line that \"cardea user import\" reads: name, hash, claims, disabled.\n"
+                "Prints each user as a JSON line that \"cardea user import\" reads: everything but the times.\n"
                 "Store the output where only you can read it: it contains the password hashes.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"

@@ -31,6 +31,11 @@ static cd_str hash_form(cd_str stored)
         return CD_STR("unknown");
 }
 
+static cd_str or_dash(cd_str text)
+{
+        return text.len ? text : CD_STR("-");
+}
+
 static cd_str state_of(const struct cd_user *user)
 {
         return user->disabled ? CD_STR("disabled") : CD_STR("active");
@@ -64,12 +69,25 @@ bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struc
         return false;
 }
 
+static void add_text_or_null(struct cd_buf *buf, const char *name, cd_str text)
+{
+        if (text.len)
+                cd_json_add_str(buf, name, text);
+        else
+                cd_buf_printf(buf, ",\"%s\":null", name);
+}
+
 /* Everything but the hash. */
 static bool print_json(const struct cd_user *user)
 {
         struct cd_buf buf;
 
         cd_json_begin(&buf, JSON_MAX, "name", user->name);
+        add_text_or_null(&buf, "display_name", user->display_name);
+        add_text_or_null(&buf, "email", user->email);
+        cd_buf_add(&buf,
+                   user->email_verified ? CD_STR(",\"email_verified\":true") : CD_STR(",\"email_verified\":false"));
+        cd_json_add_strs(&buf, "groups", &user->groups);
         cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
         cd_buf_add(&buf, CD_STR(",\"claims\":"));
         cd_buf_add(&buf, user->claims);
@@ -85,13 +103,15 @@ static bool print_json(const struct cd_user *user)
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static const char *const columns[] = { "NAME", "STATE", "LAST LOGIN", "CHANGED", "CLAIMS" };
+static const char *const columns[] = { "NAME", "STATE", "EMAIL", "GROUPS", "LAST LOGIN", "CHANGED", "CLAIMS" };
 
 static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct cd_user *user, bool json)
 {
         const cd_str cells[CD_LEN(columns)] = {
                 user->name,
                 state_of(user),
+                or_dash(user->email),
+                cd_list_text(arena, &user->groups),
                 cd_time_text(arena, user->last_login_at),
                 cd_time_text(arena, user->changed_at),
                 user->claims,
@@ -176,6 +196,11 @@ static void print_user(struct cd_arena *arena, const struct cd_user *user)
         const struct cd_detail details[] = {
                 { "name", user->name },
                 { "state", state_of(user) },
+                { "display name", or_dash(user->display_name) },
+                { "email", user->email.len ? cd_arena_printf(arena, "%.*s (%s)", CD_STR_ARG(user->email),
+                                                             user->email_verified ? "verified" : "not verified")
+                                           : CD_STR("-") },
+                { "groups", cd_list_text(arena, &user->groups) },
                 { "claims", user->claims },
                 { "created", cd_time_text(arena, user->created_at) },
                 { "changed", cd_time_text(arena, user->changed_at) },
@@ -215,8 +240,9 @@ const struct cd_command cd_cmd_user_show = {
         .summary = "show one user",
         .help = "Usage: cardea user show NAME --config FILE [--json]\n"
                 "\n"
-                "Prints the state, the claims and the times (UTC) of the user, the number of wrong passwords since\n"
-                "the last correct one, and how the password is stored. The password hash is not shown.\n"
+                "Prints the state, the display name, the e-mail address, the groups, the claims and the times (UTC)\n"
+                "of the user, the number of wrong passwords since the last correct one, and how the password is\n"
+                "stored. The password hash is not shown.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
                 "      --json                print a JSON object\n"

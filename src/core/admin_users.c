@@ -337,6 +337,11 @@ cd_status cd_admin_user_set_claims(const struct cd_operator *by, struct cd_arena
         return edit_user(&edit, name, ret, reterr);
 }
 
+static const char *how_email_changed(const struct cd_details_change *ask)
+{
+        return !ask->email.len ? " email (removed)" : ask->email_verified ? " email (verified)" : " email";
+}
+
 /* What was set, and the groups: who may do what is the audit's business, the address of a person is not. */
 static cd_str details_of(struct cd_arena *arena, const struct cd_details_change *ask)
 {
@@ -345,9 +350,9 @@ static cd_str details_of(struct cd_arena *arena, const struct cd_details_change 
 
         cd_buf_init(&buf, arena, DETAIL_MAX);
         if (ask->display_name.ptr)
-                cd_buf_add(&buf, CD_STR(" display_name"));
+                cd_buf_printf(&buf, "%s", ask->display_name.len ? " display_name" : " display_name (removed)");
         if (ask->email.ptr)
-                cd_buf_add(&buf, ask->email_verified ? CD_STR(" email (verified)") : CD_STR(" email"));
+                cd_buf_printf(&buf, "%s", how_email_changed(ask));
         for (size_t i = 0; i < ask->add_groups.count; i++)
                 cd_buf_printf(&buf, " +%.*s", CD_STR_ARG(ask->add_groups.items[i]));
         for (size_t i = 0; i < ask->remove_groups.count; i++)

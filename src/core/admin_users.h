@@ -1,8 +1,8 @@
 #pragma once
 /* What an operator does with users: every change is checked, made and noted in the audit in one call of the store. A
  * new password, other claims or groups, disabling and removing end the user's sessions and tokens in the same call
- * (LESSONS 12); another display name or e-mail address does not, since no token has them and no right follows from them.
- * What changes nothing is fine, and is not noted. */
+ * (LESSONS 12); another display name or e-mail address does not, since no token has them and no right follows from
+ * them. What changes nothing is fine, and is not noted. */
 #include "core/operator.h"
 
 /* A user as somebody wants it. */
@@ -30,8 +30,8 @@ cd_status cd_admin_user_read_details(struct cd_arena *arena, const struct cd_use
 
 /* Checks the params and makes of them the row that add would write, hashing the password; the store is not asked.
  * CD_INVALID_REQUEST (with field "name", "password", "claims", or one of the above), CD_MALFORMED (field "hash"), or
- * CD_EXISTS (field "name") where a client has the name as its id: both would be one "sub". Blocks for a hash where there
- * is a plain password. */
+ * CD_EXISTS (field "name") where a client has the name as its id: both would be one "sub". Blocks for a hash where
+ * there is a plain password. */
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr);
 

@@ -8,15 +8,15 @@
 static cd_status read_claims(const struct cd_core *core, struct cd_arena *arena, const struct cd_user *user,
                              struct cd_mint *mint, struct cd_error *reterr)
 {
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
         struct cd_error why;
 
-        cd_status status = cd_user_claims_for_token(arena, user->claims, user->groups, core->scopes, &says, &why);
+        cd_status status = cd_user_claims_for_token(arena, user->claims, user->groups, core->scopes, &token, &why);
         if (status == CD_NO_MEMORY)
                 return cd_fail(reterr, status, "no memory for a user's claims");
         if (status == CD_OK) {
-                mint->extra = says.extra;
-                mint->scope = says.scope;
+                mint->extra = token.extra;
+                mint->scope = token.scope;
                 return CD_OK;
         }
         return cd_failf(reterr, CD_INTERNAL, CD_STR("claims"), "the claims of user %.*s are damaged: %s",

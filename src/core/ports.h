@@ -39,10 +39,10 @@ struct cd_audit_events {
 };
 
 /* A user's generation is a number that the store gives with the row and again with each change that ends the user's
- * sessions and tokens: a new password, disabling, other claims or groups, "log out everywhere" (LESSONS 12). Sessions and tokens
- * carry the one of their user, so they end in the very transaction of the change, whatever any clock says. It is the
- * version of the revocations that this transaction makes, which only grows: a user who is added under the name of one
- * who was removed has another, and nothing has to remember the name. */
+ * sessions and tokens: a new password, disabling, other claims or groups, "log out everywhere" (LESSONS 12). Sessions
+ * and tokens carry the one of their user, so they end in the very transaction of the change, whatever any clock says.
+ * It is the version of the revocations that this transaction makes, which only grows: a user who is added under the
+ * name of one who was removed has another, and nothing has to remember the name. */
 struct cd_user {
         cd_str name;                /* canonical, see core/user_name.h */
         cd_str password;            /* stored form, see crypto/password.h */

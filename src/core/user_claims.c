@@ -268,20 +268,20 @@ static cd_status add_groups(struct cd_arena *arena, cd_str object, struct cd_str
 }
 
 cd_status cd_user_claims_for_token(struct cd_arena *arena, cd_str text, struct cd_strs groups, struct cd_strs scopes,
-                                   struct cd_user_says *ret, struct cd_error *reterr)
+                                   struct cd_user_token_claims *ret, struct cd_error *reterr)
 {
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
         struct claims claims;
 
         cd_status status = read_claims(arena, text, 0, &claims, reterr);
         if (status == CD_OK)
-                status = take_scope(arena, &claims, scopes, &says.scope, reterr);
+                status = take_scope(arena, &claims, scopes, &token.scope, reterr);
         if (status == CD_OK)
-                status = finish(arena, &claims, &says.extra, reterr);
+                status = finish(arena, &claims, &token.extra, reterr);
         if (status == CD_OK && groups.count && !is_there(find(&claims, CD_STR("groups"))))
-                status = add_groups(arena, says.extra, groups, &says.extra, reterr);
+                status = add_groups(arena, token.extra, groups, &token.extra, reterr);
         if (status == CD_OK)
-                *ret = says;
+                *ret = token;
         return status;
 }
 

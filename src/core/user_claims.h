@@ -33,13 +33,13 @@ cd_status cd_user_claims_assign(struct cd_arena *arena, cd_str claims, struct cd
                                 struct cd_strs scopes, cd_str *ret, struct cd_error *reterr);
 
 /* What a token says of a user. */
-struct cd_user_says {
+struct cd_user_token_claims {
         cd_str scope; /* those of the claim "scope" that exist still */
         cd_str extra; /* JSON object: the other claims, then "groups" */
 };
 
 /* Of stored claims, which were checked when they were written, but `scopes` may have changed; and of the groups, an
- * array of names (RFC 9068 §2.2.3.1), which is left out where there are none, or where a claim of that name is among the
- * user's own: what an operator has written there counts. In the arena. As cd_user_claims_canonical. */
+ * array of names (RFC 9068 §2.2.3.1), which is left out where there are none, or where the user has a claim of that
+ * name: what an operator has written there counts. In the arena. As cd_user_claims_canonical. */
 cd_status cd_user_claims_for_token(struct cd_arena *arena, cd_str claims, struct cd_strs groups, struct cd_strs scopes,
-                                   struct cd_user_says *ret, struct cd_error *reterr);
+                                   struct cd_user_token_claims *ret, struct cd_error *reterr);

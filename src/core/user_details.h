@@ -1,7 +1,7 @@
 #pragma once
 /* What is known of a user besides name, password and claims: the display name, the e-mail address and the groups. One
- * rule for each, wherever it comes from. They reach HTTP headers, letters and tokens, so none of them has what could end
- * a line or a list there. */
+ * rule for each, wherever it comes from. They reach HTTP headers, e-mails and tokens, so none of them has what could
+ * end a line or a list there. */
 #include "base/arena.h"
 #include "base/field.h"
 #include "base/status.h"
@@ -19,8 +19,8 @@ enum {
  * spaces at its ends. CD_INVALID_REQUEST with the reason. */
 cd_status cd_display_name_check(cd_str name, struct cd_error *reterr);
 
-/* An addr-spec of RFC 5321 §4.1.2 as mail systems use them: a Dot-string, "@", and a domain of letters, digits and
- * hyphens, which may be one label. No quoted local part, no address literal, and ASCII only (no RFC 6531). Case is kept.
+/* A Mailbox of RFC 5321 §4.1.2 as it is in use: a Dot-string, "@", and a domain of letters, digits and hyphens, which
+ * may be one label. No Quoted-string, no address literal, and ASCII only (no RFC 6531). Case is kept.
  * CD_INVALID_REQUEST with the reason. */
 cd_status cd_email_check(cd_str email, struct cd_error *reterr);
 

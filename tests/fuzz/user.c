@@ -63,7 +63,7 @@ static const struct cd_strs scopes = { scope_items, CD_LEN(scope_items) };
 static void check_stored(struct cd_arena *arena, cd_str stored)
 {
         const struct cd_json *object;
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
         cd_str again;
 
         must(stored.len <= CD_USER_CLAIMS_MAX && cd_str_is_utf8(stored));
@@ -72,10 +72,10 @@ static void check_stored(struct cd_arena *arena, cd_str stored)
         for (const struct cd_json *m = object->child; m; m = m->next)
                 must(m->type != CD_JSON_NULL &&
                      (cd_str_eq(m->name, CD_STR("scope")) || !cd_user_claims_is_reserved(m->name)));
-        must(cd_user_claims_for_token(arena, stored, (struct cd_strs){ 0 }, scopes, &says, NULL) == CD_OK &&
-             says.extra.len + says.scope.len <= stored.len + 2);
-        must(cd_user_claims_for_token(arena, stored, scopes, scopes, &says, NULL) == CD_OK &&
-             cd_json_parse(arena, says.extra, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK &&
+        must(cd_user_claims_for_token(arena, stored, (struct cd_strs){ 0 }, scopes, &token, NULL) == CD_OK &&
+             token.extra.len + token.scope.len <= stored.len + 2);
+        must(cd_user_claims_for_token(arena, stored, scopes, scopes, &token, NULL) == CD_OK &&
+             cd_json_parse(arena, token.extra, CD_JSON_UNIQUE_NAMES, &object, NULL) == CD_OK &&
              cd_json_find(object, CD_STR("groups")));
         must(cd_user_claims_canonical(arena, stored, scopes, &again, NULL) == CD_OK && cd_str_eq(stored, again));
 }

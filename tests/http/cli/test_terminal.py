@@ -1,5 +1,6 @@
 """What came from outside never reaches a terminal raw: not in tables, errors or logs, and JSON stays JSON."""
 import json
+import sqlite3
 import unicodedata
 
 import pytest
@@ -8,6 +9,7 @@ from .administration import Installation
 from .commands import run
 
 EVIL = "\x1b[31m\x9b2J\u061c\u202e\u2066\u2028\ufeff\U000e0041\r\n"
+HASH = "$2y$05$abcdefghijklmnopqrstuu5s9iJJVdsmkJcYqzDvnUuNfsaKuyPyW"
 LINE = json.dumps  # of JSON Lines: all of it escaped
 
 
@@ -30,7 +32,7 @@ def said(done):
 @pytest.mark.parametrize("line", [
     LINE({"name": "eve", EVIL: 1}), LINE({"name": EVIL, "hash": "x"}), LINE({"name": "eve", "hash": EVIL}),
     LINE({"name": "eve", "hash": {EVIL: 1}}), LINE({"name": "eve", "hash": "$2y$05$abcdefghijklmnopqrstuu", "claims": {EVIL: 1}}),
-    f"eve{EVIL.strip()}:hash", f"eve:{EVIL.strip()}", "\x1b]0;title\x07", '{"\x1b":'])
+    LINE({"name": "eve", "hash": HASH, "groups": [EVIL]}), f"eve{EVIL.strip()}:hash", f"eve:{EVIL.strip()}", "\x1b]0;title\x07", '{"\x1b":'])
 def test_an_import_file_with_odd_names_is_refused_in_plain_text(home, tmp_path, line):
     path = tmp_path / f"users{EVIL.strip()}"
     path.write_text(line + "\n", encoding="utf-8", errors="surrogatepass")
@@ -49,6 +51,28 @@ def test_claims_are_shown_and_exported_in_plain_text(home):
     shown = json.loads(home.run("user", "show", "ana", "--json", check=0).stdout)
     exported = json.loads(said(home.run("user", "export", check=0)))
     assert shown["claims"] == exported["claims"] == json.loads(claim)
+
+
+def test_details_of_a_row_changed_by_hand_are_shown_and_exported_in_plain_text(tmp_path):
+    home = Installation(tmp_path / "auth")
+    home.add_user("ana")
+    with sqlite3.connect(home.folder / "cardea.db") as database:
+        database.execute("UPDATE users SET display_name = ?, email = ?, groups = ?", (EVIL, EVIL, json.dumps([EVIL])))
+    for command in (["user", "list"], ["user", "show", "ana"]):
+        said(home.run(*command, check=0))
+    for command in (["user", "export"], ["user", "list", "--json"], ["user", "show", "ana", "--json"]):
+        ana = json.loads(said(home.run(*command, check=0)))
+        assert (ana["display_name"], ana["email"], ana["groups"]) == (EVIL, EVIL, [EVIL])
+
+
+def test_a_users_file_of_authelia_with_odd_texts_is_refused_in_plain_text(home):
+    evil = json.dumps(EVIL).replace("\\udb40\\udc41", "\\U000e0041")
+    users = [f"{evil}: {{}}", f"a: {{disabled: {evil}}}", f"a: {{password: {HASH}, groups: [{evil}]}}",
+             f"a: {{password: {HASH}, email: {evil}}}", f"a: {{password: {HASH}, displayname: {evil}}}"]
+    for user in users:
+        done = home.run("user", "import", "--format", "authelia", "-", stdin=f"users:\n  {user}\n", check=5)
+        assert len(said(done).splitlines()) == 2
+    said(home.run("user", "import", "--format", "authelia", "-", stdin=EVIL, check=2))
 
 
 @pytest.mark.parametrize("text", [
@@ -81,8 +105,9 @@ def test_an_odd_argument_is_refused_in_plain_text(args):
 
 
 @pytest.mark.parametrize("args", [
-    ["user", "show", EVIL], ["user", "disable", EVIL], ["user", "claims", "ana", f"{EVIL}=1"], ["client", "show", EVIL],
-    ["client", "add", EVIL, "-g", "client_credentials"], ["client", "add", "x", "-g", EVIL], ["client", "add", "x", "-s", EVIL],
+    ["user", "show", EVIL], ["user", "disable", EVIL], ["user", "claims", "ana", f"{EVIL}=1"], ["user", "set", "ana", "--add-group", EVIL],
+    ["user", "set", "ana", "--remove-group", EVIL], ["user", "set", "ana", "--email", EVIL], ["client", "show", EVIL],
+    ["user", "set", "ana", "--display-name", EVIL], ["client", "add", EVIL, "-g", "client_credentials"], ["client", "add", "x", "-g", EVIL], ["client", "add", "x", "-s", EVIL],
     ["client", "add", "x", "-i", EVIL], ["client", "remove", EVIL, "--yes"], ["key", "export", EVIL], ["key", "retire", EVIL],
     ["key", "rotate", "--alg", EVIL], ["audit", "tail", "-n", EVIL], ["user", "import", EVIL], ["user", "add", "x", "--password-file", EVIL]])
 def test_an_odd_name_is_refused_in_plain_text(home, args):

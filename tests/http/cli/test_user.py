@@ -67,7 +67,7 @@ def test_a_user_is_added_listed_and_shown_without_the_hash(auth):
         text = auth.run(*args, check=0).stdout
         assert "bea.b@example.org" in text and "$argon2id$" not in text
     head, *rows = auth.run("user", "list", check=0).stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
+    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
     assert len({row.index("active") for row in rows if " active " in row}) == 1
 
 
@@ -104,7 +104,7 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["import"], "", 2, "name a file, or - for standard input"),
     (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
-    (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd or jsonl"),
+    (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd, jsonl or authelia"),
     (["list", "more"], "", 2, 'unexpected argument "more"'),
     (["lst"], "", 2, 'unknown action "lst"; did you mean "list"?'),
     (["frobnicate"], "", 2, 'unknown action "frobnicate"; see: cardea help user'),

@@ -270,9 +270,10 @@ static void details_are_set_and_removed_and_sessions_go_on(void **state)
         assert_str(ana.display_name, "");
         assert_str(ana.email, "new@example.com");
         assert_false(ana.email_verified);
-        assert_str(admin_last_event(f).detail, "display_name email");
+        assert_str(admin_last_event(f).detail, "display_name (removed) email");
 
         assert_str(set_details(f, &(struct cd_details_change){ .email = CD_STR("") }).email, "");
+        assert_str(admin_last_event(f).detail, "email (removed)");
         assert_int_equal(admin_count_events(f), 5);
         set_details(f, &(struct cd_details_change){ .email = CD_STR("") }); /* as it was */
         assert_int_equal(admin_count_events(f), 5);

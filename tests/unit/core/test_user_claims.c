@@ -131,19 +131,19 @@ static void a_token_says_those_of_a_users_scopes_that_exist_still(void **state)
                 { "{\"scope\":\"gone\"}", "{}", "" },
         };
         const struct cd_strs none = { 0 };
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 assert_status(
-                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), none, scopes, &says, &err),
+                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), none, scopes, &token, &err),
                         CD_OK);
-                assert_str(says.extra, cases[i].extra);
-                assert_str(says.scope, cases[i].scope);
+                assert_str(token.extra, cases[i].extra);
+                assert_str(token.scope, cases[i].scope);
         }
-        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"scope\":7}"), none, scopes, &says, &err),
+        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"scope\":7}"), none, scopes, &token, &err),
                       CD_INVALID_REQUEST);
-        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"sub\":\"x\"}"), none, scopes, &says, &err),
+        assert_status(cd_user_claims_for_token(&arena, CD_STR("{\"sub\":\"x\"}"), none, scopes, &token, &err),
                       CD_INVALID_REQUEST);
 }
 
@@ -162,14 +162,14 @@ static void a_token_says_the_groups_unless_a_claim_of_the_user_does(void **state
                 { "{\"groups\":null}", "{\"groups\":[\"a\\\"b\",\"dev\"]}" },
                 { "{\"Groups\":1}", "{\"Groups\":1,\"groups\":[\"a\\\"b\",\"dev\"]}" },
         };
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 assert_status(
-                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), groups, scopes, &says, &err),
+                        cd_user_claims_for_token(&arena, cd_str_from_c(cases[i].claims), groups, scopes, &token, &err),
                         CD_OK);
-                assert_str(says.extra, cases[i].extra);
+                assert_str(token.extra, cases[i].extra);
         }
 }
 
@@ -178,7 +178,7 @@ static void there_is_room_for_all_groups_behind_the_longest_claims(void **state)
 {
         static char claims[CD_USER_CLAIMS_MAX + 1], name[CD_GROUP_NAME_MAX + 1];
         static cd_str names[CD_GROUPS_MAX + 2];
-        struct cd_user_says says;
+        struct cd_user_token_claims token;
         const struct cd_json *object;
 
         (void)state;
@@ -189,12 +189,12 @@ static void there_is_room_for_all_groups_behind_the_longest_claims(void **state)
         for (size_t i = 0; i < CD_LEN(names); i++)
                 names[i] = cd_str_from_c(name);
         assert_status(cd_user_claims_for_token(&arena, cd_str_from_c(claims), (struct cd_strs){ names, CD_GROUPS_MAX },
-                                               scopes, &says, &err),
+                                               scopes, &token, &err),
                       CD_OK);
-        assert_status(cd_json_parse(&arena, says.extra, CD_JSON_UNIQUE_NAMES, &object, NULL), CD_OK);
+        assert_status(cd_json_parse(&arena, token.extra, CD_JSON_UNIQUE_NAMES, &object, NULL), CD_OK);
         assert_int_equal(cd_json_find(object, CD_STR("groups"))->count, CD_GROUPS_MAX);
         assert_status(cd_user_claims_for_token(&arena, cd_str_from_c(claims),
-                                               (struct cd_strs){ names, CD_GROUPS_MAX + 2 }, scopes, &says, &err),
+                                               (struct cd_strs){ names, CD_GROUPS_MAX + 2 }, scopes, &token, &err),
                       CD_INVALID_REQUEST);
         assert_string_equal(err.field, "groups");
 }
