@@ -46,4 +46,4 @@ def test_without_root_and_sudo_the_missing_packages_are_named(tmp_path):
     done = subprocess.run(["/bin/bash", ROOT / "tools/install-packages", "run"], capture_output=True, text=True,
                           env={**os.environ, "PATH": str(tmp_path)}, timeout=30)
     assert done.returncode == 1
-    assert "apt-get install -y --no-install-recommends libcap-ng0 libcrypt1 libcurl4 libnghttp2-14 libpq5 " in done.stderr
+    assert "apt-get install -y --no-install-recommends libcap-ng0 libcrypt1 libcurl4 libnghttp2-14 liboath0 libpq5 " in done.stderr

@@ -504,7 +504,8 @@ static void lesson_37_a_file_that_is_emptied_is_out_of_use_and_its_log_is_kept(v
         store->free(store);
 }
 
-/* The log has a part of it only. */
+/* The log has a part of it only: too little for SQLite to write it into a file that has lost the rest (walCheckpoint
+ * compares their sizes). */
 static void lesson_37_a_file_that_was_emptied_does_not_come_back_in_part(void **state)
 {
         struct fixture *fixture = *state;
@@ -515,7 +516,7 @@ static void lesson_37_a_file_that_was_emptied_does_not_come_back_in_part(void **
         assert_status(revoke_one(store, "a", &fixture->error), CD_OK);
         assert_int_equal(truncate(fixture->path, 0), 0);
         store->free(store);
-        check_refused(fixture, CD_UNAVAILABLE, "damaged");
+        check_refused(fixture, CD_UNAVAILABLE, "is empty (0 bytes), and its log");
 }
 
 static void names_that_mean_something_to_sqlite_are_files(void **state)
