@@ -31,9 +31,12 @@ static struct cd_link_token reset_link(struct factor_fixture *f)
 
 static cd_status reset(struct factor_fixture *f, const struct cd_link_token *token, const char *password)
 {
-        cd_str name;
+        cd_str name = CD_STR("");
+        cd_status status =
+                cd_reset_password(&f->by, &f->arena, text_of(token), cd_str_from_c(password), &name, &f->err);
 
-        return cd_reset_password(&f->by, &f->arena, text_of(token), cd_str_from_c(password), &name, &f->err);
+        assert_str(name, status == CD_OK ? "ana" : "");
+        return status;
 }
 
 static void lesson_46_to_look_at_an_invitation_consumes_nothing(void **state)

@@ -438,6 +438,66 @@ static void recovery_codes_differ_and_are_their_users_only(void **state)
                       CD_UNAVAILABLE);
 }
 
+static cd_status mac_of(struct factor_fixture *f, cd_str user, const char *code, char ret[CD_RECOVERY_MAC_TEXT])
+{
+        return cd_recovery_mac_of(f->factors.recovery_codes, user, cd_str_from_c(code), ret);
+}
+
+static void every_letter_of_a_recovery_code_counts(void **state)
+{
+        static const char *const malformed[] = { "",
+                                                 "0000-0000-0000-000",
+                                                 "0000-0000-0000-00000",
+                                                 "0000-0000-0000-000u",
+                                                 "0000-0000-0000-000!",
+                                                 "0000-0000-0000-000[",
+                                                 "00000000000000000000000000000000000000000" };
+        struct factor_fixture *f = *state;
+        char zeros[CD_RECOVERY_MAC_TEXT], other[CD_RECOVERY_MAC_TEXT], code[] = "0000000000000000", name[129];
+
+        assert_status(mac_of(f, f->ana.name, code, zeros), CD_OK);
+        for (size_t i = 0; i < sizeof(code) - 1; i++) {
+                code[i] = 'z';
+                assert_status(mac_of(f, f->ana.name, code, other), CD_OK);
+                assert_memory_not_equal(zeros, other, sizeof(zeros));
+                code[i] = '0';
+        }
+        for (size_t i = 0; i < CD_LEN(malformed); i++)
+                assert_status(mac_of(f, f->ana.name, malformed[i], other), CD_MALFORMED);
+        assert_status(cd_recovery_mac_of(f->factors.recovery_codes, f->ana.name, CD_STR("000000000000000\0"), other),
+                      CD_MALFORMED);
+        memset(name, 'a', sizeof(name));
+        assert_status(mac_of(f, cd_str_of(name, 128), code, other), CD_OK);
+        assert_status(mac_of(f, cd_str_of(name, 129), code, other), CD_MALFORMED);
+        assert_status(mac_of(f, CD_STR(""), code, other), CD_MALFORMED);
+}
+
+static size_t count_events(struct factor_fixture *f, const char *action)
+{
+        struct cd_audit_events events = { 0 };
+        struct cd_audit_flush flush;
+        size_t count = 0;
+
+        assert_status(f->store->audit->flush(f->store, &flush, &f->err), CD_OK);
+        assert_status(f->store->audit->list(f->store, &f->arena, 0, 1000, &events, &f->err), CD_OK);
+        for (size_t i = 0; i < events.count; i++)
+                count += cd_str_eq_c(events.items[i].action, action);
+        return count;
+}
+
+static void a_flood_of_refused_codes_is_one_event(void **state)
+{
+        struct factor_fixture *f = *state;
+
+        for (int i = 0; i < 5; i++)
+                assert_status(check_code(f, wrong_code(f)), CD_INVALID_GRANT);
+        assert_int_equal(count_events(f, "login.locked"), 0);
+        for (int i = 0; i < 5; i++)
+                assert_status(check_code(f, wrong_code(f)), CD_THROTTLED);
+        assert_int_equal(count_events(f, "login.locked"), 1);
+        assert_int_equal(count_events(f, "login.failed"), 5);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -459,6 +519,8 @@ int main(void)
                 FACTOR_TEST(recovery_codes_are_read_as_they_are_typed),
                 FACTOR_TEST(what_is_no_recovery_code_counts_as_a_wrong_code),
                 FACTOR_TEST(recovery_codes_differ_and_are_their_users_only),
+                FACTOR_TEST(every_letter_of_a_recovery_code_counts),
+                FACTOR_TEST(a_flood_of_refused_codes_is_one_event),
         };
 
         return cmocka_run_group_tests_name("second factors", tests, NULL, NULL);

@@ -173,8 +173,10 @@ static void lesson_12_each_further_factor_gives_a_new_id(void **state)
         assert_status(cd_session_raise(&f->sessions, &f->arena, &session, CD_FACTOR_TOTP, &raised, &after, &f->err),
                       CD_OK);
         assert_memory_not_equal(before.text, after.text, sizeof(before.text));
+        assert_false(cd_str_eq(raised.digest, session.digest));
         assert_status(find(f, &before, &found), CD_NOT_FOUND);
         assert_status(find(f, &after, &found), CD_OK);
+        assert_true(cd_str_eq(raised.digest, found.digest));
         assert_true(cd_str_eq(found.sid, session.sid));
         assert_int_equal(found.created_at, FACTOR_NOON);
         assert_int_equal(found.auth_time, FACTOR_NOON + 100);

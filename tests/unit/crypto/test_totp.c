@@ -118,9 +118,11 @@ static void codes_are_read_as_they_are_typed(void **state)
         static const struct {
                 const char *text, *code;
         } samples[] = {
-                { "123456", "123456" },       { "123 456", "123456" },      { "  12 34\t56 ", "123456" },
-                { "123\u00a0456", "123456" }, { "123\u202f456", "123456" }, { "１２３４５６", "123456" },
-                { "٠١٢٣٤٥", "012345" },       { "۶۷۸۹۰۱", "678901" },       { "०१२ ३४५", "012345" },
+                { "123456", "123456" },       { "\u2000123456\u200a", "123456" },
+                { "123 456", "123456" },      { "  12 34\t56 ", "123456" },
+                { "123\u00a0456", "123456" }, { "123\u202f456", "123456" },
+                { "１２３４５６", "123456" }, { "٠١٢٣٤٥", "012345" },
+                { "۶۷۸۹۰۱", "678901" },       { "०१२ ३४५", "012345" },
                 { "𝟗𝟖𝟕𝟔𝟓𝟒", "987654" },       { "1٢3४56", "123456" },
         };
         char code[CD_TOTP_DIGITS + 1] = "";
@@ -135,9 +137,22 @@ static void codes_are_read_as_they_are_typed(void **state)
 static void what_is_no_code_is_not_read(void **state)
 {
         static const cd_str samples[] = {
-                CD_STR_INIT(""),        CD_STR_INIT("12345"),    CD_STR_INIT("1234567"),   CD_STR_INIT("12345a"),
-                CD_STR_INIT("123-456"), CD_STR_INIT("123456\0"), CD_STR_INIT("12345\xff"), CD_STR_INIT("+12345"),
-                CD_STR_INIT("      "),  CD_STR_INIT("12345²"),   CD_STR_INIT("12345\xd9"), CD_STR_INIT("123456\n"),
+                CD_STR_INIT(""),
+                CD_STR_INIT("12345"),
+                CD_STR_INIT("1234567"),
+                CD_STR_INIT("12345a"),
+                CD_STR_INIT("123-456"),
+                CD_STR_INIT("123456\0"),
+                CD_STR_INIT("12345\xff"),
+                CD_STR_INIT("+12345"),
+                CD_STR_INIT("      "),
+                CD_STR_INIT("12345²"),
+                CD_STR_INIT("12345\xd9"),
+                CD_STR_INIT("123456\n"),
+                CD_STR_INIT("12345:"),
+                CD_STR_INIT("12345/"),
+                CD_STR_INIT("12345\u200b"),
+                CD_STR_INIT("123456\u200b"),
         };
         char code[CD_TOTP_DIGITS] = "unset";
 
