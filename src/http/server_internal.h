@@ -25,9 +25,9 @@ struct cd_http_offer {
 struct cd_http_listener {
         struct cd_http_offer offer;
         bool ipv6_only, is_unix;
-        size_t earlier; /* the listener of the settings before, whose socket this one keeps; CD_HTTP_NEW: none */
-        cd_str configured;              /* as in the settings; `where` has views into it */
-        cd_str text;                    /* the same with the real port */
+        size_t earlier;    /* the listener of the settings before, whose socket this one keeps; CD_HTTP_NEW: none */
+        cd_str configured; /* as in the settings; `where` has views into it */
+        cd_str text;       /* the same with the real port */
         struct cd_listen_address where; /* with the real port */
         struct cd_listen_unix rights;   /* of a Unix socket */
         struct cd_listen_file file;     /* of a Unix socket of ours */
