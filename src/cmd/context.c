@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "base/streams.h"
+#include "crypto/password_memory.h"
 #include "crypto/seal.h"
 
 static int exit_code(cd_status status)
@@ -91,6 +92,7 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         const struct cd_admin *admin = &context->admin;
         const struct cd_config_password_hashing *hashing = &admin->config.password_hashing;
 
+        cd_password_memory_keep(true); /* a hash on huge pages costs half */
         context->hasher =
                 cd_direct_hasher(&(struct cd_password_cost){ hashing->memory, hashing->iterations }, admin->random);
         context->by = (struct cd_operator){
