@@ -130,7 +130,6 @@ def loosely_encoded(key):
     return token[:-1] + alphabet[alphabet.index(token[-1]) ^ 1]
 
 
-NOW = int(time.time())
 # LESSONS 17 and 18, one wrong thing at a time.
 FORGED = {
     "another signature key": lambda k: Key("ES256", k.kid).token(),
@@ -142,11 +141,11 @@ FORGED = {
     "another audience": lambda k: k.token(aud="https://other.example"),
     "other audiences": lambda k: k.token(aud=["https://other.example", AUDIENCE + "/"]),
     "no audience": lambda k: k.token(aud=None),
-    "expired": lambda k: k.token(exp=NOW - 1),
+    "expired": lambda k: k.token(exp=int(time.time()) - 1),
     "no end": lambda k: k.token(exp=None),
     "end as text": lambda k: k.token(exp="2000000000"),
     "end too large": lambda k: k.token(json.dumps(claims()).replace('"exp": ', '"exp": 1e400, "x": ')),
-    "not yet valid": lambda k: k.token(nbf=NOW + 1000),
+    "not yet valid": lambda k: k.token(nbf=int(time.time()) + 1000),
     "no client_id": lambda k: k.token(client_id=None),
     "no sub": lambda k: k.token(sub=None),
     "no jti": lambda k: k.token(jti=None),
