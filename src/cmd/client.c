@@ -256,7 +256,7 @@ static const struct cd_command *const actions[] = { &client_add,    &cd_cmd_clie
 
 const struct cd_command cd_cmd_client = {
         .name = "client",
-        .summary = "add, list, change and remove OAuth clients",
+        .summary = "add, list and remove OAuth clients, and replace their secrets",
         .help = "A running server applies every change within a second.\n",
         .actions = actions,
 };
