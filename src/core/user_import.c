@@ -207,7 +207,8 @@ static cd_status read_htpasswd(cd_str line, struct cd_user_params *ret, struct c
         cd_str rest = line, name, stored;
 
         if (!cd_str_take_until(&rest, ':', &name) || !cd_str_take_until(&rest, ':', &stored))
-                return cd_fail(reterr, CD_MALFORMED, "not of the form NAME:HASH");
+                return cd_fail(reterr, CD_MALFORMED,
+                               "not of the form NAME:HASH; for a users file of Authelia, add --format authelia");
         if (!name.len)
                 return fail_type("name", "is missing", reterr);
         *ret = (struct cd_user_params){ .name = name, .stored = stored, .claims = CD_STR("{}") };

@@ -18,7 +18,9 @@ static cd_status check(cd_str name, struct cd_error *reterr)
         for (size_t i = 0; i < name.len; i++)
                 if (!is_allowed(name.ptr[i]))
                         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                        "byte %zu of the user name is none of: letters a-z, digits, . _ - @ +", i + 1);
+                                        "byte %zu of the user name is not allowed; use letters a-z, digits and "
+                                        ". _ - @ +",
+                                        i + 1);
         return CD_OK;
 }
 

@@ -95,7 +95,7 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
                 struct cd_log_event event;
                 cd_log_begin(&event, r->log, CD_LOG_WARN, "runs_as_root");
                 cd_log_str(&event, "setting", CD_STR("user"));
-                cd_log_str(&event, "fix", CD_STR("name a user that it becomes once its ports are taken"));
+                cd_log_str(&event, "fix", CD_STR("name a user without privileges, to change to once it listens"));
                 cd_log_end(&event);
         }
         return CD_OK;

@@ -113,7 +113,7 @@ const char *cd_service_check_address(cd_str value)
 
         return cd_listen_address_parse(value, &where, NULL) == CD_OK && where.kind == CD_LISTEN_TCP
                        ? NULL
-                       : "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001";
+                       : "must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001";
 }
 
 const char *cd_service_check_listen(cd_str value)
@@ -127,7 +127,8 @@ const char *cd_service_check_listen(cd_str value)
         if (cd_str_has_prefix(value, CD_STR("systemd:")))
                 return "must be systemd: and the FileDescriptorName= of a socket unit: 1 to 255 printable ASCII "
                        "characters without a colon";
-        return "must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH or systemd:NAME";
+        return "must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH or "
+               "systemd:NAME";
 }
 
 const char *cd_service_check_proxy(cd_str value)

@@ -8,7 +8,7 @@ enum {
         URL_MAX = 4096
 }; /* bytes */
 
-static const char HINT[] = "is not a URL that libpq takes (postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
+static const char HINT[] = "is not a URL that libpq accepts (postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
                            "in a password each of : / ? # [ ] @ % is written as %3A and so on)";
 
 static void free_options(PQconninfoOption **options)

@@ -160,7 +160,7 @@ def test_what_only_begins_like_a_loopback_address_is_one_error(config):
     got = run("check", "--config", path)
     assert got.returncode == 2
     assert [line for line in got.stdout.splitlines() if line.startswith("error ")] == [
-        f"error {path}:1:10: listen[0]: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or "
+        f"error {path}:1:10: listen[0]: must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001, or "
         "unix:/PATH or systemd:NAME"]
 
 

@@ -100,7 +100,8 @@ def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reaso
 
 @pytest.mark.parametrize("options, reason", [
     ([], "cardea init: name the folder to create: cardea init --dir DIR"),
-    (["--dir", "x", "--listen", "8443"], "cardea init: --listen: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"),
+    (["--dir", "x", "--listen", "8443"],
+     "cardea init: --listen: must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001"),
     (["--dir", "x", "--listen", "127.0.0.1:0"],
      "cardea init: --listen: must have a port from 1 to 65534, since the resource service uses the next one"),
     (["--dir", "x", "--listen", "127.0.0.1:65535"],

@@ -315,7 +315,7 @@ def test_each_refused_line_is_named_and_the_others_are_added(auth):
     said = re.findall(r"^cardea user import: standard input:(\d): (.*)$", done.stderr, re.M)
     assert [number for number, _ in said] == ["2", "3", "4", "5", "6", "7", "9"]
     reasons = dict(said)
-    assert reasons["2"] == "not of the form NAME:HASH"
+    assert reasons["2"] == "not of the form NAME:HASH; for a users file of Authelia, add --format authelia"
     assert reasons["3"].startswith("name: ") and reasons["5"] == "hash: is missing"
     assert reasons["4"] == 'name: user "one" exists already'
     assert reasons["7"].startswith("hash: ") and "nonsense" not in done.stderr

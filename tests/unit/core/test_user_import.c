@@ -108,7 +108,8 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
                 enum cd_user_format format;
                 const char *field, *reason;
         } cases[] = {
-                { "ana", CD_USER_FORMAT_ANY, "", "not of the form NAME:HASH" },
+                { "ana", CD_USER_FORMAT_ANY, "",
+                  "not of the form NAME:HASH; for a users file of Authelia, add --format authelia" },
                 { ":secret", CD_USER_FORMAT_ANY, "name", "is missing" },
                 { "ana:secret", CD_USER_FORMAT_JSONL, "", NULL },
                 { "[]", CD_USER_FORMAT_JSONL, "", "not a JSON object" },

@@ -241,7 +241,8 @@ static void wrong_settings_of_a_listener_are_refused(void **state)
         refuses(f, "listen: [{ address: unix:/c, group: no-such-group }]\n",
                 ":1:37: listen[0].group: is not a group of this machine; correct the name, or create the group");
         refuses(f, "listen: [{ address: 80 }]\n",
-                ":1:21: listen[0].address: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH "
+                ":1:21: listen[0].address: must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or "
+                "[::1]:5001, or unix:/PATH "
                 "or systemd:NAME");
         refuses(f, "listen: [{ adress: '127.0.0.1:80' }]\n",
                 ":1:12: unknown setting \"listen[0].adress\"; did you mean \"listen[0].address\"?");
