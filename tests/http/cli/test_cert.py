@@ -378,7 +378,7 @@ def test_what_does_not_fit_together_is_an_error(tmp_path):
         ("{ certificate: none.pem, key: key.pem }", "", "none.pem does not exist"),
         ("{ certificate: cert.pem, key: key.pem, client_certificate: require }", "", "tls.client_ca: is missing, and is needed"),
         ("{ certificate: cert.pem, key: key.pem, client_certificate: request, client_ca: key.pem }", "",
-         "tls.client_ca: holds no certificate"),
+         "tls.client_ca: contains no certificate"),
         ("{}", 'redirect_listen: ["127.0.0.1:0"]\n', "redirect_listen: redirects to https, but no listener speaks TLS"),
     ]:
         done, lines = findings(tmp_path, tls, more)

@@ -325,7 +325,7 @@ def test_lesson_39_nothing_advises_to_write_over_the_master_key_of_a_store(insta
     home = install()
     text, key = home.config_file.read_text(), (home.folder / "master.key").read_text()
     unset = "is not set, and the store's keys are encrypted with it"
-    outside = "credential master.key is not there, since systemd gave this process none"
+    outside = "credential master.key does not exist: systemd passed no credentials to this process"
     for config, value, reason, advice in (
             (json.dumps({k: v for k, v in home.config.items() if k != "master_key"}), key, unset, "; restore the master key this store was created with"),
             (text, key[:20], "is not a master key", "; restore the master key this store was created with"),
