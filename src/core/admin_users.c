@@ -452,21 +452,28 @@ static cd_str or_empty(cd_str text)
         return text.ptr ? text : CD_STR("");
 }
 
+/* A password or a state that is so already is not set again: that would end a lockout (users->update). */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = {
                 .name = user->name,
-                .password = user->password,
                 .claims = user->claims,
                 .display_name = or_empty(user->display_name),
                 .email = or_empty(user->email),
                 .email_verified = user->email_verified,
                 .groups = &user->groups,
-                .disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE,
         };
         struct cd_audit_event event;
+        struct cd_user before;
 
-        cd_status status = cd_operator_event(by, arena, "user.import", user->name, &event, reterr);
+        cd_status status = cd_admin_user_find(by, arena, user->name, &before, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!cd_str_eq(before.password, user->password))
+                change.password = user->password;
+        if (before.disabled != user->disabled)
+                change.disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE;
+        status = cd_operator_event(by, arena, "user.import", user->name, &event, reterr);
         return status == CD_OK ? change_user(by, &change, &event, ret, reterr) : status;
 }
