@@ -78,6 +78,25 @@ def test_lesson_27_listeners_come_and_go_and_connections_go_on(serve, tmp_path):
     assert server.program.end() == 0
 
 
+@pytest.mark.parametrize("other", ["none", "file", "link"])
+def test_lesson_27_a_file_that_replaced_a_socket_keeps_its_rights(serve, tmp_path, other):
+    path, secret = tmp_path / "http.sock", tmp_path / "secret"
+    server = serve(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0600"}]))
+    secret.touch(0o600)
+    path.unlink()
+    if other == "file":
+        path.touch(0o600)
+    elif other == "link":
+        path.symlink_to(secret)
+    server.reload(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0666"}]), expect="reload_failed")
+    assert [(f["setting"], f["reason"]) for f in server.findings()] == [
+        ("listen[1]", f"the file of unix:{path} is gone, or is another one; take the address out of the configuration, "
+                      "reload, and put it back")]
+    assert other != "file" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert server.program.end() == 0
+
+
 def test_lesson_27_a_port_that_is_taken_changes_nothing(serve, tmp_path):
     server = serve(settings())
     free = free_port()
