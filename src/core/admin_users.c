@@ -171,7 +171,7 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
                 return status == CD_OK ? fail_exists(user.name, reterr) : status;
         }
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ user.name };
+                *ret = (struct cd_user_result){ .name = user.name };
         return status;
 }
 
@@ -184,7 +184,7 @@ static cd_status change_user(const struct cd_operator *by, struct cd_user_change
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change->name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ change->name };
+                *ret = (struct cd_user_result){ .name = change->name };
         return status;
 }
 
@@ -233,7 +233,7 @@ cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *ar
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change.name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ change.name };
+                *ret = (struct cd_user_result){ .name = change.name };
         return status;
 }
 
@@ -277,6 +277,23 @@ struct edit {
                           cd_str *ret_detail, struct cd_error *reterr);
 };
 
+static bool are_same(struct cd_strs a, struct cd_strs b)
+{
+        if (a.count != b.count)
+                return false;
+        for (size_t i = 0; i < a.count; i++)
+                if (!cd_str_eq(a.items[i], b.items[i]))
+                        return false;
+        return true;
+}
+
+/* As users->update has it; of what an edit can change. */
+static bool ends_tokens(const struct cd_user *user, const struct cd_user_change *change)
+{
+        return (change->claims.ptr && !cd_str_eq(change->claims, user->claims)) ||
+               (change->groups && !are_same(*change->groups, user->groups));
+}
+
 static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
@@ -294,7 +311,10 @@ static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_
         if (status != CD_OK)
                 return status;
         event.detail = detail;
-        return change_user(edit->by, &change, &event, ret, reterr);
+        status = change_user(edit->by, &change, &event, ret, reterr);
+        if (status == CD_OK)
+                ret->ended_tokens = ends_tokens(&user, &change);
+        return status;
 }
 
 static cd_status edit_user(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)

@@ -19,7 +19,8 @@ struct cd_user_params {
 
 /* What a change of a user came to. */
 struct cd_user_result {
-        cd_str name; /* canonical, in the arena */
+        cd_str name;       /* canonical, in the arena */
+        bool ended_tokens; /* of a change of claims or groups: whether it was one, which ended older tokens */
 };
 
 /* The display name, the e-mail address and the groups of the params, as they are stored; of *ret, nothing else is set.
