@@ -71,7 +71,7 @@ def test_one_session_is_ended(made):
     event = last_event(made)
     assert (event["action"], event["subject"], event["detail"]) == ("user.end_session", "user:ana", "sid-1")
     done = made.run("session", "end", "--user", "ana", "--id", "sid-1", check=3)
-    assert done.stderr == 'cardea session end: id: user "ana" has no session of that id\n'
+    assert done.stderr == 'cardea session end: user "ana" has no session of that id\n'
     made.run("session", "end", "--user", "bo", "--id", "sid-2", check=3)
     assert len(sessions(made)) == 1
 
@@ -88,7 +88,7 @@ def test_all_sessions_of_a_user_are_ended(made):
 def test_a_user_who_is_missing_is_said(made, action):
     assert made.run("session", action, check=2).stderr == f"cardea session {action}: name a user: cardea session {action} --user NAME\n"
     done = made.run("session", action, "--user", "nobody", check=3)
-    assert done.stderr == f'cardea session {action}: name: there is no user "nobody"\n'
+    assert done.stderr == f'cardea session {action}: there is no user "nobody"\n'
 
 
 def test_a_second_factor_is_reset(made):
@@ -102,7 +102,7 @@ def test_a_second_factor_is_reset(made):
         assert db.execute("SELECT user_name FROM totp").fetchall() == [("bo",)]
         assert db.execute("SELECT user_name FROM recovery_codes").fetchall() == [("bo",)]
     done = made.run("user", "totp", "reset", "ana", check=3)
-    assert done.stderr == 'cardea user totp: totp: user "ana" has no TOTP factor\n'
+    assert done.stderr == 'cardea user totp: user "ana" has no TOTP factor\n'
     made.run("user", "totp", "reset", "nobody", check=3)
 
 

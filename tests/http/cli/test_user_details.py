@@ -108,7 +108,7 @@ def test_set_changes_what_is_given_and_nothing_else(auth):
     (["add", "new", "--display-name", ""], 2, "--display-name needs a value"),
     (["set"], 2, "name a user: cardea user set NAME"),
     (["set", "there"], 2, "name a change: cardea user set NAME --add-group staff"),
-    (["set", "nobody", "--display-name", "x"], 3, 'name: there is no user "nobody"'),
+    (["set", "nobody", "--display-name", "x"], 3, 'there is no user "nobody"'),
     (["set", "there", "--email-verified"], 2, "--email-verified needs --email"),
     (["set", "there", "--email", "a@b", "--remove-email"], 2, "--email and --remove-email exclude each other"),
     (["set", "there", "--display-name", "a", "--remove-display-name"], 2,
