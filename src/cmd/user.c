@@ -203,7 +203,8 @@ static int change_claims(struct cd_context *context, const struct claims_ask *as
         if (cd_admin_user_set_claims(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result,
                                      &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, "has new claims; older tokens are revoked");
+        return say_done(&result,
+                        result.ended_tokens ? "has new claims; older tokens are revoked" : "has these claims already");
 }
 
 static int run_claims(int argc, char **argv)
@@ -257,14 +258,13 @@ static int set_details(struct cd_context *context, const struct ask *ask)
                 .add_groups = cd_context_strs(context, &ask->groups),
                 .remove_groups = cd_context_strs(context, &ask->groups_to_remove),
         };
-        bool changes_groups = ask->groups.count || ask->groups_to_remove.count;
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
         if (cd_admin_user_set_details(&context->by, &context->arena, cd_str_from_c(ask->name), &change, &result,
                                       &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, changes_groups ? "changed; older tokens are revoked" : "changed");
+        return say_done(&result, result.ended_tokens ? "changed; older tokens are revoked" : "changed");
 }
 
 /* What no option by itself can say. */

@@ -32,7 +32,7 @@ cd_status cd_admin_session_end(const struct cd_operator *by, struct cd_arena *ar
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"), "user \"%.*s\" has no session of that id",
                                 CD_STR_ARG(user.name));
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ user.name };
+                *ret = (struct cd_user_result){ .name = user.name };
         return status;
 }
 
@@ -52,7 +52,7 @@ cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *a
         change.now = event.at;
         status = by->store->users->update(by->store, &change, &event, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ user.name };
+                *ret = (struct cd_user_result){ .name = user.name };
         return status;
 }
 
@@ -72,6 +72,6 @@ cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *are
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("totp"), "user \"%.*s\" has no TOTP factor",
                                 CD_STR_ARG(user.name));
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ user.name };
+                *ret = (struct cd_user_result){ .name = user.name };
         return status;
 }

@@ -171,7 +171,7 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
                 return status == CD_OK ? fail_exists(user.name, reterr) : status;
         }
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ user.name };
+                *ret = (struct cd_user_result){ .name = user.name };
         return status;
 }
 
@@ -184,7 +184,7 @@ static cd_status change_user(const struct cd_operator *by, struct cd_user_change
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change->name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ change->name };
+                *ret = (struct cd_user_result){ .name = change->name };
         return status;
 }
 
@@ -233,7 +233,7 @@ cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *ar
         if (status == CD_NOT_FOUND)
                 return fail_unknown(change.name, reterr);
         if (status == CD_OK)
-                *ret = (struct cd_user_result){ change.name };
+                *ret = (struct cd_user_result){ .name = change.name };
         return status;
 }
 
@@ -277,6 +277,23 @@ struct edit {
                           cd_str *ret_detail, struct cd_error *reterr);
 };
 
+static bool are_same(struct cd_strs a, struct cd_strs b)
+{
+        if (a.count != b.count)
+                return false;
+        for (size_t i = 0; i < a.count; i++)
+                if (!cd_str_eq(a.items[i], b.items[i]))
+                        return false;
+        return true;
+}
+
+/* As users->update has it; of what an edit can change. */
+static bool ends_tokens(const struct cd_user *user, const struct cd_user_change *change)
+{
+        return (change->claims.ptr && !cd_str_eq(change->claims, user->claims)) ||
+               (change->groups && !are_same(*change->groups, user->groups));
+}
+
 static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
@@ -294,7 +311,10 @@ static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_
         if (status != CD_OK)
                 return status;
         event.detail = detail;
-        return change_user(edit->by, &change, &event, ret, reterr);
+        status = change_user(edit->by, &change, &event, ret, reterr);
+        if (status == CD_OK)
+                ret->ended_tokens = ends_tokens(&user, &change);
+        return status;
 }
 
 static cd_status edit_user(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
@@ -452,21 +472,28 @@ static cd_str or_empty(cd_str text)
         return text.ptr ? text : CD_STR("");
 }
 
+/* A password or a state that is so already is not set again: that would end a lockout (users->update). */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = {
                 .name = user->name,
-                .password = user->password,
                 .claims = user->claims,
                 .display_name = or_empty(user->display_name),
                 .email = or_empty(user->email),
                 .email_verified = user->email_verified,
                 .groups = &user->groups,
-                .disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE,
         };
         struct cd_audit_event event;
+        struct cd_user before;
 
-        cd_status status = cd_operator_event(by, arena, "user.import", user->name, &event, reterr);
+        cd_status status = cd_admin_user_find(by, arena, user->name, &before, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!cd_str_eq(before.password, user->password))
+                change.password = user->password;
+        if (before.disabled != user->disabled)
+                change.disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE;
+        status = cd_operator_event(by, arena, "user.import", user->name, &event, reterr);
         return status == CD_OK ? change_user(by, &change, &event, ret, reterr) : status;
 }

@@ -19,7 +19,8 @@ struct cd_user_params {
 
 /* What a change of a user came to. */
 struct cd_user_result {
-        cd_str name; /* canonical, in the arena */
+        cd_str name;       /* canonical, in the arena */
+        bool ended_tokens; /* of a change of claims or groups: whether it was one, which ended older tokens */
 };
 
 /* The display name, the e-mail address and the groups of the params, as they are stored; of *ret, nothing else is set.
@@ -79,6 +80,7 @@ cd_status cd_admin_user_check_no_client(const struct cd_operator *by, struct cd_
 /* For import. Adds all of them or, where one is there already or a client has its name (CD_EXISTS), none. */
 cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
                              struct cd_error *reterr);
-/* Gives a user who is there all that the row has but the times. CD_NOT_FOUND. */
+/* Gives a user who is there all that the row has but the times. A lockout of wrong passwords or codes goes on where
+ * neither the password nor the state changes. CD_NOT_FOUND. */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 struct cd_user_result *ret, struct cd_error *reterr);

@@ -55,15 +55,24 @@ static bool is_local_part(cd_str local)
         return true;
 }
 
+static bool is_number(cd_str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] < '0' || text.ptr[i] > '9')
+                        return false;
+        return true;
+}
+
+/* The last label is not a number, as no top-level domain is one (RFC 3696 §2): such a text is an IP address. */
 static bool is_domain(cd_str domain)
 {
-        cd_str label;
+        cd_str label = { NULL, 0 };
 
         while (cd_str_take_until(&domain, '.', &label))
                 if (label.len == 0 || label.len > CD_EMAIL_LABEL_MAX || !has_only(label, CD_STR("-")) ||
                     label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
                         return false;
-        return true;
+        return !is_number(label);
 }
 
 cd_status cd_email_check(cd_str email, struct cd_error *reterr)
@@ -85,7 +94,7 @@ cd_status cd_email_check(cd_str email, struct cd_error *reterr)
         if (!is_domain(domain))
                 return refuse(reterr,
                               "after the \"@\" of an e-mail address there is a domain of ASCII letters, digits, "
-                              "hyphens and dots");
+                              "hyphens and dots, and no IP address");
         return CD_OK;
 }
 

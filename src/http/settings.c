@@ -174,7 +174,7 @@ static void restore_rights(const struct cd_http_settings *settings, const struct
                 const struct cd_listen_unix *before =
                         rights_before(atomic_load(&server->settings), &settings->listeners[i]);
                 if (before)
-                        (void)cd_listen_set_rights(before, server->umask, NULL);
+                        (void)cd_listen_set_rights(before, &settings->listeners[i].file, server->umask, NULL);
         }
 }
 
@@ -301,8 +301,9 @@ static cd_status open_or_change(struct reading *r, size_t index, struct cd_error
         if (listener->earlier == CD_HTTP_NEW)
                 return open_listener(r, index, reterr);
         r->settings->rights_set = index + 1;
-        return rights_before(r->earlier, listener) ? cd_listen_set_rights(&listener->rights, r->server->umask, reterr)
-                                                   : CD_OK;
+        if (!rights_before(r->earlier, listener))
+                return CD_OK;
+        return cd_listen_set_rights(&listener->rights, &listener->file, r->server->umask, reterr);
 }
 
 static cd_status open_listeners(struct reading *r, struct cd_error *reterr)

@@ -219,13 +219,27 @@ cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, st
         return CD_OK;
 }
 
-cd_status cd_listen_set_rights(const struct cd_listen_unix *options, mode_t umask, struct cd_error *reterr)
+/* Somebody may have put another file in its place. */
+static bool is_file(const struct sockaddr_un *address, const struct cd_listen_file *file)
+{
+        struct stat found;
+
+        return lstat(address->sun_path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode;
+}
+
+cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struct cd_listen_file *file, mode_t umask,
+                               struct cd_error *reterr)
 {
         struct cd_listen_unix all = *options;
         struct sockaddr_un address;
 
         if (!fill_address(options->path, &address))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the path of a Unix socket is too long");
+        if (!file->inode || !is_file(&address, file))
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
+                                "the file of unix:%.*s is gone, or is another one; take the address out of the "
+                                "configuration, reload, and put it back",
+                                CD_STR_ARG(options->path));
         if (all.mode < 0)
                 all.mode = all.group.len ? 0600 : (int)(0777 & ~umask); /* as cd_listen_open_unix has it */
         if (!all.group.len && chown(address.sun_path, (uid_t)-1, getegid()) != 0)
@@ -236,11 +250,8 @@ cd_status cd_listen_set_rights(const struct cd_listen_unix *options, mode_t umas
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file)
 {
         struct sockaddr_un address;
-        struct stat found;
 
-        if (!file->inode || !fill_address(path, &address))
-                return;
-        if (lstat(address.sun_path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode)
+        if (file->inode && fill_address(path, &address) && is_file(&address, file))
                 unlink(address.sun_path);
 }
 

@@ -29,8 +29,9 @@ struct cd_listen_file {
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
                               struct cd_error *reterr);
 /* Gives the file of a socket of ours the mode and the group of *options. `umask`: of the process, for a mode of -1.
- * Errors as above; the file may then have one of the two. */
-cd_status cd_listen_set_rights(const struct cd_listen_unix *options, mode_t umask, struct cd_error *reterr);
+ * Errors as above; the file may then have one of the two. CD_UNAVAILABLE too where another file is in its place. */
+cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struct cd_listen_file *file, mode_t umask,
+                               struct cd_error *reterr);
 /* Removes the socket's file, where it is still that one. */
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
 /* How to fix the error if listening on an address failed. Static. */

@@ -147,7 +147,6 @@ static int start(struct running *r)
         struct cd_error err;
         int code;
 
-        cd_reload_hold_signal();
         cd_status status = open_server(r, &err);
         if (status == CD_OK)
                 status = cd_privileges_drop(settings_of(r)->user, &err);
@@ -189,6 +188,7 @@ int cd_service_run(const struct cd_service *service, const char *config_path)
 {
         struct cd_arena arena;
 
+        cd_reload_hold_signal(); /* a SIGHUP while the configuration is first read must not end the process */
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         int code = load_and_start(service, &arena, config_path);
         cd_arena_done(&arena);

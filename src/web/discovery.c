@@ -91,9 +91,14 @@ static void allow_any_origin(struct cd_http_response *res)
         cd_http_response_header(res, CD_STR("Access-Control-Allow-Origin"), CD_STR("*"));
 }
 
+/* A copy: the snapshot that has the document may be freed before a slow reader has all of it. */
 static void send_document(struct cd_http_response *res, cd_str content_type, cd_str document)
 {
-        cd_http_respond(res, 200, content_type, document);
+        cd_str body = cd_arena_copy(res->arena, document);
+
+        if (!body.ptr)
+                return; /* answered with 500 */
+        cd_http_respond(res, 200, content_type, body);
         cd_http_response_header(res, CD_STR("Cache-Control"), cache);
         allow_any_origin(res);
 }

@@ -36,6 +36,19 @@ def test_lesson_27_clients_scopes_and_lifetimes_change_and_connections_go_on(ser
     assert server.program.end() == 0
 
 
+def test_lesson_27_a_hangup_while_the_configuration_is_first_read_is_a_reload(start, tmp_path):
+    path = tmp_path / "cardea.yaml"
+    path.write_text(json.dumps(settings(clients=[client(f"client{i}") for i in range(2000)])))
+    with Watch(path) as watch:
+        program = start("serve", "--config", path)
+        while not watch.count_opens():
+            assert program.process.poll() is None, program.err
+        program.process.send_signal(signal.SIGHUP)
+    program.wait_event("ready")
+    assert program.wait_event("reloaded")["cause"] == "signal"
+    assert program.end() == 0
+
+
 def test_basic_tokens_lockout_and_the_level_of_the_log_change(serve, tmp_path):
     key = "ab" * 16
     config = settings(store=f"sqlite:{tmp_path}/c.db", master_key=base64.b64encode(key.encode()).decode(),

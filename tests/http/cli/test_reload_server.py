@@ -9,6 +9,10 @@ import stat
 import subprocess
 import tempfile
 
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
 import pytest
 
 from .commands import CARDEA, DEADLINE, listen_somewhere
@@ -75,6 +79,25 @@ def test_lesson_27_listeners_come_and_go_and_connections_go_on(serve, tmp_path):
     assert not can_connect(added) and server.token(connection=of_added)[0] == 200
     listening = [json.loads(line)["address"] for line in server.program.err if '"event":"listening"' in line]
     assert listening[:3] == [f"127.0.0.1:{kept}", f"127.0.0.1:{added}", f"unix:{path}"] and len(listening) == 4
+    assert server.program.end() == 0
+
+
+@pytest.mark.parametrize("other", ["none", "file", "link"])
+def test_lesson_27_a_file_that_replaced_a_socket_keeps_its_rights(serve, tmp_path, other):
+    path, secret = tmp_path / "http.sock", tmp_path / "secret"
+    server = serve(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0600"}]))
+    secret.touch(0o600)
+    path.unlink()
+    if other == "file":
+        path.touch(0o600)
+    elif other == "link":
+        path.symlink_to(secret)
+    server.reload(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0666"}]), expect="reload_failed")
+    assert [(f["setting"], f["reason"]) for f in server.findings()] == [
+        ("listen[1]", f"the file of unix:{path} is gone, or is another one; take the address out of the configuration, "
+                      "reload, and put it back")]
+    assert other != "file" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert server.program.end() == 0
 
 
@@ -155,6 +178,34 @@ def test_http2_and_proxy_protocol_of_a_listener_change(serve):
     assert exchange(port, get()) == ""
     assert "HTTP/1.1 200 " in exchange(port, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + get())
     assert server.token()[0] == 200, "the connection from before"
+    assert server.program.end() == 0
+
+
+def test_lesson_27_a_document_of_the_configuration_before_reaches_a_slow_reader_whole(serve):
+    config = settings(listen=[{"address": "127.0.0.1:0", "http2": True}], threads=1, tokens={"alg": "RS256"})
+    server = serve(config)
+    whole = server.call("GET", "/.well-known/oauth-authorization-server")[1]
+    slow = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+    slow.local_settings = h2.settings.Settings(
+        client=True, initial_values={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 16})
+    slow.initiate_connection()
+    slow.send_headers(1, [(":method", "GET"), (":path", "/.well-known/oauth-authorization-server"),
+                          (":scheme", "http"), (":authority", "localhost")], end_stream=True)
+    with socket.create_connection(("127.0.0.1", port_of(server.address)), 30) as sock:
+        sock.sendall(slow.data_to_send())
+        body, reloaded, ended = b"", False, False
+        while not ended:
+            for event in slow.receive_data(sock.recv(65536)):
+                body += getattr(event, "data", b"") if isinstance(event, h2.events.DataReceived) else b""
+                ended = ended or isinstance(event, h2.events.StreamEnded)
+            if len(body) >= 16 and not reloaded:
+                reloaded = True
+                for scope in ("one", "two", "three"):
+                    server.reload({**config, "scopes": ["read", scope * 100]})
+                    server.call("GET", "/.well-known/oauth-authorization-server")
+                slow.increment_flow_control_window(65536, 1)
+            sock.sendall(slow.data_to_send())
+    assert json.loads(body) == whole
     assert server.program.end() == 0
 
 

@@ -69,6 +69,18 @@ def test_a_user_without_details_is_shown_with_none(auth):
     assert re.search(r"^groups +-$", auth.run("user", "show", "plain", check=0).stdout, re.M)
 
 
+def test_only_a_change_of_groups_or_claims_is_said_to_revoke_tokens(auth):
+    auth.add_user("ana", PASSWORD, "--group", "staff", "--claim", "role=editor")
+    for args in (["--add-group", "staff"], ["--remove-group", "dev"], ["--display-name", "Ana"]):
+        assert auth.run("user", "set", "ana", *args, check=0).stdout == "user ana changed\n"
+    assert auth.run("user", "claims", "ana", "role=editor", check=0).stdout == "user ana has these claims already\n"
+    assert last_event(auth)["action"] == "user.set" and last_event(auth)["detail"] == "display_name"
+    done = auth.run("user", "claims", "ana", "role=viewer", check=0)
+    assert done.stdout == "user ana has new claims; older tokens are revoked\n"
+    done = auth.run("user", "set", "ana", "--remove-group", "staff", check=0)
+    assert done.stdout == "user ana changed; older tokens are revoked\n"
+
+
 def test_set_changes_what_is_given_and_nothing_else(auth):
     auth.add_user("bo", PASSWORD, "--claim", "role=editor")
     assert auth.run("user", "set", "BO", "--display-name", "Bo", "--email", "bo@example.com", check=0).stdout == \

@@ -441,6 +441,33 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_NOT_FOUND);
 }
 
+static void what_is_replaced_by_the_same_password_stays_locked_out(void **state)
+{
+        struct admin_fixture *f = *state;
+        struct cd_store *store = f->by.store;
+        struct cd_totp_change factor = { .factor = { .user = CD_STR("ana"), .sealed = CD_STR("x"), .last_step = -1 } };
+        struct cd_totp_factor found;
+        struct cd_user_result result;
+        int64_t wrong;
+
+        admin_add_ana(f);
+        struct cd_user same = admin_find(f, "ana");
+        factor.if_generation = same.generation;
+        assert_status(store->totp->put(store, &factor, NULL, NULL), CD_OK);
+        assert_status(store->totp->note_wrong(store, &factor.factor, f->now, &wrong, NULL), CD_OK);
+        assert_status(store->users->note_login(store, CD_STR("ana"), false, f->now, 900, NULL), CD_OK);
+        same.display_name = CD_STR("Ana");
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
+        assert_str(admin_find(f, "ana").display_name, "Ana");
+        assert_int_equal(admin_find(f, "ana").failures, 1);
+        assert_status(store->totp->find(store, &f->arena, CD_STR("ana"), &found, NULL), CD_OK);
+        assert_int_equal(found.failures, 1);
+
+        same.password = CD_STR("$another");
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
+        assert_int_equal(admin_find(f, "ana").failures, 0);
+}
+
 /* A store in which somebody else changes the claims right before our change, so often. */
 static const struct cd_user_ops *real_ops;
 static unsigned others;
@@ -509,6 +536,7 @@ int main(void)
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
                 CASE(a_batch_is_added_whole_or_not_at_all),
                 CASE(a_replaced_user_has_everything_new_and_older_tokens_have_ended),
+                CASE(what_is_replaced_by_the_same_password_stays_locked_out),
                 CASE(a_claim_or_a_group_that_another_command_set_meanwhile_is_not_lost),
         };
 
