@@ -24,7 +24,8 @@ struct cd_reload_options {
 
 struct cd_reload;
 
-/* Blocks SIGHUP, which cd_reload_start then handles. Call before the first thread is started, because threads inherit the mask. */
+/* Blocks SIGHUP, which cd_reload_start then handles. Call before the first thread is started, because threads inherit
+ * the mask. */
 void cd_reload_hold_signal(void);
 /* Starts a thread. What the options point to is borrowed. */
 cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_reload **ret, struct cd_error *reterr);
