@@ -63,8 +63,8 @@ struct cd_details_change {
         cd_str display_name; /* ptr NULL: unchanged; empty: removed */
         cd_str email;        /* the same */
         bool email_verified; /* for `email`, which must be given: every new address must be verified again */
-        struct cd_strs add_groups,
-                remove_groups; /* adding a present or removing an absent group is fine; a group in both is an error */
+        /* Adding a present or removing an absent group is fine; a group in both is an error. */
+        struct cd_strs add_groups, remove_groups;
 };
 
 /* Changes the details. CD_NOT_FOUND, and CD_INVALID_REQUEST with field "name" or a field of

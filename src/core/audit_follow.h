@@ -5,10 +5,10 @@
 #include "base/status.h"
 
 enum {
-        CD_AUDIT_LATE_US =
-                10 * 1000 * 1000, /* how long an event may appear after one with a higher id; later it is missed */
-        CD_AUDIT_SHOWN_MAX =
-                16384, /* events remembered at most; beyond that, the wait for the oldest missing ids is shortened */
+        /* How long an event may appear after one with a higher id; later it is missed. */
+        CD_AUDIT_LATE_US = 10 * 1000 * 1000,
+        /* Events remembered at most; beyond that, the wait for the oldest missing ids is shortened. */
+        CD_AUDIT_SHOWN_MAX = 16384,
 };
 
 struct cd_audit_follow;

@@ -195,9 +195,9 @@ struct cd_key_ops {
         /* All keys, by created_at, then by kid. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
                           struct cd_error *reterr);
+        /* CD_EXISTS, also if a key has that kid. */
         cd_status (*add)(struct cd_store *store, const struct cd_key_addition *addition,
-                         const struct cd_audit_event *event,
-                         struct cd_error *reterr); /* CD_EXISTS, also if the kid exists */
+                         const struct cd_audit_event *event, struct cd_error *reterr);
         cd_status (*set_verify_until)(struct cd_store *store, cd_str kid, cd_time verify_until,
                                       const struct cd_audit_event *event, struct cd_error *reterr); /* CD_NOT_FOUND */
 };
@@ -254,8 +254,8 @@ struct cd_store_versions {
 };
 
 enum {
-        CD_KEY_RECORD_STAYS =
-                30 * 24 * 3600 /* seconds after verify_until, so that the key that signed a token can be looked up */
+        /* Seconds after verify_until, so that the key that signed a token can be looked up. */
+        CD_KEY_RECORD_STAYS = 30 * 24 * 3600
 };
 
 struct cd_store_expiry {

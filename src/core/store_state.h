@@ -11,8 +11,8 @@ struct cd_store_state {
         /* A static text that may be shown to anyone: why the store is unavailable, or why it can be read but not
          * written. NULL: the store works, or the cause is unknown. */
         _Atomic(const char *) fault;
-        _Atomic int64_t
-                asked_at; /* cd_monotonic_us when the pending question to the store was asked; 0: none is pending */
+        /* cd_monotonic_us when the pending question to the store was asked; 0: none is pending. */
+        _Atomic int64_t asked_at;
 };
 
 /* CD_UNAVAILABLE with reterr->retry_after while the store is unavailable, or has not answered for so long that it must
