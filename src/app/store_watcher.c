@@ -414,10 +414,9 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
         if (status == CD_OK)
                 status = show(f, now, reterr);
         if (status == CD_OK)
-                expire(f, expiry_now(f,
-                                     /* so that readiness is right from the first request on, and later times can be
-                                   * compared with this one */
-                                     now));
+                /* Now, so that readiness is right from the first request on, and later times can be compared with this
+                 * one. */
+                expire(f, expiry_now(f, now));
         return status;
 }
 
