@@ -7,10 +7,10 @@
 #include "app/server.h"
 
 enum {
-        PASSWD_ROOM = 4096 /* bytes for what the system says of a user */
+        PASSWD_ROOM = 4096 /* bytes for the system's entry of a user */
 };
 
-/* Who runs this command, for the audit. */
+/* The user who runs this command, for the audit. */
 static cd_str name_actor(struct cd_arena *arena)
 {
         char room[PASSWD_ROOM];
@@ -38,7 +38,7 @@ static cd_status load(const struct cd_admin_options *options, struct cd_admin *a
         return CD_OK;
 }
 
-/* As a finding of the configuration, where a setting is at fault. */
+/* Reports the error as a finding of the configuration if a setting is at fault. */
 static cd_status explain(struct cd_admin *admin, const struct cd_error *why, struct cd_error *reterr)
 {
         cd_str setting = cd_arena_copy(&admin->arena, cd_str_from_c(why->field));

@@ -1,19 +1,20 @@
 #pragma once
-/* What a command that administers a server needs: its configuration, its store and its master key. */
+/* What an administrative command needs: the server's configuration, store and master key. */
 #include "app/config.h"
 #include "core/keyring.h"
 
 struct cd_admin_options {
         const char *config_path;
-        /* the store may be new; else CD_NOT_FOUND, so that a mistyped path or URL makes no second one */
+        /* The store may be created; otherwise CD_NOT_FOUND, so that a mistyped path or URL does not create a second
+         * store. */
         bool may_create;
-        bool must_be_current; /* migrates nothing: CD_NOT_FOUND where migrations are missing */
+        bool must_be_current; /* applies no migrations: CD_NOT_FOUND if some are missing */
 };
 
 struct cd_admin {
-        struct cd_arena arena; /* what config and report point to */
+        struct cd_arena arena; /* for what config and report point to */
         struct cd_config config;
-        struct cd_report report; /* warnings of the configuration, and where its settings came from */
+        struct cd_report report; /* warnings about the configuration, and the origin of its settings */
         struct cd_store *store;
         int schema_from, schema_to; /* see store/store.h */
         struct cd_master_key *master;
@@ -22,11 +23,12 @@ struct cd_admin {
         cd_str actor; /* "os:ana" */
 };
 
-/* Loads and checks the configuration, opens the store (migrating it where needed) and checks that the master key is the
- * store's own. CD_INVALID_REQUEST with what a user reads ("cardea.yaml:3:8: store: …"), also where there is no durable
- * store; else what cd_store_open says. Ended by cd_admin_close, also after a failure. *ret must not be moved. */
+/* Loads and checks the configuration, opens the store (applying missing migrations) and checks that the master key is
+ * the store's own. CD_INVALID_REQUEST with a text for the user ("cardea.yaml:3:8: store: …"), also if there is no
+ * durable store; otherwise the errors of cd_store_open. The caller ends it with cd_admin_close, also after a failure.
+ * *ret must not be moved. */
 cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin *ret, struct cd_error *reterr);
 void cd_admin_close(struct cd_admin *admin);
 
-/* For the functions of core/keyring.h. CD_UNAVAILABLE where the clock fails. */
+/* For the functions of core/keyring.h. CD_UNAVAILABLE if the clock fails. */
 cd_status cd_admin_keyring(const struct cd_admin *admin, struct cd_keyring *ret, struct cd_error *reterr);

@@ -111,7 +111,7 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, accept_any_user, CHOICE, .choices = any_user, .fallback = "never",
               .help = "for demonstrations: any user name with any password"),
         FIELD(struct cd_config, scopes, STRINGS, .help = "all scopes that exist here"),
-        /* As many as fit in a file of CD_YAML_MAX_SIZE with what a client usually has. */
+        /* The number that fits in a file of CD_YAML_MAX_SIZE, for clients of the usual size. */
         FIELD(struct cd_config, clients, OBJECTS, .max = 4000, .table = &client_table, .help = "who may ask"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
@@ -135,7 +135,7 @@ enum cd_alg cd_config_alg(const struct cd_config *config)
         return cd_alg_from_name(cd_str_from_c(algs[config->tokens.alg]));
 }
 
-/* The bit of one grant, 0 where there is none of that name. */
+/* The bit of one grant; 0 if there is none with that name. */
 static unsigned grant_bit(cd_str name)
 {
         for (unsigned i = 0; cd_grant_names[i]; i++)

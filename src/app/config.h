@@ -10,14 +10,14 @@ struct cd_config_client {
         struct cd_strs scopes;
         cd_str audience; /* empty: the issuer, see cd_config_complete */
         struct cd_strs introspect;
-        cd_str alg; /* of its tokens; empty: tokens.alg, see cd_config_complete */
+        cd_str alg; /* for its tokens; empty: tokens.alg, see cd_config_complete */
 };
 
 /* Values of accept_any_user. */
 enum cd_config_any_user {
         CD_ANY_USER_NEVER,
-        CD_ANY_USER_DEMO_ONLY,            /* where every listener is loopback */
-        CD_ANY_USER_PRIVATE_NETWORK_DEMO, /* the operator vouches for the network */
+        CD_ANY_USER_DEMO_ONLY,            /* only if every listener is on a loopback address or a Unix socket */
+        CD_ANY_USER_PRIVATE_NETWORK_DEMO, /* the operator guarantees that the network is private */
 };
 
 struct cd_config_tokens {
@@ -25,18 +25,18 @@ struct cd_config_tokens {
         int alg;          /* index into cd_config_algs */
 };
 
-/* Basic -> JWT at /grant. */
+/* Access tokens for Basic credentials, at /grant. */
 struct cd_config_basic_tokens {
-        cd_str audience;  /* empty: there is no /grant */
-        cd_str client_id; /* of its tokens */
+        cd_str audience;  /* empty: /grant is disabled */
+        cd_str client_id; /* in the tokens of /grant */
         int64_t lifetime; /* milliseconds, whole seconds */
-        cd_str realm;     /* what a browser shows; printable ASCII without " and \ */
+        cd_str realm;     /* shown by browsers; printable ASCII without " and \ */
 };
 
 struct cd_config_password_hashing {
         int64_t memory; /* bytes, whole KB */
         int64_t iterations;
-        int64_t parallel; /* at once; 0: one for each core */
+        int64_t parallel; /* concurrent hashes; 0: one for each core */
         int64_t queue;    /* logins that may wait */
 };
 
@@ -51,7 +51,7 @@ struct cd_config {
         struct cd_config_tokens tokens;
         cd_str store;       /* URL, see store/store.h; empty: memory */
         cd_str master_key;  /* base64; empty only without a store */
-        cd_str signing_key; /* PEM; empty: the store's keys, or one that is made at start */
+        cd_str signing_key; /* PEM; empty: the store's keys, or a key generated at start */
         struct cd_config_basic_tokens basic_tokens;
         struct cd_config_password_hashing password_hashing;
         struct cd_config_lockout lockout;
@@ -63,15 +63,15 @@ struct cd_config {
 
 extern const struct cd_table cd_config_table; /* "config" */
 
-/* Writes the defaults that are the value of another setting: a client's audience is the issuer, its alg tokens.alg.
- * After the decoding. */
+/* Fills in the defaults that are the value of another setting: a client's audience is the issuer, its alg is
+ * tokens.alg. Call after decoding. */
 void cd_config_complete(struct cd_config *config);
 /* The algorithm that tokens.alg names. */
 enum cd_alg cd_config_alg(const struct cd_config *config);
-/* Bits of enum cd_grant for grant_types that are known; others are skipped. */
+/* Bits of enum cd_grant for the known grant_types; others are ignored. */
 unsigned cd_config_grants(const struct cd_config_client *client);
 
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
 
-/* What the table cannot say: a hook for struct cd_service. Every finding names its setting and the fix. */
+/* Checks what the table cannot express: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);

@@ -1,4 +1,4 @@
-/* What the configuration's table cannot say, each finding with its setting and a fix. */
+/* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
 #include "app/storage.h"
 #include "base/map.h"
 #include "core/client.h"
@@ -13,10 +13,10 @@
 
 enum {
         SCOPES_MAX = 32 * 1024, /* bytes of all scopes in the metadata: half of the document */
-        SECRET_MIN = 16,        /* bytes of a client's secret that is not easily guessed: 64 bits in hex */
+        SECRET_MIN = 16,        /* bytes of a client's secret that is hard to guess: 64 bits in hex */
 };
 
-/* On the loopback, or on a Unix socket, which only programs of this machine reach. */
+/* On the loopback, or on a Unix socket, which only programs on this machine can reach. */
 static bool listens_on_loopback(cd_str listen)
 {
         struct cd_listen_address where;
@@ -47,8 +47,8 @@ static bool is_host_name(cd_str text)
         return text.len > 0;
 }
 
-/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2); neither a user nor percent-encoding. *ret_local:
- * it is this machine, whichever name resolves to it. */
+/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2), without a user and percent-encoding. *ret_local:
+ * the host is this machine, whichever name resolves to it. */
 static bool parse_authority(cd_str text, bool *ret_local)
 {
         bool bracketed = cd_str_has_prefix(text, CD_STR("["));
@@ -68,7 +68,7 @@ static bool parse_authority(cd_str text, bool *ret_local)
         return true;
 }
 
-/* The index of the first of these bytes, or text.len. */
+/* The index of the first of these bytes; text.len if there is none. */
 static size_t first_of(cd_str text, cd_str bytes)
 {
         for (size_t i = 0; i < bytes.len; i++)
@@ -123,8 +123,8 @@ static void check_lifetime(const struct cd_config *config, struct cd_report *rep
                 ERROR(report, CD_STR("tokens.lifetime"), "write it as in 5s", "is not a whole number of seconds");
 }
 
-/* Whether there is a store that outlives the process, or was meant to be: the value of `store` may be one that nobody
- * could read. */
+/* Whether there is a store that outlives the process, or one was intended: the value of `store` may have failed to
+ * resolve. */
 static bool may_be_durable(const struct cd_config *config, const struct cd_report *report)
 {
         return cd_config_is_durable(config) || cd_report_has_error(report, CD_STR("store"));
@@ -150,7 +150,7 @@ static void check_store(const struct cd_config *config, struct cd_report *report
 
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
-        /* Somebody who reads this may have a store already: a new key would make all that is sealed in it
+        /* The operator who reads this may have a store already: a new key would make everything that is sealed in it
          * unreadable. */
         static const char restore[] = "restore the master key this store was created with; only a new store takes a "
                                       "new one, which openssl rand -base64 32 prints";
@@ -251,7 +251,7 @@ static void check_any_user(const struct cd_config *config, struct cd_report *rep
                 return;
         const struct cd_http_listen *listeners = config->service.listen.items;
         for (size_t i = 0; i < config->service.listen.count; i++) {
-                cd_str listen = listeners[i].address; /* empty where it was refused already */
+                cd_str listen = listeners[i].address; /* empty if the address was already rejected */
                 if (config->accept_any_user == CD_ANY_USER_DEMO_ONLY && listen.len && !listens_on_loopback(listen))
                         return ERROR(report, setting, "listen on 127.0.0.1 or [::1] only, or set it to never",
                                      "is demo-only, but %.*s is not a loopback address", CD_STR_ARG(listen));
@@ -304,7 +304,8 @@ static void check_client_scopes(const struct cd_config *config, const struct cd_
         }
 }
 
-/* An audience that no token has is nearly always a typing mistake. A store may have clients whose tokens have it. */
+/* An audience that no token has is nearly always a typing mistake. With a store, its clients may have tokens with that
+ * audience. */
 static void check_introspect(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
                              const struct cd_map *audiences, struct cd_report *report)
 {
@@ -320,7 +321,7 @@ static void check_introspect(const struct cd_config *config, const struct cd_con
         }
 }
 
-/* Without a store only one key is the operator's: that of tokens.alg. */
+/* Without a store, the operator provides only one key: that of tokens.alg. */
 static void check_client_alg(const struct cd_config *config, const struct cd_config_client *client, cd_str path,
                              struct cd_report *report)
 {
@@ -334,8 +335,8 @@ static void check_client_alg(const struct cd_config *config, const struct cd_con
                      "rejected");
 }
 
-/* RFC 6749 §2.3.1: id and secret are form-encoded before they become Basic's, which many clients do not do. These
- * characters then mean something else; the rest arrives as it is. */
+/* RFC 6749 §2.3.1: id and secret must be form-encoded before they are sent by Basic, which many clients do not do.
+ * These characters then have another meaning; all others arrive unchanged. */
 static void check_basic(cd_str path, const char *name, cd_str value, cd_str odd, struct cd_report *report)
 {
         if (first_of(value, odd) < value.len)
@@ -362,7 +363,7 @@ static void check_client(const struct cd_config *config, size_t index, struct cd
         cd_str path = cd_arena_printf(report->arena, "clients[%zu]", index);
         size_t before = report->errors;
 
-        /* A missing id or secret is a finding already. */
+        /* A missing id or secret has been reported already. */
         if (client->id.len && cd_map_add(ids, client->id, (void *)client) == CD_INVALID_REQUEST)
                 ERROR(report, cd_arena_printf(report->arena, "%.*s.id", CD_STR_ARG(path)),
                       "give each client an id of its own", "\"%.*s\" is the id of another client too",

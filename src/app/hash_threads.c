@@ -8,7 +8,7 @@
 
 enum {
         STACK_SIZE = 256 * 1024,
-        NICE = 5, /* a third of what a loop gets, where both want a core */
+        NICE = 5, /* a third of a loop's share when both want a core */
 };
 
 /* One call, on the stack of its caller, who waits until it is done. */
@@ -29,14 +29,14 @@ struct job {
 struct cd_hash_threads {
         const struct cd_random *random;
         pthread_mutex_t lock;
-        pthread_cond_t came; /* a job, or the end */
+        pthread_cond_t came; /* a job was added, or the threads must end */
         struct job *first, **last;
         bool stopping;
         size_t started;
         pthread_t threads[];
 };
 
-/* Under the lock. NULL: the thread may end. */
+/* With the lock held. NULL: the thread must end. */
 static struct job *next_job(struct cd_hash_threads *t)
 {
         while (!t->first && !t->stopping)
@@ -64,14 +64,15 @@ static void *run_jobs(void *arg)
                 job->status = job->run(job->direct, job);
                 pthread_mutex_lock(&t->lock);
                 job->is_done = true;
-                pthread_cond_signal(&job->done); /* under the lock: then the job is gone */
+                /* With the lock held, because the caller frees the job once it is done. */
+                pthread_cond_signal(&job->done);
         }
         pthread_mutex_unlock(&t->lock);
         cd_password_memory_keep(false);
         return NULL;
 }
 
-/* Has a thread run it. */
+/* Runs the job on one of the threads. */
 static cd_status call(const struct cd_hasher *port, struct job *job)
 {
         const struct cd_hash_threads_port *self = (const struct cd_hash_threads_port *)port;

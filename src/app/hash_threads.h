@@ -1,26 +1,27 @@
 #pragma once
-/* The hasher of a server: so many threads that hash passwords and do nothing else, each with memory of its own that it
- * keeps (crypto/password_memory.h). So what hashing takes is bounded by their number, however many logins there are,
- * and a login that waits for a store keeps nobody from hashing (LESSONS 15). */
+/* The hasher of a server: a number of threads that only hash passwords, each with its own memory, which it keeps
+ * (crypto/password_memory.h). The memory for hashing is therefore bounded by the number of threads, whatever the number
+ * of logins, and a login that waits for the store does not stop others from hashing (LESSONS 15). */
 #include "core/direct_hasher.h"
 
 struct cd_hash_threads;
 
 struct cd_hash_threads_options {
-        size_t threads;                 /* at least 1; all are started now */
-        const struct cd_random *random; /* of the salts; borrowed */
+        size_t threads;                 /* at least 1; all are started at once */
+        const struct cd_random *random; /* for the salts; borrowed */
 };
 
-/* CD_NO_MEMORY where memory is out, or not so many threads can be started. */
+/* CD_NO_MEMORY if memory is out, or not all threads can be started. */
 cd_status cd_hash_threads_new(const struct cd_hash_threads_options *options, struct cd_hash_threads **ret,
                               struct cd_error *reterr);
-/* A hasher of theirs, at a cost; there may be several. */
+/* A hasher that uses these threads, with one cost; there may be several. */
 struct cd_hash_threads_port {
-        struct cd_hasher port; /* first, so that one pointer is both */
+        struct cd_hasher port; /* first, so that a pointer to one is a pointer to the other */
         struct cd_hash_threads *threads;
-        struct cd_direct_hasher direct; /* what the threads call */
+        struct cd_direct_hasher direct; /* called by the threads */
 };
-/* Callers wait their turn, in the order in which they came, whatever the cost. It ends with the threads. */
+/* Callers are served in the order in which they called, whatever the cost. The port must not be used after the threads
+ * have ended. */
 struct cd_hash_threads_port cd_hash_threads_port(struct cd_hash_threads *threads, const struct cd_password_cost *cost);
-/* No call of the hasher may be under way, and none may come any more. Gives the memory back. NULL is fine. */
+/* Ends the threads and frees the memory. No call of the hasher may be running, and none may follow. NULL is fine. */
 void cd_hash_threads_free(struct cd_hash_threads *threads);

@@ -16,16 +16,16 @@
 #include "http/server.h"
 
 enum {
-        /* Revoked tokens that have not expired; one costs about 150 bytes. */
+        /* Revoked tokens that have not expired; each takes about 150 bytes. */
         REVOCATIONS_MAX = 1 << 20,
-        /* Tokens recognised without a signature check; 32 bytes each once used. */
+        /* Tokens recognised without a signature check; each slot takes 32 bytes once used. */
         TOKEN_CACHE_SLOTS = 1 << 16,
-        /* Threads of logins beyond those whose hash is computed: such as wait for the store meanwhile, or sign. */
+        /* Threads for logins that are not being hashed: they wait for the store, or sign. */
         LOGINS_BESIDE_HASHES = 4,
 };
 
-/* What a password is checked with at one cost of a hash. It stays to the end, since a handler may be at it; there is
- * one for each cost that was ever configured. */
+/* Checks passwords with one cost of a hash. It is kept until the end, because a handler may be using it; there is one
+ * for each cost that was ever configured. */
 struct login {
         struct login *next;
         struct cd_hash_threads_port hasher;
@@ -33,18 +33,18 @@ struct login {
 };
 
 struct server {
-        struct cd_web_app app; /* first, so that one pointer is both */
+        struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
-        struct login *logins; /* the newest first */
+        struct login *logins; /* newest first */
         struct cd_store_state store_state;
         struct cd_revocations revocations;
-        struct cd_issuer common; /* what every snapshot has */
-        struct cd_jwk *fixed;    /* of the configuration */
+        struct cd_issuer common; /* the part that all snapshots share */
+        struct cd_jwk *fixed;    /* the configuration's key */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
-        /* Of the configuration in use; its secrets are wiped. */
+        /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
 };
@@ -57,7 +57,8 @@ static const struct cd_setting_source *source_of_secret(const struct cd_report *
         return report ? cd_report_find_source(report, cd_str_from_c(setting)) : NULL;
 }
 
-/* The MAC of a secret that cannot be read again: that of the client of this id before, if it is written as it was. */
+/* For a secret that cannot be read again: the earlier MAC of the client with this id, if its secret is configured in
+ * the same way. */
 static cd_status keep_mac(const struct server *server, const struct cd_report *report, size_t index, cd_str id,
                           unsigned char *ret, struct cd_error *reterr)
 {
@@ -78,7 +79,7 @@ static cd_status keep_mac(const struct server *server, const struct cd_report *r
                              "secret");
 }
 
-/* The configuration's clients, by the MAC of their secret. */
+/* The configuration's clients, with the MACs of their secrets. */
 static cd_status make_clients(struct server *server, const struct cd_service_start *start, struct cd_client_spec **ret,
                               struct cd_error *reterr)
 {
@@ -109,7 +110,7 @@ static cd_status make_clients(struct server *server, const struct cd_service_sta
         return status;
 }
 
-/* How many passwords are hashed at once. */
+/* The number of passwords hashed at the same time. */
 static size_t hashes_at_once(const struct cd_config *config)
 {
         int64_t parallel = config->password_hashing.parallel;
@@ -117,7 +118,7 @@ static size_t hashes_at_once(const struct cd_config *config)
         return parallel ? (size_t)parallel : cd_http_usable_cores();
 }
 
-/* The users of the store, with hashes at the cost that the configuration wants. */
+/* The users of the store, with hashes at the configured cost. */
 static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_accounts **ret,
                             struct cd_error *reterr)
 {
@@ -155,7 +156,7 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         return status;
 }
 
-/* What a reload may change. */
+/* Sets what a reload may change. */
 static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
         issuer->url = config->issuer;
@@ -248,7 +249,7 @@ static void finish(void *app)
         cd_wipe(server->mac_key, sizeof(server->mac_key));
 }
 
-/* The parsed keys and the MACs of the clients' secrets stay; what they were made from goes. */
+/* The parsed keys and the MACs of the clients' secrets are kept; the secrets that they were made from are wiped. */
 static void wipe_secrets(struct cd_config *config)
 {
         const struct cd_config_client *clients = config->clients.items;
@@ -259,7 +260,7 @@ static void wipe_secrets(struct cd_config *config)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
-/* A file that was moved, or a wrong path, makes an empty store, and all users seem to be gone. */
+/* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
 static void log_created(struct server *server, struct cd_log *log)
 {
         struct cd_log_event event;
@@ -337,7 +338,8 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 
 /* ---- a reload ---- */
 
-/* Whether the master key is the one that the server was started with, of which only what was made of it is left. */
+/* Whether the master key is the one that the server was started with. The server keeps only what was derived from
+ * it. */
 static cd_status check_master_key(const struct server *server, const struct cd_service_start *start,
                                   struct cd_error *reterr)
 {
@@ -362,7 +364,7 @@ static cd_status check_master_key(const struct server *server, const struct cd_s
                                        "restart needed: it cannot change while the server runs");
 }
 
-/* A reference. NULL: the store's keys sign. */
+/* Returns a reference. NULL: the store's keys sign. */
 static cd_status read_signing_key(const struct server *server, const struct cd_service_start *start,
                                   struct cd_jwk **ret, struct cd_error *reterr)
 {
@@ -376,7 +378,7 @@ static cd_status read_signing_key(const struct server *server, const struct cd_s
         return CD_OK;
 }
 
-/* What was made of a configuration that was read again. */
+/* The objects made from a reloaded configuration. */
 struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
@@ -424,8 +426,9 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         return CD_OK;
 }
 
-/* A login has a thread of the CPU pool from its first look at the store to its answer. Of as many as hash at once and
- * may wait for that, one more is answered 503: the threads beside the hashes count as places of the queue. */
+/* A login uses a thread of the CPU pool from its first question to the store until its answer. Beyond the logins that
+ * are being hashed and those that may wait for that, a further one is answered 503: the threads beside the hashes count
+ * as slots of the queue. */
 static void tune(const void *arg, struct cd_http_server_options *options)
 {
         const struct cd_config *config = arg;
@@ -439,7 +442,7 @@ static void tune(const void *arg, struct cd_http_server_options *options)
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
-                "master_key", /* judged by check_master_key */
+                "master_key", /* checked by check_master_key */
                 "issuer",
                 "signing_key",
                 "tokens",

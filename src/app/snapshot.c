@@ -5,11 +5,11 @@
 #include "core/key_signer.h"
 
 enum {
-        OWN = 1024 * 1024 /* bytes of the answers that are written once, and of what is copied of a configuration */
+        OWN = 1024 * 1024 /* bytes for the responses that are written once, and for the copy of the configuration */
 };
 
 struct cd_snapshot {
-        struct cd_web web; /* first, so that one pointer is both */
+        struct cd_web web; /* first, so that a pointer to one is a pointer to the other */
         struct cd_issuer issuer;
         struct cd_jwks keys;
         struct cd_key_signer signers[CD_ALG_COUNT]; /* `keys` has the references to their keys */
@@ -29,7 +29,7 @@ void cd_snapshot_free(void *arg)
         free(snapshot);
 }
 
-/* A reload frees the configuration that these came from, while handlers still have the snapshot. */
+/* Copies the settings, because a reload frees the configuration while handlers still use the snapshot. */
 static cd_status own_settings(struct cd_snapshot *snapshot, struct cd_error *reterr)
 {
         struct cd_issuer *issuer = &snapshot->issuer;

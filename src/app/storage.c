@@ -92,7 +92,7 @@ void cd_storage_close(struct cd_storage *storage)
         *storage = (struct cd_storage){ 0 };
 }
 
-/* What opening the store and writing to it came to. */
+/* The results of opening the store and writing to it. */
 struct probe {
         cd_status status, write_status;
         struct cd_error err, write_err;
@@ -116,8 +116,8 @@ static struct probe probe_store(const struct cd_config *config, struct cd_report
         return probe;
 }
 
-/* In a process that has become the user of the server, since root may do what that user may not. The probe holds no
- * memory but static texts. */
+/* Runs in a child process as the server's user, because root may do what that user may not. The probe contains only
+ * static texts. */
 static struct probe probe_as_user(const struct cd_config *config, struct cd_report *report)
 {
         struct probe probe = { 0 };

@@ -10,36 +10,37 @@
 #include "core/expiry_clock.h"
 
 enum {
-        WAIT_MS = 500,        /* the longest between two looks at the store */
+        WAIT_MS = 500,        /* the longest time between two checks of the store */
         BACKOFF_MAX_MS = 900, /* the same while it is unavailable */
-        PAUSE_MS = 10,        /* the least between two looks, while a busy store changes all the time */
+        PAUSE_MS = 10,        /* the shortest time between two checks, when a busy store changes all the time */
         PAGE = 1000,          /* revocations read at a time */
         EXPIRE_STEP = 500,    /* rows deleted at a time */
         EXPIRE_EVERY = 5,     /* seconds */
-        RETRY_AFTER = 1,      /* the same while the store cannot be written: revocations fail until it is tried again */
+        /* The same while the store cannot be written, because revocations fail until it is tried again. */
+        RETRY_AFTER = 1,
         SWEEP_STEPS = 4096,
         PAGE_CEILING = 4 * 1024 * 1024,
 };
 
 struct cd_store_watcher {
-        pthread_mutex_t work; /* of a step or a reload; guards what is not atomic */
+        pthread_mutex_t work; /* held during a step or a reload; guards everything that is not atomic */
         struct cd_store_watcher_options options;
         struct cd_issuer common;
         struct cd_store *store;
         struct cd_revoked *revoked;
         struct cd_store_state *state;
-        struct cd_store_versions seen; /* of what is shown */
-        int64_t last_revocation;       /* the seq up to which all are in the cache */
+        struct cd_store_versions seen; /* the versions in the published snapshot */
+        int64_t last_revocation;       /* the seq up to which all revocations are in the cache */
         struct cd_store_watcher_keys *keys;
         struct cd_store_clients *stored;
-        struct cd_watched_clients clients; /* those, and the configuration's */
-        bool is_dirty;                     /* what is shown is not what was loaded */
-        bool has_failed;                   /* it could not be shown */
+        struct cd_watched_clients clients; /* the store's clients and the configuration's */
+        bool is_dirty;                     /* what was loaded is not published yet */
+        bool has_failed;                   /* publishing failed */
         int64_t unavailable_since;         /* cd_monotonic_us */
         int64_t next_expire;               /* uptime of the clock */
-        bool is_pooled;                    /* it was logged */
+        bool is_pooled;                    /* is_pooled was logged */
         int64_t unwritable_since;          /* cd_monotonic_us; 0: it can be written */
-        uint64_t lost_events;              /* that were logged */
+        uint64_t lost_events;              /* number of lost events that were logged */
         struct cd_expiry_clock expiry;
         pthread_t thread;
         bool has_thread;
@@ -89,7 +90,7 @@ static cd_status cache_revocations(struct cd_store_watcher *f, const struct cd_r
         return CD_OK;
 }
 
-/* Until all are in the cache, nothing counts as not revoked. */
+/* Until all revocations are in the cache, every token counts as revoked. */
 static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         struct cd_store *store = f->store;
@@ -112,7 +113,7 @@ static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *r
         return status;
 }
 
-/* ---- what is shown ---- */
+/* ---- publishing ---- */
 
 static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *reterr)
 {
@@ -146,8 +147,8 @@ static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *
         return CD_OK;
 }
 
-/* A store that was restored gives numbers again that were seen: everything is read anew. What was revoked here stays
- * so. */
+/* A restored store assigns numbers again that were seen before: everything is read anew. What this process knows as
+ * revoked stays revoked. */
 static void note_restored(struct cd_store_watcher *f, const struct cd_store_versions *now_there)
 {
         struct cd_log_event event;
@@ -187,12 +188,13 @@ static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions
         return status;
 }
 
-/* The smallest question there is, so that no answer means that the store hangs, not that there is much to read. */
+/* Asks the smallest possible question, so that no answer means that the store hangs, and not that there is much to
+ * read. */
 static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versions *ret, struct cd_error *reterr)
 {
         atomic_store(&f->state->asked_at, cd_monotonic_us());
         cd_status status = f->store->versions(f->store, ret, reterr);
-        /* Else once it is said to be unavailable, so that there is no gap. */
+        /* Otherwise cleared once the store is reported as unavailable, so that there is no gap. */
         if (status == CD_OK)
                 atomic_store(&f->state->asked_at, 0);
         return status;
@@ -228,13 +230,13 @@ static void note_recovered(struct cd_store_watcher *f)
 
         if (!atomic_exchange(&f->state->is_unavailable, false))
                 return;
-        f->next_expire = 0; /* whether it can be written is found out at once */
+        f->next_expire = 0; /* find out at once whether it can be written */
         cd_log_begin(&event, f->options.log, CD_LOG_INFO, "store_recovered");
         cd_log_int(&event, "unavailable_ms", (cd_monotonic_us() - f->unavailable_since) / 1000);
         cd_log_end(&event);
 }
 
-/* Said once, however often it is tried again. */
+/* Logged once, however often it is tried again. */
 static void note_shown(struct cd_store_watcher *f, cd_status status, const struct cd_error *err)
 {
         if (status != CD_OK && !f->has_failed)
@@ -265,7 +267,7 @@ static void note_writable(struct cd_store_watcher *f, const struct cd_audit_flus
         f->unwritable_since = 0;
 }
 
-/* LESSONS 35: no event is lost without a word. */
+/* Every lost event is reported (LESSONS 35). */
 static void note_lost(struct cd_store_watcher *f, uint64_t lost)
 {
         struct cd_log_event event;
@@ -292,7 +294,7 @@ static cd_time expiry_now(struct cd_store_watcher *f, cd_time now)
         return expiry_now;
 }
 
-/* LESSONS 42. */
+/* See LESSONS 42. */
 static void note_pooler(struct cd_store_watcher *f)
 {
         struct cd_log_event event;
@@ -309,7 +311,7 @@ static void note_pooler(struct cd_store_watcher *f)
         cd_log_end(&event);
 }
 
-/* Small steps; one after the other as long as there is more. */
+/* Small steps, repeated as long as there is more to delete. */
 static void expire(struct cd_store_watcher *f, cd_time now)
 {
         struct cd_audit_flush flush;
@@ -357,7 +359,7 @@ bool cd_store_watcher_step(struct cd_store_watcher *f)
         return is_there;
 }
 
-/* Or until the end. A store that is unavailable may return at once from its wait. */
+/* Waits, at most until the thread must end. A store that is unavailable may return from its wait at once. */
 static void pause_for(struct cd_store_watcher *f, int64_t ms)
 {
         int64_t until = cd_monotonic_us() + ms * 1000;
@@ -412,11 +414,9 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
         if (status == CD_OK)
                 status = show(f, now, reterr);
         if (status == CD_OK)
-                expire(f,
-                       expiry_now(f,
-                                  /* so that readiness is right from the first request on, and later times have one to
-                                   * compare with */
-                                  now));
+                /* Now, so that readiness is right from the first request on, and later times can be compared with this
+                 * one. */
+                expire(f, expiry_now(f, now));
         return status;
 }
 
@@ -472,7 +472,7 @@ static void use_settings(struct cd_store_watcher *f, const struct cd_store_watch
         cd_store_watcher_keys_set(f->keys, &keys);
 }
 
-/* With the clients and settings that the store watcher has now. */
+/* Publishes a snapshot with the store watcher's current clients and settings. */
 static cd_status show_now(struct cd_store_watcher *f, struct cd_error *reterr)
 {
         cd_time now;
@@ -515,12 +515,12 @@ cd_status cd_store_watcher_reload(struct cd_store_watcher *f, const struct cd_st
         return status;
 }
 
-/* Nobody logs in any more. */
+/* Logins have ended. */
 static void flush_events(struct cd_store_watcher *f)
 {
         struct cd_audit_flush flush;
 
-        /* A second time for those that came while the first ones were written. */
+        /* A second time, for events that were added while the first ones were written. */
         for (int i = 0; i < 2; i++)
                 if (f->store->audit->flush(f->store, &flush, NULL) != CD_OK || !flush.waiting)
                         break;

@@ -1,46 +1,47 @@
 #pragma once
-/* Watches the store: one background thread that sees what this process, another one or another node changed there, and
- * shows it to the handlers, within a second. It also makes the keys that are missing, lets keys begin and end with the
- * time, and deletes what expired. While the store is unavailable the handlers go on with what was there. Every 5 s it
- * writes to the store, so that one that cannot be written is known, and writes the audit events that wait for that. */
+/* Watches the store. One background thread notices changes by this process, another process or another node, and
+ * publishes them to the handlers within a second. It also creates missing keys, lets keys begin and end on time, and
+ * deletes expired rows. While the store is unavailable, the handlers continue with the last snapshot. Every 5 s it
+ * writes to the store, to detect a store that cannot be written, and writes the audit events that wait. */
 #include "app/snapshot.h"
 #include "core/keyring.h"
 
 struct cd_store_watcher_options {
-        const struct cd_issuer *common;           /* what does not follow from the store; copied */
-        const struct cd_revocations *revocations; /* their store is the one that is watched, their cache is filled */
-        struct cd_store_state *store_state;       /* of that store; written by the store watcher alone */
+        const struct cd_issuer *common; /* what does not depend on the store; copied */
+        /* Their store is the one that is watched, and their cache is filled. */
+        const struct cd_revocations *revocations;
+        struct cd_store_state *store_state; /* of that store; updated only by the store watcher */
         cd_str realm;
-        /* of the configuration; they count before the store's of the same id. Borrowed */
+        /* The configuration's clients; they take precedence over the store's with the same id. Borrowed. */
         const struct cd_client_spec *clients;
         size_t client_count;
-        cd_str mac_key;                     /* of the secrets of all clients; borrowed */
-        const struct cd_master_key *master; /* of the store's keys */
-        enum cd_alg alg;                    /* of the tokens of clients */
+        cd_str mac_key;                     /* for the secrets of all clients; borrowed */
+        const struct cd_master_key *master; /* unseals the store's keys */
+        enum cd_alg alg;                    /* for the tokens of clients */
         struct cd_jwk *fixed;               /* signs instead of the store's keys of its alg; NULL: none */
         int64_t audit_keep;                 /* seconds */
-        struct cd_shared *shared;           /* gets struct cd_snapshot; outlives the store watcher */
+        struct cd_shared *shared;           /* receives each struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;
 };
 
 struct cd_store_watcher;
 
-/* Loads all, makes the keys that are missing, and publishes the first snapshot. CD_UNAVAILABLE where the store is;
- * CD_INVALID_REQUEST where a key cannot be opened. */
+/* Loads everything, creates the missing keys, and publishes the first snapshot. CD_UNAVAILABLE if the store is
+ * unavailable; CD_INVALID_REQUEST if a key cannot be opened. */
 cd_status cd_store_watcher_new(const struct cd_store_watcher_options *options, struct cd_store_watcher **ret,
                                struct cd_error *reterr);
 /* Starts the thread. */
 cd_status cd_store_watcher_start(struct cd_store_watcher *watcher, struct cd_error *reterr);
-/* Other settings, as a whole, while it runs: of *options those count that follow from a configuration, which are
+/* Replaces the settings as a whole while the store watcher runs. Of *options it uses what depends on the configuration:
  * `common`'s url, token_lifetime, scopes, basic_tokens and accounts, the realm, the clients, alg, fixed and audit_keep;
- * the others must be as before. Publishes a snapshot of what is known of the store, which is asked only where a key is
- * missing. On failure all is as before. Waits for a step that runs. From any thread. */
+ * the others must be as before. Publishes a snapshot from what is known of the store, which is asked only if a key is
+ * missing. On failure everything is as before. Waits for a running step. May be called from any thread. */
 cd_status cd_store_watcher_reload(struct cd_store_watcher *watcher, const struct cd_store_watcher_options *options,
                                   struct cd_error *reterr);
-/* Ends the thread, and writes the audit events that wait still; those that cannot be written it counts in the log. NULL
- * is fine. */
+/* Ends the thread, and writes the waiting audit events; those that cannot be written are counted in the log. NULL is
+ * fine. */
 void cd_store_watcher_free(struct cd_store_watcher *watcher);
 
-/* What the thread does each time that the store may have changed; for tests, where there is no thread. False: the store
- * is unavailable. */
+/* What the thread does each time the store may have changed; for tests, which have no thread. False: the store is
+ * unavailable. */
 bool cd_store_watcher_step(struct cd_store_watcher *watcher);

@@ -9,7 +9,7 @@ enum {
 };
 
 struct cd_store_clients {
-        struct cd_arena arena; /* of the records */
+        struct cd_arena arena; /* for the records */
         struct cd_client_records records;
 };
 
@@ -38,7 +38,7 @@ static void log_ignored(struct cd_log *log, cd_str id)
         cd_log_end(&event);
 }
 
-/* The configuration's clients, and after them the store's, but for those whose id is taken. */
+/* Lists the configuration's clients, followed by the store's whose id is not in use. */
 static cd_status merge_clients(const struct cd_store_watcher_options *options, const struct cd_issuer *issuer,
                                const struct cd_client_records *records, struct cd_client_spec *specs, size_t *ret_count)
 {

@@ -4,12 +4,12 @@
 
 enum {
         ROWS_CEILING = 16 * 1024 * 1024, /* bytes of all rows */
-        LOAD_ATTEMPTS = CD_ALG_COUNT,    /* a row for each alg that is missing, and the last look */
+        LOAD_ATTEMPTS = CD_ALG_COUNT,    /* one row for each missing alg, and a final check */
 };
 
 struct cd_store_watcher_keys {
         struct cd_store_watcher_keys_options options;
-        struct cd_arena arena; /* what rows point to */
+        struct cd_arena arena; /* for what rows point to */
         struct cd_key_records rows;
         struct cd_jwk **opened; /* the last snapshot's keys */
         size_t opened_count;
@@ -89,7 +89,7 @@ static bool lacks(const struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_
         return !cd_key_signing(&keys->rows, name, now + CD_TOKEN_LIFETIME_MAX) && !has_open_key(keys, name);
 }
 
-/* The first alg that lacks a key, or CD_ALG_NONE. */
+/* The first alg without a key, or CD_ALG_NONE. */
 static enum cd_alg find_lack(const struct cd_store_watcher_keys *keys, cd_time now)
 {
         enum cd_alg alg = CD_ALG_NONE + 1;
@@ -131,8 +131,8 @@ static void log_key(struct cd_log *log, const char *event_name, cd_str kid, cd_s
         cd_log_end(&event);
 }
 
-/* Where two nodes start together, both make one and one of them is kept. An open key that does not sign yet is no help
- * either: then there is a rotation at once. */
+/* If two nodes start at the same time, both create a key and one of them is kept. An open key that does not sign yet
+ * does not help: then the keys are rotated at once. */
 static cd_status make_missing(struct cd_store_watcher_keys *keys, enum cd_alg alg, cd_time now, struct cd_error *reterr)
 {
         const struct cd_keyring ring = {
@@ -179,7 +179,7 @@ struct builder {
         struct cd_jwk *signing[CD_ALG_COUNT]; /* borrowed from `opened` */
 };
 
-/* The one that the last snapshot had, or a fresh one. */
+/* The key object of the last snapshot, or a new one. */
 static cd_status open_key(const struct builder *b, const struct cd_key_record *row, bool signs, struct cd_jwk **ret,
                           struct cd_error *reterr)
 {
@@ -257,7 +257,7 @@ static void log_missing_in(struct cd_log *log, const char *event, struct cd_jwk 
                         log_key(log, event, cd_jwk_kid(some[i]), cd_alg_name(cd_jwk_alg(some[i])));
 }
 
-/* The first snapshot is the start, and no change. */
+/* The first snapshot is the start, not a change. */
 static void log_changes(const struct builder *b)
 {
         const struct cd_store_watcher_keys *keys = b->keys;

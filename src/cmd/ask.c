@@ -21,10 +21,11 @@ enum {
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 
-/* The one that came while a terminal had no echo. */
+/* The signal that arrived while a terminal had no echo. */
 static volatile sig_atomic_t caught;
 
-/* What it wakes: a signal may run on any thread of the store, which interrupts nobody else's wait. */
+/* The descriptor that the signal handler wakes: a signal may be handled on any thread of the store, which would not
+ * interrupt the wait of this one. */
 static int wake[2] = { -1, -1 };
 
 static void note_signal(int number)
@@ -63,7 +64,7 @@ static cd_status read_text(int fd, char *to, size_t max, size_t *ret, struct cd_
         return CD_OK;
 }
 
-/* Reads a line from a terminal, or until a signal. */
+/* Reads a line from a terminal, or stops at a signal. */
 static cd_status read_line(int tty, char *to, size_t max, size_t *ret, struct cd_error *reterr)
 {
         size_t len = 0;
@@ -121,7 +122,7 @@ static cd_status read_file(struct cd_arena *arena, const char *path, cd_str *ret
         return CD_OK;
 }
 
-/* One line without echo. The terminal is as it was when this returns, whatever happened. */
+/* Reads a line without echo, and restores the terminal in any case. */
 static cd_status ask_once(int tty, const char *question, cd_str who, char to[TEXT_MAX], cd_str *ret,
                           struct cd_error *reterr)
 {

@@ -1,12 +1,13 @@
 #pragma once
-/* A password from a user at a terminal, or from a file: never from the command line, where every user of the machine
- * sees it. */
+/* Reads a password from a user at a terminal, or from a file; never from the command line, which every user of the
+ * machine can see. */
 #include "base/arena.h"
 #include "base/status.h"
 
-/* The password, in the arena, which wipes it. `file` NULL: asked twice on /dev/tty, without echo; "-": all of standard
- * input; else a file. One line end after it is not part of it. `who` stands in the question. CD_INVALID_REQUEST: there
- * is no terminal, the two differ, the file cannot be read, is empty or too long. CD_UNAVAILABLE: interrupted. */
+/* The password, in the arena, which wipes it. `file` NULL: asks twice on /dev/tty, without echo; "-": reads all of
+ * standard input; otherwise reads that file. One line end at the end is removed. `who` is part of the question.
+ * CD_INVALID_REQUEST: there is no terminal, the two inputs differ, or the file cannot be read, is empty or too long.
+ * CD_UNAVAILABLE: interrupted. */
 cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, cd_str *ret, struct cd_error *reterr);
-/* Asks a question that must be answered with "yes", on /dev/tty. CD_INVALID_REQUEST where there is no terminal. */
+/* Asks a question on /dev/tty that must be answered with "yes". CD_INVALID_REQUEST if there is no terminal. */
 cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr);

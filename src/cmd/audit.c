@@ -1,4 +1,4 @@
-/* cardea audit tail: what happened. */
+/* cardea audit tail: shows the audit. */
 #include <stdio.h>
 
 #include "base/streams.h"
@@ -61,7 +61,7 @@ static bool print_events(const struct tail *tail, struct cd_arena *arena, const 
         return cd_text_table_end(&table) && fine && cd_output_error() == 0;
 }
 
-/* Of the events those that were not shown yet, in their place. */
+/* Keeps only those events that were not shown yet. */
 static void keep_new(struct cd_audit_follow *shown, struct cd_audit_events *events)
 {
         int64_t now_us = cd_monotonic_us();
@@ -73,7 +73,7 @@ static void keep_new(struct cd_audit_follow *shown, struct cd_audit_events *even
         events->count = count;
 }
 
-/* All that is there and was not shown. */
+/* Shows all available events that were not shown yet. */
 static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struct cd_audit_follow *shown,
                           struct cd_error *reterr)
 {
@@ -97,7 +97,7 @@ static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struc
         return CD_OK;
 }
 
-/* Until a signal ends the process, or nobody reads any more. `last` were shown or are not wanted. */
+/* Runs until a signal ends the process, or the output is closed. Events up to `last` were shown or are not wanted. */
 static cd_status follow(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *last,
                         struct cd_error *reterr)
 {
@@ -127,7 +127,7 @@ static int show_tail(const struct tail *tail)
         cd_status status = CD_OK;
 
         cd_arena_init(&arena, PAGE_MEMORY);
-        /* More than is shown, so that what comes late among them is noticed. */
+        /* More than are shown, so that late events among them are noticed. */
         status = store->audit->list(store, &arena, -1, tail->count > PAGE ? tail->count : PAGE, &last, &err);
         if (status != CD_OK)
                 return cd_context_fail(tail->context->command, &err);
@@ -138,7 +138,7 @@ static int show_tail(const struct tail *tail)
                 return CD_EXIT_FAILED;
         if (tail->follow)
                 status = follow(tail, &arena, &last, &err);
-        if (cd_output_error()) /* which is said at the end of the program */
+        if (cd_output_error()) /* reported at the end of the program */
                 return CD_EXIT_FAILED;
         return status == CD_OK ? CD_EXIT_OK : cd_context_fail(tail->context->command, &err);
 }

@@ -1,4 +1,4 @@
-/* cardea cert: certificates for a first start, and new ones before they end. */
+/* cardea cert: creates certificates for a first start, and renews them before they expire. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,19 +16,19 @@
 enum {
         DAYS = 365,
         PATH_SIZE = 4096,
-        FILE_MAX = 256 * 1024, /* bytes of one that is read */
+        FILE_MAX = 256 * 1024, /* bytes of a file that is read */
         FILES = 3,
-        RENEWED = 2, /* of them, from the first: the key stays */
+        RENEWED = 2, /* number of files that are renewed, counted from the first: the key stays */
 };
 
 struct ask {
         const char *days, *dir, *ca_key;
         struct cd_certificate_spec spec;
-        cd_str before; /* the authority that signed the certificate that is renewed; empty: none, or it is missing */
+        cd_str before; /* the CA that signed the certificate to be renewed; empty: none, or it is missing */
         struct cd_arena arena;
 };
 
-/* One of the set. Renewed, it is written beside its place first. */
+/* A file of the set. When renewed, it is first written under a temporary name beside it. */
 struct file {
         cd_str text;
         mode_t mode;
@@ -47,7 +47,7 @@ static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
-/* Closes fd. Where it fails, the file is gone. */
+/* Closes fd. If that fails, removes the file. */
 static cd_status fill(int fd, const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
 {
         int error = cd_file_fill(fd, text, mode);
@@ -67,7 +67,7 @@ static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd
         return fd < 0 ? fail_file(reterr, path, errno) : fill(fd, path, text, mode, reterr);
 }
 
-/* Somebody who owns the one that is there owns this one too, so that the server can read it. */
+/* The new file gets the owner of the existing one, so that the server can read it. */
 static cd_status write_beside(struct file *file, struct cd_error *reterr)
 {
         struct stat before;
@@ -86,18 +86,18 @@ static cd_status write_beside(struct file *file, struct cd_error *reterr)
         return fill(fd, file->beside, file->text, file->mode, reterr);
 }
 
-/* A name that lasts is a matter of the folder. */
+/* A file's name is durable once its folder is. */
 static void sync_folder(const char *dir)
 {
         int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0)
                 return;
-        (void)fsync(fd); /* not every file system can */
+        (void)fsync(fd); /* not supported by every file system */
         close(fd);
 }
 
-/* All of them or none. */
+/* Creates all files or none. */
 static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr)
 {
         struct stat st;
@@ -114,8 +114,8 @@ static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr
         return status;
 }
 
-/* However far it gets, the files fit: the key stays, and the new ca.pem, which comes first, has the authority of the
- * earlier certificate too. A rename is durable before the next. */
+/* The files match even if this is interrupted: the key stays, and the new ca.pem, which is renamed first, also has the
+ * CA of the earlier certificate. Each rename is durable before the next. */
 static cd_status replace_all(const char *dir, struct file files[RENEWED], struct cd_error *reterr)
 {
         size_t made = 0, moved = 0;
@@ -172,7 +172,7 @@ static cd_status read_key(struct ask *ask, cd_str path, cd_str *ret, struct cd_e
         return status;
 }
 
-/* The authority's key where one was kept; nothing where there is none yet. */
+/* Reads the CA's key if it was kept; nothing if there is none yet. */
 static cd_status read_ca_key(struct ask *ask, struct cd_error *reterr)
 {
         struct stat st;
@@ -182,7 +182,7 @@ static cd_status read_ca_key(struct ask *ask, struct cd_error *reterr)
         return read_key(ask, cd_str_from_c(ask->ca_key), &ask->spec.ca_key, reterr);
 }
 
-/* What clients must do about ca.pem. */
+/* Prints what clients must do with ca.pem. */
 static const char *advice_of(const struct ask *ask, bool is_new_ca)
 {
         if (!ask->before.len)
@@ -214,7 +214,7 @@ static void announce(const struct ask *ask, bool is_new_ca)
         cd_buf_done(&list);
 }
 
-/* An error of a key names its file. */
+/* For an error of a key, adds its file. */
 static cd_status make_set(struct ask *ask, struct cd_certificate_set *ret, struct cd_error *reterr)
 {
         struct cd_error why = { 0 };
@@ -257,7 +257,7 @@ static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
         return status;
 }
 
-/* What the files that are there have: the names of the certificate, who signed it, and the key. */
+/* Reads the existing files: the names in the certificate, its CA, and the key. */
 static cd_status read_set(struct ask *ask, struct cd_error *reterr)
 {
         cd_str certificate = cd_arena_printf(&ask->arena, "%s/cert.pem", ask->dir);

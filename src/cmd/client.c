@@ -26,13 +26,13 @@ static int need_id(const char *command)
         return cd_usage_error(command, "name a client: cardea %s ID", command);
 }
 
-/* How a secret is shown, and whether it was. */
+/* How a secret is shown, and whether it was shown. */
 struct showing {
         bool json, is_shown;
 };
 
-/* Alone on standard output, so that "> FILE" keeps it. Before it counts: one that nobody gets is not made (LESSONS
- * 38). */
+/* Writes the secret alone to standard output, so that "> FILE" stores it. It is written before it becomes valid, so
+ * that a client is not created if its secret was not received (LESSONS 38). */
 static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_error *reterr)
 {
         struct showing *showing = arg;
@@ -60,7 +60,7 @@ static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_erro
         return CD_OK;
 }
 
-/* What was done goes to standard error. `err` NULL: it was. */
+/* Reports the result on standard error. `err` NULL: success. */
 static int say_result(const struct cd_context *context, const char *id, const char *what, const struct cd_error *err)
 {
         const struct showing *showing = context->by.show_arg;

@@ -15,7 +15,7 @@ static const char *const columns[] = { "ID",       "FROM",        "GRANT TYPES",
 
 struct listed {
         const struct cd_client_record *record;
-        bool configured; /* it stands in the file, not in the store */
+        bool configured; /* from the configuration, not from the store */
 };
 
 static struct cd_strs grant_names(struct cd_arena *arena, unsigned grants)
@@ -70,7 +70,7 @@ static void add_row(struct cd_text_table *table, struct cd_arena *arena, const s
         cd_text_table_add(table, cells);
 }
 
-/* Those of the configuration, which come first in the file's order, as records without a secret. */
+/* The configuration's clients, in the file's order, as records without a secret. */
 static cd_status read_configured(struct cd_context *context, struct cd_client_records *ret, struct cd_error *reterr)
 {
         const struct cd_config_client *clients = context->admin.config.clients.items;
@@ -92,7 +92,7 @@ static cd_status read_configured(struct cd_context *context, struct cd_client_re
         return CD_OK;
 }
 
-/* All, those of the configuration first. */
+/* All clients, with the configuration's first. */
 static cd_status read_clients(struct cd_context *context, struct listed **ret, size_t *ret_count,
                               struct cd_error *reterr)
 {

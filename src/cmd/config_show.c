@@ -6,7 +6,7 @@ struct show {
         const struct cd_report *report;
         struct cd_buf *out;
         bool json;
-        size_t count; /* settings so far */
+        size_t count; /* settings written so far */
 };
 
 static void add_unit(struct cd_buf *out, int64_t value, const int64_t *factors, const char *const *units, size_t count)
@@ -62,7 +62,7 @@ static void add_strings(struct cd_buf *out, const struct cd_strs *list)
 
 static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member);
 
-/* The first field of each. */
+/* The first field of each struct. */
 static void add_first_fields(struct cd_arena *arena, struct cd_buf *out, const struct cd_table *table,
                              const struct cd_objects *list)
 {
@@ -111,15 +111,15 @@ static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct c
         case CD_FIELD_STRINGS:
                 add_strings(out, member);
                 break;
-        case CD_FIELD_OBJECTS: /* here only a list without any, or of texts that stand for objects */
+        case CD_FIELD_OBJECTS: /* only an empty list, or a list of texts that stand for objects */
                 add_first_fields(arena, out, field->table, member);
                 break;
-        case CD_FIELD_OBJECT: /* shown by its members */
+        case CD_FIELD_OBJECT: /* shown as its members */
                 break;
         }
 }
 
-/* What the value, or the items of a list, were put together from: "env A, file B". */
+/* The sources from which the value, or the items of a list, were composed: "env A, file B". */
 static cd_str origin(const struct show *show, cd_str setting, const struct cd_setting_source *source)
 {
         cd_str from = source->from;
@@ -160,7 +160,7 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, CD_STR("}}"));
 }
 
-/* At least one space, and as many as fill the column that began at `start`. */
+/* Adds at least one space, and enough to fill the column that began at `start`. */
 static void pad_to(struct cd_buf *out, size_t start, size_t width)
 {
         size_t shown = 0;
@@ -199,7 +199,7 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
 
 static void show_table(struct show *show, const struct cd_table *table, const char *target, cd_str path);
 
-/* Whether each item is the default or was written as one text, which then is all that there is to show. */
+/* Whether each item is the default or was written as one text, which then is the whole value to show. */
 static bool is_list_of_texts(const struct show *show, const struct cd_field *field, const struct cd_objects *list,
                              cd_str setting)
 {

@@ -40,7 +40,7 @@ static bool is_option(const char *field)
 int cd_context_fail(const char *command, const struct cd_error *error)
 {
         int code = exit_code(error->status);
-        /* What is there already, not there or not to be had says its name itself. */
+        /* These errors contain the name already. */
         const char *field = code == CD_EXIT_USAGE ? error->field : "";
 
         cd_print_line(stderr, "cardea %s: %s%s%s%s", command, is_option(field) ? "--" : "", field, *field ? ": " : "",
@@ -54,7 +54,8 @@ int cd_context_fail_open(const char *command, const struct cd_admin *admin, cons
 
         if (!report->errors) {
                 int code = cd_context_fail(command, error);
-                return code == CD_EXIT_FAILED ? code : CD_EXIT_USAGE; /* no user or client is what was not found */
+                /* CD_NOT_FOUND does not mean a missing user or client here. */
+                return code == CD_EXIT_FAILED ? code : CD_EXIT_USAGE;
         }
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
@@ -62,7 +63,7 @@ int cd_context_fail_open(const char *command, const struct cd_admin *admin, cons
         return CD_EXIT_USAGE;
 }
 
-/* The key of the MACs of the clients' secrets, and who may not be added because the file has them. */
+/* Sets the key for the MACs of the clients' secrets, and the ids that are in use by the configuration. */
 static cd_status know_clients(struct cd_context *context, struct cd_error *reterr)
 {
         const struct cd_config *config = &context->admin.config;
@@ -82,7 +83,7 @@ static cd_status know_clients(struct cd_context *context, struct cd_error *reter
         for (size_t i = 0; i < config->clients.count; i++)
                 ids[count++] = clients[i].id;
         if (config->basic_tokens.audience.len)
-                ids[count++] = config->basic_tokens.client_id; /* its tokens must be nobody else's */
+                ids[count++] = config->basic_tokens.client_id; /* no client may have the client_id of these tokens */
         context->by.configured = (struct cd_strs){ ids, count };
         return CD_OK;
 }

@@ -1,5 +1,5 @@
-/* cardea demo: two systems of services, started, watched and stopped together. An authorization server with a resource
- * server and a web application; and a Basic token service with a resource service of its own. */
+/* cardea demo: starts, watches and stops two systems of services. One is an authorization server with a resource server
+ * and a web application, the other a Basic token service with a resource service of its own. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -106,7 +106,7 @@ static void announce_basic_tokens(const struct demo *demo)
                certificate, demo->base + 5, files->programs[DEMO_BASIC], files->configs[DEMO_BASIC]);
 }
 
-/* False: nobody can read it, the passwords included. */
+/* False: the output is closed, so the passwords cannot be read either. */
 static bool announce(struct demo *demo)
 {
         printf("The demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
@@ -158,7 +158,7 @@ static bool is_late(const struct demo *demo)
         return true;
 }
 
-/* Until a signal (0) or a failure (1). */
+/* Runs until a signal (returns 0) or a failure (returns 1). */
 static int watch(struct demo *demo, int signals)
 {
         for (;;) {
@@ -188,7 +188,7 @@ static int run_demo(struct demo *demo)
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
-        /* A blocked signal reaches the descriptor even where nohup has it ignored. */
+        /* A blocked signal reaches the descriptor even if nohup has set it to be ignored. */
         if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
                 sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGCHLD);

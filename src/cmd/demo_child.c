@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-/* In the child, between fork and exec. */
+/* Runs in the child, between fork and exec. */
 static _Noreturn void become(const struct demo_child *child, int log, pid_t parent)
 {
         sigset_t none;
@@ -20,8 +20,8 @@ static _Noreturn void become(const struct demo_child *child, int log, pid_t pare
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
-                _exit(127); /* it died before it could be asked for that */
-        setpgid(0, 0);      /* Ctrl-C goes to the demo, which ends its children itself */
+                _exit(127); /* the parent ended before prctl took effect */
+        setpgid(0, 0);      /* so that Ctrl-C reaches only the demo, which stops its children itself */
         signal(SIGPIPE, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -68,13 +68,13 @@ static void write_all(int fd, const char *bytes, size_t len)
                         continue;
                 }
                 if (n < 0 && errno != EINTR)
-                        return; /* nobody reads; the demo goes on */
+                        return; /* the output is closed; the demo continues */
                 bytes += n > 0 ? n : 0;
                 len -= n > 0 ? (size_t)n : 0;
         }
 }
 
-/* Keeps the last line, to say why a child ended, and looks for the one that says that it serves. */
+/* Keeps the last line, to report why a child ended, and looks for the event "ready". */
 static void remember(struct demo_child *child, const char *bytes, size_t len)
 {
         static const char ready[] = "\"event\":\"ready\"";
@@ -138,7 +138,7 @@ static void signal_all(const struct demo_child *children, size_t count, int numb
                         kill(children[i].pid, number);
 }
 
-/* Passes logs on until all have ended or the time is over. */
+/* Passes logs on until all children have ended or the time is over. */
 static bool wait_for_all(struct demo_child *children, size_t count, int64_t deadline_us)
 {
         for (;;) {

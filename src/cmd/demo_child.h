@@ -1,5 +1,5 @@
 #pragma once
-/* A program that the demo runs: started, watched, its log passed on, stopped. */
+/* A program that the demo runs: starts, watches and stops it, and passes its log on. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,22 +11,23 @@ struct demo_child {
         uint16_t port;       /* on 127.0.0.1 */
 
         pid_t pid;       /* 0: not running */
-        int log;         /* what it writes to standard error; -1: none */
-        int status;      /* of waitpid, once it ended */
-        bool ready;      /* it has written that it is */
-        char line[1024]; /* of its log: the last one, whole or begun */
+        int log;         /* its standard error; -1: none */
+        int status;      /* from waitpid, once it has ended */
+        bool ready;      /* it has logged the event "ready" */
+        char line[1024]; /* the last line of its log, complete or partial */
         size_t len;
         bool line_ended;
 };
 
-/* False with errno. The child ends when this process does, however that ends, and gets neither its signals nor its
- * standard input. */
+/* False with errno. The child ends when this process does, in whatever way that ends. It gets neither this process's
+ * signals nor its standard input. */
 bool demo_child_start(struct demo_child *child);
-/* Passes on what it has written, and sees its event "ready". False where there is no more to come. Does not block. */
+/* Passes on what the child has written, and notices its event "ready". False if nothing more will come. Does not
+ * block. */
 bool demo_child_pump(struct demo_child *child);
-/* Whether it has ended; takes the status. Does not block. */
+/* Whether the child has ended; reads its status. Does not block. */
 bool demo_child_ended(struct demo_child *child);
 /* "ended with exit code 2" or "was killed by signal 9 (Killed)". */
 void demo_child_describe_end(const struct demo_child *child, char *to, size_t size);
-/* SIGTERM to all that run, SIGKILL to those that still do after `grace_ms`. */
+/* Sends SIGTERM to all running children, and SIGKILL to those that still run after `grace_ms`. */
 void demo_children_stop(struct demo_child *children, size_t count, int grace_ms);

@@ -15,7 +15,8 @@
 
 static const struct {
         const char *program;
-        const char *built, *installed; /* its folder, from that of this executable: in a build tree, where installed */
+        /* Its folder relative to that of this executable, in a build tree and in an installation. */
+        const char *built, *installed;
         const char *config;
 } services[DEMO_COUNT] = {
         [DEMO_AUTHORIZATION] = { "cardea", NULL, NULL, "cardea.yaml" },
@@ -67,7 +68,7 @@ bool demo_files_find(struct demo_files *files)
         return true;
 }
 
-/* Each demo has new secrets: `digits` of them, hexadecimal. */
+/* New secrets for each demo: `digits` hexadecimal digits. */
 static bool make_secret(char *ret, size_t digits)
 {
         unsigned char bytes[16];
@@ -147,7 +148,7 @@ static bool write_others(struct demo_files *files, unsigned base, const char *se
                           base + 3, base + 1, base + 2);
 }
 
-/* ---- the Basic token service: what a user would type ---- */
+/* ---- the Basic token service: commands that a user would enter ---- */
 
 /* Runs `argv` with `input` on its standard input and nothing on its standard output. */
 static bool run_command(const char *const argv[], const char *input)
@@ -166,7 +167,7 @@ static bool run_command(const char *const argv[], const char *input)
                 _exit(127);
         }
         close(ends[0]);
-        /* A few bytes, which fit in the pipe whether somebody reads them or not. */
+        /* A few bytes, which fit in the pipe even if they are not read. */
         bool fine = pid > 0 && (!*input || write(ends[1], input, strlen(input)) == (ssize_t)strlen(input));
         close(ends[1]);
         return pid > 0 && waitpid(pid, &status, 0) == pid && fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;

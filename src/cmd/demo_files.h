@@ -1,5 +1,5 @@
 #pragma once
-/* Where the demo's programs are, and the configuration that it writes for them. */
+/* Locates the demo's programs, and writes their configuration. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,17 +22,18 @@ struct demo_user {
 
 struct demo_files {
         char programs[DEMO_COUNT][DEMO_PATH_MAX];
-        char folder[DEMO_PATH_MAX]; /* a private one, removed at the end; empty: not made yet */
+        char folder[DEMO_PATH_MAX]; /* a private folder, removed at the end; empty: not created yet */
         char configs[DEMO_COUNT][DEMO_PATH_MAX];
-        char certificate[DEMO_PATH_MAX]; /* of who signed those of the Basic token service and its resource service */
+        /* Of the CA that signed the certificates of the Basic token service and its resource service. */
+        char certificate[DEMO_PATH_MAX];
         struct demo_user users[DEMO_USERS];
 };
 
-/* Beside this executable: in examples/ of a build tree, or ../libexec/cardea/ and ../bin/ where installed. False with a
- * sentence on standard error. */
+/* Locates the programs relative to this executable: in examples/ of a build tree, or in ../libexec/cardea/ and ../bin/
+ * of an installation. False after an error on standard error. */
 bool demo_files_find(struct demo_files *files);
-/* Makes the folder under $TMPDIR or /tmp (0700) and what is in it (0600), for ports base+1 to base+5: three
- * configurations, and what "cardea init" and "cardea user add" make for the Basic token service. False with a sentence
+/* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600), for ports base+1 to base+5: three
+ * configurations, and what "cardea init" and "cardea user add" create for the Basic token service. False after an error
  * on standard error. */
 bool demo_files_write(struct demo_files *files, unsigned base);
 void demo_files_remove(struct demo_files *files);

@@ -36,6 +36,6 @@ int cd_file_print(cd_str text)
                 error = write_all(STDOUT_FILENO, text);
         if (error)
                 return error;
-        /* A full disk may show here first. A pipe or a terminal has none (EINVAL). */
+        /* A full disk may be reported only here. Pipes and terminals cannot be synced (EINVAL). */
         return fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
 }

@@ -1,12 +1,12 @@
 #pragma once
-/* Files that commands make. */
+/* Files that commands create. */
 #include <sys/types.h>
 
 #include "base/str.h"
 
-/* Writes the text, gives the file its mode and makes it durable. Returns 0 or errno; the file is open still, whatever
- * is in it. */
+/* Writes the text, sets the file's mode and makes it durable. Returns 0 or an errno; the file stays open in both cases,
+ * and may be incomplete after an error. */
 int cd_file_fill(int fd, cd_str text, mode_t mode);
-/* Writes all of `text` to standard output, after what was printed before, and where that is a file, to its disk.
- * Returns 0 or an errno. */
+/* Writes all of `text` to standard output, after what was printed before; if that is a file, also to its disk. Returns
+ * 0 or an errno. */
 int cd_file_print(cd_str text);

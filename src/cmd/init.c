@@ -1,4 +1,4 @@
-/* cardea init: from nothing to a server that can be tried. */
+/* cardea init: sets up a server that can be tried at once. */
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 enum {
-        PORT_MAX = 65534, /* the resource service takes the next one */
+        PORT_MAX = 65534, /* the resource service uses the next one */
 };
 
 /* --- what is asked for
@@ -62,7 +62,7 @@ static cd_status find_user(struct init *init, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* "cardea.db" of "sqlite:cardea.db"; NULL for another kind of store. */
+/* "cardea.db" from "sqlite:cardea.db"; NULL for any other store. */
 static const char *sqlite_path(const struct init *init)
 {
         return !strncmp(init->store, "sqlite:", 7) ? init->store + 7 : NULL;
@@ -81,7 +81,7 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
 /* --- the database
  * ----------------------------------------------------------------------------------------------------- */
 
-/* Makes the file of SQLite, which must be new. */
+/* Creates the SQLite file, which must be new. */
 static cd_status make_database(struct init *init, struct cd_error *reterr)
 {
         static const char *const suffixes[] = { "", "-wal", "-shm" };
@@ -118,7 +118,8 @@ static cd_status make_key(const struct cd_admin *admin, struct cd_arena *arena, 
         return status == CD_OK ? cd_keyring_generate(&ring, arena, &params, NULL, reterr) : status;
 }
 
-/* Why what was made cannot be opened. A master key that does not fit is our own, so the database is not new. */
+/* Explains why the new store cannot be opened. The master key is new, so if it does not match, the database is not
+ * new. */
 static cd_status explain(struct init *init, const struct cd_admin *admin, const struct cd_error *why,
                          struct cd_error *reterr)
 {
@@ -128,7 +129,7 @@ static cd_status explain(struct init *init, const struct cd_admin *admin, const 
                                      "this database is in use: it was created with another master key, and init makes "
                                      "a new one; name an empty database, or go on with the configuration and the "
                                      "master key that it was created with");
-        /* The setting came from the option, and the file with it goes again. */
+        /* The setting came from the option, and its file is removed again. */
         for (const struct cd_finding *f = admin->report.findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
                         return cd_failf(reterr, CD_INVALID_REQUEST,
@@ -138,7 +139,7 @@ static cd_status explain(struct init *init, const struct cd_admin *admin, const 
         return why->status;
 }
 
-/* Opens what was made as any command does, which checks it, and makes the first keys. */
+/* Opens the result as any command does, which checks it, and creates the first keys. */
 static cd_status make_keys(struct init *init, struct cd_error *reterr)
 {
         cd_str path = cd_arena_printf(&init->arena, "%s/cardea.yaml", init->dir);
@@ -185,7 +186,7 @@ static bool is_interrupted(void)
         return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP);
 }
 
-/* The folder as a shell takes it. */
+/* The folder, quoted for a shell. */
 static cd_str quoted(struct cd_arena *arena, const char *text)
 {
         struct cd_buf buf;
@@ -201,7 +202,7 @@ static cd_str quoted(struct cd_arena *arena, const char *text)
         return cd_buf_view(&buf, &shown) == CD_OK ? shown : CD_STR("DIR");
 }
 
-/* While all of it can still be undone (LESSONS 38). Why standard output failed, main says. */
+/* Prints while everything can still be undone (LESSONS 38). main reports why standard output failed. */
 static cd_status announce(struct init *init, struct cd_error *reterr)
 {
         cd_str dir = quoted(&init->arena, init->dir);
@@ -229,7 +230,7 @@ static cd_status announce(struct init *init, struct cd_error *reterr)
                        : CD_OK;
 }
 
-/* A signal waits until what was begun is whole or gone. */
+/* A signal waits until the installation is complete or removed. */
 static cd_status make_or_undo(struct init *init, struct cd_error *reterr)
 {
         sigset_t signals, old;

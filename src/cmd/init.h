@@ -1,5 +1,5 @@
 #pragma once
-/* What cardea init was asked, and what its parts share. */
+/* The options of cardea init, and what its parts share. */
 #include "base/buf.h"
 #include "cmd/init_files.h"
 
@@ -10,7 +10,7 @@ enum {
 struct init {
         const char *command;
         const char *dir, *listen, *issuer, *store, *user;
-        cd_str host; /* of listen, without its port */
+        cd_str host; /* the host of listen, without its port */
         unsigned port;
         struct cd_arena arena;
         struct init_files files;

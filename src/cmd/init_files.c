@@ -35,7 +35,7 @@ static bool is_empty(int fd)
         bool empty = dir != NULL;
 
         if (dir)
-                rewinddir(dir); /* the position is shared with who looked before */
+                rewinddir(dir); /* the position is shared with earlier readers of the folder */
         while (empty && (entry = readdir(dir)))
                 empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
         if (dir)
@@ -43,7 +43,7 @@ static bool is_empty(int fd)
         return empty;
 }
 
-/* Who owns a folder can replace the files in it. `uid` may, in the end; until then nobody else does. */
+/* The owner of a folder can replace the files in it. In the end that is `uid`; until then no other user may. */
 static cd_status take_over(const struct init_files *files, struct cd_error *reterr)
 {
         uid_t own = geteuid();
@@ -82,7 +82,7 @@ cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_
         cd_status status = expect_empty(files, reterr);
         if (status == CD_OK)
                 status = take_over(files, reterr);
-        /* Once more, since its former owner may have been quick. */
+        /* Checked again, because the former owner may have acted meanwhile. */
         return status == CD_OK ? expect_empty(files, reterr) : status;
 }
 
@@ -120,7 +120,7 @@ cd_status init_files_expect(struct init_files *files, const char *name, struct c
         return note(files, name) ? CD_OK : cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s: too long", name);
 }
 
-/* A file that was expected need not be there. */
+/* A registered file may be missing. */
 static bool give_away(const struct init_files *files, const char *name)
 {
         return fchownat(files->fd, name, files->uid, files->gid, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT;

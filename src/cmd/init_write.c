@@ -1,4 +1,4 @@
-/* What cardea init writes: the configurations, the master key, the certificate. */
+/* Writes the files of cardea init: the configurations, the master key, the certificate. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -11,7 +11,7 @@ enum {
         CERTIFICATE_DAYS = 825,
 };
 
-/* The host of the issuer, without its port; empty where it has none. */
+/* The host of the issuer, without its port; empty if there is none. */
 static cd_str issuer_host(const struct init *init)
 {
         cd_str rest = cd_str_from_c(init->issuer);
@@ -27,7 +27,7 @@ static cd_str issuer_host(const struct init *init)
         return cd_str_slice(rest, 0, end);
 }
 
-/* The names of this host, and that of the issuer where it is another. */
+/* The names of this host, and the issuer's host if it differs. */
 static cd_status list_names(struct init *init, struct cd_strs *ret, struct cd_error *reterr)
 {
         struct cd_strs names;
@@ -60,7 +60,7 @@ static cd_status write_certificate(struct init *init, struct cd_error *reterr)
                 status = cd_certificate_make(&spec, &init->arena, &set, reterr);
         if (status != CD_OK)
                 return status;
-        /* The authority's key is forgotten: nobody can sign another certificate in its name. */
+        /* The CA's key is discarded, so that it cannot sign another certificate. */
         status = init_files_write(&init->files, "ca.pem", 0644, set.ca, reterr);
         if (status == CD_OK)
                 status = init_files_write(&init->files, "cert.pem", 0644, set.certificate, reterr);
@@ -82,7 +82,7 @@ static cd_status write_master_key(struct init *init, struct cd_error *reterr)
         return status;
 }
 
-/* "NAME: VALUE", the value as YAML takes it whatever is in it. */
+/* "NAME: VALUE", with the value quoted so that YAML reads it unchanged. */
 static void add_setting(struct cd_buf *buf, const char *name, cd_str value, const char *comment)
 {
         cd_buf_add(buf, cd_str_from_c(name));

@@ -40,7 +40,7 @@ static bool read_params(const struct make_ask *ask, const char *command, struct 
         return true;
 }
 
-/* The error, and what to do about it. */
+/* Prints the error, and how to fix it. */
 static int fail_with(const char *command, const struct cd_error *why, const char *fix)
 {
         struct cd_error err = { 0 };
@@ -197,7 +197,7 @@ static int list_keys(struct cd_context *context, const struct cd_look *look)
                 else
                         cd_text_table_add(&table, cells);
         }
-        table.has_begun = look->json; /* no heading over JSON */
+        table.has_begun = look->json; /* no heading above JSON */
         return cd_text_table_end(&table) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
@@ -220,7 +220,7 @@ static const struct cd_command key_list = {
         .run = run_list,
 };
 
-/* The keys that are published now, or the one of that kid, in the order of the list. */
+/* The keys that are published now, or the one with that kid, in the order of the list. */
 static cd_status read_exported(struct cd_context *context, const char *kid, struct cd_key_records *ret,
                                struct cd_error *reterr)
 {
@@ -241,7 +241,7 @@ static cd_status read_exported(struct cd_context *context, const char *kid, stru
         return CD_OK;
 }
 
-/* What the server publishes now, as GET /.well-known/jwks.json does. */
+/* Prints what the server publishes now at GET /.well-known/jwks.json. */
 static int print_jwks(const struct cd_key_records *keys)
 {
         struct cd_buf buf;
@@ -257,8 +257,8 @@ static int print_jwks(const struct cd_key_records *keys)
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-/* A program that reads PEM takes one key of a file, so that there is one: of several the first would be as good as
- * random. */
+/* A program that reads PEM uses one key of a file, so exactly one is exported: the first of several would be an
+ * arbitrary choice. */
 static int print_pem(struct cd_context *context, const struct cd_key_records *keys)
 {
         struct cd_error err = { 0 };

@@ -36,7 +36,7 @@ static const struct cd_command *find_command(const struct cd_command *const *lis
         return *list;
 }
 
-/* `family` is empty at the top. */
+/* `family` is empty at the top level. */
 static int refuse_unknown(const struct cd_command *const *list, const char *family, const char *name)
 {
         const char *what = *family ? "action" : "command", *nearest = NULL;
@@ -89,7 +89,7 @@ static void print_help(const struct cd_command *command, FILE *to)
         fputs(command->help, to);
 }
 
-/* After "cardea help", or in front of --help: "user add". */
+/* The command of "cardea help", or the one before --help: "user add". */
 static int help_about(const char *name, const char *action)
 {
         const struct cd_command *command = find_command(commands, name);
@@ -149,8 +149,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "cardea: /dev/null cannot be opened: %s\n", strerror(errno));
                 return CD_EXIT_FAILED;
         }
-        /* A file that has reached the limit of the process (ulimit -f, LimitFSIZE=) is a full disk, not the end of
-         * it. */
+        /* Without SIGXFSZ, a file that reaches the limit of the process (ulimit -f, LimitFSIZE=) fails like a full
+         * disk, and the program reports it. */
         signal(SIGXFSZ, SIG_IGN);
         if (argc < 2) {
                 print_commands(stderr);

@@ -40,7 +40,7 @@ static bool refuse_unknown(const char *command, const struct cd_option *options,
         }
         if (nearest)
                 cd_usage_error(command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word), nearest);
-        else if (word.len > 2 && word.ptr[1] != '-') /* perhaps a key's id: one of 64 begins so */
+        else if (word.len > 2 && word.ptr[1] != '-') /* it may be a kid: one of 64 begins with "-" */
                 cd_usage_error(command, "unknown option \"%.*s\"; to use it as an argument, write -- before it",
                                CD_STR_ARG(word));
         else
@@ -66,7 +66,7 @@ static bool keep_value(const char *command, const struct cd_option *option, cons
         return true;
 }
 
-/* Takes argv[*at], and the value after it. */
+/* Reads the option at argv[*at], and its value. */
 static bool take_option(int argc, char **argv, const struct cd_option *options, int *at)
 {
         cd_str word = cd_str_from_c(argv[*at]);
@@ -88,7 +88,7 @@ static bool take_option(int argc, char **argv, const struct cd_option *options, 
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max)
 {
         size_t count = 0;
-        bool ended = false; /* "--": what follows are no options, whatever it begins with */
+        bool ended = false; /* "--" was read: no further argument is an option */
 
         for (size_t i = 0; i < rest_max; i++)
                 rest[i] = NULL;

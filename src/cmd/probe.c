@@ -9,7 +9,7 @@
 
 #include "cmd/cmd.h"
 
-/* Fills *ret from "ADDRESS:PORT", whose form the settings' table has checked. */
+/* Fills *ret from "ADDRESS:PORT", whose form the check of the settings' table has validated. */
 static socklen_t parse_address(cd_str text, struct sockaddr_storage *ret)
 {
         struct sockaddr_in *v4 = (void *)ret;
@@ -39,7 +39,7 @@ static socklen_t parse_address(cd_str text, struct sockaddr_storage *ret)
         return inet_pton(AF_INET, host, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
 }
 
-/* Whether a new socket could be made in the folder. */
+/* Whether a new socket could be created in the folder. */
 static int probe_folder(const char *path)
 {
         char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -69,7 +69,7 @@ static int probe_unix(cd_str path)
                 return errno;
         int error = connect(fd, (struct sockaddr *)&where, sizeof(where)) < 0 ? errno : 0;
         close(fd);
-        if (error == ECONNREFUSED) /* nobody listens there any more */
+        if (error == ECONNREFUSED) /* no program listens there any more */
                 return 0;
         return error == 0 || error == EAGAIN ? EADDRINUSE : error;
 }
@@ -88,7 +88,8 @@ int cd_probe_listen(cd_str address)
         int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return errno;
-        /* SO_REUSEADDR for ports in TIME_WAIT, but not SO_REUSEPORT: another server's port must not look free. */
+        /* SO_REUSEADDR for ports in TIME_WAIT, but not SO_REUSEPORT, because another server's port must not seem
+         * free. */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
         if (bind(fd, (struct sockaddr *)&where, size) < 0 || listen(fd, 1) < 0)
                 error = errno;

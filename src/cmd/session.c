@@ -1,4 +1,4 @@
-/* cardea session: who is logged in by browser, and the end of that. */
+/* cardea session: lists and ends browser sessions. */
 #include <stdio.h>
 
 #include "base/streams.h"

@@ -8,7 +8,7 @@
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
         GAP = 2,           /* spaces between columns */
-        DETAIL_WIDTH = 12, /* of the name of a detail, in characters */
+        DETAIL_WIDTH = 12, /* characters for the name of a detail */
 };
 
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text)

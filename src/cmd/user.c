@@ -30,7 +30,7 @@ static int need_name(const char *command)
         return cd_usage_error(command, "name a user: cardea %s NAME", command);
 }
 
-/* What an action is asked; each has options for some of it. */
+/* The arguments of an action; each action has options for some of them. */
 struct ask {
         const char *config, *name, *password_file, *display_name, *email;
         struct cd_words claims, groups, groups_to_remove;
@@ -39,7 +39,7 @@ struct ask {
 
 typedef int act_fn(struct cd_context *context, const struct ask *ask);
 
-/* An action on the one user who is named. */
+/* Runs an action on the one user that is named. */
 static int run_on_user(int argc, char **argv, const struct cd_option *options, struct ask *ask, act_fn *act)
 {
         struct cd_context context;
@@ -57,7 +57,7 @@ static int run_on_user(int argc, char **argv, const struct cd_option *options, s
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
-/* Everything else is judged before the password is asked for. */
+/* Checks everything else before it asks for the password. */
 static cd_status try_add(struct cd_context *context, const struct ask *ask, struct cd_user_result *ret,
                          struct cd_error *reterr)
 {
@@ -243,7 +243,7 @@ static const struct cd_command user_claims = {
 
 /* --- set ---------------------------------------------------------------------------------------------------------- */
 
-/* A change: ptr NULL where nothing is asked, empty where the text is to be removed. */
+/* The value for a change: ptr NULL if none was requested, empty if the text is to be removed. */
 static cd_str text_or_removed(const char *text, bool is_removed)
 {
         return text || is_removed ? cd_str_from_c(text) : (cd_str){ NULL, 0 };
@@ -267,7 +267,7 @@ static int set_details(struct cd_context *context, const struct ask *ask)
         return say_done(&result, result.ended_tokens ? "changed; older tokens are revoked" : "changed");
 }
 
-/* What no option by itself can say. */
+/* Checks combinations of options. */
 static int check_set(struct cd_context *context, const struct ask *ask)
 {
         if (!ask->display_name && !ask->removes_display_name && !ask->email && !ask->removes_email &&

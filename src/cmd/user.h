@@ -1,5 +1,5 @@
 #pragma once
-/* The actions of `cardea user` that have a file of their own. */
+/* The actions of `cardea user` in files of their own. */
 #include "cmd/cmd.h"
 
 extern const struct cd_command cd_cmd_user_list, cd_cmd_user_show, cd_cmd_user_import, cd_cmd_user_export,
@@ -7,7 +7,7 @@ extern const struct cd_command cd_cmd_user_list, cd_cmd_user_show, cd_cmd_user_i
 
 struct cd_arena;
 struct cd_user;
-/* Serializes the user's claims again, into the arena, so that nothing in a row that was changed by hand reaches a
- * terminal or breaks the JSON around it. False where they are no JSON object: said on standard error, with the user's
+/* Serializes the user's claims again, into the arena, so that data in a manually changed row cannot reach a terminal or
+ * break the JSON around it. False if they are not a JSON object, after an error on standard error with the user's
  * name. */
 bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struct cd_user *user);

@@ -1,6 +1,6 @@
 #include "cmd/user_authelia.h"
 
-/* *ret is NULL where there is no such member, or it says nothing. Of two of one name, none is the right one. */
+/* *ret is NULL if the member is absent or null. If there are two with that name, it is an error. */
 static cd_status find(const struct cd_yaml_node *mapping, const char *key, const struct cd_yaml_node **ret,
                       struct cd_error *reterr)
 {
@@ -86,7 +86,7 @@ static cd_status read_groups(struct cd_arena *arena, const struct cd_yaml_node *
 static cd_status read_members(struct cd_arena *arena, const struct cd_yaml_node *user, struct cd_user_params *ret,
                               struct cd_error *reterr)
 {
-        const cd_str crypt = CD_STR("{CRYPT}"); /* what early versions wrote in front of any hash */
+        const cd_str crypt = CD_STR("{CRYPT}"); /* early versions wrote this before any hash */
         cd_status status;
 
         if (user->type != CD_YAML_MAPPING)

@@ -21,7 +21,7 @@ enum {
 
 /* --- import ------------------------------------------------------------------------------------------------------- */
 
-/* A name of the list, as it was written first. */
+/* A name in the list, as first written. */
 struct seen {
         cd_str written;
         size_t line;
@@ -36,17 +36,17 @@ struct import {
         struct cd_context *context;
         const char *file_name;
         enum cd_user_format format;
-        bool is_authelia; /* the list is a users file of Authelia, and `format` says nothing */
+        bool is_authelia; /* the list is a users file of Authelia, and `format` is ignored */
         bool update, dry_run;
-        struct cd_arena arena; /* of the batch */
+        struct cd_arena arena; /* for the batch */
         struct cd_user *users; /* BATCH of them */
-        cd_str *written;       /* the name of each, as it stands in the list */
-        size_t *lines;         /* where each stands */
+        cd_str *written;       /* each user's name as written in the list */
+        size_t *lines;         /* each user's line number */
         size_t count;
         struct cd_arena names_arena;
-        struct refusal *refusals; /* of the batch: BATCH of them; said in the order of the lines */
+        struct refusal *refusals; /* of the batch: up to BATCH; printed in the order of the lines */
         size_t refusal_count;
-        struct cd_map *names; /* of the lines before, to struct seen */
+        struct cd_map *names; /* of the earlier lines, mapped to struct seen */
         size_t added, updated, refused;
 };
 
@@ -89,7 +89,7 @@ static cd_status refuse_existing(struct import *import, size_t i)
         return CD_OK;
 }
 
-/* Somebody removed the user between the two questions. */
+/* Another process removed the user between the two calls. */
 static cd_status refuse_removed(struct import *import, size_t i)
 {
         struct cd_error err = { 0 };
@@ -103,8 +103,8 @@ static cd_status refuse_removed(struct import *import, size_t i)
         return CD_OK;
 }
 
-/* Of two names that differ by case alone the second is refused, with --update too: it is hardly meant to replace the
- * first. */
+/* If two names differ only by case, the second is refused, with --update too, because it is unlikely to be meant as a
+ * replacement for the first. */
 static cd_status note_name(struct import *import, cd_str name, cd_str written, size_t line, bool *ret_is_other,
                            struct cd_error *reterr)
 {
@@ -130,7 +130,7 @@ static cd_status note_name(struct import *import, cd_str name, cd_str written, s
         return CD_OK;
 }
 
-/* Refuses a user whose name is the id of a client. */
+/* Refuses a user whose name is a client's id. */
 static cd_status refuse_client(struct import *import, size_t i, bool *ret_is_refused, struct cd_error *reterr)
 {
         struct cd_error err = { 0 };
@@ -143,7 +143,7 @@ static cd_status refuse_client(struct import *import, size_t i, bool *ret_is_ref
         return status == CD_EXISTS || status == CD_OK ? CD_OK : cd_fail(reterr, status, err.reason);
 }
 
-/* One user of a batch that could not be added as a whole. Anything but CD_OK ends the import. */
+/* Adds one user of a batch that could not be added as a whole. Any error ends the import. */
 static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
 {
         const struct cd_operator *by = &import->context->by;
@@ -177,7 +177,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
         return refuse_existing(import, i);
 }
 
-/* What adding would say. */
+/* Predicts the result of adding the user. */
 static cd_status try_user(struct import *import, size_t i, struct cd_error *reterr)
 {
         struct cd_store *store = import->context->by.store;
@@ -205,7 +205,7 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
         const struct cd_users_page page = { import->users, import->count };
         cd_status status = CD_EXISTS;
 
-        /* A batch is one transaction and one audit event, unless one of it is there already. */
+        /* A batch is one transaction and one audit event, unless one of its users exists already. */
         if (!import->dry_run)
                 status = cd_admin_users_add(&import->context->by, &import->arena, &page, reterr);
         if (status == CD_OK)
@@ -221,7 +221,7 @@ static cd_status flush(struct import *import, struct cd_error *reterr)
         return status;
 }
 
-/* What is wrong with one user is said, and the others go on. Anything but CD_OK ends the import. */
+/* Reports an error of one user, and continues with the others. Any other error ends the import. */
 static cd_status refuse_or_end(struct import *import, size_t line, const struct cd_error *error,
                                struct cd_error *reterr)
 {
@@ -269,8 +269,8 @@ static cd_status flush_if_full(struct import *import, struct cd_error *reterr)
         return import->count + import->refusal_count == BATCH ? flush(import, reterr) : CD_OK;
 }
 
-/* Up to the line end, which is taken too and not kept. *ret_len is at most CD_USER_LINE_MAX + 1: of a longer line, that
- * much. False at the end of the file. */
+/* Reads up to the line end, which is consumed but not stored. *ret_len is at most CD_USER_LINE_MAX + 1, which stands
+ * for any longer line. False at the end of the file. */
 static bool read_line(FILE *file, char line[CD_USER_LINE_MAX + 1], size_t *ret_len)
 {
         size_t len = 0;
@@ -294,7 +294,7 @@ static cd_status read_lines(struct import *import, FILE *file, struct cd_error *
                 if (status == CD_OK)
                         status = flush_if_full(import, reterr);
         }
-        /* What was right before a failure of the file is not lost. */
+        /* Users that were read before a failure of the file are kept. */
         const char *why = ferror(file) ? strerror(errno) : NULL;
         if (status == CD_OK)
                 status = flush(import, reterr);
@@ -319,7 +319,7 @@ static cd_status read_all(struct import *import, FILE *file, cd_str *ret, struct
 
 static cd_status read_authelia(struct import *import, FILE *file, struct cd_error *reterr)
 {
-        struct cd_arena *arena = &import->context->arena; /* that of the batch is emptied on the way */
+        struct cd_arena *arena = &import->context->arena; /* the batch's arena is emptied on the way */
         const struct cd_yaml_node *user = NULL;
         struct cd_user_params params;
         cd_str text;
@@ -451,11 +451,11 @@ const struct cd_command cd_cmd_user_import = {
 
 /* --- export ------------------------------------------------------------------------------------------------------- */
 
-/* Where one left off, and what became of it. */
+/* The position of the export, and its result. */
 struct export
 {
         char after[CD_USER_NAME_MAX + 1];
-        size_t count; /* users of the last page */
+        size_t count; /* number of users in the last page */
         bool is_damaged;
 };
 

@@ -15,7 +15,7 @@ enum {
         JSON_MAX = 64 * 1024 /* bytes of one user as JSON */
 };
 
-/* The form of a stored password, as it is shown: "argon2id", "bcrypt" … */
+/* The form of a stored password, as displayed: "argon2id", "bcrypt" … */
 static cd_str hash_form(cd_str stored)
 {
         static const struct {
@@ -37,7 +37,7 @@ static cd_str or_dash(cd_str text)
         return text.len ? text : CD_STR("-");
 }
 
-/* What decides whether a user is locked, as a server that knows what the store knows would. */
+/* Decides whether a user is locked, as a server would that knows only what the store knows. */
 struct locks {
         struct cd_lockout *lockout;
         cd_time now;
@@ -170,7 +170,7 @@ static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const
         return true;
 }
 
-/* A page is read, printed and forgotten before the next. A user whose claims are damaged costs no other. */
+/* Reads, prints and frees one page after the other. A user with damaged claims does not affect other users. */
 static cd_status print_pages(const struct cd_context *context, struct cd_text_table *table, bool json,
                              bool *ret_damaged, struct cd_error *reterr)
 {
@@ -211,7 +211,7 @@ static int list_users(struct cd_context *context, const struct cd_look *look)
         cd_text_table_init(&table, columns, CD_LEN(columns));
         cd_status status = print_pages(context, &table, look->json, &is_damaged, &err);
         if (look->json)
-                table.has_begun = true; /* no heading for no row */
+                table.has_begun = true; /* no heading without rows */
         if (!cd_text_table_end(&table) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
         if (status != CD_OK)

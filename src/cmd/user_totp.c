@@ -1,4 +1,4 @@
-/* cardea user totp: the second factor of a user who has lost it. */
+/* cardea user totp: removes the second factor of a user who has lost it. */
 #include <stdio.h>
 #include <string.h>
 

@@ -9,9 +9,9 @@ enum {
         ARENA_CEILING = 64 * 1024 * 1024
 };
 
-/* A rule among those of its host, in their order. */
+/* A rule in the list for its host, in the order given. */
 struct entry {
-        cd_str path; /* the rule's, so that a walk looks at nothing else */
+        cd_str path; /* the rule's path, so that a search reads nothing else */
         const struct cd_access_rule *rule;
         size_t index;
         struct entry *next;
@@ -20,13 +20,13 @@ struct entry {
 struct host {
         struct entry *first, *last;
         size_t count;
-        bool names_path; /* one of its rules does */
+        bool names_path; /* one of its rules names a path */
 };
 
 struct cd_access {
         struct cd_arena arena;
         struct cd_access_rule *rules;
-        struct cd_map *hosts; /* struct host by "wiki.example.com" and, for "*.example.com", ".example.com" */
+        struct cd_map *hosts; /* struct host by "wiki.example.com" or, for "*.example.com", by ".example.com" */
 };
 
 const struct cd_access_rule *cd_access_rule_at(const struct cd_access *access, size_t index)
@@ -175,7 +175,7 @@ static bool path_matches(cd_str pattern, cd_str path)
         return pattern.ptr[pattern.len - 1] == '/' ? cd_str_has_prefix(path, pattern) : cd_str_eq(path, pattern);
 }
 
-/* What the rules say of a host: the first that has the path, and whether any of them names one. */
+/* The result for a host: the first rule that matches the path, and whether any rule names a path. */
 struct match {
         const struct entry *first;
         bool names_path;
@@ -193,8 +193,8 @@ static void match_key(const struct cd_access *access, cd_str key, cd_str path, s
                 match->first = entry;
 }
 
-/* The rules of the host itself, and of each domain above it: for "a.b.c" the keys "a.b.c", ".b.c" and ".c". `host` may
- * be the key of a wildcard. */
+/* Looks up the rules for the host itself, and for each domain above it: for "a.b.c" the keys "a.b.c", ".b.c" and ".c".
+ * `host` may be the key of a wildcard. */
 static struct match match_rules(const struct cd_access *access, cd_str host, cd_str path)
 {
         struct match match = { 0 };
@@ -218,7 +218,7 @@ bool cd_access_names_host(const struct cd_access *access, cd_str host)
 size_t cd_access_covered_by(const struct cd_access *access, size_t rule)
 {
         const struct cd_access_rule *of = &access->rules[rule];
-        /* A path that begins with all that a prefix has is matched by each rule that has all of the prefix. */
+        /* A path that begins with the whole prefix is matched by every rule that matches the prefix. */
         struct match match = match_rules(access, key_of(of->host), of->path.len ? of->path : (cd_str){ 0 });
 
         return match.first && match.first->index < rule ? match.first->index : CD_ACCESS_NO_RULE;
@@ -246,7 +246,7 @@ static bool has_user(const struct cd_access_allow *allow, const struct cd_access
         return false;
 }
 
-/* Also where it is later than now by more than clocks differ: nobody knows how old it is. */
+/* Also true if the login is later than now by more than clocks may differ, because its age is then unknown. */
 static bool is_too_old(const struct cd_access_allow *allow, cd_time auth_time, cd_time now)
 {
         return allow->max_age && (now - auth_time > allow->max_age || auth_time - now > CD_CLOCKS_DIFFER_MAX);

@@ -1,9 +1,9 @@
-/* What decided, in words. */
+/* Describes a decision in words. */
 #include "base/buf.h"
 #include "core/access.h"
 
 enum {
-        LIST_SHOWN = 400,  /* bytes of a list's items; what is more is left out */
+        LIST_SHOWN = 400,  /* bytes of a list's items; further items are omitted */
         METHOD_SHOWN = 40, /* bytes */
         TEXT_MAX = 2048,
 };
@@ -36,7 +36,7 @@ static void add_list(struct cd_buf *to, struct cd_strs list)
         }
 }
 
-/* "8h" where that is exact, else the largest unit that is. */
+/* "8h" if that is exact, otherwise the largest exact unit. */
 static void add_age(struct cd_buf *to, int64_t seconds)
 {
         if (seconds % 3600 == 0)
@@ -96,7 +96,7 @@ static void explain_age(struct cd_buf *to, const struct cd_access_allow *allow, 
         add_age(to, allow->max_age);
 }
 
-/* By which of its keys the rule has this user. */
+/* Which of the rule's conditions matches this user. */
 static void explain_login(struct cd_buf *to, const struct cd_access_allow *allow, const struct cd_access_login *login)
 {
         cd_buf_printf(to, "user %.*s", CD_STR_ARG(login->user));

@@ -26,7 +26,7 @@ static cd_status new_token(const struct cd_operator *by, struct cd_arena *arena,
         return cd_digest_text(arena, cd_str_of(ret->text, sizeof(ret->text)), ret_digest, reterr);
 }
 
-/* One reason, whatever it is that is wrong with the link. */
+/* One reason for everything that can be wrong with a link. */
 static cd_status fail_link(struct cd_error *reterr)
 {
         return cd_fail(reterr, CD_NOT_FOUND, "the link was used already, has expired, or is none of ours");

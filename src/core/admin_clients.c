@@ -11,7 +11,7 @@ enum {
         ID_MAX = 256,
 };
 
-/* Visible ASCII, at most `max` bytes: what both ends of a protocol write alike. */
+/* Visible ASCII, at most `max` bytes: both ends of a protocol write such a text in the same way. */
 static bool is_visible(cd_str text, size_t max)
 {
         for (size_t i = 0; i < text.len; i++)
@@ -101,7 +101,7 @@ static cd_status check_alg(cd_str alg, struct cd_error *reterr)
                         CD_STR_ARG(cd_str_slice(alg, 0, 100)));
 }
 
-/* The list without what stands in it twice. */
+/* The list without duplicates. */
 static cd_status each_once(struct cd_arena *arena, struct cd_strs from, struct cd_strs *ret, struct cd_error *reterr)
 {
         cd_str *items = cd_arena_calloc(arena, from.count + 1, sizeof(*items));
@@ -146,7 +146,7 @@ static cd_status make_record(const struct cd_operator *by, struct cd_arena *aren
         return status;
 }
 
-/* A secret and what of it is stored. */
+/* Makes a secret and its stored form. */
 static cd_status make_secret(const struct cd_operator *by, struct cd_arena *arena, cd_str *ret_secret,
                              unsigned char ret_mac[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr)
 {
@@ -166,7 +166,7 @@ static cd_status make_secret(const struct cd_operator *by, struct cd_arena *aren
         return CD_OK;
 }
 
-/* Of both the tokens would have one "sub" (RFC 9068 §5). */
+/* The tokens of both would have the same "sub" (RFC 9068 §5). */
 static cd_status check_no_user(const struct cd_operator *by, struct cd_arena *arena, cd_str id, struct cd_error *reterr)
 {
         struct cd_user user;
@@ -184,7 +184,7 @@ static cd_status fail_exists(cd_str id, struct cd_error *reterr)
         return cd_failf(reterr, CD_EXISTS, CD_STR("id"), "client \"%.*s\" exists already", CD_STR_ARG(id));
 }
 
-/* Before a secret is shown for nothing. */
+/* Checked before a secret is shown that would be void. */
 static cd_status check_free(const struct cd_operator *by, struct cd_arena *arena, cd_str id, struct cd_error *reterr)
 {
         struct cd_client_record record;
@@ -223,7 +223,7 @@ cd_status cd_admin_client_add(const struct cd_operator *by, struct cd_arena *are
                 return status;
         record.created_at = record.changed_at = event.at;
         status = by->store->clients->add(by->store, &record, &event, reterr);
-        if (status == CD_EXISTS) { /* somebody else was faster */
+        if (status == CD_EXISTS) { /* another process was faster */
                 status = check_no_user(by, arena, params->id, reterr);
                 return status == CD_OK ? fail_exists(params->id, reterr) : status;
         }

@@ -1,12 +1,11 @@
 #pragma once
-/* What an operator does with users' sessions and second factors: each change is one call of the store, with its audit
- * event. */
+/* An operator's changes to users' sessions and second factors: each is one call of the store, with its audit event. */
 #include "core/admin_users.h"
 
-/* The user's sessions that are there now; in the arena. CD_NOT_FOUND (field "name"), CD_INVALID_REQUEST. */
+/* The user's current sessions; in the arena. CD_NOT_FOUND (field "name"), CD_INVALID_REQUEST. */
 cd_status cd_admin_sessions_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                  struct cd_sessions_list *ret, struct cd_error *reterr);
-/* Ends the session of that sid. CD_NOT_FOUND: no such user (field "name"), or the user has no such session ("id"). */
+/* Ends the session with that sid. CD_NOT_FOUND: no such user (field "name"), or the user has no such session ("id"). */
 cd_status cd_admin_session_end(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str sid,
                                struct cd_user_result *ret, struct cd_error *reterr);
 /* Ends all of the user's sessions, half-finished logins and tokens in one write. CD_NOT_FOUND, CD_INVALID_REQUEST. */

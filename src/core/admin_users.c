@@ -8,7 +8,7 @@
 #include "core/user_name.h"
 
 enum {
-        /* Others may change a user between our reading and writing; so often in a row is a fault. */
+        /* Another process may change a user between reading and writing; that many times in a row is a fault. */
         EDIT_ATTEMPTS = 16,
         DETAIL_MAX = 200, /* bytes */
 };
@@ -44,7 +44,7 @@ static cd_status check_stored(cd_str stored, struct cd_error *reterr)
         return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, CD_STR("hash"), why.reason);
 }
 
-/* The field of a claim at fault becomes "claims.role". */
+/* For a claim at fault, the field becomes "claims.role". */
 static cd_status fail_claims(const struct cd_error *why, struct cd_error *reterr)
 {
         char field[sizeof(why->field) + 8] = "claims";
@@ -175,7 +175,7 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
         return status;
 }
 
-/* Makes the change, which has all but the time. */
+/* Makes the change, which is complete except for the time. */
 static cd_status change_user(const struct cd_operator *by, struct cd_user_change *change, struct cd_audit_event *event,
                              struct cd_user_result *ret, struct cd_error *reterr)
 {
@@ -249,7 +249,7 @@ cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *aren
         return status == CD_NOT_FOUND ? fail_unknown(canonical, reterr) : status;
 }
 
-/* The names of the claims that were assigned: what they are worth is not the audit's. */
+/* The names of the assigned claims; their values are not written to the audit. */
 static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *change)
 {
         struct cd_buf buf;
@@ -267,7 +267,7 @@ static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *ch
         return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many");
 }
 
-/* A change that depends on what the user has: `make` writes it, and what the audit says of it. */
+/* A change that depends on the current user: `make` writes the change, and its detail in the audit. */
 struct edit {
         const struct cd_operator *by;
         struct cd_arena *arena;
@@ -327,7 +327,7 @@ static cd_status edit_user(const struct edit *edit, cd_str name, struct cd_user_
                 return status;
         for (unsigned i = 0; i < EDIT_ATTEMPTS; i++) {
                 status = edit_once(edit, canonical, ret, reterr);
-                /* Not found for a user who is there: somebody else changed it in between. */
+                /* CD_NOT_FOUND for an existing user: another process changed it in between. */
                 if (status != CD_NOT_FOUND ||
                     cd_admin_user_find(edit->by, edit->arena, canonical, &user, reterr) != CD_OK)
                         return status;
@@ -362,7 +362,7 @@ static const char *how_email_changed(const struct cd_details_change *ask)
         return !ask->email.len ? " email (removed)" : ask->email_verified ? " email (verified)" : " email";
 }
 
-/* What was set, and the groups: who may do what is the audit's business, the address of a person is not. */
+/* What was set, and the groups. The audit records permissions, but not personal data such as an e-mail address. */
 static cd_str details_of(struct cd_arena *arena, const struct cd_details_change *ask)
 {
         struct cd_buf buf;
@@ -380,7 +380,7 @@ static cd_str details_of(struct cd_arena *arena, const struct cd_details_change 
         return cd_buf_view(&buf, &text) == CD_OK ? cd_str_slice(text, 1, text.len) : CD_STR("many");
 }
 
-/* The user's groups without some, and with others. */
+/* The user's groups without those to remove, and with those to add. */
 static cd_status edit_groups(struct cd_arena *arena, struct cd_strs groups, const struct cd_details_change *ask,
                              struct cd_strs *ret, struct cd_error *reterr)
 {
@@ -466,7 +466,7 @@ cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *aren
         return by->store->users->add(by->store, users, &event, reterr);
 }
 
-/* To a change, ptr NULL means that it stays. */
+/* For a change, ptr NULL would mean unchanged. */
 static cd_str or_empty(cd_str text)
 {
         return text.ptr ? text : CD_STR("");

@@ -1,5 +1,5 @@
 #pragma once
-/* Any name with any password logs in: for demonstrations. */
+/* Accepts any name with any password: for demonstrations. */
 #include "core/accounts.h"
 
 enum {

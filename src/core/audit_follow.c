@@ -39,7 +39,7 @@ static void forget_oldest(struct cd_audit_follow *follow, size_t count)
         memmove(follow->shown, follow->shown + count, follow->count * sizeof(*follow->shown));
 }
 
-/* The first that is not below the id. */
+/* The index of the first that is not below the id. */
 static size_t slot_of(const struct cd_audit_follow *follow, int64_t id)
 {
         size_t low = 0, high = follow->count;

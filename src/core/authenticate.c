@@ -2,7 +2,7 @@
 
 #include "core/lockout.h"
 
-/* *ret_known is NULL for an id that no client has. */
+/* *ret_known is NULL for an id without a client. */
 static struct cd_lockout_subject subject_of(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                             const struct cd_client **ret_known)
 {
@@ -42,7 +42,7 @@ static cd_status check_lockout(const struct cd_client_auth *auth, const struct c
         return status == CD_OK ? cd_lockout_check(auth->lockout, &subject, now, reterr) : status;
 }
 
-/* CD_OK, or CD_UNAVAILABLE where the clock fails: what cannot be counted gets no answer. */
+/* CD_OK, or CD_UNAVAILABLE if the clock fails: an attempt that cannot be counted gets no answer. */
 static cd_status count_wrong(const struct cd_client_auth *auth, struct cd_arena *arena,
                              const struct cd_client_credentials *sent, struct cd_error *reterr)
 {

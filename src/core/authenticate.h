@@ -1,6 +1,6 @@
 #pragma once
-/* How a client of an OAuth endpoint authenticates (RFC 6749 §2.3.1): the one path for every endpoint that takes a
- * client secret, under the lockout that this section demands (LESSONS 14). */
+/* Client authentication at OAuth endpoints (RFC 6749 §2.3.1): the one path for every endpoint that accepts a client
+ * secret, under the lockout that this section demands (LESSONS 14). */
 #include "core/client.h"
 #include "core/ports.h"
 
@@ -14,19 +14,19 @@ struct cd_client_auth {
 };
 
 struct cd_client_credentials {
-        cd_str id, secret; /* as they came */
-        cd_str address;    /* of the client; empty: not known */
+        cd_str id, secret; /* as received */
+        cd_str address;    /* the client's; empty: not known */
 };
 
-/* CD_OK: *ret lives as long as auth->clients. CD_INVALID_CLIENT as cd_clients_authenticate; each one is counted by
- * client and address, all ids that no client has as one. CD_THROTTLED with reterr->retry_after where there were too
- * many: then the secret is not judged, a right one neither. The audit has an event "client.locked" for each wrong
- * secret that made the client wait. An id that no client has is in none of them: it may be a secret. CD_UNAVAILABLE
- * where the clock fails. Memory only. */
+/* CD_OK: *ret lives as long as auth->clients. CD_INVALID_CLIENT as cd_clients_authenticate; each is counted by client
+ * and address, and all ids without a client count as one. CD_THROTTLED with reterr->retry_after after too many of them:
+ * the secret is then not judged, even if it is right. Each wrong secret that makes the client wait causes an audit
+ * event "client.locked". Events never contain an id without a client, because it may be a secret. CD_UNAVAILABLE if the
+ * clock fails. Memory only. */
 cd_status cd_authenticate_client(const struct cd_client_auth *auth, struct cd_arena *arena,
                                  const struct cd_client_credentials *sent, const struct cd_client **ret,
                                  struct cd_error *reterr);
 
-/* The same, where the answer is asked for once more with cd_authenticate_client: counts nothing. */
+/* The same, but counts nothing, for a caller that then calls cd_authenticate_client. */
 cd_status cd_authenticate_client_uncounted(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                            const struct cd_client **ret, struct cd_error *reterr);

@@ -3,8 +3,8 @@
 #include "core/oauth/mint.h"
 #include "core/user_claims.h"
 
-/* The user's claims were checked when they were written, but a row that somebody changed by hand must not say who
- * issued a token. */
+/* The user's claims were checked when they were written, but a manually changed row must not replace the issuer of a
+ * token. */
 static cd_status read_claims(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_user *user,
                              struct cd_mint *mint, struct cd_error *reterr)
 {

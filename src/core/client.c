@@ -15,10 +15,10 @@ struct entry {
 };
 
 struct cd_clients {
-        struct cd_arena arena; /* everything that the entries point to */
+        struct cd_arena arena; /* for everything that the entries point to */
         struct cd_map *by_id;
         struct cd_mac *mac;
-        struct entry nobody; /* stands in for an unknown client, so that both take the same time */
+        struct entry nobody; /* stands in for an unknown client, so that the check takes the same time */
 };
 
 enum {

@@ -1,5 +1,5 @@
 #pragma once
-/* What the store has of a random id or token: its SHA-256 in base64url. A reader of the store cannot use it. */
+/* The stored form of a random id or token: its SHA-256 in base64url. It is of no use to a reader of the store. */
 #include "base/arena.h"
 #include "base/status.h"
 

@@ -10,13 +10,13 @@
 #include "crypto/totp.h"
 
 enum {
-        TICKET_TEXT = 2500, /* bytes before it is sealed: CD_TICKET_MAX after that */
+        TICKET_TEXT = 2500, /* bytes before sealing; CD_TICKET_MAX after it */
         RANDOM_PASSWORD = 32,
 };
 
 /* ---- tickets ---- */
 
-/* What a ticket says; of one that enrols a user, or of one that registers. */
+/* The contents of a ticket, for a user who enrols or for one who registers. */
 struct ticket {
         cd_time until;
         int64_t generation;
@@ -68,7 +68,7 @@ static cd_status fail_ticket(struct cd_error *reterr)
                              "has expired, or is none of ours; begin again");
 }
 
-/* Only we can have sealed it, so that its form is not in question. */
+/* Only this service can have sealed it, so its form needs no check. */
 static cd_status read_ticket(const struct cd_factors *with, struct cd_arena *arena, cd_str context, cd_str sealed,
                              struct ticket *ret, struct cd_error *reterr)
 {
@@ -119,9 +119,9 @@ static cd_status begin_ticket(const struct cd_factors *with, struct ticket *ret,
         return CD_OK;
 }
 
-/* ---- the code that shows that the app has the secret ---- */
+/* ---- the code which shows that the app has the secret ---- */
 
-/* The holder of the ticket sees the secret: there is nothing to guess, so wrong codes are not counted. */
+/* The holder of the ticket sees the secret, so there is nothing to guess, and wrong codes are not counted. */
 static cd_status judge(const struct cd_factors *with, const struct ticket *ticket, cd_str text,
                        struct cd_totp_factor *ret_factor, struct cd_code_result *ret, struct cd_error *reterr)
 {
@@ -143,7 +143,7 @@ static cd_status judge(const struct cd_factors *with, const struct ticket *ticke
         return CD_OK;
 }
 
-/* An event of a user's own doing. */
+/* An event for the user's own action. */
 static cd_status event_of(const struct cd_factors *with, struct cd_arena *arena, const char *action, cd_str name,
                           const struct cd_code_attempt *attempt, struct cd_audit_event *ret)
 {
@@ -239,7 +239,7 @@ cd_status cd_recovery_renew(const struct cd_factors *factors, struct cd_arena *a
 
 static const cd_str register_context = CD_STR_INIT("register");
 
-/* For an account whose password nobody knows. */
+/* For an account whose password is not known to anyone. */
 static cd_status random_password(const struct cd_operator *by, struct cd_arena *arena, cd_str *ret,
                                  struct cd_error *reterr)
 {
@@ -254,7 +254,7 @@ static cd_status random_password(const struct cd_operator *by, struct cd_arena *
         return CD_OK;
 }
 
-/* What the invitation gives; *ret_link is its digest. */
+/* Applies the contents of the invitation; *ret_link is its digest. */
 static cd_status join_invite(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str invite,
                              struct cd_user_params *params, cd_str *ret_link, struct cd_error *reterr)
 {
@@ -311,7 +311,7 @@ cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_aren
         return status;
 }
 
-/* The factor and the codes of the account, where the code is right. */
+/* Adds the account's factor and codes if the code is right. */
 static cd_status add_factor(const struct cd_factors *with, struct cd_arena *arena, const struct ticket *ticket,
                             struct cd_registration *registration, struct cd_registered *ret, struct cd_error *reterr)
 {

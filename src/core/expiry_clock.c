@@ -12,12 +12,12 @@ cd_time cd_expiry_clock_now(struct cd_expiry_clock *expiry, const struct cd_cloc
 
         if (now < 0 || uptime < 0)
                 return 0;
-        uptime++; /* 0 is none */
+        uptime++; /* 0 means not read yet */
         if (!expiry->uptime)
                 return believe(expiry, now, uptime);
 
-        /* The first look stays what later ones are compared with, so that many small steps count as one. Back is always
-         * believed: less is over then. */
+        /* Later readings are always compared with the first one, so that many small steps count as one. A step back is
+         * always believed, because then less has expired. */
         cd_time expected = expiry->wall + (uptime - expiry->uptime);
         if (now <= expected)
                 return believe(expiry, now, uptime);

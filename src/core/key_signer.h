@@ -1,5 +1,5 @@
 #pragma once
-/* Signs with a private key in memory: what a server does whose keys are in its store. */
+/* Signs with a private key in memory, as a server does whose keys are in its store. */
 #include "core/ports.h"
 #include "crypto/jwk.h"
 

@@ -5,8 +5,8 @@
 #include "base/secret.h"
 
 enum {
-        PUBLIC_CEILING = 256 * 1024, /* bytes, to read one public key */
-        ROTATE_ATTEMPTS = 8,         /* where others change the keys at the same time */
+        PUBLIC_CEILING = 256 * 1024, /* bytes, for reading one public key */
+        ROTATE_ATTEMPTS = 8,         /* in case others change the keys at the same time */
 };
 
 static bool is_over(const struct cd_key_record *key, cd_time now)
@@ -104,7 +104,7 @@ static cd_str context_of(struct cd_arena *arena, cd_str kid)
         return cd_arena_printf(arena, "key:%.*s", CD_STR_ARG(kid));
 }
 
-/* What the store keeps of a key; its strings live in the arena. */
+/* The stored form of a key; its strings live in the arena. */
 static cd_status describe(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_jwk *jwk,
                           struct cd_key_record *ret, struct cd_error *reterr)
 {
@@ -186,7 +186,7 @@ cd_status cd_keyring_generate(const struct cd_keyring *ring, struct cd_arena *ar
         cd_status status = ring->store->keys->list(ring->store, arena, &keys, reterr);
         if (status == CD_OK)
                 status = new_record(ring, arena, &first, &addition.key, reterr);
-        /* Where one signs that will end, this one takes over from it now. */
+        /* If a key signs now and will end, the new key replaces it now. */
         if (status == CD_OK && !cd_key_signing(&keys, addition.key.alg, ring->now))
                 addition.key.sign_from -= CD_KEY_FIRST_BEFORE;
         if (status == CD_OK)
@@ -206,7 +206,7 @@ static cd_status end_key(const struct cd_keyring *ring, struct cd_arena *arena, 
         return ring->store->keys->set_verify_until(ring->store, kid, ring->now, &event, reterr);
 }
 
-/* Of an alg: whether any key is not over, and the one that is published and does not sign yet. */
+/* For one alg: whether any key has not ended, and the key that is published and does not sign yet. */
 struct found {
         bool any;
         const struct cd_key_record *next;
@@ -238,7 +238,7 @@ static cd_status refuse_rotation(const struct found *found, cd_str alg, struct c
                         CD_STR_ARG(found->next->kid), CD_RFC3339_LEN, from);
 }
 
-/* What the keys are, and which version of them that is at least. */
+/* The keys, and a version that they have at least. */
 static cd_status look_up(const struct cd_keyring *ring, struct cd_arena *arena, struct cd_key_records *ret,
                          int64_t *ret_version, struct cd_error *reterr)
 {
@@ -250,7 +250,7 @@ static cd_status look_up(const struct cd_keyring *ring, struct cd_arena *arena, 
         return status == CD_OK ? ring->store->keys->list(ring->store, arena, ret, reterr) : status;
 }
 
-/* *ret_is_stale: somebody else changed the keys meanwhile. */
+/* *ret_is_stale: another process has changed the keys meanwhile. */
 static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                         struct cd_key_record *ret, bool *ret_is_stale, struct cd_error *reterr)
 {
@@ -266,12 +266,12 @@ static cd_status rotate(const struct cd_keyring *ring, struct cd_arena *arena, c
         status = new_record(ring, arena, params, &addition.key, reterr);
         if (status != CD_OK)
                 return status;
-        /* Of two that sign from the same second nobody could say which is the newer one. */
+        /* If two keys signed from the same second, the newer one would be ambiguous. */
         const struct cd_key_record *signing = cd_key_signing(&keys, addition.key.alg, ring->now);
         if (signing && addition.key.sign_from <= signing->sign_from)
                 addition.key.sign_from = signing->sign_from + 1;
         addition.others_until = addition.key.sign_from + CD_KEY_VERIFIES_AFTER;
-        if (found.next) /* it would take over at its time, from the newer one */
+        if (found.next) /* at its sign_from it would replace the newer key */
                 addition.replaces = found.next->kid;
         status = add(ring, arena, &addition, "key.rotate", ret, reterr);
         *ret_is_stale = status == CD_EXISTS;

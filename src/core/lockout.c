@@ -9,26 +9,26 @@
 #include "base/map.h"
 
 enum {
-        WAYS = 8, /* slots that a key may have */
+        WAYS = 8, /* slots in which a key may be */
         KINDS = 4,
 };
 
 struct counter {
-        uint64_t key; /* 0: nobody's */
+        uint64_t key; /* 0: unused */
         cd_time failed_at;
         cd_time right_at; /* the last right password here, or the last clearing; 0: none */
         uint32_t failures;
-        uint32_t begun : 30; /* attempts that have not ended */
+        uint32_t begun : 30; /* attempts that have begun and not ended */
         uint32_t is_told : 1;
-        uint32_t is_cleared : 1; /* right_at is of a clearing */
+        uint32_t is_cleared : 1; /* right_at is the time of a clearing */
 };
 
 struct cd_lockout {
         struct cd_lockout_rules rules;
         uint64_t seed[2];
         pthread_mutex_t lock;
-        pthread_cond_t ended; /* some try has */
-        /* 0, or a time after which no client has to wait; written under the lock */
+        pthread_cond_t ended; /* an attempt ended */
+        /* 0, or a time after which no client must wait; written with the lock held */
         _Atomic cd_time clients_locked_until;
         struct {
                 struct counter *counters;
@@ -114,7 +114,7 @@ int64_t cd_lockout_forgets_every(struct cd_lockout *lockout)
         return every;
 }
 
-/* A client with one IPv6 address has its whole /64. */
+/* IPv6 counts by /64, because one client usually has all of its addresses. */
 static cd_str address_key(cd_str text, unsigned char memory[16])
 {
         static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -151,14 +151,14 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
         return key ? key : 1;
 }
 
-/* Logins whose address is not known share no counter of addresses: it would make all of them one client (LESSONS 34).
- * Their account is counted all the same; for secrets of clients, that is the client. */
+/* Logins without a known address share no address counter, which would make all of them one client (LESSONS 34). Their
+ * account is still counted; for client secrets, that is the client. */
 static bool is_counted(const struct cd_lockout_subject *subject)
 {
         return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;
 }
 
-/* The eight slots that the key may have. */
+/* The eight slots in which the key may be. */
 static struct counter *slots_of(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key)
 {
         size_t sets = lockout->tables[kind].count / WAYS;
@@ -175,7 +175,7 @@ static struct counter *find_counter(struct cd_lockout *lockout, enum cd_lockout_
         return NULL;
 }
 
-/* Of `failures`, the last of them at `failed_at`: those that are not forgotten. */
+/* How many of `failures`, the last one at `failed_at`, are not yet forgotten. */
 static int64_t remembered(const struct cd_lockout *lockout, int64_t failures, cd_time failed_at, cd_time now)
 {
         int64_t forgotten = now > failed_at ? (now - failed_at) / lockout->rules.max_delay : 0;
@@ -187,7 +187,7 @@ static int64_t remembered_of(const struct cd_lockout *lockout, const struct coun
         return remembered(lockout, counter->failures, counter->failed_at, now);
 }
 
-/* Seconds that an attempt has to wait now, or 0. */
+/* Seconds that an attempt must wait now, or 0. */
 static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t attempts,
                             cd_time now)
 {
@@ -204,7 +204,7 @@ static int64_t seconds_left(const struct cd_lockout *lockout, const struct count
         return left > delay ? delay : left < 0 ? 0 : left;
 }
 
-/* What may not make room for another: attempts that go on; a client that has to wait. */
+/* Whether the counter may not be replaced: attempts are running, or a client must wait. */
 static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind, const struct counter *counter,
                     cd_time now)
 {
@@ -212,7 +212,7 @@ static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind,
                (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].attempts, now) > 0);
 }
 
-/* The slot of the one with the fewest failures, the oldest of those; NULL where every one of the eight is kept. */
+/* The slot of the counter with the fewest failures, among these the oldest; NULL if all eight are kept. */
 static struct counter *take_slot(struct cd_lockout *lockout, enum cd_lockout_kind kind, uint64_t key, cd_time now)
 {
         struct counter *slots = slots_of(lockout, kind, key), *best = NULL;
@@ -231,7 +231,7 @@ static struct counter *take_slot(struct cd_lockout *lockout, enum cd_lockout_kin
         return best;
 }
 
-/* Once for each clearing: in the second of a new password nobody has more guesses than in another. */
+/* Once for each clearing, so that the second of a new password does not allow more guesses than another. */
 static void clear(struct counter *counter, const struct cd_lockout_subject *subject, cd_time now)
 {
         if (subject->cleared_at > now || subject->cleared_at <= counter->right_at)
@@ -242,16 +242,16 @@ static void clear(struct counter *counter, const struct cd_lockout_subject *subj
                 counter->failures = 0;
 }
 
-/* Whether a right password or a clearing ended what the store counted up to `failed_at`, only the store does not know
- * it yet: it notes logins after their answers. What it has of the very second of a clearing came after that, since a
- * clearing is the store's own. */
+/* Whether a right password or a clearing ended the failures up to `failed_at`, although the store does not know that
+ * yet, because it records logins after their answers. Failures that the store has for the very second of a clearing
+ * came after it, because the store itself makes clearings. */
 static bool is_ended(const struct counter *counter, cd_time failed_at)
 {
         return counter->is_cleared ? failed_at < counter->right_at : failed_at <= counter->right_at;
 }
 
-/* Another node may have seen more than this one. A time that lies further ahead than any delay is a fault, and counts
- * for nothing. */
+/* Another node may know of more failures than this one. A time further ahead than any delay is a fault, and is
+ * ignored. */
 static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
                   cd_time now)
 {
@@ -262,7 +262,8 @@ static void merge(const struct cd_lockout *lockout, struct counter *counter, con
         counter->failed_at = at_least(subject->failed_at, counter->failed_at);
 }
 
-/* Whether the attempt may go on, must wait for others (*waits, which says at first whether it has), or is refused. */
+/* Whether the attempt may proceed, must wait for others (*waits, which initially says whether it has waited), or is
+ * refused. */
 static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now, bool *waits,
                        struct counter **ret)
 {
@@ -276,7 +277,7 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
                 *waits = true;
                 return CD_OK;
         }
-        if (*waits) /* those that it waited for look at the clock later */
+        if (*waits) /* the attempts that it waited for read the clock later */
                 now = at_least(at_least(now, counter->failed_at), counter->right_at);
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
@@ -313,7 +314,7 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
                 return CD_OK;
         pthread_mutex_lock(&lockout->lock);
         const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
-        /* Where the clock was set back, cd_lockout_begin mends the counter. */
+        /* If the clock was set back, cd_lockout_begin corrects the counter. */
         if (counter && counter->is_told && counter->failed_at <= now)
                 left = seconds_left(lockout, counter, lockout->tables[subject->kind].attempts, now);
         if (subject->kind == CD_LOCKOUT_CLIENT && now >= lockout->clients_locked_until)
@@ -351,7 +352,7 @@ static void count_wrong(const struct cd_lockout *lockout, struct counter *counte
         int64_t failures = remembered_of(lockout, counter, now);
 
         counter->failures = failures < UINT32_MAX ? (uint32_t)failures + 1 : UINT32_MAX;
-        counter->failed_at = at_least(now, counter->failed_at); /* a later try may have ended first */
+        counter->failed_at = at_least(now, counter->failed_at); /* a later attempt may have ended first */
         counter->is_told = 0;
 }
 
@@ -385,8 +386,8 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
         return atomic_load_explicit(&lockout->clients_locked_until, memory_order_relaxed) != 0;
 }
 
-/* Counts, and returns for how many seconds the client now has to wait. Where another thread has made it wait meanwhile,
- * this secret was judged a moment too late to count. */
+/* Counts, and returns the seconds that the client must now wait. If another thread has made it wait meanwhile, this
+ * secret was judged too late to count. */
 static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, cd_time now)
 {
         int64_t attempts = lockout->tables[CD_LOCKOUT_CLIENT].attempts;

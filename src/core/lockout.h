@@ -1,21 +1,21 @@
 #pragma once
-/* Wrong passwords are counted by account, by made-up name and by address, and a counter that is full makes the next
- * attempt wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). In a fixed memory of 13 MiB:
- * 131,072 accounts, 32,768 made-up names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as they fill.
- * A new one replaces the one with the fewest failures among eight; made-up names have a table of their own, so that a
- * flood of them cannot push out an account.
+/* Wrong passwords are counted by account, by unknown name and by address. A counter at its limit makes the next attempt
+ * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 13 MiB of
+ * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as
+ * they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
+ * own, so that a flood of them cannot replace an account.
  *
- * An attempt is begun before the password is hashed and ended after it, and what is begun counts: of many at once only
- * as many go on as there are failed attempts left, the others wait until one of those has ended. Otherwise fifty at
- * once were fifty guesses.
+ * An attempt begins before the password is hashed and ends after it, and a begun attempt counts. Of many simultaneous
+ * attempts, only as many proceed as there are failed attempts left; the others wait until one of those has ended.
+ * Otherwise fifty simultaneous attempts would be fifty guesses.
  *
- * For every max_delay without a failed attempt one failure is forgotten, so that in the long run there is one guess a
- * max_delay, whatever the pauses.
+ * One failure is forgotten for every max_delay without a failed attempt, so that in the long run there is one guess per
+ * max_delay, regardless of pauses.
  *
  * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
- * since they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits. A
- * client that has to wait at an address keeps its slot; where all eight are kept, another one is not counted until one
- * of them is free. Thread-safe. */
+ * because they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits.
+ * A client that must wait at an address keeps its slot; if all eight slots are kept, another client is not counted
+ * until one of them is free. Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
 #include "crypto/random.h"
@@ -27,29 +27,30 @@ enum {
         CD_LOCKOUT_CLIENTS = 131072,
 };
 
-/* What is below its minimum counts as that: 1 attempt, 1 second, `delay`. */
+/* Lower values count as the minimum: 1 attempt, 1 second, `delay`. */
 struct cd_lockout_rules {
         int64_t account_attempts,
-                address_attempts; /* wrong ones in a row before the first delay; made-up names, clients: as accounts */
+                /* Consecutive wrong attempts before the first delay; unknown names and clients: as accounts. */
+                address_attempts;
         cd_time delay, max_delay; /* seconds */
 };
 
 enum cd_lockout_kind {
         CD_LOCKOUT_ACCOUNT, /* a user's canonical name */
-        CD_LOCKOUT_NAME,    /* a name that no user has, as it came */
-        /* An IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4. Empty where it is not known: then
-         * nothing is counted or refused by address, and the account's counter alone holds. */
+        CD_LOCKOUT_NAME,    /* a name that no user has, as received */
+        /* An IP address as text; IPv6 counts by /64, and IPv4 in IPv6 as IPv4. Empty if it is not known: then nothing
+         * is counted or refused by address, and only the account's counter applies. */
         CD_LOCKOUT_ADDRESS,
-        /* A client at such an address. Where that is not known the client's counter holds for all of those. */
+        /* A client at such an address. Without a known address, the client's counter applies to all such attempts. */
         CD_LOCKOUT_CLIENT,
 };
 
 struct cd_lockout_subject {
         enum cd_lockout_kind kind;
         cd_str key;
-        cd_str client; /* of CD_LOCKOUT_CLIENT: see struct cd_client; empty: every id that no client has */
-        /* What the store knows of an account besides, of this node or others: failures, and when the last one was; else
-         * 0. */
+        cd_str client; /* for CD_LOCKOUT_CLIENT: see struct cd_client; empty: every id without a client */
+        /* What the store also knows about an account, from this node or others: the number of failures, and the time of
+         * the last one; otherwise 0. */
         int64_t failures;
         cd_time failed_at;
         /* When an operator gave the account a new password or enabled it: failures up to then are forgiven, once. 0:
@@ -59,39 +60,39 @@ struct cd_lockout_subject {
 
 enum cd_lockout_outcome {
         CD_LOCKOUT_WRONG,
-        /* empties an account's counter; an address's stays: one good login must not pay for guesses */
+        /* Clears an account's counter but not an address's, because one successful login must not pay for guesses. */
         CD_LOCKOUT_RIGHT,
-        CD_LOCKOUT_UNJUDGED, /* it came to no answer: nothing is counted */
+        CD_LOCKOUT_UNJUDGED, /* the attempt could not be judged: nothing is counted */
 };
 
 struct cd_lockout;
 
-/* CD_UNAVAILABLE where the random source fails (the tables are keyed), CD_NO_MEMORY. */
+/* CD_UNAVAILABLE if the random source fails (the tables are keyed), CD_NO_MEMORY. */
 cd_status cd_lockout_new(const struct cd_lockout_rules *rules, const struct cd_random *random, struct cd_lockout **ret,
                          struct cd_error *reterr);
 void cd_lockout_free(struct cd_lockout *lockout); /* NULL is fine */
-/* Seconds without a failed attempt after which one is forgotten. */
+/* Seconds without a failed attempt after which one failure is forgotten. */
 int64_t cd_lockout_forgets_every(struct cd_lockout *lockout);
-/* Other rules from now on; what was counted stays. */
+/* Replaces the rules; the counters are kept. */
 void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_rules *rules);
 
-/* CD_OK: the attempt goes on, and cd_lockout_end must follow, with the same kind and key, whatever happens.
- * CD_THROTTLED: it does not, and reterr->retry_after says how many seconds it has to wait; *ret_is_news is then whether
- * nobody was told so since the last failed attempt (so that a flood of refused attempts is not a flood of audit
- * events). May wait for other attempts of the same subject. Not for a CD_LOCKOUT_CLIENT. */
+/* CD_OK: the attempt proceeds, and cd_lockout_end must follow in any case, with the same kind and key. CD_THROTTLED: it
+ * must wait for reterr->retry_after seconds; *ret_is_news is then true for the first refusal since the last failed
+ * attempt, so that a flood of refused attempts does not become a flood of audit events. May wait for other attempts of
+ * the same subject. Not for a CD_LOCKOUT_CLIENT. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
-/* CD_THROTTLED where cd_lockout_begin would refuse an attempt now, and has refused one since the last wrong attempt:
- * the same error. CD_OK says nothing. Memory only: counts nothing, and waits for no attempt. For a CD_LOCKOUT_CLIENT it
- * is the whole question: CD_OK means that the secret may be judged. */
+/* CD_THROTTLED, with the same error, if cd_lockout_begin would refuse an attempt now and has refused one since the last
+ * wrong attempt. CD_OK guarantees nothing. Memory only: counts nothing, and waits for no attempt. For a
+ * CD_LOCKOUT_CLIENT it decides alone: CD_OK means that the secret may be judged. */
 cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            struct cd_error *reterr);
-/* True where a right password ended wrong ones of which this process knows; the store may not have counted them yet. */
+/* True if a right password ended wrong ones that this process knows of; the store may not have counted them yet. */
 bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now);
 
-/* Whether any client may have to wait; one atomic load. False: cd_lockout_check would refuse none. */
+/* Whether any client may have to wait; one atomic load. False: cd_lockout_check would refuse no client. */
 bool cd_lockout_locks_clients(const struct cd_lockout *lockout);
-/* Counts a wrong secret of a CD_LOCKOUT_CLIENT. True where the client has to wait from now on, for the audit: once for
- * each secret that was judged, not for each that is refused. A right secret empties no counter. */
+/* Counts a wrong secret of a CD_LOCKOUT_CLIENT. True if the client must wait from now on, for the audit: once for each
+ * judged secret, not for each refused attempt. A right secret clears no counter. */
 bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now);

@@ -4,17 +4,17 @@
 #include "core/user_name.h"
 
 enum {
-        NOTE_EVERY = 60, /* seconds: how exact the time of a user's last login is */
+        NOTE_EVERY = 60, /* seconds: the precision of a user's last login */
 };
 
-/* One login on its way. */
+/* A login in progress. */
 struct login {
         const struct cd_login *with;
         struct cd_arena *arena;
         const struct cd_login_attempt *attempt;
         cd_time now;
         struct cd_user user;
-        bool is_known; /* `user` is there */
+        bool is_known; /* `user` was found */
         struct cd_lockout_subject address, account;
 };
 
@@ -49,8 +49,8 @@ static bool end(const struct login *l, const struct cd_lockout_subject *subject,
         return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
-/* The user, or that there is none of that name: one that cannot be a name is no error here. A change after which the
- * store has no failures is one that cleared them, or follows a right password. */
+/* Finds the user, if there is one with that name; an invalid name is not an error here. If the store has no failures
+ * after a change, that change cleared them, or follows a right password. */
 static cd_status find_user(struct login *l, struct cd_error *reterr)
 {
         struct cd_store *store = l->with->store;
@@ -79,7 +79,7 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
         return status;
 }
 
-/* One hash, whatever the user. */
+/* Computes one hash, whether the user exists or not. */
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
         const struct cd_hasher *hasher = l->with->hasher;
@@ -114,7 +114,7 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
         return cd_fail(reterr, CD_INVALID_GRANT, "invalid username or password");
 }
 
-/* Only instead of the hash that was checked: a password that was changed meanwhile stays. */
+/* Replaces only the hash that was checked, so that a password changed meanwhile stays. */
 static void rehash(struct login *l)
 {
         const struct cd_hasher *hasher = l->with->hasher;
@@ -138,7 +138,8 @@ static void rehash(struct login *l)
                 l->user.password = change.password;
 }
 
-/* A client that logs in for each of its calls would write its user's row each time. */
+/* Limits how often a login is recorded: a client that logs in for each of its calls would otherwise write its user's
+ * row each time. */
 static bool is_noted(const struct cd_user *user, cd_time now)
 {
         return user->failures == 0 && user->last_login_at <= now && now - user->last_login_at < NOTE_EVERY;
@@ -169,15 +170,15 @@ static cd_time latest(cd_time a, cd_time b)
         return a < b ? b : a;
 }
 
-/* The address may try. */
+/* Called once the address may try. */
 static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outcome, struct cd_user *ret,
                              struct cd_error *reterr)
 {
         bool matches;
 
         cd_status status = find_user(l, reterr);
-        /* The store may have taken seconds, in which others have failed: to the lockout an earlier time is a clock set
-         * back. */
+        /* The store may have taken seconds, in which other attempts have failed. For the lockout, an earlier time would
+         * be a clock that was set back. */
         l->now = latest(l->now, l->with->clock->now(l->with->clock));
         if (status == CD_OK)
                 status = begin(l, &l->account, "too many wrong passwords for the account", reterr);
@@ -217,8 +218,8 @@ static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, 
         return status;
 }
 
-/* An account is not looked at: whether an operator has cleared it meanwhile only the store knows. That the store is
- * unavailable is what a login would say first. */
+/* Does not check the account, because only the store knows whether an operator has cleared it meanwhile. A login would
+ * report an unavailable store first. */
 static cd_status check_address(const struct cd_accounts *port, cd_str address, struct cd_error *reterr)
 {
         const struct cd_login *with = (const struct cd_login *)port;

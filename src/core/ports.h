@@ -1,5 +1,6 @@
 #pragma once
-/* What the core needs from the world, as small vtables. src/store implements them; tests bring their own. */
+/* What the core needs from outside, as small vtables. src/store implements them; tests have implementations of their
+ * own. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/field.h"
@@ -9,27 +10,28 @@
 
 /* ---- the store: everything that outlives the process ----
  *
- * Every call blocks (cd_may_block): workers, background threads and commands make them, loops never. Thread-safe. What
- * a call returned as done is there after kill -9 and power loss, where the store is durable (sqlite, postgres); a call
- * that failed has changed nothing. Each call is one transaction, the audit event that goes with it included. Names and
- * ids come in canonical form and are compared byte for byte. Strings of results live in the arena given; lists are
- * arrays there. Strings are UTF-8 without NUL: what would be written with another is CD_INVALID_REQUEST, what is looked
- * up by another is CD_NOT_FOUND or CD_INVALID_REQUEST. `event` NULL: none. Two processes on one store may write at
- * once, and neither sees half of a call of the other.
+ * Every call blocks (cd_may_block): workers, background threads and commands may call it, loops must not. Thread-safe.
+ * In a durable store (sqlite, postgres), the effect of a call that returned CD_OK survives kill -9 and power loss; a
+ * call that failed has changed nothing. Each call is one transaction, which includes its audit event. Names and ids
+ * must be in canonical form and are compared byte for byte. Strings of results live in the given arena; lists are
+ * arrays there. Strings are UTF-8 without NUL: writing any other string is CD_INVALID_REQUEST, looking one up is
+ * CD_NOT_FOUND or CD_INVALID_REQUEST. `event` NULL: none. Two processes on one store may write at the same time, and
+ * neither sees a call of the other half done.
  *
- * Any call may fail with CD_UNAVAILABLE (unreachable, full disk, read-only, damaged: the reason says which, for the
- * log, and the summary for anybody), CD_TIMEOUT or CD_NO_MEMORY; what else one may say stands with it. */
+ * Any call may fail with CD_UNAVAILABLE (unreachable, disk full, read-only, damaged: the reason says which, for the
+ * log, and the summary may be shown to anyone), CD_TIMEOUT or CD_NO_MEMORY; further errors are documented with each
+ * call. */
 struct cd_store;
 
-/* One line of what happened: who did what to which subject. Never holds a secret. Its texts are kept as cd_audit_text
+/* An entry of the audit: who did what to which subject. Never contains a secret. Its texts are stored as cd_audit_text
  * makes them (core/audit.h). */
 struct cd_audit_event {
-        int64_t id; /* given by the store, ascending; ignored where an event is added */
+        int64_t id; /* given by the store, ascending; ignored when an event is added */
         cd_time at;
         cd_str action;  /* "user.add", "login.failed", "key.rotate" */
         cd_str actor;   /* "os:ana" (a command), "user:ana", "client:ID", "cardea" */
         cd_str subject; /* "user:ana", "client:ID", "key:KID"; may be empty */
-        cd_str address; /* of the client; empty where there is none */
+        cd_str address; /* of the client; empty if there is none */
         cd_str detail;  /* a few words for an operator; may be empty */
 };
 
@@ -38,24 +40,24 @@ struct cd_audit_events {
         size_t count;
 };
 
-/* A user's generation is a number that the store gives with the row and again with each change that ends the user's
+/* A user's generation is a number that the store assigns with the row, and again with each change that ends the user's
  * sessions and tokens: a new password, disabling, other claims or groups, "log out everywhere" (LESSONS 12). Sessions
- * and tokens carry the one of their user, so they end in the very transaction of the change, whatever any clock says.
- * It is the version of the revocations that this transaction makes, which only grows: a user who is added under the
- * name of one who was removed has another, and nothing has to remember the name. */
+ * and tokens contain their user's generation, so they end in the transaction of the change, regardless of any clock.
+ * The generation is the version of the revocations that this transaction creates, and versions only grow. A user added
+ * under the name of a removed one therefore gets another generation, and removed names need not be remembered. */
 struct cd_user {
         cd_str name;                /* canonical, see core/user_name.h */
         cd_str password;            /* stored form, see crypto/password.h */
         cd_str claims;              /* JSON object, compact, see core/user_claims.h */
         cd_str display_name, email; /* see core/user_details.h; empty: none */
-        bool email_verified;        /* it was shown that `email` reaches the user */
+        bool email_verified;        /* the user has confirmed that `email` reaches them */
         struct cd_strs groups;      /* canonical, see core/user_details.h */
         bool disabled;
         cd_time created_at, changed_at, password_at;
         cd_time last_login_at; /* 0: never */
         int64_t failures;      /* wrong passwords since the last right one, less those that were forgotten */
-        cd_time failed_at;     /* the last of them; 0: none */
-        int64_t generation;    /* given by the store, positive; ignored where a user is added */
+        cd_time failed_at;     /* time of the last one; 0: none */
+        int64_t generation;    /* given by the store, positive; ignored when a user is added */
 };
 
 struct cd_users_page {
@@ -72,24 +74,25 @@ enum cd_user_switch {
 struct cd_user_change {
         cd_str name;
         cd_time now;
-        cd_str password;              /* the new stored form; ptr NULL: stays */
-        cd_str if_password;           /* ptr NULL: whatever it is; else only where this is the stored form still */
-        cd_str claims;                /* ptr NULL: stays */
-        cd_str display_name;          /* ptr NULL: stays */
-        cd_str email;                 /* ptr NULL: stays, and email_verified does too */
-        bool email_verified;          /* of `email` */
-        const struct cd_strs *groups; /* NULL: stay */
-        int64_t if_generation; /* not 0: only where it is this still, so claims and groups are as they were read */
+        cd_str password;              /* the new stored form; ptr NULL: unchanged */
+        cd_str if_password;           /* ptr NULL: no condition; otherwise only if this is still the stored form */
+        cd_str claims;                /* ptr NULL: unchanged */
+        cd_str display_name;          /* ptr NULL: unchanged */
+        cd_str email;                 /* ptr NULL: unchanged, and so is email_verified */
+        bool email_verified;          /* for `email` */
+        const struct cd_strs *groups; /* NULL: unchanged */
+        /* Not 0: only if this is still the generation, so that claims and groups are as they were read. */
+        int64_t if_generation;
         enum cd_user_switch disabled;
-        bool is_rehash;     /* `password` is the one that was there, in another form: sessions and tokens go on */
-        bool ends_sessions; /* ends all sessions and tokens, also where nothing else changes: "log out everywhere" */
+        bool is_rehash;     /* `password` is the same password in another form: sessions and tokens continue */
+        bool ends_sessions; /* ends all sessions and tokens, even if nothing else changes: "log out everywhere" */
 };
 
 enum {
-        CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer life of a token */
+        CD_TOKEN_LIFETIME_MAX = 24 * 3600, /* seconds; no setting allows a longer token lifetime */
         CD_CLOCKS_DIFFER_MAX = 60,         /* seconds between the clocks of nodes and of machines where commands run */
-        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it: a command does not know
-         * under which settings the tokens were issued. */
+        /* Seconds that the revocation of a user's tokens is kept. No setting may shorten it, because a command does not
+         * know under which settings the tokens were issued. */
         CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
@@ -97,29 +100,29 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
-        /* At most `limit` users whose name sorts after `after` (empty: from the first; no such user need be there), by
-         * bytes, in order. */
+        /* At most `limit` users whose name sorts after `after` by bytes, in order. An empty `after` starts with the
+         * first; no user with the name `after` need exist. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
                           struct cd_users_page *ret, struct cd_error *reterr);
-        /* All of them with every field as given or, where one name is there already, comes twice or is the id of a
-         * client (CD_EXISTS; the reason names it), none. They get one new generation. */
+        /* Adds all users with every field as given, or none: CD_EXISTS if a name exists already, occurs twice or is the
+         * id of a client; the reason names it. All get the same new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or not with if_password or if_generation. changed_at becomes now; where a
-         * password is given, password_at too; where one is given or the user is enabled, the failures are cleared;
-         * enabling clears those of the TOTP factor too. Another password (but no rehash), other claims or groups,
-         * disabling and ends_sessions give the user a new generation, together with a revocation of that seq, which is
-         * kept for CD_REVOCATION_LASTS from now. Another display name or e-mail address does not: no token has them. A
-         * change that would leave all as it is writes nothing, `event` included. */
+        /* CD_NOT_FOUND: no such user, or if_password or if_generation does not match. changed_at becomes now, and so
+         * does password_at if a password is given. A password or enabling the user clears the failures; enabling also
+         * clears those of the TOTP factor. Another password (but not a rehash), other claims or groups, disabling and
+         * ends_sessions give the user a new generation, with a revocation of that seq that is kept for
+         * CD_REVOCATION_LASTS from now. Another display name or e-mail address does not, because tokens do not contain
+         * them. A change that would leave everything as it is writes nothing, not even `event`. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Of *change, name and now count. CD_NOT_FOUND. Revokes the user's tokens as an update does, and deletes the
+        /* Uses only name and now of *change. CD_NOT_FOUND. Revokes the user's tokens as update does, and deletes the
          * sessions. */
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Counts a wrong password, after one is forgotten for every `forget_every` seconds (at least 1) since the last;
-         * or notes a right one, which sets failures and failed_at to 0. changed_at stays. May return before that is
-         * durable or can be read, and does nothing for an unknown name. */
+        /* Counts a wrong password, after forgetting one failure for every `forget_every` seconds (at least 1) since the
+         * last; or records a right one, which sets failures and failed_at to 0. changed_at is unchanged. May return
+         * before the write is durable or can be read; does nothing for an unknown name. */
         cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
                                 struct cd_error *reterr);
 };
@@ -130,15 +133,15 @@ enum {
 
 struct cd_client_record {
         cd_str id;
-        unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE]; /* HMAC-SHA256 under a key that the master key gives */
+        unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE]; /* HMAC-SHA256 under a key derived from the master key */
         unsigned grants;                                 /* bits of enum cd_grant */
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
-        cd_str alg; /* of its tokens, "RS256"; empty: that of the setting tokens.alg */
+        cd_str alg; /* for its tokens, such as "RS256"; empty: the setting tokens.alg */
         cd_time created_at, changed_at;
-        /* Given by the store where a client is added, positive: the version of the clients that this makes. Its tokens
-         * carry it, so those of a removed client stay inactive when another client gets its id. */
+        /* Given by the store when a client is added, positive: the version of the clients that this creates. The
+         * client's tokens contain it, so those of a removed client stay inactive when another client gets its id. */
         int64_t generation;
 };
 
@@ -148,16 +151,16 @@ struct cd_client_records {
 };
 
 struct cd_client_ops {
-        /* All, by id. */
+        /* All clients, by id. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_client_records *ret,
                           struct cd_error *reterr);
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str id, struct cd_client_record *ret,
                           struct cd_error *reterr);
-        /* CD_EXISTS, also where it is the name of a user. */
+        /* CD_EXISTS, also if a user has the id as its name. */
         cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* changed_at becomes event->at (the event is needed). CD_NOT_FOUND. */
+        /* changed_at becomes event->at (so `event` is required). CD_NOT_FOUND. */
         cd_status (*set_secret)(struct cd_store *store, cd_str id,
                                 const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],
                                 const struct cd_audit_event *event, struct cd_error *reterr);
@@ -165,14 +168,14 @@ struct cd_client_ops {
                             struct cd_error *reterr); /* CD_NOT_FOUND */
 };
 
-/* A key that signs tokens. What it does follows from the time: of the keys of one alg, the one with the latest
- * sign_from that is not in the future signs; every key whose verify_until is not over is published and verifies. */
+/* A key that signs tokens. Its role depends on the time: among the keys of one alg, the one with the latest sign_from
+ * that is not in the future signs; every key whose verify_until has not passed is published and verifies. */
 struct cd_key_record {
         cd_str kid, alg;
         cd_str sealed;     /* the private key under the master key, see crypto/seal.h */
         cd_str public_jwk; /* JSON */
         cd_time created_at, sign_from;
-        cd_time verify_until; /* 0: open */
+        cd_time verify_until; /* 0: no end */
 };
 
 struct cd_key_records {
@@ -182,31 +185,32 @@ struct cd_key_records {
 
 struct cd_key_addition {
         struct cd_key_record key;
-        cd_time others_until; /* not 0: verify_until of the alg's other keys that are open or end later becomes this */
+        cd_time others_until; /* not 0: the new verify_until of the alg's other keys that have no end or a later one */
         cd_str replaces;      /* the kid of another key, which ends at key.created_at; empty: none */
         bool only_if_first;   /* CD_EXISTS where there is a key of that alg with verify_until 0 */
-        int64_t if_version;   /* not 0: CD_EXISTS where the version of the keys is another by now */
+        int64_t if_version;   /* not 0: CD_EXISTS if the version of the keys has changed since */
 };
 
 struct cd_key_ops {
-        /* All that are there, by created_at, then by kid. */
+        /* All keys, by created_at, then by kid. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, struct cd_key_records *ret,
                           struct cd_error *reterr);
+        /* CD_EXISTS, also if a key has that kid. */
         cd_status (*add)(struct cd_store *store, const struct cd_key_addition *addition,
-                         const struct cd_audit_event *event, struct cd_error *reterr); /* CD_EXISTS, also for a kid */
+                         const struct cd_audit_event *event, struct cd_error *reterr);
         cd_status (*set_verify_until)(struct cd_store *store, cd_str kid, cd_time verify_until,
                                       const struct cd_audit_event *event, struct cd_error *reterr); /* CD_NOT_FOUND */
 };
 
-/* A token that ended before its time (RFC 7009), or all tokens of a user whose generation is below `seq`. */
+/* A token that was ended before it expired (RFC 7009), or all tokens of a user whose generation is below `seq`. */
 struct cd_revocation {
-        /* given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one
-         * misses none */
+        /* Given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one
+         * misses none. */
         int64_t seq;
-        cd_str jti;         /* empty: those of `user` */
+        cd_str jti;         /* empty: all tokens of `user` */
         cd_str user;        /* empty where there is a jti */
-        cd_str client_id;   /* of the client whose token it was; empty where there is no jti */
-        cd_time expires_at; /* when what it ends has expired by itself */
+        cd_str client_id;   /* the client that the token was issued to; empty if there is no jti */
+        cd_time expires_at; /* when the revoked tokens have expired by themselves */
 };
 
 struct cd_revocation_list {
@@ -215,47 +219,48 @@ struct cd_revocation_list {
 };
 
 struct cd_revocation_ops {
-        /* Of one token; those of a user come with the change of the user. A jti that is there already is fine, and
-         * stays as it is. */
+        /* Adds the revocation of one token; those of a user are made by changes of the user. A jti that exists already
+         * is fine, and its row stays as it is. */
         cd_status (*add)(struct cd_store *store, const struct cd_revocation *revocation, struct cd_error *reterr);
-        /* At most `limit` with seq > after, in order. */
+        /* At most `limit` revocations with seq > after, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_revocation_list *ret, struct cd_error *reterr);
 };
 
 struct cd_audit_flush {
         size_t written; /* by this call */
-        size_t waiting; /* still */
+        size_t waiting; /* still waiting */
         uint64_t lost;  /* since the store was opened, because too many waited */
 };
 
 struct cd_audit_ops {
         cd_status (*add)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Returns at once; the event is written with one of the next commits, and is lost where the process dies
-         * before. Where that fails, the event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY where the event is
-         * lost, since too many wait: it is counted. For what must not wait for a disk: logins, and loops, which may
-         * call this one. */
+        /* Returns at once. The event is written with one of the next commits, and is lost if the process dies first. If
+         * that write fails, the event waits for `flush`. CD_UNAVAILABLE or CD_NO_MEMORY if the event is lost because
+         * too many wait; it is then counted as lost. For callers that must not wait for a disk: logins, and loops,
+         * which may call this function. */
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Writes what waits since an earlier write failed, or was just added. *ret is filled on failure too. */
+        /* Writes the events that wait since a failed write, or were just added. *ret is filled on failure too. */
         cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
-        /* At most `limit` with id > after, in order; `after` negative: the newest `limit`, in order. */
+        /* At most `limit` events with id > after, in order; if `after` is negative, the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_audit_events *ret, struct cd_error *reterr);
 };
 
-/* Each grows with every change of its table, by any process. What a call that failed or changed nothing does to them is
- * open, and so is the deletion of revocations that are over. */
+/* Each version grows with every change of its table, by any process. Whether a call that failed or changed nothing
+ * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
 };
 
 enum {
-        CD_KEY_RECORD_STAYS = 30 * 24 * 3600 /* seconds after its verify_until, to look up what signed a token */
+        /* Seconds after verify_until, so that the key that signed a token can be looked up. */
+        CD_KEY_RECORD_STAYS = 30 * 24 * 3600
 };
 
 struct cd_store_expiry {
         cd_time now, audit_before;
-        size_t limit; /* of all tables */
+        size_t limit; /* for all tables together */
 };
 
 struct cd_store {
@@ -271,33 +276,33 @@ struct cd_store {
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
-        /* Returns when a version may have changed, by this process or another (then within 1 s), or after timeout_ms,
-         * or when wake is called: at once where that happened since the last wait, so that a caller that looks, then
-         * waits, misses nothing. One thread waits. */
+        /* Returns when a version may have changed, by this process or another (then within 1 s), after timeout_ms, or
+         * when wake is called. Returns at once if that happened since the last wait, so that a caller that looks, then
+         * waits, misses nothing. Only one thread may wait. */
         void (*wait)(struct cd_store *store, int64_t timeout_ms);
         void (*wake)(struct cd_store *store);
-        /* A value that is set once: where none of that name is there yet, `value` becomes it; *ret is what is there
-         * then. */
+        /* Sets a value once: if the name has no value yet, it becomes `value`. *ret is the value that the name has
+         * afterwards. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows of what is over at `now`: revocations, sessions, half-finished logins and links
-         * whose expires_at has come, keys whose verify_until came CD_KEY_RECORD_STAYS ago, audit events from before
-         * `audit_before`. Small steps, so that nobody waits long behind one (LESSONS 22). Always writes something to
-         * the disk, also with a limit of 0, so that it fails where nothing can be written. */
+        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins and
+         * links whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
+         * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
+         * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
-        /* Whether a pooler was met that gives each transaction another connection to the database (PgBouncer, LESSONS
-         * 42). It works, and it is worth a line in the log. */
+        /* Whether the driver has detected a pooler that assigns each transaction another connection to the database
+         * (PgBouncer, LESSONS 42). That works, but should be logged. */
         bool (*is_pooled)(struct cd_store *store);
-        void (*free)(struct cd_store *store); /* what was acknowledged is safe; what waits is written first */
+        void (*free)(struct cd_store *store); /* acknowledged writes are safe; queued ones are written first */
 };
 
-/* ---- the hashing of passwords ---- */
+/* ---- password hashing ---- */
 
-/* crypto/password.h says what each call returns. All of them block, for the time of one hash and for their turn before.
- * Thread-safe. */
+/* crypto/password.h documents the results of each call. All calls block, until their turn comes and for the time of one
+ * hash. Thread-safe. */
 struct cd_hasher {
-        struct cd_password_cost cost; /* of what `hash` makes, and of `dummy` */
+        struct cd_password_cost cost; /* for the results of `hash` and `dummy` */
         cd_status (*hash)(const struct cd_hasher *hasher, cd_str password, struct cd_arena *arena, cd_str *ret,
                           struct cd_error *reterr);
         cd_status (*verify)(const struct cd_hasher *hasher, cd_str stored, cd_str password, bool *ret_matches,
@@ -305,15 +310,15 @@ struct cd_hasher {
         cd_status (*dummy)(const struct cd_hasher *hasher, cd_str password, struct cd_error *reterr);
 };
 
-/* ---- the signing of tokens ---- */
+/* ---- signing ---- */
 
 struct cd_claims;
 
-/* One for each alg that signs. Thread-safe. Called on loops: one that waits for a device or another service would have
- * to be called on a pool (src/web). */
+/* One for each alg that signs. Thread-safe. Called on loops: a signer that waits for a device or another service would
+ * have to be called on a pool (src/web). */
 struct cd_signer {
-        /* The claims as a JWT of that "typ", in the arena. CD_UNAVAILABLE where nothing can be signed now; else as
-         * cd_jwt_sign (crypto/jwt.h). */
+        /* The claims as a JWT with that "typ", in the arena. CD_UNAVAILABLE if signing is not possible now; otherwise
+         * the errors of cd_jwt_sign (crypto/jwt.h). */
         cd_status (*sign)(const struct cd_signer *signer, struct cd_arena *arena, cd_str typ,
                           const struct cd_claims *claims, cd_str *ret, struct cd_error *reterr);
 };

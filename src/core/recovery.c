@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "core/user_name.h"
 
-/* Crockford's base32: no letter is read as another. */
+/* Crockford's base32: no letter can be mistaken for another. */
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master)
@@ -20,7 +20,8 @@ struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master)
         return mac;
 }
 
-/* No user's name has a NUL, so that no name with a code is another name with another code. */
+/* A NUL separates name and code: names contain none, so that a name with a code is never another name with another
+ * code. */
 static cd_status sum(struct cd_mac *mac, cd_str user, const char letters[CD_RECOVERY_CODE_LETTERS],
                      char ret[CD_RECOVERY_MAC_TEXT])
 {
@@ -72,7 +73,7 @@ cd_status cd_recovery_generate(struct cd_mac *mac, const struct cd_random *rando
         return status == CD_OK ? CD_OK : cd_fail(reterr, status, "the keyed hash of a recovery code failed");
 }
 
-/* '\0': none. */
+/* '\0' for a character that is not in the alphabet. */
 static char letter_of(char c)
 {
         if (c >= 'A' && c <= 'Z')

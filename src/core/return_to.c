@@ -2,16 +2,16 @@
 
 #include "base/canonical.h"
 
-/* An absolute URL, taken apart: nothing is decoded, and nothing is left out but "://" and "?". */
+/* An absolute URL, split: nothing is decoded, and nothing is omitted except "://" and "?". */
 struct url {
         bool is_https;
-        cd_str origin; /* up to the path */
+        cd_str origin; /* everything before the path */
         cd_str host;   /* without port */
-        cd_str path;   /* empty: none was written */
-        cd_str query;  /* ptr NULL: there is none */
+        cd_str path;   /* empty: the URL has none */
+        cd_str query;  /* ptr NULL: the URL has none */
 };
 
-/* Names under "localhost" are this machine too (RFC 6761 §6.3). */
+/* Names under "localhost" refer to this machine too (RFC 6761 §6.3). */
 static bool is_loopback(cd_str host)
 {
         bool bracketed = cd_str_has_prefix(host, CD_STR("["));
@@ -23,7 +23,7 @@ static bool is_loopback(cd_str host)
                cd_address_is_loopback(&address);
 }
 
-/* Nothing, or ":" and a number of 1 to 65535 in its shortest form. */
+/* Empty, or ":" and a number from 1 to 65535 in its shortest form. */
 static bool is_port_part(cd_str part)
 {
         uint64_t port;
@@ -39,7 +39,7 @@ static size_t first_of(cd_str text, cd_str bytes)
         return text.len;
 }
 
-/* NULL, or what is wrong with it. */
+/* NULL, or what is wrong with the URL. */
 static const char *split(cd_str text, struct url *ret)
 {
         bool is_https = cd_str_has_prefix(text, CD_STR("https://"));
@@ -82,8 +82,9 @@ static const char *judge_host(struct cd_arena *arena, const struct url *url)
         return NULL;
 }
 
-/* What some reader decodes once more and drops or trims, so that "/%09/x" becomes "//x": an encoded control character
- * anywhere, an encoded space at an end of a segment. The path is canonical, so each "%" has two digits. */
+/* Finds what a reader might decode once more and drop or trim, so that "/%09/x" becomes "//x": an encoded control
+ * character anywhere, or an encoded space at either end of a segment. The path is canonical, so each "%" has two
+ * digits. */
 static bool hides_space(cd_str path)
 {
         for (size_t at = cd_str_index(path, '%'); at < path.len;
@@ -145,9 +146,9 @@ cd_status cd_portal_url_parse(struct cd_arena *arena, cd_str text, struct cd_por
         return CD_OK;
 }
 
-/* ---- where to ---- */
+/* ---- the decision ---- */
 
-/* Of an absolute URL: "https://host" is the page "/" there. */
+/* For an absolute URL: "https://host" is the page "/" there. */
 static const char *judge_page(struct cd_arena *arena, cd_str path, cd_str query)
 {
         const char *wrong = path.len || query.ptr ? judge_path(arena, path) : NULL;

@@ -1,28 +1,28 @@
 #pragma once
-/* Where a browser goes after a login or a log-out: the page that it asked for, where the rules know its host, else the
- * portal's home. The only function that decides so (LESSONS 7). */
+/* Where a browser goes after a login or logout: to the page that it asked for, if the rules name its host, otherwise to
+ * the portal's home page. Only this function makes that decision (LESSONS 7). */
 #include "core/access.h"
 
 enum {
         CD_RETURN_TO_MAX = 4096, /* bytes */
 };
 
-/* The portal's own address, taken apart. */
+/* The portal's own address, parsed. */
 struct cd_portal_url {
-        cd_str origin; /* "https://auth.example.com", with the port where one was written */
+        cd_str origin; /* "https://auth.example.com", with the port if one was written */
         cd_str host;   /* canonical, without port */
-        cd_str home;   /* the whole, and "/" */
+        cd_str home;   /* the whole address, and "/" */
 };
 
-/* "https://auth.example.com/_auth": https, or http where the host is this machine; host and path canonical; no user, no
- * query, no fragment, no slash at the end. CD_INVALID_REQUEST with what is wrong; CD_NO_MEMORY. What *ret points to is
- * in the arena. */
+/* Parses "https://auth.example.com/_auth": the scheme is https, or http if the host is this machine; host and path are
+ * canonical; there is no user, query, fragment or slash at the end. CD_INVALID_REQUEST with what is wrong;
+ * CD_NO_MEMORY. *ret points into the arena. */
 cd_status cd_portal_url_parse(struct cd_arena *arena, cd_str text, struct cd_portal_url *ret, struct cd_error *reterr);
 
 struct cd_return_to {
-        cd_str url; /* absolute: what was asked for, or the portal's home */
-        const char *
-                refused; /* why it is the home: "its host has no access rule"; static; NULL: it is what was asked for */
+        cd_str url; /* absolute: the requested page, or the portal's home */
+        /* Why it is the home page: "its host has no access rule"; static; NULL: it is the requested page. */
+        const char *refused;
 };
 
 /* `asked` as the parameter says it, decoded once. Accepted is

@@ -3,7 +3,8 @@
 #include "base/clock.h"
 
 enum {
-        /* The longest before the store is asked. Far over what a store takes that works. */
+        /* The longest time since the decision at which the store is still asked. Far more than a working store
+         * needs. */
         WAIT_MAX_US = 2 * 1000 * 1000,
 };
 
@@ -41,7 +42,7 @@ cd_status cd_revocations_keep(const struct cd_revocations *revocations, const st
                 (void)cd_fail(&why, CD_UNAVAILABLE, "too many wait for the store");
                 return fail_keep(&why, reterr);
         }
-        /* Durable first: who was told that a token is revoked must find it so after a restart. */
+        /* Durable first: a token that was reported as revoked must be revoked after a restart as well. */
         if (store->revocations->add(store, kept, &why) != CD_OK)
                 return fail_keep(&why, reterr);
         if (cd_revoked_add(revocations->revoked, kept) != CD_OK)

@@ -7,7 +7,7 @@
 
 #include "base/map.h"
 
-/* What a client has revoked; there while `count` is not 0. */
+/* A client's revocations; exists while `count` is not 0. */
 struct share {
         size_t count;
         cd_str client_id;
@@ -17,8 +17,8 @@ struct share {
 struct entry {
         cd_time expires_at;
         int64_t seq;         /* see struct cd_revocation */
-        size_t index;        /* in the list */
-        struct share *share; /* of the client; NULL: the entry is of a user */
+        size_t index;        /* in `list` */
+        struct share *share; /* of the client; NULL: the entry is for a user */
         cd_str key;          /* jti or user */
         char text[];
 };
@@ -27,11 +27,11 @@ struct cd_revoked {
         pthread_rwlock_t lock;
         struct cd_map *by_jti, *by_user;
         struct cd_map *shares; /* by client */
-        struct entry **list;   /* every entry, in no order */
+        struct entry **list;   /* all entries, in no order */
         size_t count, room;
-        size_t of_clients, capacity; /* of the entries, and how many there may be */
-        size_t cursor;               /* where the next sweep looks */
-        _Atomic size_t count_shown;  /* count, readable without the lock: most servers have none */
+        size_t of_clients, capacity; /* number of entries of clients, and its limit */
+        size_t cursor;               /* where the next sweep begins */
+        _Atomic size_t count_shown;  /* count, readable without the lock, because most servers have no entries */
         atomic_bool is_incomplete;
 };
 
@@ -56,7 +56,7 @@ static struct cd_map *map_of(struct cd_revoked *r, bool is_user)
         return is_user ? r->by_user : r->by_jti;
 }
 
-/* One that is new has a count of 0. NULL where memory is out. */
+/* A new share has a count of 0. NULL if memory is out. */
 static struct share *find_share(struct cd_revoked *r, cd_str client_id)
 {
         struct share *share = cd_map_find(r->shares, client_id);
@@ -112,7 +112,7 @@ void cd_revoked_free(struct cd_revoked *r)
         free(r);
 }
 
-/* Under the lock. */
+/* With the lock held. */
 static void sweep(struct cd_revoked *r, cd_time now, size_t steps)
 {
         for (size_t i = 0; i < steps && r->count; i++) {
@@ -124,7 +124,7 @@ static void sweep(struct cd_revoked *r, cd_time now, size_t steps)
         }
 }
 
-/* Under the lock. */
+/* With the lock held. */
 static void show_count(struct cd_revoked *r)
 {
         atomic_store_explicit(&r->count_shown, r->count, memory_order_release);
@@ -144,7 +144,7 @@ static bool make_room(struct cd_revoked *r)
         return true;
 }
 
-/* `share` NULL: of a user. */
+/* `share` NULL: for a user. */
 static cd_status add_new(struct cd_revoked *r, cd_str key, struct share *share, const struct cd_revocation *revocation)
 {
         struct entry *entry = make_room(r) ? malloc(sizeof(*entry) + key.len) : NULL;

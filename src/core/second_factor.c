@@ -5,28 +5,28 @@
 #include "core/user_name.h"
 #include "crypto/totp.h"
 
-/* One code on its way. */
+/* The check of one code. */
 struct check {
         const struct cd_factors *with;
         struct cd_arena *arena;
         const struct cd_code_attempt *attempt;
         cd_time now;
         struct cd_user user;
-        bool is_known; /* `user` is there */
+        bool is_known; /* `user` was found */
         struct cd_totp_factor factor;
         bool has_factor;
-        bool is_alone; /* no password was asked for */
+        bool is_alone; /* no password was required */
         bool is_recovery;
         struct cd_lockout_subject subjects[3]; /* the address, the account, the factor */
         int64_t skew;
 };
 
-/* What became of a code. */
+/* The result of checking a code. */
 enum verdict {
         WRONG,
         RIGHT,
-        USED, /* it was right before: no guess, so it is not counted as one */
-        OPEN, /* it came to no answer */
+        USED, /* it was right before: not a guess, so it is not counted as one */
+        OPEN, /* could not be judged */
 };
 
 cd_status cd_totp_seal(const struct cd_master_key *master, struct cd_arena *arena, cd_str user, cd_str secret,
@@ -66,8 +66,8 @@ static void audit(const struct check *c, const char *action, const char *detail)
 
 /* ---- counting ---- */
 
-/* The factor has a counter of its own, under a name that no user can have. What the store has of it is never forgotten;
- * of the delays it is, as for passwords. */
+/* The factor has a counter of its own, under a name that no user can have. The store never forgets its failures; the
+ * delays end with time, as for passwords. */
 static cd_status name_subjects(struct check *c, cd_str name, struct cd_error *reterr)
 {
         const struct cd_user *user = &c->user;
@@ -118,7 +118,7 @@ static cd_status begin_all(struct check *c, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* In the store, before the answer. For a user who is not there something else is written, so that the answer takes as
+/* Counts in the store before the answer. For an unknown user something else is written, so that the answer takes as
  * long (LESSONS 10). */
 static cd_status count_wrong(const struct check *c, int64_t *ret, struct cd_error *reterr)
 {
@@ -140,7 +140,7 @@ static cd_status accept_or_used(cd_status status, enum verdict *ret)
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
-/* A user without a factor has one for the time of the check, whose secret nobody knows. */
+/* A user without a factor is checked against a random secret, which is not known to anyone. */
 static cd_status read_secret(const struct check *c, cd_str *ret, struct cd_error *reterr)
 {
         char *bytes;
@@ -199,7 +199,7 @@ static cd_status judge_recovery(struct check *c, enum verdict *ret, struct cd_er
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
-/* Where the code is all that is asked for, the attempt is counted first: 100 are 100, however many come at once. */
+/* If only the code is required, the attempt is counted first: 100 attempts are 100, however many are concurrent. */
 static cd_status judge(struct check *c, enum verdict *ret, struct cd_error *reterr)
 {
         int64_t failures = 0;
@@ -266,8 +266,8 @@ static cd_status run(struct check *c, struct cd_code_result *ret, struct cd_erro
 
         if (status != CD_OK)
                 return status;
-        /* A code that is wrong counts in memory also where the store could not note it: a full disk is no licence to
-         * guess. */
+        /* A wrong code counts in memory even if the store could not record it, so that a full disk does not allow
+         * guessing. */
         status = judge(c, &verdict, reterr);
         end_first(c, CD_LEN(c->subjects), outcomes[verdict]);
         ret->clock_skew = c->skew;
@@ -321,7 +321,7 @@ cd_status cd_recovery_check(const struct cd_factors *factors, struct cd_arena *a
         return check_second(&c, user, ret, reterr);
 }
 
-/* The same look-ups whether there is such a user or not. */
+/* Makes the same lookups whether the user exists or not. */
 static cd_status find_user(struct check *c, cd_str *name, struct cd_error *reterr)
 {
         struct cd_store *store = c->with->store;

@@ -64,7 +64,7 @@ static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *are
         return status;
 }
 
-/* The digest of an id of that kind that this or another node has made. */
+/* The digest of an id of that kind, if this or another node has made it. */
 static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str token,
                              cd_str *ret, struct cd_error *reterr)
 {
@@ -85,9 +85,10 @@ static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena
         return status;
 }
 
-/* ---- what a session holds ---- */
+/* ---- the contents of a session ---- */
 
-/* RFC 8176 has no name for a recovery code; "otp" is the nearest, since it is a password that counts once. */
+/* RFC 8176 has no name for a recovery code. "otp" is the nearest, because a recovery code is a password that is valid
+ * once. */
 static struct cd_strs amr_of(struct cd_arena *arena, unsigned factors)
 {
         cd_str *names = cd_arena_calloc(arena, 3, sizeof(*names));
@@ -111,7 +112,7 @@ unsigned cd_session_factor_count(const struct cd_session *session)
         return session->factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY) ? first + 1 : first;
 }
 
-/* A browser may call itself anything. */
+/* The User-Agent header may contain any bytes. */
 static cd_str clean_device(struct cd_arena *arena, cd_str device)
 {
         char memory[CD_AUDIT_TEXT_MAX];

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 enum {
-        /* A store that takes so long for a few numbers is unavailable, long before its timeouts say so. */
+        /* A store that takes this long to return a few numbers is unavailable, long before its timeouts report that. */
         SILENCE_US = 1500 * 1000,
 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-        WAYS = 4,     /* tokens that share a bucket; the oldest goes first */
+        WAYS = 4,     /* tokens that share a bucket; the oldest is replaced first */
         STRIPES = 64, /* locks; a power of two */
 };
 

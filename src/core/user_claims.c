@@ -11,7 +11,7 @@
 
 struct claim {
         cd_str name;
-        const struct cd_json *value; /* NULL or JSON null: there is none */
+        const struct cd_json *value; /* NULL or JSON null: absent */
 };
 
 struct claims {
@@ -20,7 +20,7 @@ struct claims {
 };
 
 enum {
-        /* Bytes of "groups" with the names of all, a quote at each end and a comma. */
+        /* Bytes of "groups" with all names, a quote at each end of a name and a comma. */
         GROUPS_TEXT_MAX = CD_GROUPS_MAX * (CD_GROUP_NAME_MAX + 3) + 16,
 };
 
@@ -64,7 +64,7 @@ static cd_status check_name(cd_str name, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* 1e400 is JSON, but no reader of a token could hold it. */
+/* 1e400 is valid JSON, but no reader of a token could represent it. */
 static bool is_finite(cd_str number)
 {
         char text[64];
@@ -91,7 +91,7 @@ static cd_status check_value(const struct cd_json *node, cd_str name, unsigned d
         return status;
 }
 
-/* Between two spaces too many, and in an empty text, stands an empty word, which is no scope. */
+/* An extra space, or an empty text, yields an empty word, which is not a scope. */
 static cd_status check_scope(const struct cd_json *value, struct cd_strs scopes, struct cd_error *reterr)
 {
         cd_str rest = value->text, word;
@@ -168,7 +168,7 @@ static cd_status finish(struct cd_arena *arena, const struct claims *claims, cd_
         return CD_OK;
 }
 
-/* The JSON error with what it is an error of. */
+/* Prefixes the JSON error with what it refers to. */
 static cd_status malformed(cd_str name, struct cd_error *why, struct cd_error *reterr)
 {
         if (why->status == CD_NO_MEMORY)
@@ -177,7 +177,7 @@ static cd_status malformed(cd_str name, struct cd_error *why, struct cd_error *r
                         why->reason);
 }
 
-/* The members of an object as a list, with room for `more` after them. */
+/* The members of an object as a list, with room for `more` further ones. */
 static cd_status read_claims(struct cd_arena *arena, cd_str text, size_t more, struct claims *ret,
                              struct cd_error *reterr)
 {
@@ -218,7 +218,7 @@ cd_status cd_user_claims_canonical(struct cd_arena *arena, cd_str text, struct c
         return status == CD_OK ? check_and_finish(arena, &claims, scopes, ret, reterr) : status;
 }
 
-/* Takes "scope" out of the claims: *ret has those of its scopes that exist. */
+/* Removes "scope" from the claims; *ret has those of its scopes that exist. */
 static cd_status take_scope(struct cd_arena *arena, struct claims *claims, struct cd_strs scopes, cd_str *ret,
                             struct cd_error *reterr)
 {
@@ -245,7 +245,7 @@ static cd_status take_scope(struct cd_arena *arena, struct claims *claims, struc
         return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "out of memory");
 }
 
-/* The object with a last member "groups". */
+/* The object with "groups" as its last member. */
 static cd_status add_groups(struct cd_arena *arena, cd_str object, struct cd_strs groups, cd_str *ret,
                             struct cd_error *reterr)
 {

@@ -9,7 +9,7 @@ static bool is_letter_or_digit(char c)
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Letters, digits and those of `others`. */
+/* Whether the text has only letters, digits and characters of `others`. */
 static bool has_only(cd_str text, cd_str others)
 {
         for (size_t i = 0; i < text.len; i++)
@@ -44,7 +44,7 @@ cd_status cd_display_name_check(cd_str name, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* Dot-string: atoms with one dot between them. */
+/* Dot-string: atoms separated by single dots. */
 static bool is_local_part(cd_str local)
 {
         cd_str atom;
@@ -119,7 +119,7 @@ static int compare(cd_str a, cd_str b)
         return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Puts the name in its place among `count` sorted ones, unless it is there. False where there is no room. */
+/* Inserts the name among `count` sorted ones, unless it is present. False if there is no room. */
 static bool insert(cd_str sorted[CD_GROUPS_MAX], size_t *count, cd_str name)
 {
         size_t at = 0;

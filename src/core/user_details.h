@@ -1,7 +1,7 @@
 #pragma once
-/* What is known of a user besides name, password and claims: the display name, the e-mail address and the groups. One
- * rule for each, wherever it comes from. They reach HTTP headers, e-mails and tokens, so none of them has what could
- * end a line or a list there. */
+/* A user's details besides name, password and claims: the display name, the e-mail address and the groups. The same
+ * rule applies to each, whatever its origin. They are written into HTTP headers, e-mails and tokens, so none may
+ * contain characters that could end a line or a list there. */
 #include "base/arena.h"
 #include "base/field.h"
 #include "base/status.h"
@@ -12,26 +12,26 @@ enum {
         CD_EMAIL_LOCAL_MAX = 64,   /* bytes before the "@" (RFC 5321 §4.5.3.1.1) */
         CD_EMAIL_LABEL_MAX = 63,   /* bytes between two dots of the domain (RFC 1035 §2.3.4) */
         CD_GROUP_NAME_MAX = 64,    /* bytes */
-        CD_GROUPS_MAX = 64,        /* of one user */
+        CD_GROUPS_MAX = 64,        /* per user */
 };
 
-/* 1 to 256 bytes of UTF-8 without control characters, line ends, characters that set the direction of writing, and
- * spaces at its ends. CD_INVALID_REQUEST with the reason. */
+/* 1 to 256 bytes of UTF-8 without control characters, line ends, characters that set the direction of writing, or
+ * spaces at either end. CD_INVALID_REQUEST with the reason. */
 cd_status cd_display_name_check(cd_str name, struct cd_error *reterr);
 
-/* A Mailbox of RFC 5321 §4.1.2 as it is in use: a Dot-string, "@", and a domain of letters, digits and hyphens, which
- * may be one label. No Quoted-string, no address literal, and ASCII only (no RFC 6531). Case is kept.
+/* A Mailbox as in RFC 5321 §4.1.2, restricted to what is in use: a Dot-string, "@", and a domain of letters, digits and
+ * hyphens, which may have one label. No Quoted-string, no address literal, and ASCII only (no RFC 6531). Case is kept.
  * CD_INVALID_REQUEST with the reason. */
 cd_status cd_email_check(cd_str email, struct cd_error *reterr);
 
 /* 1 to 64 ASCII letters, digits and . _ - @ + : /; case counts. CD_INVALID_REQUEST with the reason. */
 cd_status cd_group_name_check(cd_str name, struct cd_error *reterr);
 
-/* Each name once, sorted by bytes, in an array in the arena; at most 64. CD_INVALID_REQUEST (the reason names a name
- * that is none), CD_NO_MEMORY. */
+/* Each name once, sorted by bytes, in an array in the arena; at most 64. CD_INVALID_REQUEST (the reason quotes an
+ * invalid name), CD_NO_MEMORY. */
 cd_status cd_groups_canonical(struct cd_arena *arena, struct cd_strs names, struct cd_strs *ret,
                               struct cd_error *reterr);
 
 struct cd_buf;
-/* The names as a JSON array. */
+/* Writes the names as a JSON array. */
 void cd_groups_write(struct cd_strs groups, struct cd_buf *buf);

@@ -6,7 +6,7 @@
 /* The members of a line. */
 struct members {
         const struct cd_json *name, *hash, *claims, *display_name, *email, *email_verified, *groups, *disabled;
-        const struct cd_json *algorithm, *salt; /* of a BLAKE2b that is spread over the line */
+        const struct cd_json *algorithm, *salt; /* of a BLAKE2b hash whose parts are members of the line */
 };
 
 struct slot {
@@ -28,7 +28,7 @@ static cd_status refuse_unknown(cd_str name, const struct slot *slots, size_t co
         return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_slice(name, 0, 40), "unknown member");
 }
 
-/* Puts each member of the object into its slot. null counts as absent. */
+/* Stores each member of the object in its slot. null counts as absent. */
 static cd_status sort_members(const struct cd_json *object, const struct slot *slots, size_t count,
                               struct cd_error *reterr)
 {
@@ -49,7 +49,7 @@ static bool is_string(const struct cd_json *node)
         return node && node->type == CD_JSON_STRING;
 }
 
-/* Hex digits in lower case; anything else is left for cd_password_check_form to refuse. */
+/* Hex digits in lower case; cd_password_check_form rejects anything else. */
 static void add_hex(struct cd_buf *buf, cd_str hex)
 {
         for (size_t i = 0; i < hex.len; i++) {

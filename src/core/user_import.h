@@ -1,16 +1,16 @@
 #pragma once
-/* Lists of users from elsewhere, a line each: htpasswd files, and JSON lines, which is also what export writes. */
+/* Imported lists of users, one per line: htpasswd files, and JSON lines, which is also the export format. */
 #include "base/buf.h"
 #include "core/admin_users.h"
 
 enum cd_user_format {
-        CD_USER_FORMAT_ANY, /* a line that begins with "{" is JSON, any other is of htpasswd */
+        CD_USER_FORMAT_ANY, /* a line that begins with "{" is JSON, any other is htpasswd */
         CD_USER_FORMAT_HTPASSWD,
         CD_USER_FORMAT_JSONL,
 };
 
 enum {
-        CD_USER_LINE_MAX = 16 * 1024, /* bytes; more than the longest user that there can be */
+        CD_USER_LINE_MAX = 16 * 1024, /* bytes; more than the longest possible user */
 };
 
 /* Reads one line, without its line end, into params for cd_admin_user_prepare, which judges the values. *ret points
@@ -23,5 +23,6 @@ enum {
 cd_status cd_user_line_read(struct cd_arena *arena, cd_str line, enum cd_user_format format, struct cd_user_params *ret,
                             struct cd_error *reterr);
 
-/* The user as such a JSON line, with its line end. What a user does not have is left out, but for claims and state. */
+/* Writes the user as such a JSON line, with its line end. Omits what the user does not have, except claims and
+ * state. */
 void cd_user_line_write(const struct cd_user *user, struct cd_buf *buf);

@@ -1,5 +1,5 @@
 #pragma once
-/* The names of users: one rule, so that no two spellings are one person and no one spelling two (LESSONS 9). */
+/* The names of users: one rule, so that two spellings are never one user, and one spelling is never two (LESSONS 9). */
 #include "base/arena.h"
 #include "base/status.h"
 
@@ -7,6 +7,6 @@ enum {
         CD_USER_NAME_MAX = 128 /* bytes */
 };
 
-/* The canonical form: ASCII letters, digits and . _ - @ +, 1 to 128 of them, upper case mapped to lower. Everything
- * else is CD_INVALID_REQUEST with the reason (a command shows it; at a login it is an unknown user). CD_NO_MEMORY. */
+/* The canonical form: 1 to 128 ASCII letters, digits and . _ - @ +, with upper case mapped to lower. Anything else is
+ * CD_INVALID_REQUEST with the reason (a command shows it; at a login it is an unknown user). CD_NO_MEMORY. */
 cd_status cd_user_name_canonical(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr);

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/canonical.h"
 
-/* The value of a header that must come exactly once. */
+/* The value of a header that must occur exactly once. */
 static cd_status need_header(const struct cd_http_request *req, cd_str name, cd_str *ret, struct cd_error *reterr)
 {
         size_t count = cd_http_header_count(req, name);
@@ -101,7 +101,7 @@ static cd_status read_forward(const struct cd_http_request *req, struct cd_origi
         return status;
 }
 
-/* The engine has made the path canonical as a whole; a difference may lie before the endpoint's end too. */
+/* The engine has made the whole path canonical, so it may have changed a part before the endpoint's end as well. */
 static cd_status read_envoy(const struct cd_http_request *req, cd_str endpoint, struct cd_original *ret,
                             struct cd_error *reterr)
 {
@@ -124,7 +124,8 @@ static bool has(const struct cd_http_request *req, cd_str name)
         return cd_http_header_count(req, name) > 0;
 }
 
-/* Browsers say what a request is for (Fetch Metadata); of those that do not, who accepts HTML is one. */
+/* Browsers declare the purpose of a request (Fetch Metadata). A client that does not is treated as a browser if it
+ * accepts HTML. */
 static bool wants_page(const struct cd_http_request *req, cd_str method)
 {
         cd_str mode = cd_http_header_get(req, CD_STR("Sec-Fetch-Mode"));
@@ -155,8 +156,8 @@ cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_s
         if (source == CD_ORIGINAL_ENVOY) {
                 status = read_envoy(req, endpoint, ret, reterr);
         } else if (req->was_path_changed) {
-                /* Else "/check/envoy/../nginx", a user's path behind Envoy's prefix, would be asked here, with headers
-                 * that the user wrote. */
+                /* Otherwise the request "/check/envoy/../nginx", a user's path after Envoy's prefix, would reach this
+                 * endpoint with headers that the user wrote. */
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the path of the check itself is not canonical");
         } else {
                 status = source == CD_ORIGINAL_NGINX ? read_nginx(req, ret, reterr) : read_forward(req, ret, reterr);

@@ -1,4 +1,4 @@
-/* The one file outside h1/ and h2/ that knows both. */
+/* The only file outside h1/ and h2/ that depends on both. */
 #include "http/accept.h"
 
 #include <errno.h>
@@ -16,16 +16,16 @@ enum {
         PREFACE_LEN = 24,
 };
 
-/* What a client that speaks HTTP/2 begins with (RFC 9113 §3.4). */
+/* The preface with which an HTTP/2 client begins (RFC 9113 §3.4). */
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/* A connection whose protocol is not known yet: TLS has not chosen it, or its first bytes have not come. */
+/* A connection whose protocol is not known yet: TLS has not negotiated it, or its first bytes have not arrived. */
 struct newcomer {
         struct cd_http_loop *loop;
         struct cd_http_peer peer;
-        uint8_t seen_len;      /* bytes that are the beginning of the preface */
-        bool awaits_proxy;     /* its PROXY header comes first */
-        struct cd_buf proxied; /* what has come of it */
+        uint8_t seen_len;      /* number of received bytes that match the preface */
+        bool awaits_proxy;     /* the PROXY header is expected first */
+        struct cd_buf proxied; /* the part of the PROXY header received so far */
 };
 
 static void free_newcomer(struct newcomer *n)
@@ -41,8 +41,8 @@ static bool is_trusted(const struct cd_http_settings *settings, const struct cd_
 
 /* ---- the protocol ---- */
 
-/* The stream's events are those of the connection from then on, and the newcomer is gone. False: out of memory, and the
- * stream is closed. */
+/* Passes the stream to the protocol's connection, and frees the newcomer. False: memory is out, and the stream is
+ * closed. */
 static bool choose(struct newcomer *n, struct cd_stream *stream, bool is_http2)
 {
         bool ok = is_http2 ? cd_h2_conn_new(n->loop, stream, &n->peer) != NULL
@@ -70,7 +70,7 @@ static void on_opened(struct cd_stream *stream)
                 n->peer.is_secure = true;
         } else if (n->peer.offer.http2) {
                 cd_stream_expire_in(stream, n->loop->settings->limits.idle_timeout_ms);
-                return; /* its first bytes tell */
+                return; /* the client's first bytes determine the protocol */
         }
         if (choose(n, stream, stream->tls && cd_tls_conn_is_http2(stream->tls)))
                 stream->events->opened(stream);
@@ -105,7 +105,7 @@ static void on_end_of_input(struct newcomer *n, struct cd_stream *stream)
         cd_stream_end(stream, stream->error != NULL);
 }
 
-/* Before the client's first byte of its own. */
+/* Called before the first byte of the client itself. */
 static void begin_protocol(struct newcomer *n, struct cd_stream *stream)
 {
         if (n->peer.offer.kind != CD_HTTP_LISTENER_TLS) {
@@ -130,7 +130,8 @@ static void refuse_proxy_header(struct newcomer *n, struct cd_stream *stream, cd
         cd_stream_close(stream);
 }
 
-/* The header says who the client is; what it forwards itself counts only if it is a trusted proxy too. */
+/* The header names the client; the client's own forwarded headers are believed only if it is a trusted proxy as
+ * well. */
 static void learn_client(struct newcomer *n, struct cd_stream *stream, const struct cd_proxy_header *header)
 {
         if (header->local)
@@ -174,7 +175,7 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         } else if (n->peer.offer.kind != CD_HTTP_LISTENER_TLS) {
                 look_for_preface(n, stream, data, len);
         } else {
-                /* It does not speak TLS, and is told so in words that it knows. */
+                /* The client does not speak TLS, so the error is sent as plain HTTP. */
                 refuse(n, stream, (struct cd_http_refusal){ 400, "plain HTTP on a port for TLS" });
         }
 }
@@ -189,7 +190,7 @@ static void on_expired(struct cd_stream *stream)
         cd_stream_close(stream);
 }
 
-/* What has begun, or has reached the kernel, goes on: its request is the last. */
+/* Requests that have begun, or have reached the kernel, continue; each is the last of its connection. */
 static void on_stopping(struct cd_stream *stream)
 {
         const struct newcomer *n = stream->owner;
@@ -218,7 +219,7 @@ static const struct cd_stream_events newcomer_events = {
 
 /* ---- accepting ---- */
 
-/* False where there are too many already. */
+/* False if there are too many connections already. */
 static bool take_slot(const struct cd_http_loop *loop)
 {
         struct cd_http_server *server = loop->server;
@@ -230,8 +231,8 @@ static bool take_slot(const struct cd_http_loop *loop)
         return false;
 }
 
-/* One too many: told so and closed; those that are open do not notice. A flood is not even told, nor a client that
- * would have to be told by TLS, which costs more than a request. */
+/* Answers 503 to a connection beyond the limit, and closes it; open connections are not affected. No answer is sent
+ * during a flood, nor to a client that needs TLS, because a handshake costs more than a request. */
 static void turn_away(struct newcomer *n, struct cd_stream *stream)
 {
         if (n->peer.offer.kind == CD_HTTP_LISTENER_TLS ||
@@ -296,7 +297,7 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
         begin(n, stream);
 }
 
-/* Said once until all that waited has been accepted. */
+/* Logged once until all waiting connections have been accepted. */
 static void paused(struct cd_acceptor *acceptor, int error)
 {
         struct cd_http_loop *loop = acceptor->loop->owner;

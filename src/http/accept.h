@@ -1,5 +1,5 @@
 #pragma once
-/* Connections as they come: which client they come from, whether there is a slot, and which protocol they speak. */
+/* New connections: identifies the client, takes a connection slot and determines the protocol. */
 #include "http/server_internal.h"
 
 extern const struct cd_acceptor_events cd_http_acceptor_events;

@@ -1,6 +1,6 @@
 #include "http/access.h"
 
-/* What is known of an exchange at its end. Nothing of the query, the headers or the body: they may hold secrets
+/* The details of an exchange at its end. Nothing from the query, the headers or the body, which may contain secrets
  * (LESSONS 28). */
 struct record {
         const struct cd_http_request *req;
@@ -67,7 +67,7 @@ void cd_http_log_exchange(const struct cd_exchange *x)
         struct cd_log *log = x->loop->server->log;
 
         if (!x->started_us)
-                return; /* nobody asks for it */
+                return; /* no log would record it */
         const struct record record = make_record(x);
         if (cd_log_enabled(log, record.level))
                 write_line(log, &record);

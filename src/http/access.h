@@ -1,11 +1,12 @@
 #pragma once
-/* The record of one exchange, refused ones included: what the log line says, and later what the metrics count. */
+/* The record of one exchange, rejected ones included: what the log line says, and later what the metrics count. */
 #include "http/exchange.h"
 #include "net/stream.h"
 
-/* Once for each exchange, when its response is known. */
+/* Called once for each exchange, when its response is known. */
 void cd_http_log_exchange(const struct cd_exchange *x);
-/* A trusted proxy forwarded an address that cannot be read: said once in a process (LESSONS 34). */
+/* Logs that a trusted proxy forwarded an address that cannot be read; only once in the life of the process (LESSONS
+ * 34). */
 void cd_http_log_unreadable(const struct cd_exchange *x);
-/* The connection ends because TLS failed. */
+/* Logs that a connection ends because TLS failed. */
 void cd_http_log_tls_failure(const struct cd_http_server *server, const struct cd_stream *stream);

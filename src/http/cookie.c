@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 
-/* The next "name=value" of the request, trimmed. Empty ones, as between "; ;", are passed over. */
+/* The next "name=value" of the request, trimmed. Skips empty ones, as between "; ;". */
 static bool next_pair(const struct cd_http_request *req, struct cd_http_cookies *at, cd_str *ret)
 {
         for (;;) {

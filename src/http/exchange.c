@@ -8,7 +8,7 @@
 
 enum {
         HTTPS_PORT = 443,
-        SMALL_BODY = 16 * 1024, /* bytes; of a known length up to this, a body lies in the arena */
+        SMALL_BODY = 16 * 1024, /* bytes; a body of a known length up to this is stored in the arena */
 };
 
 static size_t arena_ceiling(const struct cd_http_limits *limits)
@@ -16,7 +16,7 @@ static size_t arena_ceiling(const struct cd_http_limits *limits)
         return 1024 * 1024 + 8 * (size_t)limits->body;
 }
 
-/* ---- life ---- */
+/* ---- creating and freeing ---- */
 
 struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_http_wire *wire, void *stream)
 {
@@ -62,7 +62,7 @@ void cd_exchange_free(struct cd_exchange *x)
         loop->free_count++;
 }
 
-/* ---- answers of the server's own ---- */
+/* ---- the server's own answers ---- */
 
 static void answer_self(struct cd_exchange *x, int status, cd_str reason)
 {
@@ -90,7 +90,7 @@ static void make_ids(struct cd_exchange *x)
         x->req.request_id = cd_str_of(x->made_id, sizeof(x->made_id));
 }
 
-/* What the record of a request says that no handler sees. */
+/* Fills in the parts of a request's record that no handler provides. */
 static void begin_refusal(struct cd_exchange *x, const struct cd_http_peer *peer, int status, const char *reason)
 {
         if (!x->req.request_id.len)
@@ -128,12 +128,12 @@ static void take_over_ids(struct cd_exchange *x)
 
         if (id.ptr && cd_request_id_is_valid(id))
                 x->req.request_id = id;
-        /* Given twice, it counts as not given (W3C Trace Context §3.2). */
+        /* A header that occurs twice counts as absent (W3C Trace Context §3.2). */
         if (parent.ptr && cd_http_header_count(&x->req, CD_STR("traceparent")) == 1)
                 cd_traceparent_parse(parent, &x->req.trace);
 }
 
-/* Whose word counts is known: that of a trusted proxy (LESSONS 3). */
+/* Called only for a trusted proxy, whose headers are believed (LESSONS 3). */
 static void take_over_forwarded(struct cd_exchange *x)
 {
         const struct cd_http_settings *settings = x->loop->settings;
@@ -153,7 +153,7 @@ static void take_over_forwarded(struct cd_exchange *x)
         req->forwarded_host = said.host;
 }
 
-/* True for CD_OK; else says why the request is refused. */
+/* True for CD_OK; otherwise sets why the request is refused. */
 static bool is_canonical(cd_status status, const char *reason, struct cd_http_refusal *reterr)
 {
         if (status == CD_NO_MEMORY)
@@ -183,7 +183,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
         return is_canonical(cd_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
 }
 
-/* To the same URL over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
+/* Redirects to the same URL over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
 static void redirect(struct cd_exchange *x)
 {
         const struct cd_http_request *req = &x->req;
@@ -220,7 +220,7 @@ static void find_route(struct cd_exchange *x, const struct cd_http_table *table,
         int status = x->route ? 501 : allowed ? 405 : 404;
         x->route = NULL;
         answer_self(x, status, CD_STR(""));
-        if (status == 405) /* RFC 9110 §15.5.6: it says what would do */
+        if (status == 405) /* RFC 9110 §15.5.6: the answer lists the allowed methods */
                 cd_http_response_header(&x->res, CD_STR("Allow"), cd_http_method_list(x->req.arena, allowed));
 }
 
@@ -239,7 +239,7 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offe
                 x->started_us = cd_monotonic_us();
 }
 
-/* The exchange may outlive its connection. */
+/* A copy, because the exchange may outlive its connection. */
 static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
         x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
@@ -249,7 +249,8 @@ static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
 }
 
-/* That of GET and HEAD has no meaning (RFC 9110 §9.3.1), and many skip it; a route that streams passes it on. */
+/* The body of GET and HEAD has no meaning (RFC 9110 §9.3.1), and many servers skip it; a route that streams passes it
+ * on. */
 static bool may_have_body(const struct cd_exchange *x, struct cd_http_refusal *reterr)
 {
         if (x->is_streaming || (x->req.method != CD_HTTP_GET && x->req.method != CD_HTTP_HEAD))
@@ -285,17 +286,17 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
         return !head->has_body || may_have_body(x, reterr);
 }
 
-/* The peer went before there was a response. */
+/* The peer disconnected before there was a response. */
 static void end_unanswered(struct cd_exchange *x)
 {
         x->log.error = CD_STR("client_closed_request");
         if (!x->head_sent)
-                x->res.status = 499; /* nginx's number for it; it is in the log alone */
+                x->res.status = 499; /* nginx's status for this; used only in the log */
         cd_http_log_exchange(x);
         cd_exchange_free(x);
 }
 
-/* ---- whole handlers ---- */
+/* ---- handlers of complete requests ---- */
 
 static void run_on_pool(struct cd_job *job)
 {
@@ -303,7 +304,7 @@ static void run_on_pool(struct cd_job *job)
 
         x->handler(x->app, &x->req, &x->res);
         if (x->res.next || x->is_later)
-                x->res.failed = true; /* a pool cannot hand on: its thread is not the loop's */
+                x->res.failed = true; /* a handler on a pool cannot continue elsewhere: its thread is not the loop's */
 }
 
 static void back_from_pool(struct cd_job *job)
@@ -375,7 +376,7 @@ bool cd_http_is_stopping(const struct cd_http_response *res)
 
 /* ---- the body ---- */
 
-/* A failure sticks, and is seen with the first bytes. */
+/* A failure is kept, and reported with the first bytes. */
 static void start_whole(struct cd_exchange *x, int64_t length)
 {
         bool is_small = length >= 0 && length <= SMALL_BODY;
@@ -486,12 +487,12 @@ bool cd_http_upgrade(struct cd_exchange *x)
 {
         int status = x->version == CD_HTTP_2 ? 200 : 101;
 
-        /* Checked as any other head, but that of 101 no handler may send. */
+        /* Checked like any other head, although a handler may not send a 101. */
         x->res.status = x->req.upgrade.ptr ? 200 : 0;
         if (cd_http_can_send(&x->res)) {
                 x->res.status = status;
                 x->is_upgraded = true;
-                x->body_done = false; /* that of the request was; now the tunnel's bytes come, without limit */
+                x->body_done = false; /* the request's body was done; now the tunnel's bytes follow, without a limit */
                 x->body_max = UINT64_MAX;
         }
         return send_head(x);
@@ -501,11 +502,11 @@ bool cd_http_push(struct cd_exchange *x, cd_str bytes)
 {
         x->pushed += bytes.len;
         if (x->length >= 0 && x->pushed > (uint64_t)x->length)
-                return true; /* seen in cd_http_end */
+                return true; /* reported by cd_http_end */
         return x->wire->push(x, bytes);
 }
 
-/* A response to HEAD, and a 304, may name a length that none of their bytes make up (RFC 9110 §8.6). */
+/* A response to HEAD, and a 304, may announce a length although they have no body (RFC 9110 §8.6). */
 static bool has_other_length(const struct cd_exchange *x)
 {
         return x->length >= 0 && x->pushed != (uint64_t)x->length && cd_exchange_sends_body(x);
@@ -548,7 +549,7 @@ void cd_exchange_drained(struct cd_exchange *x)
                 x->route->streaming->drained(x);
 }
 
-/* ---- giving up ---- */
+/* ---- aborting ---- */
 
 static void tell_handler(struct cd_exchange *x)
 {
@@ -562,7 +563,7 @@ void cd_exchange_abandon(struct cd_exchange *x)
 {
         x->wire = NULL;
         if (x->is_running)
-                return; /* freed when it is back */
+                return; /* freed when the handler returns */
         if (x->is_over) {
                 cd_exchange_free(x);
                 return;

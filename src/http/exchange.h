@@ -1,25 +1,25 @@
 #pragma once
-/* One request and its response, between a wire protocol and a handler. An exchange lives on its own: it has an arena,
- * outlives the read that brought it and, while a pool runs its handler, the connection too. Only src/http includes
- * this.
+/* One request and its response, between a wire protocol and a handler. An exchange has an arena of its own. It outlives
+ * the read that started it and, while a pool runs its handler, it may outlive the connection too. Only src/http
+ * includes this.
  *
- * A wire makes one with cd_exchange_new, fills `head`, and calls cd_exchange_begin, then either cd_exchange_refuse or,
- * as the body comes, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The response comes back through its
- * table, once. A wire that gives an exchange up calls cd_exchange_abandon; one that has sent the response,
- * cd_exchange_free. */
+ * A wire creates an exchange with cd_exchange_new, fills `head`, and calls cd_exchange_begin. Then it calls either
+ * cd_exchange_refuse or, as the body arrives, cd_exchange_start, cd_exchange_body and cd_exchange_body_end. The
+ * exchange returns its response once, through the wire's table. A wire that gives up an exchange calls
+ * cd_exchange_abandon; a wire that has sent the response calls cd_exchange_free. */
 #include "base/buf.h"
 #include "http/server_internal.h"
 
 struct cd_http_wire {
-        /* The whole response is in res. Of the request's body no more is read. The wire frees the exchange. */
+        /* The whole response is in res. The rest of the request's body is not read. The wire frees the exchange. */
         void (*respond)(struct cd_exchange *x);
-        /* A response that streams: status and headers now, the length in x->length. */
+        /* A streamed response begins: sends status and headers; the length is in x->length. */
         void (*head)(struct cd_exchange *x);
-        /* Bytes of its body or of the tunnel. False: the buffer is full, cd_exchange_drained comes. */
+        /* Bytes of the body or of the tunnel. False: the buffer is full, and cd_exchange_drained will follow. */
         bool (*push)(struct cd_exchange *x, cd_str bytes);
-        /* It is complete. The wire frees the exchange. */
+        /* The response is complete. The wire frees the exchange. */
         void (*end)(struct cd_exchange *x);
-        /* It is not, and never will be. The wire frees the exchange. */
+        /* The response will never be complete. The wire frees the exchange. */
         void (*abort)(struct cd_exchange *x);
         /* x->credit has grown. */
         void (*pull)(struct cd_exchange *x);
@@ -31,7 +31,7 @@ enum cd_http_version {
         CD_HTTP_2,
 };
 
-/* Why a request is refused by the server itself. */
+/* Why the server itself rejects a request. */
 struct cd_http_refusal {
         int status;         /* 400, 413, 414, 431 … */
         const char *reason; /* for the log */
@@ -39,15 +39,15 @@ struct cd_http_refusal {
 
 /* The other end of a connection. Views live as long as the connection. */
 struct cd_http_peer {
-        struct cd_http_offer offer; /* of the listener that it came to */
+        struct cd_http_offer offer; /* of the listener that accepted the connection */
         cd_str address;
         cd_str certificate_subject;
-        bool is_trusted;     /* in trusted_proxies: its forwarded headers count */
+        bool is_trusted;     /* in trusted_proxies: its forwarded headers are believed */
         bool is_secure;      /* TLS */
-        bool is_turned_away; /* one connection too many: counted apart */
+        bool is_turned_away; /* beyond the limit of connections: counted separately */
 };
 
-/* What a wire has read, in the exchange's arena. */
+/* The head that a wire has read, in the exchange's arena. */
 struct cd_http_head {
         enum cd_http_method method;
         cd_str method_name;
@@ -58,34 +58,34 @@ struct cd_http_head {
         struct cd_http_header *headers;
         size_t header_count;
         enum cd_http_version version;
-        bool is_coded; /* a transfer coding that nobody here can undo: 501 where the body is read */
-        bool has_body; /* or may have one; a GET of HTTP/2 tells only with its first byte */
+        bool is_coded; /* has a transfer coding that the server cannot decode: 501 if the body is read */
+        bool has_body; /* has a body, or may have one; for a GET over HTTP/2 only the first byte of a body shows that */
 };
 
 struct cd_exchange {
-        struct cd_exchange *next; /* in the list of free ones */
+        struct cd_exchange *next; /* in the list of free exchanges */
         struct cd_http_loop *loop;
-        const struct cd_http_wire *wire; /* NULL: the peer has gone */
-        void *stream;                    /* of the wire: its connection, or its stream */
+        const struct cd_http_wire *wire; /* NULL: the peer has disconnected */
+        void *stream;                    /* owned by the wire: its connection or its stream */
         struct cd_job job;
         struct cd_arena arena;
         struct cd_http_request req;
         struct cd_http_log_context log;
         struct cd_http_response res;
-        const struct cd_http_route *route; /* NULL: the server answers itself; the body is read and thrown away */
+        const struct cd_http_route *route; /* NULL: the server answers itself, and the body is read and discarded */
         void *app;
-        cd_http_handler *handler; /* that runs on a pool */
+        cd_http_handler *handler; /* the handler that runs on a pool */
         enum cd_http_version version;
-        int64_t started_us; /* 0: nobody asks for it */
+        int64_t started_us; /* 0: the time is not needed */
         uint64_t body_max;  /* bytes */
-        uint64_t body_len;  /* that came */
-        struct cd_buf body; /* whole */
-        uint64_t credit;    /* bytes of the body that a streaming handler has asked for and not got */
+        uint64_t body_len;  /* bytes received */
+        struct cd_buf body; /* the complete body */
+        uint64_t credit;    /* bytes of the body that a streaming handler has requested and not yet received */
         int64_t length;     /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
-        uint64_t pushed;    /* bytes of it */
+        uint64_t pushed;    /* bytes of the streamed response so far */
         void (*cancelled)(void *arg);
         void *arg;
-        bool close;      /* refused: the connection ends after the response (HTTP/1) */
+        bool close;      /* rejected: the connection ends after the response (HTTP/1) */
         bool is_running; /* on a pool */
         bool is_later;   /* answered from a callback */
         bool is_streaming;
@@ -94,35 +94,36 @@ struct cd_exchange {
         char made_id[CD_REQUEST_ID_MADE_LEN];
 };
 
-/* NULL: out of memory. */
+/* NULL if memory is out. */
 struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_http_wire *wire, void *stream);
 void cd_exchange_free(struct cd_exchange *x);
-/* Takes the head over: canonical host and path, ids, the client's address, the route. False: to be refused. */
+/* Evaluates the head: canonical host and path, ids, the client's address, the route. False: the request must be
+ * refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr);
-/* Answers instead of any handler, and logs it; the connection ends (HTTP/1). `peer` counts where cd_exchange_begin has
- * not run. */
+/* Answers without a handler, and logs the request; the connection ends (HTTP/1). `peer` is used if cd_exchange_begin
+ * has not run. */
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal);
-/* Logs a request that its wire has rejected already, without a response of ours: 400. `reason` is static. */
+/* Logs as a 400 a request that its wire has already rejected without a response. `reason` is static. */
 void cd_exchange_note_malformed(struct cd_exchange *x, const struct cd_http_peer *peer, enum cd_http_version version,
                                 const char *reason);
-/* The head is accepted: a streaming handler begins. `length` of the body, or CD_HTTP_LENGTH_UNKNOWN. The exchange may
- * be gone. */
+/* The head is accepted: a streaming handler begins. `length` is that of the body, or CD_HTTP_LENGTH_UNKNOWN. The
+ * exchange may be freed by this call. */
 void cd_exchange_start(struct cd_exchange *x, int64_t length);
-/* Bytes of the body, of a streaming route at most x->credit. False: to be refused. The exchange may be gone where it
- * streams. */
+/* Passes bytes of the body; for a streaming route at most x->credit. False: the request must be refused. On a streaming
+ * route the exchange may be freed by this call. */
 bool cd_exchange_body(struct cd_exchange *x, cd_str bytes, struct cd_http_refusal *reterr);
-/* The body is complete: the handler runs. The exchange may be gone. */
+/* The body is complete: the handler runs. The exchange may be freed by this call. */
 void cd_exchange_body_end(struct cd_exchange *x);
-/* Whether the response has a body on the wire (RFC 9110 §6.4.1). A tunnel is none. */
+/* Whether the response has a body on the wire (RFC 9110 §6.4.1). A tunnel does not count as a body. */
 static inline bool cd_exchange_sends_body(const struct cd_exchange *x)
 {
         return x->req.method != CD_HTTP_HEAD && !cd_http_has_no_body(x->res.status);
 }
-/* What the wire took of a streamed response has gone out. */
+/* The bytes of a streamed response that the wire accepted have been sent. */
 void cd_exchange_drained(struct cd_exchange *x);
-/* The peer has gone. The exchange is gone for the wire. */
+/* The peer has disconnected. The wire must not use the exchange afterwards. */
 void cd_exchange_abandon(struct cd_exchange *x);
-/* The body cannot be read to its end (a deadline, a limit): as cd_exchange_refuse where no byte of a response is out,
- * else it is aborted. */
+/* The body cannot be read to its end (a deadline, a limit). As cd_exchange_refuse if no byte of a response has been
+ * sent; otherwise the response is aborted. */
 void cd_exchange_fail(struct cd_exchange *x, struct cd_http_refusal refusal);

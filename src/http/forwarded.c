@@ -17,23 +17,23 @@ static const cd_str parameter_names[PARAMETERS] = {
         [BY] = CD_STR_INIT("by"),
 };
 
-/* One of Forwarded's elements: what one proxy says. ptr NULL: not said. */
+/* One element of Forwarded: what one proxy reports. ptr NULL: not given. */
 struct element {
         cd_str values[PARAMETERS];
 };
 
-/* On the way through the list of one kind, from the right. */
+/* The state while the list of one kind is read from the right. */
 struct walk {
         struct cd_arena *arena;
         const struct cd_network *trusted;
         size_t trusted_count;
         bool is_rfc7239; /* Forwarded, else X-Forwarded-For */
-        size_t met;      /* elements so far */
-        bool ended;      /* whatever stands further left does not matter */
+        size_t met;      /* elements read so far */
+        bool ended;      /* elements further left are ignored */
         bool has_address, unreadable;
         bool silent;               /* an element had no for= */
-        struct cd_address address; /* of the element that was met last */
-        cd_str proto, host;        /* of Forwarded's rightmost element */
+        struct cd_address address; /* of the element that was read last */
+        cd_str proto, host;        /* of the rightmost element of Forwarded */
 };
 
 static bool is_token_char(char c)
@@ -41,8 +41,8 @@ static bool is_token_char(char c)
         return cd_http_is_token(cd_str_of(&c, 1));
 }
 
-/* Some proxies write addresses and ports without the quotes that RFC 7239 §4 asks for. None of these characters ends a
- * value, so it can be read in one way only. */
+/* Some proxies write addresses and ports without the quotes that RFC 7239 §4 requires. None of these characters ends a
+ * value, so such a value is unambiguous. */
 static bool is_value_char(char c)
 {
         return is_token_char(c) || c == ':' || c == '[' || c == ']';
@@ -59,7 +59,7 @@ static cd_str take_while(cd_str *rest, bool (*is)(char))
         return taken;
 }
 
-/* A quoted-string (RFC 9110 §5.6.4) from the front of *rest, without quotes and escapes. */
+/* Reads a quoted-string (RFC 9110 §5.6.4) from the front of *rest, without quotes and escapes. */
 static cd_status take_quoted(struct cd_arena *arena, cd_str *rest, cd_str *ret)
 {
         size_t end = 1, len = 0;
@@ -89,7 +89,7 @@ static cd_status take_quoted(struct cd_arena *arena, cd_str *rest, cd_str *ret)
         return CD_OK;
 }
 
-/* "name=value" from the front of *rest (RFC 7239 §4, forwarded-pair). Parameters of no known name are skipped. */
+/* Reads "name=value" from the front of *rest (RFC 7239 §4, forwarded-pair). Skips unknown parameters. */
 static cd_status take_pair(struct cd_arena *arena, cd_str *rest, struct element *element)
 {
         cd_str name = take_while(rest, is_token_char), value;
@@ -109,14 +109,15 @@ static cd_status take_pair(struct cd_arena *arena, cd_str *rest, struct element 
         for (size_t i = 0; i < PARAMETERS; i++) {
                 if (!cd_str_eq_nocase(name, parameter_names[i]))
                         continue;
-                if (element->values[i].ptr) /* each at most once */
+                if (element->values[i].ptr) /* each may occur once */
                         return CD_MALFORMED;
                 element->values[i] = value;
         }
         return CD_OK;
 }
 
-/* Pairs, some of them empty, between semicolons; blanks beside the semicolons are none of the RFC's, but in use. */
+/* Pairs, some of them empty, between semicolons. The RFC does not allow blanks beside the semicolons, but they are in
+ * use. */
 static cd_status parse_element(struct cd_arena *arena, cd_str text, struct element *ret)
 {
         struct element element = { 0 };
@@ -138,7 +139,7 @@ static cd_status parse_element(struct cd_arena *arena, cd_str text, struct eleme
         return CD_OK;
 }
 
-/* Lower case; ptr NULL for any other than these two. */
+/* In lower case; ptr NULL for any value but these two. */
 static cd_str known_proto(cd_str text)
 {
         if (cd_str_eq_nocase(text, CD_STR("https")))
@@ -170,16 +171,16 @@ static cd_status meet_element(struct walk *walk, cd_str text)
                 if (element.values[HOST].len)
                         walk->host = element.values[HOST];
         }
-        /* Either all proxies name an address, or none does: between the two, somebody is missing. */
+        /* Either all proxies name an address or none does: in a mixture, an address is missing. */
         walk->silent = walk->silent || !element.values[FOR].ptr;
         if (!element.values[FOR].ptr)
                 return walk->has_address ? CD_MALFORMED : CD_OK;
         return walk->silent ? CD_MALFORMED : meet_address(walk, element.values[FOR]);
 }
 
-/* The elements of a line that are not empty (RFC 9110 §5.6.1.2); of more than there is room for the last ones, in a
- * ring. Quotes are known in Forwarded only: an address needs none, and in X-Forwarded-For one of the client's own must
- * not hide what a proxy appended. False: a quoted string has no end. */
+/* The non-empty elements of a line (RFC 9110 §5.6.1.2); if there are more than fit, the last ones, in a ring buffer.
+ * Quotes are special in Forwarded only: an address needs none, and in X-Forwarded-For a quote written by the client
+ * must not hide what a proxy appended. False: a quoted string has no end. */
 static bool split(cd_str line, bool has_quotes, cd_str ring[CD_FORWARDED_ELEMENTS_MAX], size_t *retcount)
 {
         size_t start = 0, count = 0;
@@ -210,7 +211,7 @@ static cd_status walk_line(struct walk *walk, cd_str line)
 
         if (!split(line, walk->is_rfc7239, ring, &count))
                 return CD_MALFORMED;
-        /* Where the ring has been written over, the walk has met its most elements already. */
+        /* If the ring has been overwritten, the walk reaches its maximum of elements before the missing ones. */
         while (count-- > 0 && !walk->ended) {
                 cd_str element = ring[count % CD_FORWARDED_ELEMENTS_MAX];
                 if (walk->met++ == CD_FORWARDED_ELEMENTS_MAX)
@@ -222,7 +223,7 @@ static cd_status walk_line(struct walk *walk, cd_str line)
         return CD_OK;
 }
 
-/* CD_NO_MEMORY is the only failure. */
+/* Fails with CD_NO_MEMORY only. */
 static cd_status walk_headers(struct walk *walk, const struct cd_http_header *headers, size_t count)
 {
         cd_str name = walk->is_rfc7239 ? CD_STR("Forwarded") : CD_STR("X-Forwarded-For");
@@ -241,7 +242,7 @@ static cd_status walk_headers(struct walk *walk, const struct cd_http_header *he
         return CD_OK;
 }
 
-/* The rightmost element that is not empty, over all lines of that name. ptr NULL: none. */
+/* The rightmost non-empty element across all lines with that name. ptr NULL: none. */
 static cd_str last_element(const struct cd_http_header *headers, size_t count, cd_str name)
 {
         while (count-- > 0) {

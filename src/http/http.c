@@ -57,7 +57,7 @@ static bool grow_headers(struct cd_http_response *res)
         return true;
 }
 
-/* What frames the message is the wire's to say: twice, it would be two messages. */
+/* Only the wire frames the message: a second framing header could make it two messages. */
 static bool is_framing(cd_str name)
 {
         return cd_str_eq_nocase(name, CD_STR("Content-Length")) ||
@@ -67,7 +67,7 @@ static bool is_framing(cd_str name)
 void cd_http_response_header(struct cd_http_response *res, cd_str name, cd_str value)
 {
         if (is_framing(name) || (res->header_count == res->header_cap && !grow_headers(res))) {
-                res->failed = true; /* never an answer that lacks one */
+                res->failed = true; /* a response must not lack a header */
                 return;
         }
         res->headers[res->header_count++] = (struct cd_http_header){ name, value };
@@ -127,7 +127,7 @@ static bool is_letter(char c)
         return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
-/* Whether the letters of the name are these. */
+/* Whether the letters of the name, ignoring all other characters, are these. */
 static bool has_letters(cd_str name, const char *letters)
 {
         for (size_t i = 0; i < name.len; i++) {

@@ -9,7 +9,7 @@ enum cd_http_origin cd_http_origin_of(const struct cd_http_request *req, cd_str 
                 return CD_HTTP_ORIGIN_FOREIGN;
         if (origin.ptr)
                 return cd_str_eq(origin, own) ? CD_HTTP_ORIGIN_OWN : CD_HTTP_ORIGIN_FOREIGN;
-        if (!site.ptr || cd_str_eq(site, CD_STR("none"))) /* "none": the user typed the address */
+        if (!site.ptr || cd_str_eq(site, CD_STR("none"))) /* "none": the user entered the address */
                 return CD_HTTP_ORIGIN_UNSAID;
         return cd_str_eq(site, CD_STR("same-origin")) ? CD_HTTP_ORIGIN_OWN : CD_HTTP_ORIGIN_FOREIGN;
 }

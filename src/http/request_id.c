@@ -19,7 +19,7 @@ static uint64_t next(uint64_t *state)
         return z ^ (z >> 31);
 }
 
-/* Eight hex characters at once: each nibble is moved to a byte of its own, and those over 9 are lifted to 'a'. */
+/* Eight hex characters at once: each nibble is moved to a byte of its own, and values over 9 are raised to 'a'. */
 static void put_hex(char *to, uint32_t value)
 {
         uint64_t x = value;
@@ -66,7 +66,7 @@ bool cd_request_id_is_valid(cd_str id)
         return id.len > 0 && id.len <= CD_REQUEST_ID_MAX;
 }
 
-/* In lower case (W3C Trace Context §3.2.2). */
+/* Lower-case hex (W3C Trace Context §3.2.2). */
 static bool is_hex(cd_str s)
 {
         for (size_t i = 0; i < s.len; i++)
@@ -98,7 +98,7 @@ bool cd_traceparent_parse(cd_str header, struct cd_http_trace *ret)
                 return false;
         if (cd_str_eq(version, CD_STR("ff")) || is_zero(trace) || is_zero(parent))
                 return false;
-        /* Version 00 ends here; a later one may go on after a dash (§4.3). */
+        /* Version 00 ends here; later versions may continue after a dash (§4.3). */
         if (header.len > LEN && (is_zero(version) || header.ptr[LEN] != '-'))
                 return false;
         memcpy(ret->trace_id, trace.ptr, sizeof(ret->trace_id));

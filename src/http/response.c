@@ -5,7 +5,7 @@
 struct status_row {
         int status;
         cd_str phrase;
-        cd_str error, body; /* of our own answers */
+        cd_str error, body; /* of the server's own answers */
 };
 
 #define ROW(code, text)                                                                                                \
@@ -18,7 +18,7 @@ struct status_row {
                 .body = CD_STR_INIT("{\"error\":\"" name "\"}")                                                        \
         }
 
-/* RFC 9110 §15. The usual ones first. */
+/* RFC 9110 §15. The most frequent ones first. */
 static const struct status_row rows[] = {
         ROW(101, "Switching Protocols"),
         ROW(200, "OK"),
@@ -83,8 +83,8 @@ void cd_http_response_init(struct cd_http_response *res, struct cd_exchange *exc
         *res = (struct cd_http_response){ .arena = arena, .exchange = exchange };
 }
 
-/* CR, LF or NUL would end the header where the one who wrote it did not mean to. No early exit, so that the compiler
- * can look at many bytes at once. */
+/* CR, LF or NUL would end the header too early. There is no early exit, so that the compiler can check many bytes at
+ * once. */
 static bool is_clean(cd_str s)
 {
         unsigned found = 0;
@@ -132,7 +132,7 @@ void cd_http_own_answer(struct cd_http_response *res, int status)
         cd_http_response_init(res, res->exchange, res->arena);
         cd_http_respond(res, row->status, CD_STR("application/json"), row->body);
         if (status == 503) {
-                /* Static: this answer has to come even where no memory is left. */
+                /* Static, because this answer must be possible even if memory is out. */
                 res->headers = &retry_after;
                 res->header_count = res->header_cap = 1;
         }

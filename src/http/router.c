@@ -16,7 +16,7 @@ static bool has_path(const struct cd_http_route *route, cd_str path)
         return route->path.ptr[route->path.len - 1] == '/' || path.ptr[route->path.len] == '/';
 }
 
-/* More is more specific; 0: it does not match. */
+/* How specific the match is; 0: the route does not match. */
 static size_t match(const struct cd_http_route *route, const struct cd_http_request *req)
 {
         enum {

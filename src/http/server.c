@@ -8,7 +8,7 @@
 #include "http/exchange.h"
 #include "net/tls_conn.h"
 
-/* ---- life of a loop ---- */
+/* ---- loops ---- */
 
 static void log_event(struct cd_log *log, const char *name)
 {
@@ -29,7 +29,7 @@ static void log_stopping(struct cd_http_server *server)
         cd_log_end(&event);
 }
 
-/* Accepts what waits still, and closes. */
+/* Accepts the connections that still wait, and closes. */
 static void finish_acceptors(struct cd_http_loop *loop)
 {
         for (size_t i = 0; loop->settings && i < loop->settings->listener_count; i++) {
@@ -47,7 +47,7 @@ static void on_drained(struct cd_deadline *deadline)
         cd_loop_stop(&loop->net, loop->settings->shutdown_grace_ms);
 }
 
-/* NULL where it does not start, which only a lack of memory in the kernel can cause; *reterr then says so. */
+/* NULL if it cannot be started, which only a lack of kernel memory can cause; *reterr then has the reason. */
 static struct cd_acceptor *start_acceptor(struct cd_http_loop *loop, struct cd_acceptor *acceptor,
                                           struct cd_error *reterr)
 {
@@ -57,7 +57,8 @@ static struct cd_acceptor *start_acceptor(struct cd_http_loop *loop, struct cd_a
         return NULL;
 }
 
-/* What the loop accepts on under other settings: its own sockets that stay, and those that were opened for it. */
+/* Collects the loop's acceptors for new settings: those of its own whose sockets stay, and those that were opened for
+ * it. */
 static void take_acceptors(struct cd_http_loop *loop, const struct cd_http_settings *settings, struct cd_error *reterr)
 {
         struct cd_acceptor **acceptors = settings->acceptors[loop->index];
@@ -77,12 +78,12 @@ static void take_acceptors(struct cd_http_loop *loop, const struct cd_http_setti
                 if (!acceptors[i]->is_open)
                         acceptors[i] = start_acceptor(loop, acceptors[i], reterr);
         }
-        finish_acceptors(loop); /* those that are left */
+        finish_acceptors(loop); /* the remaining ones are not in the new settings */
         loop->acceptors = acceptors;
 }
 
-/* From the loop's thread, or while it does not run. *reterr tells of a listener that does not accept; it is not touched
- * where all do. */
+/* Called on the loop's thread, or while the loop does not run. *reterr describes a listener that does not accept; it is
+ * not changed if all do. */
 static void adopt_settings(struct cd_http_loop *loop, struct cd_error *reterr)
 {
         struct cd_http_server *server = loop->server;
@@ -142,7 +143,7 @@ static void done_loop(struct cd_http_loop *loop)
         }
 }
 
-/* ---- making a server ---- */
+/* ---- creating a server ---- */
 
 size_t cd_http_usable_cores(void)
 {
@@ -158,7 +159,7 @@ static size_t or_default(int64_t number, size_t fallback)
         return number > 0 ? (size_t)number : fallback;
 }
 
-/* False where memory is out. */
+/* False if memory is out. */
 static bool make_pools(struct cd_http_server *server, const struct cd_http_server_options *options)
 {
         size_t queue = (size_t)options->limits.queue;
@@ -180,7 +181,7 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
         return true;
 }
 
-/* What the loops will take is used from now on. */
+/* The server uses these settings from now on; its loops adopt them later. */
 static void use_settings(struct cd_http_server *server, struct cd_http_settings *settings)
 {
         cd_pool_set_queue(cd_http_pool(server, CD_HTTP_WORKER), settings->queue);
@@ -234,13 +235,13 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         server->routes = (struct cd_http_routes){ options->routes, options->route_count, NULL };
-        server->umask = umask(0); /* which can be read in no other way; there is one thread yet */
+        server->umask = umask(0); /* there is no other way to read it; only one thread exists yet */
         umask(server->umask);
         pthread_mutex_init(&server->lock, NULL);
         pthread_cond_init(&server->changed, NULL);
         cd_status status = set_up(server, options, reterr);
         if (status != CD_OK) {
-                (void)cd_http_server_free(server); /* it has never run */
+                (void)cd_http_server_free(server); /* the server has never run */
                 return status;
         }
         *ret = server;
@@ -272,7 +273,7 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
 
 /* ---- listeners ---- */
 
-/* Of the Unix sockets that `before` has and `after` (may be NULL) does not keep. */
+/* Removes the files of the Unix sockets that `before` has and `after` (may be NULL) does not keep. */
 static void remove_files(const struct cd_http_settings *before, const struct cd_http_settings *after)
 {
         for (size_t i = 0; i < before->listener_count; i++) {
@@ -297,7 +298,7 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
         cd_log_end(&event);
 }
 
-/* systemd listens on it, so clients connect and wait for ever. */
+/* systemd listens on such a socket, so clients connect and would wait forever. */
 static void log_unused_sockets(struct cd_log *log, const struct cd_http_settings *settings)
 {
         struct cd_log_event event;
@@ -307,7 +308,7 @@ static void log_unused_sockets(struct cd_log *log, const struct cd_http_settings
                 bool is_used = false;
                 for (size_t k = 0; k < settings->listener_count; k++)
                         is_used |= cd_str_eq(settings->listeners[k].where.name, name);
-                for (size_t k = 0; k < i && is_used; k++) /* the first of a name is the one that is taken */
+                for (size_t k = 0; k < i && is_used; k++) /* of sockets with one name, the first is used */
                         is_used = cd_listen_passed(k, &other) && !cd_str_eq(other, name);
                 if (is_used)
                         continue;
@@ -319,7 +320,7 @@ static void log_unused_sockets(struct cd_log *log, const struct cd_http_settings
         }
 }
 
-/* Those that are new. */
+/* Logs the listeners that are new. */
 static void log_listeners(struct cd_log *log, const struct cd_http_settings *settings)
 {
         for (size_t i = 0; i < settings->listener_count; i++)
@@ -328,7 +329,7 @@ static void log_listeners(struct cd_log *log, const struct cd_http_settings *set
         log_unused_sockets(log, settings);
 }
 
-/* ---- other settings ---- */
+/* ---- changing settings ---- */
 
 cd_status cd_http_server_prepare(struct cd_http_server *server, const struct cd_http_server_options *options,
                                  struct cd_http_settings **ret, struct cd_error *reterr)
@@ -341,7 +342,7 @@ cd_status cd_http_server_prepare(struct cd_http_server *server, const struct cd_
         return status;
 }
 
-/* False: the loops ended before. */
+/* False: the loops ended first. */
 static bool wait_for_loops(struct cd_http_server *server)
 {
         pthread_mutex_lock(&server->lock);
@@ -356,7 +357,8 @@ void cd_http_server_change(struct cd_http_server *server, struct cd_http_setting
 {
         struct cd_http_settings *before = atomic_load(&server->settings);
 
-        remove_files(before, settings); /* from here on nobody connects there, and who has is accepted still */
+        /* No new clients connect there from here on; those that have connected are still accepted. */
+        remove_files(before, settings);
         pthread_mutex_lock(&server->lock);
         server->loops_behind = server->loop_count;
         pthread_mutex_unlock(&server->lock);
@@ -370,7 +372,7 @@ void cd_http_server_change(struct cd_http_server *server, struct cd_http_setting
         log_listeners(server->log, settings);
 }
 
-/* ---- the run ---- */
+/* ---- running ---- */
 
 static void *run_loop(void *arg)
 {
@@ -380,7 +382,7 @@ static void *run_loop(void *arg)
         return NULL;
 }
 
-/* A reload waits for no loop any more. */
+/* Wakes a reload, which must not wait for loops that have ended. */
 static void stop_waiting(struct cd_http_server *server)
 {
         pthread_mutex_lock(&server->lock);
@@ -425,7 +427,7 @@ void cd_http_server_stop(struct cd_http_server *server)
                 cd_loop_wake(&server->loops[i].net);
 }
 
-/* A signal handler has no other way to its server. */
+/* For signal handlers, which cannot be given the server in another way. */
 static _Atomic(struct cd_http_server *) signalled;
 
 static void on_signal(int number)
@@ -446,10 +448,10 @@ void cd_http_server_stop_on_signals(struct cd_http_server *server)
         sigaction(SIGINT, &action, NULL);
 }
 
-/* How many handlers run on. */
+/* Returns the number of handlers that still run. */
 static size_t free_pools(struct cd_http_server *server)
 {
-        /* Idle threads end at once; one that still runs a request has had its grace. */
+        /* Idle threads end at once; a thread that still runs a request has already had its grace. */
         int64_t deadline = cd_monotonic_us() + 500 * 1000;
         size_t running = 0;
 
@@ -465,13 +467,13 @@ size_t cd_http_server_free(struct cd_http_server *server)
         struct cd_http_server *self = server;
         atomic_compare_exchange_strong(&signalled, &self, NULL);
         size_t running = free_pools(server);
-        /* A thread that is still inside a handler looks at its loop when it comes back. */
+        /* A thread that is still in a handler will use its loop when the handler returns. */
         if (running)
                 return running;
         struct cd_http_settings *settings = atomic_load(&server->settings);
         for (size_t i = 0; i < server->loops_ready; i++) {
                 if (settings)
-                        adopt_settings(&server->loops[i], NULL); /* where they came too late for it */
+                        adopt_settings(&server->loops[i], NULL); /* if the settings came too late for the loop */
                 done_loop(&server->loops[i]);
         }
         if (settings)

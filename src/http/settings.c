@@ -1,4 +1,5 @@
-/* The settings of a server that a reload may replace: read, and their sockets opened, before anything changes. */
+/* The settings of a server that a reload may replace. They are read, and their sockets opened, before anything
+ * changes. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,20 +14,21 @@
 #include "net/tls_conn.h"
 
 enum {
-        SETTINGS_CEILING = 64 * 1024 * 1024, /* bytes: the most listeners, on the most loops */
+        /* Bytes: the largest number of listeners, on the largest number of loops. */
+        SETTINGS_CEILING = 64 * 1024 * 1024,
 };
 
-/* What is under way. */
+/* The settings that are being read. */
 struct reading {
         struct cd_http_server *server;
         const struct cd_http_server_options *options;
-        const struct cd_http_settings *earlier; /* NULL: the server is being made */
+        const struct cd_http_settings *earlier; /* NULL: the server is being created */
         struct cd_http_settings *settings;
 };
 
 /* ---- reading ---- */
 
-/* "0660"; checked where the configuration was. */
+/* "0660"; the configuration's check has validated it. */
 static int parse_mode(cd_str text)
 {
         int mode = 0;
@@ -77,7 +79,7 @@ static bool is_wildcard(const struct sockaddr_storage *address)
         return memcmp(&((const struct sockaddr_in6 *)address)->sin6_addr, &any, sizeof(any)) == 0;
 }
 
-/* "[::]" is both, unless IPv4 has a listener of its own on that port. */
+/* "[::]" accepts both families, unless IPv4 has a listener of its own on that port. */
 static void choose_stacks(struct cd_http_settings *settings)
 {
         for (size_t i = 0; i < settings->listener_count; i++) {
@@ -121,7 +123,7 @@ static cd_status read_addresses(struct reading *r, struct cd_error *reterr)
         return status;
 }
 
-/* ---- the sockets that there are ---- */
+/* ---- existing sockets ---- */
 
 static bool is_taken(const struct cd_http_settings *settings, size_t count, size_t earlier)
 {
@@ -131,7 +133,8 @@ static bool is_taken(const struct cd_http_settings *settings, size_t count, size
         return false;
 }
 
-/* A listener that is written as before keeps its socket, with the port that it got, whatever else is said of it. */
+/* A listener with an unchanged address keeps its socket, and the port that it got, even if its other settings
+ * change. */
 static void keep_sockets(struct reading *r)
 {
         struct cd_http_settings *settings = r->settings;
@@ -158,7 +161,7 @@ static bool has_same_rights(const struct cd_listen_unix *a, const struct cd_list
         return a->mode == b->mode && cd_str_eq(a->group, b->group);
 }
 
-/* The rights that its socket's file had before, where they are to change; else NULL. */
+/* The earlier rights of its socket's file if they must change; otherwise NULL. */
 static const struct cd_listen_unix *rights_before(const struct cd_http_settings *earlier,
                                                   const struct cd_http_listener *listener)
 {
@@ -180,7 +183,7 @@ static void restore_rights(const struct cd_http_settings *settings, const struct
 
 /* ---- opening ---- */
 
-/* `fd` is taken over. */
+/* Takes ownership of `fd`. */
 static cd_status add_acceptor(struct reading *r, size_t loop, size_t index, int fd, struct cd_error *reterr)
 {
         struct cd_acceptor *acceptor = calloc(1, sizeof(*acceptor));
@@ -201,7 +204,7 @@ static cd_status add_acceptor(struct reading *r, size_t loop, size_t index, int 
         return CD_OK;
 }
 
-/* Whether this server has the port already, on another address or for other families. */
+/* Whether this server already uses the port, on another address or for other address families. */
 static bool has_port(const struct cd_http_settings *settings, uint16_t port)
 {
         for (size_t i = 0; settings && i < settings->listener_count; i++)
@@ -211,8 +214,8 @@ static bool has_port(const struct cd_http_settings *settings, uint16_t port)
         return false;
 }
 
-/* With SO_REUSEPORT another server on the same port would be no error but take half of the connections, so the port is
- * first tried without it. */
+/* With SO_REUSEPORT, another server on the same port would cause no error but receive half of the connections. The port
+ * is therefore first opened without it. */
 static cd_status probe_port(const struct reading *r, const struct cd_http_listener *listener, struct cd_error *reterr)
 {
         struct sockaddr_storage address = listener->where.socket;
@@ -246,7 +249,7 @@ static cd_status listen_on_port(struct reading *r, size_t index, struct cd_error
         return CD_OK;
 }
 
-/* One socket that all loops accept from, each by a descriptor of its own; `fd` is taken over. */
+/* One socket from which all loops accept, each through a descriptor of its own. Takes ownership of `fd`. */
 static cd_status listen_shared(struct reading *r, size_t index, int fd, struct cd_error *reterr)
 {
         cd_status status = CD_OK;
@@ -273,13 +276,13 @@ static cd_status open_listener(struct reading *r, size_t index, struct cd_error 
         } else {
                 socklen_t size = sizeof(listener->where.socket);
                 status = cd_listen_take_systemd(listener->where.name, &fd, &listener->is_unix, reterr);
-                if (status == CD_OK && !listener->is_unix) /* so that its port is known */
+                if (status == CD_OK && !listener->is_unix) /* to learn its port */
                         getsockname(fd, (struct sockaddr *)&listener->where.socket, &size);
         }
         return status == CD_OK ? listen_shared(r, index, fd, reterr) : status;
 }
 
-/* Which of the listeners it was; and where it is for want of a right, that a restart may have it. */
+/* Adds the listener to the error; if a right is missing, also that a restart may help. */
 static void explain(const struct reading *r, size_t index, bool lacks_right, struct cd_error *reterr)
 {
         bool redirects = index >= r->options->listen_count;
@@ -321,7 +324,7 @@ static cd_status open_listeners(struct reading *r, struct cd_error *reterr)
 
 /* ---- limits ---- */
 
-/* As many descriptors as there may be connections, where the administrator allows it. */
+/* Allows as many descriptors as there may be connections, as far as the administrator permits. */
 static void raise_descriptor_limit(const struct cd_http_settings *settings)
 {
         struct rlimit limit;
@@ -333,7 +336,7 @@ static void raise_descriptor_limit(const struct cd_http_settings *settings)
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* But those of connections. */
+/* Does not count the descriptors of connections. */
 static int64_t count_open_descriptors(const struct cd_http_server *server)
 {
         DIR *folder = opendir("/proc/self/fd");
@@ -343,12 +346,12 @@ static int64_t count_open_descriptors(const struct cd_http_server *server)
                 count++;
         if (folder)
                 closedir(folder);
-        /* With ".", ".." and the folder itself. */
+        /* Less ".", ".." and the folder itself. */
         return count - (int64_t)(atomic_load(&server->conns) + atomic_load(&server->turned_away));
 }
 
-/* A connection more than there are descriptors could not be told 503: it would wait in the kernel. Some are left for
- * files, the store, and calls to others, and some for telling connections too many that they are. */
+/* A connection beyond the limit of descriptors could not be answered 503: it would wait in the kernel. Some descriptors
+ * are reserved for files, the store and outgoing calls, and some for answering connections beyond the limit. */
 void cd_http_settings_cap(struct cd_http_settings *settings, const struct cd_http_server *server)
 {
         struct rlimit limit;
@@ -376,7 +379,7 @@ void cd_http_settings_cap(struct cd_http_settings *settings, const struct cd_htt
         settings->limits.connections = most;
 }
 
-/* ---- life ---- */
+/* ---- creating and freeing ---- */
 
 static cd_status allocate(struct reading *r, struct cd_error *reterr)
 {

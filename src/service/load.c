@@ -1,4 +1,4 @@
-/* Reads and checks a service's configuration, at its start and at each reload. */
+/* Reads and checks a service's configuration, at the start and at each reload. */
 #include "service/service.h"
 #include "service/tls.h"
 

@@ -10,7 +10,7 @@
 
 enum {
         NAME_MAX_LEN = 256,     /* bytes, of a user or a group */
-        ENTRY_ROOM = 64 * 1024, /* of a line of passwd or group, and what a directory service adds */
+        ENTRY_ROOM = 64 * 1024, /* for an entry of passwd or group, with what a directory service adds */
 };
 
 struct identity {
@@ -88,8 +88,8 @@ static cd_status become(cd_str user, struct cd_error *reterr)
         if (error)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot become %.*s (capng_change_id: %d)",
                                 CD_STR_ARG(user), error);
-        /* Trust, but verify: a process that believes it is harmless and is not would be worse than one that does not
-         * start. */
+        /* Checks the result: a process that wrongly believes that it has no privileges would be worse than one that
+         * does not start. */
         if (setuid(0) == 0 || geteuid() != identity.uid || getegid() != identity.gid || capng_get_caps_process() != 0 ||
             capng_have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "rights are left after becoming %.*s", CD_STR_ARG(user));
@@ -104,7 +104,7 @@ cd_status cd_privileges_drop(cd_str user, struct cd_error *reterr)
                 return status;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no_new_privs: %s", strerror(errno));
-#if !defined(__SANITIZE_ADDRESS__) /* the leak sanitizer reads its own process as a debugger does */
+#if !defined(__SANITIZE_ADDRESS__) /* the leak sanitizer attaches to its own process as a debugger does */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "PR_SET_DUMPABLE: %s", strerror(errno));
 #endif

@@ -12,11 +12,11 @@
 
 enum {
         POLL_NS = 500 * 1000 * 1000,
-        RETRY_US = 2 * 1000 * 1000, /* after a failure */
+        RETRY_US = 2 * 1000 * 1000, /* after a failed reload */
         FILES = 3,
 };
 
-/* What tells that a file is not the one that it was. All zero where there is none. */
+/* Identifies the version of a file. All zero if there is no file. */
 struct state {
         struct {
                 dev_t device;
@@ -30,10 +30,10 @@ struct reading;
 
 struct cd_reload {
         struct cd_reload_options options; /* config and report are those in use */
-        struct reading *current;          /* what has them; NULL: the service has the first ones */
-        const struct cd_service_tls *tls; /* of that; NULL: there is none */
+        struct reading *current; /* the reading that holds them; NULL: the service uses the first configuration */
+        const struct cd_service_tls *tls; /* in that configuration; NULL: there is no TLS */
         struct state tried;               /* when the files were last read */
-        struct state seen;                /* at the last look */
+        struct state seen;                /* when the files were last checked */
         int64_t retry_at;                 /* cd_monotonic_us; 0: the last reload did not fail */
         atomic_bool stopping;
         pthread_t thread;
@@ -61,7 +61,7 @@ static struct state look(const struct cd_service_tls *tls)
         struct state state;
         struct stat st;
 
-        memset(&state, 0, sizeof(state)); /* with its padding, since states are compared as bytes */
+        memset(&state, 0, sizeof(state)); /* with its padding, because states are compared as bytes */
         for (size_t i = 0; i < FILES; i++) {
                 if (!paths[i].len || stat(paths[i].ptr, &st) != 0)
                         continue;
@@ -69,7 +69,7 @@ static struct state look(const struct cd_service_tls *tls)
                 state.files[i].inode = st.st_ino;
                 state.files[i].size = st.st_size;
                 state.files[i].modified = st.st_mtim;
-                state.files[i].changed = st.st_ctim; /* its rights too */
+                state.files[i].changed = st.st_ctim; /* also changes with the access rights */
         }
         return state;
 }
@@ -109,7 +109,7 @@ static void tell(const struct cd_reload *reload, const char *cause, const struct
         cd_log_end(&event);
 }
 
-/* The files of tls alone. An attempt again after a failure tells only of success: the failure was told. */
+/* Reloads only the files of tls. A retry after a failure logs only success, because the failure was logged. */
 static void reload_tls(struct cd_reload *reload, bool is_retry)
 {
         struct cd_tls_validity validity = { 0 };
@@ -129,7 +129,7 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
         return (const void *)((const char *)config + reload->options.service->settings_offset);
 }
 
-/* What every service may change, and what this one may. NULL where memory is out. */
+/* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
         static const char *const common[] = { "listen",      "redirect_listen", "tls",      "trusted_proxies", "limits",
@@ -146,14 +146,14 @@ static const char *const *changeable(const struct cd_service *service, struct cd
         return paths;
 }
 
-/* What was read of a configuration. */
+/* A configuration that was read. */
 struct candidate {
         void *config;
         struct cd_service_tls_files tls;
-        struct state looked; /* at the files of tls, before they were read */
+        struct state looked; /* of the files of tls, before they were read */
 };
 
-/* Reads and judges; changes nothing. */
+/* Reads and checks; changes nothing. */
 static cd_status read_again(const struct cd_reload *reload, struct cd_report *report, struct candidate *ret,
                             struct cd_error *reterr)
 {
@@ -167,7 +167,7 @@ static cd_status read_again(const struct cd_reload *reload, struct cd_report *re
         cd_service_tls_check_files(settings_of(reload, ret->config), report, &ret->tls);
         if (status == CD_OK)
                 status = cd_report_status(report, reterr);
-        if (status != CD_OK) /* of a file with errors, what it changes is not known */
+        if (status != CD_OK) /* if the file has errors, it is not known what it changes */
                 return status;
         if (!paths)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
@@ -175,7 +175,7 @@ static cd_status read_again(const struct cd_reload *reload, struct cd_report *re
         return cd_report_status(report, reterr);
 }
 
-/* What only trying can tell of a setting is a finding as well. */
+/* A problem that only shows when a setting is applied is a finding as well. */
 static cd_status note_finding(struct cd_report *report, cd_status status, const struct cd_error *err)
 {
         if (err->field[0])
@@ -184,8 +184,8 @@ static cd_status note_finding(struct cd_report *report, cd_status status, const 
         return status;
 }
 
-/* Opens what the server needs for it, and has the service take its own settings over, which may refuse still. Nothing
- * changes where one of them fails; what follows cannot fail. */
+/* Opens what the server needs for the new configuration, and has the service apply its own settings, which may still
+ * fail. If either fails, nothing changes; the steps after them cannot fail. */
 static cd_status take_over(const struct cd_reload *reload, const struct candidate *candidate, struct cd_report *report,
                            struct cd_error *reterr)
 {
@@ -253,7 +253,7 @@ static cd_status read_and_take_over(struct cd_reload *reload, struct reading *re
         cd_status status = read_again(reload, report, &candidate, reterr);
         if (status == CD_OK)
                 status = take_over(reload, &candidate, report, reterr);
-        report->earlier = NULL; /* which goes */
+        report->earlier = NULL; /* the earlier report will be freed */
         cd_service_log_findings(reload->options.log, report, status == CD_OK ? CD_FINDING_WARNING : CD_FINDING_ERROR);
         if (status == CD_OK)
                 use(reload, &candidate, report);
@@ -281,14 +281,15 @@ static void reload_all(struct cd_reload *reload)
 
 /* ---- the thread ---- */
 
-/* What failed for a while (descriptors or memory were out, the certificate was not good yet) is not announced by
- * another change. */
+/* A temporary failure (descriptors or memory were out, the certificate was not yet valid) ends without a change of the
+ * files. */
 static bool is_retry_due(const struct cd_reload *reload)
 {
         return reload->retry_at && cd_monotonic_us() >= reload->retry_at;
 }
 
-/* Certificate and key are two files, which nobody can replace in one step: they are read when both stand still. */
+/* Certificate and key are two files, which cannot be replaced in one step. They are read when both have stopped
+ * changing. */
 static bool has_changed(struct cd_reload *reload)
 {
         struct state now = look(reload->tls);

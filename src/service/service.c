@@ -22,8 +22,8 @@ static int fail_start(const struct cd_service *service, const struct cd_error *e
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
-/* Handlers run on that nobody can end. They use the app, the log and the arena, so none of that is freed and no exit
- * hook runs. To the operator who asked us to stop it is a clean stop: the grace that they gave is over. */
+/* Some handlers still run and cannot be ended. They use the app, the log and the arena, so none of these is freed and
+ * no exit hook runs. For the operator this is a clean stop, because the configured grace is over. */
 static _Noreturn void exit_after_timeout(struct cd_log *log, size_t requests, int code)
 {
         struct cd_log_event event;
@@ -35,7 +35,7 @@ static _Noreturn void exit_after_timeout(struct cd_log *log, size_t requests, in
         _exit(code);
 }
 
-/* What a running service is made of, in the order in which it comes to be. */
+/* The parts of a running service, in the order in which they are created. */
 struct running {
         const struct cd_service *service;
         struct cd_arena *arena;
@@ -52,7 +52,7 @@ static const struct cd_service_settings *settings_of(const struct running *r)
         return (const void *)((const char *)r->config + r->service->settings_offset);
 }
 
-/* What may need the privileges that the program was started with: it reads secrets and takes ports. */
+/* What may need the privileges that the program was started with: reading secrets and opening ports. */
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
@@ -101,7 +101,7 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* Does not return where a handler outlives the end. */
+/* Does not return if a handler outlives the grace. */
 static int serve(struct running *r)
 {
         const struct cd_reload_options options = { .service = r->service,
@@ -129,7 +129,7 @@ static int serve(struct running *r)
         return code;
 }
 
-/* Of a setting, where the configuration alone did not show it: said as a finding is. */
+/* For an error that only shows when a setting is applied: reports it as a finding. */
 static int fail_setting(struct running *r, const struct cd_error *err)
 {
         cd_str setting = cd_str_from_c(err->field);
@@ -141,7 +141,7 @@ static int fail_setting(struct running *r, const struct cd_error *err)
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
-/* The configuration is valid. */
+/* Requires a valid configuration. */
 static int start(struct running *r)
 {
         struct cd_error err;
@@ -162,7 +162,7 @@ static int start(struct running *r)
         } else {
                 code = fail_setting(r, &err);
         }
-        (void)cd_http_server_free(r->server); /* where it has never run */
+        (void)cd_http_server_free(r->server); /* only if it has never run */
         cd_log_free(r->log);
         return code;
 }

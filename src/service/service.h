@@ -15,7 +15,7 @@
 #include "conf/settings.h"
 #include "http/server.h"
 
-/* The settings that every service has. Times are milliseconds, sizes bytes. */
+/* The settings common to all services. Times are milliseconds, sizes bytes. */
 struct cd_service_settings {
         struct cd_objects listen; /* struct cd_http_listen; http2 is never unset after cd_service_complete() */
         struct cd_service_tls {
@@ -36,7 +36,7 @@ struct cd_service_settings {
 
 extern const struct cd_table cd_service_listen_table, cd_service_log_table, cd_service_limits_table,
         cd_service_tls_table;
-/* Further checks of the table: NULL, or what is wrong with the value. */
+/* Further checks for the table: NULL, or what is wrong with the value. */
 const char *cd_service_check_address(cd_str value); /* "127.0.0.1:5001" or "[::1]:0" */
 const char *cd_service_check_listen(cd_str value);  /* that, "unix:/PATH" or "systemd:NAME" */
 const char *cd_service_check_proxy(cd_str value);   /* an address, a network or "unix:" */
@@ -76,77 +76,77 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   "the user to become when started as root, once secrets are read and ports taken",    \
                                   .max = 256, .check = cd_privileges_check_user)
 
-/* What a service documents as its exit code. */
+/* The documented exit codes of a service. */
 enum cd_exit {
-        CD_EXIT_OK = 0,     /* also where requests outlived the grace of a stop: event "shutdown_timeout" */
-        CD_EXIT_FAILED = 1, /* at run time: a taken port, a thread that does not start */
+        CD_EXIT_OK = 0,     /* also if requests outlived the grace of a stop: event "shutdown_timeout" */
+        CD_EXIT_FAILED = 1, /* at run time: a port in use, a thread that does not start */
         CD_EXIT_USAGE = 2,  /* the command line or the configuration is wrong */
 };
 
-/* Given to a service's hook while it starts. */
+/* Passed to a service's hooks. */
 struct cd_service_start {
-        void *config;           /* the filled struct of its table; lives as long as the service runs. The hook may wipe
-                                   secrets in it that it needs no more. */
+        /* The filled struct of its table; lives as long as the service runs. The hook may wipe secrets in it that are
+         * no longer needed. */
+        void *config;
         struct cd_arena *arena; /* the same lifetime */
         struct cd_log *log;
         const struct cd_report *report; /* of `config`; the same lifetime */
-        cd_str config_path; /* the configuration file, whose folder paths are relative to; empty: there is none */
+        cd_str config_path;             /* the configuration file, to whose folder paths are relative; empty: none */
 };
 
 struct cd_service {
-        const char *name; /* "service" on every log line, and in front of errors */
+        const char *name; /* the "service" member of every log line, and the prefix of errors */
         const struct cd_table *table;
         size_t settings_offset; /* of struct cd_service_settings in the table's struct */
         const struct cd_http_route *routes;
         size_t route_count;
-        /* Checks beyond the table, as findings of the report; may be NULL. An error refuses to start, a warning is
+        /* Checks beyond the table, reported as findings; may be NULL. An error prevents the start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
-        /* Sets what of the server's options follows from the service's own settings (cpu_threads, cpu_queue); may be
-         * NULL. */
+        /* Sets the server options that follow from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
-        /* Makes what the handlers get as `app`; may be NULL. Runs when the service listens already, before any thread
-         * but the log's. */
+        /* Creates what the handlers receive as `app`; may be NULL. Runs when the service already listens, before any
+         * thread but the log's is started. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
-        /* The service's own settings that may change while it runs: dotted paths, each with all below it, NULL at the
-         * end; NULL: none. Of those that every service has, all may but `user` and the numbers of threads. */
+        /* The service's own settings that may change while it runs: dotted paths, each including everything below it,
+         * ending with NULL; may be NULL. Of the common settings, all but `user` and the numbers of threads may
+         * change. */
         const char *const *may_change;
-        /* Takes over a configuration that was read again, has no error and differs in these settings alone; may be
-         * NULL. `config` lives until the next one is taken over. On failure everything stays as it is; the error's
-         * field is the setting at fault. Runs on a thread of its own, beside the handlers. */
+        /* Applies a reloaded configuration that has no error and differs in these settings only; may be NULL. `config`
+         * lives until the next one is applied. On failure everything must stay as it is, and the error's field is the
+         * setting at fault. Runs on a separate thread, while handlers run. */
         cd_status (*reload)(void *app, const struct cd_service_start *start, struct cd_error *reterr);
-        /* Ends and frees it, after the last handler has returned; may be NULL. Not called where a handler outlives
-         * shutdown_grace: the process ends under it. */
+        /* Ends and frees the app after the last handler has returned; may be NULL. Not called if a handler outlives
+         * shutdown_grace: then the process ends while it runs. */
         void (*finish)(void *app);
 };
 
-/* Loads, checks, listens, serves until SIGTERM or SIGINT; SIGHUP reloads the configuration, see
- * service/reload.h. `config_path` NULL: the
- * defaults. Returns the exit code; or, where handlers outlive the grace, logs "shutdown_timeout" and ends the process
- * with it. What stops the start is said on standard error as plain sentences, one a line, "NAME: reason"; once the
- * service runs, it writes log events there and nothing else. */
+/* Loads, checks, listens, and serves until SIGTERM or SIGINT; SIGHUP reloads the configuration, see service/reload.h.
+ * `config_path` NULL: the defaults. Returns the exit code; if handlers outlive the grace, it logs "shutdown_timeout"
+ * and ends the process with that code instead. Errors that prevent the start are written to standard error as plain
+ * sentences, one a line, "NAME: reason"; once the service runs, it writes only log events there. */
 int cd_service_run(const struct cd_service *service, const char *config_path);
-/* A whole main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
+/* A complete main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
 int cd_service_main(const struct cd_service *service, int argc, char **argv);
 
-/* Logs the findings of that level: "config_warning" or "config_error". */
+/* Logs the findings of that level, as "config_warning" or "config_error". */
 void cd_service_log_findings(struct cd_log *log, const struct cd_report *report, enum cd_finding_level level);
 
-/* Loads and checks only. CD_OK, or the first error; the report has them all. `config` has room for the table's struct.
- */
+/* Loads and checks only. Returns CD_OK or the first error; the report has all of them. `config` has room for the
+ * table's struct. */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* The same, and what only serving needs: that certificate and key can be read, fit together and are not over. Commands
- * that administer do without, so that a certificate that is over keeps nobody from them. */
+/* Also checks what only serving needs: that certificate and key can be read, belong together and have not expired.
+ * Administrative commands skip these checks, so that an expired certificate does not prevent administration. */
 cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr);
-/* Sets what follows from other settings where it was not given: http2 of each listener. */
+/* Fills in unset settings that follow from others: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
-/* The server's options, but for `tls`. The lists are borrowed from *config. */
+/* The server's options, except `tls`. The lists are borrowed from *config. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
-/* Findings about what one item of `listen` combines. */
+/* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
-/* Ceiling of the arena that a configuration with everything in it needs, bytes. */
+/* Ceiling of an arena that holds the largest configuration, bytes. */
 enum {
         CD_SERVICE_ARENA = 64 * 1024 * 1024
 };

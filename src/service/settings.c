@@ -1,4 +1,4 @@
-/* The settings that every service has, and what they become. */
+/* The settings common to all services, and the server options made from them. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -165,7 +165,7 @@ static void refuse_for(const struct cd_http_listen *listener, size_t index, cons
                         CD_STR_ARG(listener->address));
 }
 
-/* What a proxy sends is believed only of an address that is listed, and on such a listener everybody else is closed. */
+/* The PROXY header is believed only from a listed address, and on such a listener all other peers are disconnected. */
 static void check_proxy_protocol(const struct cd_service_settings *settings, size_t index, bool is_unix,
                                  struct cd_report *report)
 {
@@ -182,12 +182,12 @@ static void check_proxy_protocol(const struct cd_service_settings *settings, siz
                         is_unix ? "peer on a Unix socket" : "address");
 }
 
-/* The same address twice would be "in use", by ourselves. */
+/* Listening twice on one address would fail as "in use" by this very process. */
 static void check_twice(const struct cd_http_listen *listeners, size_t index, struct cd_report *report)
 {
         cd_str address = listeners[index].address;
 
-        if (cd_str_has_suffix(address, CD_STR(":0"))) /* a port of its own each time */
+        if (cd_str_has_suffix(address, CD_STR(":0"))) /* each gets a port of its own */
                 return;
         for (size_t i = 0; i < index; i++)
                 if (cd_str_eq(listeners[i].address, address))
@@ -204,7 +204,7 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         for (size_t i = 0; i < settings->listen.count; i++) {
                 const struct cd_http_listen *l = &listeners[i];
                 bool is_unix = cd_str_has_prefix(l->address, CD_STR("unix:"));
-                if (!l->address.len) /* which has been said */
+                if (!l->address.len) /* reported already */
                         continue;
                 check_twice(listeners, i, report);
                 if (l->proxy_protocol && !cd_str_has_prefix(l->address, CD_STR("systemd:")))

@@ -11,7 +11,7 @@ enum {
 
 /* ---- paths ---- */
 
-/* Always a copy, which ends with a NUL. */
+/* Always copies, because the result must end with a NUL. */
 static void resolve(cd_str *path, cd_str folder, struct cd_report *report)
 {
         bool is_absolute = cd_str_has_prefix(*path, CD_STR("/"));
@@ -42,7 +42,7 @@ static cd_status fail_setting(struct cd_error *reterr, const char *name, const s
         return cd_failf(reterr, why->status, cd_str_from_c(setting), "%s", why->reason);
 }
 
-/* Nothing where the path is empty. */
+/* Reads nothing if the path is empty. */
 static cd_status read_file(const char *name, cd_str path, struct cd_arena *arena, cd_str *ret,
                            struct cd_secret_file *ret_file, struct cd_error *reterr)
 {
@@ -106,7 +106,7 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
 
 /* ---- checks ---- */
 
-/* Whether clients can be told a port; what systemd passes is not known before. */
+/* Whether a port can be told to clients; the ports of sockets from systemd are not known yet. */
 static bool has_port(const struct cd_service_settings *settings)
 {
         const struct cd_http_listen *listeners = settings->listen.items;
@@ -174,7 +174,7 @@ void cd_service_tls_check_files(const struct cd_service_settings *settings, stru
         *ret = (struct cd_service_tls_files){ 0 };
         cd_arena_init(&ret->arena, CD_SERVICE_ARENA);
         if (!cd_service_has_tls(settings) || !tls->key.len || lacks_ca ||
-            cd_report_has_error(report, CD_STR("tls.key"))) /* which has been said */
+            cd_report_has_error(report, CD_STR("tls.key"))) /* reported already */
                 return;
         cd_status status = cd_service_tls_read(tls, cd_clock_system.now(&cd_clock_system), &ret->arena, &ret->options,
                                                &ret->validity, &err);

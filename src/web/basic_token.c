@@ -1,4 +1,4 @@
-/* GET and POST /grant: a name and a password by Basic (RFC 7617), answered with a JWT. */
+/* GET and POST /grant: exchanges a name and a password by Basic (RFC 7617) for a JWT. */
 #include "core/basic_token.h"
 #include "base/base64.h"
 #include "base/buf.h"
@@ -6,7 +6,7 @@
 #include "web/web.h"
 
 enum {
-        BASIC_MAX = 4096, /* bytes of base64; more than the longest name and password have */
+        BASIC_MAX = 4096, /* bytes of base64; more than the longest name and password need */
         ANSWER_MAX = 24 * 1024,
 };
 
@@ -15,8 +15,8 @@ static cd_status refuse(struct cd_error *reterr, const char *reason)
         return cd_fail_field(reterr, CD_INVALID_GRANT, CD_STR("Authorization"), reason);
 }
 
-/* "Basic" SP base64( user-id ":" password ), both UTF-8 as we ask for (RFC 7617 §2, §2.1). Nothing is percent-encoded,
- * and the password may have colons. */
+/* "Basic" SP base64( user-id ":" password ), both in UTF-8 as the challenge requests (RFC 7617 §2, §2.1). Nothing is
+ * percent-encoded, and the password may contain colons. */
 static cd_status decode_basic(const struct cd_http_request *req, struct cd_basic_token_request *ret,
                               struct cd_error *reterr)
 {
@@ -54,12 +54,13 @@ static cd_status decode_basic(const struct cd_http_request *req, struct cd_basic
         return CD_OK;
 }
 
-/* The status -> HTTP table of this endpoint. What is no fault of the user says nothing of its cause (LESSONS 29). */
+/* Maps a status to this endpoint's HTTP response. An error that is not the user's fault does not reveal its cause
+ * (LESSONS 29). */
 static const struct {
         cd_status status;
         int http;
         const char *error;
-        bool says_why;           /* as the error does, else: */
+        bool says_why;           /* uses the error's text; otherwise `description`: */
         const char *description; /* NULL: none */
 } answers[] = {
         { CD_INVALID_GRANT, 401, "invalid_credentials", true, NULL },
@@ -88,7 +89,8 @@ static void send_error(const struct cd_web *web, const struct cd_http_request *r
         }
         cd_http_respond_error(req, res, http, cd_str_from_c(name), shown);
         cd_web_no_store(res);
-        /* A copy: after a login the answer is written on another thread, when the snapshot may be gone. */
+        /* A copy, because after a login the answer is written on another thread, when the snapshot may have been
+         * freed. */
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         cd_arena_copy(req->arena, web->basic_challenge));
@@ -107,17 +109,17 @@ static void send_token(const struct cd_http_request *req, const struct cd_basic_
         cd_buf_init(&buf, req->arena, ANSWER_MAX);
         (void)cd_buf_reserve(&buf, token->token.len + 96);
         cd_buf_add(&buf, CD_STR("{\"token\":\""));
-        cd_buf_add(&buf, token->token); /* base64url and dots: nothing to escape */
+        cd_buf_add(&buf, token->token); /* base64url and dots: needs no escaping */
         cd_buf_add(&buf, CD_STR("\",\"token_type\":\"Bearer\",\"expires_in\":"));
         cd_buf_add_i64(&buf, token->expires_in);
         cd_buf_add_char(&buf, '}');
         if (cd_buf_view(&buf, &body) != CD_OK)
-                return; /* the server answers 500 where nothing was set */
+                return; /* without a status the server answers 500 */
         cd_http_respond(res, 200, CD_STR("application/json"), body);
         cd_web_no_store(res);
 }
 
-/* Where passwords are hashed. */
+/* Runs on the CPU pool, because it hashes passwords. */
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
@@ -135,7 +137,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         send_token(req, &token, res);
 }
 
-/* What needs no password's hash is answered here, on the loop, an address that has to wait too: see oauth_token.c. */
+/* Answers on the loop whatever needs no password hash, also for an address that must wait: see oauth_token.c. */
 void cd_web_basic_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);

@@ -9,7 +9,7 @@ enum {
         BASIC_MAX = 4096
 }; /* bytes of base64 in an Authorization header */
 
-/* Whether the body is as it was: "identity" is no coding (RFC 9110 §8.4.1, §12.5.3). */
+/* Whether the body has no content coding: "identity" is none (RFC 9110 §8.4.1, §12.5.3). */
 static bool is_plain(const struct cd_http_request *req)
 {
         for (size_t i = 0; i < req->header_count; i++) {

@@ -1,4 +1,4 @@
-/* Answers that change with the keys alone: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each
+/* Responses that depend on keys and settings only: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each
  * snapshot. */
 #include "base/buf.h"
 #include "core/oauth/token.h"
@@ -81,11 +81,11 @@ cd_status cd_web_init(struct cd_web *ret, const struct cd_issuer *issuer, const 
         return CD_OK;
 }
 
-/* Short enough that a new key is seen in time, long enough that nobody asks for each token. */
+/* Short enough that a new key is seen in time, and long enough that clients do not ask for each token. */
 static const cd_str cache = CD_STR_INIT("public, max-age=60");
 
-/* Public documents, the same for everybody: a page of any origin may read them, and sends no credentials (LESSONS
- * 44). */
+/* These documents are public and the same for every client. A page of any origin may read them, and sends no
+ * credentials (LESSONS 44). */
 static void allow_any_origin(struct cd_http_response *res)
 {
         cd_http_response_header(res, CD_STR("Access-Control-Allow-Origin"), CD_STR("*"));
@@ -115,8 +115,7 @@ void cd_web_metadata(void *app, const struct cd_http_request *req, struct cd_htt
         send_document(res, CD_STR("application/json"), cd_web_get(app)->metadata);
 }
 
-/* Whatever header a page wants to send is allowed: none is read. A day is the longest that a browser keeps the
- * answer. */
+/* A page may send any header, because none is read. A day is the longest time for which browsers cache the answer. */
 void cd_web_document_options(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         static const cd_str asks = CD_STR_INIT("Access-Control-Request-Headers");

@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 
-/* The status → RFC 6749 §5.2 table. Everything that is no fault of the client is a 5xx that tells nothing (LESSONS 29).
- */
+/* Maps a status to the error of RFC 6749 §5.2. An error that is not the client's fault is a 5xx that reveals nothing
+ * (LESSONS 29). */
 static const struct {
         cd_status status;
         int http;
@@ -19,13 +19,13 @@ static const struct {
         { CD_UNAUTHORIZED_CLIENT, 400, "unauthorized_client", true },
         { CD_UNSUPPORTED_GRANT_TYPE, 400, "unsupported_grant_type", true },
         { CD_INVALID_SCOPE, 400, "invalid_scope", true },
-        /* RFC 6749 has no word for it; 429 is RFC 6585 section 4. */
+        /* RFC 6749 defines no error for this; 429 is from RFC 6585 section 4. */
         { CD_THROTTLED, 429, "temporarily_unavailable", true },
         { CD_UNAVAILABLE, 503, "temporarily_unavailable", false },
         { CD_TIMEOUT, 503, "temporarily_unavailable", false },
 };
 
-/* error_description takes %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2). */
+/* error_description may contain only %x20-21 / %x23-5B / %x5D-7E (RFC 6749 §5.2). */
 static cd_str clean(cd_str text)
 {
         for (size_t i = 0; text.ptr && i < text.len; i++) {
@@ -44,7 +44,7 @@ cd_str cd_web_describe(struct cd_arena *arena, const struct cd_error *error)
                                      : cd_arena_copy(arena, cd_str_from_c(error->reason)));
 }
 
-/* With what the client sent. */
+/* Includes what the client sent. */
 static cd_str quote(struct cd_arena *arena, cd_str why, cd_str quoted)
 {
         return quoted.len ? clean(cd_arena_printf(arena, "%.*s '%.*s'", CD_STR_ARG(why), CD_STR_ARG(quoted))) : why;
@@ -84,7 +84,7 @@ void cd_web_send_oauth_error(const struct cd_http_request *req, struct cd_http_r
         if (http == 401)
                 cd_http_response_header(res, CD_STR("WWW-Authenticate"),
                                         CD_STR("Basic realm=\"oauth\", charset=\"UTF-8\""));
-        if (http == 415) /* RFC 9110 §12.5.3: it says what would do */
+        if (http == 415) /* RFC 9110 §12.5.3: the answer lists what is accepted */
                 cd_http_response_header(res, CD_STR("Accept-Encoding"), CD_STR("identity"));
         if (http == 503 || http == 429)
                 cd_web_retry_after(req, res, error);

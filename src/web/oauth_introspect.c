@@ -14,7 +14,7 @@
                 __VA_ARGS__                                                                                            \
         }
 
-/* A token of any length and of any characters is a token: one that is not active (RFC 7662 §2.2). The body's limit
+/* A token may have any length and any characters; an invalid one is inactive (RFC 7662 §2.2). The limit of the body
  * bounds it. */
 static const struct cd_field fields[] = {
         FIELD(token, CD_FIELD_SECRET, "the token to look at", .flags = CD_FIELD_REQUIRED | CD_FIELD_RAW,
@@ -41,7 +41,7 @@ static void add_member(struct cd_buf *buf, cd_str name, cd_str value)
         cd_buf_add_json(buf, value);
 }
 
-/* What the user may do. A name that means something in this answer is not taken from a token. */
+/* Adds the user's claims. A token's claim is omitted if this response defines its name. */
 static void add_grants(struct cd_buf *buf, const struct cd_json *member)
 {
         for (; member; member = member->next) {
@@ -66,7 +66,7 @@ static cd_status encode_active(struct cd_arena *arena, const struct cd_claims *c
                 add_member(&buf, CD_STR(",\"scope\":"), claims->scope);
         add_member(&buf, CD_STR(",\"client_id\":"), claims->client_id);
         add_member(&buf, CD_STR(",\"sub\":"), claims->sub);
-        if (!cd_str_eq(claims->sub, claims->client_id)) /* a user's, not the client's own */
+        if (!cd_str_eq(claims->sub, claims->client_id)) /* the token is a user's, not the client's own */
                 add_member(&buf, CD_STR(",\"username\":"), claims->sub);
         add_member(&buf, CD_STR(",\"aud\":"), claims->aud);
         add_member(&buf, CD_STR(",\"iss\":"), claims->iss);
@@ -89,7 +89,7 @@ static void send_introspection(const struct cd_http_request *req, struct cd_http
                 req->log->user = result->claims.sub;
                 req->log->scope = result->claims.scope;
                 if (encode_active(req->arena, &result->claims, &body) != CD_OK)
-                        return; /* the server answers 500 where nothing was set */
+                        return; /* without a status the server answers 500 */
         } else {
                 req->log->error = CD_STR("inactive");
                 req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(result->inactive_reason.reason));

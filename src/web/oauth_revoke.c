@@ -3,7 +3,7 @@
 #include "web/oauth_error.h"
 #include "web/web.h"
 
-/* `error` where status is not CD_OK. */
+/* `error` is used if status is not CD_OK. */
 static void answer(const struct cd_http_request *req, struct cd_http_response *res, cd_status status,
                    const struct cd_error *error)
 {
@@ -11,12 +11,12 @@ static void answer(const struct cd_http_request *req, struct cd_http_response *r
                 cd_web_send_oauth_error(req, res, error);
                 return;
         }
-        /* The answer's body is ignored (RFC 7009 §2.2). */
+        /* The client ignores the body of the response (RFC 7009 §2.2). */
         cd_http_respond(res, 200, CD_STR("application/json"), CD_STR("{}"));
         cd_web_no_store(res);
 }
 
-/* Where the store may be waited for. */
+/* Runs on the worker pool, because it may wait for the store. */
 static void keep(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_token_revocation *revocation = req->state;
@@ -27,7 +27,8 @@ static void keep(void *app, const struct cd_http_request *req, struct cd_http_re
         answer(req, res, status, &err);
 }
 
-/* Decided on the loop, so that one which cannot be kept fails at once, however many wait for the store. */
+/* Decided on the loop, so that a revocation that cannot be stored fails at once, however many requests wait for the
+ * store. */
 void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
@@ -44,7 +45,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
         ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);
-        /* A copy: the snapshot may be gone before the line is written. */
+        /* A copy, because the snapshot may have been freed before the line is written. */
         req->log->client_id =
                 cd_arena_copy(req->arena, cd_clients_known_id(web->issuer->client_auth.clients, ask.client_id));
         if (status == CD_OK)

@@ -12,7 +12,7 @@
                 __VA_ARGS__                                                                                            \
         }
 
-/* Anything but line ends, tabs too (RFC 6749 appendix A.16). */
+/* Anything except line ends; tabs are allowed (RFC 6749 appendix A.16). */
 static const char *check_password(cd_str value)
 {
         return cd_str_index(value, '\r') < value.len || cd_str_index(value, '\n') < value.len
@@ -49,7 +49,7 @@ static void send_tokens(const struct cd_http_request *req, struct cd_http_respon
         cd_buf_init(&buf, req->arena, ANSWER_MAX);
         (void)cd_buf_reserve(&buf, tokens->access_token.len + tokens->scope.len + 96);
         cd_buf_add(&buf, CD_STR("{\"access_token\":\""));
-        cd_buf_add(&buf, tokens->access_token); /* base64url and dots: nothing to escape */
+        cd_buf_add(&buf, tokens->access_token); /* base64url and dots: needs no escaping */
         cd_buf_add(&buf, CD_STR("\",\"token_type\":\"Bearer\",\"expires_in\":"));
         cd_buf_add_i64(&buf, tokens->expires_in);
         if (tokens->scope.len) {
@@ -58,7 +58,7 @@ static void send_tokens(const struct cd_http_request *req, struct cd_http_respon
         }
         cd_buf_add_char(&buf, '}');
         if (cd_buf_view(&buf, &body) != CD_OK)
-                return; /* the server answers 500 where nothing was set */
+                return; /* without a status the server answers 500 */
         cd_http_respond(res, 200, CD_STR("application/json"), body);
         cd_web_no_store(res);
 }
@@ -74,7 +74,8 @@ static cd_status decode(const struct cd_http_request *req, struct cd_token_reque
 
 static void say_who(const struct cd_web *web, const struct cd_http_request *req, const struct cd_token_request *ask)
 {
-        /* A copy: after a login on another thread the snapshot may be gone before the line is written. */
+        /* A copy, because after a login on another thread the snapshot may have been freed before the line is
+         * written. */
         req->log->client_id =
                 cd_arena_copy(req->arena, cd_clients_known_id(web->issuer->client_auth.clients, ask->client_id));
         req->log->grant_type = cd_grant_known_name(ask->grant_type);
@@ -95,7 +96,7 @@ static void issue(const struct cd_web *web, const struct cd_http_request *req, c
         send_tokens(req, res, &tokens);
 }
 
-/* Where passwords are hashed. */
+/* Runs on the CPU pool, because it hashes passwords. */
 static void log_in(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);
@@ -105,8 +106,8 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         issue(web, req, ask, res);
 }
 
-/* Everything but a login is answered here, on the loop, and one that is refused for its address too: a flood of those
- * must not fill the queue of the pool, in which the logins of others wait. */
+/* Answers everything but logins here, on the loop. A login that is refused for its address is answered here too,
+ * because a flood of those must not fill the pool's queue, in which the logins of other users wait. */
 void cd_web_oauth_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_web *web = cd_web_get(app);

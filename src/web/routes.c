@@ -6,8 +6,8 @@
                 .quiet = quiet_                                                                                        \
         }
 
-/* What answers from memory runs on the loop. A revocation begins there too and goes on where the store is waited for, a
- * login where passwords are hashed. */
+/* Answers from memory run on the loop. Revocations and logins also begin there; a revocation continues on the worker
+ * pool, which may wait for the store, and a login on the CPU pool, which hashes passwords. */
 const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),

@@ -1,5 +1,5 @@
 #pragma once
-/* cmocka, with what every test here wants of it. */
+/* cmocka, and the assertions shared by the tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 #define assert_status(expression, expected) assert_int_equal((int)(expression), (int)(expected))
 
-/* Compares a cd_str with a literal, and shows both where they differ. */
+/* Compares a cd_str with a literal, and prints both if they differ. */
 #define assert_str(actual, literal) check_str((actual), (literal), __FILE__, __LINE__)
 
 static inline void check_str(cd_str actual, const char *expected, const char *file, int line)

@@ -1,5 +1,5 @@
 #pragma once
-/* A new store in memory, with the test's own assertion that there is one. */
+/* Creates a new store in memory, and asserts that this succeeds. */
 #include "store/sqlite/memory.h"
 #include "support/check.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-/* An allocation that fails when told to. For a program that is linked with --wrap=malloc and --wrap=calloc. */
+/* Allocations that fail on demand. The program must be linked with --wrap=malloc and --wrap=calloc. */
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-/* A TLS client without a socket, and certificates for both sides. Include check.h first. */
+/* A TLS client without a socket, and certificates for both sides. Include check.h before this file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/* A certificate that signs itself, and its key, both in PEM; freed by pem_free. */
+/* A self-signed certificate and its key, both in PEM; freed by pem_free. */
 struct pem_pair {
         cd_str certificate, key;
 };
@@ -26,8 +26,8 @@ static inline cd_str pem_of(BIO *bio)
         return cd_str_of(copy, len);
 }
 
-/* `subject`: the common name, empty for no subject at all. `seconds`: how long it is valid from now; in the past where
- * negative. */
+/* `subject`: the common name; empty for a certificate without a subject. `seconds`: how long it is valid from now;
+ * negative: it has expired. */
 static inline struct pem_pair pem_make(const char *subject, long seconds)
 {
         EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -40,7 +40,7 @@ static inline struct pem_pair pem_make(const char *subject, long seconds)
         ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
         X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
         X509_gmtime_adj(X509_getm_notAfter(x509), seconds);
-        /* A common name has at most 64 characters; a long subject is many of them. */
+        /* A common name has at most 64 characters, so a long subject has several. */
         for (size_t at = 0, len = strlen(subject); at < len; at += 64) {
                 int part = len - at < 64 ? (int)(len - at) : 64;
                 X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)subject + at, part, -1, 0);
@@ -70,7 +70,7 @@ struct tls_client {
         bool is_open, has_ended, has_failed;
 };
 
-/* Any version from 1.2 on; it believes every server. */
+/* Supports TLS 1.2 and later; accepts any server certificate. */
 static inline void tls_client_init(struct tls_client *c)
 {
         *c = (struct tls_client){ .context = SSL_CTX_new(TLS_client_method()) };
@@ -98,7 +98,7 @@ static inline void tls_client_use(struct tls_client *c, const struct pem_pair *p
 static inline void tls_client_begin(struct tls_client *c, SSL_SESSION *session)
 {
         if (c->ssl)
-                SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN); /* else OpenSSL takes its session for a bad one */
+                SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN); /* otherwise OpenSSL would not reuse its session */
         SSL_free(c->ssl);
         c->ssl = SSL_new(c->context);
         c->from_server = BIO_new(BIO_s_mem());
@@ -118,7 +118,7 @@ static inline void tls_client_done(struct tls_client *c)
         SSL_CTX_free(c->context);
 }
 
-/* Handshakes, and reads what has come. */
+/* Continues the handshake, and reads received data. */
 static inline void tls_client_step(struct tls_client *c)
 {
         size_t len = 0;
@@ -141,7 +141,7 @@ static inline void tls_client_step(struct tls_client *c)
         }
 }
 
-/* What the client wants to send; valid until the next call. */
+/* The data that the client wants to send; valid until the next call. */
 static inline cd_str tls_client_output(struct tls_client *c)
 {
         static char bytes[64 * 1024];
@@ -156,7 +156,7 @@ static inline void tls_client_input(struct tls_client *c, cd_str bytes)
                 assert_int_equal(BIO_write(c->from_server, bytes.ptr, (int)bytes.len), (int)bytes.len);
 }
 
-/* Encrypts; the bytes lie in the client's output. */
+/* Encrypts the text; the result becomes part of the client's output. */
 static inline void tls_client_write(struct tls_client *c, cd_str text)
 {
         size_t len = 0;
