@@ -58,12 +58,8 @@ static cd_status take_transaction(struct cd_sql_session *session, void *arg, str
         };
         const struct taking *taking = arg;
         const struct cd_sql_value params[] = { cd_sql_text(taking->mac), cd_sql_text(taking->user) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such recovery code");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "no such recovery code", reterr);
 }
 
 static cd_status take(struct cd_store *store, cd_str user, cd_str mac, struct cd_error *reterr)

@@ -38,6 +38,15 @@ cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_sta
         return run(session, &call, reterr);
 }
 
+cd_status cd_sql_must_change(struct cd_sql_session *session, const struct cd_sql_statement *statement,
+                             const struct cd_sql_value *params, const char *none, struct cd_error *reterr)
+{
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, statement, params, &changed, reterr);
+
+        return status == CD_OK && changed == 0 ? cd_fail(reterr, CD_NOT_FOUND, none) : status;
+}
+
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                        const struct cd_sql_value *params, cd_sql_row *row, void *arg, struct cd_error *reterr)
 {

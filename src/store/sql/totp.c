@@ -90,12 +90,8 @@ static cd_status accept_transaction(struct cd_sql_session *session, void *arg, s
                 cd_sql_text(judging->factor->user),
                 cd_sql_text(judging->factor->sealed),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "the code was used already");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "the code was used already", reterr);
 }
 
 static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,

@@ -277,12 +277,9 @@ cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t 
                 "UPDATE users SET generation = generation WHERE name = $1 AND generation = $2 AND disabled = 0", 2, 0
         };
         const struct cd_sql_value params[] = { cd_sql_text(name), cd_sql_integer(generation) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user, or changed by somebody else meanwhile");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "no such user, or changed by somebody else meanwhile",
+                                  reterr);
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
