@@ -55,32 +55,26 @@ cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_state
         return run(session, &call, reterr);
 }
 
-struct one_integer {
-        int64_t value;
-        bool found;
-};
-
-static cd_status take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+cd_status cd_sql_take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
 {
-        struct one_integer *one = arg;
         struct cd_sql_reader reader = { .next = columns };
+        int64_t *ret = arg;
 
-        one->value = cd_sql_read_integer(&reader);
-        one->found = true;
+        *ret = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr)
 {
-        struct one_integer one = { 0 };
-        cd_status status = cd_sql_query(session, statement, params, take_integer, &one, reterr);
+        int64_t found = INT64_MIN; /* which no version, generation or count ever is */
+        cd_status status = cd_sql_query(session, statement, params, cd_sql_take_integer, &found, reterr);
 
         if (status != CD_OK)
                 return status;
-        if (!one.found)
+        if (found == INT64_MIN)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the store is damaged: a row that is always there is missing");
-        *ret = one.value;
+        *ret = found;
         return CD_OK;
 }
 

@@ -44,6 +44,8 @@ cd_status cd_sql_must_change(struct cd_sql_session *session, const struct cd_sql
                              const struct cd_sql_value *params, const char *none, struct cd_error *reterr);
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                        const struct cd_sql_value *params, cd_sql_row *row, void *arg, struct cd_error *reterr);
+/* A cd_sql_row for one column, an integer; `arg` is an int64_t. */
+cd_status cd_sql_take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr);
 /* Runs a statement that returns one row with one integer. */
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr);

@@ -102,15 +102,6 @@ static cd_status accept(struct cd_store *store, const struct cd_totp_factor *fac
         return cd_sql_write(store, accept_transaction, &judging, reterr);
 }
 
-static cd_status take_failures(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
-{
-        struct judging *judging = arg;
-        struct cd_sql_reader reader = { .next = values };
-
-        judging->failures = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
-}
-
 static cd_status note_wrong_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
@@ -126,7 +117,7 @@ static cd_status note_wrong_transaction(struct cd_sql_session *session, void *ar
         };
 
         judging->failures = 0;
-        return cd_sql_query(session, &statement, params, take_failures, judging, reterr);
+        return cd_sql_query(session, &statement, params, cd_sql_take_integer, &judging->failures, reterr);
 }
 
 static cd_status note_wrong(struct cd_store *store, const struct cd_totp_factor *factor, cd_time now, int64_t *ret,
