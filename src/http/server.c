@@ -183,8 +183,10 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
 /* What the loops will take is used from now on. */
 static void use_settings(struct cd_http_server *server, struct cd_http_settings *settings)
 {
-        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_WORKER), settings->queue);
-        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_OUTGOING), settings->queue);
+        size_t queue = (size_t)settings->limits.queue;
+
+        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_WORKER), queue);
+        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_OUTGOING), queue);
         cd_pool_set_queue(cd_http_pool(server, CD_HTTP_CPU), settings->cpu_queue);
         if (settings->tls)
                 server->tls = settings->tls;

@@ -25,9 +25,9 @@ struct cd_http_offer {
 struct cd_http_listener {
         struct cd_http_offer offer;
         bool ipv6_only, is_unix;
-        size_t earlier; /* the listener of the settings before, whose socket this one keeps; CD_HTTP_NEW: none */
-        cd_str configured;              /* as in the settings; `where` has views into it */
-        cd_str text;                    /* the same with the real port */
+        size_t earlier;    /* the listener of the settings before, whose socket this one keeps; CD_HTTP_NEW: none */
+        cd_str configured; /* as in the settings; `where` has views into it */
+        cd_str text;       /* the same with the real port */
         struct cd_listen_address where; /* with the real port */
         struct cd_listen_unix rights;   /* of a Unix socket */
         struct cd_listen_file file;     /* of a Unix socket of ours */
@@ -53,7 +53,7 @@ struct cd_http_settings {
         /* What the server takes over before its loops get the settings. */
         struct cd_tls *tls;             /* where it had none */
         struct ssl_ctx_st *tls_context; /* where it had one */
-        size_t queue, cpu_queue;        /* of the pools */
+        size_t cpu_queue;               /* of the CPU pool; the others have limits.queue */
 };
 
 enum {
