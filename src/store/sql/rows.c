@@ -156,16 +156,11 @@ cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, c
 {
         struct cd_buf buf;
 
-        cd_buf_init(&buf, arena, STRINGS_MAX_BYTES);
-        cd_buf_add_char(&buf, '[');
-        for (size_t i = 0; i < strings.count; i++) {
+        for (size_t i = 0; i < strings.count; i++)
                 if (!cd_sql_is_text(strings.items[i]))
                         return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
-                if (i)
-                        cd_buf_add_char(&buf, ',');
-                cd_buf_add_json(&buf, strings.items[i]);
-        }
-        cd_buf_add_char(&buf, ']');
+        cd_buf_init(&buf, arena, STRINGS_MAX_BYTES);
+        cd_json_write_strs(strings, &buf);
         if (cd_buf_view(&buf, ret) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a list of strings");
         return CD_OK;
