@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/field.h"
 
 struct parser {
         const char *start, *at, *end;
@@ -571,4 +572,15 @@ void cd_json_write(const struct cd_json *node, struct cd_buf *buf)
                 cd_json_write(child, buf);
         }
         cd_buf_add_char(buf, is_object ? '}' : ']');
+}
+
+void cd_json_write_strs(struct cd_strs strings, struct cd_buf *buf)
+{
+        cd_buf_add_char(buf, '[');
+        for (size_t i = 0; i < strings.count; i++) {
+                if (i)
+                        cd_buf_add_char(buf, ',');
+                cd_buf_add_json(buf, strings.items[i]);
+        }
+        cd_buf_add_char(buf, ']');
 }

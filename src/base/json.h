@@ -56,3 +56,7 @@ struct cd_buf;
 /* Writes the value without white space, members in their order, numbers as they were written, and strings as
  * cd_buf_add_json writes them. A value that cannot be written makes the builder fail. */
 void cd_json_write(const struct cd_json *node, struct cd_buf *buf);
+
+struct cd_strs;
+/* Writes the strings as a JSON array, each as cd_buf_add_json does. */
+void cd_json_write_strs(struct cd_strs strings, struct cd_buf *buf);

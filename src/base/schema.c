@@ -94,7 +94,7 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 break;
         case CD_FIELD_SIZE:
                 add_raw(buf, "\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"");
-                add_bounds(field, buf); /* of a number or size */
+                add_bounds(field, buf); /* apply to a JSON number, which is in bytes */
                 add_unit_bounds(field, "bytes", buf);
                 break;
         case CD_FIELD_CHOICE:

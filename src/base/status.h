@@ -10,7 +10,7 @@ enum [[nodiscard]] cd_status {
         CD_TOO_LARGE, /* a stated limit was exceeded */
         CD_NOT_FOUND,
         CD_EXISTS,    /* an object with that name exists already */
-        CD_THROTTLED, /* too many failed attempts; the next one is counted after retry_after seconds */
+        CD_THROTTLED, /* too many failed attempts; none is checked before retry_after seconds are over */
         /* RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1: named as on the wire, but independent of HTTP. */
         CD_INVALID_REQUEST,
         CD_INVALID_CLIENT,

@@ -12,7 +12,6 @@
 #include "cmd/context.h"
 #include "core/admin_clients.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
 #define EXIT_HELP                                                                                                      \
         "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong,\n"             \
         "3 the client does not exist.\n"
@@ -138,7 +137,7 @@ static const struct cd_command client_add = {
                 "Adds an OAuth client and prints its new secret of 256 random bits on standard output. The secret\n"
                 "cannot be shown again, since only a keyed hash of it is stored. If it cannot be printed, no client\n"
                 "is added.\n"
-                "\n" CONFIG_HELP
+                "\n" CD_CONTEXT_CONFIG_HELP
                 "  -g, --grant-type TYPE     a grant type that it may use: client_credentials or password; may be\n"
                 "                            repeated\n"
                 "  -s, --scope SCOPE         a scope that it may request, and gets if it requests none; may be\n"
@@ -196,7 +195,7 @@ static const struct cd_command client_secret = {
                 "\n"
                 "Replaces the secret of a client and prints the new one on standard output. A running server\n"
                 "rejects the previous secret within a second.\n"
-                "\n" CONFIG_HELP "      --json                print id and secret as a JSON object\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print id and secret as a JSON object\n"
                 "\n" EXIT_HELP,
         .run = run_secret,
 };
@@ -246,7 +245,7 @@ static const struct cd_command client_remove = {
                 "\n"
                 "Removes the client, after a confirmation on the terminal. Within a second it gets no more tokens,\n"
                 "and its tokens are inactive, even if a new client gets the same id later.\n"
-                "\n" CONFIG_HELP "  -y, --yes                 do not ask for confirmation\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "  -y, --yes                 do not ask for confirmation\n"
                 "\n" EXIT_HELP,
         .run = run_remove,
 };

@@ -197,9 +197,7 @@ const struct cd_command cd_cmd_client_list = {
         .help = "Usage: cardea client list --config FILE [--json]\n"
                 "\n"
                 "Prints the clients in the configuration and those in the store. Times are UTC.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "      --json                print one JSON object per line\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
@@ -211,9 +209,7 @@ const struct cd_command cd_cmd_client_show = {
         .help = "Usage: cardea client show ID --config FILE [--json]\n"
                 "\n"
                 "Prints what the client may do. Its secret is not stored and cannot be shown.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "      --json                print a JSON object\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
                 "the client does not exist.\n",

@@ -9,6 +9,9 @@ enum {
         CD_CONTEXT_ARENA = 64 * 1024 * 1024
 };
 
+#define CD_CONTEXT_CONFIG_HELP                                                                                         \
+        "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+
 struct cd_context {
         const char *command; /* "user add", the prefix of every message */
         struct cd_admin admin;

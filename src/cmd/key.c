@@ -6,9 +6,8 @@
 #include "cmd/text_table.h"
 #include "cmd/context.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-#define ALG_HELP    "      --alg ALG             ES256, RS256 or EdDSA; tokens.alg if not given\n"
-#define BITS_HELP   "      --bits N              the size of an RSA key: 2048 or 3072; 2048 if not given\n"
+#define ALG_HELP  "      --alg ALG             ES256, RS256 or EdDSA; tokens.alg if not given\n"
+#define BITS_HELP "      --bits N              the size of an RSA key: 2048 or 3072; 2048 if not given\n"
 
 enum {
         JSON_MAX = 1024 * 1024, /* bytes of all public keys */
@@ -44,9 +43,8 @@ static bool read_params(const struct make_ask *ask, const char *command, struct 
 static int fail_with(const char *command, const struct cd_error *why, const char *fix)
 {
         struct cd_error err = { 0 };
-        cd_status ignored = cd_failf(&err, why->status, cd_str_from_c(why->field), "%s; %s", why->reason, fix);
 
-        (void)ignored;
+        (void)cd_failf(&err, why->status, cd_str_from_c(why->field), "%s; %s", why->reason, fix);
         return cd_context_fail(command, &err);
 }
 
@@ -115,7 +113,7 @@ static const struct cd_command key_generate = {
                 "\n"
                 "Generates the first key of an algorithm, which signs at once. If there is a key already, use\n"
                 "\"cardea key rotate\".\n"
-                "\n" CONFIG_HELP ALG_HELP BITS_HELP "\n"
+                "\n" CD_CONTEXT_CONFIG_HELP ALG_HELP BITS_HELP "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 4\n"
                 "there is a key already.\n",
         .run = run_generate,
@@ -141,7 +139,7 @@ static const struct cd_command key_rotate = {
                 "Generates the next key of an algorithm. It is published at once and signs in an hour, when every\n"
                 "verifier that caches the JWKS has fetched it. The previous key stays published until its last\n"
                 "token has expired. Servers need no restart.\n"
-                "\n" CONFIG_HELP ALG_HELP BITS_HELP
+                "\n" CD_CONTEXT_CONFIG_HELP ALG_HELP BITS_HELP
                 "      --now                 sign with the new key at once, because others may know the previous\n"
                 "                            one. A verifier that caches the JWKS rejects new tokens until it\n"
                 "                            fetches it again\n"
@@ -214,7 +212,7 @@ static const struct cd_command key_list = {
                 "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\"\n"
                 "key signs, a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does\n"
                 "neither. Times are UTC.\n"
-                "\n" CONFIG_HELP "      --json                print one JSON object per line\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
@@ -328,7 +326,7 @@ static const struct cd_command key_export = {
                 "\n"
                 "Prints the published keys, or one of them, as a JSON Web Key Set, for verifiers that cannot fetch\n"
                 "it. Private keys never leave the store.\n"
-                "\n" CONFIG_HELP "      --kid KID             only this key\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --kid KID             only this key\n"
                 "      --pem                 one key as PEM (SubjectPublicKeyInfo), for verifiers that cannot read\n"
                 "                            a JWKS; if several keys are published, --kid is required\n"
                 "\n"
@@ -382,7 +380,7 @@ static const struct cd_command key_retire = {
                 "\n"
                 "Retires a key that does not sign: it is no longer published, and its tokens are no longer valid.\n"
                 "To retire the signing key, first run \"cardea key rotate --now\".\n"
-                "\n" CONFIG_HELP "\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, or\n"
                 "the key signs, 3 the key does not exist.\n",
         .run = run_retire,

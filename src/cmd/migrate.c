@@ -45,8 +45,7 @@ const struct cd_command cd_cmd_migrate = {
                 "\n"
                 "Applies the migrations that the store lacks, each in a transaction; servers may run meanwhile.\n"
                 "\"cardea serve\" does the same at start. A schema of a later version is an error.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "\n" CD_CONTEXT_CONFIG_HELP
                 "      --check               change nothing; fail if migrations are missing\n"
                 "\n"
                 "Exit codes: 0 the schema is up to date, 1 failed at run time, 2 the command line or the\n"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "base/json.h"
 
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
@@ -140,13 +141,7 @@ void cd_json_add_str(struct cd_buf *buf, const char *name, cd_str value)
 void cd_json_add_strs(struct cd_buf *buf, const char *name, const struct cd_strs *list)
 {
         add_name(buf, name);
-        cd_buf_add_char(buf, '[');
-        for (size_t i = 0; i < list->count; i++) {
-                if (i)
-                        cd_buf_add_char(buf, ',');
-                cd_buf_add_json(buf, list->items[i]);
-        }
-        cd_buf_add_char(buf, ']');
+        cd_json_write_strs(*list, buf);
 }
 
 void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time)

@@ -9,7 +9,6 @@
 #include "core/admin_users.h"
 #include "core/user_claims.h"
 
-#define CONFIG_HELP "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
 #define EXIT_HELP                                                                                                      \
         "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is wrong,\n"    \
         "3 the user does not exist.\n"
@@ -129,7 +128,7 @@ static const struct cd_command user_add = {
                 "Adds a user. NAME has 1 to 128 ASCII letters, digits and . _ - @ +; upper case is converted to\n"
                 "lower case. The password is read from the terminal, twice, or from a file. It is never an\n"
                 "argument.\n"
-                "\n" CONFIG_HELP
+                "\n" CD_CONTEXT_CONFIG_HELP
                 "      --claim NAME=VALUE    a claim of the user's tokens; may be repeated. VALUE is JSON, or a\n"
                 "                            string if it is not valid JSON\n"
                 "      --group GROUP         a group of the user; may be repeated\n" DETAILS_HELP
@@ -175,7 +174,7 @@ static const struct cd_command user_passwd = {
         .summary = "set a new password for a user",
         .help = "Usage: cardea user passwd NAME --config FILE [--password-file FILE]\n"
                 "\n"
-                "Sets a new password and clears the count of wrong passwords.\n" ENDS_HELP "\n" CONFIG_HELP
+                "Sets a new password and clears the count of wrong passwords.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
                 "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
                 "                            input. Without it, the password is read from the terminal, twice\n"
                 "\n" EXIT_HELP,
@@ -236,7 +235,7 @@ static const struct cd_command user_claims = {
                 "\n"
                 "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', level=3), or a string if\n"
                 "it is not valid JSON (role=editor); null removes the claim. Other claims stay as they are.\n" ENDS_HELP
-                "\n" CONFIG_HELP "      --replace             remove all claims that are not given\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --replace             remove all claims that are not given\n"
                 "\n" EXIT_HELP,
         .run = run_claims,
 };
@@ -310,7 +309,7 @@ static const struct cd_command user_set = {
                 "Changes what is given, and nothing else. GROUP has 1 to 64 ASCII letters, digits and\n"
                 ". _ - @ + : /; case counts. A user is in at most 64 groups.\n"
                 "A change of the groups ends the user's tokens; every server applies it within a second.\n"
-                "\n" CONFIG_HELP DETAILS_HELP "      --remove-display-name remove the display name\n"
+                "\n" CD_CONTEXT_CONFIG_HELP DETAILS_HELP "      --remove-display-name remove the display name\n"
                 "      --remove-email        remove the e-mail address\n"
                 "      --add-group GROUP     add the user to GROUP; may be repeated\n"
                 "      --remove-group GROUP  remove the user from GROUP; may be repeated\n"
@@ -363,7 +362,8 @@ static const struct cd_command user_disable = {
         .summary = "forbid a user to log in, and end the user's tokens",
         .help = "Usage: cardea user disable NAME --config FILE\n"
                 "\n"
-                "The user can no longer log in, but is not removed.\n" ENDS_HELP "\n" CONFIG_HELP "\n" EXIT_HELP,
+                "The user can no longer log in, but is not removed.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
+                "\n" EXIT_HELP,
         .run = run_disable,
 };
 
@@ -374,7 +374,7 @@ static const struct cd_command user_enable = {
                 "\n"
                 "The user can log in again, even if too many wrong passwords or codes had locked the account.\n"
                 "Tokens that had ended stay invalid.\n"
-                "\n" CONFIG_HELP "\n" EXIT_HELP,
+                "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP,
         .run = run_enable,
 };
 
@@ -415,7 +415,8 @@ static const struct cd_command user_remove = {
         .help = "Usage: cardea user remove NAME --config FILE [--yes]\n"
                 "\n"
                 "Removes the user, after a confirmation on the terminal. Only the audit log still contains the\n"
-                "user.\n" ENDS_HELP "\n" CONFIG_HELP "  -y, --yes                 do not ask for confirmation\n"
+                "user.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
+                "  -y, --yes                 do not ask for confirmation\n"
                 "\n" EXIT_HELP,
         .run = run_remove,
 };

@@ -121,9 +121,7 @@ cd_status cd_user_authelia_read(struct cd_arena *arena, const struct cd_yaml_nod
 void cd_user_authelia_name_user(cd_str name, struct cd_error *error)
 {
         const struct cd_error why = *error;
-        cd_status ignored =
-                cd_failf(error, why.status, CD_STR(""), "user \"%.*s\": %s%s%s", CD_STR_ARG(cd_str_slice(name, 0, 128)),
-                         why.field, why.field[0] ? ": " : "", why.reason);
 
-        (void)ignored;
+        (void)cd_failf(error, why.status, CD_STR(""), "user \"%.*s\": %s%s%s", CD_STR_ARG(cd_str_slice(name, 0, 128)),
+                       why.field, why.field[0] ? ": " : "", why.reason);
 }

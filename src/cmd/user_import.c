@@ -79,12 +79,11 @@ static cd_status refuse_existing(struct import *import, size_t i)
         cd_str name = import->users[i].name, written = import->written[i];
         struct cd_error err = { 0 };
 
-        cd_status ignored =
-                cd_str_eq(written, name)
-                        ? cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name))
-                        : cd_failf(&err, CD_EXISTS, CD_STR("name"), "\"%.*s\" is user \"%.*s\", who exists already",
-                                   CD_STR_ARG(written), CD_STR_ARG(name));
-        (void)ignored;
+        if (cd_str_eq(written, name))
+                (void)cd_failf(&err, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name));
+        else
+                (void)cd_failf(&err, CD_EXISTS, CD_STR("name"), "\"%.*s\" is user \"%.*s\", who exists already",
+                               CD_STR_ARG(written), CD_STR_ARG(name));
         refuse(import, import->lines[i], &err);
         return CD_OK;
 }
@@ -94,11 +93,9 @@ static cd_status refuse_removed(struct import *import, size_t i)
 {
         struct cd_error err = { 0 };
 
-        cd_status ignored =
-                cd_failf(&err, CD_NOT_FOUND, CD_STR("name"),
-                         "user \"%.*s\" was removed during the import; to add the user, import the line again",
-                         CD_STR_ARG(import->users[i].name));
-        (void)ignored;
+        (void)cd_failf(&err, CD_NOT_FOUND, CD_STR("name"),
+                       "user \"%.*s\" was removed during the import; to add the user, import the line again",
+                       CD_STR_ARG(import->users[i].name));
         refuse(import, import->lines[i], &err);
         return CD_OK;
 }
@@ -113,10 +110,9 @@ static cd_status note_name(struct import *import, cd_str name, cd_str written, s
 
         *ret_is_other = seen && !cd_str_eq(seen->written, written);
         if (*ret_is_other) {
-                cd_status ignored = cd_failf(&err, CD_EXISTS, CD_STR("name"),
-                                             "\"%.*s\" and \"%.*s\" of line %zu are one name: case does not count",
-                                             CD_STR_ARG(written), CD_STR_ARG(seen->written), seen->line);
-                (void)ignored;
+                (void)cd_failf(&err, CD_EXISTS, CD_STR("name"),
+                               "\"%.*s\" and \"%.*s\" of line %zu are one name: case does not count",
+                               CD_STR_ARG(written), CD_STR_ARG(seen->written), seen->line);
                 refuse(import, line, &err);
         }
         if (seen)
@@ -437,8 +433,7 @@ const struct cd_command cd_cmd_user_import = {
                 "HASH is argon2id, bcrypt, sha512-crypt or yescrypt. A line that cannot be imported is reported on\n"
                 "standard error with the reason; the others are imported. With --format authelia, FILE is a users\n"
                 "file of Authelia (users_database.yml, at most 1 MB); its e-mail addresses are not verified.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
+                "\n" CD_CONTEXT_CONFIG_HELP
                 "      --format FORMAT       the format of FILE; without it, each line may be of htpasswd or JSON\n"
                 "      --update              replace users that exist, and end their tokens; what is not given for\n"
                 "                            them is removed\n"
@@ -514,9 +509,7 @@ const struct cd_command cd_cmd_user_export = {
                 "\n"
                 "Prints each user as a JSON line that \"cardea user import\" reads: everything but the times.\n"
                 "Store the output where only you can read it: it contains the password hashes.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_export,
 };

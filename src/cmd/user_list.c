@@ -231,9 +231,7 @@ const struct cd_command cd_cmd_user_list = {
                 "\n"
                 "Prints all users, sorted by name. Times are UTC. A user with too many wrong passwords is \"locked\n"
                 "until\" a time, by what the store knows. Memory use does not grow with the number of users.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "      --json                print one JSON object per line\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
         .run = run_list,
@@ -296,9 +294,7 @@ const struct cd_command cd_cmd_user_show = {
                 "Prints the state (active, disabled or locked), the display name, the e-mail address, the groups,\n"
                 "the claims and the times (UTC) of the user, the number of wrong passwords since the last correct\n"
                 "one, and how the password is stored. The password hash is not shown.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "      --json                print a JSON object\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
                 "the user does not exist.\n",

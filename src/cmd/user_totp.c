@@ -46,9 +46,7 @@ const struct cd_command cd_cmd_user_totp = {
                 "Removes the user's TOTP factor and recovery codes, so that the user can enrol again, and ends the\n"
                 "user's sessions and tokens; every server applies it within a second. Make sure who asks for it:\n"
                 "until then, the password alone protects the account.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-                "\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "\n"
                 "Exit codes: 0 removed, 1 failed at run time, 2 the command line, the configuration or a value is\n"
                 "wrong, 3 the user does not exist or has no TOTP factor.\n",
         .run = run_totp,

@@ -62,7 +62,7 @@ static cd_status write_account(struct cd_arena *arena, const struct cd_user *use
         cd_buf_add(&buf, CD_STR(",\"email\":"));
         cd_buf_add_json(&buf, user->email);
         cd_buf_add(&buf, CD_STR(",\"groups\":"));
-        cd_groups_write(user->groups, &buf);
+        cd_json_write_strs(user->groups, &buf);
         cd_buf_add_char(&buf, '}');
         return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "out of memory");
 }

@@ -256,7 +256,7 @@ static cd_status add_groups(struct cd_arena *arena, cd_str object, struct cd_str
         cd_buf_init_fixed(&buf, memory, sizeof(memory));
         cd_buf_add(&buf, cd_str_slice(object, 0, object.len - 1));
         cd_buf_add(&buf, object.len > 2 ? CD_STR(",\"groups\":") : CD_STR("\"groups\":"));
-        cd_groups_write(groups, &buf);
+        cd_json_write_strs(groups, &buf);
         cd_buf_add_char(&buf, '}');
         if (cd_buf_view(&buf, &text) != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("groups"), "are too long, or not UTF-8");

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/buf.h"
-
 static bool is_letter_or_digit(char c)
 {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -154,15 +152,4 @@ cd_status cd_groups_canonical(struct cd_arena *arena, struct cd_strs names, stru
         }
         *ret = (struct cd_strs){ sorted, count };
         return CD_OK;
-}
-
-void cd_groups_write(struct cd_strs groups, struct cd_buf *buf)
-{
-        cd_buf_add_char(buf, '[');
-        for (size_t i = 0; i < groups.count; i++) {
-                if (i)
-                        cd_buf_add_char(buf, ',');
-                cd_buf_add_json(buf, groups.items[i]);
-        }
-        cd_buf_add_char(buf, ']');
 }

@@ -31,7 +31,3 @@ cd_status cd_group_name_check(cd_str name, struct cd_error *reterr);
  * invalid name), CD_NO_MEMORY. */
 cd_status cd_groups_canonical(struct cd_arena *arena, struct cd_strs names, struct cd_strs *ret,
                               struct cd_error *reterr);
-
-struct cd_buf;
-/* Writes the names as a JSON array. */
-void cd_groups_write(struct cd_strs groups, struct cd_buf *buf);

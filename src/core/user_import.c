@@ -252,7 +252,7 @@ void cd_user_line_write(const struct cd_user *user, struct cd_buf *buf)
         }
         if (user->groups.count) {
                 cd_buf_add(buf, CD_STR(",\"groups\":"));
-                cd_groups_write(user->groups, buf);
+                cd_json_write_strs(user->groups, buf);
         }
         cd_buf_add(buf, user->disabled ? CD_STR(",\"disabled\":true}\n") : CD_STR(",\"disabled\":false}\n"));
 }

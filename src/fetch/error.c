@@ -57,7 +57,7 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
                 return cd_fail(reterr, CD_UNAVAILABLE, "TLS handshake failed");
         case CURLE_URL_MALFORMAT:
         case CURLE_LOGIN_DENIED:
-                return cd_fail(reterr, CD_INVALID_REQUEST, "not a valid URL");
+                return cd_fail(reterr, CD_INVALID_REQUEST, "not a valid URL, or it contains a user name");
         case CURLE_OUT_OF_MEMORY: /* libcurl also reports this for a header line over its own limit (100 KB) */
                 if (was_connected(handle->curl))
                         return cd_fail(reterr, CD_TOO_LARGE, "a header line of the response is too long");

@@ -184,8 +184,10 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
 /* The server uses these settings from now on; its loops adopt them later. */
 static void use_settings(struct cd_http_server *server, struct cd_http_settings *settings)
 {
-        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_WORKER), settings->queue);
-        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_OUTGOING), settings->queue);
+        size_t queue = (size_t)settings->limits.queue;
+
+        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_WORKER), queue);
+        cd_pool_set_queue(cd_http_pool(server, CD_HTTP_OUTGOING), queue);
         cd_pool_set_queue(cd_http_pool(server, CD_HTTP_CPU), settings->cpu_queue);
         if (settings->tls)
                 server->tls = settings->tls;

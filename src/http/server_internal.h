@@ -54,7 +54,7 @@ struct cd_http_settings {
         /* What the server adopts before its loops get the settings. */
         struct cd_tls *tls;             /* if it had none */
         struct ssl_ctx_st *tls_context; /* if it had one */
-        size_t queue, cpu_queue;        /* of the pools */
+        size_t cpu_queue;               /* of the CPU pool; the others have limits.queue */
 };
 
 enum {

@@ -443,8 +443,7 @@ static struct cd_http_settings *make(const struct cd_http_server_options *option
         settings->shutdown_grace_ms = options->shutdown_grace_ms;
         settings->drain_delay_ms = options->drain_delay_ms;
         settings->turned_away_max = TURNED_AWAY_MAX;
-        settings->queue = (size_t)options->limits.queue;
-        settings->cpu_queue = options->cpu_queue > 0 ? (size_t)options->cpu_queue : settings->queue;
+        settings->cpu_queue = (size_t)(options->cpu_queue > 0 ? options->cpu_queue : options->limits.queue);
         return settings;
 }
 

@@ -215,7 +215,7 @@ static cd_status read_open(struct cd_source *source, int fd, struct cd_arena *ar
                         break;
                 len += n > 0 ? (size_t)n : 0;
         }
-        *ret = cd_str_of(text, len); /* one byte too many, which cd_jwks_parse rejects */
+        *ret = cd_str_of(text, len); /* of a larger file one byte too many, which cd_jwks_parse rejects */
         return CD_OK;
 }
 

@@ -54,7 +54,7 @@ struct cd_stream {
         struct cd_tls_conn *tls;     /* NULL: plain */
         const char *error;           /* of TLS; NULL: none */
         size_t waiting;              /* bytes that the transport accepted for later */
-        size_t last_unsent;          /* `waiting` when the stall deadline was set */
+        size_t last_unsent;          /* of them, not sent when the stall deadline was set */
         unsigned discarded;          /* bytes discarded while lingering */
         bool in_flush_list;
         bool reading;

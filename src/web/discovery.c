@@ -1,23 +1,13 @@
 /* Responses that depend on keys and settings only: JWKS (RFC 7517 §5) and metadata (RFC 8414). Written once for each
  * snapshot. */
 #include "base/buf.h"
+#include "base/json.h"
 #include "core/oauth/token.h"
 #include "web/web.h"
 
 enum {
         DOCUMENT_MAX = 64 * 1024
 };
-
-static void add_list(struct cd_buf *buf, const struct cd_strs *list)
-{
-        cd_buf_add_char(buf, '[');
-        for (size_t i = 0; i < list->count; i++) {
-                if (i)
-                        cd_buf_add_char(buf, ',');
-                cd_buf_add_json(buf, list->items[i]);
-        }
-        cd_buf_add_char(buf, ']');
-}
 
 static void add_url(struct cd_buf *buf, cd_str name, cd_str issuer, const char *path)
 {
@@ -40,7 +30,7 @@ static void write_metadata(const struct cd_issuer *issuer, struct cd_buf *buf)
         add_url(buf, CD_STR(",\"revocation_endpoint\":"), issuer->url, "/oauth/revoke");
         add_url(buf, CD_STR(",\"jwks_uri\":"), issuer->url, "/.well-known/jwks.json");
         cd_buf_add(buf, CD_STR(",\"scopes_supported\":"));
-        add_list(buf, &issuer->scopes);
+        cd_json_write_strs(issuer->scopes, buf);
         /* Required (RFC 8414 §2), and empty: there is no authorization endpoint. */
         cd_buf_add(buf, CD_STR(",\"response_types_supported\":[],\"grant_types_supported\":["));
         for (size_t i = 0; cd_grant_names[i]; i++) {

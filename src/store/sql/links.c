@@ -106,12 +106,8 @@ static cd_status consume(struct cd_sql_session *session, const struct consumed *
                 cd_sql_text(link->user),
                 cd_sql_integer(link->now),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "the link was used already, or has expired");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "the link was used already, or has expired", reterr);
 }
 
 struct joining {

@@ -74,12 +74,9 @@ cd_status cd_sql_pending_login_take(struct cd_sql_session *session, const struct
                 cd_sql_integer(start->session.generation),
                 cd_sql_integer(start->now),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "the login was finished already, or has expired");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "the login was finished already, or has expired",
+                                  reterr);
 }
 
 const struct cd_pending_login_ops cd_sql_pending_login_ops = {

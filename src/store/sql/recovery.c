@@ -58,12 +58,8 @@ static cd_status take_transaction(struct cd_sql_session *session, void *arg, str
         };
         const struct taking *taking = arg;
         const struct cd_sql_value params[] = { cd_sql_text(taking->mac), cd_sql_text(taking->user) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such recovery code");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "no such recovery code", reterr);
 }
 
 static cd_status take(struct cd_store *store, cd_str user, cd_str mac, struct cd_error *reterr)
@@ -75,22 +71,15 @@ static cd_status take(struct cd_store *store, cd_str user, cd_str mac, struct cd
         return cd_sql_write(store, take_transaction, &taking, reterr);
 }
 
-static cd_status take_count(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
-{
-        struct cd_sql_reader reader = { .next = columns };
-        int64_t *count = arg;
-
-        *count = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
-}
-
 static cd_status count(struct cd_store *store, cd_str user, size_t *ret, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = { "SELECT COUNT(*) FROM recovery_codes WHERE user_name = $1",
                                                            1, 1 };
         const struct cd_sql_value params[] = { cd_sql_text(user) };
         int64_t found = 0;
-        const struct cd_sql_call call = { .statement = &statement, .params = params, .row = take_count, .arg = &found };
+        const struct cd_sql_call call = {
+                .statement = &statement, .params = params, .row = cd_sql_take_integer, .arg = &found
+        };
         cd_status status = cd_sql_look_up(store, &call, reterr);
 
         if (status == CD_OK)

@@ -38,6 +38,15 @@ cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_sta
         return run(session, &call, reterr);
 }
 
+cd_status cd_sql_must_change(struct cd_sql_session *session, const struct cd_sql_statement *statement,
+                             const struct cd_sql_value *params, const char *none, struct cd_error *reterr)
+{
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, statement, params, &changed, reterr);
+
+        return status == CD_OK && changed == 0 ? cd_fail(reterr, CD_NOT_FOUND, none) : status;
+}
+
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                        const struct cd_sql_value *params, cd_sql_row *row, void *arg, struct cd_error *reterr)
 {
@@ -46,32 +55,26 @@ cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_state
         return run(session, &call, reterr);
 }
 
-struct one_integer {
-        int64_t value;
-        bool found;
-};
-
-static cd_status take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
+cd_status cd_sql_take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr)
 {
-        struct one_integer *one = arg;
         struct cd_sql_reader reader = { .next = columns };
+        int64_t *ret = arg;
 
-        one->value = cd_sql_read_integer(&reader);
-        one->found = true;
+        *ret = cd_sql_read_integer(&reader);
         return cd_sql_read_end(&reader, reterr);
 }
 
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr)
 {
-        struct one_integer one = { 0 };
-        cd_status status = cd_sql_query(session, statement, params, take_integer, &one, reterr);
+        int64_t found = INT64_MIN; /* which no version, generation or count ever is */
+        cd_status status = cd_sql_query(session, statement, params, cd_sql_take_integer, &found, reterr);
 
         if (status != CD_OK)
                 return status;
-        if (!one.found)
+        if (found == INT64_MIN)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the store is damaged: a row that is always there is missing");
-        *ret = one.value;
+        *ret = found;
         return CD_OK;
 }
 
@@ -153,16 +156,11 @@ cd_status cd_sql_write_strings(struct cd_arena *arena, struct cd_strs strings, c
 {
         struct cd_buf buf;
 
-        cd_buf_init(&buf, arena, STRINGS_MAX_BYTES);
-        cd_buf_add_char(&buf, '[');
-        for (size_t i = 0; i < strings.count; i++) {
+        for (size_t i = 0; i < strings.count; i++)
                 if (!cd_sql_is_text(strings.items[i]))
                         return cd_fail(reterr, CD_INVALID_REQUEST, "a string is not UTF-8 or contains a NUL");
-                if (i)
-                        cd_buf_add_char(&buf, ',');
-                cd_buf_add_json(&buf, strings.items[i]);
-        }
-        cd_buf_add_char(&buf, ']');
+        cd_buf_init(&buf, arena, STRINGS_MAX_BYTES);
+        cd_json_write_strs(strings, &buf);
         if (cd_buf_view(&buf, ret) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a list of strings");
         return CD_OK;

@@ -39,8 +39,13 @@ cd_status cd_sql_check_params(const struct cd_sql_call *call, struct cd_error *r
  * text. ret_changed may be NULL. */
 cd_status cd_sql_execute(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                          const struct cd_sql_value *params, int64_t *ret_changed, struct cd_error *reterr);
+/* The same for a statement that must change a row: CD_NOT_FOUND with the reason `none` if it changes none. */
+cd_status cd_sql_must_change(struct cd_sql_session *session, const struct cd_sql_statement *statement,
+                             const struct cd_sql_value *params, const char *none, struct cd_error *reterr);
 cd_status cd_sql_query(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                        const struct cd_sql_value *params, cd_sql_row *row, void *arg, struct cd_error *reterr);
+/* A cd_sql_row for one column, an integer; `arg` is an int64_t. */
+cd_status cd_sql_take_integer(void *arg, const struct cd_sql_value *columns, struct cd_error *reterr);
 /* Runs a statement that returns one row with one integer. */
 cd_status cd_sql_query_integer(struct cd_sql_session *session, const struct cd_sql_statement *statement,
                                const struct cd_sql_value *params, int64_t *ret, struct cd_error *reterr);

@@ -43,17 +43,6 @@ struct cd_sql_table cd_sql_sessions = {
 #define MARK_ENDED                                                                                                     \
         "UPDATE sessions SET ended = $1, expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END WHERE "
 
-static cd_status mark_ended(struct cd_sql_session *session, const struct cd_sql_statement *statement,
-                            const struct cd_sql_value *params, struct cd_error *reterr)
-{
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, statement, params, &changed, reterr);
-
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such session");
-        return status;
-}
-
 static cd_status end_one(struct cd_sql_session *session, const struct cd_session_ending *ending, int64_t seq,
                          struct cd_error *reterr)
 {
@@ -67,7 +56,7 @@ static cd_status end_one(struct cd_sql_session *session, const struct cd_session
                 cd_sql_text(ending->sid),
         };
 
-        return mark_ended(session, is_by_digest ? &by_digest : &by_sid, params, reterr);
+        return cd_sql_must_change(session, is_by_digest ? &by_digest : &by_sid, params, "no such session", reterr);
 }
 
 struct ending {
@@ -159,7 +148,7 @@ static cd_status end_others(struct cd_sql_session *session, const struct cd_sess
                         cd_sql_text(start->replaces), cd_sql_text(start->session.user),
                         cd_sql_integer(start->now),
                 };
-                status = mark_ended(session, &replaced, params, reterr);
+                status = cd_sql_must_change(session, &replaced, params, "no such session", reterr);
         }
         return status == CD_OK ? make_room(session, start, seq, reterr) : status;
 }

@@ -72,16 +72,6 @@ static void write_selects(struct cd_sql_table *table, struct cd_buf *to)
         table->list = end_text(to, start, table->count);
 }
 
-static size_t begin_insert(struct cd_buf *to, const struct cd_sql_table *table)
-{
-        size_t start = to->len;
-
-        cd_buf_printf(to, "INSERT INTO %s (", table->name);
-        add_names(to, table, first_written(table));
-        cd_buf_add(to, CD_STR(") "));
-        return start;
-}
-
 static void add_params(struct cd_buf *to, const struct cd_sql_table *table)
 {
         for (size_t i = 1; i <= table->count - first_written(table); i++)
@@ -91,9 +81,11 @@ static void add_params(struct cd_buf *to, const struct cd_sql_table *table)
 static void write_insert(struct cd_sql_table *table, struct cd_buf *to)
 {
         const char *unique = table->unique ? table->unique : table->columns[0].name;
-        size_t start = begin_insert(to, table);
+        size_t start = to->len;
 
-        cd_buf_printf(to, "%s", table->unless ? "SELECT " : "VALUES (");
+        cd_buf_printf(to, "INSERT INTO %s (", table->name);
+        add_names(to, table, first_written(table));
+        cd_buf_printf(to, ") %s", table->unless ? "SELECT " : "VALUES (");
         add_params(to, table);
         if (table->unless)
                 cd_buf_printf(to, " WHERE NOT EXISTS (%s)", table->unless);
@@ -102,19 +94,6 @@ static void write_insert(struct cd_sql_table *table, struct cd_buf *to)
         if (!table->store_gives_key)
                 cd_buf_printf(to, " ON CONFLICT (%s) DO NOTHING", unique);
         table->insert = end_text(to, start, 0);
-}
-
-static void write_put(struct cd_sql_table *table, struct cd_buf *to)
-{
-        size_t start = begin_insert(to, table);
-
-        cd_buf_add(to, CD_STR("VALUES ("));
-        add_params(to, table);
-        cd_buf_printf(to, ") ON CONFLICT (%s) DO UPDATE SET", table->columns[0].name);
-        for (size_t i = 1; i < table->count; i++)
-                cd_buf_printf(to, "%s %s = excluded.%s", i > 1 ? "," : "", table->columns[i].name,
-                              table->columns[i].name);
-        table->put = end_text(to, start, 0);
 }
 
 static void write_deletes(struct cd_sql_table *table, struct cd_buf *to)
@@ -141,8 +120,6 @@ cd_status cd_sql_table_prepare(struct cd_sql_table *table)
         cd_buf_init_fixed(&to, table->text, sizeof(table->text));
         write_selects(table, &to);
         write_insert(table, &to);
-        if (!table->store_gives_key)
-                write_put(table, &to);
         write_deletes(table, &to);
         return to.failed ? CD_INTERNAL : CD_OK;
 }
@@ -244,24 +221,15 @@ static cd_status read_row(const struct cd_sql_table *table, struct cd_arena *are
 
 /* ---- within a transaction ---- */
 
-static cd_status write_row(const struct cd_sql_table *table, const struct cd_sql_statement *statement,
-                           struct cd_sql_session *session, const void *row, int64_t *ret_changed,
-                           struct cd_error *reterr)
+cd_status cd_sql_row_insert(const struct cd_sql_table *table, struct cd_sql_session *session, const void *row,
+                            int64_t *ret_changed, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
         struct cd_sql_value params[CD_SQL_TABLE_COLUMNS];
 
         cd_arena_init(&arena, CD_SQL_LISTS_ARENA);
         cd_status status = row_params(table, row, &arena, params, reterr);
-        if (status != CD_OK)
-                return status;
-        return cd_sql_execute(session, statement, params, ret_changed, reterr);
-}
-
-cd_status cd_sql_row_insert(const struct cd_sql_table *table, struct cd_sql_session *session, const void *row,
-                            int64_t *ret_changed, struct cd_error *reterr)
-{
-        return write_row(table, &table->insert, session, row, ret_changed, reterr);
+        return status == CD_OK ? cd_sql_execute(session, &table->insert, params, ret_changed, reterr) : status;
 }
 
 cd_status cd_sql_row_remove(const struct cd_sql_table *table, struct cd_sql_session *session, cd_str key,
@@ -334,25 +302,6 @@ cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, 
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR(""), "no such %s", table->one);
         memcpy(ret, found.items, table->row_size);
         return CD_OK;
-}
-
-struct putting {
-        const struct cd_sql_table *table;
-        const void *row;
-};
-
-static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        const struct putting *putting = arg;
-
-        return write_row(putting->table, &putting->table->put, session, putting->row, NULL, reterr);
-}
-
-cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row, struct cd_error *reterr)
-{
-        struct putting putting = { table, row };
-
-        return cd_sql_write(store, put_transaction, &putting, reterr);
 }
 
 struct removing {

@@ -62,7 +62,6 @@ struct cd_sql_table {
         struct cd_sql_statement page;   /* rows with key > $1, ordered by key, at most $2 */
         struct cd_sql_statement list;   /* rows as list_by selects them */
         struct cd_sql_statement insert; /* does nothing if the row exists or `unless` returns one */
-        struct cd_sql_statement put;    /* inserts the row, or replaces the row with that key */
         struct cd_sql_statement remove; /* by key */
         struct cd_sql_statement expire; /* deletes rows with expires <= $1, the oldest first, at most $2 */
         char text[CD_SQL_TABLE_TEXT];
@@ -83,8 +82,6 @@ cd_status cd_sql_rows_expire(const struct cd_sql_table *table, struct cd_sql_ses
 /* Outside a transaction; these block. A key that is not valid text is never found. */
 cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,
                       void *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
-cd_status cd_sql_put(const struct cd_sql_table *table, struct cd_store *store, const void *row,
-                     struct cd_error *reterr);
 cd_status cd_sql_remove(const struct cd_sql_table *table, struct cd_store *store, cd_str key, struct cd_error *reterr);
 /* Appends the rows of `page` or `list` to *ret, whose arena the caller sets. */
 cd_status cd_sql_select(const struct cd_sql_table *table, struct cd_store *store,

@@ -90,12 +90,8 @@ static cd_status accept_transaction(struct cd_sql_session *session, void *arg, s
                 cd_sql_text(judging->factor->user),
                 cd_sql_text(judging->factor->sealed),
         };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "the code was used already");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "the code was used already", reterr);
 }
 
 static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
@@ -104,15 +100,6 @@ static cd_status accept(struct cd_store *store, const struct cd_totp_factor *fac
         struct judging judging = { .factor = factor, .step = step };
 
         return cd_sql_write(store, accept_transaction, &judging, reterr);
-}
-
-static cd_status take_failures(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
-{
-        struct judging *judging = arg;
-        struct cd_sql_reader reader = { .next = values };
-
-        judging->failures = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
 }
 
 static cd_status note_wrong_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
@@ -130,7 +117,7 @@ static cd_status note_wrong_transaction(struct cd_sql_session *session, void *ar
         };
 
         judging->failures = 0;
-        return cd_sql_query(session, &statement, params, take_failures, judging, reterr);
+        return cd_sql_query(session, &statement, params, cd_sql_take_integer, &judging->failures, reterr);
 }
 
 static cd_status note_wrong(struct cd_store *store, const struct cd_totp_factor *factor, cd_time now, int64_t *ret,

@@ -131,15 +131,6 @@ static cd_status revoke_tokens(struct cd_sql_session *session, const struct cd_u
         return cd_sql_revocation_add(session, &revocation, reterr);
 }
 
-static cd_status take_generation(void *arg, const struct cd_sql_value *values, struct cd_error *reterr)
-{
-        int64_t *generation = arg;
-        struct cd_sql_reader reader = { .next = values };
-
-        *generation = cd_sql_read_integer(&reader);
-        return cd_sql_read_end(&reader, reterr);
-}
-
 static struct cd_sql_value integer_or_null(bool is_there, int64_t integer)
 {
         return is_there ? cd_sql_integer(integer) : (struct cd_sql_value){ .type = CD_SQL_NULL };
@@ -195,7 +186,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct changin
         };
 
         *ret = -1;
-        return cd_sql_query(session, &update_one, params, take_generation, ret, reterr);
+        return cd_sql_query(session, &update_one, params, cd_sql_take_integer, ret, reterr);
 }
 
 /* Whether the change found its user and would change nothing. */
@@ -213,7 +204,7 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
                 integer_or_null(change->if_generation, change->if_generation),
         };
         int64_t generation = -1;
-        cd_status status = cd_sql_query(session, &statement, params, take_generation, &generation, reterr);
+        cd_status status = cd_sql_query(session, &statement, params, cd_sql_take_integer, &generation, reterr);
 
         *ret = generation >= 0;
         return status;
@@ -277,12 +268,9 @@ cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t 
                 "UPDATE users SET generation = generation WHERE name = $1 AND generation = $2 AND disabled = 0", 2, 0
         };
         const struct cd_sql_value params[] = { cd_sql_text(name), cd_sql_integer(generation) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_NOT_FOUND, "no such user, or changed by somebody else meanwhile");
-        return status;
+        return cd_sql_must_change(session, &statement, params, "no such user, or changed by somebody else meanwhile",
+                                  reterr);
 }
 
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,

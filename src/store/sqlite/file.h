@@ -4,10 +4,10 @@
 
 #include "base/status.h"
 
-/* Checks, before SQLite opens anything, that the file exists (with may_create, creates an empty one), that it
- * is writable, and that only its owner can read it and the files beside it (-wal, -shm). CD_UNAVAILABLE if the
- * file is empty, or missing although a log exists: SQLite would consider it new and remove the log. Other
- * errors as for cd_sqlite_open. */
+/* Checks, before SQLite opens anything, that the file exists (with may_create, creates a database without tables), that
+ * it is writable, and that only its owner can read it and the files beside it (-wal, -shm). CD_UNAVAILABLE if the file
+ * has 0 bytes, or is missing although a log exists: SQLite would consider it new and remove the log. Other errors as
+ * for cd_sqlite_open. */
 cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_error *reterr);
 
 /* The files that make up the database: the file itself, its log, and its shared memory. Once a file is deleted or

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/field.h"
 #include "base/json.h"
 
 static struct cd_arena arena;
@@ -269,6 +270,20 @@ static void integers_are_literals_that_fit(void **state)
         assert_false(cd_json_int64(NULL, &value));
 }
 
+static void strings_are_written_as_an_array(void **state)
+{
+        static const cd_str words[] = { CD_STR_INIT("a\"b"), CD_STR_INIT(""), CD_STR_INIT("c") };
+        struct cd_buf buf;
+        cd_str text;
+
+        (void)state;
+        cd_buf_init(&buf, &arena, 1000);
+        cd_json_write_strs((struct cd_strs){ words, 3 }, &buf);
+        cd_json_write_strs((struct cd_strs){ words, 0 }, &buf);
+        assert_status(cd_buf_view(&buf, &text), CD_OK);
+        assert_str(text, "[\"a\\\"b\",\"\",\"c\"][]");
+}
+
 static void a_value_is_written_compact_and_in_its_order(void **state)
 {
         struct cd_buf buf;
@@ -417,6 +432,7 @@ int main(void)
                 TEST(lesson_18_duplicate_members_are_refused),
                 TEST(duplicates_are_found_among_many_members_too),
                 TEST(integers_are_literals_that_fit),
+                TEST(strings_are_written_as_an_array),
                 TEST(a_value_is_written_compact_and_in_its_order),
         };
         cd_arena_init(&arena, 8 << 20);

@@ -396,7 +396,7 @@ static void queues_of_pools_change(void **state)
         options.cpu_queue = 3;
         change();
         struct cd_http_settings *settings = server->settings;
-        assert_int_equal(settings->queue, 7);
+        assert_int_equal(settings->limits.queue, 7);
         assert_int_equal(settings->cpu_queue, 3);
         stop();
 }
