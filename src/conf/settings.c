@@ -431,6 +431,13 @@ cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct
         return decode(report, &scratch, text, table, ret, reterr);
 }
 
+static bool is_blank(cd_str text)
+{
+        while (text.len && memchr(" \t\r\n", text.ptr[text.len - 1], 4))
+                text.len--;
+        return text.len == 0;
+}
+
 cd_status cd_settings_load(struct cd_report *report, const struct cd_table *table, void *ret, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
@@ -442,5 +449,11 @@ cd_status cd_settings_load(struct cd_report *report, const struct cd_table *tabl
         if (report->file_name.len &&
             cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, NULL, &err) != CD_OK)
                 return fail_whole(report, &err, reterr);
+        /* A file that was cut short, or is being written, must not be read as "all defaults". */
+        if (report->file_name.len && is_blank(text)) {
+                (void)cd_failf(&err, CD_INVALID_REQUEST, CD_STR(""), "file %.*s is empty; restore it",
+                               CD_STR_ARG(report->file_name));
+                return fail_whole(report, &err, reterr);
+        }
         return decode(report, &scratch, text, table, ret, reterr);
 }

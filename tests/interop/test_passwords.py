@@ -86,7 +86,7 @@ def test_what_htpasswd_makes_is_right_here_or_refused_with_its_reason(password):
     assert tool("verify", stored, stdin=password) == "right"
     assert tool("verify", stored, stdin="y" + password) == "wrong"
     for option, reason in (("-nim", "apr1 MD5 of htpasswd"), ("-nis", "{SHA} of htpasswd"), ("-nid", "DES crypt"),
-                           ("-nip", "plain text")):
+                           ("-nip", "plain-text passwords are not supported")):
         stored = run("htpasswd", option, "u", stdin="secret9").stdout.decode().strip().split(":", 1)[1]
         done = run(TOOL, "verify", stored, stdin="secret9")
         assert done.returncode == 1 and reason in done.stderr.decode()

@@ -210,7 +210,7 @@ static const struct listener *listener(const struct settings *settings, size_t i
         return (const struct listener *)settings->listen.items + index;
 }
 
-static void an_empty_file_is_all_defaults(void **state)
+static void an_empty_text_is_all_defaults(void **state)
 {
         static const char *const empty[] = { "", "# nothing\n", "---\n", "log:\nlimits:\n" };
 
@@ -655,6 +655,25 @@ static void a_file_that_is_not_there_is_named(void **state)
         assert_int_equal(f->report.errors, 1);
 }
 
+static void lesson_27_an_empty_file_is_an_error_and_not_all_defaults(void **state)
+{
+        static const char *const texts[] = { "", "\n", " \t\r\n\n" };
+        struct fixture *f = *state;
+        struct cd_error err;
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/s", f->folder);
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                put_file(f, texts[i], strlen(texts[i]), 0600);
+                cd_report_init(&f->report, &f->arena, cd_str_from_c(path));
+                assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_INVALID_REQUEST);
+                assert_non_null(strstr(err.reason, "is empty; restore it"));
+        }
+        put_file(f, "{}", 2, 0600); /* said on purpose */
+        cd_report_init(&f->report, &f->arena, cd_str_from_c(path));
+        assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_OK);
+}
+
 static void a_full_arena_is_an_error_and_never_a_crash(void **state)
 {
         static const char text[] =
@@ -679,7 +698,7 @@ static void a_full_arena_is_an_error_and_never_a_crash(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(an_empty_file_is_all_defaults),
+                TEST(an_empty_text_is_all_defaults),
                 TEST(settings_of_every_type_are_bound),
                 TEST(lesson_23_an_unknown_key_is_an_error_with_did_you_mean),
                 TEST(lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it),
@@ -701,6 +720,7 @@ int main(void)
                 TEST(every_mistake_is_found_in_one_run),
                 TEST(the_source_of_each_setting_is_remembered),
                 TEST(a_file_that_is_not_there_is_named),
+                TEST(lesson_27_an_empty_file_is_an_error_and_not_all_defaults),
                 TEST(a_secret_in_a_file_that_every_user_can_read_is_a_warning),
                 TEST(a_full_arena_is_an_error_and_never_a_crash),
         };

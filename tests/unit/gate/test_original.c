@@ -139,7 +139,7 @@ static void what_envoy_asks_is_read(void **state)
         refused(f, CD_ORIGINAL_ENVOY, "is missing");
 }
 
-static void lesson_03_only_a_trusted_proxy_is_believed(void **state)
+static void lesson_3_only_a_trusted_proxy_is_believed(void **state)
 {
         struct fixture *f = *state;
 
@@ -195,7 +195,7 @@ static void missing_and_doubled_headers_are_refused(void **state)
         }
 }
 
-static void lesson_02_a_path_in_another_spelling_is_told(void **state)
+static void lesson_2_a_path_in_another_spelling_is_told(void **state)
 {
         struct fixture *f = *state;
 
@@ -249,7 +249,7 @@ static void what_has_no_canonical_form_is_refused(void **state)
         refused(f, CD_ORIGINAL_FORWARD, "the path");
 }
 
-static void lesson_02_a_path_behind_envoys_prefix_reaches_no_other_endpoint(void **state)
+static void lesson_2_a_path_behind_envoys_prefix_reaches_no_other_endpoint(void **state)
 {
         struct fixture *f = *state;
 
@@ -289,7 +289,7 @@ static void a_browser_that_navigates_wants_a_page(void **state)
         assert_false(f->original.wants_page);
 }
 
-static void lesson_08_an_upgrade_is_seen_by_either_header(void **state)
+static void lesson_8_an_upgrade_is_seen_by_either_header(void **state)
 {
         struct fixture *f = *state;
 
@@ -323,14 +323,14 @@ int main(void)
                 TEST(what_nginx_sends_is_read),
                 TEST(what_caddy_and_traefik_send_is_read),
                 TEST(what_envoy_asks_is_read),
-                TEST(lesson_03_only_a_trusted_proxy_is_believed),
+                TEST(lesson_3_only_a_trusted_proxy_is_believed),
                 TEST(each_source_ignores_the_headers_of_the_others),
                 TEST(missing_and_doubled_headers_are_refused),
-                TEST(lesson_02_a_path_in_another_spelling_is_told),
+                TEST(lesson_2_a_path_in_another_spelling_is_told),
                 TEST(what_has_no_canonical_form_is_refused),
-                TEST(lesson_02_a_path_behind_envoys_prefix_reaches_no_other_endpoint),
+                TEST(lesson_2_a_path_behind_envoys_prefix_reaches_no_other_endpoint),
                 TEST(a_browser_that_navigates_wants_a_page),
-                TEST(lesson_08_an_upgrade_is_seen_by_either_header),
+                TEST(lesson_8_an_upgrade_is_seen_by_either_header),
                 TEST(the_url_is_what_the_user_asked_for_in_canonical_form),
         };
 

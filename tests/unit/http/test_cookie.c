@@ -94,7 +94,7 @@ static cd_str without(struct fixture *f, cd_str one, cd_str other)
         return ret;
 }
 
-static void lesson_06_ours_are_taken_out_in_any_spacing(void **state)
+static void lesson_6_ours_are_taken_out_in_any_spacing(void **state)
 {
         struct fixture *f = *state;
 
@@ -172,7 +172,7 @@ int main(void)
                 TEST(a_request_without_cookies_has_none),
                 TEST(every_cookie_of_the_name_is_found_in_order),
                 TEST(a_value_is_taken_as_sent),
-                TEST(lesson_06_ours_are_taken_out_in_any_spacing),
+                TEST(lesson_6_ours_are_taken_out_in_any_spacing),
                 TEST(what_is_left_may_be_longer_than_what_came),
                 TEST(nothing_is_left_where_all_are_ours),
                 TEST(a_cookie_has_its_attributes),
