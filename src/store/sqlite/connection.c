@@ -1,6 +1,7 @@
 #include "store/sqlite/connection.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,14 +223,22 @@ static cd_status set_up(struct cd_sqlite_connection *connection, bool may_write,
         return status;
 }
 
+/* By default each connection allocates 20 pages before it needs them; a server has several, and most stay small. */
+static void configure(void)
+{
+        sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
+
 cd_status cd_sqlite_connection_open(const struct cd_sqlite_location *location, bool may_write,
                                     struct cd_sqlite_connection **ret, struct cd_error *reterr)
 {
         static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct cd_sqlite_connection *connection = calloc(1, sizeof(*connection));
 
         if (!connection)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a connection to the database");
+        pthread_once(&once, configure); /* before the first use of SQLite */
         connection->session = (struct cd_sql_session){ .run = run, .script = script };
         cd_sqlite_connection_be_patient(connection, location);
         int code = sqlite3_open_v2(location->path, &connection->db, flags, NULL);
