@@ -70,15 +70,15 @@ def test_a_user_without_details_is_shown_with_none(auth):
 
 
 def test_only_a_change_of_groups_or_claims_is_said_to_revoke_tokens(auth):
-    auth.add_user("ana", PASSWORD, "--group", "staff", "--claim", "role=editor")
-    for args in (["--add-group", "staff"], ["--remove-group", "dev"], ["--display-name", "Ana"]):
-        assert auth.run("user", "set", "ana", *args, check=0).stdout == "user ana changed\n"
-    assert auth.run("user", "claims", "ana", "role=editor", check=0).stdout == "user ana has these claims already\n"
+    auth.add_user("rev", PASSWORD, "--group", "staff", "--claim", "role=editor")
+    for args in (["--add-group", "staff"], ["--remove-group", "dev"], ["--display-name", "Rev"]):
+        assert auth.run("user", "set", "rev", *args, check=0).stdout == "user rev changed\n"
+    assert auth.run("user", "claims", "rev", "role=editor", check=0).stdout == "user rev has these claims already\n"
     assert last_event(auth)["action"] == "user.set" and last_event(auth)["detail"] == "display_name"
-    done = auth.run("user", "claims", "ana", "role=viewer", check=0)
-    assert done.stdout == "user ana has new claims; older tokens are revoked\n"
-    done = auth.run("user", "set", "ana", "--remove-group", "staff", check=0)
-    assert done.stdout == "user ana changed; older tokens are revoked\n"
+    done = auth.run("user", "claims", "rev", "role=viewer", check=0)
+    assert done.stdout == "user rev has new claims; older tokens are revoked\n"
+    done = auth.run("user", "set", "rev", "--remove-group", "staff", check=0)
+    assert done.stdout == "user rev changed; older tokens are revoked\n"
 
 
 def test_set_changes_what_is_given_and_nothing_else(auth):
