@@ -3,14 +3,14 @@
 cd_status cd_admin_sessions_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                  struct cd_sessions_list *ret, struct cd_error *reterr)
 {
-        cd_time now = by->clock->now(by->clock);
         struct cd_user user;
+        cd_time now;
         cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
 
+        if (status == CD_OK)
+                status = cd_clock_read(by->clock, &now, reterr);
         if (status != CD_OK)
                 return status;
-        if (now < 0)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
         return by->store->sessions->list(by->store, arena, user.name, now, ret, reterr);
 }
 

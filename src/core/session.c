@@ -26,12 +26,6 @@ struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
         return mac;
 }
 
-static cd_status now_of(const struct cd_sessions *sessions, cd_time *ret, struct cd_error *reterr)
-{
-        *ret = sessions->clock->now(sessions->clock);
-        return *ret < 0 ? cd_fail(reterr, CD_UNAVAILABLE, "the clock failed") : CD_OK;
-}
-
 /* ---- ids ---- */
 
 static cd_status sum_id(const struct cd_sessions *sessions, cd_str kind, const char id[ID_SIZE],
@@ -149,7 +143,7 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
 {
         struct cd_session_start start = { .pending = params->pending };
         struct cd_session *session = &start.session;
-        cd_status status = now_of(sessions, &start.now, reterr);
+        cd_status status = cd_clock_read(sessions->clock, &start.now, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -185,7 +179,7 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
 {
         struct cd_session_start start = { .session = *session, .replaces = session->digest };
         struct cd_session *next = &start.session;
-        cd_status status = now_of(sessions, &start.now, reterr);
+        cd_status status = cd_clock_read(sessions->clock, &start.now, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -203,12 +197,6 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
         return status;
 }
 
-cd_status cd_session_digest(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token, cd_str *ret,
-                            struct cd_error *reterr)
-{
-        return check_token(sessions, arena, session_kind, token, ret, reterr);
-}
-
 cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
                           struct cd_session *ret, struct cd_error *reterr)
 {
@@ -218,7 +206,7 @@ cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *a
         cd_status status = check_token(sessions, arena, session_kind, token, &digest, reterr);
 
         if (status == CD_OK)
-                status = now_of(sessions, &now, reterr);
+                status = cd_clock_read(sessions->clock, &now, reterr);
         if (status == CD_OK)
                 status = sessions->store->sessions->find(sessions->store, arena, digest, &session, reterr);
         if (status != CD_OK)
@@ -233,7 +221,7 @@ cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct 
                                struct cd_error *reterr)
 {
         cd_time now;
-        cd_status status = now_of(sessions, &now, reterr);
+        cd_status status = cd_clock_read(sessions->clock, &now, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -254,7 +242,7 @@ cd_status cd_session_log_out(const struct cd_sessions *sessions, struct cd_arena
 {
         struct cd_session_ending ending = { .digest = session->digest };
         cd_str user = cd_arena_printf(arena, "user:%.*s", CD_STR_ARG(session->user));
-        cd_status status = now_of(sessions, &ending.now, reterr);
+        cd_status status = cd_clock_read(sessions->clock, &ending.now, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -279,7 +267,7 @@ cd_status cd_pending_login_start(const struct cd_sessions *sessions, struct cd_a
                                  struct cd_error *reterr)
 {
         struct cd_pending_login pending = { .user = user->name, .generation = user->generation, .factors = factors };
-        cd_status status = now_of(sessions, &pending.created_at, reterr);
+        cd_status status = cd_clock_read(sessions->clock, &pending.created_at, reterr);
 
         if (status != CD_OK)
                 return status;
@@ -301,7 +289,7 @@ cd_status cd_pending_login_find(const struct cd_sessions *sessions, struct cd_ar
         cd_status status = check_token(sessions, arena, pending_kind, token, &digest, reterr);
 
         if (status == CD_OK)
-                status = now_of(sessions, &now, reterr);
+                status = cd_clock_read(sessions->clock, &now, reterr);
         if (status == CD_OK)
                 status = sessions->store->pending_logins->find(sessions->store, arena, digest, &pending, reterr);
         if (status != CD_OK)

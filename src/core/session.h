@@ -64,9 +64,6 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
  * generation. */
 cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
                           struct cd_session *ret, struct cd_error *reterr);
-/* The digest of a cookie's id, for a cache that is asked before the store. CD_INVALID_TOKEN. */
-cd_status cd_session_digest(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token, cd_str *ret,
-                            struct cd_error *reterr);
 /* Prolongs the session; written after the answer, at most once in CD_SESSION_SEEN_EVERY unless the address has
  * changed. */
 cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct cd_session *session, cd_str address,
