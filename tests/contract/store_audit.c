@@ -124,9 +124,10 @@ static void a_flush_writes_what_was_added_for_later(void **state)
 
         for (int i = 0; i < 20; i++)
                 assert_status(s->store->audit->add_later(s->store, &an_event, &s->error), CD_OK);
-        assert_status(s->store->audit->flush(s->store, &flush, &s->error), CD_OK);
-        assert_true(flush.written <= 20);
-        assert_int_equal(flush.waiting, 0);
+        do {
+                assert_status(s->store->audit->flush(s->store, &flush, &s->error), CD_OK);
+                assert_true(flush.written <= 20);
+        } while (flush.waiting); /* a flush gives up when a transaction stays under way for long */
         assert_int_equal(flush.lost, 0);
         assert_int_equal(list(s, 0, 100).count, 20);
         assert_status(s->store->audit->flush(s->store, &flush, &s->error), CD_OK);

@@ -192,6 +192,17 @@ static void check_events(struct fixture *fixture, struct cd_store *store, int co
         cd_arena_reset(&fixture->arena);
 }
 
+/* A flush gives up when a transaction stays under way for long, and on a slow machine one of 8192 events does. */
+static cd_status flush_all(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
+{
+        cd_status status;
+
+        do {
+                status = store->audit->flush(store, ret, reterr);
+        } while (status == CD_OK && ret->waiting);
+        return status;
+}
+
 static void lesson_35_events_wait_for_room_in_a_bounded_queue(void **state)
 {
         struct fixture *fixture = *state;
@@ -201,19 +212,19 @@ static void lesson_35_events_wait_for_room_in_a_bounded_queue(void **state)
         fill_disk(fixture);
         for (int i = 0; i < WAITING_MAX; i++)
                 assert_status(add_event(store, i, &fixture->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
+        assert_status(flush_all(store, &flush, &fixture->error), CD_UNAVAILABLE);
         assert_string_equal(fixture->error.summary, "the disk of the database is full");
         assert_true(flush.written == 0 && flush.waiting == WAITING_MAX && flush.lost == 0);
         assert_status(add_event(store, -1, &fixture->error), CD_UNAVAILABLE);
         assert_status(add_event(store, -1, &fixture->error), CD_UNAVAILABLE);
-        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
+        assert_status(flush_all(store, &flush, &fixture->error), CD_UNAVAILABLE);
         assert_true(flush.waiting == WAITING_MAX && flush.lost == 2);
         check_events(fixture, store, 0);
         lift_limit(fixture);
-        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
+        assert_status(flush_all(store, &flush, &fixture->error), CD_OK);
         assert_true(flush.written == WAITING_MAX && flush.waiting == 0 && flush.lost == 2);
         assert_status(add_event(store, WAITING_MAX, &fixture->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_OK);
+        assert_status(flush_all(store, &flush, &fixture->error), CD_OK);
         check_events(fixture, store, WAITING_MAX + 1);
         store->free(store);
 }
@@ -227,7 +238,7 @@ static void lesson_35_events_that_wait_are_written_before_the_store_closes(void 
         fill_disk(fixture);
         for (int i = 0; i < 20; i++)
                 assert_status(add_event(store, i, &fixture->error), CD_OK);
-        assert_status(store->audit->flush(store, &flush, &fixture->error), CD_UNAVAILABLE);
+        assert_status(flush_all(store, &flush, &fixture->error), CD_UNAVAILABLE);
         lift_limit(fixture);
         store->free(store);
         store = open_store(fixture);
