@@ -88,7 +88,7 @@ static uint64_t number_of(const struct run *run, struct cd_slot slot)
         case CD_SLOT_SIZE:
                 return *(const size_t *)member;
         case CD_SLOT_MESSAGE:
-                return (uint64_t)((const struct cd_page_message *)member)->id;
+                return ((const struct cd_page_message *)member)->id;
         case CD_SLOT_TIME:
                 return is_shown(((const struct cd_page_time *)member)->at);
         case CD_SLOT_LIST:
@@ -123,7 +123,7 @@ static void write_message(const struct run *run, const struct cd_page_message *m
         const struct cd_texts *texts = run->texts;
         cd_str before;
 
-        if (message->id < 1 || (size_t)message->id > texts->message_count)
+        if (message->id == 0 || message->id > texts->message_count)
                 return;
         cd_str form = form_of(texts, texts->messages[message->id - 1], (uint64_t)message->count);
         /* A message has no slot but its count, whose letter is "a". */

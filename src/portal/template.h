@@ -8,7 +8,7 @@
 
 /* What a slot may show. The zero value of each is "empty" for {{if}}. */
 struct cd_page_message {
-        int id;        /* of enum cd_message; 0: none */
+        unsigned id;   /* enum cd_message; 0: none */
         int64_t count; /* what the message counts; 0 where it counts nothing */
 };
 struct cd_page_time {

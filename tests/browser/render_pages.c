@@ -11,7 +11,9 @@ enum {
         PAGE_MAX = 256 * 1024
 };
 
-static const char evil[] = "\"'><img src=x onerror=top.pwned=1><script>top.pwned=1</script>&lt;b&gt;";
+/* The long word at its end must not make a page wider than the screen. */
+static const char evil[] = "\"'><img src=x onerror=top.pwned=1><script>top.pwned=1</script>&lt;b&gt;"
+                           "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW";
 
 static void write_file(const char *folder, const char *name, const struct cd_buf *buf)
 {

@@ -6,7 +6,6 @@ build/tests/browser/render-pages FOLDER, and node tests/browser/pages.mjs FOLDER
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 import pytest
@@ -70,16 +69,18 @@ def test_nothing_else_was_found(seen):
 # A page with one of each fault: what looks must see them.
 FAULTY = """<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width"><title>x</title>
 <link rel="stylesheet" href="/_auth/styles.css"><style>p { color: red }</style></head><body><main>
-<input id="a"><input type="submit" class="b"><button>x</button><pre>%s</pre><img src="/other.png">
+<p>Some text.</p><input id="a"><button>x</button><pre>%s</pre><img src="/other.png">
 <footer><button>.</button></footer></main></body></html>""" % ("x" * 200)
 
 
 def test_a_fault_is_seen(tmp_path, rendered):
     folder = tmp_path / "pages"
     folder.mkdir()
-    shutil.copy(rendered / "styles.css", folder)
+    styles = (rendered / "styles.css").read_text()
+    (folder / "styles.css").write_text(styles + "@media (prefers-color-scheme: dark) { main { color: #555 } }")
     (folder / "faulty.en.html").write_text(FAULTY)
     (folder / "faulty.evil.html").write_text(FAULTY.replace("<footer>", "<footer><img src='/_auth/logo.svg'>"))
     seen = look(folder, tmp_path)
     for word in ("axe: label", "axe: image-alt", "is ", "says in the console: ", "has ", "asks for "):
         assert any(found["what"].startswith(word) for found in seen["found"]), (word, seen["found"])
+    assert {found["scheme"] for found in seen["found"] if found["what"].startswith("axe: color-contrast")} == {"dark"}

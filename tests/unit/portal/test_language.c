@@ -62,6 +62,7 @@ static void weights_order_the_ranges(void **state)
         assert_accepted("de;Q=1.000, en;q=0.999", "de");
         assert_accepted("pt-BR;q=0.3, *;q=0.2", "pt-BR");
         assert_accepted("pt-BR;q=0.1, *;q=0.2", "en");
+        assert_accepted("de;q=0.9, en;q=0.8", "de");
         assert_accepted("*", "en");
         assert_accepted(",,de,,", "de");
 }
@@ -107,6 +108,10 @@ static void a_header_is_read_up_to_32_ranges(void **state)
         strcat(list, "de");
         assert_accepted(list, "de");
         strcpy(list + 93, "xx,de");
+        assert_accepted(list, "en");
+        strcpy(list + 93, "en;q=0");
+        assert_accepted(list, "de");
+        strcpy(list + 93, "xx,en;q=0");
         assert_accepted(list, "en");
 }
 
