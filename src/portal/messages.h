@@ -1,0 +1,54 @@
+#pragma once
+/* What a page says about what was asked for, in any language. tools/compile-pages reads the list; a second text is the
+ * plural, and a message has no slot but {count}. */
+/* clang-format off */
+#define CD_MESSAGES(X) \
+        /* errors */ \
+        X(WRONG_PASSWORD, "The user name or the password is wrong.") \
+        X(WRONG_NAME_OR_CODE, "The user name or the code is wrong.") \
+        X(WRONG_CODE, "This code is wrong or was used already. Enter the next one that your app shows.") \
+        X(WRONG_RECOVERY_CODE, "This recovery code is wrong or was used already.") \
+        X(WRONG_OLD_PASSWORD, "Your current password is wrong.") \
+        X(TOO_MANY_ATTEMPTS, "Too many attempts. Try again in {count} minute.", \
+          "Too many attempts. Try again in {count} minutes.") \
+        X(BUSY, "The server is busy. Try again in a moment.") \
+        X(UNAVAILABLE, "The server cannot do this at the moment. Try again later.") \
+        X(FIELD_MISSING, "Fill in every field.") \
+        X(FORM_INVALID, "The form could not be read. Send it again.") \
+        X(FORM_EXPIRED, "This form had expired, and nothing was changed. Send it again.") \
+        X(LOGIN_EXPIRED, "The login took too long. Start again.") \
+        X(SESSION_EXPIRED, "Your session has ended. Log in again.") \
+        X(NAME_INVALID, "A user name has letters from a to z, digits and . _ - @ + and nothing else.") \
+        X(NAME_TAKEN, "This user name is not available. Choose another one.") \
+        X(PASSWORD_TOO_SHORT, "The password needs at least {count} character.", \
+          "The password needs at least {count} characters.") \
+        X(PASSWORD_TOO_LONG, "The password may have {count} byte at most.", \
+          "The password may have {count} bytes at most.") \
+        X(INVITE_INVALID, "The invitation is not valid. It may have been used, or it has expired.") \
+        X(REGISTRATION_CLOSED, "Nobody can register here. Ask the operator for an account.") \
+        X(LINK_INVALID, "This link is not valid. It may have been used, or it has expired.") \
+        X(NOT_FOUND, "There is no such page.") \
+        X(FOREIGN_ORIGIN, "The form was sent from another site, so it was refused.") \
+        X(INTERNAL, "Something went wrong on the server.") \
+        /* notices */ \
+        X(LOGGED_OUT, "You are logged out.") \
+        X(PASSWORD_CHANGED, "Your password is changed.") \
+        X(FACTOR_REPLACED, "Your authenticator is replaced.") \
+        X(SESSION_ENDED, "The session is ended.") \
+        X(SESSIONS_ENDED, "All your other sessions are ended.") \
+        X(RESET_SENT, "If this account has an e-mail address, a link is on its way. It is valid for 30 minutes.") \
+        X(LOG_IN_AGAIN, "It has been a while since you logged in. Confirm that it is you.") \
+        X(MORE_FACTORS, "This page needs a second factor.") \
+        X(RECOVERED, "A recovery code was used. Set up your authenticator anew.") \
+        /* why a cookie was not kept */ \
+        X(COOKIE_MISSING, "The browser did not send it. It may block cookies, or delete them at once.") \
+        X(COOKIE_INSECURE, "This page was opened over http, and browsers keep the cookie for https only.") \
+        X(COOKIE_OTHER_HOST, "The address of this page is not within the domain that the cookie is for.")
+
+enum cd_message {
+        CD_MESSAGE_NONE,
+#define CD_MESSAGE_ID(name, ...) CD_MESSAGE_##name,
+        CD_MESSAGES(CD_MESSAGE_ID)
+#undef CD_MESSAGE_ID
+};
+/* clang-format on */

@@ -1,0 +1,171 @@
+#pragma once
+/* The pages of the portal: for each a struct of its fields and a function that appends it to `buf`, complete with its
+ * <!doctype>. The templates are pages/NAME.html. Nothing is copied: all strings stay the caller's and may be empty;
+ * each is escaped. A page is at most about 20 KB and its fields; cd_buf_view says whether it fitted.
+ *
+ * The names and ids of the form fields are part of the interface to password managers and to tests: docs/pages.md has
+ * them. Each form is sent by POST to the path that is named here, below site.base. */
+#include "portal/messages.h"
+#include "portal/qr.h"
+#include "portal/style.h"
+#include "portal/template.h"
+
+/* The same for every request: from the configuration. */
+struct cd_page_site {
+        cd_str title;
+        struct cd_page_url logo;   /* an image beside the title; empty: none */
+        cd_str footer;             /* one line; empty: none */
+        struct cd_page_url base;   /* the portal without a slash at its end: "/_auth" */
+        struct cd_page_url styles; /* what cd_page_styles wrote; a name that changes with it lets browsers keep it */
+};
+
+struct cd_page_language {
+        cd_str tag, name;       /* of cd_texts */
+        struct cd_page_url url; /* of the same page in that language */
+        bool current;
+};
+
+/* What every page has. */
+struct cd_page_view {
+        const struct cd_texts *texts; /* the language, from cd_language_choose */
+        struct cd_page_site site;
+        cd_str csrf;
+        struct cd_page_message error, notice;            /* above the form */
+        CD_PAGE_LIST(struct cd_page_language) languages; /* to choose from, in the footer; empty: no choice */
+};
+
+/* `/login`: username, password or code, return_to, csrf. */
+struct cd_page_login {
+        cd_str username;    /* as typed before */
+        bool code_only;     /* factors: [totp]: the code instead of a password */
+        cd_str return_to;   /* passed through; empty: none */
+        cd_str destination; /* the host that the user goes on to; empty: the portal itself */
+        bool may_register, may_reset;
+};
+void cd_page_login(const struct cd_page_view *view, const struct cd_page_login *fields, struct cd_buf *buf);
+
+/* `/totp`: code, remember, csrf. */
+struct cd_page_totp {
+        cd_str username;
+        bool may_remember, has_recovery;
+};
+void cd_page_totp(const struct cd_page_view *view, const struct cd_page_totp *fields, struct cd_buf *buf);
+
+/* `/recovery`: recovery_code, csrf. */
+struct cd_page_recovery {
+        cd_str username;
+};
+void cd_page_recovery(const struct cd_page_view *view, const struct cd_page_recovery *fields, struct cd_buf *buf);
+
+/* `/register`: username, display_name, password, invite, csrf. */
+struct cd_page_register {
+        cd_str username, display_name;
+        bool username_fixed;  /* by the invitation */
+        bool no_password;     /* factors: [totp] */
+        bool asks_invite;     /* registration: invite, and no invitation came with the link */
+        int64_t min_password; /* characters; 0: not said */
+        cd_str invite;
+        bool username_wrong, password_wrong, invite_wrong; /* which field view.error is about */
+};
+void cd_page_register(const struct cd_page_view *view, const struct cd_page_register *fields, struct cd_buf *buf);
+
+/* `/register/totp`: code, csrf. Also for a user who replaces the authenticator, where it is sent to `action`. */
+struct cd_page_register_totp {
+        cd_str username;
+        struct cd_page_qr qr;       /* of the otpauth URI */
+        cd_str secret;              /* base32 in groups of four (cd_page_group_by_four) */
+        struct cd_page_url otpauth; /* cd_page_url_check_otpauth */
+        struct cd_page_url action;
+        bool is_replacement;
+};
+void cd_page_register_totp(const struct cd_page_view *view, const struct cd_page_register_totp *fields,
+                           struct cd_buf *buf);
+
+struct cd_page_code {
+        cd_str text;
+};
+
+/* Shown once. The download is a POST of recovery_codes and csrf to `/recovery-codes`. */
+struct cd_page_recovery_codes {
+        CD_PAGE_LIST(struct cd_page_code) codes;
+        cd_str all;              /* the same, separated by spaces: the value of recovery_codes */
+        struct cd_page_url next; /* where the user goes on to */
+};
+void cd_page_recovery_codes(const struct cd_page_view *view, const struct cd_page_recovery_codes *fields,
+                            struct cd_buf *buf);
+
+struct cd_page_session {
+        cd_str id;              /* the value of `session` in the form that ends it; no secret */
+        cd_str device, address; /* "Firefox on Linux", "192.0.2.1" */
+        struct cd_page_time started, seen;
+        bool current;
+};
+
+struct cd_page_link {
+        cd_str name;
+        struct cd_page_url url;
+};
+
+/* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`; all
+ * with csrf. Links: `/password`, `/totp/replace`. */
+struct cd_page_account {
+        cd_str username, display_name, email;
+        bool email_unverified;
+        bool has_password, has_totp;
+        size_t recovery_codes; /* that are left; with has_totp */
+        CD_PAGE_LIST(struct cd_page_session) sessions;
+        bool has_other_sessions;
+        CD_PAGE_LIST(struct cd_page_link) sites;
+};
+void cd_page_account(const struct cd_page_view *view, const struct cd_page_account *fields, struct cd_buf *buf);
+
+/* `/password`: current_password, new_password, csrf. After a reset link, or "this was not me", none is current. */
+struct cd_page_password {
+        cd_str username;
+        bool is_reset; /* current_password is not asked for */
+        int64_t min_password;
+        bool current_wrong, new_wrong;
+};
+void cd_page_password(const struct cd_page_view *view, const struct cd_page_password *fields, struct cd_buf *buf);
+
+/* `/reset`: username, csrf. Asks for a link by e-mail. */
+struct cd_page_reset {
+        cd_str username;
+};
+void cd_page_reset(const struct cd_page_view *view, const struct cd_page_reset *fields, struct cd_buf *buf);
+
+/* `/logout`, where a GET asks first: return_to, csrf. */
+struct cd_page_logout {
+        cd_str username, return_to;
+};
+void cd_page_logout(const struct cd_page_view *view, const struct cd_page_logout *fields, struct cd_buf *buf);
+
+/* 403: the account may not open the site. The offer to switch is a POST of return_to and csrf to `/logout`. */
+struct cd_page_forbidden {
+        cd_str username, host, return_to;
+};
+void cd_page_forbidden(const struct cd_page_view *view, const struct cd_page_forbidden *fields, struct cd_buf *buf);
+
+/* Any other failure: view.error says which. */
+struct cd_page_error {
+        int64_t code;            /* HTTP status */
+        cd_str request_id;       /* what the operator finds in the log; empty: none */
+        struct cd_page_url home; /* empty: no link */
+};
+void cd_page_error(const struct cd_page_view *view, const struct cd_page_error *fields, struct cd_buf *buf);
+
+/* `/step-up`: password, code, return_to, csrf. view.notice says why (CD_MESSAGE_MORE_FACTORS, …). */
+struct cd_page_step_up {
+        cd_str username, return_to, destination;
+        bool asks_password, asks_code;
+};
+void cd_page_step_up(const struct cd_page_view *view, const struct cd_page_step_up *fields, struct cd_buf *buf);
+
+/* The browser was logged in and came back without its cookie: it would be sent in a circle. */
+struct cd_page_cookie {
+        cd_str name, host;             /* of the cookie, and the host that was opened */
+        cd_str domain;                 /* of the cookie; empty: the host alone */
+        struct cd_page_message reason; /* CD_MESSAGE_COOKIE_… */
+        struct cd_page_url again;      /* empty: no link */
+};
+void cd_page_cookie(const struct cd_page_view *view, const struct cd_page_cookie *fields, struct cd_buf *buf);

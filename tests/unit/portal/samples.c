@@ -1,0 +1,248 @@
+#include "unit/portal/samples.h"
+
+#define TEXT(text) (evil.len > 0 ? evil : CD_STR(text))
+#define TIME(seconds)                                                                                                  \
+        (struct cd_page_time)                                                                                          \
+        {                                                                                                              \
+                1796000000 + (seconds)                                                                                 \
+        }
+
+static struct cd_page_url url(const char *text)
+{
+        struct cd_page_url ret = { { NULL, 0 } };
+        cd_status status = cd_page_url_check(cd_str_from_c(text), &ret);
+
+        return status == CD_OK ? ret : (struct cd_page_url){ { NULL, 0 } };
+}
+
+struct cd_page_view sample_view(const struct cd_texts *texts, cd_str evil, struct cd_page_language *languages)
+{
+        for (size_t i = 0; i < cd_texts_count; i++)
+                languages[i] = (struct cd_page_language){ cd_texts[i].tag, cd_texts[i].name,
+                                                          url("/_auth/login?ui_locales=xx"), texts == &cd_texts[i] };
+        return (struct cd_page_view){
+                .texts = texts,
+                .site = { TEXT("Example Ltd"), url("/_auth/logo.svg"), TEXT("Questions? Ask Di, extension 42."),
+                          url("/_auth"), url("/_auth/styles.css") },
+                .csrf = TEXT("0Kx2Zr7b1cYV"),
+                .languages = { languages, cd_texts_count },
+        };
+}
+
+#define SAMPLE(name)                                                                                                   \
+        static void name(const struct cd_page_view *view, cd_str evil, struct cd_arena *arena, struct cd_buf *buf)
+
+SAMPLE(login)
+{
+        (void)arena;
+        cd_page_login(view,
+                      &(struct cd_page_login){ .return_to = TEXT("https://wiki.example.com/start?a=1&b=2"),
+                                               .destination = TEXT("wiki.example.com"),
+                                               .username = view->error.id ? TEXT("ana") : TEXT(""),
+                                               .may_register = true,
+                                               .may_reset = true },
+                      buf);
+}
+
+SAMPLE(login_code)
+{
+        (void)arena;
+        cd_page_login(view, &(struct cd_page_login){ .username = TEXT("ana"), .code_only = true }, buf);
+}
+
+SAMPLE(totp)
+{
+        (void)arena;
+        cd_page_totp(view, &(struct cd_page_totp){ TEXT("ana"), true, true }, buf);
+}
+
+SAMPLE(recovery)
+{
+        (void)arena;
+        cd_page_recovery(view, &(struct cd_page_recovery){ TEXT("ana") }, buf);
+}
+
+SAMPLE(registration)
+{
+        (void)arena;
+        cd_page_register(view,
+                         &(struct cd_page_register){ .username = TEXT("ana"),
+                                                     .display_name = TEXT("Ana Lima"),
+                                                     .asks_invite = true,
+                                                     .invite = TEXT("7KQ2-M4XW"),
+                                                     .min_password = 12,
+                                                     .username_wrong = view->error.id },
+                         buf);
+}
+
+SAMPLE(registration_invited)
+{
+        (void)arena;
+        cd_page_register(view,
+                         &(struct cd_page_register){ .username = TEXT("ana"),
+                                                     .username_fixed = true,
+                                                     .min_password = 12,
+                                                     .password_wrong = view->error.id },
+                         buf);
+}
+
+static void enrol(const struct cd_page_view *view, cd_str evil, struct cd_arena *arena, struct cd_buf *buf,
+                  bool is_replacement)
+{
+        cd_str uri = CD_STR("otpauth://totp/Example%20Ltd:ana?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+                            "&issuer=Example%20Ltd");
+        struct cd_page_register_totp fields = { .username = TEXT("ana"),
+                                                .action = url("/_auth/register/totp"),
+                                                .is_replacement = is_replacement };
+
+        if (cd_page_qr_make(arena, evil.len > 0 ? evil : uri, &fields.qr) != CD_OK ||
+            cd_page_url_check_otpauth(uri, &fields.otpauth) != CD_OK)
+                return;
+        fields.secret = evil.len > 0 ? evil : cd_page_group_by_four(arena, CD_STR("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"));
+        cd_page_register_totp(view, &fields, buf);
+}
+
+SAMPLE(register_totp)
+{
+        enrol(view, evil, arena, buf, false);
+}
+
+SAMPLE(replace_totp)
+{
+        enrol(view, evil, arena, buf, true);
+}
+
+SAMPLE(recovery_codes)
+{
+        const struct cd_page_code codes[] = { { TEXT("h7k2-9qxm") }, { TEXT("w3ra-5tzc") }, { TEXT("m8vd-2pye") },
+                                              { TEXT("c4nf-7bgs") }, { TEXT("t9xk-3jwh") }, { TEXT("r2qm-8dya") },
+                                              { TEXT("z5gb-4xke") }, { TEXT("e7wt-6cnr") }, { TEXT("k3ph-9mvf") },
+                                              { TEXT("y8sd-2zqj") } };
+
+        (void)arena;
+        cd_page_recovery_codes(view,
+                               &(struct cd_page_recovery_codes){
+                                       { codes, CD_LEN(codes) }, TEXT("h7k2-9qxm w3ra-5tzc"), url("/_auth/") },
+                               buf);
+}
+
+SAMPLE(account)
+{
+        const struct cd_page_session sessions[] = {
+                { TEXT("s1"), TEXT("Firefox on Linux"), TEXT("192.0.2.17"), TIME(0), TIME(36000), true },
+                { TEXT("s2"), TEXT("Safari on iPhone"), TEXT("2001:db8:85a3::8a2e:370:7334"), TIME(-900000),
+                  TIME(-4000), false },
+        };
+        const struct cd_page_link sites[] = { { TEXT("wiki.example.com"), url("https://wiki.example.com/") },
+                                              { TEXT("grafana.example.com"), url("https://grafana.example.com/") } };
+
+        (void)arena;
+        cd_page_account(view,
+                        &(struct cd_page_account){ .username = TEXT("ana"),
+                                                   .display_name = TEXT("Ana Lima"),
+                                                   .email = TEXT("ana@example.com"),
+                                                   .email_unverified = true,
+                                                   .has_password = true,
+                                                   .has_totp = true,
+                                                   .recovery_codes = 7,
+                                                   .sessions = { sessions, CD_LEN(sessions) },
+                                                   .has_other_sessions = true,
+                                                   .sites = { sites, CD_LEN(sites) } },
+                        buf);
+}
+
+SAMPLE(account_small)
+{
+        (void)arena;
+        cd_page_account(view, &(struct cd_page_account){ .username = TEXT("ana"), .has_totp = true }, buf);
+}
+
+SAMPLE(password)
+{
+        (void)arena;
+        cd_page_password(view,
+                         &(struct cd_page_password){
+                                 .username = TEXT("ana"), .min_password = 12, .current_wrong = view->error.id },
+                         buf);
+}
+
+SAMPLE(password_reset)
+{
+        (void)arena;
+        cd_page_password(
+                view,
+                &(struct cd_page_password){
+                        .username = TEXT("ana"), .is_reset = true, .min_password = 12, .new_wrong = view->error.id },
+                buf);
+}
+
+SAMPLE(reset)
+{
+        (void)arena;
+        cd_page_reset(view, &(struct cd_page_reset){ TEXT("ana") }, buf);
+}
+
+SAMPLE(log_out)
+{
+        (void)arena;
+        cd_page_logout(view, &(struct cd_page_logout){ TEXT("ana"), TEXT("https://wiki.example.com/") }, buf);
+}
+
+SAMPLE(forbidden)
+{
+        (void)arena;
+        cd_page_forbidden(view,
+                          &(struct cd_page_forbidden){ TEXT("ana"), TEXT("grafana.example.com"),
+                                                       TEXT("https://grafana.example.com/") },
+                          buf);
+}
+
+SAMPLE(failure)
+{
+        (void)arena;
+        cd_page_error(view, &(struct cd_page_error){ 503, TEXT("4f1c9a7e"), url("/_auth/") }, buf);
+}
+
+SAMPLE(step_up)
+{
+        (void)arena;
+        cd_page_step_up(view,
+                        &(struct cd_page_step_up){ TEXT("ana"), TEXT("https://grafana.example.com/admin"),
+                                                   TEXT("grafana.example.com"), true, true },
+                        buf);
+}
+
+SAMPLE(cookie)
+{
+        (void)arena;
+        cd_page_cookie(view,
+                       &(struct cd_page_cookie){ TEXT("cardea"),
+                                                 TEXT("wiki.example.com"),
+                                                 TEXT("example.org"),
+                                                 { CD_MESSAGE_COOKIE_OTHER_HOST, 0 },
+                                                 url("/_auth/login") },
+                       buf);
+}
+
+const struct sample samples[] = {
+        { "login", login, CD_MESSAGE_WRONG_PASSWORD, 0, 0 },
+        { "login-code", login_code, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_LOGGED_OUT, 5 },
+        { "totp", totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
+        { "recovery", recovery, CD_MESSAGE_WRONG_RECOVERY_CODE, 0, 0 },
+        { "register", registration, CD_MESSAGE_NAME_TAKEN, 0, 0 },
+        { "register-invited", registration_invited, CD_MESSAGE_PASSWORD_TOO_SHORT, 0, 12 },
+        { "register-totp", register_totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
+        { "replace-totp", replace_totp, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_RECOVERED, 0 },
+        { "recovery-codes", recovery_codes, 0, 0, 0 },
+        { "account", account, 0, CD_MESSAGE_SESSION_ENDED, 0 },
+        { "account-small", account_small, 0, 0, 0 },
+        { "password", password, CD_MESSAGE_WRONG_OLD_PASSWORD, 0, 0 },
+        { "password-reset", password_reset, CD_MESSAGE_PASSWORD_TOO_SHORT, 0, 12 },
+        { "reset", reset, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_RESET_SENT, 1 },
+        { "logout", log_out, 0, 0, 0 },
+        { "forbidden", forbidden, 0, 0, 0 },
+        { "error", failure, CD_MESSAGE_UNAVAILABLE, 0, 0 },
+        { "step-up", step_up, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_LOG_IN_AGAIN, 0 },
+        { "cookie", cookie, 0, 0, 0 },
+};
+const size_t sample_count = CD_LEN(samples);
