@@ -1,11 +1,12 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user session client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access session client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add list show set passwd claims disable enable remove totp import export"
+        [access]="test"
         [session]="list end"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
@@ -33,6 +34,7 @@ declare -gA _cardea_options=(
         ["user export"]="--config"
         ["session list"]="--config --json --user"
         ["session end"]="--config --id --user"
+        ["access test"]="--address --age --config --factors --group --host --method --path --user"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"
         ["client list"]="--config --json"
         ["client show"]="--config --json"

@@ -113,6 +113,9 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, scopes, STRINGS, .help = "all scopes that exist here"),
         /* The number that fits in a file of CD_YAML_MAX_SIZE, for clients of the usual size. */
         FIELD(struct cd_config, clients, OBJECTS, .max = 4000, .table = &client_table, .help = "who may ask"),
+        FIELD(struct cd_config, portal, OBJECT, .table = &cd_config_portal_table, .help = "where users log in"),
+        FIELD(struct cd_config, access, OBJECTS, .max = CD_ACCESS_RULES_MAX, .table = &cd_config_access_table,
+              .help = "who may open which site; the first rule whose host and path match decides"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };

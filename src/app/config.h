@@ -1,5 +1,6 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
+#include "app/config_access.h"
 #include "service/service.h"
 #include "core/lockout.h"
 #include "crypto/jwk.h"
@@ -59,6 +60,8 @@ struct cd_config {
         int accept_any_user;
         struct cd_strs scopes;
         struct cd_objects clients; /* struct cd_config_client */
+        struct cd_config_portal portal;
+        struct cd_objects access; /* struct cd_config_access */
 };
 
 extern const struct cd_table cd_config_table; /* "config" */

@@ -410,4 +410,5 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_any_user(config, report);
         check_scopes(config, report);
         check_clients(config, report);
+        cd_config_check_access(config, report);
 }

@@ -102,8 +102,9 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 add_choices(field, buf);
                 break;
         case CD_FIELD_STRINGS:
-                add_raw(buf,
-                        field->flags & CD_FIELD_ONE_OR_MORE ? "\"type\":[\"array\",\"string\"]" : "\"type\":\"array\"");
+                add_raw(buf, field->flags & CD_FIELD_ONE_OR_MORE ? "\"type\":[\"array\",\"string\"]"
+                             : field->flags & CD_FIELD_OR_BOOL   ? "\"type\":[\"array\",\"boolean\"]"
+                                                                 : "\"type\":\"array\"");
                 add_raw(buf, ",\"items\":{\"type\":\"string\"}");
                 add_bound(buf, "maxItems", field->max > 0 ? field->max : CD_FIELD_MAX_ITEMS);
                 break;

@@ -14,13 +14,15 @@ struct cd_command {
 };
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
-        cd_cmd_client, cd_cmd_key, cd_cmd_cert, cd_cmd_audit, cd_cmd_session, cd_cmd_migrate, cd_cmd_demo;
+        cd_cmd_client, cd_cmd_key, cd_cmd_cert, cd_cmd_audit, cd_cmd_session, cd_cmd_migrate, cd_cmd_demo,
+        cd_cmd_access;
 
 /* The documented exit codes of administrative commands besides enum cd_exit. */
 enum cd_admin_exit {
         CD_EXIT_NOT_FOUND = 3, /* the named user, client or key does not exist */
         CD_EXIT_EXISTS = 4,    /* one with that name exists already; nothing was changed */
-        CD_EXIT_REFUSED = 5,   /* some of several items were refused: each is reported on standard error */
+        /* some of several items were refused, and each is reported on standard error; or access is not allowed */
+        CD_EXIT_REFUSED = 5,
 };
 
 enum {

@@ -194,11 +194,30 @@ static bool expect_list(const struct cursor *at, const struct cd_field *field, c
         return false;
 }
 
+static const char *check_bool_for_list(cd_str value)
+{
+        return cd_str_eq(value, CD_STR("true")) || cd_str_eq(value, CD_STR("false")) ? NULL
+                                                                                     : "must be true, false or a list";
+}
+
+/* See CD_FIELD_OR_BOOL. */
+static void bind_bool_for_list(const struct cursor *at, const struct cd_yaml_node *node, struct cd_strs *ret)
+{
+        static const cd_str yes = CD_STR_INIT("true");
+        static const struct cd_field field = { .name = "", .type = CD_FIELD_STRING, .check = check_bool_for_list };
+        cd_str value = { 0 };
+
+        bind_scalar(at, &field, node, &value);
+        *ret = (struct cd_strs){ .items = &yes, .count = cd_str_eq(value, yes) };
+}
+
 static void bind_strings(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *list,
                          struct cd_strs *ret)
 {
         struct cd_field item_field = *field;
 
+        if (field->flags & CD_FIELD_OR_BOOL && list->type == CD_YAML_SCALAR)
+                return bind_bool_for_list(at, list, ret);
         if (!expect_list(at, field, list, CD_STR(LIST_OF_TEXTS)))
                 return;
         cd_str *items = cd_arena_calloc(at->report->arena, list->count + 1, sizeof(*items));

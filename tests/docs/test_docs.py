@@ -197,11 +197,11 @@ def errors_of(values, folder):
         *parents, last = name.split(".")
         at = config
         for parent in parents:
-            at = at.setdefault(parent, {})
+            at = at.setdefault(parent[:-2], [{"host": "a.example.com"}])[0] if parent.endswith("[]") else at.setdefault(parent, {})
         at[last] = f"{value}ms" if kind == "duration" else value
     file = folder / "bounds.yaml"
     file.write_text(json.dumps(config))
-    return {m[1] for m in re.finditer(r"^error \S+ ([\w.]+):", run("check", "--config", file).stdout, re.M)}
+    return {m[1].replace("[0]", "[]") for m in re.finditer(r"^error \S+ ([\w.\[\]]+):", run("check", "--config", file).stdout, re.M)}
 
 
 def test_the_program_takes_what_is_within_the_bounds_of_the_page_and_nothing_else(tmp_path):

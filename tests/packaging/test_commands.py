@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve() / "cardea"
 COMPLETION = ROOT / "packaging/completion/cardea.bash"
-FAMILIES = ["user", "session", "client", "key", "cert", "audit"]
+FAMILIES = ["user", "session", "access", "client", "key", "cert", "audit"]
 PAGES = [*FAMILIES, "init", "migrate"]
 # Commands with one action each, which they know by themselves.
 OWN_ACTIONS = {"config": ["show"]}

@@ -13,7 +13,7 @@ struct outer {
         bool on;
         int64_t port, wait, ever, body, size, any;
         int mode, maybe;
-        struct cd_strs list;
+        struct cd_strs list, open;
         struct inner one;
         struct cd_objects many, texts;
 };
@@ -39,6 +39,7 @@ static const struct cd_field fields[] = {
         FIELD(size, SIZE),
         FIELD(mode, CHOICE, .choices = modes),
         FIELD(list, STRINGS, .max = 3, .fallback = "x y"),
+        FIELD(open, STRINGS, .flags = CD_FIELD_OR_BOOL),
         FIELD(one, OBJECT, .table = &inner_table),
         FIELD(many, OBJECTS, .table = &inner_table),
         FIELD(maybe, TRISTATE),
@@ -63,6 +64,7 @@ static const char expected[] =
         "\"size\":{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"},"
         "\"mode\":{\"type\":\"string\",\"enum\":[\"a\",\"b\\\"c\"]},"
         "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":3,\"default\":[\"x\",\"y\"]},"
+        "\"open\":{\"type\":[\"array\",\"boolean\"],\"items\":{\"type\":\"string\"},\"maxItems\":1024},"
         "\"one\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"maxLength\":4096}},"
         "\"required\":[\"id\"],\"additionalProperties\":false},"
         "\"many\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\","

@@ -27,7 +27,7 @@ struct settings {
         struct log {
                 int level;
         } log;
-        struct cd_strs trusted_proxies;
+        struct cd_strs trusted_proxies, open;
         bool on;
         cd_str greeting, key;
         int64_t lifetime;
@@ -95,6 +95,11 @@ static const struct cd_field fields[] = {
           .offset = offsetof(struct settings, trusted_proxies),
           .type = CD_FIELD_STRINGS,
           .check = check_proxy },
+        { .name = "open",
+          .offset = offsetof(struct settings, open),
+          .type = CD_FIELD_STRINGS,
+          .flags = CD_FIELD_OR_BOOL,
+          .max = 2 },
         { .name = "on", .offset = offsetof(struct settings, on), .type = CD_FIELD_BOOL },
         { .name = "greeting", .offset = offsetof(struct settings, greeting), .fallback = "hello" },
         { .name = "key",
@@ -451,6 +456,24 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
                 ":1:8: users: has too many items (at most 3)");
 }
 
+static void true_and_false_stand_for_a_list_where_the_field_says_so(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_int_equal(accepts(f, "on: true\n")->open.count, 0);
+        assert_int_equal(accepts(f, "open: true\n")->open.count, 1);
+        ASSERT_STR(f->settings.open.items[0], "true");
+        assert_non_null(cd_report_find_source(&f->report, CD_STR("open")));
+        assert_int_equal(accepts(f, "open: false\n")->open.count, 0);
+        assert_int_equal(accepts(f, "open: [/a, /b]\n")->open.count, 2);
+        ASSERT_STR(f->settings.open.items[1], "/b");
+        refuses(f, "open: yes\n", ":1:7: open: must be true, false or a list");
+        refuses(f, "open:\n",
+                ":1:6: open: has no value; leave the line out for the default, or write \"\" for an empty text");
+        refuses(f, "open: [a, b, c]\n", ":1:7: open: has too many items (at most 2)");
+        refuses(f, "open: { a: b }\n", ":1:7: open: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
+}
+
 static void a_text_stands_for_an_object_where_the_field_says_so(void **state)
 {
         struct fixture *f = *state;
@@ -712,6 +735,7 @@ int main(void)
                 TEST(a_secret_file_that_others_can_read_is_refused),
                 TEST(a_credential_is_a_file_that_systemd_gave),
                 TEST(wrong_types_and_ranges_name_the_setting),
+                TEST(true_and_false_stand_for_a_list_where_the_field_says_so),
                 TEST(a_text_stands_for_an_object_where_the_field_says_so),
                 TEST(a_mistake_in_such_a_text_names_the_item),
                 TEST(a_secret_is_never_repeated),

@@ -1,0 +1,123 @@
+#include "app/config_access.h"
+
+#include "app/config.h"
+
+#define FIELD(type_, member, kind, ...)                                                                                \
+        {                                                                                                              \
+                .name = #member, .offset = offsetof(type_, member), .type = CD_FIELD_##kind, __VA_ARGS__               \
+        }
+
+static const char *check_factor(cd_str name)
+{
+        return cd_str_eq(name, CD_STR("password")) || cd_str_eq(name, CD_STR("totp")) ? NULL
+                                                                                      : "must be password or totp";
+}
+
+static const struct cd_field allow_fields[] = {
+        FIELD(struct cd_config_allow, users, STRINGS, .max = CD_ACCESS_USERS_MAX, .help = "names of users"),
+        FIELD(struct cd_config_allow, groups, STRINGS, .max = CD_ACCESS_GROUPS_MAX,
+              .help = "groups; one of them, or being one of users, is enough"),
+        FIELD(struct cd_config_allow, factors, INT, .min = 1, .max = CD_ACCESS_FACTORS_MAX,
+              .help = "how many factors the login must have"),
+        FIELD(struct cd_config_allow, networks, STRINGS, .max = CD_ACCESS_NETWORKS_MAX,
+              .help = "addresses or networks that the client must be in"),
+        FIELD(struct cd_config_allow, max_age, DURATION, .min = 1000, .max = 31536000000,
+              .help = "how long ago the user may have logged in, 1s to 365d"),
+};
+static const struct cd_table allow_table = { "allow", allow_fields, CD_LEN(allow_fields),
+                                             sizeof(struct cd_config_allow), true };
+
+static const struct cd_field access_fields[] = {
+        FIELD(struct cd_config_access, host, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 255,
+              .help = "the host, or *.DOMAIN for all hosts below a domain"),
+        FIELD(struct cd_config_access, path, STRING, .min = 1, .max = 1024,
+              .help = "the path, or the beginning of the paths where it ends in /; default: every path"),
+        FIELD(struct cd_config_access, methods, STRINGS, .max = CD_ACCESS_METHODS_MAX,
+              .help = "the methods that the rule lets through; any other is denied"),
+        FIELD(struct cd_config_access, public, STRINGS, .flags = CD_FIELD_OR_BOOL, .max = CD_ACCESS_PUBLIC_MAX,
+              .help = "true: no login is needed; a list: it is not needed for these paths"),
+        FIELD(struct cd_config_access, allow, OBJECT, .table = &allow_table,
+              .help = "who may, after a login; every key that is given must hold"),
+};
+const struct cd_table cd_config_access_table = { "access", access_fields, CD_LEN(access_fields),
+                                                 sizeof(struct cd_config_access), true };
+
+static const struct cd_field portal_fields[] = {
+        FIELD(struct cd_config_portal, url, STRING, .min = 1, .max = 1024,
+              .help = "where users log in, such as https://auth.example.com/_auth"),
+        FIELD(struct cd_config_portal, cookie_domain, STRING, .min = 1, .max = 255,
+              .help = "the domain whose hosts get the login cookie; default: the host of url alone"),
+        FIELD(struct cd_config_portal, factors, STRINGS, .max = CD_ACCESS_FACTORS_MAX, .fallback = "password totp",
+              .check = check_factor, .help = "what a login consists of: password, totp"),
+};
+const struct cd_table cd_config_portal_table = { "portal", portal_fields, CD_LEN(portal_fields),
+                                                 sizeof(struct cd_config_portal), true };
+
+bool cd_config_access_is_public(const struct cd_config_access *rule)
+{
+        return rule->public.count == 1 && cd_str_eq(rule->public.items[0], CD_STR("true"));
+}
+
+bool cd_config_access_has_allow(const struct cd_config_access *rule)
+{
+        const struct cd_config_allow *allow = &rule->allow;
+
+        return allow->users.count || allow->groups.count || allow->factors || allow->networks.count || allow->max_age;
+}
+
+static cd_status parse_networks(struct cd_arena *arena, struct cd_strs texts, struct cd_access_allow *allow,
+                                struct cd_error *reterr)
+{
+        struct cd_network *networks = cd_arena_calloc(arena, texts.count + 1, sizeof(*networks));
+
+        if (!networks)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
+        for (size_t i = 0; i < texts.count; i++) {
+                cd_status status = cd_network_parse(texts.items[i], &networks[i], reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        allow->networks = networks;
+        allow->network_count = texts.count;
+        return CD_OK;
+}
+
+static cd_status make_rule(struct cd_arena *arena, const struct cd_config_access *from, struct cd_access_rule *to,
+                           struct cd_error *reterr)
+{
+        const struct cd_config_allow *allow = &from->allow;
+        bool is_public = cd_config_access_is_public(from);
+
+        *to = (struct cd_access_rule){
+                .host = from->host,
+                .path = from->path,
+                .methods = from->methods,
+                .is_public = is_public,
+                .public_paths = is_public ? (struct cd_strs){ 0 } : from->public,
+                .allow = {
+                        .is_given = cd_config_access_has_allow(from),
+                        .users = allow->users,
+                        .groups = allow->groups,
+                        .factors = (unsigned)allow->factors,
+                        .max_age = allow->max_age / 1000,
+                },
+        };
+        return parse_networks(arena, allow->networks, &to->allow, reterr);
+}
+
+cd_status cd_config_access_new(const struct cd_config *config, struct cd_access **ret, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        const struct cd_config_access *from = config->access.items;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        struct cd_access_rule *rules = cd_arena_calloc(&arena, config->access.count + 1, sizeof(*rules));
+        if (!rules)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
+        for (size_t i = 0; i < config->access.count; i++) {
+                cd_status status = make_rule(&arena, &from[i], &rules[i], reterr);
+                if (status != CD_OK)
+                        return status;
+        }
+        return cd_access_new(rules, config->access.count, ret, reterr);
+}

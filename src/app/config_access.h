@@ -1,0 +1,40 @@
+#pragma once
+/* The sections `access` and `portal` of the configuration: who may open which site, and where users log in. */
+#include "conf/report.h"
+#include "core/access.h"
+
+struct cd_config_allow {
+        struct cd_strs users, groups;
+        int64_t factors;         /* 0: not given */
+        struct cd_strs networks; /* in CIDR notation */
+        int64_t max_age;         /* milliseconds, whole seconds; 0: not given */
+};
+
+struct cd_config_access {
+        cd_str host, path; /* path empty: not given */
+        struct cd_strs methods;
+        struct cd_strs public; /* paths, or the one item "true" */
+        struct cd_config_allow allow;
+};
+
+struct cd_config_portal {
+        cd_str url;           /* empty: there is no portal */
+        cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
+        struct cd_strs factors;
+};
+
+extern const struct cd_table cd_config_access_table, cd_config_portal_table;
+
+/* public: true. */
+bool cd_config_access_is_public(const struct cd_config_access *rule);
+/* Whether any key of allow is given. */
+bool cd_config_access_has_allow(const struct cd_config_access *rule);
+
+struct cd_config;
+
+/* What the tables cannot say. Every finding names its setting and the fix. */
+void cd_config_check_access(const struct cd_config *config, struct cd_report *report);
+
+/* The rules that decide, of a configuration without errors. What *ret has is its own; freed with cd_access_free.
+ * CD_NO_MEMORY; CD_INVALID_REQUEST where a network does not parse; CD_TOO_LARGE, see cd_access_new. */
+cd_status cd_config_access_new(const struct cd_config *config, struct cd_access **ret, struct cd_error *reterr);

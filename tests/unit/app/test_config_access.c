@@ -1,0 +1,410 @@
+#include "support/check.h"
+
+#include <stdio.h>
+
+#include "app/config.h"
+#include "app/public_suffix.h"
+#include "base/buf.h"
+
+static struct cd_arena arena;
+static struct cd_report report;
+static struct cd_config config;
+
+static int set_up(void **state)
+{
+        (void)state;
+        cd_arena_init(&arena, 64 * 1024 * 1024);
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void)state;
+        cd_arena_done(&arena);
+        return 0;
+}
+
+/* As read from f.yaml. What the binder finds wrong is among the findings. */
+static void check(const char *text)
+{
+        cd_report_init(&report, &arena, CD_STR("f.yaml"));
+        (void)cd_settings_decode(&report, cd_str_from_c(text), &cd_config_table, &config, NULL);
+        cd_config_check_access(&config, &report);
+}
+
+/* The only finding of at least this level. */
+static void finds(enum cd_finding_level level, const char *text, const char *expected)
+{
+        cd_str found = CD_STR("");
+        size_t count = 0;
+
+        check(text);
+        for (const struct cd_finding *f = report.findings; f; f = f->next) {
+                if (f->level == CD_FINDING_OK)
+                        continue;
+                count++;
+                found = cd_finding_text(&report, f);
+                if (f->level != level)
+                        fail_msg("another level: %.*s", CD_STR_ARG(found));
+        }
+        if (count != 1)
+                fail_msg("%zu findings, the last: %.*s", count, CD_STR_ARG(found));
+        assert_str(found, expected);
+}
+
+static void refuses(const char *text, const char *expected)
+{
+        finds(CD_FINDING_ERROR, text, expected);
+}
+
+static void warns(const char *text, const char *expected)
+{
+        finds(CD_FINDING_WARNING, text, expected);
+}
+
+static void accepts(const char *text)
+{
+        check(text);
+        for (const struct cd_finding *f = report.findings; f; f = f->next)
+                if (f->level != CD_FINDING_OK)
+                        fail_msg("%s: %.*s", text, CD_STR_ARG(cd_finding_text(&report, f)));
+}
+
+/* access: one rule with these settings besides a purpose. */
+static const char *rule(const char *settings)
+{
+        return cd_arena_printf(&arena, "access:\n  - { %s, public: true }\n", settings).ptr;
+}
+
+#define ALLOW(keys) "access:\n  - { host: a.example.com, allow: { " keys " } }\n"
+
+static void the_example_has_nothing_wrong(void **state)
+{
+        (void)state;
+        accepts("portal:\n"
+                "  url: https://auth.example.com/_auth\n"
+                "  cookie_domain: example.com\n"
+                "  factors: [password, totp]\n"
+                "access:\n"
+                "  - { host: wiki.example.com, allow: { groups: [staff] } }\n"
+                "  - { host: grafana.example.com, path: /api/health, public: true }\n"
+                "  - { host: grafana.example.com, allow: { users: [ana], factors: 2, networks: [10.0.0.0/8] } }\n"
+                "  - { host: \"*.example.com\", allow: { groups: [admins] } }\n");
+        assert_str(cd_finding_text(&report, report.findings), "f.yaml:2:8: portal.url: https://auth.example.com/_auth");
+        assert_str(cd_finding_text(&report, report.last), "f.yaml:6:3: access: 4 rules");
+        accepts("");
+        assert_null(report.findings);
+}
+
+static void hosts_are_canonical_and_without_a_port(void **state)
+{
+        static const char *const accepted[] = { "wiki.example.com", "localhost",           "10.0.0.1",     "'[::1]'",
+                                                "'*.example.com'",  "'*.a.b.example.com'", "'*.intranet'", "my_host" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(accepted); i++)
+                accepts(cd_arena_printf(&arena, "access:\n  - { host: %s, public: true }\n", accepted[i]).ptr);
+        refuses(rule("host: Wiki.example.com"),
+                "f.yaml:2:13: access[0].host: \"Wiki.example.com\" is not the canonical form of the host; write "
+                "wiki.example.com");
+        refuses(rule("host: '*.Example.com'"), "f.yaml:2:13: access[0].host: \"*.Example.com\" is not the canonical "
+                                               "form of the host; write *.example.com");
+        refuses(rule("host: wiki.example.com."),
+                "f.yaml:2:13: access[0].host: \"wiki.example.com.\" is not the canonical form of the host; write "
+                "wiki.example.com");
+        refuses(rule("host: 'wiki.example.com:8443'"),
+                "f.yaml:2:13: access[0].host: has a port: a rule is for all ports of its host; write wiki.example.com");
+        refuses(rule("host: '[0:0::1]'"),
+                "f.yaml:2:13: access[0].host: \"[0:0::1]\" is not the canonical form of the host; write [::1]");
+        refuses(rule("host: 'https://wiki.example.com'"),
+                "f.yaml:2:13: access[0].host: \"https://wiki.example.com\" is not a host; write it as in "
+                "wiki.example.com, without scheme and path");
+        refuses(rule("host: '*'"),
+                "f.yaml:2:13: access[0].host: \"*\" has a * in another place than its beginning; write "
+                "*.example.com for all hosts below a domain");
+        refuses(rule("host: 'a.*.example.com'"),
+                "f.yaml:2:13: access[0].host: \"a.*.example.com\" has a * in another place than its beginning; write "
+                "*.example.com for all hosts below a domain");
+        refuses(rule("host: '*.*.example.com'"),
+                "f.yaml:2:13: access[0].host: \"*.*.example.com\" has a * in another place than its beginning; write "
+                "*.example.com for all hosts below a domain");
+        refuses(rule("host: '*.10.0.0.1'"),
+                "f.yaml:2:13: access[0].host: \"*.10.0.0.1\" is below an address; write a domain, as in *.example.com");
+        refuses(rule("host: '*.[::1]'"),
+                "f.yaml:2:13: access[0].host: \"*.[::1]\" is below an address; write a domain, as in *.example.com");
+}
+
+static void paths_are_canonical(void **state)
+{
+        static const char *const accepted[] = { "/", "/a", "/a/", "/a.b/c~d/@x", "/My%20Page" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(accepted); i++)
+                accepts(rule(cd_arena_printf(&arena, "host: a.example.com, path: %s", accepted[i]).ptr));
+        refuses(rule("host: a.example.com, path: api"),
+                "f.yaml:2:34: access[0].path: does not begin with /; write /api");
+        refuses(rule("host: a.example.com, path: /api/*"), "f.yaml:2:34: access[0].path: \"/api/*\" has a *, which "
+                                                           "stands for nothing else; end it in / for all paths "
+                                                           "that begin so");
+        refuses(rule("host: a.example.com, path: /a/../b"),
+                "f.yaml:2:34: access[0].path: \"/a/../b\" is not canonical, so no request has it; write /b");
+        refuses(rule("host: a.example.com, path: '/%61//b'"),
+                "f.yaml:2:34: access[0].path: \"/%61//b\" is not canonical, so no request has it; write /a/b");
+        refuses(rule("host: a.example.com, path: '/a%2fb'"), "f.yaml:2:34: access[0].path: \"/a%2fb\" has no canonical "
+                                                             "form, so no request has it; write a path without "
+                                                             "query, \"..\", \";\" and \"%2F\"");
+        refuses(rule("host: a.example.com, path: '/a?b'"), "f.yaml:2:34: access[0].path: \"/a?b\" has no canonical "
+                                                           "form, so no request has it; write a path without "
+                                                           "query, \"..\", \";\" and \"%2F\"");
+        refuses("access:\n  - { host: a.example.com, public: [/a, b], allow: { users: [ana] } }\n",
+                "f.yaml:2:41: access[0].public[1]: does not begin with /; write /b");
+        warns("access:\n  - { host: a.example.com, path: /a/, public: [/a/x, /b], allow: { users: [ana] } }\n",
+              "f.yaml:2:54: access[0].public[1]: is not below the path of its rule; give it a rule of its own");
+}
+
+static void methods_are_in_capitals(void **state)
+{
+        (void)state;
+        accepts(rule("host: a.example.com, methods: [GET, PROPFIND, M-SEARCH]"));
+        refuses(rule("host: a.example.com, methods: [GET, get]"),
+                "f.yaml:2:43: access[0].methods[1]: \"get\" is not a method; write it in capitals, as in GET");
+        refuses(rule("host: a.example.com, methods: [\"GET POST\"]"),
+                "f.yaml:2:38: access[0].methods[0]: \"GET POST\" is not a method; write it in capitals, as in GET");
+}
+
+static void allow_has_names_networks_and_times_of_the_right_form(void **state)
+{
+        (void)state;
+        accepts(ALLOW("users: [ana, bo@example.org], groups: [Staff, a/b:c+d@e_f.g-h], networks: [10.0.0.1, "
+                      "'2001:db8::/32'], "
+                      "factors: 1, max_age: 8h"));
+        accepts(ALLOW("groups: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]")); /* 64 */
+        refuses(ALLOW("groups: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]"),
+                "f.yaml:2:46: access[0].allow.groups[0]: "
+                "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is not the name of a group; "
+                "write 1 to "
+                "64 of: letters a-z and A-Z, digits, . _ - @ + : /");
+        refuses(ALLOW("groups: [staff, 'a,b']"), "f.yaml:2:53: access[0].allow.groups[1]: \"a,b\" is not the name of a "
+                                                 "group; write 1 to 64 of: letters a-z and A-Z, digits, . _ - @ + : /");
+        refuses(ALLOW("users: [Ana]"),
+                "f.yaml:2:45: access[0].allow.users[0]: names of users are lower case; write ana");
+        refuses(ALLOW("users: ['a b']"), "f.yaml:2:45: access[0].allow.users[0]: \"a b\": byte 2 of the user name is "
+                                         "none of: letters a-z, digits, . _ "
+                                         "- @ +; write the name of a user");
+        refuses(ALLOW("networks: [10.0.0.0/8, intern]"), "f.yaml:2:60: access[0].allow.networks[1]: \"intern\" is not "
+                                                         "an address or a network in CIDR notation; write "
+                                                         "it as in 10.0.0.0/8 or 2001:db8::/32");
+        refuses(ALLOW("networks: [10.0.0.1/8]"), "f.yaml:2:48: access[0].allow.networks[0]: \"10.0.0.1/8\" has bits "
+                                                 "set after its prefix; write it as in "
+                                                 "10.0.0.0/8 or 2001:db8::/32");
+        refuses(ALLOW("max_age: 1500ms"),
+                "f.yaml:2:46: access[0].allow.max_age: is not a whole number of seconds; write it as in 8h");
+        refuses(ALLOW("factors: 3"), "f.yaml:2:46: access[0].allow.factors: must be 1 to 2");
+        refuses("portal: { factors: [totp] }\n" ALLOW("factors: 2"),
+                "f.yaml:3:46: access[0].allow.factors: is 2, and a login has no more than portal.factors has: 1; lower "
+                "it, "
+                "or add to portal.factors");
+}
+
+static void lesson_1_a_rule_says_who_may(void **state)
+{
+        static const char nobody[] =
+                "f.yaml:2:5: access[0]: allows nobody; write public: true, or allow: { factors: 1 } for "
+                "every user who can log in, or leave the rule out";
+
+        (void)state;
+        refuses("access:\n  - { host: a.example.com }\n", nobody);
+        refuses(ALLOW(""), nobody);
+        refuses("access:\n  - { host: a.example.com, public: false }\n", nobody);
+        refuses("access:\n  - { host: a.example.com, public: yes }\n",
+                "f.yaml:2:36: access[0].public: must be true, false or a list");
+        refuses("access:\n  - { host: a.example.com, public: true, allow: { users: [ana] } }\n",
+                "f.yaml:2:49: access[0].allow: does nothing: the rule is public; leave it out, or leave public out");
+        warns("access:\n  - { host: a.example.com, public: [/health] }\n",
+              "f.yaml:2:5: access[0]: allows nobody but on its public paths; add allow");
+        refuses("access:\n  - { path: /x, public: true }\n", "f.yaml:2:5: access[0].host: is missing");
+        refuses("access:\n  - { host: a.example.com, public: true, metods: [GET] }\n",
+                "f.yaml:2:42: unknown setting \"access[0].metods\"; did you mean \"access[0].methods\"?");
+}
+
+static void a_rule_that_never_decides_is_a_warning(void **state)
+{
+        (void)state;
+        warns("access:\n"
+              "  - { host: '*.example.com', public: true }\n"
+              "  - { host: a.example.com, path: /x, allow: { factors: 1 } }\n",
+              "f.yaml:3:5: access[1]: never decides: access[0] comes first and has every host and path of it; put it "
+              "before "
+              "that one, or leave it out");
+        accepts("access:\n"
+                "  - { host: a.example.com, path: /x, public: true }\n"
+                "  - { host: a.example.com, path: /x/, allow: { factors: 1 } }\n"
+                "  - { host: '*.example.com', public: true }\n");
+}
+
+static void a_host_with_too_many_rules_is_refused(void **state)
+{
+        struct cd_buf text;
+        cd_str whole;
+
+        (void)state;
+        cd_buf_init(&text, &arena, 1 << 20);
+        cd_buf_add(&text, CD_STR("access:\n"));
+        for (unsigned i = 0; i <= CD_ACCESS_HOST_RULES_MAX; i++)
+                cd_buf_printf(&text, "  - { host: a.example.com, path: /%u, public: true }\n", i);
+        cd_buf_add_char(&text, '\0');
+        assert_status(cd_buf_view(&text, &whole), CD_OK);
+        refuses(whole.ptr,
+                "f.yaml:2:3: access: has more than 256 rules of the host a.example.com; use fewer, for longer "
+                "beginnings of paths");
+}
+
+static void the_url_of_the_portal_is_checked(void **state)
+{
+        (void)state;
+        accepts("portal: { url: 'http://localhost:5000/_auth' }\n");
+        refuses("portal: { url: 'http://auth.example.com/_auth' }\n",
+                "f.yaml:1:16: portal.url: is http, and its host is not this machine; write it as in "
+                "https://auth.example.com/_auth");
+        refuses("portal: { url: 'https://auth.example.com/_auth/' }\n",
+                "f.yaml:1:16: portal.url: ends with a slash; write it as in https://auth.example.com/_auth");
+}
+
+#define PORTAL(domain) "portal: { url: 'https://auth.example.com/_auth', cookie_domain: " domain " }\n"
+
+static void the_domain_of_the_cookie_is_one_of_the_operators_own(void **state)
+{
+        (void)state;
+        accepts(PORTAL("example.com"));
+        accepts(PORTAL("auth.example.com"));
+        refuses(PORTAL(".example.com"), "f.yaml:1:65: portal.cookie_domain: begins with a dot; write example.com");
+        refuses(PORTAL("Example.com"),
+                "f.yaml:1:65: portal.cookie_domain: \"Example.com\" is not canonical; write example.com");
+        refuses(PORTAL("10.0.0.1"),
+                "f.yaml:1:65: portal.cookie_domain: \"10.0.0.1\" is not a domain; write a domain, as in "
+                "example.com");
+        refuses(PORTAL("'[::1]'"),
+                "f.yaml:1:65: portal.cookie_domain: \"[::1]\" is not a domain; write a domain, as in "
+                "example.com");
+        refuses(PORTAL("'*.example.com'"),
+                "f.yaml:1:65: portal.cookie_domain: \"*.example.com\" is not a domain; write a "
+                "domain, as in example.com");
+        refuses(PORTAL("com"),
+                "f.yaml:1:65: portal.cookie_domain: com is a public suffix: browsers refuse a cookie for it; "
+                "name a domain of your own, or leave it out");
+        refuses(PORTAL("xample.com"),
+                "f.yaml:1:65: portal.cookie_domain: xample.com does not have the host of portal.url, "
+                "auth.example.com; write the domain that has the host of portal.url");
+        refuses("portal: { cookie_domain: example.com }\n",
+                "f.yaml:1:26: portal.cookie_domain: is for a portal, and there is none; set portal.url");
+}
+
+static void what_a_login_consists_of_is_checked(void **state)
+{
+        (void)state;
+        accepts("portal: { factors: [totp] }\n");
+        refuses("portal: { factors: [] }\n",
+                "f.yaml:1:20: portal.factors: names no factor; write [password, totp], [password] or [totp]");
+        refuses("portal: { factors: [totp, totp] }\n", "f.yaml:1:20: portal.factors: has totp twice; name each once");
+        refuses("portal: { factors: [password, sms] }\n", "f.yaml:1:31: portal.factors[1]: must be password or totp");
+}
+
+static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **state)
+{
+        (void)state;
+        warns(PORTAL("example.com") "access:\n  - { host: wiki.example.org, allow: { factors: 1 } }\n",
+              "f.yaml:3:13: access[0].host: is outside of portal.cookie_domain (example.com): no login reaches it; "
+              "move the "
+              "site below that domain");
+        warns(PORTAL("example.com") "access:\n  - { host: '*.xexample.com', allow: { factors: 1 } }\n",
+              "f.yaml:3:13: access[0].host: is outside of portal.cookie_domain (example.com): no login reaches it; "
+              "move the "
+              "site below that domain");
+        warns("portal: { url: 'https://auth.example.com' }\n"
+              "access:\n  - { host: wiki.example.com, allow: { factors: 1 } }\n",
+              "f.yaml:3:13: access[0].host: is not the host of portal.url: without portal.cookie_domain no login "
+              "reaches it; "
+              "set portal.cookie_domain to a domain that has both");
+        accepts("portal: { url: 'https://auth.example.com' }\n"
+                "access:\n  - { host: auth.example.com, allow: { factors: 1 } }\n"
+                "  - { host: wiki.example.com, public: true }\n");
+        accepts(PORTAL("example.com") "access:\n  - { host: example.com, allow: { factors: 1 } }\n"
+                                      "  - { host: '*.example.com', allow: { factors: 1 } }\n"
+                                      "  - { host: wiki.example.org, public: true }\n");
+}
+
+static void public_suffixes_are_known(void **state)
+{
+        static const char *const suffixes[] = { "com", "co.uk", "github.io", "localhost", "xn--p1ai", "x.ck", "" };
+        static const char *const domains[] = { "example.com", "example.co.uk", "ana.github.io", "a.b.example.com",
+                                               "www.ck" };
+        char long_name[300];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(suffixes); i++)
+                if (!cd_is_public_suffix(cd_str_from_c(suffixes[i])))
+                        fail_msg("%s", suffixes[i]);
+        for (size_t i = 0; i < CD_LEN(domains); i++)
+                if (cd_is_public_suffix(cd_str_from_c(domains[i])))
+                        fail_msg("%s", domains[i]);
+        memset(long_name, 'a', sizeof(long_name));
+        assert_true(cd_is_public_suffix(cd_str_of(long_name, sizeof(long_name))));
+}
+
+static void what_the_rules_say_is_what_decides(void **state)
+{
+        const struct cd_access_login login = { .user = CD_STR("ana"), .factors = 2, .auth_time = 1000 };
+        struct cd_access_request request = {
+                .host = CD_STR("a.example.com"), .path = CD_STR("/open"), .method = CD_STR("GET"), .now = 1060
+        };
+        struct cd_access *access;
+        struct cd_error err;
+        struct cd_address address;
+
+        (void)state;
+        accepts("access:\n  - { host: a.example.com, methods: [GET], public: [/open],\n"
+                "      allow: { users: [ana], factors: 2, networks: [10.0.0.0/8], max_age: 60s } }\n"
+                "  - { host: b.example.com, path: /x, public: true }\n");
+        assert_status(cd_config_access_new(&config, &access, &err), CD_OK);
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_PUBLIC);
+        request.path = CD_STR("/");
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_NETWORK);
+        assert_true(cd_address_parse(CD_STR("10.0.0.1"), &address));
+        request.address = &address;
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_NO_LOGIN);
+        request.login = &login;
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_LOGIN);
+        request.now++;
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_AGE);
+        request.method = CD_STR("POST");
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_METHOD);
+        request.host = CD_STR("b.example.com");
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_NO_RULE);
+        request.path = CD_STR("/x");
+        assert_int_equal(cd_access_decide(access, &request).reason, CD_ACCESS_BY_PUBLIC);
+        cd_access_free(access);
+
+        check("access:\n  - { host: a.example.com, allow: { networks: [x] } }\n");
+        assert_status(cd_config_access_new(&config, &access, &err), CD_INVALID_REQUEST);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_example_has_nothing_wrong),
+                cmocka_unit_test(hosts_are_canonical_and_without_a_port),
+                cmocka_unit_test(paths_are_canonical),
+                cmocka_unit_test(methods_are_in_capitals),
+                cmocka_unit_test(allow_has_names_networks_and_times_of_the_right_form),
+                cmocka_unit_test(lesson_1_a_rule_says_who_may),
+                cmocka_unit_test(a_rule_that_never_decides_is_a_warning),
+                cmocka_unit_test(a_host_with_too_many_rules_is_refused),
+                cmocka_unit_test(the_url_of_the_portal_is_checked),
+                cmocka_unit_test(the_domain_of_the_cookie_is_one_of_the_operators_own),
+                cmocka_unit_test(what_a_login_consists_of_is_checked),
+                cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
+                cmocka_unit_test(public_suffixes_are_known),
+                cmocka_unit_test(what_the_rules_say_is_what_decides),
+        };
+        return cmocka_run_group_tests_name("app/config_access", tests, set_up, tear_down);
+}
