@@ -9,6 +9,7 @@
 #include "cmd/text_table.h"
 #include "core/admin_users.h"
 #include "core/return_to.h"
+#include "core/user_details.h"
 #include "core/user_name.h"
 
 /* The words of the command line; NULL: not given. */
@@ -112,16 +113,25 @@ static cd_status find_user(struct test *t, struct cd_user *ret, struct cd_error 
                                   reterr);
 }
 
-/* Those of --group. What the store knows of the user's groups belongs here too: struct cd_user has none yet. */
-static cd_status read_groups(struct test *t, const struct words *words, struct cd_error *reterr)
+/* Those of the user in the store, and those of --group. */
+static cd_status read_groups(struct test *t, const struct cd_words *given, const struct cd_strs *own,
+                             struct cd_error *reterr)
 {
-        cd_str *items = cd_arena_calloc(&t->admin.arena, words->groups.count + 1, sizeof(*items));
+        cd_str *items = cd_arena_calloc(&t->admin.arena, given->count + own->count + 1, sizeof(*items));
+        size_t count = 0;
 
         if (!items)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the groups");
-        for (size_t i = 0; i < words->groups.count; i++)
-                items[i] = cd_str_from_c(words->groups.items[i]);
-        t->login.groups = (struct cd_strs){ items, words->groups.count };
+        for (size_t i = 0; i < own->count; i++)
+                items[count++] = own->items[i];
+        for (size_t i = 0; i < given->count; i++) {
+                struct cd_error why;
+                cd_str group = cd_str_from_c(given->items[i]);
+                if (cd_group_name_check(group, &why) != CD_OK)
+                        return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--group"), why.reason);
+                items[count++] = group;
+        }
+        t->login.groups = (struct cd_strs){ items, count };
         return CD_OK;
 }
 
@@ -136,9 +146,10 @@ static cd_status read_user(struct test *t, const struct words *words, struct cd_
         cd_status status = cd_user_name_canonical(&t->admin.arena, cd_str_from_c(words->user), &t->login.user, &why);
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("--user"), why.reason);
-        status = read_groups(t, words, reterr);
-        if (status == CD_OK && cd_config_is_durable(&t->admin.config))
+        if (cd_config_is_durable(&t->admin.config))
                 status = find_user(t, &user, reterr);
+        if (status == CD_OK)
+                status = read_groups(t, &words->groups, &user.groups, reterr);
         t->is_disabled = user.disabled;
         if (status == CD_OK && !user.disabled)
                 t->request.login = &t->login;
@@ -264,7 +275,7 @@ static const struct cd_command access_test = {
                 "      --address ADDRESS     the client's address (default: not known)\n"
                 "      --user NAME           the user who is logged in, who must be in the store if there is one\n"
                 "                            (default: nobody is logged in)\n"
-                "      --group GROUP         a group of the user; may be repeated\n"
+                "      --group GROUP         a group beside those of the user in the store; may be repeated\n"
                 "      --factors N           the factors of the login (default: as many as portal.factors has)\n"
                 "      --age TIME            how long ago the login was, as in 8h (default: 0s)\n"
                 "\n"

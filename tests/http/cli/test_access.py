@@ -92,7 +92,7 @@ def test_a_login_comes_first_and_says_where_it_returns_to(rules, words, outcome,
     (["--host", "a", "--user", "ana", "--age", "long"],
      "--age: must be a duration such as 250ms, 5s, 10m, 1h or 7d"),
     (["--host", "a", "--user", "a b"],
-     "--user: byte 2 of the user name is none of: letters a-z, digits, . _ - @ +"),
+     "--user: byte 2 of the user name is not allowed; use letters a-z, digits and . _ - @ +"),
     (["--host", "a", "extra"], 'unexpected argument "extra"; see: cardea help access test'),
 ])
 def test_a_wrong_command_line_is_refused_by_name(rules, words, said):
@@ -157,7 +157,17 @@ def test_the_user_must_be_in_the_store(auth):
     words = "access", "test", "--host", "wiki.example.com", "--group", "staff", "--user"
     assert details(auth.run(*words, "ANA", check=ALLOWED))["reason"] == "user ana is in the group staff"
     done = auth.run(*words, "bo", check=NOT_FOUND)
-    assert (done.stdout, done.stderr) == ("", "cardea access test: name: there is no user \"bo\"\n")
+    assert (done.stdout, done.stderr) == ("", "cardea access test: there is no user \"bo\"\n")
+
+
+def test_groups_are_those_of_the_store_and_of_the_command_line(auth):
+    auth.add_user("dee", PASSWORD, "--group", "staff")
+    words = "access", "test", "--user", "dee", "--host"
+    assert details(auth.run(*words, "wiki.example.com", check=ALLOWED))["reason"] == "user dee is in the group staff"
+    auth.run(*words, "git.example.com", check=REFUSED)
+    auth.run(*words, "git.example.com", "--group", "admins", check=ALLOWED)
+    done = auth.run(*words, "git.example.com", "--group", "a b", check=USAGE)
+    assert done.stderr.startswith("cardea access test: --group: ")
 
 
 def test_a_user_who_is_disabled_is_not_logged_in(auth):
