@@ -456,11 +456,15 @@ const struct cd_service *cd_server_service(void)
                 "clients",
                 NULL,
         };
-        static struct cd_service service = {
+        static const struct cd_service_part parts[] = {
+                { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
+        };
+        static const struct cd_service service = {
                 .name = "cardea",
                 .table = &cd_config_table,
                 .settings_offset = offsetof(struct cd_config, service),
-                .routes = cd_web_routes,
+                .parts = parts,
+                .part_count = CD_LEN(parts),
                 .check = cd_config_check,
                 .tune = tune,
                 .prepare = prepare,
@@ -469,6 +473,5 @@ const struct cd_service *cd_server_service(void)
                 .finish = finish,
         };
 
-        service.route_count = cd_web_route_count;
         return &service;
 }
