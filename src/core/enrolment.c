@@ -191,11 +191,24 @@ cd_status cd_totp_enrol(const struct cd_factors *factors, struct cd_arena *arena
         return status;
 }
 
-cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
-                          cd_str text, const struct cd_code_attempt *attempt, struct cd_code_result *ret,
-                          struct cd_error *reterr)
+cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
+                       cd_str text, cd_str *ret_secret, struct cd_error *reterr)
 {
-        struct cd_totp_change change = { .factor = { .user = user->name } };
+        struct ticket ticket = { 0 };
+        cd_status status = read_ticket(factors, arena, context_of(arena, user->name), text, &ticket, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (ticket.generation != user->generation)
+                return fail_ticket(reterr);
+        *ret_secret = ticket.secret;
+        return CD_OK;
+}
+
+cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, struct cd_user *user, cd_str text,
+                          const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr)
+{
+        struct cd_totp_change change = { .factor = { .user = user->name }, .ret_generation = &user->generation };
         struct ticket ticket = { 0 };
         struct cd_audit_event event;
 
@@ -309,6 +322,19 @@ cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_aren
         if (status == CD_OK)
                 ret->secret = ticket.secret;
         return status;
+}
+
+cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str text, cd_str *ret_name,
+                           cd_str *ret_secret, struct cd_error *reterr)
+{
+        struct ticket ticket = { 0 };
+        cd_status status = read_ticket(registrar->factors, arena, register_context, text, &ticket, reterr);
+
+        if (status != CD_OK)
+                return status;
+        *ret_name = ticket.name;
+        *ret_secret = ticket.secret;
+        return CD_OK;
 }
 
 /* Adds the account's factor and codes if the code is right. */
