@@ -2,6 +2,7 @@
 /* The sections `access` and `portal` of the configuration: who may open which site, and where users log in. */
 #include "conf/report.h"
 #include "core/access.h"
+#include "portal/portal.h"
 
 struct cd_config_allow {
         struct cd_strs users, groups;
@@ -17,17 +18,11 @@ struct cd_config_access {
         struct cd_config_allow allow;
 };
 
-enum cd_config_registration {
-        CD_REGISTRATION_CLOSED,
-        CD_REGISTRATION_INVITE, /* with an invitation */
-        CD_REGISTRATION_OPEN,
-};
-
 struct cd_config_portal {
         cd_str url;           /* ends in CD_PORTAL_PATH; empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
         struct cd_strs factors;
-        int registration; /* enum cd_config_registration */
+        int registration; /* enum cd_portal_registration */
         cd_str title;
         cd_str logo;   /* https, or an absolute path; cd_page_url_check accepts it; empty: none */
         cd_str accent; /* cd_page_colour_parse accepts it; empty: CD_PAGE_ACCENT */
