@@ -7,6 +7,7 @@
 #include "app/storage.h"
 #include "app/config.h"
 #include "app/hash_threads.h"
+#include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
@@ -34,6 +35,7 @@ struct login {
 
 struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
+        struct cd_app_portal portal;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
@@ -119,7 +121,7 @@ static size_t hashes_at_once(const struct cd_config *config)
 }
 
 /* The users of the store, with hashes at the configured cost. */
-static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_accounts **ret,
+static cd_status find_users(struct server *server, const struct cd_config *config, const struct login **ret,
                             struct cd_error *reterr)
 {
         const struct cd_password_cost cost = { config->password_hashing.memory, config->password_hashing.iterations };
@@ -138,7 +140,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                                         &login->hasher.port, &cd_clock_system);
                 server->logins = login;
         }
-        *ret = &login->login.port;
+        *ret = login;
         return CD_OK;
 }
 
@@ -156,6 +158,18 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         return status;
 }
 
+static cd_status make_portal(struct server *server, struct cd_log *log, struct cd_error *reterr)
+{
+        const struct cd_app_portal_options options = {
+                .storage = &server->storage,
+                .store_state = &server->store_state,
+                .lockout = server->lockout,
+                .log = log,
+        };
+
+        return cd_app_portal_init(&server->portal, &options, reterr);
+}
+
 /* Sets what a reload may change. */
 static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
@@ -171,15 +185,31 @@ static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config,
         issuer->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
+static cd_status publish_portal(struct server *server, const struct cd_config *config, const struct login *users,
+                                struct cd_error *reterr)
+{
+        struct cd_portal *portal;
+
+        cd_status status =
+                cd_app_portal_make(&server->portal, config, &users->login.port, &users->hasher.port, &portal, reterr);
+        if (status == CD_OK && cd_shared_set(server->portal.app.portals, portal) != CD_OK) {
+                cd_portal_free(portal);
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
+        }
+        return status;
+}
+
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         struct cd_issuer *issuer = &server->common;
-        const struct cd_accounts *users = NULL;
+        const struct login *users = NULL;
 
         cd_status status = find_users(server, config, &users, reterr);
+        if (status == CD_OK)
+                status = publish_portal(server, config, users, reterr);
         if (status != CD_OK)
                 return status;
-        set_tokens(issuer, config, users);
+        set_tokens(issuer, config, &users->login.port);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         issuer->client_auth = (struct cd_client_auth){
                 .lockout = server->lockout,
@@ -236,6 +266,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
+        cd_app_portal_done(&server->portal);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
         for (struct login *login = server->logins, *next; login; login = next) {
@@ -313,6 +344,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_login(server, config, reterr);
         if (status == CD_OK)
+                status = make_portal(server, start->log, reterr);
+        if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         wipe_secrets(config);
         server->config = config;
@@ -383,12 +416,13 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
+        const struct login *users;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
                             struct cd_error *reterr)
 {
-        const struct cd_accounts *users = NULL;
+        const struct login *users = NULL;
 
         cd_status status = check_master_key(server, start, reterr);
         if (status == CD_OK)
@@ -396,7 +430,9 @@ static cd_status make_other(struct server *server, const struct cd_service_start
         if (status == CD_OK)
                 status = make_clients(server, start, &ret->clients, reterr);
         ret->common = server->common;
-        set_tokens(&ret->common, start->config, users);
+        if (users)
+                set_tokens(&ret->common, start->config, &users->login.port);
+        ret->users = users;
         return status == CD_OK ? read_signing_key(server, start, &ret->fixed, reterr) : status;
 }
 
@@ -458,6 +494,7 @@ const struct cd_service *cd_server_service(void)
         };
         static const struct cd_service_part parts[] = {
                 { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
+                { .routes = &cd_portal_routes, .app_offset = offsetof(struct server, portal.app) },
         };
         static const struct cd_service service = {
                 .name = "cardea",

@@ -26,8 +26,7 @@ enum cd_portal_registration {
 struct cd_portal_services {
         const struct cd_sessions *sessions;
         const struct cd_factors *factors;
-        const struct cd_operator *by; /* the actor of changes is "portal" */
-        struct cd_mac *forms;         /* of the CSRF tokens, see cd_portal_forms_new */
+        struct cd_mac *forms; /* of the CSRF tokens, see cd_portal_forms_new */
         const struct cd_store_state *store_state;
         struct cd_log *log;
 };
@@ -35,7 +34,8 @@ struct cd_portal_services {
 /* The MAC of the CSRF tokens, under a key that is derived from the master key. NULL if memory is out. */
 struct cd_mac *cd_portal_forms_new(const struct cd_master_key *master);
 
-/* What the configuration says. Copied by cd_portal_new, except `accounts` and `access`, which must outlive it. */
+/* What the configuration says. Copied by cd_portal_new, except what `accounts` and `by` point to, which must
+ * outlive it (but the names in by.configured are copied), and `access`. */
 struct cd_portal_settings {
         cd_str url; /* see cd_portal_url_parse; its path is "/_auth" */
         cd_str cookie_domain;
@@ -47,7 +47,8 @@ struct cd_portal_settings {
         struct cd_page_url logo; /* empty: none */
         struct cd_page_colour accent;
         const struct cd_accounts *accounts; /* the passwords */
-        const struct cd_access *access;     /* NULL: no rules */
+        struct cd_operator by;              /* who changes users; its actor is "portal" */
+        struct cd_access *access;           /* taken over, also on failure; NULL: no rules */
 };
 
 /* Immutable; a reload replaces it. */

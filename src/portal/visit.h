@@ -38,10 +38,10 @@ struct cd_visit {
         struct cd_page_view view; /* `error` and `notice` are the handler's to set */
         bool wants_json;          /* errors are answered as JSON */
         bool has_form_cookie;     /* sent by the browser */
-        cd_str form_action;       /* further origins to which a form of this page may lead (CSP form-action) */
+        cd_str form_action;       /* a further origin to which a form of this page may lead (CSP form-action) */
 };
 
-/* Fills in the visit, and sets the cookies that every page needs. False: it has answered (404 without a portal). Memory
+/* Fills in the visit; the parameter `done` chooses the notice. False: it has answered (404 without a portal). Memory
  * only. */
 bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret);
 
@@ -78,18 +78,31 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
 bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struct cd_user *ret_user);
 /* The half-finished login, and its user. False: it has answered, with the login page. Blocks. */
 bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret, struct cd_user *ret_user);
-/* Starts a session after all factors were checked, sets its cookie, and redirects to `then`, or if that is empty, to the
- * page to return to. `pending`: its digest; empty: none. On an error it answers too. Blocks. */
-void cd_visit_log_in(struct cd_visit *visit, const struct cd_user *user, unsigned factors, cd_str pending,
-                     bool remember, cd_str then);
+struct cd_visit_login {
+        const struct cd_user *user; /* as read before the factors were checked */
+        unsigned factors;           /* bits of enum cd_factor that were checked */
+        cd_str pending;             /* digest of the half-finished login that this completes; empty: none */
+        bool remember;
+};
+/* Starts a session and sets its cookie; those of the login are deleted. False: it has answered with an error. Blocks. */
+bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login);
+/* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
+void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);
 
 /* ---- the page to return to ---- */
 
-/* What the login page was asked for, kept in a cookie while the login continues on other pages. */
+/* Keeps the page that was asked for in a cookie, while the login continues on other pages. Empty: none. */
 void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to);
+/* The kept page; empty: none, or the login is over. */
 cd_str cd_visit_kept_return(const struct cd_visit *visit);
-/* Allows a form of this page to lead to the site of that page, and returns its host if it is another one than the
- * portal's; otherwise empty. */
+/* Redirects a browser that has a session to the page, or to the portal's home. If it came from there just now, or its
+ * cookie cannot reach that host, the page would send it back in a circle: then a page says which cookie was not kept,
+ * and why (LESSONS 25). */
+void cd_visit_return(struct cd_visit *visit, cd_str return_to);
+/* If a browser without a session comes back from that page just after its login, it did not keep the cookie: shows the
+ * page that says so, and returns true. */
+bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to);
+/* Allows the forms of this page to lead to the site of that page, and returns its host; empty: the portal itself. */
 cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);
 
 /* ---- answers ---- */
@@ -105,6 +118,10 @@ void cd_visit_end_page(struct cd_visit *visit, int status, struct cd_buf *buf);
 void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message message);
 /* The page for an error of the core. */
 void cd_visit_fail_error(struct cd_visit *visit, const struct cd_error *error);
+/* The headers of every answer; those of pages are set by cd_visit_end_page. */
+void cd_visit_add_common_headers(struct cd_visit *visit);
+/* The login page, unless the browser is in a circle. Memory only. */
+void cd_visit_show_login(struct cd_visit *visit, cd_str return_to);
 /* 303 to an absolute URL, or to a path below the portal's URL ("/totp"). */
 void cd_visit_redirect(struct cd_visit *visit, cd_str to);
 
