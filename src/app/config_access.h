@@ -17,11 +17,28 @@ struct cd_config_access {
         struct cd_config_allow allow;
 };
 
+enum cd_config_registration {
+        CD_REGISTRATION_CLOSED,
+        CD_REGISTRATION_INVITE, /* with an invitation */
+        CD_REGISTRATION_OPEN,
+};
+
 struct cd_config_portal {
-        cd_str url;           /* empty: there is no portal */
+        cd_str url;           /* ends in CD_PORTAL_PATH; empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
         struct cd_strs factors;
+        int registration; /* enum cd_config_registration */
+        cd_str title;
+        cd_str logo;   /* https, or an absolute path; cd_page_url_check accepts it; empty: none */
+        cd_str accent; /* cd_page_colour_parse accepts it; empty: CD_PAGE_ACCENT */
+        cd_str footer; /* empty: none */
+        /* milliseconds, whole seconds */
+        int64_t session_idle, session_lifetime;
+        int64_t remember_for; /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
 };
+
+/* The path of the portal's pages, on every host that shows them. */
+#define CD_PORTAL_PATH "/_auth"
 
 extern const struct cd_table cd_config_access_table, cd_config_portal_table;
 
