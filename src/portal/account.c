@@ -49,7 +49,7 @@ static cd_status list_sessions(const struct cd_visit *visit, const struct cd_ses
         struct cd_arena *arena = visit->req->arena;
         struct cd_sessions_list list;
 
-        cd_status status = cd_admin_sessions_list(visit->portal->services.by, arena, current->user, &list, reterr);
+        cd_status status = cd_admin_sessions_list(&visit->portal->settings.by, arena, current->user, &list, reterr);
         if (status != CD_OK)
                 return status;
         struct cd_page_session *items = cd_arena_calloc(arena, list.count + 1, sizeof(*items));
@@ -76,9 +76,8 @@ static cd_status list_sessions(const struct cd_visit *visit, const struct cd_ses
 static bool write_site(const struct cd_visit *visit, cd_str host, struct cd_page_link *ret)
 {
         const struct cd_portal_url *own = &visit->portal->url;
-        cd_str url = cd_str_eq(host, own->host)
-                             ? cd_arena_printf(visit->req->arena, "%.*s/", CD_STR_ARG(own->origin))
-                             : cd_arena_printf(visit->req->arena, "https://%.*s/", CD_STR_ARG(host));
+        cd_str url = cd_str_eq(host, own->host) ? cd_arena_printf(visit->req->arena, "%.*s/", CD_STR_ARG(own->origin))
+                                                : cd_arena_printf(visit->req->arena, "https://%.*s/", CD_STR_ARG(host));
 
         ret->name = host;
         return url.ptr && cd_page_url_check(url, &ret->url) == CD_OK;
@@ -90,9 +89,7 @@ static cd_status list_sites(const struct cd_visit *visit, const struct cd_access
 {
         const struct cd_access *access = visit->portal->settings.access;
         struct cd_page_link *items = cd_arena_calloc(visit->req->arena, SITES_MAX, sizeof(*items));
-        struct cd_access_request request = {
-                .path = CD_STR("/"), .method = CD_STR("GET"), .login = login, .now = now
-        };
+        struct cd_access_request request = { .path = CD_STR("/"), .method = CD_STR("GET"), .login = login, .now = now };
         struct cd_address address;
 
         if (!access)
@@ -215,8 +212,8 @@ static bool begin_button(struct cd_visit *visit, const struct cd_table *table, s
 static cd_status end_session(const struct cd_visit *visit, cd_str user, cd_str sid, struct cd_error *reterr)
 {
         struct cd_user_result result;
-        cd_status status = cd_admin_session_end(visit->portal->services.by, visit->req->arena, user, sid, &result,
-                                                reterr);
+        cd_status status =
+                cd_admin_session_end(&visit->portal->settings.by, visit->req->arena, user, sid, &result, reterr);
 
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
@@ -240,8 +237,8 @@ void cd_portal_end_session(void *app, const struct cd_http_request *req, struct 
 static cd_status end_others(const struct cd_visit *visit, const struct cd_session *session, struct cd_error *reterr)
 {
         struct cd_sessions_list list;
-        cd_status status = cd_admin_sessions_list(visit->portal->services.by, visit->req->arena, session->user, &list,
-                                                  reterr);
+        cd_status status =
+                cd_admin_sessions_list(&visit->portal->settings.by, visit->req->arena, session->user, &list, reterr);
 
         for (size_t i = 0; status == CD_OK && i < list.count; i++)
                 if (!cd_str_eq(list.items[i].sid, session->sid))
@@ -281,13 +278,14 @@ void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_ht
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
                 return;
-        if (cd_admin_sessions_end(visit.portal->services.by, req->arena, user.name, &result, &err) != CD_OK) {
+        if (cd_admin_sessions_end(&visit.portal->settings.by, req->arena, user.name, &result, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;
         }
         cd_visit_drop_cookie(&visit, CD_COOKIE_SESSION);
         if (visit.portal->settings.factors & CD_FACTOR_PASSWORD)
-                cd_visit_redirect(&visit, CD_STR("/login?done=all-sessions-ended&return_to=" CD_PORTAL_BASE "/password"));
+                cd_visit_redirect(&visit,
+                                  CD_STR("/login?done=all-sessions-ended&return_to=" CD_PORTAL_BASE "/password"));
         else
                 cd_visit_redirect(&visit, CD_STR("/login?done=all-sessions-ended"));
 }
@@ -323,8 +321,8 @@ static void renew_codes(struct cd_visit *visit, const struct cd_user *user)
         struct cd_recovery_code codes[CD_RECOVERY_CODES];
         struct cd_error err;
 
-        cd_status status = cd_recovery_renew(visit->portal->services.factors, visit->req->arena, user, &attempt, codes,
-                                             &err);
+        cd_status status =
+                cd_recovery_renew(visit->portal->services.factors, visit->req->arena, user, &attempt, codes, &err);
         if (status == CD_OK)
                 show_codes(visit, codes);
         else if (status == CD_NOT_FOUND) /* the user has changed, which has ended the session */
@@ -355,8 +353,7 @@ void cd_portal_renew_codes(void *app, const struct cd_http_request *req, struct 
         else if (!has_totp)
                 cd_visit_fail(&visit, 404, (struct cd_page_message){ .id = CD_MESSAGE_NOT_FOUND });
         else if (!cd_account_is_recent(&session, now))
-                cd_visit_redirect(&visit,
-                                  CD_STR("/step-up?return_to=" CD_PORTAL_BASE "/%3Fdone=confirmed"));
+                cd_visit_redirect(&visit, CD_STR("/step-up?return_to=" CD_PORTAL_BASE "/%3Fdone=confirmed"));
         else
                 renew_codes(&visit, &user);
 }

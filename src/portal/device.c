@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "portal/device.h"
 
 #include <string.h>
@@ -16,14 +15,21 @@ struct mark {
 /* The first that occurs counts. Browsers also name those that they resemble: Edge says "Chrome" and "Safari" too, and
  * Chrome says "Safari". */
 static const struct mark browsers[] = {
-        MARK("Edg/", "Edge"),      MARK("EdgA/", "Edge"),      MARK("EdgiOS/", "Edge"),   MARK("OPR/", "Opera"),
-        MARK("SamsungBrowser/", "Samsung Internet"),           MARK("Firefox/", "Firefox"), MARK("FxiOS/", "Firefox"),
-        MARK("CriOS/", "Chrome"),  MARK("Chrome/", "Chrome"),  MARK("Safari/", "Safari"),
+        MARK("Edg/", "Edge"),
+        MARK("EdgA/", "Edge"),
+        MARK("EdgiOS/", "Edge"),
+        MARK("OPR/", "Opera"),
+        MARK("SamsungBrowser/", "Samsung Internet"),
+        MARK("Firefox/", "Firefox"),
+        MARK("FxiOS/", "Firefox"),
+        MARK("CriOS/", "Chrome"),
+        MARK("Chrome/", "Chrome"),
+        MARK("Safari/", "Safari"),
 };
 /* Android says "Linux" too, and an iPhone "like Mac OS X". */
 static const struct mark systems[] = {
-        MARK("Android", "Android"),   MARK("iPhone", "iPhone"), MARK("iPad", "iPad"),  MARK("Windows", "Windows"),
-        MARK("Macintosh", "macOS"),   MARK("CrOS", "ChromeOS"), MARK("Linux", "Linux"),
+        MARK("Android", "Android"), MARK("iPhone", "iPhone"), MARK("iPad", "iPad"),   MARK("Windows", "Windows"),
+        MARK("Macintosh", "macOS"), MARK("CrOS", "ChromeOS"), MARK("Linux", "Linux"),
 };
 
 static cd_str find_mark(const struct mark *marks, size_t count, cd_str text)

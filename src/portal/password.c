@@ -98,7 +98,7 @@ static void change_password(struct cd_visit *visit, const struct cd_session *ses
         struct cd_error err;
         int64_t generation;
 
-        cd_status status = cd_admin_user_change_password(visit->portal->services.by, visit->req->arena, user, password,
+        cd_status status = cd_admin_user_change_password(&visit->portal->settings.by, visit->req->arena, user, password,
                                                          &generation, &err);
         if (status == CD_NOT_FOUND) { /* another change was faster */
                 fail_ended(visit);
@@ -229,7 +229,7 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        cd_status status = cd_reset_password(visit->portal->services.by, visit->req->arena, token, form.new_password,
+        cd_status status = cd_reset_password(&visit->portal->settings.by, visit->req->arena, token, form.new_password,
                                              &name, &err);
         if (status == CD_NOT_FOUND) {
                 fail_link(visit);
@@ -258,7 +258,7 @@ void cd_portal_reset(void *app, const struct cd_http_request *req, struct cd_htt
         }
         cd_status status = CD_NOT_FOUND;
         if (cd_visit_cookie(&visit, CD_COOKIE_RESET, &token))
-                status = cd_reset_look(visit.portal->services.by, req->arena, token, &link, &err);
+                status = cd_reset_look(&visit.portal->settings.by, req->arena, token, &link, &err);
         if (status == CD_NOT_FOUND)
                 fail_link(&visit);
         else if (status != CD_OK)
