@@ -148,6 +148,14 @@ static void check_store(const struct cd_config *config, struct cd_report *report
         ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
 }
 
+/* Who may ask whether a request may pass (LESSONS 3). */
+static void check_proxies(const struct cd_config *config, struct cd_report *report)
+{
+        if (config->portal.url.len && config->access.count && !config->service.trusted_proxies.count)
+                WARN(report, CD_STR("trusted_proxies"), "name the proxies that ask, as in 127.0.0.1",
+                     "is empty: the check endpoints answer 403 to every proxy");
+}
+
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
         /* The operator who reads this may have a store already: a new key would make everything that is sealed in it
@@ -403,6 +411,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_issuer(config, report);
         check_lifetime(config, report);
         check_store(config, report);
+        check_proxies(config, report);
         check_master_key(config, report);
         check_key(config, report);
         check_basic_tokens(config, report);
