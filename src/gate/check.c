@@ -149,7 +149,8 @@ static void identify(const struct cd_gate *gate, const struct cd_http_request *r
         };
 
         for (size_t i = 0; i < CD_LEN(headers); i++)
-                cd_http_response_header(res, cd_arena_copy(req->arena, headers[i].name), headers[i].value);
+                cd_http_response_header(res, cd_arena_copy(req->arena, headers[i].name),
+                                        headers[i].value.ptr ? headers[i].value : CD_STR(""));
 }
 
 static bool has_control(const struct cd_live_session *session)
