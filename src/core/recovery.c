@@ -11,13 +11,7 @@ static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master)
 {
-        unsigned char key[CD_DERIVED_SIZE];
-
-        if (cd_master_key_derive(master, CD_STR("recovery-code"), key) != CD_OK)
-                return NULL;
-        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
-        cd_wipe(key, sizeof(key));
-        return mac;
+        return cd_master_key_mac(master, CD_STR("recovery-code"));
 }
 
 /* A NUL separates name and code: names contain none, so that a name with a code is never another name with another

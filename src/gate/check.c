@@ -166,7 +166,7 @@ static void allow(const struct cd_gate *gate, const struct cd_http_request *req,
 
         if (has_control(&c->session))
                 return refuse(req, res, CD_STR("access_denied"), CD_STR("the user's details have a control character"));
-        if (cd_http_cookies_without(req, cd_own_cookie_names, &cookies) != CD_OK)
+        if (cd_http_cookies_without(req, cd_own_cookie_prefixes, &cookies) != CD_OK)
                 return fail_memory(req, res);
         cd_http_respond(res, 200, (cd_str){ NULL, 0 }, CD_STR(""));
         no_store(res);
