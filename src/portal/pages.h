@@ -112,6 +112,7 @@ struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;
         bool has_password, has_totp;
+        bool may_enrol;        /* there is no second factor yet, and one can be set up */
         size_t recovery_codes; /* that are left; with has_totp */
         CD_PAGE_LIST(struct cd_page_session) sessions;
         bool has_other_sessions;
@@ -119,10 +120,11 @@ struct cd_page_account {
 };
 void cd_page_account(const struct cd_page_view *view, const struct cd_page_account *fields, struct cd_buf *buf);
 
-/* `/password`: current_password, new_password, csrf. After a reset link, or "this was not me", none is current. */
+/* `/password`: current_password, new_password, csrf. With a link to set a new one it is `/reset`, without the current
+ * password. */
 struct cd_page_password {
         cd_str username;
-        bool is_reset; /* current_password is not asked for */
+        bool is_reset; /* with a link */
         int64_t min_password;
         bool current_wrong, new_wrong;
 };
