@@ -132,7 +132,7 @@ static void a_ticket_is_good_for_a_while_and_for_its_user(void **state)
         assert_status(confirm(f, &bo, enrolment.ticket, code_of(f, enrolment.secret, f->now)), CD_OK);
 }
 
-static cd_status look(struct factor_fixture *f, const struct cd_user *user, cd_str ticket, cd_str *ret)
+static cd_status look(struct factor_fixture *f, const struct cd_user *user, cd_str ticket, struct cd_totp_ticket *ret)
 {
         return cd_totp_look(&f->factors, &f->arena, user, ticket, ret, &f->err);
 }
@@ -143,20 +143,24 @@ static void a_page_that_is_shown_again_has_the_same_secret(void **state)
         struct cd_user bo = add_user(f, "bo"), cy = add_user(f, "cy");
         struct cd_enrolment enrolment = enrol(f, &bo, 0);
         const struct cd_user_change change = { .name = CD_STR("bo"), .now = FACTOR_NOON, .ends_sessions = true };
-        cd_str secret = CD_STR("");
+        struct cd_totp_ticket again = { 0 };
 
-        assert_status(look(f, &cy, enrolment.ticket, &secret), CD_INVALID_REQUEST);
-        assert_status(look(f, &bo, CD_STR("x1.AAAA"), &secret), CD_INVALID_REQUEST);
+        assert_status(look(f, &cy, enrolment.ticket, &again), CD_INVALID_REQUEST);
+        assert_status(look(f, &bo, CD_STR("x1.AAAA"), &again), CD_INVALID_REQUEST);
         assert_string_equal(f->err.field, "ticket");
-        assert_int_equal(secret.len, 0);
-        assert_status(look(f, &bo, enrolment.ticket, &secret), CD_OK);
-        assert_true(cd_str_eq(secret, enrolment.secret));
+        assert_int_equal(again.secret.len, 0);
+        assert_status(look(f, &bo, enrolment.ticket, &again), CD_OK);
+        assert_true(cd_str_eq(again.secret, enrolment.secret) && !again.is_replacement);
+        enrolment = enrol(f, &f->ana, CD_FACTOR_TOTP);
+        assert_status(look(f, &f->ana, enrolment.ticket, &again), CD_OK);
+        assert_true(cd_str_eq(again.secret, enrolment.secret) && again.is_replacement);
+        enrolment = enrol(f, &bo, 0);
         f->now += CD_ENROLMENT_LIFETIME;
-        assert_status(look(f, &bo, enrolment.ticket, &secret), CD_INVALID_REQUEST);
+        assert_status(look(f, &bo, enrolment.ticket, &again), CD_INVALID_REQUEST);
         f->now -= 1;
         assert_status(f->store->users->update(f->store, &change, NULL, &f->err), CD_OK);
         bo = factor_find(f, "bo");
-        assert_status(look(f, &bo, enrolment.ticket, &secret), CD_INVALID_REQUEST);
+        assert_status(look(f, &bo, enrolment.ticket, &again), CD_INVALID_REQUEST);
 }
 
 static void lesson_12_a_ticket_ends_with_the_change_of_its_user(void **state)
@@ -439,20 +443,30 @@ static void a_registration_that_is_shown_again_has_its_name_and_secret(void **st
         const struct cd_registrar registrar = registrar_of(f);
         struct cd_user bo = add_user(f, "bo");
         struct cd_enrolment of_bo = enrol(f, &bo, 0), of_cy;
-        const struct cd_register_params params = { .name = CD_STR("Cy"), .password = CD_STR("p") };
-        cd_str name, secret;
+        struct cd_register_params params = { .name = CD_STR("Cy"), .password = CD_STR("p") };
+        struct cd_register_ticket ticket;
+        struct cd_totp_ticket other;
 
         assert_status(begin(f, params, &of_cy), CD_OK);
-        assert_status(cd_register_look(&registrar, &f->arena, of_bo.ticket, &name, &secret, &f->err),
-                      CD_INVALID_REQUEST);
-        assert_status(look(f, &bo, of_cy.ticket, &secret), CD_INVALID_REQUEST);
-        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &name, &secret, &f->err), CD_OK);
-        assert_str(name, "cy");
-        assert_true(cd_str_eq(secret, of_cy.secret));
+        assert_status(cd_register_look(&registrar, &f->arena, of_bo.ticket, &ticket, &f->err), CD_INVALID_REQUEST);
+        assert_status(look(f, &bo, of_cy.ticket, &other), CD_INVALID_REQUEST);
+        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &ticket, &f->err), CD_OK);
+        assert_str(ticket.name, "cy");
+        assert_true(cd_str_eq(ticket.secret, of_cy.secret));
+        assert_int_equal(ticket.factors, CD_FACTOR_PASSWORD | CD_FACTOR_TOTP);
         f->now += CD_ENROLMENT_LIFETIME;
-        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &name, &secret, &f->err),
-                      CD_INVALID_REQUEST);
+        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &ticket, &f->err), CD_INVALID_REQUEST);
         assert_string_equal(f->err.field, "ticket");
+
+        params.password = (cd_str){ 0 };
+        assert_status(begin(f, params, &of_cy), CD_OK);
+        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &ticket, &f->err), CD_OK);
+        assert_int_equal(ticket.factors, CD_FACTOR_TOTP);
+        params = (struct cd_register_params){ .name = CD_STR("cy"), .password = CD_STR("p"), .without_totp = true };
+        assert_status(begin(f, params, &of_cy), CD_OK);
+        assert_status(cd_register_look(&registrar, &f->arena, of_cy.ticket, &ticket, &f->err), CD_OK);
+        assert_int_equal(ticket.factors, CD_FACTOR_PASSWORD);
+        assert_int_equal(ticket.secret.len, 0);
 }
 
 static void lesson_31_without_clock_or_randomness_nobody_enrols(void **state)
