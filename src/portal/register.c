@@ -46,7 +46,7 @@ static struct cd_registrar registrar_of(const struct cd_visit *visit)
 /* ---- the form ---- */
 
 /* Where a user registers: what the form says, or would say. */
-struct place {
+struct draft {
         struct cd_page_register page;
         cd_str invite; /* the token in the browser's cookie, which is valid; empty: none */
 };
@@ -58,10 +58,10 @@ static void refuse_all(struct cd_visit *visit)
 
 /* Fills in who may register: an invitation fixes the name. An invitation that is not valid is view.error, unless there
  * is an error already. False: it has answered, since nobody may, or since it could not be found out. Blocks. */
-static bool find_place(struct cd_visit *visit, struct place *place)
+static bool find_draft(struct cd_visit *visit, struct draft *draft)
 {
         const struct cd_portal_settings *settings = &visit->portal->settings;
-        struct cd_page_register *page = &place->page;
+        struct cd_page_register *page = &draft->page;
         struct cd_invite_params gives;
         struct cd_account_link link;
         cd_status status = CD_NOT_FOUND;
@@ -81,7 +81,7 @@ static bool find_place(struct cd_visit *visit, struct place *place)
                 page->username_fixed = true;
                 if (!page->display_name.len)
                         page->display_name = gives.display_name;
-                place->invite = token;
+                draft->invite = token;
                 return true;
         }
         if (status != CD_NOT_FOUND) {
@@ -236,48 +236,48 @@ static void post_form(struct cd_visit *visit)
         const struct cd_registrar registrar = registrar_of(visit);
         struct register_form form = { 0 };
         struct cd_enrolment enrolment;
-        struct place place = { 0 };
+        struct draft draft = { 0 };
         struct cd_error err;
         int status = 403; /* for an invitation that is not valid */
 
         bool is_read = cd_visit_read_form(visit, &register_table, &form, &status);
-        place.page.username = cd_str_trim(form.username);
-        place.page.display_name = cd_str_trim(form.display_name);
-        place.page.invite = cd_str_trim(form.invite);
-        if (!find_place(visit, &place))
+        draft.page.username = cd_str_trim(form.username);
+        draft.page.display_name = cd_str_trim(form.display_name);
+        draft.page.invite = cd_str_trim(form.invite);
+        if (!find_draft(visit, &draft))
                 return;
         if (is_read && !visit->view.error.id) {
                 status = 400;
-                is_read = is_complete(visit, &form, &place.page);
+                is_read = is_complete(visit, &form, &draft.page);
         }
         if (!is_read || visit->view.error.id) {
-                show_form(visit, status, &place.page);
+                show_form(visit, status, &draft.page);
                 return;
         }
         const struct cd_register_params params = {
-                .name = place.page.username,
+                .name = draft.page.username,
                 .password = factors & CD_FACTOR_PASSWORD ? form.password : (cd_str){ 0 },
-                .display_name = place.page.display_name,
-                .invite = place.page.asks_invite ? place.page.invite : place.invite,
+                .display_name = draft.page.display_name,
+                .invite = draft.page.asks_invite ? draft.page.invite : draft.invite,
                 .without_totp = !(factors & CD_FACTOR_TOTP),
         };
         if (cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
-                go_on(visit, &place.page, &enrolment);
+                go_on(visit, &draft.page, &enrolment);
         else
-                explain(visit, &place.page, &err);
+                explain(visit, &draft.page, &err);
 }
 
 void cd_portal_register(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct place place = { 0 };
+        struct draft draft = { 0 };
         struct cd_visit visit;
 
         if (!cd_visit_begin(app, req, res, &visit))
                 return;
         if (req->method == CD_HTTP_POST)
                 post_form(&visit);
-        else if (find_place(&visit, &place))
-                show_form(&visit, visit.view.error.id ? 403 : 200, &place.page);
+        else if (find_draft(&visit, &draft))
+                show_form(&visit, visit.view.error.id ? 403 : 200, &draft.page);
 }
 
 /* ---- the code ---- */
@@ -285,17 +285,17 @@ void cd_portal_register(void *app, const struct cd_http_request *req, struct cd_
 /* The form again, for an account that did not come to be. */
 static void begin_again(struct cd_visit *visit, const struct cd_register_ticket *ticket, const struct cd_error *error)
 {
-        struct place place = { .page.username = ticket ? ticket->name : (cd_str){ 0 } };
+        struct draft draft = { .page.username = ticket ? ticket->name : (cd_str){ 0 } };
 
         cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
         if (!error)
                 visit->view.error.id = CD_MESSAGE_REGISTRATION_EXPIRED;
-        if (!find_place(visit, &place))
+        if (!find_draft(visit, &draft))
                 return;
         if (error)
-                explain(visit, &place.page, error);
+                explain(visit, &draft.page, error);
         else
-                show_form(visit, 400, &place.page);
+                show_form(visit, 400, &draft.page);
 }
 
 /* No registration is open: most likely it is complete, and the browser went back to this page. */

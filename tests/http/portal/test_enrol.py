@@ -39,7 +39,7 @@ def age(home, name, seconds):
         assert done.rowcount == 1
 
 
-def prove(home, browser, secret, step=1):
+def show_old_code(home, browser, secret, step=1):
     """The page with a new secret, after a code of the old one."""
     page = browser.get("/totp/replace")
     assert page.status == 200 and page.title == OLD_CODE, page
@@ -145,7 +145,7 @@ def test_lesson_12_a_new_authenticator_takes_a_code_of_the_old_one_and_ends_othe
 def test_the_browser_that_replaced_it_stays_logged_in(home):
     browser, secret, _ = register(home, "cy")
     before = browser.cookies["cardea_session"]
-    page = prove(home, browser, secret)
+    page = show_old_code(home, browser, secret)
     assert secret_of(browser.get("/totp/replace")) == secret_of(page), "a reload shows what the app has scanned"
     again = browser.submit(page, code="000000")
     assert again.status == 400 and secret_of(again) == secret_of(page) and again.error, again
@@ -228,7 +228,7 @@ def test_only_a_session_replaces_a_factor(home):
 @pytest.mark.parametrize("path", ["old code", "new code"])
 def test_a_form_needs_its_token_and_its_origin(home, path):
     browser, secret, _ = register(home, "form-" + path.split()[0])
-    page = prove(home, browser, secret) if path == "new code" else browser.get("/totp/replace")
+    page = show_old_code(home, browser, secret) if path == "new code" else browser.get("/totp/replace")
     csrf, code = page.form().fields["csrf"], totp(secret_of(page) if path == "new code" else secret, 1)
     for fields, headers, status in (({"code": code}, None, 403), ({"csrf": "A" * 43, "code": code}, None, 403),
                                     ({"csrf": csrf, "code": code}, [("Origin", "https://evil.example")], 403),
