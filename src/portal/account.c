@@ -208,17 +208,27 @@ static bool begin_button(struct cd_visit *visit, const struct cd_table *table, s
         return false;
 }
 
-/* A sid that is no session of this user, because it is another user's or has ended, is answered as one that ends now:
- * the user has no such session. */
-static cd_status end_session(const struct cd_visit *visit, cd_str user, cd_str sid, struct cd_error *reterr)
+/* Ends the user's session with that sid or, if that is empty, all but the one of this browser. */
+static cd_status end_sessions(const struct cd_visit *visit, const struct cd_session *current, cd_str sid,
+                              struct cd_error *reterr)
 {
-        struct cd_user_result result;
+        const struct cd_http_request *req = visit->req;
+        struct cd_sessions_list list;
         cd_status status =
-                cd_admin_session_end(&visit->portal->settings.by, visit->req->arena, user, sid, &result, reterr);
+                cd_admin_sessions_list(&visit->portal->settings.by, req->arena, current->user, &list, reterr);
 
-        return status == CD_NOT_FOUND ? CD_OK : status;
+        for (size_t i = 0; status == CD_OK && i < list.count; i++) {
+                const struct cd_session *session = &list.items[i];
+                bool ends = sid.len ? cd_str_eq(session->sid, sid) : !cd_str_eq(session->sid, current->sid);
+                if (ends)
+                        status = cd_session_log_out(visit->portal->services.sessions, req->arena, session,
+                                                    req->client_address, reterr);
+        }
+        return status;
 }
 
+/* A sid that is none of this user's sessions, because it is another user's or has ended, is answered as one that ends
+ * now: the user has no such session. */
 void cd_portal_end_session(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         struct button_form form = { 0 };
@@ -229,22 +239,10 @@ void cd_portal_end_session(void *app, const struct cd_http_request *req, struct 
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &end_table, &form, &session, &user))
                 return;
-        if (end_session(&visit, user.name, form.session, &err) == CD_OK)
+        if (end_sessions(&visit, &session, form.session, &err) == CD_OK)
                 cd_visit_redirect(&visit, CD_STR("/?done=session-ended"));
         else
                 cd_visit_fail_error(&visit, &err);
-}
-
-static cd_status end_others(const struct cd_visit *visit, const struct cd_session *session, struct cd_error *reterr)
-{
-        struct cd_sessions_list list;
-        cd_status status =
-                cd_admin_sessions_list(&visit->portal->settings.by, visit->req->arena, session->user, &list, reterr);
-
-        for (size_t i = 0; status == CD_OK && i < list.count; i++)
-                if (!cd_str_eq(list.items[i].sid, session->sid))
-                        status = end_session(visit, session->user, list.items[i].sid, reterr);
-        return status;
 }
 
 void cd_portal_end_others(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -257,7 +255,7 @@ void cd_portal_end_others(void *app, const struct cd_http_request *req, struct c
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
                 return;
-        if (end_others(&visit, &session, &err) == CD_OK)
+        if (end_sessions(&visit, &session, (cd_str){ 0 }, &err) == CD_OK)
                 cd_visit_redirect(&visit, CD_STR("/?done=sessions-ended"));
         else
                 cd_visit_fail_error(&visit, &err);

@@ -104,7 +104,7 @@ void cd_page_recovery_codes(const struct cd_page_view *view, const struct cd_pag
 
 struct cd_page_session {
         cd_str id;              /* the value of `session` in the form that ends it; no secret */
-        cd_str device, address; /* "Firefox on Linux", "192.0.2.1" */
+        cd_str device, address; /* "Firefox (Linux)", "192.0.2.1" */
         struct cd_page_time started, seen;
         bool current;
 };

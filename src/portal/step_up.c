@@ -48,8 +48,8 @@ static struct cd_access_decision decide(const struct cd_visit *visit, const stru
         return access ? cd_access_decide(access, &request) : (struct cd_access_decision){ 0 };
 }
 
-/* Whoever has a factor confirms with it, whatever the rule lacks: so a recent login means a recent second factor, and
- * someone with the session and the password cannot get what needs one. */
+/* A user who has a factor confirms with it, whatever the rule lacks: so a recent login means a recent second factor,
+ * and someone with the session and the password cannot get what needs one. */
 static void ask_for(struct need *need, const struct asker *asker, bool password)
 {
         need->code = asker->has_totp;

@@ -613,6 +613,7 @@ bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struc
                 status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK) {
                 visit->req->log->user = ret->user;
+                (void)cd_session_note_seen(visit->portal->services.sessions, ret, visit->req->client_address, NULL);
                 return true;
         }
         if (status == CD_NOT_FOUND)

@@ -112,6 +112,25 @@ static void a_notice_is_chosen_by_a_fixed_word(void **state)
         assert_false(answer_has(&page, "role=\"status\""));
 }
 
+static void who_uses_the_pages_stays_logged_in(void **state)
+{
+        struct portal_fixture *p = *state;
+        struct cd_session session;
+        struct cd_audit_flush flush;
+
+        portal_log_in(p, &p->browser, "ana", BOTH);
+        p->f->now += PORTAL_IDLE - 1;
+        p->browser.address = "198.51.100.7";
+        struct answer answer = account(p, &p->browser);
+        assert_int_equal(answer.status, 200);
+        assert_status(p->f->store->audit->flush(p->f->store, &flush, &p->f->err), CD_OK);
+        p->f->now += PORTAL_IDLE - 1;
+        assert_true(portal_session(p, &p->browser, &session));
+        assert_str(session.address, "198.51.100.7");
+        p->f->now++;
+        assert_false(portal_session(p, &p->browser, &session));
+}
+
 /* ---- ending sessions ---- */
 
 static struct answer end_session(struct portal_fixture *p, struct browser *browser, cd_str sid)
@@ -132,8 +151,10 @@ static void a_session_of_another_device_is_ended(void **state)
         assert_redirect(&answer, "/?done=session-ended");
         assert_false(portal_session(p, &phone, &found));
         assert_true(portal_session(p, &p->browser, &found));
-        assert_str(factor_last_event(p->f).action, "user.end_session");
-        assert_str(factor_last_event(p->f).subject, "user:ana");
+        struct cd_audit_event event = factor_last_event(p->f);
+        assert_str(event.action, "session.end");
+        assert_str(event.actor, "user:ana");
+        assert_str(event.address, "192.0.2.1");
         /* Once more, as from an old page. */
         answer = end_session(p, &p->browser, session.sid);
         assert_redirect(&answer, "/?done=session-ended");
@@ -470,6 +491,7 @@ int main(void)
                 PORTAL_TEST(the_path_without_its_slash_leads_to_the_page),
                 PORTAL_TEST(without_a_session_the_page_asks_for_a_login),
                 PORTAL_TEST(a_notice_is_chosen_by_a_fixed_word),
+                PORTAL_TEST(who_uses_the_pages_stays_logged_in),
                 PORTAL_TEST(a_session_of_another_device_is_ended),
                 PORTAL_TEST(the_session_of_another_user_cannot_be_ended),
                 PORTAL_TEST(a_sid_has_its_size),
