@@ -103,7 +103,7 @@ def forward(server, host, uri, *headers, method="GET", proto="https"):
         ("X-Forwarded-Method", method), ("X-Forwarded-Proto", proto), ("X-Forwarded-Host", host), ("X-Forwarded-Uri", uri), *headers])
 
 
-def settles(ask, status):
+def becomes(ask, status):
     """Asks until the answer has that status: what another process changed is known within a second."""
     return wait_until(lambda: (answer := ask()).status == status and answer, f"a status of {status}")
 

@@ -10,7 +10,7 @@ import pytest
 
 import services
 
-from .conftest import COOKIE, PASSWORD, RECOVERY, TOTP, cookie, forward, nginx, settles
+from .conftest import COOKIE, PASSWORD, RECOVERY, TOTP, cookie, forward, nginx, becomes
 
 LOGIN = "https://auth.example.com/_auth/login"
 IDENTITY = ("Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name")
@@ -45,7 +45,7 @@ def refused(server, answer, error, reason):
 # ---- nginx: 200, 401 and 403 only
 
 
-def test_nginx_gets_401_with_the_page_of_the_login_whoever_asks(home):
+def test_nginx_gets_401_with_the_page_of_the_login_for_every_client(home):
     url = "https://wiki.example.com/a%20b?x=1&y=%26"
     for more in ([], [BROWSER], [("X-Requested-With", "XMLHttpRequest")]):
         answer = nginx(home.server, url, *more)
@@ -345,8 +345,8 @@ def test_lesson_12_what_an_operator_ends_holds_on_every_node_within_a_second(own
     assert ask(own.server).status == ask(other).status == ask(other).status == 200
     ident = own.cardea("session", "list", "--user", "ana", "--json")
     own.cardea("session", "end", "--user", "ana", "--id", json.loads(ident)["id"])
-    settles(lambda: ask(own.server), 401)
-    settles(lambda: ask(other), 401)
+    becomes(lambda: ask(own.server), 401)
+    becomes(lambda: ask(other), 401)
 
 
 @pytest.mark.parametrize("change", [("user", "disable", "ana"), ("user", "set", "ana", "--remove-group", "staff"),
@@ -356,14 +356,14 @@ def test_lesson_12_a_change_of_the_user_ends_the_session(own, change):
     ask = lambda: nginx(own.server, "https://wiki.example.com/", cookie(token))  # noqa: E731
     assert ask().status == ask().status == 200
     own.cardea(*change)
-    settles(ask, 401)
+    becomes(ask, 401)
 
 
 def test_a_session_expires(own):
     token = own.log_in(idle=2, lifetime=2)
     ask = lambda: nginx(own.server, "https://wiki.example.com/", cookie(token))  # noqa: E731
     assert ask().status == 200
-    settles(ask, 401)
+    becomes(ask, 401)
 
 
 def test_lesson_12_a_logout_on_this_node_holds_at_once(own):
