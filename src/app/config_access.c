@@ -49,6 +49,8 @@ static const struct cd_field portal_fields[] = {
               .help = "the domain whose hosts get the login cookie; default: the host of url alone"),
         FIELD(struct cd_config_portal, factors, STRINGS, .max = CD_ACCESS_FACTORS_MAX, .fallback = "password totp",
               .check = check_factor, .help = "what a login consists of: password, totp"),
+        FIELD(struct cd_config_portal, identity, OBJECT, .table = &cd_config_identity_table,
+              .help = "the headers that tell an application who the user is"),
 };
 const struct cd_table cd_config_portal_table = { "portal", portal_fields, CD_LEN(portal_fields),
                                                  sizeof(struct cd_config_portal), true };

@@ -1,6 +1,6 @@
 #pragma once
 /* The sections `access` and `portal` of the configuration: who may open which site, and where users log in. */
-#include "conf/report.h"
+#include "app/config_identity.h"
 #include "core/access.h"
 
 struct cd_config_allow {
@@ -21,6 +21,7 @@ struct cd_config_portal {
         cd_str url;           /* empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
         struct cd_strs factors;
+        struct cd_config_identity identity;
 };
 
 extern const struct cd_table cd_config_access_table, cd_config_portal_table;

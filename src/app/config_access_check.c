@@ -322,6 +322,10 @@ static void check_portal(struct check *c)
                         FINE(c->report, url, "%.*s", SHOWN(portal->url));
         }
         check_cookie_domain(c);
+        cd_config_check_identity(&portal->identity, c->report);
+        if (portal->url.len && c->config->access.count && !c->config->service.trusted_proxies.count)
+                WARN(c->report, CD_STR("trusted_proxies"), "name the proxies that ask, as in 127.0.0.1",
+                     "is empty: the check endpoints answer 403 to every proxy");
         if (!portal->factors.count)
                 ERROR(c->report, factors, "write [password, totp], [password] or [totp]", "names no factor");
         else if (portal->factors.count == 2 && cd_str_eq(portal->factors.items[0], portal->factors.items[1]))

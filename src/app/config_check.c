@@ -137,9 +137,9 @@ static void check_store(const struct cd_config *config, struct cd_report *report
         cd_str setting = CD_STR("store");
 
         if (!cd_config_is_durable(config)) {
-                if (config->basic_tokens.audience.len)
+                if (config->basic_tokens.audience.len || config->portal.url.len)
                         WARN(report, setting, "write store: sqlite:cardea.db and a master_key",
-                             "is not set: users, clients and keys are in memory and end with the process");
+                             "is not set: users, sessions, clients and keys are in memory and end with the process");
                 return;
         }
         for (size_t i = 0; i < CD_LEN(schemes); i++)

@@ -6,6 +6,7 @@
 
 #include "app/storage.h"
 #include "app/config.h"
+#include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -34,6 +35,7 @@ struct login {
 
 struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
+        struct cd_app_gate gate;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
@@ -208,6 +210,7 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .common = common,
                 .revocations = &server->revocations,
                 .store_state = &server->store_state,
+                .sessions = server->gate.sessions.cache,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
@@ -236,6 +239,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
+        cd_app_gate_done(&server->gate);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
         for (struct login *login = server->logins, *next; login; login = next) {
@@ -314,6 +318,9 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = make_login(server, config, reterr);
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
+        if (status == CD_OK)
+                status = cd_app_gate_init(&server->gate, &server->storage, &server->store_state,
+                                          server->revocations.revoked, config, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;
@@ -383,6 +390,7 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
+        struct cd_shared_version *gate;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
@@ -397,7 +405,9 @@ static cd_status make_other(struct server *server, const struct cd_service_start
                 status = make_clients(server, start, &ret->clients, reterr);
         ret->common = server->common;
         set_tokens(&ret->common, start->config, users);
-        return status == CD_OK ? read_signing_key(server, start, &ret->fixed, reterr) : status;
+        if (status == CD_OK)
+                status = read_signing_key(server, start, &ret->fixed, reterr);
+        return status == CD_OK ? cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr) : status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
@@ -408,15 +418,17 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_config_complete(start->config);
         cd_status status = make_other(server, start, &other, reterr);
         wipe_secrets(start->config);
-        if (status != CD_OK)
-                return status;
-        struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
-        options.fixed = other.fixed;
-        status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        if (status == CD_OK) {
+                struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
+                options.fixed = other.fixed;
+                status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        }
         if (status != CD_OK) {
                 cd_jwk_unref(other.fixed);
+                cd_shared_discard(other.gate);
                 return status;
         }
+        cd_shared_publish(server->gate.app.gates, other.gate);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
         cd_jwk_unref(server->fixed);
@@ -454,13 +466,20 @@ const struct cd_service *cd_server_service(void)
                 "accept_any_user",
                 "scopes",
                 "clients",
+                "portal",
+                "access",
                 NULL,
         };
-        static struct cd_service service = {
+        static const struct cd_service_part parts[] = {
+                { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
+                { .routes = &cd_gate_routes, .app_offset = offsetof(struct server, gate.app) },
+        };
+        static const struct cd_service service = {
                 .name = "cardea",
                 .table = &cd_config_table,
                 .settings_offset = offsetof(struct cd_config, service),
-                .routes = cd_web_routes,
+                .parts = parts,
+                .part_count = CD_LEN(parts),
                 .check = cd_config_check,
                 .tune = tune,
                 .prepare = prepare,
@@ -469,6 +488,5 @@ const struct cd_service *cd_server_service(void)
                 .finish = finish,
         };
 
-        service.route_count = cd_web_route_count;
         return &service;
 }
