@@ -14,6 +14,7 @@
 enum {
         TEXT_MAX = 256 * 1024, /* bytes of a configuration */
         PORT_MAX = 65535,
+        SPELLINGS_MAX = 81, /* of one header: of four hyphens */
 };
 
 #define PROXIES "nginx, caddy"
@@ -158,6 +159,85 @@ static cd_str make_word(struct cd_arena *arena, cd_str name)
         return word ? cd_str_of(word, name.len) : name;
 }
 
+/* "remote_user" */
+static cd_str make_variable(struct cd_arena *arena, cd_str name)
+{
+        char *text = cd_arena_alloc(arena, name.len);
+
+        for (size_t i = 0; text && i < name.len; i++)
+                text[i] = name.ptr[i] == '-'
+                                  ? '_'
+                                  : (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
+        return text ? cd_str_of(text, name.len) : name;
+}
+
+/* "remote[-_.]user" */
+static void add_pattern(cd_str name, struct cd_buf *to)
+{
+        for (size_t i = 0; i < name.len; i++)
+                if (name.ptr[i] == '-')
+                        cd_buf_add(to, CD_STR("[-_.]"));
+                else
+                        cd_buf_add_char(to, name.ptr[i]);
+}
+
+/* Every "-" of the name as one of three characters. */
+static cd_status add_spellings(struct cd_arena *arena, cd_str name, struct cd_strs *to, struct cd_error *reterr)
+{
+        static const char separators[] = { '-', '_', '.' };
+        size_t total = 1;
+
+        for (size_t i = 0; i < name.len; i++)
+                total *= name.ptr[i] == '-' && total <= SPELLINGS_MAX ? CD_LEN(separators) : 1;
+        cd_str *items = cd_arena_calloc(arena, to->count + total, sizeof(*items));
+        if (total > SPELLINGS_MAX || !items)
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR("portal.identity"),
+                        "the header %.*s has more spellings than can be deleted; name one with at most four hyphens",
+                        CD_STR_ARG(name));
+        memcpy(items, to->items, to->count * sizeof(*items));
+        for (size_t n = 0; n < total; n++) {
+                char *text = cd_arena_alloc(arena, name.len);
+                if (!text)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the headers");
+                for (size_t i = 0, rest = n; i < name.len; i++) {
+                        bool varies = name.ptr[i] == '-';
+                        text[i] = varies ? separators[rest % CD_LEN(separators)] : name.ptr[i];
+                        rest /= varies ? CD_LEN(separators) : 1;
+                }
+                items[to->count++] = cd_str_of(text, name.len);
+        }
+        to->items = items;
+        return CD_OK;
+}
+
+static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
+{
+        const struct cd_identity_headers headers = cd_config_identity_headers(&ask->admin.config.portal.identity);
+        const cd_str names[] = { headers.user, headers.groups, headers.email, headers.name };
+        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_proxy_values *values = &ask->values;
+        struct cd_buf pattern;
+
+        cd_buf_init(&pattern, arena, TEXT_MAX);
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                cd_status status = add_spellings(arena, names[i], &values->spellings, reterr);
+                if (status != CD_OK)
+                        return status;
+                cd_buf_add(&pattern, i > 0 ? CD_STR("|") : CD_STR(""));
+                add_pattern(names[i], &pattern);
+        }
+        values->user = headers.user;
+        values->groups = headers.groups;
+        values->email = headers.email;
+        values->full_name = headers.name;
+        values->user_variable = make_variable(arena, headers.user);
+        values->groups_variable = make_variable(arena, headers.groups);
+        values->email_variable = make_variable(arena, headers.email);
+        values->full_name_variable = make_variable(arena, headers.name);
+        return cd_buf_view(&pattern, &values->pattern);
+}
+
 static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
 {
         struct cd_arena *arena = &ask->admin.arena;
@@ -206,7 +286,7 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
         ask->values = make_values(ask, true);
         /* The portal's own host need not have an application. */
         ask->values.has_app = words->upstream || !ask->values.has_portal;
-        return CD_OK;
+        return name_headers(ask, reterr);
 }
 
 /* ---- what is printed ---- */

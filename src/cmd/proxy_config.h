@@ -2,9 +2,10 @@
 /* Templates of proxies' configurations: packaging/proxy, compiled into the program by tools/embed-proxy-config.
  *
  * "@HOST@" stands for a value. A line that begins with "%tls" or "%!tls" is there if the condition holds or does not; a
- * line may begin with several. */
+ * line may begin with several. One that begins with "%each" is repeated for each spelling of an identity header. */
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/field.h"
 #include "base/status.h"
 
 /* X(KEY, member of struct cd_proxy_values) */
@@ -24,7 +25,17 @@
         X(CARDEA_ADDRESS, cardea_address) /* "127.0.0.1:5001" */                                                       \
         X(CARDEA_NAME, cardea_name)       /* "127.0.0.1" */                                                            \
         X(CARDEA_PORT, cardea_port)       /* "5001" */                                                                 \
-        X(INCLUDE, include)               /* the path of the include file */
+        X(USER, user)                     /* "Remote-User", a header of the answer; and so on */                       \
+        X(GROUPS, groups)                                                                                              \
+        X(EMAIL, email)                                                                                                \
+        X(FULL_NAME, full_name)                                                                                        \
+        X(USER_VARIABLE, user_variable) /* "remote_user" */                                                            \
+        X(GROUPS_VARIABLE, groups_variable)                                                                            \
+        X(EMAIL_VARIABLE, email_variable)                                                                              \
+        X(FULL_NAME_VARIABLE, full_name_variable)                                                                      \
+        X(PATTERN, pattern)   /* of these headers in all spellings: "remote[-_.]user|remote[-_.]groups|…" */         \
+        X(SPELLING, spelling) /* one of them, in a line that begins with "%each" */                                    \
+        X(INCLUDE, include)   /* the path of the include file */
 
 /* X(condition, member of struct cd_proxy_values) */
 #define CD_PROXY_CONDITIONS(X)                                                                                         \
@@ -41,6 +52,9 @@ struct cd_proxy_values {
 #define MEMBER(condition, member) bool member;
         CD_PROXY_CONDITIONS(MEMBER)
 #undef MEMBER
+        /* The identity headers as "Remote-User", "Remote_User", "Remote.User": a server of the CGI kind reads all as one
+         * (LESSONS 4). */
+        struct cd_strs spellings;
 };
 
 struct cd_proxy_template {

@@ -63,11 +63,25 @@ static void add_line(cd_str line, const struct cd_proxy_values *values, struct c
         cd_buf_add_char(to, '\n');
 }
 
+static void add_each(cd_str line, const struct cd_proxy_values *values, struct cd_buf *to)
+{
+        struct cd_proxy_values with = *values;
+
+        for (size_t i = 0; i < values->spellings.count; i++) {
+                with.spelling = values->spellings.items[i];
+                add_line(line, &with, to);
+        }
+}
+
 void cd_proxy_render(cd_str text, const struct cd_proxy_values *values, struct cd_buf *to)
 {
+        static const cd_str each = CD_STR_INIT("%each ");
         cd_str line;
 
-        while (text.len && cd_str_take_until(&text, '\n', &line))
-                if (take_conditions(&line, values))
+        while (text.len && cd_str_take_until(&text, '\n', &line)) {
+                if (cd_str_has_prefix(line, each))
+                        add_each(cd_str_slice(line, each.len, line.len), values, to);
+                else if (take_conditions(&line, values))
                         add_line(line, values, to);
+        }
 }
