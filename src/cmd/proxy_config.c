@@ -17,7 +17,7 @@ enum {
         SPELLINGS_MAX = 81, /* of one header: of four hyphens */
 };
 
-#define PROXIES "nginx, caddy"
+#define PROXIES "nginx, caddy, haproxy"
 
 static const struct proxy {
         const char *name, *include; /* the file, below the proxy's folder of packaging/proxy as installed */
@@ -26,6 +26,7 @@ static const struct proxy {
 } proxies[] = {
         { "nginx", "cardea-auth.conf", "/etc/nginx", false },
         { "caddy", "cardea-auth.caddy", "/etc/caddy", false },
+        { "haproxy", "cardea.lua", "/etc/haproxy", false },
 };
 
 /* The words of the command line; NULL: not given. */

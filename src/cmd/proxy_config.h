@@ -1,8 +1,8 @@
 #pragma once
 /* Templates of proxies' configurations: packaging/proxy, compiled into the program by tools/embed-proxy-config.
  *
- * "@HOST@" stands for a value. A line that begins with "%tls" or "%!tls" is there if the condition holds or does not; a
- * line may begin with several. One that begins with "%each" is repeated for each spelling of an identity header. */
+ * "@HOST@" stands for a value. A line that begins with "%tls|" or "%!tls|" is there if the condition holds or does not;
+ * "%tls%portal|" needs both. One that begins with "%each|" is repeated for each spelling of an identity header. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/field.h"

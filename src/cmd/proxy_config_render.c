@@ -31,7 +31,7 @@ static size_t word_length(cd_str text, char first, char last)
         return length;
 }
 
-/* Takes "%tls" and "%!tls" off the front of *line. Returns whether all conditions hold. */
+/* Takes "%tls%!portal|" off the front of *line. Returns whether all conditions hold. */
 static bool take_conditions(cd_str *line, const struct cd_proxy_values *values)
 {
         bool all = true;
@@ -43,6 +43,8 @@ static bool take_conditions(cd_str *line, const struct cd_proxy_values *values)
                 all &= holds(values, cd_str_slice(rest, 0, length)) == wanted;
                 *line = cd_str_slice(rest, length, rest.len);
         }
+        if (line->len && line->ptr[0] == '|')
+                *line = cd_str_slice(*line, 1, line->len);
         return all;
 }
 
@@ -75,7 +77,7 @@ static void add_each(cd_str line, const struct cd_proxy_values *values, struct c
 
 void cd_proxy_render(cd_str text, const struct cd_proxy_values *values, struct cd_buf *to)
 {
-        static const cd_str each = CD_STR_INIT("%each ");
+        static const cd_str each = CD_STR_INIT("%each|");
         cd_str line;
 
         while (text.len && cd_str_take_until(&text, '\n', &line)) {

@@ -56,6 +56,14 @@ class Proxy:
         """Writes the configuration. The command that runs it."""
         raise NotImplementedError
 
+    def certificate(self):
+        """One file with a certificate and its key."""
+        path, key = self.folder / "site.pem", self.folder / "site.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=example.com", "-keyout", key, "-out", path], check=True, capture_output=True)
+        path.write_text(path.read_text() + key.read_text())
+        return path
+
     def log(self):
         return (self.folder / "log").read_text(errors="replace")
 
@@ -68,12 +76,10 @@ class Nginx(Proxy):
     name = "nginx"
 
     def write(self, sites):
-        certificate, key = self.folder / "site.pem", self.folder / "site.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=example.com", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        certificate = self.certificate()
         first, *others = sites
         text = "".join([first, *(re.sub(r"^upstream cardea .*\n", "", site) for site in others)])  # once, for all sites
-        text = re.sub(r"/etc/ssl/certs/\S+\.pem", str(certificate), re.sub(r"/etc/ssl/private/\S+\.key", str(key), text))
+        text = re.sub(r"/etc/ssl/certs/\S+\.pem", str(certificate), re.sub(r"/etc/ssl/private/\S+\.key", str(certificate), text))
         text = re.sub(r"listen (\d+) ssl", r"listen 127.0.0.1:\1 ssl", text)
         temporary = "".join(f"{kind}_temp_path {self.folder}/{kind};\n"
                             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -94,4 +100,17 @@ class Caddy(Proxy):
         return [find("caddy"), "run", "--config", path, "--adapter", "caddyfile"]
 
 
-PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy)}
+class Haproxy(Proxy):
+    name = "haproxy"
+
+    def write(self, sites):
+        certificate = self.certificate()
+        first, *others = sites
+        text = "".join([first, *(re.sub(r"^global\n.*\n", "", site) for site in others)])  # once, for all sites
+        text = re.sub(r"/etc/haproxy/\S+\.pem", str(certificate), re.sub(r"bind :(\d+)", r"bind 127.0.0.1:\1", text))
+        path = self.folder / "haproxy.cfg"
+        path.write_text("defaults\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n    timeout tunnel 30s\n" + text)
+        return [find("haproxy"), "-db", "-f", path]
+
+
+PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy, Haproxy)}
