@@ -17,7 +17,7 @@ enum {
         SPELLINGS_MAX = 81, /* of one header: of four hyphens */
 };
 
-#define PROXIES "nginx, caddy, haproxy"
+#define PROXIES "nginx, caddy, haproxy, apache"
 
 static const struct proxy {
         const char *name, *include; /* the file, below the proxy's folder of packaging/proxy as installed */
@@ -27,6 +27,7 @@ static const struct proxy {
         { "nginx", "cardea-auth.conf", "/etc/nginx", false },
         { "caddy", "cardea-auth.caddy", "/etc/caddy", false },
         { "haproxy", "cardea.lua", "/etc/haproxy", false },
+        { "apache", "cardea.lua", "/etc/apache2", true },
 };
 
 /* The words of the command line; NULL: not given. */

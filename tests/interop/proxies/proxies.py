@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from services import PROGRAMS
@@ -41,11 +42,11 @@ class Proxy:
 
     def __init__(self, folder, sites, upstream, cardea_config):
         self.folder, self.sites = folder, sites
-        include = folder / f"include-{self.name}"
-        include.write_text(printed(self.name, "--include", "--config", cardea_config))
+        self.include = folder / f"include-{self.name}"
+        self.include.write_text(printed(self.name, "--include", "--config", cardea_config))
         texts = [printed(self.name, "--host", f"{host}:{port}", "--upstream", upstream, "--config", cardea_config)
                  for host, port in sites.items()]
-        self.command = self.write([re.sub(r"/\S+/cardea/proxy/[^\s;]+|/etc/\w+/cardea[^\s;]+", str(include), text) for text in texts])
+        self.command = self.write([re.sub(r"/\S+/cardea/proxy/[^\s;]+|/etc/\w+/cardea[^\s;]+", str(self.include), text) for text in texts])
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
@@ -113,4 +114,25 @@ class Haproxy(Proxy):
         return [find("haproxy"), "-db", "-f", path]
 
 
-PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy, Haproxy)}
+class Apache(Proxy):
+    name = "apache"
+
+    def write(self, sites):
+        modules = ("mpm_event", "authz_core", "setenvif", "ssl", "proxy", "proxy_http", "lua")
+        certificate = self.certificate()
+        text = re.sub(r"/etc/ssl/private/\S+\.pem", str(certificate), "".join(sites))
+        user = ""
+        if os.geteuid() == 0:  # Apache refuses to stay root, and nobody else may enter the folder of a test
+            user = "User www-data\nGroup www-data\n"
+            self.public = tempfile.TemporaryDirectory(prefix="cardea-apache-")
+            os.chmod(self.public.name, 0o755)
+            text = text.replace(str(self.include), shutil.copy(self.include, self.public.name))
+        path = self.folder / "apache.conf"
+        path.write_text("".join([f"ServerRoot {self.folder}\nDefaultRuntimeDir {self.folder}\nPidFile pid\nErrorLog /dev/stderr\n"
+                                 f"ServerName example.com\n{user}",
+                                 *(f"Listen 127.0.0.1:{port}\n" for port in self.sites.values()),
+                                 *(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in modules), text]))
+        return [find("apache2"), "-D", "FOREGROUND", "-f", path]
+
+
+PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy, Haproxy, Apache)}

@@ -307,7 +307,7 @@ def test_lesson_06_the_application_gets_every_cookie_but_ours_byte_for_byte(syst
 def test_lesson_06_two_cookie_headers_are_filtered_both(system):
     received = system.received("/x", [("Cookie", "a=1"), ("Cookie", f'b=2; {system.cardea.cookie("ana")}'), ("Cookie", "c=3")])
     assert "cardea_" not in str(received.headers)
-    assert "; ".join(received.values("Cookie")) == "a=1; b=2; c=3"
+    assert "; ".join(received.values("Cookie")).replace(", ", "; ") == "a=1; b=2; c=3"  # Apache joins headers with commas
 
 
 def test_lesson_06_an_application_gets_none_of_our_cookies_when_there_are_no_others(system):
