@@ -17,17 +17,19 @@ enum {
         SPELLINGS_MAX = 81, /* of one header: of four hyphens */
 };
 
-#define PROXIES "nginx, caddy, haproxy, apache"
+#define PROXIES "nginx, caddy, haproxy, apache, traefik, envoy"
 
 static const struct proxy {
-        const char *name, *include; /* the file, below the proxy's folder of packaging/proxy as installed */
-        const char *folder;         /* for an include file that is not the installed one */
-        bool speaks_plainly;        /* to Cardea: by http alone */
+        const char *name, *installed; /* the include file, in the installed folder */
+        const char *own;              /* where one for another configuration goes */
+        bool speaks_plainly;          /* to Cardea: by http alone */
 } proxies[] = {
-        { "nginx", "cardea-auth.conf", "/etc/nginx", false },
-        { "caddy", "cardea-auth.caddy", "/etc/caddy", false },
-        { "haproxy", "cardea.lua", "/etc/haproxy", false },
-        { "apache", "cardea.lua", "/etc/apache2", true },
+        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf", false },
+        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf", false },
+        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua", false },
+        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua", true },
+        { "traefik", "traefik.yaml", "a file in the folder of the file provider", false },
+        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters", false },
 };
 
 /* The words of the command line; NULL: not given. */
@@ -416,10 +418,9 @@ static int print_site(struct ask *ask)
         if (render(proxy, "include", &ask->values, arena, &include) != CD_OK)
                 return CD_EXIT_FAILED;
         if (is_include_installed(ask, include)) {
-                ask->values.include =
-                        cd_arena_printf(arena, "%s/cardea/proxy/%s/%s", CD_DATADIR, proxy->name, proxy->include);
+                ask->values.include = cd_arena_printf(arena, "%s/cardea/proxy/%s", CD_DATADIR, proxy->installed);
         } else {
-                ask->values.include = cd_arena_printf(arena, "%s/%s", proxy->folder, proxy->include);
+                ask->values.include = cd_str_from_c(proxy->own);
                 NOTE(ask,
                      "needs another include file than the installed one: repeat this command with "
                      "--include, and write its output to %.*s",
