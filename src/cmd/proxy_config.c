@@ -47,9 +47,8 @@ struct ask {
         const char *command;
         const struct proxy *proxy;
         struct words words;
-        struct cd_admin admin; /* for the configuration alone */
-        struct cd_portal_url portal;
-        struct origin site, upstream, cardea;
+        struct cd_admin admin;                        /* for the configuration alone */
+        struct origin site, upstream, cardea, portal; /* portal.text empty: there is none */
         struct cd_proxy_values values;
 };
 
@@ -268,7 +267,7 @@ static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
                 .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
                 .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
                 .has_app = has_app,
-                .has_portal = ask->portal.host.len && cd_str_eq(ask->portal.host, site->name),
+                .has_portal = cd_str_eq(ask->portal.text, site->text),
         };
 }
 
@@ -277,6 +276,7 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
         const struct words *words = &ask->words;
         cd_str url = ask->admin.config.portal.url;
         cd_str upstream = cd_str_from_c(words->upstream ? words->upstream : "http://127.0.0.1:3000");
+        struct cd_portal_url portal;
 
         cd_status status = read_site(ask, reterr);
         if (status == CD_OK)
@@ -284,7 +284,9 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
         if (status == CD_OK)
                 status = read_cardea(ask, reterr);
         if (status == CD_OK && url.len)
-                status = cd_portal_url_parse(&ask->admin.arena, url, &ask->portal, reterr);
+                status = cd_portal_url_parse(&ask->admin.arena, url, &portal, reterr);
+        if (status == CD_OK && url.len)
+                status = read_origin(&ask->admin.arena, "portal.url", portal.origin, &ask->portal, reterr);
         if (status != CD_OK)
                 return status;
         ask->values = make_values(ask, true);
@@ -383,7 +385,8 @@ static void note_config(const struct ask *ask)
         if (!config->portal.url.len)
                 NOTE(ask,
                      "portal.url: is not set, so that nobody can log in; set it, as in https://auth.example.com/_auth");
-        else if (ask->values.has_app && !ask->values.has_portal && !is_within(name, config->portal.cookie_domain))
+        else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
+                 !is_within(name, config->portal.cookie_domain))
                 NOTE(ask,
                      "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to a "
                      "domain "
