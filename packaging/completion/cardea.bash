@@ -82,7 +82,7 @@ _cardea()
                 return
                 ;;
         --format)
-                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia otpauth" -- "$current")
                 return
                 ;;
         --grant-type)
