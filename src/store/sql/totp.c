@@ -1,48 +1,10 @@
 #include "store/sql/table.h"
 #include "store/sql/tables.h"
 
-static const struct cd_sql_column columns[] = {
-        CD_SQL_COLUMN("user_name", cd_totp_factor, user),        CD_SQL_COLUMN("sealed", cd_totp_factor, sealed),
-        CD_SQL_COLUMN("created_at", cd_totp_factor, created_at), CD_SQL_COLUMN("last_step", cd_totp_factor, last_step),
-        CD_SQL_COLUMN("failures", cd_totp_factor, failures),     CD_SQL_COLUMN("failed_at", cd_totp_factor, failed_at),
-};
-
-struct cd_sql_table cd_sql_totp = {
-        .name = "totp",
-        .one = "TOTP factor",
-        .columns = columns,
-        .count = CD_LEN(columns),
-        .row_size = sizeof(struct cd_totp_factor),
-};
-
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_totp_factor *ret,
                       struct cd_error *reterr)
 {
         return cd_sql_find(&cd_sql_totp, store, arena, user, ret, reterr);
-}
-
-cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr)
-{
-        int64_t changed = 0;
-        cd_status status = cd_sql_row_insert(&cd_sql_totp, session, factor, &changed, reterr);
-
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
-        return status;
-}
-
-static cd_status remove_old(struct cd_sql_session *session, const struct cd_totp_change *change,
-                            struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "DELETE FROM totp WHERE user_name = $1 AND sealed = $2", 2,
-                                                           0 };
-        const struct cd_sql_value params[] = { cd_sql_text(change->factor.user), cd_sql_text(change->if_sealed) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
-
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
-        return status;
 }
 
 struct putting {
@@ -56,10 +18,8 @@ static cd_status put_transaction(struct cd_sql_session *session, void *arg, stru
         const struct cd_totp_change *change = putting->change;
         cd_status status = cd_sql_user_hold(session, change->factor.user, change->if_generation, reterr);
 
-        if (status == CD_OK && change->if_sealed.ptr)
-                status = remove_old(session, change, reterr);
         if (status == CD_OK)
-                status = cd_sql_totp_add(session, &change->factor, reterr);
+                status = cd_sql_totp_put(session, change, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, putting->event, reterr) : status;
 }
 
