@@ -5,14 +5,16 @@
 #include "core/operator.h"
 
 enum {
-        CD_LINK_TOKEN_SIZE = 43,         /* characters: base64url of 32 bytes */
-        CD_INVITE_LIFETIME = 72 * 3600,  /* seconds */
+        CD_LINK_TOKEN_SIZE = 43,        /* characters: base64url of 32 bytes */
+        CD_INVITE_LIFETIME = 72 * 3600, /* seconds */
+        CD_INVITE_LIFETIME_MAX = 30 * 24 * 3600,
         CD_RESET_LIFETIME = 30 * 60,     /* seconds */
         CD_INVITE_ACCOUNT_MAX = 64 << 10 /* bytes of the account details in an invitation, as JSON */
 };
 
 struct cd_link_token {
         char text[CD_LINK_TOKEN_SIZE];
+        cd_time expires_at;
 };
 
 struct cd_invite_params {
@@ -20,10 +22,14 @@ struct cd_invite_params {
         cd_str display_name; /* these three may be empty */
         cd_str email;
         struct cd_strs groups;
+        int64_t lifetime; /* seconds, at most CD_INVITE_LIFETIME_MAX; 0: CD_INVITE_LIFETIME */
 };
 
+/* Both functions that create a link fill in *ret before they call by->show_secret with the user's name and the token.
+ * The link is stored after that, so that one that could not be shown does not exist. */
+
 /* Creates an invitation for a free name; it replaces an earlier one. CD_INVALID_REQUEST (with the field), CD_EXISTS if
- * a user or client has the name, and the store's errors. Audit: "user.invite". */
+ * a user or client has the name, and the store's errors. Audit: "user.invite", with the groups. */
 cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const struct cd_invite_params *params,
                     struct cd_link_token *ret, struct cd_error *reterr);
 /* The contents of an invitation, for a page that asks for the remaining details; in the arena. CD_NOT_FOUND with one

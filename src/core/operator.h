@@ -19,8 +19,10 @@ struct cd_operator {
         struct cd_strs scopes;         /* all existing scopes; for users too */
         struct cd_strs configured;     /* ids of the configuration, which are not free, neither as ids nor as names */
         cd_str default_audience;       /* for a client without one */
-        /* Shows a new secret before it becomes valid: if that fails, so does the call, and nothing is changed (LESSONS
-         * 38). NULL: the caller shows the returned secret. */
+
+        /* For secrets of clients, and for links (core/account_link.h): shows a new secret before it becomes valid. If
+         * that fails, so does the call, and nothing is changed (LESSONS 38). NULL: the caller shows the returned
+         * secret. */
         cd_status (*show_secret)(void *arg, cd_str id, cd_str secret, struct cd_error *reterr);
         void *show_arg;
 };

@@ -5,6 +5,7 @@
 #include "core/admin_sessions.h"
 #include "core/ports.h"
 #include "portal/device.h"
+#include "portal/recovery_codes.h"
 
 enum {
         SITES_MAX = 200, /* on the page, which would otherwise grow with the rules */
@@ -290,29 +291,6 @@ void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_ht
 
 /* ---- new recovery codes ---- */
 
-static void show_codes(struct cd_visit *visit, const struct cd_recovery_code codes[CD_RECOVERY_CODES])
-{
-        struct cd_page_code items[CD_RECOVERY_CODES];
-        char all[CD_RECOVERY_CODES * (CD_RECOVERY_CODE_SIZE + 1)];
-        struct cd_page_recovery_codes fields = {
-                .codes = { items, CD_RECOVERY_CODES },
-                .all = cd_str_of(all, sizeof(all) - 1),
-        };
-        struct cd_buf buf;
-
-        for (size_t i = 0; i < CD_RECOVERY_CODES; i++) {
-                char *to = all + i * (CD_RECOVERY_CODE_SIZE + 1);
-                items[i].text = cd_str_of(codes[i].text, CD_RECOVERY_CODE_SIZE);
-                memcpy(to, codes[i].text, CD_RECOVERY_CODE_SIZE);
-                to[CD_RECOVERY_CODE_SIZE] = ' ';
-        }
-        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.next);
-        cd_visit_begin_page(visit, &buf);
-        cd_page_recovery_codes(&visit->view, &fields, &buf);
-        cd_visit_end_page(visit, 200, &buf);
-        cd_wipe(all, sizeof(all));
-}
-
 static void renew_codes(struct cd_visit *visit, const struct cd_user *user)
 {
         const struct cd_code_attempt attempt = { .address = visit->req->client_address, .by = CD_STR("portal") };
@@ -322,7 +300,7 @@ static void renew_codes(struct cd_visit *visit, const struct cd_user *user)
         cd_status status =
                 cd_recovery_renew(visit->portal->services.factors, visit->req->arena, user, &attempt, codes, &err);
         if (status == CD_OK)
-                show_codes(visit, codes);
+                cd_recovery_codes_show(visit, codes, CD_LEN(codes));
         else if (status == CD_NOT_FOUND) /* the user has changed, which has ended the session */
                 cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_SESSION_EXPIRED });
         else

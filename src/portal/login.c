@@ -170,8 +170,11 @@ static void look_for_session(void *app, const struct cd_http_request *req, struc
 
 void cd_visit_show_login(struct cd_visit *visit, cd_str return_to)
 {
-        if (!cd_visit_explain_circle(visit, return_to))
-                show_login(visit, 200, (cd_str){ 0 }, return_to);
+        if (cd_visit_explain_circle(visit, return_to))
+                return;
+        if (return_to.len) /* for a user who registers, which no form of this page says */
+                cd_visit_keep_return(visit, return_to);
+        show_login(visit, 200, (cd_str){ 0 }, return_to);
 }
 
 void cd_portal_login(void *app, const struct cd_http_request *req, struct cd_http_response *res)

@@ -65,7 +65,8 @@ struct cd_page_register {
         bool asks_invite;     /* registration: invite, and no invitation came with the link */
         int64_t min_password; /* characters; 0: not said */
         cd_str invite;
-        bool username_wrong, password_wrong, invite_wrong; /* which field view.error is about */
+        /* which field view.error is about */
+        bool username_wrong, display_name_wrong, password_wrong, invite_wrong;
 };
 void cd_page_register(const struct cd_page_view *view, const struct cd_page_register *fields, struct cd_buf *buf);
 
@@ -76,10 +77,17 @@ struct cd_page_register_totp {
         cd_str secret;              /* base32 in groups of four (cd_page_group_by_four) */
         struct cd_page_url otpauth; /* cd_page_url_check_otpauth */
         struct cd_page_url action;
-        bool is_replacement;
+        bool has_account, is_replacement; /* neither: the code creates the account */
 };
 void cd_page_register_totp(const struct cd_page_view *view, const struct cd_page_register_totp *fields,
                            struct cd_buf *buf);
+
+/* `/totp/replace`: code, csrf. Before it shows the page above. */
+struct cd_page_replace_totp {
+        cd_str username;
+};
+void cd_page_replace_totp(const struct cd_page_view *view, const struct cd_page_replace_totp *fields,
+                          struct cd_buf *buf);
 
 struct cd_page_code {
         cd_str text;
