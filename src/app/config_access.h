@@ -18,12 +18,6 @@ struct cd_config_access {
         struct cd_config_allow allow;
 };
 
-enum cd_config_registration {
-        CD_REGISTRATION_CLOSED,
-        CD_REGISTRATION_INVITE, /* with an invitation */
-        CD_REGISTRATION_OPEN,
-};
-
 struct cd_config_portal {
         cd_str url;           /* ends in CD_PORTAL_PATH; empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */

@@ -216,6 +216,22 @@ cd_status cd_reset_link(const struct cd_operator *by, struct cd_arena *arena, co
         return status == CD_OK ? add_link(by, &link, CD_RESET_LIFETIME, &event, ret, reterr) : status;
 }
 
+cd_status cd_reset_look(const struct cd_operator *by, struct cd_arena *arena, cd_str token, struct cd_account_link *ret,
+                        struct cd_error *reterr)
+{
+        struct cd_account_link link;
+        struct cd_user user;
+        cd_status status = find_link(by, arena, token, "reset", &link, reterr);
+
+        if (status == CD_OK)
+                status = by->store->users->find(by->store, arena, link.user, &user, reterr);
+        if (status == CD_NOT_FOUND || (status == CD_OK && (user.disabled || user.generation != link.generation)))
+                return fail_link(reterr);
+        if (status == CD_OK)
+                *ret = link;
+        return status;
+}
+
 cd_status cd_reset_password(const struct cd_operator *by, struct cd_arena *arena, cd_str token, cd_str password,
                             cd_str *ret_name, struct cd_error *reterr)
 {

@@ -42,6 +42,10 @@ cd_status cd_invite_look(const struct cd_operator *by, struct cd_arena *arena, c
  * since it was read. Audit: "user.reset_link". */
 cd_status cd_reset_link(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                         struct cd_link_token *ret, struct cd_error *reterr);
+/* The contents of a link to set a new password, for a page that asks for it; in the arena. CD_NOT_FOUND with one reason
+ * if the token is unknown, used or expired, or the user is disabled or has changed since. */
+cd_status cd_reset_look(const struct cd_operator *by, struct cd_arena *arena, cd_str token, struct cd_account_link *ret,
+                        struct cd_error *reterr);
 /* Sets the password, and ends the user's sessions, tokens and other reset links. Does not log the user in, and does not
  * change the second factor. CD_INVALID_REQUEST (field "password"): the link remains usable. CD_NOT_FOUND as above, also
  * if the user has changed since. Blocks for a hash. *ret_name is in the arena. Audit: "user.reset". */

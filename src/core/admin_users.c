@@ -189,20 +189,39 @@ static cd_status change_user(const struct cd_operator *by, struct cd_user_change
         return status;
 }
 
+/* Makes the change, whose name is set, to a new password. */
+static cd_status change_password(const struct cd_operator *by, struct cd_arena *arena, cd_str password,
+                                 struct cd_user_change *change, struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_audit_event event;
+
+        cd_status status = check_password(password, reterr);
+        if (status == CD_OK)
+                status = by->hasher->hash(by->hasher, password, arena, &change->password, reterr);
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "user.passwd", change->name, &event, reterr);
+        return status == CD_OK ? change_user(by, change, &event, ret, reterr) : status;
+}
+
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
                                      struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { 0 };
-        struct cd_audit_event event;
 
         cd_status status = canonical_name(arena, name, &change.name, reterr);
-        if (status == CD_OK)
-                status = check_password(password, reterr);
-        if (status == CD_OK)
-                status = by->hasher->hash(by->hasher, password, arena, &change.password, reterr);
-        if (status == CD_OK)
-                status = cd_operator_event(by, arena, "user.passwd", change.name, &event, reterr);
-        return status == CD_OK ? change_user(by, &change, &event, ret, reterr) : status;
+        return status == CD_OK ? change_password(by, arena, password, &change, ret, reterr) : status;
+}
+
+cd_status cd_admin_user_change_password(const struct cd_operator *by, struct cd_arena *arena,
+                                        const struct cd_user *user, cd_str password, int64_t *ret_generation,
+                                        struct cd_error *reterr)
+{
+        struct cd_user_change change = { .name = user->name,
+                                         .if_generation = user->generation,
+                                         .ret_generation = ret_generation };
+        struct cd_user_result result;
+
+        return change_password(by, arena, password, &change, &result, reterr);
 }
 
 cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,

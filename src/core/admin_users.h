@@ -43,6 +43,11 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
 /* Sets a new password, which also ends a lockout for wrong passwords. CD_NOT_FOUND, CD_INVALID_REQUEST. */
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
                                      struct cd_user_result *ret, struct cd_error *reterr);
+/* The same for a user who changes it: only while the sessions of `user`, as read with the old password, have not ended.
+ * *ret_generation is the one of the sessions that may continue. CD_NOT_FOUND: they have ended. */
+cd_status cd_admin_user_change_password(const struct cd_operator *by, struct cd_arena *arena,
+                                        const struct cd_user *user, cd_str password, int64_t *ret_generation,
+                                        struct cd_error *reterr);
 cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                enum cd_user_switch to, struct cd_user_result *ret, struct cd_error *reterr);
 cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str name,

@@ -94,6 +94,9 @@ struct cd_user_change {
         const struct cd_totp_change *totp; /* NULL: unchanged; otherwise without its if_generation */
         bool is_rehash;     /* `password` is the same password in another form: sessions and tokens continue */
         bool ends_sessions; /* ends all sessions and tokens, even if nothing else changes: "log out everywhere" */
+        /* Not NULL: receives the user's generation after a change that was written, so that a session can be started
+         * that this change does not end but any later one does. */
+        int64_t *ret_generation;
 };
 
 enum {

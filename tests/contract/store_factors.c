@@ -330,6 +330,31 @@ static void lesson_12_sessions_end_with_the_factor(void **state)
         assert_int_equal(count_events(s), events + 1);
 }
 
+static void lesson_12_sessions_end_with_the_factor_that_is_replaced(void **state)
+{
+        struct stage *s = *state;
+        struct cd_session session = session_of(s, "d1", "ana");
+
+        assert_status(start_session(s, &session), CD_OK);
+        assert_status(put(s, "ana", "x1.a", NULL), CD_OK);
+        assert_true(has_session(s, "d1")); /* a first factor takes nothing from anybody */
+        assert_status(put(s, "ana", "x1.b", "x1.c"), CD_EXISTS);
+        assert_true(has_session(s, "d1"));
+        size_t events = count_events(s);
+        int64_t generation = get_user(s, "ana").generation;
+        const struct cd_totp_change change = {
+                .factor = factor_of("ana", "x1.b"),
+                .if_generation = generation,
+                .if_sealed = CD_STR("x1.a"),
+                .ret_generation = &generation,
+        };
+        assert_status(s->store->totp->put(s->store, &change, &an_event, &s->error), CD_OK);
+        assert_false(has_session(s, "d1"));
+        assert_int_equal(generation, get_user(s, "ana").generation);
+        assert_int_equal(generation, get_revocations(s).items[0].seq);
+        assert_int_equal(count_events(s), events + 1);
+}
+
 static void factors_go_with_their_user(void **state)
 {
         struct stage *s = *state;
@@ -469,6 +494,7 @@ int run_factors_contract(void)
                 CONTRACT(new_recovery_codes_void_the_old),
                 CONTRACT(of_50_who_take_a_recovery_code_on_two_nodes_one_gets_it),
                 CONTRACT(lesson_12_sessions_end_with_the_factor),
+                CONTRACT(lesson_12_sessions_end_with_the_factor_that_is_replaced),
                 CONTRACT(factors_go_with_their_user),
                 CONTRACT(users_are_imported_with_their_factors_or_not_at_all),
                 CONTRACT(lesson_12_another_factor_in_a_change_ends_sessions),

@@ -7,28 +7,52 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str use
         return cd_sql_find(&cd_sql_totp, store, arena, user, ret, reterr);
 }
 
+static cd_status end_sessions(struct cd_sql_session *session, const struct cd_totp_factor *factor,
+                              struct cd_error *reterr)
+{
+        const struct cd_user_change ends = { .name = factor->user, .now = factor->created_at, .ends_sessions = true };
+
+        return cd_sql_user_update(session, &ends, NULL, reterr);
+}
+
+static cd_status read_generation(struct cd_sql_session *session, cd_str user, int64_t *ret, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "SELECT generation FROM users WHERE name = $1", 1, 1 };
+        const struct cd_sql_value params[] = { cd_sql_text(user) };
+
+        return cd_sql_query(session, &statement, params, cd_sql_take_integer, ret, reterr);
+}
+
 struct putting {
         const struct cd_totp_change *change;
         const struct cd_audit_event *event;
+        int64_t generation; /* of the user afterwards */
 };
 
 static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        const struct putting *putting = arg;
+        struct putting *putting = arg;
         const struct cd_totp_change *change = putting->change;
         cd_status status = cd_sql_user_hold(session, change->factor.user, change->if_generation, reterr);
 
+        if (status == CD_OK && change->if_sealed.ptr)
+                status = end_sessions(session, &change->factor, reterr);
         if (status == CD_OK)
                 status = cd_sql_totp_put(session, change, reterr);
+        if (status == CD_OK)
+                status = read_generation(session, change->factor.user, &putting->generation, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, putting->event, reterr) : status;
 }
 
 static cd_status put(struct cd_store *store, const struct cd_totp_change *change, const struct cd_audit_event *event,
                      struct cd_error *reterr)
 {
-        struct putting putting = { change, event };
+        struct putting putting = { .change = change, .event = event };
+        cd_status status = cd_sql_write(store, put_transaction, &putting, reterr);
 
-        return cd_sql_write(store, put_transaction, &putting, reterr);
+        if (status == CD_OK && change->ret_generation)
+                *change->ret_generation = putting.generation;
+        return status;
 }
 
 struct judging {

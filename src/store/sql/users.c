@@ -246,6 +246,8 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = revoke_tokens(session, change, generation, reterr);
+        if (status == CD_OK && generation >= 0 && change->ret_generation)
+                *change->ret_generation = generation;
         *ret = status == CD_OK && (generation >= 0 || forgiven > 0);
         return status;
 }

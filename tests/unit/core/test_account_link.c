@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/account_link.h"
+#include "core/admin_users.h"
 
 static cd_str text_of(const struct cd_link_token *token)
 {
@@ -257,6 +258,45 @@ static void a_reset_link_is_good_for_half_an_hour(void **state)
         assert_status(reset(f, &token, "another one"), CD_NOT_FOUND);
 }
 
+static cd_status reset_look(struct factor_fixture *f, const struct cd_link_token *token)
+{
+        struct cd_account_link link = { 0 };
+        cd_status status = cd_reset_look(&f->by, &f->arena, text_of(token), &link, &f->err);
+
+        assert_str(link.user, status == CD_OK ? "ana" : "");
+        if (status == CD_NOT_FOUND)
+                assert_string_equal(f->err.reason, "the link was used already, has expired, or is none of ours");
+        return status;
+}
+
+static void lesson_46_to_look_at_a_reset_link_consumes_nothing(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_link_token token = reset_link(f), second = reset_link(f);
+
+        for (int i = 0; i < 2; i++)
+                assert_status(reset_look(f, &token), CD_OK);
+        f->now += CD_RESET_LIFETIME - 1;
+        assert_status(reset_look(f, &token), CD_OK);
+        f->now++;
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+        f->now--;
+        assert_status(reset(f, &second, "new password"), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND); /* the user has changed since */
+}
+
+static void a_reset_link_of_a_disabled_or_removed_user_is_none(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_link_token token = reset_link(f);
+        struct cd_user_result result;
+
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, &f->err), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &result, &f->err), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+}
+
 static void one_kind_of_link_is_not_the_other(void **state)
 {
         struct factor_fixture *f = *state;
@@ -265,6 +305,7 @@ static void one_kind_of_link_is_not_the_other(void **state)
 
         assert_status(invite(f, (struct cd_invite_params){ .name = CD_STR("bo") }, &invitation), CD_OK);
         assert_status(look(f, &token, &found), CD_NOT_FOUND);
+        assert_status(reset_look(f, &invitation), CD_NOT_FOUND);
         assert_status(reset(f, &invitation, "new password"), CD_NOT_FOUND);
 }
 
@@ -312,6 +353,8 @@ int main(void)
                 FACTOR_TEST(a_reset_sets_the_password_once_and_leaves_the_second_factor),
                 FACTOR_TEST(a_password_that_cannot_be_one_costs_no_link),
                 FACTOR_TEST(a_reset_link_is_good_for_half_an_hour),
+                FACTOR_TEST(lesson_46_to_look_at_a_reset_link_consumes_nothing),
+                FACTOR_TEST(a_reset_link_of_a_disabled_or_removed_user_is_none),
                 FACTOR_TEST(one_kind_of_link_is_not_the_other),
                 FACTOR_TEST(a_user_gets_three_reset_links_at_a_time),
                 FACTOR_TEST(lesson_31_without_clock_or_randomness_there_is_no_link),

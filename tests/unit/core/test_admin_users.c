@@ -185,6 +185,33 @@ static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
         assert_true(admin_has_ended(f, "ana", generation));
 }
 
+static void lesson_12_a_password_is_changed_only_by_a_user_who_has_not_changed(void **state)
+{
+        struct admin_fixture *f = *state;
+        int64_t generation = -1;
+        struct cd_error err;
+
+        admin_add_ana(f);
+        const struct cd_user ana = admin_find(f, "ana");
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR(""), &generation, &err),
+                      CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "password");
+        assert_int_equal(generation, -1);
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR("first"), &generation, &err),
+                      CD_OK);
+        assert_int_equal(generation, admin_find(f, "ana").generation);
+        assert_true(generation > ana.generation);
+        assert_str(admin_last_event(f).action, "user.passwd");
+        assert_true(password_is(f, "ana", "first"));
+        /* Another one that was begun at the same time, with the same old password. */
+        int64_t second = -1;
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR("second"), &second, &err),
+                      CD_NOT_FOUND);
+        assert_int_equal(second, -1);
+        assert_true(password_is(f, "ana", "first"));
+        assert_int_equal(admin_find(f, "ana").generation, generation);
+}
+
 static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
 {
         struct admin_fixture *f = *state;
@@ -539,6 +566,7 @@ int main(void)
                 CASE(a_refused_change_leaves_no_event),
                 CASE(what_is_wrong_with_params_is_said_with_its_field),
                 CASE(lesson_12_what_is_taken_away_ends_the_tokens),
+                CASE(lesson_12_a_password_is_changed_only_by_a_user_who_has_not_changed),
                 CASE(what_is_so_already_is_no_event_and_ends_nothing),
                 CASE(claims_are_set_removed_and_replaced),
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),
