@@ -72,6 +72,8 @@ static const struct cd_field portal_fields[] = {
               .help = "how long a login lasts at most, 1s to 365d"),
         FIELD(struct cd_config_portal, remember_for, DURATION, .max = 31536000000, .fallback = "30d",
               .help = "how long it lasts if the user chooses to stay logged in, up to 365d; 0s: there is no choice"),
+        FIELD(struct cd_config_portal, identity, OBJECT, .table = &cd_config_identity_table,
+              .help = "the headers that tell an application who the user is"),
 };
 const struct cd_table cd_config_portal_table = { "portal", portal_fields, CD_LEN(portal_fields),
                                                  sizeof(struct cd_config_portal), true };

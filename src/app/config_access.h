@@ -1,6 +1,6 @@
 #pragma once
 /* The sections `access` and `portal` of the configuration: who may open which site, and where users log in. */
-#include "conf/report.h"
+#include "app/config_identity.h"
 #include "core/access.h"
 #include "portal/portal.h"
 
@@ -30,6 +30,7 @@ struct cd_config_portal {
         /* milliseconds, whole seconds */
         int64_t session_idle, session_lifetime;
         int64_t remember_for; /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
+        struct cd_config_identity identity;
 };
 
 /* The path of the portal's pages, on every host that shows them. */

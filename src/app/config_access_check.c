@@ -387,6 +387,7 @@ void cd_config_check_access(const struct cd_config *config, struct cd_report *re
         check_factors(&check);
         check_looks(&check);
         check_lifetimes(&check);
+        cd_config_check_identity(&config->portal.identity, report);
         check_rules(&check);
         if (report->errors == before)
                 check_order(&check);

@@ -99,10 +99,10 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
                 },
         };
 
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
         *ret = NULL;
         if (!from->url.len)
                 return CD_OK;
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
         if (from->logo.len && cd_page_url_check(from->logo, &settings.logo) != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("portal.logo"), "is not a URL");
         if (from->accent.len && cd_page_colour_parse(from->accent, &settings.accent) != CD_OK)

@@ -25,7 +25,7 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                              struct cd_error *reterr);
 void cd_app_portal_done(struct cd_app_portal *portal); /* a zeroed one is fine */
 
-/* The portal of a configuration, for cd_shared_set; NULL: it has none. `accounts` and `hasher` must outlive it. */
+/* The portal of a configuration, for `portals`; NULL: it has none. `accounts` and `hasher` must outlive it. */
 cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd_config *config,
                              const struct cd_accounts *accounts, const struct cd_hasher *hasher, struct cd_portal **ret,
                              struct cd_error *reterr);

@@ -6,6 +6,7 @@
 
 #include "app/storage.h"
 #include "app/config.h"
+#include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/portal.h"
 #include "app/store_watcher.h"
@@ -36,6 +37,7 @@ struct login {
 struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
         struct cd_app_portal portal;
+        struct cd_app_gate gate;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
@@ -185,30 +187,35 @@ static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config,
         issuer->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
-static cd_status publish_portal(struct server *server, const struct cd_config *config, const struct login *users,
-                                struct cd_error *reterr)
+/* What the pages use, to be published. */
+static cd_status prepare_portal(struct server *server, const struct cd_config *config, const struct login *users,
+                                struct cd_shared_version **ret, struct cd_error *reterr)
 {
         struct cd_portal *portal;
 
         cd_status status =
                 cd_app_portal_make(&server->portal, config, &users->login.port, &users->hasher.port, &portal, reterr);
-        if (status == CD_OK && cd_shared_set(server->portal.app.portals, portal) != CD_OK) {
-                cd_portal_free(portal);
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
-        }
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret = cd_shared_prepare(server->portal.app.portals, portal);
+        if (*ret)
+                return CD_OK;
+        cd_portal_free(portal);
+        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
 }
 
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         struct cd_issuer *issuer = &server->common;
+        struct cd_shared_version *portal = NULL;
         const struct login *users = NULL;
 
         cd_status status = find_users(server, config, &users, reterr);
         if (status == CD_OK)
-                status = publish_portal(server, config, users, reterr);
+                status = prepare_portal(server, config, users, &portal, reterr);
         if (status != CD_OK)
                 return status;
+        cd_shared_publish(server->portal.app.portals, portal);
         set_tokens(issuer, config, &users->login.port);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         issuer->client_auth = (struct cd_client_auth){
@@ -238,6 +245,7 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .common = common,
                 .revocations = &server->revocations,
                 .store_state = &server->store_state,
+                .sessions = server->gate.cache,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
@@ -267,6 +275,7 @@ static void finish(void *app)
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
+        cd_app_gate_done(&server->gate);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
         for (struct login *login = server->logins, *next; login; login = next) {
@@ -347,6 +356,9 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = make_portal(server, start->log, reterr);
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
+        if (status == CD_OK)
+                status = cd_app_gate_init(&server->gate, &server->portal.sessions, &server->store_state,
+                                          server->revocations.revoked, config, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;
@@ -416,7 +428,7 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
-        const struct login *users;
+        struct cd_shared_version *portal, *gate;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
@@ -432,8 +444,11 @@ static cd_status make_other(struct server *server, const struct cd_service_start
         ret->common = server->common;
         if (users)
                 set_tokens(&ret->common, start->config, &users->login.port);
-        ret->users = users;
-        return status == CD_OK ? read_signing_key(server, start, &ret->fixed, reterr) : status;
+        if (status == CD_OK)
+                status = read_signing_key(server, start, &ret->fixed, reterr);
+        if (status == CD_OK)
+                status = prepare_portal(server, start->config, users, &ret->portal, reterr);
+        return status == CD_OK ? cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr) : status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
@@ -444,15 +459,19 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_config_complete(start->config);
         cd_status status = make_other(server, start, &other, reterr);
         wipe_secrets(start->config);
-        if (status != CD_OK)
-                return status;
-        struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
-        options.fixed = other.fixed;
-        status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        if (status == CD_OK) {
+                struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
+                options.fixed = other.fixed;
+                status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        }
         if (status != CD_OK) {
                 cd_jwk_unref(other.fixed);
+                cd_shared_discard(other.portal);
+                cd_shared_discard(other.gate);
                 return status;
         }
+        cd_shared_publish(server->portal.app.portals, other.portal);
+        cd_shared_publish(server->gate.app.gates, other.gate);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
         cd_jwk_unref(server->fixed);
@@ -490,11 +509,14 @@ const struct cd_service *cd_server_service(void)
                 "accept_any_user",
                 "scopes",
                 "clients",
+                "portal",
+                "access",
                 NULL,
         };
         static const struct cd_service_part parts[] = {
                 { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
                 { .routes = &cd_portal_routes, .app_offset = offsetof(struct server, portal.app) },
+                { .routes = &cd_gate_routes, .app_offset = offsetof(struct server, gate.app) },
         };
         static const struct cd_service service = {
                 .name = "cardea",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "core/cookie_names.h"
 #include "portal/visit.h"
 
 enum {
