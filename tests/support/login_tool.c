@@ -89,7 +89,9 @@ static int add_totp(struct tool *tool, const char *name)
 
 static int start_login(struct tool *tool, char **words, bool is_session)
 {
-        const struct cd_sessions sessions = { tool->admin.store, tool->ids, &tool->clock, tool->admin.random };
+        const struct cd_sessions sessions = {
+                .store = tool->admin.store, .ids = tool->ids, .clock = &tool->clock, .random = tool->admin.random
+        };
         struct cd_user user = { 0 };
         struct cd_session session;
         struct cd_pending_login pending;
