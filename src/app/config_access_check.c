@@ -4,6 +4,8 @@
 #include "base/canonical.h"
 #include "core/return_to.h"
 #include "core/user_name.h"
+#include "crypto/totp.h"
+#include "portal/qr.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -285,6 +287,8 @@ static void check_cookie_domain(const struct check *c)
 {
         cd_str setting = CD_STR("portal.cookie_domain"), domain = c->config->portal.cookie_domain, canonical;
         struct cd_address address;
+        struct cd_error err;
+        bool is_public;
 
         if (!domain.len)
                 return;
@@ -298,7 +302,9 @@ static void check_cookie_domain(const struct check *c)
         if (!cd_str_eq(canonical, domain))
                 return ERROR(c->report, setting, write_it_as(c, "", canonical), "\"%.*s\" is not canonical",
                              SHOWN(domain));
-        if (cd_is_public_suffix(domain))
+        if (cd_is_public_suffix(domain, &is_public, &err) != CD_OK)
+                return ERROR(c->report, setting, NULL, "cannot be checked: %s", err.reason);
+        if (is_public)
                 return ERROR(c->report, setting, "name a domain of your own, or leave it out",
                              "%.*s is a public suffix: browsers refuse a cookie for it", SHOWN(domain));
         if (!c->config->portal.url.len)
@@ -306,6 +312,18 @@ static void check_cookie_domain(const struct check *c)
         else if (c->has_portal && !is_within(c->portal.host, domain))
                 ERROR(c->report, setting, "write the domain that has the host of portal.url",
                       "%.*s does not have the host of portal.url, %.*s", SHOWN(domain), SHOWN(c->portal.host));
+}
+
+/* They are loaded when the first user needs them, and must not be missing then. */
+static void check_libraries(const struct check *c)
+{
+        cd_str setting = CD_STR("portal.factors");
+        struct cd_error err;
+
+        for (size_t i = 0; i < c->config->portal.factors.count; i++)
+                if (cd_str_eq(c->config->portal.factors.items[i], CD_STR("totp")) &&
+                    (cd_totp_load(&err) != CD_OK || cd_page_qr_load(&err) != CD_OK))
+                        ERROR(c->report, setting, NULL, "totp needs a library: %s", err.reason);
 }
 
 static void check_portal(struct check *c)
@@ -322,6 +340,8 @@ static void check_portal(struct check *c)
                         FINE(c->report, url, "%.*s", SHOWN(portal->url));
         }
         check_cookie_domain(c);
+        if (c->has_portal)
+                check_libraries(c);
         if (!portal->factors.count)
                 ERROR(c->report, factors, "write [password, totp], [password] or [totp]", "names no factor");
         else if (portal->factors.count == 2 && cd_str_eq(portal->factors.items[0], portal->factors.items[1]))
