@@ -488,16 +488,18 @@ static void public_suffixes_are_known(void **state)
         static const char *const domains[] = { "example.com", "example.co.uk", "ana.github.io", "a.b.example.com",
                                                "www.ck" };
         char long_name[300];
+        bool is_one;
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(suffixes); i++)
-                if (!cd_is_public_suffix(cd_str_from_c(suffixes[i])))
+                if (cd_is_public_suffix(cd_str_from_c(suffixes[i]), &is_one, NULL) != CD_OK || !is_one)
                         fail_msg("%s", suffixes[i]);
         for (size_t i = 0; i < CD_LEN(domains); i++)
-                if (cd_is_public_suffix(cd_str_from_c(domains[i])))
+                if (cd_is_public_suffix(cd_str_from_c(domains[i]), &is_one, NULL) != CD_OK || is_one)
                         fail_msg("%s", domains[i]);
         memset(long_name, 'a', sizeof(long_name));
-        assert_true(cd_is_public_suffix(cd_str_of(long_name, sizeof(long_name))));
+        assert_int_equal(cd_is_public_suffix(cd_str_of(long_name, sizeof(long_name)), &is_one, NULL), CD_OK);
+        assert_true(is_one);
 }
 
 static void what_the_rules_say_is_what_decides(void **state)
