@@ -5,7 +5,11 @@ from urllib.parse import quote
 import pytest
 
 import services
+from browser import secret_of, totp
 from installation import soon
+from test_enrol import age, register
+from test_register import PASSWORD as ANA_PASSWORD
+from test_register import codes_of
 
 PASSWORD, NEW = "correct horse battery", "another horse battery"
 RULES = [
@@ -186,6 +190,11 @@ def at_once(count, work):
     return results
 
 
+def assert_only_password(home, passwords, number):
+    assert home.server.grant("ana", passwords.pop(number)).status == 200
+    assert {home.server.grant("ana", password).status for password in passwords} <= {401, 429}
+
+
 def test_lesson_12_of_many_changes_at_a_time_one_wins(home):
     """Each knows the old password and has a session; one is the owner, and the others must learn that they were too late."""
     browsers = [log_in(home) for _ in range(8)]
@@ -196,7 +205,7 @@ def test_lesson_12_of_many_changes_at_a_time_one_wins(home):
     assert len(won) == 1, pages
     assert {page.status for n, page in enumerate(pages) if n not in won} <= {401}, pages
     assert [n for n, browser in enumerate(browsers) if is_logged_in(browser)] == won
-    assert [n for n, password in enumerate(passwords) if home.server.grant("ana", password).status == 200] == won
+    assert_only_password(home, passwords, won[0])
 
 
 def test_programs_find_the_page_of_the_password(home):
@@ -279,3 +288,110 @@ def test_lesson_7_a_step_up_leads_to_no_foreign_page(home, page):
     assert form.status == 200 and "evil" not in form.headers["Content-Security-Policy"], form
     done = browser.submit(form, password=PASSWORD, follow=False)
     assert done.status == 303 and done.location == home.base + "/", done
+
+
+# ---- with a second factor ----
+
+@pytest.fixture
+def strict(install):
+    """A user registers with a second factor; RULES' wiki wants both."""
+    home = install(portal={"registration": "open"}, access=[{"host": "wiki.example.com", "allow": {"factors": 2}},
+                                                             {"host": "fresh.example.com", "allow": {"max_age": "15m"}}])
+    home.server = home.serve()
+    return home
+
+
+def test_new_recovery_codes_need_a_recent_code(strict):
+    browser, secret, codes = register(strict, "ana")
+    page = browser.get("/")
+    assert "10 recovery codes are left." in page.text and "https://wiki.example.com/" in page.links, page
+    new = codes_of(browser.submit(page, "/recovery-codes/new"))
+    assert len(new) == 10 and not set(new) & set(codes)
+    for code in new:
+        strict.note_secret(code)
+    age(strict, "ana", 601)
+    page = browser.submit(browser.get("/"), "/recovery-codes/new")
+    assert page.path == "/_auth/step-up" and "code" in page.form("/step-up").inputs and "password" not in page.form("/step-up").inputs, page
+    page = browser.submit(page, code=totp(secret, 1))
+    assert page.path == "/_auth/" and "Thank you. You can make new recovery codes now." in page.text, page
+    assert len(codes_of(browser.submit(page, "/recovery-codes/new"))) == 10
+
+
+def test_a_fresh_login_shows_both_factors(strict):
+    browser, secret, _ = register(strict, "ana")
+    age(strict, "ana", 901)
+    page = browser.get(step_up("fresh.example.com"))
+    assert set(page.form("/step-up").inputs) == {"csrf", "return_to", "password", "code"}, page
+    page = browser.submit(page, password=ANA_PASSWORD, code="000000")
+    assert page.status == 401 and page.error.startswith("This code is wrong or was used already."), page
+    page = browser.submit(page, password=ANA_PASSWORD, code=totp(secret, 1), follow=False)
+    assert page.status == 303 and page.location == "https://fresh.example.com/", page
+
+
+def test_lesson_13_of_many_step_ups_with_one_code_one_wins(strict):
+    browser, secret, _ = register(strict, "ana")
+    age(strict, "ana", 901)
+    code = totp(secret, 1)
+    form = browser.get(step_up("fresh.example.com"))
+    browsers = [browser.copy() for _ in range(8)]
+    answers = at_once(len(browsers), lambda n: browsers[n].submit(form, password=ANA_PASSWORD, code=code, follow=False))
+    assert sorted(answer.status for answer in answers).count(303) == 1, answers
+    assert {answer.status for answer in answers} <= {303, 401, 429}, answers
+    won = [n for n, answer in enumerate(answers) if answer.status == 303]
+    assert [n for n, b in enumerate(browsers) if is_logged_in(b)] == won, "the id before is none"
+
+
+def test_a_user_without_a_factor_sets_one_up_and_arrives_at_the_site(install):
+    """Whose login was made before the portal wanted two factors."""
+    home = install(portal={"factors": ["password"]})
+    home.add_user("ana", PASSWORD)
+    server = home.serve()
+    browser = log_in(home)
+    home.configure(portal={"url": home.base}, access=[{"host": "wiki.example.com", "allow": {"factors": 2}}])
+    server.stop()
+    server.start()
+    page = browser.get(step_up("wiki.example.com"))
+    assert page.path == "/_auth/totp/replace", page
+    home.note_secret(secret_of(page))
+    page = browser.submit(page, code=totp(secret_of(page)))
+    assert "https://wiki.example.com/" in page.links, page
+    answer = browser.get(step_up("wiki.example.com"), follow=False)
+    assert answer.status == 303 and answer.location == "https://wiki.example.com/", answer
+
+
+# ---- a link to set a new password ----
+
+def reset_link(home, name="ana"):
+    link = home.cardea("user", "reset", name).split()[0]
+    home.note_secret(link.split("token=")[1])
+    return link
+
+
+def test_a_link_of_the_operator_sets_a_new_password(strict):
+    before, secret, _ = register(strict, "ana")
+    link = reset_link(strict)
+    browser = strict.browser()
+    page = browser.get(link)
+    assert page.path == "/_auth/reset" and "token" not in page.url, page
+    assert "token" not in (page.headers.get("Location") or "") and page.form("/reset").inputs.keys() == {"csrf", "new_password"}, page
+    assert browser.get(link).status == 200, "a mail scanner opened it first"
+    strict.note_secret(NEW)
+    page = browser.submit(page, new_password=NEW)
+    assert page.path == "/_auth/login" and "Your password is changed." in page.text, page
+    assert not is_logged_in(browser) and not is_logged_in(before)
+    page = browser.submit(page, username="ana", password=NEW)
+    assert page.path == "/_auth/totp" and not is_logged_in(browser), page
+    assert browser.submit(page, code=totp(secret, 1)).path == "/_auth/"
+    page = strict.browser().get(link)
+    assert page.status == 400 and page.error.startswith("This link is not valid."), page
+
+
+def test_of_many_uses_of_a_link_one_wins(home):
+    link = reset_link(home)
+    browsers = [home.browser() for _ in range(8)]
+    forms = [browser.get(link) for browser in browsers]
+    passwords = [f"horse battery {number}" for number in range(len(browsers))]
+    pages = at_once(len(browsers), lambda n: browsers[n].submit(forms[n], new_password=passwords[n]))
+    won = [n for n, page in enumerate(pages) if page.status == 200 and "Your password is changed." in page.text]
+    assert len(won) == 1 and {page.status for page in pages} == {200, 400}, pages
+    assert_only_password(home, passwords, won[0])

@@ -136,8 +136,8 @@ SAMPLE(account)
 {
         const struct cd_page_session sessions[] = {
                 { TEXT("s1"), TEXT("Firefox (Linux)"), TEXT("192.0.2.17"), TIME(0), TIME(36000), true },
-                { TEXT("s2"), TEXT("Safari (iPhone)"), TEXT("2001:db8:85a3::8a2e:370:7334"), TIME(-900000),
-                  TIME(-4000), false },
+                { TEXT("s2"), TEXT("Safari (iPhone)"), TEXT("2001:db8:85a3::8a2e:370:7334"), TIME(-900000), TIME(-4000),
+                  false },
         };
         const struct cd_page_link sites[] = { { TEXT("wiki.example.com"), url("https://wiki.example.com/") },
                                               { TEXT("grafana.example.com"), url("https://grafana.example.com/") } };
