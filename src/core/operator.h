@@ -4,6 +4,7 @@
 #include "core/ports.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "crypto/seal.h"
 
 struct cd_operator {
         struct cd_store *store;
@@ -13,6 +14,7 @@ struct cd_operator {
 
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;
+        const struct cd_master_key *master; /* seals imported TOTP secrets; NULL where there are none */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key for client secrets that is derived from the master key */

@@ -80,13 +80,15 @@ struct enrolment {
         struct cd_totp_ticket contents;
 };
 
-static bool read_ticket(struct cd_visit *visit, struct enrolment *enrolment)
+/* The browser's ticket for this user. CD_NOT_FOUND: it has none that is valid. */
+static cd_status find_ticket(struct cd_visit *visit, struct enrolment *enrolment, struct cd_error *reterr)
 {
-        struct cd_error err;
+        cd_status status = CD_INVALID_REQUEST;
 
-        return cd_visit_cookie(visit, CD_COOKIE_ENROL, &enrolment->ticket) &&
-               cd_totp_look(visit->portal->services.factors, visit->req->arena, &enrolment->user, enrolment->ticket,
-                            &enrolment->contents, &err) == CD_OK;
+        if (cd_visit_cookie(visit, CD_COOKIE_ENROL, &enrolment->ticket))
+                status = cd_totp_look(visit->portal->services.factors, visit->req->arena, &enrolment->user,
+                                      enrolment->ticket, &enrolment->contents, reterr);
+        return status == CD_INVALID_REQUEST ? CD_NOT_FOUND : status;
 }
 
 /* CD_INVALID_GRANT: the user has a factor, and has not shown it. */
@@ -203,9 +205,28 @@ static bool confirm(struct cd_visit *visit, struct enrolment *enrolment)
 
 /* ---- a login that needs a second factor which the user does not have yet ---- */
 
-void cd_enrol_pending(struct cd_visit *visit)
+/* Shows a new secret, unless the user has a factor. */
+static void begin_pending(struct cd_visit *visit, struct enrolment *enrolment)
 {
         bool is_post = visit->req->method == CD_HTTP_POST;
+        struct cd_error err;
+
+        switch (make_ticket(visit, enrolment, enrolment->pending->factors, &err)) {
+        case CD_OK:
+                if (is_post)
+                        visit->view.error.id = CD_MESSAGE_ENROLMENT_EXPIRED;
+                show_secret(visit, is_post ? 400 : 200, enrolment);
+                return;
+        case CD_INVALID_GRANT:
+                cd_visit_redirect(visit, CD_STR("/totp"));
+                return;
+        default:
+                cd_visit_fail_error(visit, &err);
+        }
+}
+
+void cd_enrol_pending(struct cd_visit *visit)
+{
         struct enrolment enrolment = { 0 };
         struct cd_pending_login pending;
         struct cd_error err;
@@ -213,23 +234,15 @@ void cd_enrol_pending(struct cd_visit *visit)
         if (!cd_visit_need_pending(visit, &pending, &enrolment.user))
                 return;
         enrolment.pending = &pending;
-        if (read_ticket(visit, &enrolment) && !enrolment.contents.is_replacement) {
-                if (!is_post)
-                        show_secret(visit, 200, &enrolment);
-                else if (!confirm(visit, &enrolment))
-                        cd_visit_redirect(visit, CD_STR("/totp")); /* there is a factor by now */
-                return;
-        }
-        cd_status status = make_ticket(visit, &enrolment, pending.factors, &err);
-        if (status == CD_INVALID_GRANT) {
-                cd_visit_redirect(visit, CD_STR("/totp"));
-        } else if (status != CD_OK) {
+        cd_status status = find_ticket(visit, &enrolment, &err);
+        if (status == CD_NOT_FOUND || (status == CD_OK && enrolment.contents.is_replacement))
+                begin_pending(visit, &enrolment);
+        else if (status != CD_OK)
                 cd_visit_fail_error(visit, &err);
-        } else {
-                if (is_post)
-                        visit->view.error.id = CD_MESSAGE_ENROLMENT_EXPIRED;
-                show_secret(visit, is_post ? 400 : 200, &enrolment);
-        }
+        else if (visit->req->method != CD_HTTP_POST)
+                show_secret(visit, 200, &enrolment);
+        else if (!confirm(visit, &enrolment))
+                cd_visit_redirect(visit, CD_STR("/totp")); /* there is a factor by now */
 }
 
 /* ---- replacing the second factor ---- */
@@ -323,12 +336,16 @@ void cd_portal_replace_totp(void *app, const struct cd_http_request *req, struct
         struct enrolment enrolment = { 0 };
         struct cd_session session;
         struct cd_visit visit;
+        struct cd_error err;
 
         if (!cd_visit_begin(app, req, res, &visit) || !cd_visit_need_session(&visit, &session, &enrolment.user))
                 return;
         enrolment.session = &session;
-        if (!read_ticket(&visit, &enrolment)) {
+        cd_status status = find_ticket(&visit, &enrolment, &err);
+        if (status == CD_NOT_FOUND) {
                 begin_with_session(&visit, &enrolment);
+        } else if (status != CD_OK) {
+                cd_visit_fail_error(&visit, &err);
         } else if (req->method != CD_HTTP_POST) {
                 show_secret(&visit, 200, &enrolment);
         } else if (!confirm(&visit, &enrolment)) {

@@ -288,7 +288,7 @@ static void check_second_factor(struct cd_visit *visit, const struct cd_table *t
 
         if (!cd_visit_need_pending(visit, &pending, &user) || !has_totp(visit, &user))
                 return;
-        if (visit->req->method == CD_HTTP_GET) {
+        if (visit->req->method != CD_HTTP_POST) {
                 show(visit, 200, user.name);
                 return;
         }

@@ -37,7 +37,6 @@ static void leave(struct cd_visit *visit, cd_str return_to)
         cd_visit_drop_cookie(visit, CD_COOKIE_SESSION);
         cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
         cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
-        cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
         if (return_to.len)
                 cd_visit_redirect(
                         visit,
@@ -62,7 +61,7 @@ void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_ht
                 return;
         }
         cd_str user = status == CD_OK ? session.user : (cd_str){ 0 };
-        if (req->method == CD_HTTP_GET) {
+        if (req->method != CD_HTTP_POST) {
                 cd_str return_to = cd_visit_parameter(&visit, CD_STR("return_to"));
                 if (status == CD_OK)
                         show_logout(&visit, 200, user, return_to);

@@ -351,6 +351,7 @@ static void post_code(struct cd_visit *visit, cd_str text, const struct cd_regis
 void cd_portal_register_totp(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         struct cd_register_ticket ticket;
+        cd_status status = CD_INVALID_REQUEST;
         struct cd_visit visit;
         struct cd_error err;
         cd_str text;
@@ -362,10 +363,14 @@ void cd_portal_register_totp(void *app, const struct cd_http_request *req, struc
                 return;
         }
         const struct cd_registrar registrar = registrar_of(&visit);
-        if (!cd_visit_cookie(&visit, CD_COOKIE_ENROL, &text) ||
-            cd_register_look(&registrar, req->arena, text, &ticket, &err) != CD_OK ||
-            ticket.factors != visit.portal->settings.factors) /* the configuration has changed meanwhile */
+        if (cd_visit_cookie(&visit, CD_COOKIE_ENROL, &text))
+                status = cd_register_look(&registrar, req->arena, text, &ticket, &err);
+        if (status == CD_OK && ticket.factors != visit.portal->settings.factors)
+                status = CD_INVALID_REQUEST; /* the configuration has changed meanwhile */
+        if (status == CD_INVALID_REQUEST)
                 leave(&visit);
+        else if (status != CD_OK)
+                cd_visit_fail_error(&visit, &err);
         else if (visit.portal->settings.registration == CD_REGISTRATION_CLOSED)
                 refuse_all(&visit);
         else if (req->method == CD_HTTP_POST)

@@ -17,11 +17,10 @@ enum {
         PAGE_MAX = 256 * 1024,    /* bytes */
         YEAR = 365 * 24 * 3600,   /* seconds */
         RETURN_COOKIE_MAX = 3072, /* characters, so that a browser keeps the cookie */
-        RETURNED_LASTS = 60,      /* seconds for which a browser that comes back from the page is in a circle */
+        SENT_MAX = 3,             /* times that a browser is sent to a page that sends it back */
+        SENT_LASTS = 60,          /* seconds from one time to the next */
+        SENT_MARK = '-',          /* before the URL in the cookie, once for each time */
 };
-
-/* Before the URL in the cookie, once the browser was sent there. */
-#define RETURNED_MARK "-"
 
 /* ---- beginning ---- */
 
@@ -83,7 +82,7 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
         *ret = (struct cd_visit){ .portal = portal, .req = req, .res = res, .wants_json = accepts_json(req) };
         ret->view.texts = choose_language(ret);
         ret->view.site = portal->site;
-        if (req->method == CD_HTTP_GET)
+        if (req->method != CD_HTTP_POST)
                 ret->view.notice.id = find_notice(cd_visit_parameter(ret, CD_STR("done")));
         return true;
 }
@@ -98,7 +97,7 @@ cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name)
                         continue;
                 if (cd_percent_decode(visit->req->arena, cd_str_slice(pair, equals + 1, pair.len), true, &value) !=
                             CD_OK ||
-                    !cd_str_is_utf8(value) || cd_str_has_control(value))
+                    value.len > CD_RETURN_TO_MAX || !cd_str_is_utf8(value) || cd_str_has_control(value))
                         return (cd_str){ 0 };
                 return value;
         }
@@ -136,6 +135,8 @@ void cd_visit_drop_cookie(struct cd_visit *visit, enum cd_portal_cookie kind)
 
         if (cd_visit_cookie(visit, kind, &sent))
                 cd_visit_set_cookie(visit, kind, CD_STR("-"), -1);
+        if (kind == CD_COOKIE_SESSION) /* what misses it now is not in a circle */
+                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
 }
 
 /* ---- forms ---- */
@@ -217,7 +218,7 @@ static cd_str origin_of(cd_str url)
 {
         size_t host = cd_str_index(url, ':') + 3;
 
-        if (host > url.len)
+        if (host > url.len || cd_str_has_prefix(url, CD_STR("/")))
                 return (cd_str){ 0 };
         return cd_str_slice(url, 0, host + cd_str_index(cd_str_slice(url, host, url.len), '/'));
 }
@@ -282,7 +283,7 @@ static void offer_languages(struct cd_visit *visit)
 void cd_visit_begin_page(struct cd_visit *visit, struct cd_buf *buf)
 {
         make_token(visit);
-        if (visit->req->method == CD_HTTP_GET)
+        if (visit->req->method != CD_HTTP_POST)
                 offer_languages(visit);
         if (cd_visit_parameter(visit, CD_STR("ui_locales")).len)
                 cd_visit_set_cookie(visit, CD_COOKIE_LANGUAGE, visit->view.texts->tag, YEAR);
@@ -438,21 +439,28 @@ void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to)
         cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, cd_base64url_encode(text, return_to)), 0);
 }
 
-/* `mark`: RETURNED_MARK, or empty. */
-static cd_str read_return(const struct cd_visit *visit, cd_str mark)
+/* *ret_sent: how many times the browser was sent there. */
+static cd_str read_return(const struct cd_visit *visit, int *ret_sent)
 {
         cd_str text, url;
 
-        if (!cd_visit_cookie(visit, CD_COOKIE_RETURN, &text) || !cd_str_has_prefix(text, mark) ||
-            cd_base64url_decode_arena(visit->req->arena, cd_str_slice(text, mark.len, text.len), &url) != CD_OK ||
-            !cd_str_is_utf8(url) || cd_str_has_control(url))
+        *ret_sent = 0;
+        if (!cd_visit_cookie(visit, CD_COOKIE_RETURN, &text))
+                return (cd_str){ 0 };
+        for (; text.len && text.ptr[0] == SENT_MARK; text = cd_str_slice(text, 1, text.len))
+                ++*ret_sent;
+        if (cd_base64url_decode_arena(visit->req->arena, text, &url) != CD_OK || !cd_str_is_utf8(url) ||
+            cd_str_has_control(url))
                 return (cd_str){ 0 };
         return url;
 }
 
 cd_str cd_visit_kept_return(const struct cd_visit *visit)
 {
-        return read_return(visit, (cd_str){ 0 });
+        int sent;
+        cd_str url = read_return(visit, &sent);
+
+        return sent ? (cd_str){ 0 } : url;
 }
 
 static cd_str decide(const struct cd_visit *visit, cd_str return_to)
@@ -502,57 +510,61 @@ static void explain_cookie(struct cd_visit *visit, cd_str origin, enum cd_messag
 
         (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.again);
         cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+        if (visit->wants_json)
+                visit->view.error = fields.reason;
         visit->req->log->reason = CD_STR("the session's cookie does not come back from the page");
         cd_visit_begin_page(visit, &buf);
         cd_page_cookie(&visit->view, &fields, &buf);
         cd_visit_end_page(visit, 400, &buf);
 }
 
-static bool is_in_circle(const struct cd_visit *visit, cd_str url)
+/* How many times the browser was sent to this URL lately. */
+static int count_sent(const struct cd_visit *visit, cd_str url)
 {
-        cd_str before = read_return(visit, CD_STR(RETURNED_MARK));
+        int sent;
+        cd_str before = read_return(visit, &sent);
 
-        return before.len && cd_str_eq(before, url);
+        return cd_str_eq(before, url) ? sent : 0;
 }
 
-/* Remembers for a minute where the browser was sent. */
-static void note_returned(struct cd_visit *visit, cd_str url)
+static void note_sent(struct cd_visit *visit, cd_str url, int times)
 {
-        size_t size = cd_base64url_length(url.len) + 1;
+        size_t marks = (size_t)times, size = marks + cd_base64url_length(url.len);
         char *text = size <= RETURN_COOKIE_MAX ? cd_arena_alloc(visit->req->arena, size) : NULL;
 
         if (!text)
                 return;
-        text[0] = RETURNED_MARK[0];
-        (void)cd_base64url_encode(text + 1, url);
-        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), RETURNED_LASTS);
+        memset(text, SENT_MARK, marks);
+        (void)cd_base64url_encode(text + marks, url);
+        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), SENT_LASTS);
 }
 
 void cd_visit_return(struct cd_visit *visit, cd_str return_to)
 {
         cd_str url = return_to.len ? decide(visit, return_to) : visit->portal->url.home;
         cd_str origin = origin_of(url);
+        /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
+         * user has just logged in. */
+        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(url, visit->portal->url.home);
+        int sent = may_circle ? count_sent(visit, url) : 0;
 
         enum cd_message reason = judge_cookie(visit->portal, origin);
-        bool is_elsewhere = !cd_str_eq(origin, visit->portal->url.origin);
-        if (reason == CD_MESSAGE_NONE && is_elsewhere && is_in_circle(visit, url))
+        if (reason == CD_MESSAGE_NONE && sent >= SENT_MAX)
                 reason = CD_MESSAGE_COOKIE_MISSING;
         if (reason != CD_MESSAGE_NONE) {
                 explain_cookie(visit, origin, reason);
                 return;
         }
-        if (is_elsewhere)
-                note_returned(visit, url);
-        else
-                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+        note_sent(visit, url, sent + 1);
         cd_visit_redirect(visit, url);
 }
 
 bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
 {
-        cd_str url = decide(visit, return_to);
+        cd_str url = decide(visit, return_to), cookie;
 
-        if (!return_to.len || !is_in_circle(visit, url))
+        /* A cookie that came is of a session that has ended. */
+        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, url))
                 return false;
         explain_cookie(visit, origin_of(url), CD_MESSAGE_COOKIE_MISSING);
         return true;
@@ -591,7 +603,7 @@ static cd_status find_user(const struct cd_visit *visit, cd_str name, int64_t ge
 /* A page is asked for again after the login. What a form said is lost, but nothing was done. */
 static void ask_for_login(struct cd_visit *visit, enum cd_message message)
 {
-        if (visit->req->method == CD_HTTP_GET && !visit->wants_json) {
+        if (visit->req->method != CD_HTTP_POST && !visit->wants_json) {
                 struct cd_buf to;
                 cd_str path;
                 cd_buf_init(&to, visit->req->arena, CD_RETURN_TO_MAX);
@@ -641,7 +653,7 @@ bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret,
                 return false;
         }
         cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
-        if (visit->req->method == CD_HTTP_GET && !visit->wants_json)
+        if (visit->req->method != CD_HTTP_POST && !visit->wants_json)
                 cd_visit_redirect(visit, CD_STR("/login"));
         else
                 cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_LOGIN_EXPIRED });

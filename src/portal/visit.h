@@ -51,7 +51,7 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
 bool cd_visit_cookie(const struct cd_visit *visit, enum cd_portal_cookie kind, cd_str *ret);
 /* `max_age` in seconds; 0: until the browser is closed. */
 void cd_visit_set_cookie(struct cd_visit *visit, enum cd_portal_cookie kind, cd_str value, int64_t max_age);
-/* Deletes the cookie if the browser has sent it. */
+/* Deletes the cookie if the browser has sent it; with SESSION also RETURN. */
 void cd_visit_drop_cookie(struct cd_visit *visit, enum cd_portal_cookie kind);
 
 /* ---- forms ---- */
@@ -65,7 +65,8 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
         {                                                                                                              \
                 .name = "csrf", .offset = offsetof(form, csrf), .type = CD_FIELD_SECRET, .flags = CD_FIELD_REQUIRED    \
         }
-/* The decoded value of a parameter of the query; empty if it is absent, malformed or not UTF-8. */
+/* The decoded value of a parameter of the query; empty if it is absent, malformed, not UTF-8 or longer than
+ * CD_RETURN_TO_MAX. */
 cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name);
 
 /* ---- who ---- */
@@ -98,12 +99,12 @@ void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct c
 void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to);
 /* The kept page; empty: none, or the login is over. */
 cd_str cd_visit_kept_return(const struct cd_visit *visit);
-/* Redirects a browser that has a session to the page, or to the portal's home. If it came from there just now, or its
- * cookie cannot reach that host, the page would send it back in a circle: then a page says which cookie was not kept,
- * and why (LESSONS 25). */
+/* Redirects a browser that has a session to the page, or to the portal's home. If its cookie cannot reach that host, or
+ * the page has sent it back three times, it would go in a circle: then a page says which cookie was not kept, and why
+ * (LESSONS 25). */
 void cd_visit_return(struct cd_visit *visit, cd_str return_to);
-/* If a browser without a session comes back from that page just after its login, it did not keep the cookie: shows the
- * page that says so, and returns true. */
+/* If a browser comes back from that page just after its login, and without the session's cookie, it did not keep it:
+ * shows the page that says so, and returns true. */
 bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to);
 /* Allows the forms of this page to lead to the site of that page, and returns its host; empty: the portal itself. */
 cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);

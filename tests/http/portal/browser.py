@@ -141,7 +141,7 @@ class Browser:
         history = []
         while True:
             self.visited.append(url)
-            answer = call(url, method, self._headers(headers), body)
+            answer = self.call(url, method, self._headers(headers), body)
             self._keep(answer)
             target = urljoin(url, answer.headers.get("Location") or "")
             if not follow or answer.status not in (302, 303) or not target.startswith(self.origin + "/"):
@@ -149,6 +149,9 @@ class Browser:
             history.append((answer.status, url))
             assert len(history) <= REDIRECTS, f"a redirect loop: {history}"
             url, method, body, headers = target, "GET", None, ()
+
+    def call(self, url, method, headers, body):
+        return call(url, method, headers, body)
 
     def _headers(self, headers):
         given = {name.lower() for name, _ in [*headers, *self.headers]}
