@@ -7,7 +7,7 @@ import pytest
 
 import services
 from browser import totp
-from people import add_person, at_login, begun_login, enter_code, enter_password, log_in, me, steady, who
+from logins import add_person, at_login, begun_login, enter_code, enter_password, log_in, me, steady, who
 from services import wait_until
 
 AT_ONCE = 50
@@ -148,7 +148,7 @@ def test_lesson_13_a_code_counts_once_and_earlier_ones_no_more(home):
 
 
 @pytest.mark.parametrize("form", ["arabic", "persian", "devanagari", "full width", "spaced", "no-break spaces"])
-def test_a_code_is_read_as_people_write_it(home, form):
+def test_a_code_is_read_as_users_write_it(home, form):
     ana, browser = add_person(home), home.browser()
     zero = {"arabic": 0x660, "persian": 0x6F0, "devanagari": 0x966, "full width": 0xFF10}.get(form, 0x30)
     code = "".join(chr(zero + int(digit)) for digit in ana.code())
