@@ -4,6 +4,8 @@
 #include "base/canonical.h"
 #include "core/return_to.h"
 #include "core/user_name.h"
+#include "crypto/totp.h"
+#include "portal/qr.h"
 #include "portal/style.h"
 #include "portal/url.h"
 
@@ -287,6 +289,8 @@ static void check_cookie_domain(const struct check *c)
 {
         cd_str setting = CD_STR("portal.cookie_domain"), domain = c->config->portal.cookie_domain, canonical;
         struct cd_address address;
+        struct cd_error err;
+        bool is_public;
 
         if (!domain.len)
                 return;
@@ -300,7 +304,9 @@ static void check_cookie_domain(const struct check *c)
         if (!cd_str_eq(canonical, domain))
                 return ERROR(c->report, setting, write_it_as(c, "", canonical), "\"%.*s\" is not canonical",
                              SHOWN(domain));
-        if (cd_is_public_suffix(domain))
+        if (cd_is_public_suffix(domain, &is_public, &err) != CD_OK)
+                return ERROR(c->report, setting, NULL, "cannot be checked: %s", err.reason);
+        if (is_public)
                 return ERROR(c->report, setting, "name a domain of your own, or leave it out",
                              "%.*s is a public suffix: browsers refuse a cookie for it", SHOWN(domain));
         if (!c->config->portal.url.len)
@@ -308,6 +314,18 @@ static void check_cookie_domain(const struct check *c)
         else if (c->has_portal && !is_within(c->portal.host, domain))
                 ERROR(c->report, setting, "write the domain that has the host of portal.url",
                       "%.*s does not have the host of portal.url, %.*s", SHOWN(domain), SHOWN(c->portal.host));
+}
+
+/* They are loaded when the first user needs them, and must not be missing then. */
+static void check_libraries(const struct check *c)
+{
+        cd_str setting = CD_STR("portal.factors");
+        struct cd_error err;
+
+        for (size_t i = 0; i < c->config->portal.factors.count; i++)
+                if (cd_str_eq(c->config->portal.factors.items[i], CD_STR("totp")) &&
+                    (cd_totp_load(&err) != CD_OK || cd_page_qr_load(&err) != CD_OK))
+                        ERROR(c->report, setting, NULL, "totp needs a library: %s", err.reason);
 }
 
 static void check_url(struct check *c)
@@ -385,6 +403,8 @@ void cd_config_check_access(const struct cd_config *config, struct cd_report *re
         check_url(&check);
         check_cookie_domain(&check);
         check_factors(&check);
+        if (check.has_portal)
+                check_libraries(&check);
         check_looks(&check);
         check_lifetimes(&check);
         cd_config_check_identity(&config->portal.identity, report);

@@ -96,6 +96,7 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
                 .random = admin->random,
                 .actor = admin->actor,
                 .hasher = &context->hasher.port,
+                .master = admin->master,
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };

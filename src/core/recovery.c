@@ -67,6 +67,18 @@ cd_status cd_recovery_generate(struct cd_mac *mac, const struct cd_random *rando
         return status == CD_OK ? CD_OK : cd_fail(reterr, status, "the keyed hash of a recovery code failed");
 }
 
+bool cd_recovery_is_code(cd_str text)
+{
+        if (text.len != CD_RECOVERY_CODE_SIZE)
+                return false;
+        for (size_t i = 0; i < text.len; i++) {
+                char c = text.ptr[i];
+                if (i % 5 == 4 ? c != '-' : !c || !memchr(alphabet, c, sizeof(alphabet) - 1))
+                        return false;
+        }
+        return true;
+}
+
 /* '\0' for a character that is not in the alphabet. */
 static char letter_of(char c)
 {

@@ -170,7 +170,7 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
                 .generation = params->generation,
                 .amr = amr_of(arena, params->factors),
                 .factors = params->factors,
-                .auth_time = start.now,
+                .auth_time = params->auth_time ? params->auth_time : start.now,
                 .device = clean_device(arena, params->device),
                 .address = params->address,
                 .created_at = start.now,

@@ -64,13 +64,15 @@ static void fail_memory(const struct cd_http_request *req, struct cd_http_respon
 static cd_status page_of(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c,
                          cd_str page, cd_str *ret)
 {
+        struct cd_return_to to = { .refused = "has no canonical path" };
         struct cd_buf buf;
         cd_str url;
 
         cd_status status = cd_original_url(req, &c->original, &url);
-        if (status != CD_OK)
+        if (status == CD_OK)
+                to = cd_return_to_decide(req->arena, gate->access, &gate->portal, url);
+        else if (status != CD_NOT_FOUND)
                 return status;
-        struct cd_return_to to = cd_return_to_decide(req->arena, gate->access, &gate->portal, url);
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         cd_buf_add(&buf, gate->portal.home);
         cd_buf_add(&buf, page);

@@ -72,18 +72,6 @@ static void ask_for_second_factor(struct cd_visit *visit, const struct cd_user *
         cd_visit_redirect(visit, CD_STR("/totp"));
 }
 
-static void log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result)
-{
-        struct cd_log_event event;
-
-        if (!result->clock_skew)
-                return;
-        cd_log_begin(&event, visit->portal->services.log, CD_LOG_WARN, "totp_clock_skew");
-        cd_log_str(&event, "user", user);
-        cd_log_int(&event, "seconds", result->clock_skew);
-        cd_log_end(&event);
-}
-
 static cd_status check_login(struct cd_visit *visit, const struct login_form *form, struct cd_user *ret,
                              struct cd_error *reterr)
 {
@@ -101,7 +89,7 @@ static cd_status check_login(struct cd_visit *visit, const struct login_form *fo
                         return status;
                 status = cd_login_code(visit->portal->services.factors, visit->req->arena, form->username, &attempt,
                                        ret, &result, reterr);
-                log_skew(visit, status == CD_OK ? ret->name : (cd_str){ 0 }, &result);
+                cd_visit_log_skew(visit, status == CD_OK ? ret->name : (cd_str){ 0 }, &result);
                 return status;
         }
         const struct cd_login_attempt attempt = {
@@ -185,8 +173,11 @@ static void look_for_session(void *app, const struct cd_http_request *req, struc
 
 void cd_visit_show_login(struct cd_visit *visit, cd_str return_to)
 {
-        if (!cd_visit_explain_circle(visit, return_to))
-                show_login(visit, 200, (cd_str){ 0 }, return_to);
+        if (cd_visit_explain_circle(visit, return_to))
+                return;
+        if (return_to.len) /* for a user who registers, which no form of this page says */
+                cd_visit_keep_return(visit, return_to);
+        show_login(visit, 200, (cd_str){ 0 }, return_to);
 }
 
 void cd_portal_login(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -314,7 +305,7 @@ static void check_second_factor(struct cd_visit *visit, const struct cd_table *t
                 .by = CD_STR("portal"),
         };
         cd_status checked = check(visit->portal->services.factors, visit->req->arena, &user, &attempt, &result, &err);
-        log_skew(visit, user.name, &result);
+        cd_visit_log_skew(visit, user.name, &result);
         if (checked == CD_NOT_FOUND) { /* the factor was removed meanwhile, which ends the login */
                 cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_LOGIN_EXPIRED });
                 return;

@@ -36,6 +36,7 @@ static void leave(struct cd_visit *visit, cd_str return_to)
 
         cd_visit_drop_cookie(visit, CD_COOKIE_SESSION);
         cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
+        cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
         if (return_to.len)
                 cd_visit_redirect(
                         visit,

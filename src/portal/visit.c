@@ -60,6 +60,8 @@ static enum cd_message find_notice(cd_str done)
                 { "session-ended", CD_MESSAGE_SESSION_ENDED },
                 { "sessions-ended", CD_MESSAGE_SESSIONS_ENDED },
                 { "recovered", CD_MESSAGE_RECOVERED },
+                { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
+                { "confirmed", CD_MESSAGE_CONFIRMED },
         };
 
         for (size_t i = 0; i < CD_LEN(notices); i++)
@@ -594,11 +596,16 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
         return cd_fail(reterr, CD_NOT_FOUND, "the browser has no session");
 }
 
-static cd_status find_user(const struct cd_visit *visit, cd_str name, struct cd_user *ret, struct cd_error *reterr)
+/* CD_NOT_FOUND also for a user who has changed since the session or login was found, which has ended it. */
+static cd_status find_user(const struct cd_visit *visit, cd_str name, int64_t generation, struct cd_user *ret,
+                           struct cd_error *reterr)
 {
         struct cd_store *store = visit->portal->services.sessions->store;
 
-        return store->users->find(store, visit->req->arena, name, ret, reterr);
+        cd_status status = store->users->find(store, visit->req->arena, name, ret, reterr);
+        if (status == CD_OK && (ret->generation != generation || ret->disabled))
+                return cd_fail(reterr, CD_NOT_FOUND, "the user has changed meanwhile");
+        return status;
 }
 
 /* A page is asked for again after the login. What a form said is lost, but nothing was done. */
@@ -623,10 +630,10 @@ bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struc
 
         cd_status status = cd_visit_find_session(visit, ret, &err);
         if (status == CD_OK)
-                status = find_user(visit, ret->user, ret_user, &err);
+                status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK) {
                 visit->req->log->user = ret->user;
-                (void)cd_session_note_seen(visit->portal->services.sessions, ret, visit->req->client_address, &err);
+                (void)cd_session_note_seen(visit->portal->services.sessions, ret, visit->req->client_address, NULL);
                 return true;
         }
         if (status == CD_NOT_FOUND)
@@ -648,7 +655,7 @@ bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret,
         if (status == CD_OK)
                 status = cd_pending_login_find(services->sessions, visit->req->arena, token, ret, &err);
         if (status == CD_OK)
-                status = find_user(visit, ret->user, ret_user, &err);
+                status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK)
                 return true;
         if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN) {
@@ -704,4 +711,16 @@ void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login)
 {
         if (cd_visit_start_session(visit, login))
                 cd_visit_return(visit, cd_visit_kept_return(visit));
+}
+
+void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result)
+{
+        struct cd_log_event event;
+
+        if (!result->clock_skew)
+                return;
+        cd_log_begin(&event, visit->portal->services.log, CD_LOG_WARN, "totp_clock_skew");
+        cd_log_str(&event, "user", user);
+        cd_log_int(&event, "seconds", result->clock_skew);
+        cd_log_end(&event);
 }

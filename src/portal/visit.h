@@ -90,6 +90,9 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
 /* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
 void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);
 
+/* Tells the operator of a clock that seems to be wrong. `user`: empty where it is not known. */
+void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result);
+
 /* ---- the page to return to ---- */
 
 /* Keeps the page that was asked for in a cookie, while the login continues on other pages. Empty: none. */

@@ -398,6 +398,66 @@ static void what_a_login_consists_of_is_checked(void **state)
         refuses("portal: { factors: [password, sms] }\n", "f.yaml:1:31: portal.factors[1]: must be password or totp");
 }
 
+#define IDENTITY(text) "portal: { url: 'https://auth.example.com/_auth', identity: { " text " } }\n"
+
+static struct cd_identity_headers headers_of(const char *text)
+{
+        check(text);
+        return cd_config_identity_headers(&config.portal.identity);
+}
+
+static void the_names_of_the_identity_headers_are_a_preset_or_ones_own(void **state)
+{
+        (void)state;
+        struct cd_identity_headers names = headers_of("portal: { url: 'https://auth.example.com/_auth' }\n");
+        assert_str(names.user, "Remote-User");
+        assert_str(names.groups, "Remote-Groups");
+        assert_str(names.email, "Remote-Email");
+        assert_str(names.name, "Remote-Name");
+        names = headers_of(IDENTITY("preset: x-auth-request, email: X-Mail"));
+        assert_str(names.user, "X-Auth-Request-User");
+        assert_str(names.groups, "X-Auth-Request-Groups");
+        assert_str(names.email, "X-Mail");
+        assert_str(names.name, "X-Auth-Request-Name");
+        names = headers_of(IDENTITY("preset: x-forwarded-user, user: X-WebAuth-User"));
+        assert_str(names.user, "X-WebAuth-User");
+        assert_str(names.groups, "X-Forwarded-Groups");
+        assert_str(names.email, "X-Forwarded-Email");
+        assert_str(names.name, "X-Forwarded-Name");
+}
+
+static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void **state)
+{
+        static const char *const bad[] = { "X_User", "X.User", "X User", "X-Us\u00e9r", "X:User" };
+        static const char *const taken[] = { "cookie",         "Authorization",   "X-API-Key",  "Content-Length",
+                                             "Content-Type",   "Connection",      "Host",       "X-Forwarded-For",
+                                             "X-Original-URL", "Sec-Fetch-Mode",  "Set-Cookie", "Location",
+                                             "Proxy-Anything", "WWW-authenticate" };
+        char text[256];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                snprintf(text, sizeof(text), IDENTITY("user: \"%s\""), bad[i]);
+                refuses(text, "f.yaml:1:68: portal.identity.user: must be letters, digits and hyphens, as in "
+                              "Remote-User");
+        }
+        for (size_t i = 0; i < CD_LEN(taken); i++) {
+                snprintf(text, sizeof(text), IDENTITY("email: %s"), taken[i]);
+                refuses(text, "f.yaml:1:69: portal.identity.email: is a header with a meaning of its own");
+        }
+        accepts(IDENTITY("email: X-Cookie, name: Sec"));
+}
+
+static void each_identity_header_is_named_once(void **state)
+{
+        (void)state;
+        refuses(IDENTITY("name: remote-user"),
+                "f.yaml:1:68: portal.identity.name: is remote-user, as portal.identity.user is; name each header once");
+        refuses(IDENTITY("user: X-A, groups: x-a"), "f.yaml:1:81: portal.identity.groups: is x-a, as "
+                                                    "portal.identity.user is; name each header once");
+        accepts(IDENTITY("user: Remote-Name, name: Remote-User"));
+}
+
 static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **state)
 {
         (void)state;
@@ -428,16 +488,18 @@ static void public_suffixes_are_known(void **state)
         static const char *const domains[] = { "example.com", "example.co.uk", "ana.github.io", "a.b.example.com",
                                                "www.ck" };
         char long_name[300];
+        bool is_one;
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(suffixes); i++)
-                if (!cd_is_public_suffix(cd_str_from_c(suffixes[i])))
+                if (cd_is_public_suffix(cd_str_from_c(suffixes[i]), &is_one, NULL) != CD_OK || !is_one)
                         fail_msg("%s", suffixes[i]);
         for (size_t i = 0; i < CD_LEN(domains); i++)
-                if (cd_is_public_suffix(cd_str_from_c(domains[i])))
+                if (cd_is_public_suffix(cd_str_from_c(domains[i]), &is_one, NULL) != CD_OK || is_one)
                         fail_msg("%s", domains[i]);
         memset(long_name, 'a', sizeof(long_name));
-        assert_true(cd_is_public_suffix(cd_str_of(long_name, sizeof(long_name))));
+        assert_int_equal(cd_is_public_suffix(cd_str_of(long_name, sizeof(long_name)), &is_one, NULL), CD_OK);
+        assert_true(is_one);
 }
 
 static void what_the_rules_say_is_what_decides(void **state)
@@ -494,6 +556,9 @@ int main(void)
                 cmocka_unit_test(the_lifetimes_of_a_login_fit_each_other),
                 cmocka_unit_test(the_domain_of_the_cookie_is_one_of_the_operators_own),
                 cmocka_unit_test(what_a_login_consists_of_is_checked),
+                cmocka_unit_test(the_names_of_the_identity_headers_are_a_preset_or_ones_own),
+                cmocka_unit_test(lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way),
+                cmocka_unit_test(each_identity_header_is_named_once),
                 cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),
                 cmocka_unit_test(what_the_rules_say_is_what_decides),

@@ -353,11 +353,12 @@ static void a_session_costs_at_most_160_bytes(void **state)
         size_t before = heap_in_use();
         for (uint64_t i = 0; i < MEASURED; i++)
                 put(f, i);
-        size_t sessions = cd_session_cache_size(f->cache).sessions;
+        size_t sessions = cd_session_cache_size(f->cache).sessions, counted = cd_session_cache_size(f->cache).bytes;
         size_t each = (heap_in_use() - before) / sessions + 2 * sizeof(void *);
         print_message("%zu of %d sessions, %zu bytes each\n", sessions, MEASURED, each);
         assert_true(sessions > MEASURED * 98 / 100);
         assert_true(each <= 160);
+        assert_true(counted / sessions + 2 * sizeof(void *) <= 160 && counted / sessions > 120);
 }
 
 /* ---- threads ---- */

@@ -570,7 +570,7 @@ static void lesson_12_a_logout_holds_at_once(void **state)
         assert_int_equal(ask_nginx(t), 401);
 }
 
-/* ---- who asks, and for whom ---- */
+/* ---- who asks ---- */
 
 static void lesson_3_only_a_trusted_proxy_may_ask(void **state)
 {
