@@ -43,15 +43,20 @@ class Proxy:
     def __init__(self, folder, sites, upstream, cardea_config):
         self.folder, self.sites = folder, sites
         self.include = folder / f"include-{self.name}"
-        self.include.write_text(printed(self.name, "--include", "--config", cardea_config))
+        self.authority = cardea_config.parent / "ca.pem"
+        self.include.write_text(self.with_authority(printed(self.name, "--include", "--config", cardea_config)))
         texts = [printed(self.name, "--host", f"{host}:{port}", "--upstream", upstream, "--config", cardea_config)
                  for host, port in sites.items()]
+        texts = [self.with_authority(text) for text in texts]
         self.command = self.write([re.sub(r"/\S+/cardea/proxy/[^\s;]+|/etc/\w+/cardea[^\s;]+", str(self.include), text) for text in texts])
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         for port in sites.values():
             wait_for(port, self)
+
+    def with_authority(self, text):
+        return text.replace("/etc/cardea/ca.pem", str(self.authority))
 
     def write(self, sites):
         """Writes the configuration. The command that runs it."""
@@ -107,7 +112,7 @@ class Haproxy(Proxy):
     def write(self, sites):
         certificate = self.certificate()
         first, *others = sites
-        text = "".join([first, *(re.sub(r"^global\n.*\n", "", site) for site in others)])  # once, for all sites
+        text = "".join([first, *(re.sub(r"^global\n(?: .*\n)*", "", site) for site in others)])  # once, for all sites
         text = re.sub(r"/etc/haproxy/\S+\.pem", str(certificate), re.sub(r"bind :(\d+)", r"bind 127.0.0.1:\1", text))
         path = self.folder / "haproxy.cfg"
         path.write_text("defaults\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n    timeout tunnel 30s\n" + text)
@@ -118,7 +123,7 @@ class Apache(Proxy):
     name = "apache"
 
     def write(self, sites):
-        modules = ("mpm_event", "authz_core", "setenvif", "ssl", "proxy", "proxy_http", "lua")
+        modules = ("mpm_event", "authz_core", "headers", "setenvif", "ssl", "proxy", "proxy_http", "lua")
         certificate = self.certificate()
         text = re.sub(r"/etc/ssl/private/\S+\.pem", str(certificate), "".join(sites))
         user = ""

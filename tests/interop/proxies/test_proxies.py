@@ -13,7 +13,7 @@ from .client import ask, connect, read_head, request_bytes
 from .installation import Installation
 from .proxies import PROXIES, find_ports
 
-WIKI, DOCS = "wiki.example.com", "docs.example.com"
+WIKI, DOCS, AUTH = "wiki.example.com", "docs.example.com", "auth.example.com"
 BROWSER = [("Accept", "text/html,application/xhtml+xml"), ("Sec-Fetch-Mode", "navigate")]
 IDENTITY = ("Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name")
 UPGRADE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
@@ -21,11 +21,11 @@ UPGRADE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-
 
 
 class System:
-    def __init__(self, proxy, folder):
+    def __init__(self, proxy, folder, **more):
         self.application = Application()
-        self.cardea = Installation(folder / "cardea")
-        base = find_ports(2)
-        self.ports = {WIKI: base, DOCS: base + 1}
+        base = find_ports(3)
+        self.ports = {WIKI: base, DOCS: base + 1, AUTH: base + 2}
+        self.cardea = Installation(folder / "cardea", f"https://{AUTH}:{base + 2}/_auth", **more)
         folder = folder / "proxy"
         folder.mkdir()
         self.proxy = PROXIES[proxy](folder, self.ports, f"http://127.0.0.1:{self.application.port}", self.cardea.config)
@@ -67,7 +67,7 @@ class System:
         self.application.close()
 
 
-@pytest.fixture(scope="module", params=PROXIES)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PROXIES])
 def system(request, tmp_path_factory):
     running = System(request.param, tmp_path_factory.mktemp(request.param))
     yield running
@@ -82,7 +82,7 @@ def test_a_browser_without_a_login_is_sent_to_the_login_page_and_would_come_back
     answer = system.refused(target, BROWSER)
     assert answer.status == 302
     page, _, query = answer.headers["Location"].partition("?")
-    assert page == "https://auth.example.com/_auth/login"
+    assert page == f"https://{system.host(AUTH)}/_auth/login"
     assert urllib.parse.parse_qs(query, strict_parsing=True) == {"return_to": [f"https://{system.host(WIKI)}{target}"]}
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -136,6 +136,17 @@ def test_the_body_of_a_request_reaches_the_application(system, method):
     assert (received.method, received.body) == (method, b"x" * 100_000)
 
 
+def test_a_client_that_waits_before_it_sends_its_body_is_not_in_the_way(system):
+    received = system.received("POST /form", [("Expect", "100-continue")], body=b"hello", user="ana")
+    assert received.body == b"hello"
+
+
+def test_the_head_of_a_page_is_the_head_of_the_applications(system):
+    assert system.received("HEAD /x", user="ana").method == "HEAD"
+    assert system.refused("HEAD /x", BROWSER).status == 302
+    assert system.refused("HEAD /x").status == 401
+
+
 def test_a_chunked_body_reaches_the_application(system):
     chunks = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
     before = len(system.application.received)
@@ -164,7 +175,7 @@ def lesson_4_values(system, headers, **more):
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_lesson_04_a_forged_user_header_never_reaches_the_application(system, spelling):
+def test_lesson_4_a_forged_user_header_never_reaches_the_application(system, spelling):
     groups = spelling.replace("ser", "xx").replace("User", "Groups").replace("user", "groups").replace("USER", "GROUPS")
     forged = [(spelling, "admin"), (groups, "admins")]
     assert lesson_4_values(system, forged, user="ana") == (["ana"], ["staff"])
@@ -173,7 +184,7 @@ def test_lesson_04_a_forged_user_header_never_reaches_the_application(system, sp
     assert [value for value in public.values("Remote-User") if value] == []
 
 
-def test_lesson_04_all_spellings_at_once_and_named_in_connection(system):
+def test_lesson_4_all_spellings_at_once_and_named_in_connection(system):
     forged = [(spelling, "admin") for spelling in SPELLINGS]
     assert lesson_4_values(system, forged, user="ana")[0] == ["ana"]
     for named in ("close, Remote-User, Remote-Groups", "close, Cookie, Authorization"):
@@ -183,7 +194,7 @@ def test_lesson_04_all_spellings_at_once_and_named_in_connection(system):
 
 
 @pytest.mark.parametrize("name", ["X-Original-URL", "X-Original-Uri", "X-Forwarded-Uri", "X-Rewrite-Url", "X_Original_URL", "x-forwarded-uri"])
-def test_lesson_01_a_client_cannot_say_for_which_page_it_asks(system, name):
+def test_lesson_1_a_client_cannot_say_for_which_page_it_asks(system, name):
     public = f"https://{system.host(DOCS)}/public/x"
     for value in (public, "/public/x"):
         answer = system.refused("/secret", [(name, value), *BROWSER], host=DOCS)
@@ -193,13 +204,13 @@ def test_lesson_01_a_client_cannot_say_for_which_page_it_asks(system, name):
 @pytest.mark.parametrize("headers", [[("X-Forwarded-Host", DOCS)], [("X-Forwarded-Method", "GET")], [("X-Original-Method", "GET")],
                                      [("X-Forwarded-Proto", "http")], [("Forwarded", f"host={DOCS};proto=http")], [("X-HTTP-Method-Override", "GET")],
                                      [("X-Forwarded-For", "10.0.0.1")], [("X-Real-IP", "10.0.0.1")]])
-def test_lesson_03_forwarded_headers_of_a_client_change_nothing(system, headers):
+def test_lesson_3_forwarded_headers_of_a_client_change_nothing(system, headers):
     answer = system.refused("/x", [*headers, *headers, *BROWSER])
     assert answer.status == 302
     assert answer.headers["Location"] == system.refused("/x", BROWSER).headers["Location"]
 
 
-def test_lesson_03_a_client_cannot_write_the_address_that_a_rule_looks_at(system):
+def test_lesson_3_a_client_cannot_write_the_address_that_a_rule_looks_at(system):
     for headers in ([("X-Forwarded-For", "10.0.0.1")], [("X-Real-IP", "10.0.0.1")], [("Forwarded", "for=10.0.0.1")]):
         assert system.refused("/network/x", headers, host=DOCS, user="ana").status == 403
 
@@ -213,7 +224,7 @@ TRICKS = ["/public/../admin/x", "/public/%2e%2e/admin/x", "/public/..%2fadmin/x"
 
 @pytest.mark.parametrize("user", [None, "ana"])
 @pytest.mark.parametrize("path", TRICKS)
-def test_lesson_02_no_spelling_of_a_path_opens_what_another_rule_closes(system, path, user):
+def test_lesson_2_no_spelling_of_a_path_opens_what_another_rule_closes(system, path, user):
     """Ana is no admin. What the application gets, if anything, is not below /admin/ however it reads the path."""
     before = len(system.application.received)
     system.ask(path, host=DOCS, user=user)
@@ -228,14 +239,14 @@ def readings(target):
         yield posixpath.normpath(re.sub("/+", "/", path))
 
 
-def test_lesson_02_the_case_of_a_path_counts(system):
+def test_lesson_2_the_case_of_a_path_counts(system):
     """A rule for /admin/ says nothing of /ADMIN/, which the next rule decides."""
     assert system.refused("/admin/x", host=DOCS, user="ana").status == 403
     assert system.refused("/ADMIN/x", host=DOCS).status == 401
 
 
 @pytest.mark.parametrize("path", ["/a%2Fb", "/a//b", "/a;b=c", "/%61", "/a/%2e/b?c=%zz", "/a%20b+c?d=e+f&g"])
-def test_lesson_02_where_no_rule_names_a_path_the_application_gets_the_bytes_of_the_client(system, path):
+def test_lesson_2_where_no_rule_names_a_path_the_application_gets_the_bytes_of_the_client(system, path):
     before = len(system.application.received)
     answer = system.ask(path, user="ana")
     if answer.status == 200:
@@ -255,7 +266,7 @@ def test_a_fragment_in_a_request_opens_nothing(system):
 
 @pytest.mark.parametrize("host", ["docs.example.com", "DOCS.example.com", "docs.example.com.", "docs.example.com:1", "evil.example", "127.0.0.1",
                                   "wiki.example.com.", "WIKI.EXAMPLE.COM", "wiki.example.com:1", "wiki.example.com@docs.example.com", "docs.example.com, x"])
-def test_lesson_02_a_host_header_opens_no_other_site_and_the_application_sees_the_site_that_was_decided_on(system, host):
+def test_lesson_2_a_host_header_opens_no_other_site_and_the_application_sees_the_site_that_was_decided_on(system, host):
     """/public/x is public on one host alone, and bob may open no page of the other."""
     for user in (None, "bob"):
         before = len(system.application.received)
@@ -266,7 +277,7 @@ def test_lesson_02_a_host_header_opens_no_other_site_and_the_application_sees_th
 
 @pytest.mark.parametrize("line", ["GET https://docs.example.com/public/x", "GET http://docs.example.com/public/x", "GET https://wiki.example.com@docs.example.com/public/x",
                                   "GET //docs.example.com/public/x", "GET /public/x@docs.example.com", "GET *", "OPTIONS *"])
-def test_lesson_02_an_absolute_address_opens_no_other_site(system, line):
+def test_lesson_2_an_absolute_address_opens_no_other_site(system, line):
     before = len(system.application.received)
     system.ask(line, user="bob")
     for received in system.application.received[before:]:
@@ -298,19 +309,19 @@ def test_lesson_12_a_session_that_is_ended_is_refused_at_once(system):
 # --- what is not the application's -----------------------------------------------------------------------------------
 
 
-def test_lesson_06_the_application_gets_every_cookie_but_ours_byte_for_byte(system):
+def test_lesson_6_the_application_gets_every_cookie_but_ours_byte_for_byte(system):
     others = 'a=1; b="x y"; c==; __Host-other=%20; cardea=mine; d'
     received = system.received("/x", [("Cookie", f'{system.cardea.cookie("ana")}; {others}; __Host-cardea_login=x')])
     assert received.values("Cookie") == [others]
 
 
-def test_lesson_06_two_cookie_headers_are_filtered_both(system):
+def test_lesson_6_two_cookie_headers_are_filtered_both(system):
     received = system.received("/x", [("Cookie", "a=1"), ("Cookie", f'b=2; {system.cardea.cookie("ana")}'), ("Cookie", "c=3")])
     assert "cardea_" not in str(received.headers)
     assert "; ".join(received.values("Cookie")).replace(", ", "; ") == "a=1; b=2; c=3"  # Apache joins headers with commas
 
 
-def test_lesson_06_an_application_gets_none_of_our_cookies_when_there_are_no_others(system):
+def test_lesson_6_an_application_gets_none_of_our_cookies_when_there_are_no_others(system):
     assert "cardea_" not in str(system.received("/x", user="ana").headers)
     assert "cardea_" not in str(system.received("/public/x", [("Cookie", "__Host-cardea_form=x; cardea_lang=de")], host=DOCS).headers)
 
@@ -336,7 +347,7 @@ def test_headers_that_were_not_sent_are_not_made_up(system):
 # --- web sockets ----------------------------------------------------------------------------------------------------
 
 
-def test_lesson_08_a_web_socket_is_opened_for_a_user(system):
+def test_lesson_8_a_web_socket_is_opened_for_a_user(system):
     with connect(system.ports[WIKI], WIKI) as connection:
         headers = [("Host", system.host(WIKI)), *UPGRADE, ("Origin", f"https://{system.host(WIKI)}"), ("Cookie", system.cardea.cookie("ana"))]
         connection.sendall(request_bytes("GET /socket", headers))
@@ -349,7 +360,7 @@ def test_lesson_08_a_web_socket_is_opened_for_a_user(system):
 
 @pytest.mark.parametrize("user, origin, status", [(None, None, 401), ("ana", "https://evil.example", 403), ("ana", "null", 403), ("bob", None, 403),
                                                   ("ana", f"https://{DOCS}", 403)])
-def test_lesson_08_a_web_socket_is_not_opened_for_others(system, user, origin, status):
+def test_lesson_8_a_web_socket_is_not_opened_for_others(system, user, origin, status):
     headers = [*UPGRADE, ("Origin", origin or f"https://{system.host(WIKI)}")]
     before = len(system.application.received)
     with connect(system.ports[WIKI], WIKI) as connection:
@@ -359,6 +370,26 @@ def test_lesson_08_a_web_socket_is_not_opened_for_others(system, user, origin, s
     assert len(system.application.received) == before
 
 
+# --- the portal's own host -------------------------------------------------------------------------------------------
+
+
+def test_the_portals_host_passes_its_pages_to_cardea_and_protects_the_rest(system):
+    answer = system.refused("/_auth/no-such-page", host=AUTH)
+    assert answer.status == 404 and answer.json()["error"] == "not_found"
+    assert system.refused("/", host=AUTH).status == 401
+    assert system.received("/", host=AUTH, user="ana").values("Remote-User") == ["ana"]
+
+
+@pytest.mark.parametrize("path", ["/_auth/../x", "/_auth/%2e%2e/x", "/_auth/..%2fx", "/_auth%2f../x", "//_auth/x", "/_auth/..;/x", "/x/../_auth/x", "/_auth/..\\x"])
+def test_lesson_2_no_spelling_of_the_portals_path_leads_to_the_application(system, path):
+    assert system.refused(path, host=AUTH).status in (400, 401, 403, 404)
+
+
+def test_lesson_3_the_pages_get_the_address_of_the_client(system):
+    system.refused("/_auth/address", [("X-Forwarded-For", "203.0.113.9")], host=AUTH)
+    assert system.cardea.service.wait_event("request", path="/_auth/address")["client_address"] == "127.0.0.1"
+
+
 # --- the check itself -----------------------------------------------------------------------------------------------
 
 
@@ -366,10 +397,31 @@ def test_the_check_is_not_for_clients(system):
     for path in ("/_auth/check/nginx", "/_auth/check/forward", "/_cardea/check", "/_auth/check/envoy/x"):
         forged = [("X-Original-URL", f"https://{system.host(DOCS)}/public/x"), ("X-Original-Method", "GET")]
         assert system.refused(path, forged).status in (401, 404)
+        headers = [*forged, *(("X-Forwarded-" + name, "x") for name in ("Method", "Proto", "Host", "Uri"))]
+        answer = system.refused(path, headers, host=AUTH)
+        assert answer.status in (401, 404) and "access_denied" not in str(answer.body) and "invalid_request" not in str(answer.body)
+
+
+@pytest.mark.parametrize("proxy", [name for name in PROXIES if name != "apache"])
+def test_the_check_is_asked_by_tls_and_only_of_cardea(proxy, tmp_path):
+    """Another server with another certificate on that port is not believed."""
+    system = System(proxy, tmp_path, is_tls=True)
+    try:
+        assert system.received("/x", user="ana").values("Remote-User") == ["ana"]
+        assert system.refused("/x", BROWSER).status == 302
+        assert system.refused("/_auth/no-such-page", host=AUTH).json()["error"] == "not_found"
+        system.cardea.stop()
+        system.cardea.make_certificate()
+        system.cardea.start()
+        assert system.refused("/x", user="ana").status >= 500
+        assert system.refused("/x", BROWSER).status >= 500
+        assert system.refused("/_auth/no-such-page", host=AUTH).status >= 500
+    finally:
+        system.close()
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_lesson_01_the_site_is_closed_while_cardea_is_down(proxy, tmp_path):
+def test_lesson_1_the_site_is_closed_while_cardea_is_down(proxy, tmp_path):
     system = System(proxy, tmp_path)
     try:
         assert system.received("/x", user="ana").values("Remote-User") == ["ana"]
