@@ -22,14 +22,13 @@ enum {
 static const struct proxy {
         const char *name, *installed; /* the include file, in the installed folder */
         const char *own;              /* where one for another configuration goes */
-        bool speaks_plainly;          /* to Cardea: by http alone */
 } proxies[] = {
-        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf", false },
-        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf", false },
-        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua", false },
-        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua", true },
-        { "traefik", "traefik.yaml", "a file in the folder of the file provider", false },
-        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters", false },
+        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf" },
+        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf" },
+        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua" },
+        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua" },
+        { "traefik", "traefik.yaml", "a file in the folder of the file provider" },
+        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters" },
 };
 
 /* The words of the command line; NULL: not given. */
@@ -142,12 +141,7 @@ static cd_status read_cardea(struct ask *ask, struct cd_error *reterr)
                 return fail_option(reterr, "--cardea",
                                    "is missing: no item of listen is an address that a proxy could use; "
                                    "name the one that the proxy reaches, as in http://127.0.0.1:5001");
-        cd_status status = read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
-        if (status == CD_OK && ask->proxy->speaks_plainly && cd_str_eq(ask->cardea.scheme, CD_STR("https")))
-                return fail_option(reterr, "--cardea",
-                                   "is an https address, which this proxy cannot ask; give Cardea a "
-                                   "second listener on a loopback address, by plain http");
-        return status;
+        return read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
 }
 
 /* ---- the values ---- */
@@ -198,7 +192,8 @@ static cd_status add_spellings(struct cd_arena *arena, cd_str name, struct cd_st
                         reterr, CD_INVALID_REQUEST, CD_STR("portal.identity"),
                         "the header %.*s has more spellings than can be deleted; name one with at most four hyphens",
                         CD_STR_ARG(name));
-        memcpy(items, to->items, to->count * sizeof(*items));
+        for (size_t i = 0; i < to->count; i++)
+                items[i] = to->items[i];
         for (size_t n = 0; n < total; n++) {
                 char *text = cd_arena_alloc(arena, name.len);
                 if (!text)

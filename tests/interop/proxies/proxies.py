@@ -1,5 +1,6 @@
 """The proxies, each run with what `cardea proxy-config` prints, and nothing else than names of files and what surrounds it."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -132,6 +133,11 @@ class Apache(Proxy):
             self.public = tempfile.TemporaryDirectory(prefix="cardea-apache-")
             os.chmod(self.public.name, 0o755)
             text = text.replace(str(self.include), shutil.copy(self.include, self.public.name))
+            if self.authority.exists():
+                authority = shutil.copy(self.authority, self.public.name)
+                include = pathlib.Path(self.public.name) / self.include.name
+                include.write_text(include.read_text().replace(str(self.authority), authority))
+                os.chmod(authority, 0o644)
         path = self.folder / "apache.conf"
         path.write_text("".join([f"ServerRoot {self.folder}\nDefaultRuntimeDir {self.folder}\nPidFile pid\nErrorLog /dev/stderr\n"
                                  f"ServerName example.com\n{user}",

@@ -402,7 +402,7 @@ def test_the_check_is_not_for_clients(system):
         assert answer.status in (401, 404) and "access_denied" not in str(answer.body) and "invalid_request" not in str(answer.body)
 
 
-@pytest.mark.parametrize("proxy", [name for name in PROXIES if name != "apache"])
+@pytest.mark.parametrize("proxy", PROXIES)
 def test_the_check_is_asked_by_tls_and_only_of_cardea(proxy, tmp_path):
     """Another server with another certificate on that port is not believed."""
     system = System(proxy, tmp_path, is_tls=True)
@@ -416,6 +416,23 @@ def test_the_check_is_asked_by_tls_and_only_of_cardea(proxy, tmp_path):
         assert system.refused("/x", user="ana").status >= 500
         assert system.refused("/x", BROWSER).status >= 500
         assert system.refused("/_auth/no-such-page", host=AUTH).status >= 500
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("identity, names", [({"preset": "x-auth-request"}, ("X-Auth-Request-User", "X-Auth-Request-Groups")),
+                                             ({"preset": "x-forwarded-user", "groups": "Teams"}, ("X-Forwarded-User", "Teams"))])
+def test_lesson_4_other_identity_headers_are_guarded_as_well(proxy, identity, names, tmp_path):
+    system = System(proxy, tmp_path, identity=identity)
+    try:
+        user, groups = names
+        forged = [(spelling, "admin") for name in names
+                  for spelling in (name, name.lower(), name.replace("-", "_"), name.replace("-", "."), name.replace("-", "_", 1))]
+        received = system.received("/x", [*forged, ("Connection", f"close, {user}")], user="ana")
+        assert (received.values(user), received.values(groups)) == (["ana"], ["staff"])
+        received = system.received("/public/x", forged, host=DOCS)
+        assert [value for name in names for value in received.values(name) if value] == []
     finally:
         system.close()
 
