@@ -5,7 +5,7 @@ _cardea_commands="serve check config schema init user access proxy-config sessio
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add list show set passwd claims disable enable remove totp import export"
+        [user]="add invite list show set reset passwd claims disable enable remove totp import export"
         [access]="test"
         [session]="list end"
         [client]="add list show secret remove"
@@ -21,9 +21,11 @@ declare -gA _cardea_options=(
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"
         ["user add"]="--claim --config --disabled --display-name --email --email-verified --group --password-file"
+        ["user invite"]="--config --display-name --email --expires --group --json"
         ["user list"]="--config --json"
         ["user show"]="--config --json"
         ["user set"]="--add-group --config --display-name --email --email-verified --remove-display-name --remove-email --remove-group"
+        ["user reset"]="--config --json"
         ["user passwd"]="--config --password-file"
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
@@ -81,7 +83,7 @@ _cardea()
                 return
                 ;;
         --format)
-                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia otpauth" -- "$current")
                 return
                 ;;
         --grant-type)

@@ -30,6 +30,15 @@ static bool listens_on_loopback(cd_str listen)
                 cd_address_is_loopback(&address));
 }
 
+/* Plain HTTP that other machines can reach. What a systemd socket listens on is not known here. */
+static bool listens_in_the_clear(const struct cd_config *config, cd_str listen)
+{
+        struct cd_listen_address where;
+
+        return !config->service.tls.certificate.len && cd_listen_address_parse(listen, &where, NULL) == CD_OK &&
+               where.kind == CD_LISTEN_TCP && !listens_on_loopback(listen);
+}
+
 static bool is_port(cd_str text)
 {
         uint64_t port;
@@ -148,12 +157,29 @@ static void check_store(const struct cd_config *config, struct cd_report *report
         ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
 }
 
+/* Who may ask whether a request may pass (LESSONS 3). */
+static void check_proxies(const struct cd_config *config, struct cd_report *report)
+{
+        if (config->portal.url.len && config->access.count && !config->service.trusted_proxies.count)
+                WARN(report, CD_STR("trusted_proxies"), "name the proxies that ask, as in 127.0.0.1",
+                     "is empty: the check endpoints answer 403 to every proxy");
+}
+
+/* '.' is not in base64, and a key does not begin with "/" and have another length. */
+static bool looks_like_path(cd_str text)
+{
+        return text.len && (text.ptr[0] == '/' || cd_str_index(text, '.') < text.len);
+}
+
 static void check_master_key(const struct cd_config *config, struct cd_report *report)
 {
         /* The operator who reads this may have a store already: a new key would make everything that is sealed in it
          * unreadable. */
-        static const char restore[] = "restore the master key this store was created with; only a new store takes a "
-                                      "new one, which openssl rand -base64 32 prints";
+#define RESTORE                                                                                                        \
+        "restore the master key this store was created with; only a new store takes a new one, which openssl rand "    \
+        "-base64 32 prints"
+        static const char restore[] = RESTORE;
+        static const char from_file[] = "if it is the path of a file, write ${file:PATH}; " RESTORE;
         cd_str setting = CD_STR("master_key");
         struct cd_master_key *key;
         struct cd_error err;
@@ -169,7 +195,8 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         if (!config->master_key.len)
                 return ERROR(report, setting, restore, "is not set, and the store's keys are encrypted with it");
         if (cd_master_key_parse(config->master_key, &cd_random_system, &key, &err) != CD_OK)
-                return ERROR(report, setting, restore, "%s", err.reason);
+                return ERROR(report, setting, looks_like_path(config->master_key) ? from_file : restore, "%s",
+                             err.reason);
         cd_master_key_free(key);
 }
 
@@ -356,6 +383,25 @@ static void check_credentials(const struct cd_config_client *client, cd_str path
                      "is shorter than 16 bytes and can be guessed");
 }
 
+/* With trusted proxies, one of them may end TLS. */
+static void check_passwords_in_the_clear(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_client *clients = config->clients.items;
+        const struct cd_http_listen *listeners = config->service.listen.items;
+        bool takes_passwords = config->basic_tokens.audience.len;
+
+        for (size_t i = 0; i < config->clients.count; i++)
+                takes_passwords |= (cd_config_grants(&clients[i]) & CD_GRANT_PASSWORD) != 0;
+        if (!takes_passwords || config->service.trusted_proxies.count ||
+            cd_report_has_error(report, CD_STR("tls.certificate")))
+                return;
+        for (size_t i = 0; i < config->service.listen.count; i++)
+                if (listens_in_the_clear(config, listeners[i].address))
+                        WARN(report, cd_arena_printf(report->arena, "listen[%zu]", i),
+                             "set tls, or have a proxy end TLS and name it in trusted_proxies",
+                             "is http on an address that other machines can reach: passwords travel in the clear");
+}
+
 static void check_client(const struct cd_config *config, size_t index, struct cd_map *ids,
                          const struct cd_map *audiences, struct cd_report *report)
 {
@@ -403,6 +449,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_issuer(config, report);
         check_lifetime(config, report);
         check_store(config, report);
+        check_proxies(config, report);
         check_master_key(config, report);
         check_key(config, report);
         check_basic_tokens(config, report);
@@ -410,5 +457,6 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_any_user(config, report);
         check_scopes(config, report);
         check_clients(config, report);
+        check_passwords_in_the_clear(config, report);
         cd_config_check_access(config, report);
 }

@@ -56,7 +56,7 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         version->gate.access = version->access;
         version->gate.cookie = cd_session_cookie_name(cd_str_has_prefix(portal->url, CD_STR("https://")),
                                                       portal->cookie_domain.len > 0);
-        version->gate.lookup = (struct cd_session_lookup){ &gate->sessions, gate->store_state };
+        version->gate.lookup = (struct cd_session_lookup){ gate->sessions, gate->store_state };
         return CD_OK;
 }
 
@@ -77,28 +77,23 @@ cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_co
         return status;
 }
 
-cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_storage *storage,
+cd_status cd_app_gate_init(struct cd_app_gate *gate, struct cd_sessions *sessions,
                            const struct cd_store_state *store_state, struct cd_revoked *revoked,
                            const struct cd_config *config, struct cd_error *reterr)
 {
         const struct cd_session_cache_options options = {
                 .sessions = SESSIONS,
                 .bytes = SESSIONS_SIZE,
-                .clock = &cd_clock_system,
+                .clock = sessions->clock,
                 .revoked = revoked,
         };
         struct cd_shared_version *first;
 
+        gate->sessions = sessions;
         gate->store_state = store_state;
-        gate->sessions = (struct cd_sessions){
-                .store = storage->store,
-                .ids = cd_session_ids_new(storage->master),
-                .clock = &cd_clock_system,
-                .random = &cd_random_system,
-                .cache = cd_session_cache_new(&options),
-        };
+        gate->cache = sessions->cache = cd_session_cache_new(&options);
         gate->app.gates = cd_shared_new(free_version);
-        if (!gate->sessions.ids || !gate->sessions.cache || !gate->app.gates)
+        if (!gate->cache || !gate->app.gates)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the sessions");
         cd_status status = cd_app_gate_prepare(gate, config, &first, reterr);
         if (status == CD_OK)
@@ -109,6 +104,5 @@ cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_storage *st
 void cd_app_gate_done(struct cd_app_gate *gate)
 {
         cd_shared_free(gate->app.gates);
-        cd_session_cache_free(gate->sessions.cache);
-        cd_mac_free(gate->sessions.ids);
+        cd_session_cache_free(gate->cache);
 }

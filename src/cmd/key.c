@@ -48,10 +48,14 @@ static int fail_with(const char *command, const struct cd_error *why, const char
         return cd_context_fail(command, &err);
 }
 
-static const char *fix_of(const struct make_ask *ask, cd_status status)
+static const char *fix_of(struct cd_context *context, const struct make_ask *ask, const struct cd_key_params *params,
+                          cd_status status)
 {
-        if (status == CD_NOT_FOUND)
-                return "make the first one: cardea key generate --alg ALG";
+        if (status == CD_NOT_FOUND) {
+                cd_str fix = cd_arena_printf(&context->arena, "make the first one: cardea key generate --alg %.*s",
+                                             CD_STR_ARG(cd_alg_name(params->alg)));
+                return fix.ptr ? fix.ptr : "make the first one: cardea key generate";
+        }
         return ask->make == cd_keyring_rotate
                        ? "nothing needs to be done until then; --now makes another key that signs at once"
                        : "to replace it: cardea key rotate";
@@ -74,7 +78,7 @@ static int make_key(struct cd_context *context, const struct make_ask *ask)
         if (status == CD_OK)
                 status = ask->make(&ring, &context->arena, &params, &key, &err);
         if (status == CD_NOT_FOUND || status == CD_EXISTS)
-                return fail_with(context->command, &err, fix_of(ask, status));
+                return fail_with(context->command, &err, fix_of(context, ask, &params, status));
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),

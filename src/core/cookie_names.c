@@ -1,13 +1,8 @@
 #include "core/cookie_names.h"
 
-#define THREE(name)                                                                                                    \
-        CD_STR_INIT("__Host-cardea_" name), CD_STR_INIT("__Secure-cardea_" name), CD_STR_INIT("cardea_" name)
-
-static const cd_str names[] = {
-        THREE("session"), THREE("login"),  THREE("form"), THREE("enrol"),
-        THREE("invite"),  THREE("return"), THREE("lang"),
-};
-const struct cd_strs cd_own_cookie_names = { names, CD_LEN(names) };
+static const cd_str prefixes[] = { CD_STR_INIT("__Host-cardea_"), CD_STR_INIT("__Secure-cardea_"),
+                                   CD_STR_INIT("cardea_") };
+const struct cd_strs cd_own_cookie_prefixes = { prefixes, CD_LEN(prefixes) };
 
 cd_str cd_session_cookie_name(bool is_https, bool has_domain)
 {

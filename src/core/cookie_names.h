@@ -7,6 +7,6 @@
  * without a prefix where the portal is reached by http, on a loopback address. Static. */
 cd_str cd_session_cookie_name(bool is_https, bool has_domain);
 
-/* Every name that any configuration gives to one of them. No application may receive them (LESSONS 6), not even those
- * that an earlier configuration has set. */
-extern const struct cd_strs cd_own_cookie_names;
+/* What the names of all of them begin with, whatever the configuration. No application may receive such a cookie
+ * (LESSONS 6), not even one that an earlier configuration has set. */
+extern const struct cd_strs cd_own_cookie_prefixes;

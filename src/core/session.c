@@ -17,13 +17,7 @@ static const cd_str session_kind = CD_STR_INIT("session"), pending_kind = CD_STR
 
 struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
 {
-        unsigned char key[CD_DERIVED_SIZE];
-
-        if (cd_master_key_derive(master, CD_STR("session-id"), key) != CD_OK)
-                return NULL;
-        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
-        cd_wipe(key, sizeof(key));
-        return mac;
+        return cd_master_key_mac(master, CD_STR("session-id"));
 }
 
 /* ---- ids ---- */
@@ -176,7 +170,7 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
                 .generation = params->generation,
                 .amr = amr_of(arena, params->factors),
                 .factors = params->factors,
-                .auth_time = start.now,
+                .auth_time = params->auth_time ? params->auth_time : start.now,
                 .device = clean_device(arena, params->device),
                 .address = params->address,
                 .created_at = start.now,

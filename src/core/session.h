@@ -47,6 +47,7 @@ struct cd_session_params {
         cd_str device;      /* User-Agent; truncated to CD_DEVICE_MAX, and made valid text */
         cd_str address;
         int64_t idle_lifetime, lifetime; /* seconds, positive */
+        cd_time auth_time;               /* 0: now; otherwise that of the session which this one continues */
         cd_str pending;                  /* digest of the half-finished login that this completes; empty: none */
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "base/secret.h"
 #include "crypto/password_form.h"
 
@@ -20,6 +21,13 @@ enum {
         YESCRYPT_SALT_MAX = 86,
         YESCRYPT_MEMORY_MAX_LOG2 = 30, /* 1 GiB */
 };
+
+/* Only installations with imported hashes need it. */
+static struct {
+        __typeof__(crypt_rn) *crypt_rn;
+} libcrypt;
+static const struct cd_library_function functions[] = { { "crypt_rn", &libcrypt.crypt_rn } };
+static struct cd_library library = CD_LIBRARY("libcrypt.so.1", "libcrypt1", functions);
 
 static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -113,7 +121,7 @@ static cd_str hash_part(cd_str text)
 static cd_status compute(struct crypt_data *data, const char *stored, const char *password, bool *ret,
                          struct cd_error *reterr)
 {
-        const char *made = crypt_rn(password, stored, data, (int)sizeof(*data));
+        const char *made = libcrypt.crypt_rn(password, stored, data, (int)sizeof(*data));
 
         if (!made)
                 return errno == ENOMEM ? cd_fail(reterr, CD_NO_MEMORY, "not enough memory to check a password")
@@ -132,10 +140,15 @@ cd_status cd_crypt_verify(cd_str stored, cd_str password, bool *ret, struct cd_e
 
         if (!work)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+        cd_status status = cd_library_load(&library, reterr);
+        if (status != CD_OK) {
+                free(work);
+                return status;
+        }
         cd_str read = cd_str_slice(password, 0, sizeof(work->password) - 1);
         memcpy(work->stored, stored.ptr, stored.len);
         memcpy(work->password, read.ptr, read.len);
-        cd_status status = compute(&work->data, work->stored, work->password, &matches, reterr);
+        status = compute(&work->data, work->stored, work->password, &matches, reterr);
         if (status == CD_OK)
                 *ret = matches && read.len == password.len;
         cd_wipe(work, sizeof(*work));

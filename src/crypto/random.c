@@ -1,10 +1,8 @@
 #include "crypto/random.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <string.h>
-
-#include <openssl/err.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include "base/secret.h"
 
@@ -13,9 +11,8 @@ enum {
         SMALL = 64,  /* up to this many bytes come from the stock */
 };
 
-/* RAND_bytes costs 2 µs even for a few bytes (locks, and a getpid to detect forks). Small requests are therefore
- * served from a stock of the thread, and the bytes handed out are wiped from it. This is safe because the program
- * never forks without exec. */
+/* A system call costs 0.6 µs even for a few bytes. Small requests are therefore served from a stock of the thread, and
+ * the bytes handed out are wiped from it. This is safe because the program never forks without exec. */
 static _Thread_local struct {
         unsigned char bytes[STOCK];
         size_t left; /* the last bytes of the array */
@@ -24,13 +21,14 @@ static _Thread_local struct {
 static cd_status fetch(unsigned char *to, size_t size)
 {
         while (size) {
-                int part = size > INT_MAX ? INT_MAX : (int)size;
-                if (RAND_bytes(to, part) != 1) {
-                        ERR_clear_error();
+                ssize_t got = getrandom(to, size, 0);
+
+                if (got > 0) {
+                        to += got;
+                        size -= (size_t)got;
+                } else if (errno != EINTR) { /* a signal can only interrupt a request of more than 256 bytes */
                         return CD_UNAVAILABLE;
                 }
-                to += part;
-                size -= (size_t)part;
         }
         return CD_OK;
 }

@@ -7,5 +7,5 @@ struct cd_random {
         cd_status (*fill)(const struct cd_random *random, void *to, size_t size);
 };
 
-/* OpenSSL's generator (RAND_bytes). */
+/* The kernel's (getrandom). */
 extern const struct cd_random cd_random_system;

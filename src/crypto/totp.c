@@ -5,24 +5,44 @@
 
 #include <liboath/oath.h>
 
+#include "base/library.h"
 #include "base/secret.h"
+
+static struct {
+        __typeof__(oath_init) *init;
+        __typeof__(oath_totp_generate) *totp_generate;
+} oath;
+static const struct cd_library_function functions[] = {
+        { "oath_init", &oath.init },
+        { "oath_totp_generate", &oath.totp_generate },
+};
+static struct cd_library library = CD_LIBRARY("liboath.so.0", "liboath0", functions);
 
 static once_flag once = ONCE_FLAG_INIT;
 static bool started;
 
 static void start(void)
 {
-        started = oath_init() == OATH_OK;
+        started = oath.init() == OATH_OK;
+}
+
+cd_status cd_totp_load(struct cd_error *reterr)
+{
+        cd_status status = cd_library_load(&library, reterr);
+
+        if (status != CD_OK)
+                return status;
+        call_once(&once, start);
+        return started ? CD_OK : cd_fail(reterr, CD_INTERNAL, "liboath does not start");
 }
 
 cd_status cd_totp_code(cd_str secret, int64_t step, char ret[CD_TOTP_DIGITS])
 {
         char code[CD_TOTP_DIGITS + 1];
 
-        call_once(&once, start);
-        if (!started || step < 0 || step > INT64_MAX / CD_TOTP_STEP)
+        if (cd_totp_load(NULL) != CD_OK || step < 0 || step > INT64_MAX / CD_TOTP_STEP)
                 return CD_INTERNAL;
-        if (oath_totp_generate(secret.ptr, secret.len, step * CD_TOTP_STEP, CD_TOTP_STEP, 0, CD_TOTP_DIGITS, code) !=
+        if (oath.totp_generate(secret.ptr, secret.len, step * CD_TOTP_STEP, CD_TOTP_STEP, 0, CD_TOTP_DIGITS, code) !=
             OATH_OK)
                 return CD_INTERNAL;
         memcpy(ret, code, CD_TOTP_DIGITS);

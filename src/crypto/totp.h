@@ -20,7 +20,11 @@ static inline int64_t cd_totp_step(cd_time now)
         return now / CD_TOTP_STEP;
 }
 
-/* The code of a step (not negative). CD_INTERNAL where liboath fails. */
+/* Loads liboath, which everything below needs. It is also loaded when it is first needed; asking before tells whether it
+ * is there. CD_UNAVAILABLE. */
+cd_status cd_totp_load(struct cd_error *reterr);
+
+/* The code of a step (not negative). CD_INTERNAL where liboath fails, or is missing. */
 cd_status cd_totp_code(cd_str secret, int64_t step, char ret[CD_TOTP_DIGITS]);
 
 /* Reads a code as somebody may type or paste it: six decimal digits of any script, with any spaces. False where it is

@@ -64,13 +64,15 @@ static void fail_memory(const struct cd_http_request *req, struct cd_http_respon
 static cd_status page_of(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c,
                          cd_str page, cd_str *ret)
 {
+        struct cd_return_to to = { .refused = "has no canonical path" };
         struct cd_buf buf;
         cd_str url;
 
         cd_status status = cd_original_url(req, &c->original, &url);
-        if (status != CD_OK)
+        if (status == CD_OK)
+                to = cd_return_to_decide(req->arena, gate->access, &gate->portal, url);
+        else if (status != CD_NOT_FOUND)
                 return status;
-        struct cd_return_to to = cd_return_to_decide(req->arena, gate->access, &gate->portal, url);
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         cd_buf_add(&buf, gate->portal.home);
         cd_buf_add(&buf, page);
@@ -149,7 +151,8 @@ static void identify(const struct cd_gate *gate, const struct cd_http_request *r
         };
 
         for (size_t i = 0; i < CD_LEN(headers); i++)
-                cd_http_response_header(res, cd_arena_copy(req->arena, headers[i].name), headers[i].value);
+                cd_http_response_header(res, cd_arena_copy(req->arena, headers[i].name),
+                                        headers[i].value.ptr ? headers[i].value : CD_STR(""));
 }
 
 static bool has_control(const struct cd_live_session *session)
@@ -165,7 +168,7 @@ static void allow(const struct cd_gate *gate, const struct cd_http_request *req,
 
         if (has_control(&c->session))
                 return refuse(req, res, CD_STR("access_denied"), CD_STR("the user's details have a control character"));
-        if (cd_http_cookies_without(req, cd_own_cookie_names, &cookies) != CD_OK)
+        if (cd_http_cookies_without(req, cd_own_cookie_prefixes, &cookies) != CD_OK)
                 return fail_memory(req, res);
         cd_http_respond(res, 200, (cd_str){ NULL, 0 }, CD_STR(""));
         no_store(res);

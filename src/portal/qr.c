@@ -4,12 +4,28 @@
 #include <qrencode.h>
 
 #include "base/buf.h"
+#include "base/library.h"
 #include "base/secret.h"
 
 enum {
         QUIET = 4,
         PATH_MAX_BYTES = 512 * 1024
 };
+
+static struct {
+        __typeof__(QRcode_encodeData) *encode_data;
+        __typeof__(QRcode_free) *free;
+} qr;
+static const struct cd_library_function functions[] = {
+        { "QRcode_encodeData", &qr.encode_data },
+        { "QRcode_free", &qr.free },
+};
+static struct cd_library library = CD_LIBRARY("libqrencode.so.4", "libqrencode4", functions);
+
+cd_status cd_page_qr_load(struct cd_error *reterr)
+{
+        return cd_library_load(&library, reterr);
+}
 
 static bool is_dark(const QRcode *code, int x, int y)
 {
@@ -35,7 +51,10 @@ cd_status cd_page_qr_make(struct cd_arena *arena, cd_str text, struct cd_page_qr
 
         if (text.len > 4096)
                 return CD_TOO_LARGE;
-        QRcode *code = QRcode_encodeData((int)text.len, (const unsigned char *)text.ptr, 0, QR_ECLEVEL_M);
+        cd_status status = cd_page_qr_load(NULL);
+        if (status != CD_OK)
+                return status;
+        QRcode *code = qr.encode_data((int)text.len, (const unsigned char *)text.ptr, 0, QR_ECLEVEL_M);
         if (!code)
                 return errno == ENOMEM ? CD_NO_MEMORY : CD_TOO_LARGE;
         cd_buf_init(&path, arena, PATH_MAX_BYTES);
@@ -43,7 +62,7 @@ cd_status cd_page_qr_make(struct cd_arena *arena, cd_str text, struct cd_page_qr
                 add_row(&path, code, y);
         int width = code->width + 2 * QUIET;
         cd_wipe(code->data, (size_t)code->width * (size_t)code->width);
-        QRcode_free(code);
+        qr.free(code);
         if (cd_buf_view(&path, &view) != CD_OK)
                 return CD_NO_MEMORY;
         *ret = (struct cd_page_qr){ .width = width, .path = view };

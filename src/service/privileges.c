@@ -8,6 +8,23 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/library.h"
+
+/* Only a program that is started as root needs it. */
+static struct {
+        __typeof__(capng_clear) *clear;
+        __typeof__(capng_change_id) *change_id;
+        __typeof__(capng_get_caps_process) *get_caps_process;
+        __typeof__(capng_have_capabilities) *have_capabilities;
+} capng;
+static const struct cd_library_function functions[] = {
+        { "capng_clear", &capng.clear },
+        { "capng_change_id", &capng.change_id },
+        { "capng_get_caps_process", &capng.get_caps_process },
+        { "capng_have_capabilities", &capng.have_capabilities },
+};
+static struct cd_library library = CD_LIBRARY("libcap-ng.so.0", "libcap-ng0", functions);
+
 enum {
         NAME_MAX_LEN = 256,     /* bytes, of a user or a group */
         ENTRY_ROOM = 64 * 1024, /* for an entry of passwd or group, with what a directory service adds */
@@ -50,6 +67,8 @@ const char *cd_privileges_check_user(cd_str value)
                 return "must not be root";
         if (!cd_privileges_is_root() && identity.uid != geteuid())
                 return "can only be another user where the program is started as root";
+        if (cd_privileges_is_root() && cd_library_load(&library, NULL) != CD_OK)
+                return "needs libcap-ng.so.0, which cannot be loaded; it is in the package libcap-ng0";
         return NULL;
 }
 
@@ -82,16 +101,16 @@ static cd_status become(cd_str user, struct cd_error *reterr)
         if (!find_user(user, &identity))
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field,
                                      "is not a user of this machine; correct the name, or create the user");
-        capng_clear(CAPNG_SELECT_ALL);
-        int error = capng_change_id((int)identity.uid, (int)identity.gid,
+        capng.clear(CAPNG_SELECT_ALL);
+        int error = capng.change_id((int)identity.uid, (int)identity.gid,
                                     (capng_flags_t)(CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT));
         if (error)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "cannot become %.*s (capng_change_id: %d)",
                                 CD_STR_ARG(user), error);
         /* Checks the result: a process that wrongly believes that it has no privileges would be worse than one that
          * does not start. */
-        if (setuid(0) == 0 || geteuid() != identity.uid || getegid() != identity.gid || capng_get_caps_process() != 0 ||
-            capng_have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
+        if (setuid(0) == 0 || geteuid() != identity.uid || getegid() != identity.gid || capng.get_caps_process() != 0 ||
+            capng.have_capabilities(CAPNG_SELECT_ALL) != CAPNG_NONE)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "rights are left after becoming %.*s", CD_STR_ARG(user));
         return CD_OK;
 }

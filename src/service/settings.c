@@ -196,6 +196,47 @@ static void check_twice(const struct cd_http_listen *listeners, size_t index, st
                                         "remove one of them", "%.*s is also listen[%zu]", CD_STR_ARG(address), i);
 }
 
+static void refuse_redirect(size_t index, cd_str address, const char *other, size_t other_index,
+                            struct cd_report *report)
+{
+        cd_report_about(report, CD_FINDING_ERROR, cd_arena_printf(report->arena, "redirect_listen[%zu]", index),
+                        "remove one of them", "%.*s is also %s[%zu]", CD_STR_ARG(address), other, other_index);
+}
+
+static void check_redirects(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        const struct cd_http_listen *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->redirect_listen.count; i++) {
+                cd_str address = settings->redirect_listen.items[i];
+                if (!address.len || cd_str_has_suffix(address, CD_STR(":0")))
+                        continue;
+                for (size_t k = 0; k < settings->listen.count; k++)
+                        if (cd_str_eq(listeners[k].address, address))
+                                refuse_redirect(i, address, "listen", k, report);
+                for (size_t k = 0; k < i; k++)
+                        if (cd_str_eq(settings->redirect_listen.items[k], address))
+                                refuse_redirect(i, address, "redirect_listen", k, report);
+        }
+}
+
+/* A prefix of no bits: everybody is a proxy, so that any client chooses the address that lockout and logs see. */
+static void check_trusted_proxies(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        for (size_t i = 0; i < settings->trusted_proxies.count; i++) {
+                cd_str proxy = settings->trusted_proxies.items[i];
+                cd_str bits = cd_str_slice(proxy, cd_str_index(proxy, '/') + 1, proxy.len);
+                uint64_t count;
+                if (cd_str_to_u64(bits, &count) && count == 0)
+                        cd_report_about(report, CD_FINDING_WARNING,
+                                        cd_arena_printf(report->arena, "trusted_proxies[%zu]", i),
+                                        "name the addresses of your proxies only",
+                                        "%.*s is every address: any client can send another client's address in a "
+                                        "header, and is believed",
+                                        CD_STR_ARG(proxy));
+        }
+}
+
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report)
 {
         static const char fix[] = "leave it out, or set address to unix:/PATH";
@@ -217,6 +258,8 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
                         refuse_for(l, i, "ipv6_only", "an IPv6 address", "leave it out, or set address to [::]:PORT",
                                    report);
         }
+        check_redirects(settings, report);
+        check_trusted_proxies(settings, report);
 }
 
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config)

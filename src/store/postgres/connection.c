@@ -25,10 +25,30 @@ cd_status cd_pg_wait_socket(PGconn *pg, short events, int64_t deadline_us)
 
 /* ---- faults ---- */
 
-void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *to, size_t size)
+/* Leaves out what is between double quotes: names of users, hosts and databases. */
+static void copy_without_names(const char *text, char *to, size_t size)
 {
         size_t len = 0;
+        bool is_name = false;
 
+        for (; *text && len + 1 < size; text++) {
+                is_name ^= *text == '"';
+                if (!is_name || *text == '"')
+                        to[len++] = *text;
+        }
+        to[len] = '\0';
+}
+
+void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *to, size_t size)
+{
+        char nameless[1024];
+        size_t len = 0;
+
+        /* Not the password alone is left out, because the gap would tell it: it is often the name of the user. */
+        if (target->password && strstr(text, target->password)) {
+                copy_without_names(text, nameless, sizeof(nameless));
+                text = nameless;
+        }
         if (target->password && strstr(text, target->password))
                 text = "(not shown: the text contains the password)";
         for (; *text && len + 1 < size; text++) {

@@ -81,7 +81,7 @@ cd_status cd_pg_fail_result(struct cd_pg_connection *connection, const PGresult 
 cd_status cd_pg_fail_broken(struct cd_pg_connection *connection);
 bool cd_pg_is_lost(const struct cd_pg_connection *connection); /* can no longer be used: broken, silent or stale */
 void cd_pg_clear(struct cd_pg_connection *connection);         /* clears the fault of a connection that is not lost */
-/* libpq's error text, on one line and without the password. */
+/* libpq's error text, on one line and without the password: where it contains it, without all names in quotes. */
 void cd_pg_describe(const struct cd_pg_target *target, const char *text, char *to, size_t size);
 
 /* Queues a statement with its parameters; sends nothing yet. On false, the fault says why. */

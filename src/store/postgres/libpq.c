@@ -1,55 +1,22 @@
 #include "store/postgres/libpq.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <string.h>
-
-#define LIBRARY "libpq.so.5"
+#include "base/library.h"
 
 struct cd_libpq cd_pq;
 
-static const struct symbol {
-        const char *name;
-        size_t offset;
-} symbols[] = {
-#define SYMBOL(name) { #name, offsetof(struct cd_libpq, name) },
-        CD_LIBPQ_FUNCTIONS(SYMBOL)
-#undef SYMBOL
+static const struct cd_library_function functions[] = {
+#define FUNCTION(name) { #name, &cd_pq.name },
+        CD_LIBPQ_FUNCTIONS(FUNCTION)
+#undef FUNCTION
 };
 
-static cd_status find_functions(void *library, struct cd_libpq *ret, struct cd_error *reterr)
-{
-        struct cd_libpq found;
-
-        for (size_t i = 0; i < CD_LEN(symbols); i++) {
-                void *function = dlsym(library, symbols[i].name);
-
-                if (!function)
-                        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("store"), LIBRARY " is too old: it has no %s",
-                                        symbols[i].name);
-                memcpy((char *)&found + symbols[i].offset, &function, sizeof(function));
-        }
-        *ret = found;
-        return CD_OK;
-}
+static struct cd_library library = CD_LIBRARY("libpq.so.5", "libpq5", functions);
 
 cd_status cd_libpq_load(struct cd_error *reterr)
 {
-        static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-        static bool is_loaded;
-        cd_status status = CD_OK;
+        struct cd_error err;
 
-        pthread_mutex_lock(&mutex);
-        if (!is_loaded) {
-                void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-
-                status = library ? find_functions(library, &cd_pq, reterr)
-                                 : cd_failf(reterr, CD_UNAVAILABLE, CD_STR("store"),
-                                            "PostgreSQL's library is missing: %s", dlerror());
-                is_loaded = status == CD_OK;
-                if (library && !is_loaded)
-                        dlclose(library);
-        }
-        pthread_mutex_unlock(&mutex);
-        return status;
+        if (cd_library_load(&library, &err) == CD_OK)
+                return CD_OK;
+        return cd_fail_field(reterr, err.status, CD_STR("store"), err.reason);
 }

@@ -96,6 +96,8 @@ static void driver_free(struct cd_sql_driver *driver)
 static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr)
 {
         static const struct cd_sqlite_location location = { .path = ":memory:" };
+        /* Most of the thirty tables and indexes stay empty, and each takes a page. */
+        static const cd_str small_pages = CD_STR_INIT("PRAGMA page_size = 2048");
         struct cd_sqlite_memory *memory = calloc(1, sizeof(*memory));
         pthread_condattr_t attributes;
 
@@ -119,6 +121,8 @@ static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr
         pthread_cond_init(&memory->changed, &attributes);
         pthread_condattr_destroy(&attributes);
         cd_status status = cd_sqlite_connection_open(&location, true, &memory->connection, reterr);
+        if (status == CD_OK)
+                status = memory->connection->session.script(&memory->connection->session, small_pages, reterr);
         if (status == CD_OK)
                 *ret = &memory->port;
         else

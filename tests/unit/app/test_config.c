@@ -191,6 +191,44 @@ static void any_user_is_accepted_only_where_nobody_else_can_connect(void **state
                           "outside of demonstrations"));
 }
 
+static unsigned count_clear(const struct fixture *f)
+{
+        unsigned count = 0;
+
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                count += finding->level == CD_FINDING_WARNING && strstr(finding->what.ptr, "in the clear") != NULL;
+        return count;
+}
+
+static void passwords_in_the_clear_are_warned_of(void **state)
+{
+        static const char basic[] = "issuer: https://a.example.org\nbasic_tokens: { audience: a }\n";
+        static const char grant[] = "issuer: https://a.example.org\n"
+                                    "clients: [{ id: a, secret: 0123456789abcdef, grant_types: [password] }]\n";
+        static const char *const fine[] = {
+                "listen: ['127.0.0.1:1', '[::1]:2', 'unix:/c', 'systemd:web']\n",
+                "listen: ['0.0.0.0:1']\ntrusted_proxies: [10.0.0.1]\n",
+                "listen: ['0.0.0.0:1']\ntls: { certificate: c.pem, key: k.pem }\n",
+                "listen: ['0.0.0.0:1']\ntls: { certificate: '${env:CD_TEST_NOT_SET}', key: k.pem }\n",
+        };
+        struct fixture *f = *state;
+
+        accepts(f, cd_arena_printf(&f->arena, "%slisten: ['127.0.0.1:1', '0.0.0.0:2', '[::]:3']\n", basic).ptr);
+        assert_int_equal(count_clear(f), 2);
+        assert_true(
+                found(f, CD_FINDING_WARNING,
+                      "f.yaml:3:25: listen[1]: is http on an address that other machines can reach: passwords travel "
+                      "in the clear; set tls, or have a proxy end TLS and name it in trusted_proxies"));
+        accepts(f, cd_arena_printf(&f->arena, "%slisten: ['192.0.2.1:2']\n", grant).ptr);
+        assert_int_equal(count_clear(f), 1);
+        accepts(f, "issuer: https://a.example.org\nlisten: ['192.0.2.1:2']\n");
+        assert_int_equal(count_clear(f), 0);
+        for (size_t i = 0; i < CD_LEN(fine); i++) {
+                check_whatever(f, cd_arena_printf(&f->arena, "%s%s", basic, fine[i]).ptr);
+                assert_int_equal(count_clear(f), 0);
+        }
+}
+
 static void clients_have_their_own_ids_known_grants_and_existing_scopes(void **state)
 {
         struct fixture *f = *state;
@@ -456,6 +494,14 @@ static void a_store_needs_a_master_key_that_is_one(void **state)
                 "f.yaml: master_key: is not set, and the store's keys are encrypted with it; " RESTORE);
         refuses(*state, "store: sqlite:x.db\nmaster_key: AAAAAAAAAAAAAAA=\n",
                 "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; " RESTORE);
+        refuses(*state, "store: sqlite:x.db\nmaster_key: master.key\n",
+                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; if it is the path of "
+                "a "
+                "file, write ${file:PATH}; " RESTORE);
+        refuses(*state, "store: sqlite:x.db\nmaster_key: /run/secrets/key\n",
+                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; if it is the path of "
+                "a "
+                "file, write ${file:PATH}; " RESTORE);
         check(*state, "store: sqlite:x.db\n" MASTER);
         assert_int_equal(((struct fixture *)*state)->report.errors, 0);
 }
@@ -542,6 +588,7 @@ int main(void)
                 TEST(without_a_store_an_alg_of_its_own_is_a_key_of_each_start),
                 TEST(a_lifetime_is_whole_seconds),
                 TEST(a_store_needs_a_master_key_that_is_one),
+                TEST(passwords_in_the_clear_are_warned_of),
                 TEST(lesson_39_of_a_value_that_did_not_resolve_only_that_is_said),
                 TEST(what_is_no_store_is_refused),
                 TEST(a_store_has_its_own_keys),

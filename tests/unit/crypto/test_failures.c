@@ -1,10 +1,12 @@
 /* LESSONS 31: the random source and the memory of libcrypto fail here, at every call in turn. LESSONS 32: what is freed
  * holds no private key. */
-/* RAND_set_rand_method is deprecated, and still the only way to make the random source fail. */
+/* RAND_set_rand_method is deprecated, and still the only way to make libcrypto's random source fail. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "fixture.h"
 
+#include <errno.h>
 #include <malloc.h>
+#include <sys/random.h>
 
 #include <openssl/rand.h>
 
@@ -72,21 +74,77 @@ static int no_status(void)
         return 0;
 }
 
+static enum {
+        WORKS,
+        FAILS,
+        INTERRUPTED,
+        IN_PARTS
+} kernel; /* its random source */
+static unsigned asked;
+
+ssize_t __real_getrandom(void *to, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
+
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
+{
+        asked++;
+        if (kernel == FAILS || (kernel == INTERRUPTED && asked == 1)) {
+                errno = kernel == FAILS ? ENOSYS : EINTR;
+                return -1;
+        }
+        return __real_getrandom(to, kernel == IN_PARTS && size > 100 ? 100 : size, flags);
+}
+
+static void lesson_31_a_kernel_without_random_bytes_is_said(void **state)
+{
+        unsigned char bytes[65]; /* more than is served from a stock */
+
+        (void)state;
+        kernel = FAILS;
+        cd_status filled = cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes));
+        kernel = WORKS;
+        assert_int_equal(filled, CD_UNAVAILABLE);
+        assert_int_equal(cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)), CD_OK);
+}
+
+static bool has_zeros(const unsigned char *bytes, size_t size)
+{
+        static const unsigned char none[16];
+
+        return memmem(bytes, size, none, sizeof(none));
+}
+
+static void random_bytes_that_come_late_or_in_parts_are_waited_for(void **state)
+{
+        unsigned char bytes[1000] = { 0 };
+
+        (void)state;
+        kernel = INTERRUPTED;
+        asked = 0;
+        assert_int_equal(cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)), CD_OK);
+        assert_int_equal(asked, 2);
+        assert_false(has_zeros(bytes, sizeof(bytes)));
+        memset(bytes, 0, sizeof(bytes));
+        kernel = IN_PARTS;
+        asked = 0;
+        assert_int_equal(cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)), CD_OK);
+        kernel = WORKS;
+        assert_int_equal(asked, 10);
+        assert_false(has_zeros(bytes, sizeof(bytes)));
+}
+
 static void lesson_31_a_failing_random_source_is_said(void **state)
 {
         static RAND_METHOD broken = { .bytes = no_bytes, .pseudorand = no_bytes, .status = no_status };
         struct fixture *f = *state;
         struct cd_jwk *jwk = NULL;
-        unsigned char bytes[16];
         cd_str token = { NULL, 0 };
 
         assert_int_equal(RAND_set_rand_method(&broken), 1);
-        cd_status filled = cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes));
         cd_status made = cd_jwk_generate(CD_ALG_ES256, &jwk, &f->err);
         cd_status sealed = cd_jws_sign(&f->arena, f->es256, CD_STR("at+jwt"), CD_STR("{}"), &token, &f->err);
         assert_int_equal(RAND_set_rand_method(NULL), 1);
 
-        assert_int_equal(filled, CD_UNAVAILABLE);
         assert_int_equal(made, CD_UNAVAILABLE);
         assert_null(jwk);
         assert_int_equal(sealed, CD_UNAVAILABLE);
@@ -257,6 +315,8 @@ static void lesson_32_a_freed_mac_key_is_wiped(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(lesson_31_a_kernel_without_random_bytes_is_said),
+                cmocka_unit_test(random_bytes_that_come_late_or_in_parts_are_waited_for),
                 cmocka_unit_test(lesson_31_a_failing_random_source_is_said),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_mac_is_survived),
                 cmocka_unit_test(lesson_31_a_failing_allocation_in_a_key_is_survived),

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "service/service.h"
 
 /* A service as an example would write it. */
@@ -289,6 +290,43 @@ static void what_a_listener_combines_is_checked(void **state)
         assert_int_equal(i, CD_LEN(want));
 }
 
+/* The findings of the check of listeners, one on each line. */
+static const char *findings(struct fixture *f, const char *text)
+{
+        struct cd_buf buf;
+        cd_str view;
+
+        accepts(f, text);
+        cd_service_check_listeners(&f->settings.service, &f->report);
+        cd_buf_init(&buf, &f->arena, 4096);
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                cd_buf_printf(&buf, "%d %.*s\n", (int)finding->level, CD_STR_ARG(cd_finding_text(&f->report, finding)));
+        cd_buf_printf(&buf, "%c", 0);
+        assert_int_equal(cd_buf_view(&buf, &view), CD_OK);
+        return view.ptr;
+}
+
+static void proxies_that_are_everybody_are_warned_of(void **state)
+{
+        assert_string_equal(
+                findings(*state, "trusted_proxies: [10.0.0.0/8, 0.0.0.0/0, '::/0', '::1/128', '10.0.0.1', 'unix:']\n"),
+                "1 f.yaml:1:31: trusted_proxies[1]: 0.0.0.0/0 is every address: any client can send another client's "
+                "address in a header, and is believed; name the addresses of your proxies only\n"
+                "1 f.yaml:1:42: trusted_proxies[2]: ::/0 is every address: any client can send another client's "
+                "address in a header, and is believed; name the addresses of your proxies only\n");
+}
+
+static void an_address_that_also_redirects_is_refused(void **state)
+{
+        assert_string_equal(findings(*state, "listen: ['127.0.0.1:1', '127.0.0.1:2']\n"
+                                             "redirect_listen: ['127.0.0.1:2', '127.0.0.1:3', '127.0.0.1:3']\n"),
+                            "2 f.yaml:2:19: redirect_listen[0]: 127.0.0.1:2 is also listen[1]; remove one of them\n"
+                            "2 f.yaml:2:49: redirect_listen[2]: 127.0.0.1:3 is also redirect_listen[1]; remove one of "
+                            "them\n");
+        assert_string_equal(findings(*state, "listen: ['127.0.0.1:0']\nredirect_listen: ['127.0.0.1:0', '[::1]:0']\n"),
+                            "");
+}
+
 static void tune(const void *config, struct cd_http_server_options *options)
 {
         (void)config;
@@ -331,6 +369,8 @@ int main(void)
                 TEST(http2_follows_tls_where_it_is_not_given),
                 TEST(wrong_settings_of_a_listener_are_refused),
                 TEST(what_a_listener_combines_is_checked),
+                TEST(proxies_that_are_everybody_are_warned_of),
+                TEST(an_address_that_also_redirects_is_refused),
                 TEST(the_server_gets_the_addresses_and_the_networks),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "store/postgres/connection.h"
 #include "store/postgres/url.h"
 #include "support/check.h"
 
@@ -55,12 +56,40 @@ static void a_url_of_postgresql_loads_it(void **state)
         assert_true(has_libpq());
 }
 
+static void an_error_with_the_password_is_shown_without_names(void **state)
+{
+        char password[] = "cardea", said[300];
+        struct cd_pg_target target = { .password = password };
+        static const char *const texts[][2] = {
+                { "connection to server at \"10.0.0.7\", port 5432 failed: FATAL:  password authentication failed\n",
+                  "connection to server at \"10.0.0.7\", port 5432 failed: FATAL: password authentication failed" },
+                { "connection to server at \"10.0.0.7\", port 5432 failed: FATAL:  password authentication failed for "
+                  "user "
+                  "\"cardea\"\n",
+                  "connection to server at \"\", port 5432 failed: FATAL: password authentication failed for user "
+                  "\"\"" },
+                { "FATAL:  database \"the cardea\" does not exist", "FATAL: database \"\" does not exist" },
+                { "invalid value cardea", "(not shown: the text contains the password)" },
+                { "no \"end cardea", "no \"" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                cd_pg_describe(&target, texts[i][0], said, sizeof(said));
+                assert_string_equal(said, texts[i][1]);
+        }
+        target.password = NULL;
+        cd_pg_describe(&target, "role \"cardea\" does not exist", said, sizeof(said));
+        assert_string_equal(said, "role \"cardea\" does not exist");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_program_alone_does_not_bring_libpq),
                 cmocka_unit_test(a_library_that_cannot_be_loaded_is_said_and_tried_again),
                 cmocka_unit_test(a_url_of_postgresql_loads_it),
+                cmocka_unit_test(an_error_with_the_password_is_shown_without_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
