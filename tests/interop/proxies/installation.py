@@ -19,6 +19,7 @@ RULES = [
 USERS = {"ana": ["--group", "staff", "--email", "ana@example.com", "--display-name", "Ana Ü"],
          "bob": ["--group", "guests"],
          "eve": ["--group", "staff", "--group", "night"]}
+PASSWORD = "correct horse battery"
 PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
 
 
@@ -30,7 +31,7 @@ class Installation:
         self.folder = folder
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
-                    "master_key": self.key, "portal": {"url": portal, "cookie_domain": "example.com", "identity": identity or {}},
+                    "master_key": self.key, "portal": {"url": portal, "cookie_domain": "example.com", "factors": ["password"], "identity": identity or {}},
                     "access": RULES}
         if is_tls:
             self.make_certificate()
@@ -42,7 +43,7 @@ class Installation:
         self.config.chmod(0o600)
         self.run("migrate")
         for name, words in USERS.items():
-            self.run("user", "add", name, *words, "--password-file", "-", stdin="correct horse battery")
+            self.run("user", "add", name, *words, "--password-file", "-", stdin=PASSWORD)
         self.cookies = {name: self.log_in(name) for name in ("ana", "bob")}
         self.start()
 

@@ -1,5 +1,7 @@
 """One table of cases for every proxy of Debian: the real proxy, with what `cardea proxy-config` prints for it, a real server, and an
 application that remembers what it received."""
+import html
+import http.cookies
 import posixpath
 import re
 import urllib.parse
@@ -10,7 +12,7 @@ from services import wait_until
 
 from .application import Application
 from .client import ask, connect, read_head, request_bytes
-from .installation import Installation
+from .installation import PASSWORD, Installation
 from .proxies import PROXIES, find_ports
 
 WIKI, DOCS, AUTH = "wiki.example.com", "docs.example.com", "auth.example.com"
@@ -304,6 +306,43 @@ def test_lesson_12_a_session_that_is_ended_is_refused_at_once(system):
     wait_until(lambda: system.ask("/x", headers).status == 401, "the server to know what another process has done")
     assert system.refused("/x", headers).status == 401
     assert system.refused("/x", [*headers, *BROWSER]).status == 302
+
+
+class Browser:
+    """As much of one as a login needs: cookies, and the fields of a form."""
+
+    def __init__(self, system):
+        self.system, self.cookies = system, {}
+
+    def ask(self, line, host, headers=(), body=b""):
+        cookies = [("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))] if self.cookies else []
+        answer = self.system.ask(line, [*BROWSER, *headers, *cookies], body, host=host)
+        for name, morsel in http.cookies.SimpleCookie("\r\n".join(answer.headers.get_all("Set-Cookie") or [])).items():
+            self.cookies[name] = morsel.value
+        return answer
+
+    def submit(self, page, path, **fields):
+        hidden = {re.search(r'name="(\w+)"', tag)[1]: html.unescape(re.search(r'value="([^"]*)"', tag)[1])
+                  for tag in re.findall(r"<input [^>]*>", page.body.decode()) if 'type="hidden"' in tag}
+        body = urllib.parse.urlencode({**hidden, **fields}).encode()
+        headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", f"https://{self.system.host(AUTH)}"), ("Sec-Fetch-Site", "same-origin")]
+        return self.ask(f"POST {path}", AUTH, headers, body)
+
+
+def test_a_user_logs_in_at_the_portal_comes_back_and_logs_out_for_good(system):
+    browser = Browser(system)
+    asked = browser.ask("/a?b=c%20d", WIKI)
+    assert asked.status == 302
+    page = browser.ask(asked.headers["Location"].removeprefix(f"https://{system.host(AUTH)}"), AUTH)
+    assert page.status == 200 and b"<form" in page.body
+    done = browser.submit(page, "/_auth/login", username="ana", password=PASSWORD)
+    assert (done.status, done.headers["Location"]) == (303, f"https://{system.host(WIKI)}/a?b=c%20d"), done.body
+    mine = [("Cookie", f"{system.cardea.cookie_name}={browser.cookies[system.cardea.cookie_name]}")]
+    received = system.received("/a?b=c%20d", mine)
+    assert received.values("Remote-User") == ["ana"] and "cardea_" not in str(received.headers)
+    done = browser.submit(browser.ask("/_auth/logout", AUTH), "/_auth/logout")
+    assert done.status in (200, 303), done.body
+    assert system.refused("/a?b=c%20d", mine).status == 401
 
 
 # --- what is not the application's -----------------------------------------------------------------------------------
