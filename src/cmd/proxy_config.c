@@ -236,7 +236,7 @@ static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
         return cd_buf_view(&pattern, &values->pattern);
 }
 
-static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
+static struct cd_proxy_values make_values(struct ask *ask)
 {
         struct cd_arena *arena = &ask->admin.arena;
         const struct origin *site = &ask->site, *upstream = &ask->upstream, *cardea = &ask->cardea;
@@ -261,7 +261,6 @@ static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
                 .is_https = cd_str_eq(site->scheme, CD_STR("https")),
                 .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
                 .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
-                .has_app = has_app,
                 .has_portal = cd_str_eq(ask->portal.text, site->text),
         };
 }
@@ -284,7 +283,7 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
                 status = read_origin(&ask->admin.arena, "portal.url", portal.origin, &ask->portal, reterr);
         if (status != CD_OK)
                 return status;
-        ask->values = make_values(ask, true);
+        ask->values = make_values(ask);
         /* The portal's own host need not have an application. */
         ask->values.has_app = words->upstream || !ask->values.has_portal;
         return name_headers(ask, reterr);
@@ -295,14 +294,13 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
 static cd_status render(const struct proxy *proxy, const char *name, const struct cd_proxy_values *values,
                         struct cd_arena *arena, cd_str *ret)
 {
-        const struct cd_proxy_template *template = cd_proxy_templates;
+        const struct cd_proxy_template *row = cd_proxy_templates;
         struct cd_buf out;
 
-        while (!cd_str_eq_c(cd_str_from_c(template->proxy), proxy->name) ||
-               !cd_str_eq_c(cd_str_from_c(template->name), name))
-                template ++;
+        while (strcmp(row->proxy, proxy->name) != 0 || strcmp(row->name, name) != 0)
+                row++;
         cd_buf_init(&out, arena, TEXT_MAX);
-        cd_proxy_render(template->text, values, &out);
+        cd_proxy_render(row->text, values, &out);
         return cd_buf_view(&out, ret);
 }
 
@@ -373,9 +371,8 @@ static void note_config(const struct ask *ask)
 
         if (!is_proxy_trusted(ask))
                 NOTE(ask,
-                     "trusted_proxies: does not have the address from which the proxy asks %.*s, so that every check "
-                     "is "
-                     "refused; add it, 127.0.0.1 if both are on this machine",
+                     "trusted_proxies: does not have the address from which the proxy asks %.*s, so that every "
+                     "check is refused; add it, 127.0.0.1 if both are on this machine",
                      CD_STR_ARG(ask->cardea.text));
         if (!config->portal.url.len)
                 NOTE(ask,
@@ -383,9 +380,8 @@ static void note_config(const struct ask *ask)
         else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
                  !is_within(name, config->portal.cookie_domain))
                 NOTE(ask,
-                     "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to a "
-                     "domain "
-                     "that has both this host and that of portal.url",
+                     "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to "
+                     "a domain that has both this host and that of portal.url",
                      CD_STR_ARG(name));
         if (ask->values.has_app && !has_rule(config, name))
                 NOTE(ask, "access: no rule has the host %.*s, so that every request to it is denied; add one",

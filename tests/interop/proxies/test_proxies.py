@@ -195,6 +195,17 @@ def test_lesson_4_all_spellings_at_once_and_named_in_connection(system):
         assert "cardea_session" not in str(received.headers)
 
 
+@pytest.mark.parametrize("line", [b"Remote-User : admin", b"Remote-User\t: admin", b" Remote-User: admin", b"X-A: b\r\n Remote-User: admin", b"X-A: b\rRemote-User: admin",
+                                  b"X-A: b\nRemote-User: admin", b"Remote-User\x00: admin", b"Remote\xadUser: admin", b"Remote-User", b"Remote User: admin",
+                                  b"Remote=User: admin", b"Remote-User:: admin", b"remote-user;: admin"])
+def test_lesson_4_a_header_that_is_no_header_is_none_for_the_application_either(system, line):
+    before = len(system.application.received)
+    system.ask("/x", [line], user="ana")
+    for received in system.application.received[before:]:
+        mapped = [value for name, value in received.headers if re.sub("[^a-z]", "-", name.lower().strip()) == "remote-user"]
+        assert mapped in (["ana"], []), received.headers
+
+
 @pytest.mark.parametrize("name", ["X-Original-URL", "X-Original-Uri", "X-Forwarded-Uri", "X-Rewrite-Url", "X_Original_URL", "x-forwarded-uri"])
 def test_lesson_1_a_client_cannot_say_for_which_page_it_asks(system, name):
     public = f"https://{system.host(DOCS)}/public/x"
