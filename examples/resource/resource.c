@@ -264,12 +264,14 @@ static void finish(void *app)
 
 int main(int argc, char **argv)
 {
+        static const struct cd_http_routes group = { .items = routes, .count = CD_LEN(routes) };
+        static const struct cd_service_part part = { .routes = &group };
         static const struct cd_service service = {
                 .name = "grant-resource",
                 .table = &settings_table,
                 .settings_offset = offsetof(struct config, service),
-                .routes = routes,
-                .route_count = CD_LEN(routes),
+                .parts = &part,
+                .part_count = 1,
                 .prepare = prepare,
                 .finish = finish,
         };

@@ -1,11 +1,11 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access session client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access proxy-config session client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add list show set passwd claims disable enable remove totp import export"
+        [user]="add invite list show set reset passwd claims disable enable remove totp import export"
         [access]="test"
         [session]="list end"
         [client]="add list show secret remove"
@@ -21,9 +21,11 @@ declare -gA _cardea_options=(
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"
         ["user add"]="--claim --config --disabled --display-name --email --email-verified --group --password-file"
+        ["user invite"]="--config --display-name --email --expires --group --json"
         ["user list"]="--config --json"
         ["user show"]="--config --json"
         ["user set"]="--add-group --config --display-name --email --email-verified --remove-display-name --remove-email --remove-group"
+        ["user reset"]="--config --json"
         ["user passwd"]="--config --password-file"
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
@@ -35,6 +37,7 @@ declare -gA _cardea_options=(
         ["session list"]="--config --json --user"
         ["session end"]="--config --id --user"
         ["access test"]="--address --age --config --factors --group --host --method --path --user"
+        ["proxy-config"]="--cardea --config --host --include --upstream"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"
         ["client list"]="--config --json"
         ["client show"]="--config --json"
@@ -80,7 +83,7 @@ _cardea()
                 return
                 ;;
         --format)
-                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "htpasswd jsonl authelia otpauth" -- "$current")
                 return
                 ;;
         --grant-type)
@@ -98,6 +101,10 @@ _cardea()
         fi
         if ((COMP_CWORD == 2)) && [[ $current != -* && -n ${_cardea_actions[$command]-} ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "${_cardea_actions[$command]}" -- "$current")
+                return
+        fi
+        if ((COMP_CWORD == 2)) && [[ $command == proxy-config && $current != -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "nginx caddy haproxy apache traefik envoy" -- "$current")
                 return
         fi
         key=$command

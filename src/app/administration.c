@@ -31,7 +31,7 @@ static cd_status load(const struct cd_admin_options *options, struct cd_admin *a
                 return status;
         cd_config_complete(&admin->config);
         if (!cd_config_is_durable(&admin->config))
-                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("store"),
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
                                 "%.*s: store: is not set, so there is nothing to administer; write store: "
                                 "sqlite:cardea.db and a master_key",
                                 CD_STR_ARG(file));

@@ -42,6 +42,13 @@ static const struct cd_field access_fields[] = {
 const struct cd_table cd_config_access_table = { "access", access_fields, CD_LEN(access_fields),
                                                  sizeof(struct cd_config_access), true };
 
+static const char *const registrations[] = {
+        [CD_REGISTRATION_CLOSED] = "closed",
+        [CD_REGISTRATION_INVITE] = "invite",
+        [CD_REGISTRATION_OPEN] = "open",
+        NULL,
+};
+
 static const struct cd_field portal_fields[] = {
         FIELD(struct cd_config_portal, url, STRING, .min = 1, .max = 1024,
               .help = "where users log in, such as https://auth.example.com/_auth"),
@@ -49,6 +56,24 @@ static const struct cd_field portal_fields[] = {
               .help = "the domain whose hosts get the login cookie; default: the host of url alone"),
         FIELD(struct cd_config_portal, factors, STRINGS, .max = CD_ACCESS_FACTORS_MAX, .fallback = "password totp",
               .check = check_factor, .help = "what a login consists of: password, totp"),
+        FIELD(struct cd_config_portal, registration, CHOICE, .choices = registrations, .fallback = "invite",
+              .help = "who may register: no one, users with an invitation, or everyone"),
+        FIELD(struct cd_config_portal, title, STRING, .min = 1, .max = 64, .fallback = "Cardea",
+              .help = "the name at the top of each page"),
+        FIELD(struct cd_config_portal, logo, STRING, .min = 1, .max = 1024,
+              .help = "an image beside the title: a URL of https, or a path; default: none"),
+        FIELD(struct cd_config_portal, accent, STRING, .min = 1, .max = 7,
+              .help = "the colour of buttons and links, as in #1f5fb4"),
+        FIELD(struct cd_config_portal, footer, STRING, .min = 1, .max = 256,
+              .help = "a line at the end of each page; default: none"),
+        FIELD(struct cd_config_portal, session_idle, DURATION, .min = 1000, .max = 31536000000, .fallback = "1h",
+              .help = "how long a login lasts without use, 1s to 365d"),
+        FIELD(struct cd_config_portal, session_lifetime, DURATION, .min = 1000, .max = 31536000000, .fallback = "12h",
+              .help = "how long a login lasts at most, 1s to 365d"),
+        FIELD(struct cd_config_portal, remember_for, DURATION, .max = 31536000000, .fallback = "30d",
+              .help = "how long it lasts if the user chooses to stay logged in, up to 365d; 0s: there is no choice"),
+        FIELD(struct cd_config_portal, identity, OBJECT, .table = &cd_config_identity_table,
+              .help = "the headers that tell an application who the user is"),
 };
 const struct cd_table cd_config_portal_table = { "portal", portal_fields, CD_LEN(portal_fields),
                                                  sizeof(struct cd_config_portal), true };

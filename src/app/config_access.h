@@ -1,7 +1,8 @@
 #pragma once
 /* The sections `access` and `portal` of the configuration: who may open which site, and where users log in. */
-#include "conf/report.h"
+#include "app/config_identity.h"
 #include "core/access.h"
+#include "portal/portal.h"
 
 struct cd_config_allow {
         struct cd_strs users, groups;
@@ -18,10 +19,22 @@ struct cd_config_access {
 };
 
 struct cd_config_portal {
-        cd_str url;           /* empty: there is no portal */
+        cd_str url;           /* ends in CD_PORTAL_PATH; empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
         struct cd_strs factors;
+        int registration; /* enum cd_portal_registration */
+        cd_str title;
+        cd_str logo;   /* https, or an absolute path; cd_page_url_check accepts it; empty: none */
+        cd_str accent; /* cd_page_colour_parse accepts it; empty: CD_PAGE_ACCENT */
+        cd_str footer; /* empty: none */
+        /* milliseconds, whole seconds */
+        int64_t session_idle, session_lifetime;
+        int64_t remember_for; /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
+        struct cd_config_identity identity;
 };
+
+/* The path of the portal's pages, on every host that shows them. */
+#define CD_PORTAL_PATH "/_auth"
 
 extern const struct cd_table cd_config_access_table, cd_config_portal_table;
 

@@ -6,6 +6,8 @@
 #include "core/user_name.h"
 #include "crypto/totp.h"
 #include "portal/qr.h"
+#include "portal/style.h"
+#include "portal/url.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -326,26 +328,71 @@ static void check_libraries(const struct check *c)
                         ERROR(c->report, setting, NULL, "totp needs a library: %s", err.reason);
 }
 
-static void check_portal(struct check *c)
+static void check_url(struct check *c)
 {
-        const struct cd_config_portal *portal = &c->config->portal;
-        cd_str factors = CD_STR("portal.factors"), url = CD_STR("portal.url");
+        cd_str setting = CD_STR("portal.url"), url = c->config->portal.url;
         struct cd_error err;
 
-        if (portal->url.len) {
-                c->has_portal = cd_portal_url_parse(c->report->arena, portal->url, &c->portal, &err) == CD_OK;
-                if (!c->has_portal)
-                        ERROR(c->report, url, "write it as in https://auth.example.com/_auth", "%s", err.reason);
-                else
-                        FINE(c->report, url, "%.*s", SHOWN(portal->url));
-        }
-        check_cookie_domain(c);
-        if (c->has_portal)
-                check_libraries(c);
-        if (!portal->factors.count)
-                ERROR(c->report, factors, "write [password, totp], [password] or [totp]", "names no factor");
-        else if (portal->factors.count == 2 && cd_str_eq(portal->factors.items[0], portal->factors.items[1]))
-                ERROR(c->report, factors, "name each once", "has %.*s twice", SHOWN(portal->factors.items[0]));
+        if (!url.len)
+                return;
+        c->has_portal = cd_portal_url_parse(c->report->arena, url, &c->portal, &err) == CD_OK;
+        if (!c->has_portal)
+                ERROR(c->report, setting, "write it as in https://auth.example.com" CD_PORTAL_PATH, "%s", err.reason);
+        else if (!cd_str_eq_c(cd_str_slice(url, c->portal.origin.len, url.len), CD_PORTAL_PATH))
+                ERROR(c->report, setting, NULL,
+                      "must end in " CD_PORTAL_PATH ", as in https://auth.example.com" CD_PORTAL_PATH);
+        else
+                FINE(c->report, setting, "%.*s", SHOWN(url));
+}
+
+static void check_factors(const struct check *c)
+{
+        cd_str setting = CD_STR("portal.factors");
+        struct cd_strs factors = c->config->portal.factors;
+
+        if (!factors.count)
+                ERROR(c->report, setting, "write [password, totp], [password] or [totp]", "names no factor");
+        else if (factors.count == 2 && cd_str_eq(factors.items[0], factors.items[1]))
+                ERROR(c->report, setting, "name each once", "has %.*s twice", SHOWN(factors.items[0]));
+}
+
+static void check_looks(const struct check *c)
+{
+        const struct cd_config_portal *portal = &c->config->portal;
+        struct cd_page_url logo;
+        struct cd_page_colour accent;
+
+        /* A browser does not load an image over http into a page that it got over https. */
+        if (portal->logo.len &&
+            (cd_page_url_check(portal->logo, &logo) != CD_OK || cd_str_has_prefix(portal->logo, CD_STR("http:"))))
+                ERROR(c->report, CD_STR("portal.logo"),
+                      "write it as in https://www.example.com/logo.svg or /logo.svg, with other characters than "
+                      "letters, digits and punctuation percent-encoded",
+                      "\"%.*s\" is neither a URL of https nor an absolute path", SHOWN(portal->logo));
+        if (portal->accent.len && cd_page_colour_parse(portal->accent, &accent) != CD_OK)
+                ERROR(c->report, CD_STR("portal.accent"), "write it as in \"#1f5fb4\", with the quotes",
+                      "\"%.*s\" is not a colour", SHOWN(portal->accent));
+}
+
+static void check_lifetimes(const struct check *c)
+{
+        const struct cd_config_portal *portal = &c->config->portal;
+        const struct {
+                cd_str setting;
+                int64_t value;
+        } all[] = { { CD_STR("portal.session_idle"), portal->session_idle },
+                    { CD_STR("portal.session_lifetime"), portal->session_lifetime },
+                    { CD_STR("portal.remember_for"), portal->remember_for } };
+
+        for (size_t i = 0; i < CD_LEN(all); i++)
+                if (all[i].value % 1000)
+                        ERROR(c->report, all[i].setting, "write it as in 1h", "is not a whole number of seconds");
+        if (portal->session_idle > portal->session_lifetime)
+                ERROR(c->report, all[0].setting, "lower it, or raise portal.session_lifetime",
+                      "is longer than portal.session_lifetime");
+        if (portal->remember_for && portal->remember_for < portal->session_lifetime)
+                ERROR(c->report, all[2].setting, "raise it, or write 0s so that users cannot choose to stay logged in",
+                      "is shorter than portal.session_lifetime");
 }
 
 void cd_config_check_access(const struct cd_config *config, struct cd_report *report)
@@ -353,7 +400,14 @@ void cd_config_check_access(const struct cd_config *config, struct cd_report *re
         struct check check = { .config = config, .report = report };
         size_t before = report->errors;
 
-        check_portal(&check);
+        check_url(&check);
+        check_cookie_domain(&check);
+        check_factors(&check);
+        if (check.has_portal)
+                check_libraries(&check);
+        check_looks(&check);
+        check_lifetimes(&check);
+        cd_config_check_identity(&config->portal.identity, report);
         check_rules(&check);
         if (report->errors == before)
                 check_order(&check);

@@ -146,15 +146,23 @@ static void check_store(const struct cd_config *config, struct cd_report *report
         cd_str setting = CD_STR("store");
 
         if (!cd_config_is_durable(config)) {
-                if (config->basic_tokens.audience.len)
+                if (config->basic_tokens.audience.len || config->portal.url.len)
                         WARN(report, setting, "write store: sqlite:cardea.db and a master_key",
-                             "is not set: users, clients and keys are in memory and end with the process");
+                             "is not set: users, sessions, clients and keys are in memory and end with the process");
                 return;
         }
         for (size_t i = 0; i < CD_LEN(schemes); i++)
                 if (cd_str_has_prefix(config->store, schemes[i]))
                         return;
         ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
+}
+
+/* Who may ask whether a request may pass (LESSONS 3). */
+static void check_proxies(const struct cd_config *config, struct cd_report *report)
+{
+        if (config->portal.url.len && config->access.count && !config->service.trusted_proxies.count)
+                WARN(report, CD_STR("trusted_proxies"), "name the proxies that ask, as in 127.0.0.1",
+                     "is empty: the check endpoints answer 403 to every proxy");
 }
 
 /* '.' is not in base64, and a key does not begin with "/" and have another length. */
@@ -441,6 +449,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_issuer(config, report);
         check_lifetime(config, report);
         check_store(config, report);
+        check_proxies(config, report);
         check_master_key(config, report);
         check_key(config, report);
         check_basic_tokens(config, report);

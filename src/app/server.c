@@ -6,7 +6,9 @@
 
 #include "app/storage.h"
 #include "app/config.h"
+#include "app/gate.h"
 #include "app/hash_threads.h"
+#include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
@@ -34,6 +36,8 @@ struct login {
 
 struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
+        struct cd_app_portal portal;
+        struct cd_app_gate gate;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
@@ -119,7 +123,7 @@ static size_t hashes_at_once(const struct cd_config *config)
 }
 
 /* The users of the store, with hashes at the configured cost. */
-static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_accounts **ret,
+static cd_status find_users(struct server *server, const struct cd_config *config, const struct login **ret,
                             struct cd_error *reterr)
 {
         const struct cd_password_cost cost = { config->password_hashing.memory, config->password_hashing.iterations };
@@ -138,7 +142,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                                         &login->hasher.port, &cd_clock_system);
                 server->logins = login;
         }
-        *ret = &login->login.port;
+        *ret = login;
         return CD_OK;
 }
 
@@ -156,6 +160,18 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         return status;
 }
 
+static cd_status make_portal(struct server *server, struct cd_log *log, struct cd_error *reterr)
+{
+        const struct cd_app_portal_options options = {
+                .storage = &server->storage,
+                .store_state = &server->store_state,
+                .lockout = server->lockout,
+                .log = log,
+        };
+
+        return cd_app_portal_init(&server->portal, &options, reterr);
+}
+
 /* Sets what a reload may change. */
 static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
@@ -171,15 +187,36 @@ static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config,
         issuer->accounts = config->accept_any_user == CD_ANY_USER_NEVER ? users : &cd_any_user;
 }
 
+/* What the pages use, to be published. */
+static cd_status prepare_portal(struct server *server, const struct cd_config *config, const struct login *users,
+                                struct cd_shared_version **ret, struct cd_error *reterr)
+{
+        struct cd_portal *portal;
+
+        cd_status status =
+                cd_app_portal_make(&server->portal, config, &users->login.port, &users->hasher.port, &portal, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = cd_shared_prepare(server->portal.app.portals, portal);
+        if (*ret)
+                return CD_OK;
+        cd_portal_free(portal);
+        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
+}
+
 static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
 {
         struct cd_issuer *issuer = &server->common;
-        const struct cd_accounts *users = NULL;
+        struct cd_shared_version *portal = NULL;
+        const struct login *users = NULL;
 
         cd_status status = find_users(server, config, &users, reterr);
+        if (status == CD_OK)
+                status = prepare_portal(server, config, users, &portal, reterr);
         if (status != CD_OK)
                 return status;
-        set_tokens(issuer, config, users);
+        cd_shared_publish(server->portal.app.portals, portal);
+        set_tokens(issuer, config, &users->login.port);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         issuer->client_auth = (struct cd_client_auth){
                 .lockout = server->lockout,
@@ -208,6 +245,7 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .common = common,
                 .revocations = &server->revocations,
                 .store_state = &server->store_state,
+                .sessions = server->gate.cache,
                 .realm = config->basic_tokens.realm,
                 .clients = clients,
                 .client_count = config->clients.count,
@@ -236,6 +274,8 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_shared_free(server->app.snapshots);
+        cd_app_portal_done(&server->portal);
+        cd_app_gate_done(&server->gate);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
         for (struct login *login = server->logins, *next; login; login = next) {
@@ -313,7 +353,12 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_login(server, config, reterr);
         if (status == CD_OK)
+                status = make_portal(server, start->log, reterr);
+        if (status == CD_OK)
                 status = fill_common(server, config, reterr);
+        if (status == CD_OK)
+                status = cd_app_gate_init(&server->gate, &server->portal.sessions, &server->store_state,
+                                          server->revocations.revoked, config, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;
@@ -383,12 +428,13 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
+        struct cd_shared_version *portal, *gate;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
                             struct cd_error *reterr)
 {
-        const struct cd_accounts *users = NULL;
+        const struct login *users = NULL;
 
         cd_status status = check_master_key(server, start, reterr);
         if (status == CD_OK)
@@ -396,8 +442,13 @@ static cd_status make_other(struct server *server, const struct cd_service_start
         if (status == CD_OK)
                 status = make_clients(server, start, &ret->clients, reterr);
         ret->common = server->common;
-        set_tokens(&ret->common, start->config, users);
-        return status == CD_OK ? read_signing_key(server, start, &ret->fixed, reterr) : status;
+        if (users)
+                set_tokens(&ret->common, start->config, &users->login.port);
+        if (status == CD_OK)
+                status = read_signing_key(server, start, &ret->fixed, reterr);
+        if (status == CD_OK)
+                status = prepare_portal(server, start->config, users, &ret->portal, reterr);
+        return status == CD_OK ? cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr) : status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
@@ -408,15 +459,19 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_config_complete(start->config);
         cd_status status = make_other(server, start, &other, reterr);
         wipe_secrets(start->config);
-        if (status != CD_OK)
-                return status;
-        struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
-        options.fixed = other.fixed;
-        status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        if (status == CD_OK) {
+                struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
+                options.fixed = other.fixed;
+                status = cd_store_watcher_reload(server->watcher, &options, reterr);
+        }
         if (status != CD_OK) {
                 cd_jwk_unref(other.fixed);
+                cd_shared_discard(other.portal);
+                cd_shared_discard(other.gate);
                 return status;
         }
+        cd_shared_publish(server->portal.app.portals, other.portal);
+        cd_shared_publish(server->gate.app.gates, other.gate);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
         cd_jwk_unref(server->fixed);
@@ -454,13 +509,21 @@ const struct cd_service *cd_server_service(void)
                 "accept_any_user",
                 "scopes",
                 "clients",
+                "portal",
+                "access",
                 NULL,
         };
-        static struct cd_service service = {
+        static const struct cd_service_part parts[] = {
+                { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
+                { .routes = &cd_portal_routes, .app_offset = offsetof(struct server, portal.app) },
+                { .routes = &cd_gate_routes, .app_offset = offsetof(struct server, gate.app) },
+        };
+        static const struct cd_service service = {
                 .name = "cardea",
                 .table = &cd_config_table,
                 .settings_offset = offsetof(struct cd_config, service),
-                .routes = cd_web_routes,
+                .parts = parts,
+                .part_count = CD_LEN(parts),
                 .check = cd_config_check,
                 .tune = tune,
                 .prepare = prepare,
@@ -469,6 +532,5 @@ const struct cd_service *cd_server_service(void)
                 .finish = finish,
         };
 
-        service.route_count = cd_web_route_count;
         return &service;
 }

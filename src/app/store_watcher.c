@@ -19,6 +19,7 @@ enum {
         /* The same while the store cannot be written, because revocations fail until it is tried again. */
         RETRY_AFTER = 1,
         SWEEP_STEPS = 4096,
+        SWEEP_SESSIONS = 1 << 16, /* buckets of the cache of sessions, with each expiry */
         PAGE_CEILING = 4 * 1024 * 1024,
 };
 
@@ -31,6 +32,7 @@ struct cd_store_watcher {
         struct cd_store_state *state;
         struct cd_store_versions seen; /* the versions in the published snapshot */
         int64_t last_revocation;       /* the seq up to which all revocations are in the cache */
+        int64_t last_ended;            /* the seq up to which the cache of sessions knows all that have ended */
         struct cd_store_watcher_keys *keys;
         struct cd_store_clients *stored;
         struct cd_watched_clients clients; /* the store's clients and the configuration's */
@@ -113,6 +115,37 @@ static cd_status load_revocations(struct cd_store_watcher *f, struct cd_error *r
         return status;
 }
 
+/* ---- sessions ---- */
+
+static cd_status drop_ended(struct cd_store_watcher *f, struct cd_error *reterr)
+{
+        struct cd_ended_sessions list;
+        struct cd_arena arena;
+        cd_status status;
+
+        cd_arena_init(&arena, PAGE_CEILING);
+        do {
+                cd_arena_reset(&arena);
+                status = f->store->sessions->list_ended(f->store, &arena, f->last_ended, PAGE, &list, reterr);
+                for (size_t i = 0; status == CD_OK && i < list.count; i++) {
+                        cd_session_cache_end(f->options.sessions, list.items[i].digest);
+                        f->last_ended = list.items[i].seq;
+                }
+        } while (status == CD_OK && list.count >= PAGE);
+        cd_arena_done(&arena);
+        return status;
+}
+
+/* At the start, and with a restored store, nothing is known of the ends so far: the cache begins anew. */
+static cd_status load_ended(struct cd_store_watcher *f, int64_t version, struct cd_error *reterr)
+{
+        if (f->seen.sessions >= 0)
+                return drop_ended(f, reterr);
+        cd_session_cache_clear(f->options.sessions);
+        f->last_ended = version;
+        return CD_OK;
+}
+
 /* ---- publishing ---- */
 
 static cd_status show(struct cd_store_watcher *f, cd_time now, struct cd_error *reterr)
@@ -154,7 +187,7 @@ static void note_restored(struct cd_store_watcher *f, const struct cd_store_vers
         struct cd_log_event event;
 
         if (now_there->revocations >= f->seen.revocations && now_there->clients >= f->seen.clients &&
-            now_there->keys >= f->seen.keys)
+            now_there->keys >= f->seen.keys && now_there->sessions >= f->seen.sessions)
                 return;
         cd_log_begin(&event, f->options.log, CD_LOG_WARN, "store_restored");
         cd_log_str(&event, "reason", CD_STR("the store is in an earlier state than before; all of it is read anew"));
@@ -168,7 +201,11 @@ static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions
 {
         cd_status status = CD_OK;
 
-        if (now_there->revocations != f->seen.revocations) {
+        if (f->options.sessions && now_there->sessions != f->seen.sessions)
+                status = load_ended(f, now_there->sessions, reterr);
+        if (status == CD_OK)
+                f->seen.sessions = now_there->sessions;
+        if (status == CD_OK && now_there->revocations != f->seen.revocations) {
                 status = load_revocations(f, reterr);
                 if (status == CD_OK)
                         f->seen.revocations = now_there->revocations;
@@ -202,6 +239,8 @@ static cd_status ask_versions(struct cd_store_watcher *f, struct cd_store_versio
 
 static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_error *reterr)
 {
+        int64_t uptime =
+                f->common.clock->uptime(f->common.clock); /* before the question: what it answers is no newer */
         struct cd_store_versions versions;
 
         cd_status status = cd_clock_read(f->common.clock, ret_now, reterr);
@@ -210,7 +249,10 @@ static cd_status look(struct cd_store_watcher *f, cd_time *ret_now, struct cd_er
         if (status != CD_OK)
                 return status;
         note_restored(f, &versions);
-        return load(f, &versions, *ret_now, reterr);
+        status = load(f, &versions, *ret_now, reterr);
+        if (status == CD_OK && f->options.sessions)
+                cd_session_cache_fed(f->options.sessions, uptime);
+        return status;
 }
 
 /* ---- the thread ---- */
@@ -325,6 +367,8 @@ static void expire(struct cd_store_watcher *f, cd_time now)
         int64_t uptime = f->common.clock->uptime(f->common.clock);
         if (uptime < f->next_expire)
                 return;
+        if (f->options.sessions)
+                cd_session_cache_sweep(f->options.sessions, now, SWEEP_SESSIONS);
         cd_status status = f->store->expire(f->store, &what, &deleted, &err);
         if (status == CD_OK)
                 status = f->store->audit->flush(f->store, &flush, &err);

@@ -5,12 +5,14 @@
  * writes to the store, to detect a store that cannot be written, and writes the audit events that wait. */
 #include "app/snapshot.h"
 #include "core/keyring.h"
+#include "core/session_cache.h"
 
 struct cd_store_watcher_options {
         const struct cd_issuer *common; /* what does not depend on the store; copied */
         /* Their store is the one that is watched, and their cache is filled. */
         const struct cd_revocations *revocations;
         struct cd_store_state *store_state; /* of that store; updated only by the store watcher */
+        struct cd_session_cache *sessions;  /* is told of the sessions that have ended; NULL: there is none */
         cd_str realm;
         /* The configuration's clients; they take precedence over the store's with the same id. Borrowed. */
         const struct cd_client_spec *clients;

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct version {
+struct cd_shared_version {
         /* one held by cd_shared for the newest version, and one by each thread that saw this one last */
         atomic_size_t refs;
         void *value;
@@ -12,7 +12,7 @@ struct version {
 };
 
 struct cd_shared {
-        _Atomic(struct version *) newest;
+        _Atomic(struct cd_shared_version *) newest;
         pthread_mutex_t lock; /* held while `newest` changes, and while a thread takes a reference to it */
         pthread_key_t seen;   /* for each thread: the version that it saw last, with a reference */
         void (*destroy)(void *value);
@@ -20,7 +20,7 @@ struct cd_shared {
 
 static void unref(void *arg)
 {
-        struct version *version = arg;
+        struct cd_shared_version *version = arg;
 
         if (!version || atomic_fetch_sub_explicit(&version->refs, 1, memory_order_acq_rel) != 1)
                 return;
@@ -56,10 +56,10 @@ void cd_shared_free(struct cd_shared *shared)
 
 /* Replaces this thread's reference. If pthread_setspecific fails (no memory), the count stays too high and that version
  * is never freed, which is safer than freeing it too early. */
-static const void *look_again(struct cd_shared *shared, struct version *seen)
+static const void *look_again(struct cd_shared *shared, struct cd_shared_version *seen)
 {
         pthread_mutex_lock(&shared->lock);
-        struct version *newest = atomic_load_explicit(&shared->newest, memory_order_relaxed);
+        struct cd_shared_version *newest = atomic_load_explicit(&shared->newest, memory_order_relaxed);
         atomic_fetch_add_explicit(&newest->refs, 1, memory_order_relaxed);
         pthread_mutex_unlock(&shared->lock);
         if (pthread_setspecific(shared->seen, newest) == 0)
@@ -69,8 +69,8 @@ static const void *look_again(struct cd_shared *shared, struct version *seen)
 
 const void *cd_shared_get(struct cd_shared *shared)
 {
-        struct version *newest = atomic_load_explicit(&shared->newest, memory_order_acquire),
-                       *seen = pthread_getspecific(shared->seen);
+        struct cd_shared_version *newest = atomic_load_explicit(&shared->newest, memory_order_acquire),
+                                 *seen = pthread_getspecific(shared->seen);
 
         if (!newest)
                 return NULL;
@@ -78,17 +78,36 @@ const void *cd_shared_get(struct cd_shared *shared)
         return newest == seen ? seen->value : look_again(shared, seen);
 }
 
-cd_status cd_shared_set(struct cd_shared *shared, void *value)
+struct cd_shared_version *cd_shared_prepare(const struct cd_shared *shared, void *value)
 {
-        struct version *version = malloc(sizeof(*version));
-        if (!version)
-                return CD_NO_MEMORY;
+        struct cd_shared_version *version = malloc(sizeof(*version));
 
-        *version = (struct version){ .value = value, .destroy = shared->destroy };
+        if (!version)
+                return NULL;
+        *version = (struct cd_shared_version){ .value = value, .destroy = shared->destroy };
         atomic_init(&version->refs, 1);
+        return version;
+}
+
+void cd_shared_publish(struct cd_shared *shared, struct cd_shared_version *version)
+{
         pthread_mutex_lock(&shared->lock);
-        struct version *old = atomic_exchange_explicit(&shared->newest, version, memory_order_acq_rel);
+        struct cd_shared_version *old = atomic_exchange_explicit(&shared->newest, version, memory_order_acq_rel);
         pthread_mutex_unlock(&shared->lock);
         unref(old);
+}
+
+cd_status cd_shared_set(struct cd_shared *shared, void *value)
+{
+        struct cd_shared_version *version = cd_shared_prepare(shared, value);
+
+        if (!version)
+                return CD_NO_MEMORY;
+        cd_shared_publish(shared, version);
         return CD_OK;
+}
+
+void cd_shared_discard(struct cd_shared_version *version)
+{
+        unref(version);
 }

@@ -16,3 +16,9 @@ const void *cd_shared_get(struct cd_shared *shared);
 /* Takes ownership of `version`. One writer at a time. On CD_NO_MEMORY `version` stays the caller's and the
  * old version stays current. */
 cd_status cd_shared_set(struct cd_shared *shared, void *version);
+
+/* The same in two steps, of which the second cannot fail. NULL if memory is out; `version` then stays the caller's. */
+struct cd_shared_version *cd_shared_prepare(const struct cd_shared *shared, void *version);
+void cd_shared_publish(struct cd_shared *shared, struct cd_shared_version *version);
+/* Instead of publishing: destroys the version. NULL is allowed. */
+void cd_shared_discard(struct cd_shared_version *version);

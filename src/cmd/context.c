@@ -68,16 +68,10 @@ static cd_status know_clients(struct cd_context *context, struct cd_error *reter
 {
         const struct cd_config *config = &context->admin.config;
         const struct cd_config_client *clients = config->clients.items;
-        unsigned char key[CD_DERIVED_SIZE];
-
-        cd_status status = cd_master_key_derive(context->admin.master, CD_STR("client-secret"), key);
-        if (status != CD_OK)
-                return cd_fail(reterr, status, "the key of the clients' secrets cannot be derived");
-        context->by.client_secrets = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
-        cd_wipe(key, sizeof(key));
         cd_str *ids = cd_arena_calloc(&context->arena, config->clients.count + 2, sizeof(*ids));
         size_t count = 0;
 
+        context->by.client_secrets = cd_master_key_mac(context->admin.master, CD_STR("client-secret"));
         if (!context->by.client_secrets || !ids)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < config->clients.count; i++)
@@ -102,6 +96,7 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
                 .random = admin->random,
                 .actor = admin->actor,
                 .hasher = &context->hasher.port,
+                .master = admin->master,
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };

@@ -1,7 +1,6 @@
 #include "cmd/file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,4 +37,16 @@ int cd_file_print(cd_str text)
                 return error;
         /* A full disk may be reported only here. Pipes and terminals cannot be synced (EINVAL). */
         return fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
+}
+
+bool cd_file_read_line(FILE *file, char *line, size_t size, size_t *ret_len)
+{
+        size_t len = 0;
+        int c;
+
+        while ((c = getc_unlocked(file)) != EOF && c != '\n')
+                if (len < size)
+                        line[len++] = (char)c;
+        *ret_len = len;
+        return c != EOF || len > 0;
 }

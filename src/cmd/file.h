@@ -1,5 +1,6 @@
 #pragma once
-/* Files that commands create. */
+/* Files that commands read and create. */
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/str.h"
@@ -10,3 +11,6 @@ int cd_file_fill(int fd, cd_str text, mode_t mode);
 /* Writes all of `text` to standard output, after what was printed before; if that is a file, also to its disk. Returns
  * 0 or an errno. */
 int cd_file_print(cd_str text);
+/* Reads up to the line end, which is consumed but not stored. Of a line of `size` bytes or more, the first `size` are
+ * stored, so that a length of `size` stands for any longer line. False at the end of the file. */
+bool cd_file_read_line(FILE *file, char *line, size_t size, size_t *ret_len);

@@ -422,15 +422,14 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,    &cd_cmd_user_list, &cd_cmd_user_show,   &user_set,
-        &user_passwd, &user_claims,      &user_disable,       &user_enable,
-        &user_remove, &cd_cmd_user_totp, &cd_cmd_user_import, &cd_cmd_user_export,
-        NULL,
+        &user_add,          &cd_cmd_user_invite, &cd_cmd_user_list,   &cd_cmd_user_show,   &user_set,
+        &cd_cmd_user_reset, &user_passwd,        &user_claims,        &user_disable,       &user_enable,
+        &user_remove,       &cd_cmd_user_totp,   &cd_cmd_user_import, &cd_cmd_user_export, NULL,
 };
 
 const struct cd_command cd_cmd_user = {
         .name = "user",
-        .summary = "add, change, list, import and export users",
+        .summary = "add, invite, change, list, import and export users",
         .help = "A running server applies every change within a second.\n",
         .actions = actions,
 };

@@ -1,4 +1,4 @@
-/* cardea user import and export. */
+/* cardea user import. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,20 +6,19 @@
 
 #include "base/map.h"
 #include "base/streams.h"
-#include "cmd/text_table.h"
+#include "cmd/file.h"
 #include "cmd/user.h"
 #include "cmd/user_authelia.h"
+#include "cmd/user_import.h"
 #include "cmd/context.h"
 #include "core/user_import.h"
-#include "core/user_name.h"
+#include "core/user_totp.h"
 
 enum {
-        BATCH = 500, /* users that are added in one transaction, or listed at a time */
+        BATCH = 500, /* users that are added in one transaction */
         BATCH_MEMORY = 64 * 1024 * 1024,
         NAMES_MEMORY = 1024 * 1024 * 1024,
 };
-
-/* --- import ------------------------------------------------------------------------------------------------------- */
 
 /* A name in the list, as first written. */
 struct seen {
@@ -37,11 +36,13 @@ struct import {
         const char *file_name;
         enum cd_user_format format;
         bool is_authelia; /* the list is a users file of Authelia, and `format` is ignored */
+        bool is_otpauth;  /* the list has otpauth URIs, and `format` is ignored */
         bool update, dry_run;
-        struct cd_arena arena; /* for the batch */
-        struct cd_user *users; /* BATCH of them */
-        cd_str *written;       /* each user's name as written in the list */
-        size_t *lines;         /* each user's line number */
+        struct cd_arena arena;          /* for the batch */
+        struct cd_user *users;          /* BATCH of them */
+        struct cd_totp_factor *factors; /* each user's; sealed.ptr NULL: none */
+        cd_str *written;                /* each user's name as written in the list */
+        size_t *lines;                  /* each user's line number */
         size_t count;
         struct cd_arena names_arena;
         struct refusal *refusals; /* of the batch: up to BATCH; printed in the order of the lines */
@@ -143,12 +144,13 @@ static cd_status refuse_client(struct import *import, size_t i, bool *ret_is_ref
 static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
 {
         const struct cd_operator *by = &import->context->by;
-        const struct cd_users_page one = { &import->users[i], 1 };
+        const struct cd_totp_factor *factor = import->factors[i].sealed.ptr ? &import->factors[i] : NULL;
+        const struct cd_user_import one = { .users = { &import->users[i], 1 }, .factors = factor };
         struct cd_user_result result;
         struct cd_error err = { 0 };
         bool is_refused;
 
-        cd_status status = cd_admin_users_add(by, &import->arena, &one, &err);
+        cd_status status = cd_admin_users_import(by, &import->arena, &one, &err);
         if (status == CD_OK) {
                 import->added++;
                 return CD_OK;
@@ -159,7 +161,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
                         return asked;
         }
         if (status == CD_EXISTS && import->update) {
-                status = cd_admin_user_replace(by, &import->arena, &import->users[i], &result, &err);
+                status = cd_admin_user_replace(by, &import->arena, &import->users[i], factor, &result, &err);
                 if (status == CD_OK) {
                         import->updated++;
                         return CD_OK;
@@ -198,12 +200,12 @@ static cd_status try_user(struct import *import, size_t i, struct cd_error *rete
 
 static cd_status flush(struct import *import, struct cd_error *reterr)
 {
-        const struct cd_users_page page = { import->users, import->count };
+        const struct cd_user_import batch = { .users = { import->users, import->count }, .factors = import->factors };
         cd_status status = CD_EXISTS;
 
         /* A batch is one transaction and one audit event, unless one of its users exists already. */
         if (!import->dry_run)
-                status = cd_admin_users_add(&import->context->by, &import->arena, &page, reterr);
+                status = cd_admin_users_import(&import->context->by, &import->arena, &batch, reterr);
         if (status == CD_OK)
                 import->added += import->count;
         if (status == CD_EXISTS) {
@@ -227,14 +229,26 @@ static cd_status refuse_or_end(struct import *import, size_t line, const struct 
         return CD_OK;
 }
 
+static cd_status prepare(struct import *import, const struct cd_user_params *params, struct cd_error *reterr)
+{
+        const struct cd_operator *by = &import->context->by;
+        struct cd_user *user = &import->users[import->count];
+        struct cd_totp_factor *factor = &import->factors[import->count];
+
+        *factor = (struct cd_totp_factor){ 0 };
+        cd_status status = cd_admin_user_prepare(by, &import->arena, params, user, reterr);
+        if (status == CD_OK && params->totp.len)
+                status = cd_user_totp_read(by, &import->arena, user->name, params->totp, factor, reterr);
+        return status;
+}
+
 static cd_status take_user(struct import *import, const struct cd_user_params *params, size_t line,
                            struct cd_error *reterr)
 {
         struct cd_error err = { 0 };
         bool is_other;
 
-        if (cd_admin_user_prepare(&import->context->by, &import->arena, params, &import->users[import->count], &err) !=
-            CD_OK) {
+        if (prepare(import, params, &err) != CD_OK) {
                 if (import->is_authelia)
                         cd_user_authelia_name_user(params->name, &err);
                 return refuse_or_end(import, line, &err, reterr);
@@ -265,27 +279,13 @@ static cd_status flush_if_full(struct import *import, struct cd_error *reterr)
         return import->count + import->refusal_count == BATCH ? flush(import, reterr) : CD_OK;
 }
 
-/* Reads up to the line end, which is consumed but not stored. *ret_len is at most CD_USER_LINE_MAX + 1, which stands
- * for any longer line. False at the end of the file. */
-static bool read_line(FILE *file, char line[CD_USER_LINE_MAX + 1], size_t *ret_len)
-{
-        size_t len = 0;
-        int c;
-
-        while ((c = getc_unlocked(file)) != EOF && c != '\n')
-                if (len <= CD_USER_LINE_MAX)
-                        line[len++] = (char)c;
-        *ret_len = len;
-        return c != EOF || len > 0;
-}
-
 static cd_status read_lines(struct import *import, FILE *file, struct cd_error *reterr)
 {
         char line[CD_USER_LINE_MAX + 1];
         cd_status status = CD_OK;
         size_t len;
 
-        for (size_t number = 1; status == CD_OK && read_line(file, line, &len); number++) {
+        for (size_t number = 1; status == CD_OK && cd_file_read_line(file, line, sizeof(line), &len); number++) {
                 status = take_line(import, cd_str_of(line, len), number, reterr);
                 if (status == CD_OK)
                         status = flush_if_full(import, reterr);
@@ -339,12 +339,14 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         cd_arena_init(&import->arena, BATCH_MEMORY);
         cd_arena_init(&import->names_arena, NAMES_MEMORY);
         import->users = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->users));
+        import->factors = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->factors));
         import->written = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->written));
         import->lines = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->lines));
         import->refusals = cd_arena_calloc(&import->context->arena, BATCH, sizeof(*import->refusals));
         import->names = cd_map_new();
         cd_status status = CD_OK;
-        if (!import->users || !import->written || !import->lines || !import->refusals || !import->names)
+        if (!import->users || !import->factors || !import->written || !import->lines || !import->refusals ||
+            !import->names)
                 status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the import");
         if (status == CD_OK)
                 status = import->is_authelia ? read_authelia(import, file, reterr) : read_lines(import, file, reterr);
@@ -370,26 +372,33 @@ static int import_users(struct import *import)
         bool is_stdin = !strcmp(import->file_name, "-");
         FILE *file = is_stdin ? stdin : fopen(import->file_name, "re");
         struct cd_error err = { 0 };
+        int code;
 
         if (!file)
                 return cd_usage_error(import->context->command, "%s: %s", import->file_name, strerror(errno));
         if (is_stdin)
                 import->file_name = "standard input";
-        cd_status status = import_file(import, file, &err);
+        if (import->is_otpauth) {
+                const struct cd_totp_list list = { file, import->file_name, import->update, import->dry_run };
+                code = cd_cmd_user_import_totp(import->context, &list);
+        } else {
+                code = report(import, import_file(import, file, &err), &err);
+        }
         if (!is_stdin)
                 fclose(file);
-        return report(import, status, &err);
+        return code;
 }
 
 static bool read_format(const char *name, struct import *import)
 {
         import->is_authelia = name && !strcmp(name, "authelia");
+        import->is_otpauth = name && !strcmp(name, "otpauth");
         import->format = CD_USER_FORMAT_ANY;
         if (name && !strcmp(name, "htpasswd"))
                 import->format = CD_USER_FORMAT_HTPASSWD;
         if (name && !strcmp(name, "jsonl"))
                 import->format = CD_USER_FORMAT_JSONL;
-        return !name || import->is_authelia || import->format != CD_USER_FORMAT_ANY;
+        return !name || import->is_authelia || import->is_otpauth || import->format != CD_USER_FORMAT_ANY;
 }
 
 static int run_import(int argc, char **argv)
@@ -410,7 +419,8 @@ static int run_import(int argc, char **argv)
         if (!import.file_name)
                 return cd_usage_error(argv[0], "name a file, or - for standard input: cardea user import FILE");
         if (!read_format(format, &import))
-                return cd_usage_error(argv[0], "--format must be htpasswd, jsonl or authelia, not \"%s\"", format);
+                return cd_usage_error(argv[0], "--format must be htpasswd, jsonl, authelia or otpauth, not \"%s\"",
+                                      format);
         int code = cd_context_open(&context, argv[0], config);
         if (code == CD_EXIT_OK)
                 code = import_users(&import);
@@ -420,96 +430,30 @@ static int run_import(int argc, char **argv)
 
 const struct cd_command cd_cmd_user_import = {
         .name = "import",
-        .summary = "import users with their password hashes",
-        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl|authelia] [--update]\n"
-                "                       [--dry-run]\n"
+        .summary = "import users with their password hashes and TOTP secrets",
+        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl|authelia|otpauth]\n"
+                "                          [--update] [--dry-run]\n"
                 "\n"
                 "Imports users with their password hashes. Each password is hashed again at the first login. A line\n"
                 "has one of these forms:\n"
                 "  NAME:HASH                                               from htpasswd\n"
                 "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}    from \"user export\"\n"
                 "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  salted BLAKE2b\n"
-                "JSON may also have \"display_name\", \"email\", \"email_verified\" and \"groups\" (an array).\n"
+                "JSON may also have \"display_name\", \"email\", \"email_verified\", \"groups\" (an array) and "
+                "\"totp\",\n"
+                "an otpauth://totp/ URI with SHA1, 6 digits and 30 seconds, so that the user need not enrol again.\n"
                 "HASH is argon2id, bcrypt, sha512-crypt or yescrypt. A line that cannot be imported is reported on\n"
                 "standard error with the reason; the others are imported. With --format authelia, FILE is a users\n"
-                "file of Authelia (users_database.yml, at most 1 MB); its e-mail addresses are not verified.\n"
+                "file of Authelia (users_database.yml, at most 1 MB); its e-mail addresses are not verified. With\n"
+                "--format otpauth, a line is an otpauth URI, whose account is the name of a user who exists.\n"
                 "\n" CD_CONTEXT_CONFIG_HELP
                 "      --format FORMAT       the format of FILE; without it, each line may be of htpasswd or JSON\n"
                 "      --update              replace users that exist, and end their tokens; what is not given for\n"
-                "                            them is removed\n"
+                "                            them is removed, except the TOTP secret; with otpauth, replace TOTP\n"
+                "                            secrets\n"
                 "  -n, --dry-run             only print what would be done\n"
                 "\n"
                 "Exit codes: 0 all were imported, 1 failed at run time, 2 the command line, the configuration or\n"
                 "the file is wrong, 5 some lines were rejected.\n",
         .run = run_import,
-};
-
-/* --- export ------------------------------------------------------------------------------------------------------- */
-
-/* The position of the export, and its result. */
-struct export
-{
-        char after[CD_USER_NAME_MAX + 1];
-        size_t count; /* number of users in the last page */
-        bool is_damaged;
-};
-
-static cd_status export_page(const struct cd_context *context, struct cd_arena *arena, struct export *export,
-                             struct cd_error *reterr)
-{
-        struct cd_users_page page;
-        struct cd_buf buf;
-
-        cd_arena_reset(arena);
-        cd_status status = context->by.store->users->list(context->by.store, arena, cd_str_from_c(export->after), BATCH,
-                                                          &page, reterr);
-        if (status != CD_OK)
-                return status;
-        cd_buf_init(&buf, NULL, BATCH_MEMORY);
-        for (size_t i = 0; i < page.count; i++)
-                if (cd_cmd_user_check_claims(context->command, arena, &page.items[i]))
-                        cd_user_line_write(&page.items[i], &buf);
-                else
-                        export->is_damaged = true;
-        if (!cd_json_print(&buf))
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
-        if (page.count)
-                snprintf(export->after, sizeof(export->after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
-        export->count = page.count;
-        return CD_OK;
-}
-
-static int run_export(int argc, char **argv)
-{
-        const char *config = NULL;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
-        struct export export = { .count = BATCH };
-        struct cd_error err = { 0 };
-        struct cd_context context;
-        struct cd_arena arena;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        cd_arena_init(&arena, BATCH_MEMORY);
-        int code = cd_context_open(&context, argv[0], config);
-        while (code == CD_EXIT_OK && export.count == BATCH && !cd_output_error())
-                if (export_page(&context, &arena, &export, &err) != CD_OK)
-                        code = cd_context_fail(argv[0], &err);
-        if (code == CD_EXIT_OK && export.is_damaged)
-                code = CD_EXIT_FAILED;
-        cd_arena_done(&arena);
-        cd_context_close(&context);
-        return code;
-}
-
-const struct cd_command cd_cmd_user_export = {
-        .name = "export",
-        .summary = "export all users as JSON lines",
-        .help = "Usage: cardea user export --config FILE\n"
-                "\n"
-                "Prints each user as a JSON line that \"cardea user import\" reads: everything but the times.\n"
-                "Store the output where only you can read it: it contains the password hashes.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run_export,
 };

@@ -26,12 +26,19 @@ struct host {
 struct cd_access {
         struct cd_arena arena;
         struct cd_access_rule *rules;
+        cd_str *names; /* of the hosts that rules name exactly */
+        size_t name_count;
         struct cd_map *hosts; /* struct host by "wiki.example.com" or, for "*.example.com", by ".example.com" */
 };
 
 const struct cd_access_rule *cd_access_rule_at(const struct cd_access *access, size_t index)
 {
         return &access->rules[index];
+}
+
+struct cd_strs cd_access_hosts(const struct cd_access *access)
+{
+        return (struct cd_strs){ access->names, access->name_count };
 }
 
 /* ---- building ---- */
@@ -110,6 +117,8 @@ static cd_status index_rule(struct cd_access *access, size_t index, struct cd_er
         if (host->count++ == CD_ACCESS_HOST_RULES_MAX)
                 return cd_failf(reterr, CD_TOO_LARGE, CD_STR("access"), "has more than %d rules of the host %.*s",
                                 CD_ACCESS_HOST_RULES_MAX, CD_STR_ARG(rule->host));
+        if (host->count == 1 && !is_wildcard(rule->host))
+                access->names[access->name_count++] = rule->host;
         *entry = (struct entry){ .path = rule->path, .rule = rule, .index = index };
         if (host->last)
                 host->last->next = entry;
@@ -126,7 +135,8 @@ static cd_status fill(struct cd_access *access, const struct cd_access_rule *rul
         cd_arena_init(&access->arena, ARENA_CEILING);
         access->hosts = cd_map_new();
         access->rules = cd_arena_calloc(&access->arena, count + 1, sizeof(*rules));
-        if (!access->hosts || !access->rules)
+        access->names = cd_arena_calloc(&access->arena, count + 1, sizeof(*access->names));
+        if (!access->hosts || !access->rules || !access->names)
                 return fail_memory(reterr);
         for (size_t i = 0; i < count; i++) {
                 if (!copy_rule(&access->arena, &rules[i], &access->rules[i]))

@@ -51,6 +51,8 @@ void cd_access_free(struct cd_access *access);
 const struct cd_access_rule *cd_access_rule_at(const struct cd_access *access, size_t index);
 /* Whether a rule names exactly this host, which must be canonical; "*.example.com" names no host. */
 bool cd_access_names_host(const struct cd_access *access, cd_str host);
+/* The hosts that rules name exactly, each once, in the order of their first rules. */
+struct cd_strs cd_access_hosts(const struct cd_access *access);
 /* The earlier rule that matches every host and path of this one, so that this one never decides; or
  * CD_ACCESS_NO_RULE. */
 size_t cd_access_covered_by(const struct cd_access *access, size_t rule);

@@ -11,7 +11,8 @@
 #include "crypto/password.h"
 
 enum {
-        TOKEN_BYTES = 32
+        TOKEN_BYTES = 32,
+        DETAIL_MAX = 200, /* bytes */
 };
 
 static cd_status new_token(const struct cd_operator *by, struct cd_arena *arena, struct cd_link_token *ret,
@@ -24,6 +25,19 @@ static cd_status new_token(const struct cd_operator *by, struct cd_arena *arena,
         cd_base64url_encode(ret->text, cd_str_of(bytes, sizeof(bytes)));
         cd_wipe(bytes, sizeof(bytes));
         return cd_digest_text(arena, cd_str_of(ret->text, sizeof(ret->text)), ret_digest, reterr);
+}
+
+/* Shows the link, then stores it: one that nobody has received must not replace an earlier one (LESSONS 38). */
+static cd_status add_link(const struct cd_operator *by, struct cd_account_link *link, int64_t lifetime,
+                          const struct cd_audit_event *event, struct cd_link_token *token, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        link->created_at = event->at;
+        link->expires_at = token->expires_at = event->at + lifetime;
+        if (by->show_secret)
+                status = by->show_secret(by->show_arg, link->user, cd_str_of(token->text, sizeof(token->text)), reterr);
+        return status == CD_OK ? by->store->links->add(by->store, link, event, reterr) : status;
 }
 
 /* One reason for everything that can be wrong with a link. */
@@ -72,18 +86,34 @@ static cd_status check_free(const struct cd_operator *by, struct cd_arena *arena
         struct cd_user user;
 
         if (cd_strs_has(by->configured, name))
-                return cd_fail_field(reterr, CD_EXISTS, CD_STR("name"), "is the id of a client");
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
+                                "\"%.*s\" is the id of a client; choose another name", CD_STR_ARG(name));
         cd_status status = cd_admin_user_check_no_client(by, arena, name, reterr);
         if (status != CD_OK)
                 return status;
         status = by->store->users->find(by->store, arena, name, &user, reterr);
         if (status == CD_OK)
-                return cd_failf(reterr, CD_EXISTS, CD_STR("name"), "user \"%.*s\" exists already", CD_STR_ARG(name));
+                return cd_failf(reterr, CD_EXISTS, CD_STR("name"),
+                                "user \"%.*s\" exists already; for a new password use cardea user reset",
+                                CD_STR_ARG(name));
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
+/* "+admins +staff": the audit records permissions. */
+static cd_str detail_of(struct cd_arena *arena, struct cd_strs groups)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, arena, DETAIL_MAX);
+        for (size_t i = 0; i < groups.count; i++)
+                cd_buf_printf(&buf, "%s+%.*s", i ? " " : "", CD_STR_ARG(groups.items[i]));
+        return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many groups");
+}
+
+/* Checks the params; *ret gets the user and the account, *ret_detail the detail for the audit. */
 static cd_status check_invite(const struct cd_operator *by, struct cd_arena *arena,
-                              const struct cd_invite_params *params, struct cd_account_link *ret,
+                              const struct cd_invite_params *params, struct cd_account_link *ret, cd_str *ret_detail,
                               struct cd_error *reterr)
 {
         const struct cd_user_params account = { .display_name = params->display_name,
@@ -95,10 +125,15 @@ static cd_status check_invite(const struct cd_operator *by, struct cd_arena *are
 
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("name"), why.reason);
+        if (params->lifetime < 0 || params->lifetime > CD_INVITE_LIFETIME_MAX)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("lifetime"), "is longer than 30 days");
         status = check_free(by, arena, ret->user, reterr);
         if (status == CD_OK)
                 status = cd_admin_user_read_details(arena, &account, &user, reterr);
-        return status == CD_OK ? write_account(arena, &user, &ret->account, reterr) : status;
+        if (status != CD_OK)
+                return status;
+        *ret_detail = detail_of(arena, user.groups);
+        return write_account(arena, &user, &ret->account, reterr);
 }
 
 cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const struct cd_invite_params *params,
@@ -106,7 +141,8 @@ cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const 
 {
         struct cd_account_link link = { .kind = CD_STR("invite") };
         struct cd_audit_event event;
-        cd_status status = check_invite(by, arena, params, &link, reterr);
+        cd_str detail;
+        cd_status status = check_invite(by, arena, params, &link, &detail, reterr);
 
         if (status == CD_OK)
                 status = new_token(by, arena, ret, &link.digest, reterr);
@@ -114,9 +150,8 @@ cd_status cd_invite(const struct cd_operator *by, struct cd_arena *arena, const 
                 status = cd_operator_event(by, arena, "user.invite", link.user, &event, reterr);
         if (status != CD_OK)
                 return status;
-        link.created_at = event.at;
-        link.expires_at = event.at + CD_INVITE_LIFETIME;
-        return by->store->links->add(by->store, &link, &event, reterr);
+        event.detail = detail;
+        return add_link(by, &link, params->lifetime ? params->lifetime : CD_INVITE_LIFETIME, &event, ret, reterr);
 }
 
 static cd_str text_of(const struct cd_json *object, cd_str name)
@@ -178,11 +213,23 @@ cd_status cd_reset_link(const struct cd_operator *by, struct cd_arena *arena, co
 
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "user.reset_link", user->name, &event, reterr);
-        if (status != CD_OK)
-                return status;
-        link.created_at = event.at;
-        link.expires_at = event.at + CD_RESET_LIFETIME;
-        return by->store->links->add(by->store, &link, &event, reterr);
+        return status == CD_OK ? add_link(by, &link, CD_RESET_LIFETIME, &event, ret, reterr) : status;
+}
+
+cd_status cd_reset_look(const struct cd_operator *by, struct cd_arena *arena, cd_str token, struct cd_account_link *ret,
+                        struct cd_error *reterr)
+{
+        struct cd_account_link link;
+        struct cd_user user;
+        cd_status status = find_link(by, arena, token, "reset", &link, reterr);
+
+        if (status == CD_OK)
+                status = by->store->users->find(by->store, arena, link.user, &user, reterr);
+        if (status == CD_NOT_FOUND || (status == CD_OK && (user.disabled || user.generation != link.generation)))
+                return fail_link(reterr);
+        if (status == CD_OK)
+                *ret = link;
+        return status;
 }
 
 cd_status cd_reset_password(const struct cd_operator *by, struct cd_arena *arena, cd_str token, cd_str password,

@@ -1,5 +1,8 @@
 #include "core/admin_sessions.h"
 
+#include "core/user_totp.h"
+#include "crypto/otpauth.h"
+
 cd_status cd_admin_sessions_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                  struct cd_sessions_list *ret, struct cd_error *reterr)
 {
@@ -73,5 +76,52 @@ cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *are
                                 CD_STR_ARG(user.name));
         if (status == CD_OK)
                 *ret = (struct cd_user_result){ .name = user.name };
+        return status;
+}
+
+static cd_status fail_has_one(cd_str name, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_EXISTS, CD_STR("totp"), "user \"%.*s\" has a TOTP factor already", CD_STR_ARG(name));
+}
+
+static cd_status write_factor(const struct cd_operator *by, struct cd_arena *arena, const struct cd_totp_change *totp,
+                              struct cd_error *reterr)
+{
+        struct cd_user_change change = { .name = totp->factor.user, .totp = totp };
+        struct cd_audit_event event;
+        cd_status status = cd_operator_event(by, arena, "user.import", change.name, &event, reterr);
+
+        if (status != CD_OK)
+                return status;
+        event.detail = CD_STR("totp");
+        change.now = event.at;
+        status = by->store->users->update(by->store, &change, &event, reterr);
+        return status == CD_EXISTS ? fail_has_one(change.name, reterr) : status;
+}
+
+cd_status cd_admin_totp_import(const struct cd_operator *by, struct cd_arena *arena,
+                               const struct cd_totp_import *import, struct cd_totp_imported *ret,
+                               struct cd_error *reterr)
+{
+        struct cd_user_totp_change totp;
+        struct cd_totp_factor factor;
+        struct cd_otpauth found;
+        struct cd_user user;
+        cd_status status = cd_otpauth_parse(arena, import->uri, &found, reterr);
+
+        if (status == CD_OK)
+                status = cd_admin_user_find(by, arena, found.account, &user, reterr);
+        if (status == CD_OK)
+                status = cd_user_totp_read(by, arena, user.name, import->uri, &factor, reterr);
+        if (status == CD_OK)
+                status = cd_user_totp_compare(by, arena, &factor, &totp, reterr);
+        if (status != CD_OK)
+                return status;
+        if (totp.had_one && !import->replaces)
+                return fail_has_one(user.name, reterr);
+        if (!totp.is_same && !import->dry_run)
+                status = write_factor(by, arena, &totp.change, reterr);
+        if (status == CD_OK)
+                *ret = (struct cd_totp_imported){ user.name, totp.had_one };
         return status;
 }

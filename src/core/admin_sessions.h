@@ -15,3 +15,21 @@ cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *a
  * CD_NOT_FOUND: no such user (field "name"), or the user has no TOTP factor (field "totp"). */
 cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                               struct cd_user_result *ret, struct cd_error *reterr);
+
+struct cd_totp_import {
+        cd_str uri;    /* otpauth://totp/…, whose account is the name of a user */
+        bool replaces; /* the factor that the user has */
+        bool dry_run;  /* checks everything, and writes nothing */
+};
+
+struct cd_totp_imported {
+        cd_str name;  /* in the arena */
+        bool had_one; /* a factor, which was replaced unless it is the same */
+};
+
+/* Gives the user a TOTP factor that another program has set up (core/user_totp.h), which ends sessions and tokens; the
+ * recovery codes stay. CD_NOT_FOUND: no such user (field "name"). CD_EXISTS (field "totp"): the user has a factor.
+ * CD_INVALID_REQUEST with field "name", or the parameter of the URI at fault. Audit: "user.import". */
+cd_status cd_admin_totp_import(const struct cd_operator *by, struct cd_arena *arena,
+                               const struct cd_totp_import *import, struct cd_totp_imported *ret,
+                               struct cd_error *reterr);

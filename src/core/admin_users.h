@@ -14,6 +14,7 @@ struct cd_user_params {
         cd_str display_name, email; /* see core/user_details.h; empty: none */
         bool email_verified;
         struct cd_strs groups; /* in any order */
+        cd_str totp;           /* otpauth URI; empty: none. Only cd_user_totp_read reads it */
         bool disabled;
 };
 
@@ -42,6 +43,11 @@ cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena
 /* Sets a new password, which also ends a lockout for wrong passwords. CD_NOT_FOUND, CD_INVALID_REQUEST. */
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,
                                      struct cd_user_result *ret, struct cd_error *reterr);
+/* The same for a user who changes it: only while the sessions of `user`, as read with the old password, have not ended.
+ * *ret_generation is the one of the sessions that may continue. CD_NOT_FOUND: they have ended. */
+cd_status cd_admin_user_change_password(const struct cd_operator *by, struct cd_arena *arena,
+                                        const struct cd_user *user, cd_str password, int64_t *ret_generation,
+                                        struct cd_error *reterr);
 cd_status cd_admin_user_switch(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                enum cd_user_switch to, struct cd_user_result *ret, struct cd_error *reterr);
 cd_status cd_admin_user_remove(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
@@ -79,10 +85,13 @@ cd_status cd_admin_user_set_details(const struct cd_operator *by, struct cd_aren
 cd_status cd_admin_user_check_no_client(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                                         struct cd_error *reterr);
 
-/* For import. Adds all of them, or none if one exists already or a client has its name (CD_EXISTS). */
-cd_status cd_admin_users_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_users_page *users,
-                             struct cd_error *reterr);
-/* Replaces everything in the row of an existing user except the times. A lockout for wrong passwords or codes continues
- * if neither the password nor the state changes. CD_NOT_FOUND. */
+/* Adds all of them with their TOTP factors, or none if one exists already or a client has its name (CD_EXISTS). */
+cd_status cd_admin_users_import(const struct cd_operator *by, struct cd_arena *arena,
+                                const struct cd_user_import *import, struct cd_error *reterr);
+/* Replaces everything in the row of an existing user except the times; and the TOTP factor, if one is given (NULL: it
+ * stays) whose secret is another one, which ends sessions and tokens. A lockout for wrong passwords continues unless
+ * the password or the state changes, one for wrong codes unless the factor or the state does. CD_NOT_FOUND;
+ * CD_UNAVAILABLE if another process changed the factor in between. */
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
-                                struct cd_user_result *ret, struct cd_error *reterr);
+                                const struct cd_totp_factor *factor, struct cd_user_result *ret,
+                                struct cd_error *reterr);

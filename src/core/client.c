@@ -100,14 +100,11 @@ static cd_status set_up(struct cd_clients *clients, cd_str mac_key, const struct
 cd_status cd_client_secret_mac(const struct cd_master_key *master, cd_str secret,
                                unsigned char ret[CD_CLIENT_SECRET_MAC_SIZE], struct cd_error *reterr)
 {
-        unsigned char key[CD_DERIVED_SIZE];
+        struct cd_mac *mac = cd_master_key_mac(master, CD_STR("client-secret"));
 
-        cd_status status = cd_master_key_derive(master, CD_STR("client-secret"), key);
-        struct cd_mac *mac = status == CD_OK ? cd_mac_new(cd_str_of((const char *)key, sizeof(key))) : NULL;
-        cd_wipe(key, sizeof(key));
         if (!mac)
-                return cd_fail(reterr, status == CD_OK ? CD_NO_MEMORY : status, "a client secret cannot be hashed");
-        status = cd_mac_sum(mac, secret, ret);
+                return cd_fail(reterr, CD_NO_MEMORY, "a client secret cannot be hashed");
+        cd_status status = cd_mac_sum(mac, secret, ret);
         cd_mac_free(mac);
         return status == CD_OK ? CD_OK : cd_fail(reterr, status, "a client secret cannot be hashed");
 }

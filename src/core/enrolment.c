@@ -22,7 +22,8 @@ struct ticket {
         int64_t generation;
         cd_str replaces; /* the sealed secret of the old factor; empty: there was none */
         cd_str name, stored, display_name, invite;
-        cd_str secret; /* bytes */
+        cd_str secret;   /* bytes */
+        int64_t factors; /* that the user has chosen; of a registration */
 };
 
 static void add_text(struct cd_buf *buf, const char *name, cd_str value)
@@ -42,6 +43,8 @@ static cd_status write_ticket(const struct cd_factors *with, struct cd_arena *ar
         cd_buf_add_i64(&buf, ticket->until);
         cd_buf_add(&buf, CD_STR(",\"generation\":"));
         cd_buf_add_i64(&buf, ticket->generation);
+        cd_buf_add(&buf, CD_STR(",\"factors\":"));
+        cd_buf_add_i64(&buf, ticket->factors);
         add_text(&buf, "replaces", ticket->replaces);
         add_text(&buf, "name", ticket->name);
         add_text(&buf, "stored", ticket->stored);
@@ -85,7 +88,8 @@ static cd_status read_ticket(const struct cd_factors *with, struct cd_arena *are
         if (status == CD_NO_MEMORY)
                 return status;
         if (status != CD_OK || !cd_json_int64(cd_json_find(object, CD_STR("until")), &ret->until) ||
-            !cd_json_int64(cd_json_find(object, CD_STR("generation")), &ret->generation) || now >= ret->until)
+            !cd_json_int64(cd_json_find(object, CD_STR("generation")), &ret->generation) ||
+            !cd_json_int64(cd_json_find(object, CD_STR("factors")), &ret->factors) || now >= ret->until)
                 return fail_ticket(reterr);
         ret->replaces = text_of(object, "replaces");
         ret->name = text_of(object, "name");
@@ -191,11 +195,24 @@ cd_status cd_totp_enrol(const struct cd_factors *factors, struct cd_arena *arena
         return status;
 }
 
-cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
-                          cd_str text, const struct cd_code_attempt *attempt, struct cd_code_result *ret,
-                          struct cd_error *reterr)
+cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
+                       cd_str text, struct cd_totp_ticket *ret, struct cd_error *reterr)
 {
-        struct cd_totp_change change = { .factor = { .user = user->name } };
+        struct ticket ticket = { 0 };
+        cd_status status = read_ticket(factors, arena, context_of(arena, user->name), text, &ticket, reterr);
+
+        if (status != CD_OK)
+                return status;
+        if (ticket.generation != user->generation)
+                return fail_ticket(reterr);
+        *ret = (struct cd_totp_ticket){ ticket.secret, ticket.replaces.len > 0 };
+        return CD_OK;
+}
+
+cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, struct cd_user *user, cd_str text,
+                          const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr)
+{
+        struct cd_totp_change change = { .factor = { .user = user->name }, .ret_generation = &user->generation };
         struct ticket ticket = { 0 };
         struct cd_audit_event event;
 
@@ -303,12 +320,25 @@ cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_aren
         ticket.name = user.name;
         ticket.stored = user.password;
         ticket.display_name = user.display_name;
+        ticket.factors = (params->password.ptr ? CD_FACTOR_PASSWORD : 0) | (params->without_totp ? 0 : CD_FACTOR_TOTP);
         status = params->without_totp ? CD_OK : new_secret(registrar->factors, arena, &ticket, reterr);
         if (status == CD_OK)
                 status = write_ticket(registrar->factors, arena, register_context, &ticket, &ret->ticket, reterr);
         if (status == CD_OK)
                 ret->secret = ticket.secret;
         return status;
+}
+
+cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str text,
+                           struct cd_register_ticket *ret, struct cd_error *reterr)
+{
+        struct ticket ticket = { 0 };
+        cd_status status = read_ticket(registrar->factors, arena, register_context, text, &ticket, reterr);
+
+        if (status != CD_OK)
+                return status;
+        *ret = (struct cd_register_ticket){ ticket.name, ticket.secret, (unsigned)ticket.factors };
+        return CD_OK;
 }
 
 /* Adds the account's factor and codes if the code is right. */

@@ -24,13 +24,22 @@ struct cd_enrolment {
  * CD_INVALID_GRANT without CD_FACTOR_TOTP or CD_FACTOR_RECOVERY, so that a stolen session cannot replace the factor. */
 cd_status cd_totp_enrol(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
                         unsigned verified, struct cd_enrolment *ret, struct cd_error *reterr);
-/* Stores the factor if the code is right; the code can then no longer be used for a login. CD_INVALID_GRANT: wrong
- * code; the ticket remains valid, and *ret says whether the app's clock seems to be wrong. CD_INVALID_REQUEST (field
+/* What a page that is shown again needs to know of a ticket. In the arena. */
+struct cd_totp_ticket {
+        cd_str secret;       /* see struct cd_enrolment */
+        bool is_replacement; /* of the factor that the user had */
+};
+/* Reads a ticket that cd_totp_enrol made for the user as read now. CD_INVALID_REQUEST (field "ticket"): forged, expired,
+ * for another user, or for the user before a change. */
+cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
+                       cd_str ticket, struct cd_totp_ticket *ret, struct cd_error *reterr);
+/* Stores the factor if the code is right; the code can then no longer be used for a login. A factor that replaces
+ * another one ends the user's sessions and tokens; user->generation becomes that of the sessions that may follow. CD_INVALID_GRANT: wrong code;
+ * the ticket remains valid, and *ret says whether the app's clock seems to be wrong. CD_INVALID_REQUEST (field
  * "ticket"): forged, expired, or for another user. CD_EXISTS: the user has another factor by now; CD_NOT_FOUND: the
  * user has changed since. Audit: "user.totp". */
-cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
-                          cd_str ticket, const struct cd_code_attempt *attempt, struct cd_code_result *ret,
-                          struct cd_error *reterr);
+cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, struct cd_user *user, cd_str ticket,
+                          const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr);
 /* Creates ten new recovery codes; all earlier ones become void. CD_NOT_FOUND: the user has changed since it was read.
  * Audit: "user.recovery_codes", with the attempt's address; the attempt's code is ignored. The caller wipes the
  * codes. */
@@ -64,6 +73,15 @@ struct cd_registered {
  * is not free, CD_NOT_FOUND if the invitation is not valid (any more). */
 cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_arena *arena,
                             const struct cd_register_params *params, struct cd_enrolment *ret, struct cd_error *reterr);
+/* What a page that is shown again needs to know of a ticket. In the arena. */
+struct cd_register_ticket {
+        cd_str name;      /* canonical */
+        cd_str secret;    /* see struct cd_enrolment */
+        unsigned factors; /* bits of enum cd_factor: what the account will log in with */
+};
+/* Reads a ticket that cd_register_begin made. CD_INVALID_REQUEST (field "ticket"): forged or expired. */
+cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str ticket,
+                           struct cd_register_ticket *ret, struct cd_error *reterr);
 /* Adds the account with its factor and ten recovery codes if the code is right (without TOTP there are neither, and no
  * code is read); consumes the invitation in the same write. Errors as for cd_totp_confirm, and CD_NOT_FOUND if the
  * invitation is no longer valid, CD_EXISTS if the name is in use by now. Does not log the user in. The caller wipes the

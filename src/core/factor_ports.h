@@ -136,16 +136,20 @@ struct cd_totp_factor {
 };
 
 struct cd_totp_change {
-        struct cd_totp_factor factor;
-        int64_t if_generation; /* only if the user still has this generation, and is enabled */
-        cd_str if_sealed;      /* replaces this one; ptr NULL: only if the user has none */
+        struct cd_totp_factor factor; /* created_at is now */
+        int64_t if_generation;        /* only if the user still has this generation, and is enabled */
+        cd_str if_sealed;             /* replaces this one; ptr NULL: only if the user has none */
+        /* The user's generation after the change, so that a session can be started that this change does not end but any
+         * later one does. NULL: not needed. */
+        int64_t *ret_generation;
 };
 
 struct cd_totp_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_totp_factor *ret,
                           struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user with that generation. CD_EXISTS: the user has another factor (by now). */
+        /* A factor that replaces another one ends the user's sessions and tokens, as a new password does. CD_NOT_FOUND:
+         * no such user with that generation. CD_EXISTS: the user has another factor (by now). */
         cd_status (*put)(struct cd_store *store, const struct cd_totp_change *change,
                          const struct cd_audit_event *event, struct cd_error *reterr);
         /* Consumes the code of the step: once, across all nodes. Sets failures to 0. CD_NOT_FOUND: a code of that step

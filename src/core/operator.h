@@ -4,6 +4,7 @@
 #include "core/ports.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "crypto/seal.h"
 
 struct cd_operator {
         struct cd_store *store;
@@ -13,14 +14,17 @@ struct cd_operator {
 
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;
+        const struct cd_master_key *master; /* seals imported TOTP secrets; NULL where there are none */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key for client secrets that is derived from the master key */
         struct cd_strs scopes;         /* all existing scopes; for users too */
         struct cd_strs configured;     /* ids of the configuration, which are not free, neither as ids nor as names */
         cd_str default_audience;       /* for a client without one */
-        /* Shows a new secret before it becomes valid: if that fails, so does the call, and nothing is changed (LESSONS
-         * 38). NULL: the caller shows the returned secret. */
+
+        /* For secrets of clients, and for links (core/account_link.h): shows a new secret before it becomes valid. If
+         * that fails, so does the call, and nothing is changed (LESSONS 38). NULL: the caller shows the returned
+         * secret. */
         cd_status (*show_secret)(void *arg, cd_str id, cd_str secret, struct cd_error *reterr);
         void *show_arg;
 };

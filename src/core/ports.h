@@ -65,6 +65,13 @@ struct cd_users_page {
         size_t count;
 };
 
+/* Users who are added with their TOTP factors. */
+struct cd_user_import {
+        struct cd_users_page users;
+        const struct cd_totp_factor *factors; /* of the user with the same index; sealed.ptr NULL: none. NULL: no user
+                                               * has one */
+};
+
 enum cd_user_switch {
         CD_USER_AS_IT_IS,
         CD_USER_DISABLE,
@@ -84,8 +91,12 @@ struct cd_user_change {
         /* Not 0: only if this is still the generation, so that claims and groups are as they were read. */
         int64_t if_generation;
         enum cd_user_switch disabled;
+        const struct cd_totp_change *totp; /* NULL: unchanged; otherwise without its if_generation */
         bool is_rehash;     /* `password` is the same password in another form: sessions and tokens continue */
         bool ends_sessions; /* ends all sessions and tokens, even if nothing else changes: "log out everywhere" */
+        /* Not NULL: receives the user's generation after a change that was written, so that a session can be started
+         * that this change does not end but any later one does. */
+        int64_t *ret_generation;
 };
 
 enum {
@@ -108,12 +119,16 @@ struct cd_user_ops {
          * id of a client; the reason names it. All get the same new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* CD_NOT_FOUND: no such user, or if_password or if_generation does not match. changed_at becomes now, and so
-         * does password_at if a password is given. A password or enabling the user clears the failures; enabling also
-         * clears those of the TOTP factor. Another password (but not a rehash), other claims or groups, disabling and
-         * ends_sessions give the user a new generation, with a revocation of that seq that is kept for
-         * CD_REVOCATION_LASTS from now. Another display name or e-mail address does not, because tokens do not contain
-         * them. A change that would leave everything as it is writes nothing, not even `event`. */
+        /* As add, each user together with its factor. */
+        cd_status (*import)(struct cd_store *store, const struct cd_user_import *import,
+                            const struct cd_audit_event *event, struct cd_error *reterr);
+        /* CD_NOT_FOUND: no such user, or if_password or if_generation does not match. CD_EXISTS: the user has another
+         * TOTP factor than totp->if_sealed (by now). changed_at becomes now, and so does password_at if a password is
+         * given. A password or enabling the user clears the failures; enabling also clears those of the TOTP factor.
+         * Another password (but not a rehash), other claims or groups, a TOTP factor, disabling and ends_sessions give
+         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now.
+         * Another display name or e-mail address does not, because tokens do not contain them. A change that would
+         * leave everything as it is writes nothing, not even `event`. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Uses only name and now of *change. CD_NOT_FOUND. Revokes the user's tokens as update does, and deletes the

@@ -11,13 +11,7 @@ static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master)
 {
-        unsigned char key[CD_DERIVED_SIZE];
-
-        if (cd_master_key_derive(master, CD_STR("recovery-code"), key) != CD_OK)
-                return NULL;
-        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
-        cd_wipe(key, sizeof(key));
-        return mac;
+        return cd_master_key_mac(master, CD_STR("recovery-code"));
 }
 
 /* A NUL separates name and code: names contain none, so that a name with a code is never another name with another
@@ -71,6 +65,18 @@ cd_status cd_recovery_generate(struct cd_mac *mac, const struct cd_random *rando
         cd_wipe(bytes, sizeof(bytes));
         cd_wipe(letters, sizeof(letters));
         return status == CD_OK ? CD_OK : cd_fail(reterr, status, "the keyed hash of a recovery code failed");
+}
+
+bool cd_recovery_is_code(cd_str text)
+{
+        if (text.len != CD_RECOVERY_CODE_SIZE)
+                return false;
+        for (size_t i = 0; i < text.len; i++) {
+                char c = text.ptr[i];
+                if (i % 5 == 4 ? c != '-' : !c || !memchr(alphabet, c, sizeof(alphabet) - 1))
+                        return false;
+        }
+        return true;
 }
 
 /* '\0' for a character that is not in the alphabet. */

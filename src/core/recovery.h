@@ -24,6 +24,8 @@ struct cd_mac *cd_recovery_macs_new(const struct cd_master_key *master);
 cd_status cd_recovery_generate(struct cd_mac *mac, const struct cd_random *random, cd_str user,
                                struct cd_recovery_code ret[CD_RECOVERY_CODES], struct cd_recovery_macs *ret_macs,
                                struct cd_error *reterr);
+/* Whether the text has the form in which a code is shown. */
+bool cd_recovery_is_code(cd_str text);
 /* The stored form of a code as a user enters it: upper or lower case, with or without hyphens and spaces, O for 0 and I
  * or L for 1. CD_MALFORMED if it is not a code. */
 cd_status cd_recovery_mac_of(struct cd_mac *mac, cd_str user, cd_str code, char ret[CD_RECOVERY_MAC_TEXT]);

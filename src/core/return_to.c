@@ -159,7 +159,7 @@ static const char *judge_page(struct cd_arena *arena, cd_str path, cd_str query)
 }
 
 static const char *judge_absolute(struct cd_arena *arena, const struct cd_access *access,
-                                  const struct cd_portal_url *portal, cd_str asked)
+                                  const struct cd_portal_url *portal, cd_str asked, struct cd_return_to *ret)
 {
         struct url url;
         const char *wrong = split(asked, &url);
@@ -170,31 +170,43 @@ static const char *judge_absolute(struct cd_arena *arena, const struct cd_access
                 wrong = judge_page(arena, url.path, url.query);
         if (wrong)
                 return wrong;
-        if (cd_str_eq(url.origin, portal->origin) || (access && cd_access_names_host(access, url.host)))
-                return NULL;
-        return "has a host without an access rule of its own";
+        if (!cd_str_eq(url.origin, portal->origin) && !(access && cd_access_names_host(access, url.host)))
+                return "has a host without an access rule of its own";
+        *ret = (struct cd_return_to){ .url = asked, .host = url.host, .path = url.path.len ? url.path : CD_STR("/") };
+        return NULL;
 }
 
-static const char *judge_own_path(struct cd_arena *arena, cd_str asked)
+static const char *judge_own_path(struct cd_arena *arena, const struct cd_portal_url *portal, cd_str asked,
+                                  struct cd_return_to *ret)
 {
         size_t query = cd_str_index(asked, '?');
+        cd_str path = cd_str_slice(asked, 0, query);
+        const char *wrong =
+                judge_page(arena, path, query < asked.len ? cd_str_slice(asked, query + 1, asked.len) : (cd_str){ 0 });
 
-        return judge_page(arena, cd_str_slice(asked, 0, query),
-                          query < asked.len ? cd_str_slice(asked, query + 1, asked.len) : (cd_str){ 0 });
+        if (wrong)
+                return wrong;
+        cd_str url = cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(portal->origin), CD_STR_ARG(asked));
+        if (!url.ptr)
+                return "cannot be checked: no memory";
+        *ret = (struct cd_return_to){ .url = url, .host = portal->host, .path = path };
+        return NULL;
 }
 
 struct cd_return_to cd_return_to_decide(struct cd_arena *arena, const struct cd_access *access,
                                         const struct cd_portal_url *portal, cd_str asked)
 {
-        bool is_path = cd_str_has_prefix(asked, CD_STR("/"));
-        const char *refused = "is longer than 4096 bytes";
-        cd_str url = asked;
+        struct cd_return_to ret = {
+                .url = portal->home,
+                .host = portal->host,
+                .path = cd_str_slice(portal->home, portal->origin.len, portal->home.len),
+        };
 
-        if (asked.len <= CD_RETURN_TO_MAX)
-                refused = is_path ? judge_own_path(arena, asked) : judge_absolute(arena, access, portal, asked);
-        if (!refused && is_path) {
-                url = cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(portal->origin), CD_STR_ARG(asked));
-                refused = url.ptr ? NULL : "cannot be checked: no memory";
-        }
-        return (struct cd_return_to){ .url = refused ? portal->home : url, .refused = refused };
+        if (asked.len > CD_RETURN_TO_MAX)
+                ret.refused = "is longer than 4096 bytes";
+        else if (cd_str_has_prefix(asked, CD_STR("/")))
+                ret.refused = judge_own_path(arena, portal, asked, &ret);
+        else
+                ret.refused = judge_absolute(arena, access, portal, asked, &ret);
+        return ret;
 }

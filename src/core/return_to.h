@@ -20,7 +20,9 @@ struct cd_portal_url {
 cd_status cd_portal_url_parse(struct cd_arena *arena, cd_str text, struct cd_portal_url *ret, struct cd_error *reterr);
 
 struct cd_return_to {
-        cd_str url; /* absolute: the requested page, or the portal's home */
+        cd_str url;  /* absolute: the requested page, or the portal's home */
+        cd_str host; /* its host, canonical */
+        cd_str path; /* its path, canonical; "/" if the URL has none */
         /* Why it is the home page: "its host has no access rule"; static; NULL: it is the requested page. */
         const char *refused;
 };

@@ -17,13 +17,7 @@ static const cd_str session_kind = CD_STR_INIT("session"), pending_kind = CD_STR
 
 struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
 {
-        unsigned char key[CD_DERIVED_SIZE];
-
-        if (cd_master_key_derive(master, CD_STR("session-id"), key) != CD_OK)
-                return NULL;
-        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)key, sizeof(key)));
-        cd_wipe(key, sizeof(key));
-        return mac;
+        return cd_master_key_mac(master, CD_STR("session-id"));
 }
 
 /* ---- ids ---- */
@@ -58,9 +52,9 @@ static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *are
         return status;
 }
 
-/* The digest of an id of that kind, if this or another node has made it. */
-static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str token,
-                             cd_str *ret, struct cd_error *reterr)
+/* The id of that kind in a cookie, if this or another node has made it. The caller wipes it. */
+static cd_status read_token(const struct cd_sessions *sessions, cd_str kind, cd_str token, char ret[ID_SIZE],
+                            struct cd_error *reterr)
 {
         char bytes[CD_COOKIE_TOKEN_SIZE / 4 * 3 + 2];
         unsigned char mac[CD_MAC_SIZE];
@@ -74,8 +68,32 @@ static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena
                 return cd_fail(reterr, status, "the MAC of an id failed");
         if (!cd_secret_eq(cd_str_of(bytes + ID_SIZE, TAG_SIZE), cd_str_of((const char *)mac, TAG_SIZE)))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
-        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret, reterr);
+        memcpy(ret, bytes, ID_SIZE);
         cd_wipe(bytes, sizeof(bytes));
+        return CD_OK;
+}
+
+static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str token,
+                             cd_str *ret, struct cd_error *reterr)
+{
+        char id[ID_SIZE];
+        cd_status status = read_token(sessions, kind, token, id, reterr);
+
+        if (status == CD_OK)
+                status = cd_digest_text(arena, cd_str_of(id, ID_SIZE), ret, reterr);
+        cd_wipe(id, sizeof(id));
+        return status;
+}
+
+cd_status cd_session_digest(const struct cd_sessions *sessions, cd_str token, struct cd_session_digest *ret,
+                            struct cd_error *reterr)
+{
+        char id[ID_SIZE];
+        cd_status status = read_token(sessions, session_kind, token, id, reterr);
+
+        if (status == CD_OK && cd_sha256(cd_str_of(id, ID_SIZE), ret->bytes) != CD_OK)
+                status = cd_fail(reterr, CD_INTERNAL, "SHA-256 failed");
+        cd_wipe(id, sizeof(id));
         return status;
 }
 
@@ -152,7 +170,7 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
                 .generation = params->generation,
                 .amr = amr_of(arena, params->factors),
                 .factors = params->factors,
-                .auth_time = start.now,
+                .auth_time = params->auth_time ? params->auth_time : start.now,
                 .device = clean_device(arena, params->device),
                 .address = params->address,
                 .created_at = start.now,
@@ -171,6 +189,12 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
         if (status == CD_OK)
                 *ret = *session;
         return status;
+}
+
+static void note_end(const struct cd_sessions *sessions, cd_str digest)
+{
+        if (sessions->cache)
+                cd_session_cache_end(sessions->cache, digest);
 }
 
 cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_session *session,
@@ -192,9 +216,11 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
         status = new_id(sessions, arena, session_kind, &next->digest, ret_token, reterr);
         if (status == CD_OK)
                 status = sessions->store->sessions->start(sessions->store, &start, NULL, reterr);
-        if (status == CD_OK)
-                *ret = *next;
-        return status;
+        if (status != CD_OK)
+                return status;
+        note_end(sessions, session->digest);
+        *ret = *next;
+        return CD_OK;
 }
 
 cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
@@ -257,6 +283,7 @@ cd_status cd_session_log_out(const struct cd_sessions *sessions, struct cd_arena
                 .detail = session->sid,
         };
         status = sessions->store->sessions->end(sessions->store, &ending, &event, reterr);
+        note_end(sessions, session->digest);
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 

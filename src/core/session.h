@@ -3,6 +3,7 @@
  * costs no lookup; the store holds only the id's hash. Both kinds have the same form, but neither is accepted as the
  * other, because their MACs differ and they are in separate tables (LESSONS 11). */
 #include "core/ports.h"
+#include "core/session_cache.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
@@ -21,6 +22,7 @@ struct cd_sessions {
         struct cd_mac *ids; /* see cd_session_ids_new */
         const struct cd_clock *clock;
         const struct cd_random *random;
+        struct cd_session_cache *cache; /* is told of the sessions that end here; NULL: there is none */
 };
 
 /* The MAC of the ids, under a key derived from the master key. NULL if memory is out. Freed with cd_mac_free. */
@@ -45,6 +47,7 @@ struct cd_session_params {
         cd_str device;      /* User-Agent; truncated to CD_DEVICE_MAX, and made valid text */
         cd_str address;
         int64_t idle_lifetime, lifetime; /* seconds, positive */
+        cd_time auth_time;               /* 0: now; otherwise that of the session which this one continues */
         cd_str pending;                  /* digest of the half-finished login that this completes; empty: none */
 };
 
@@ -64,6 +67,9 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
  * generation. */
 cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
                           struct cd_session *ret, struct cd_error *reterr);
+/* The digest of the session in a cookie, without the store. CD_INVALID_TOKEN: as cd_session_find. */
+cd_status cd_session_digest(const struct cd_sessions *sessions, cd_str token, struct cd_session_digest *ret,
+                            struct cd_error *reterr);
 /* Prolongs the session; written after the answer, at most once in CD_SESSION_SEEN_EVERY unless the address has
  * changed. */
 cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct cd_session *session, cd_str address,

@@ -5,7 +5,7 @@
 
 /* The members of a line. */
 struct members {
-        const struct cd_json *name, *hash, *claims, *display_name, *email, *email_verified, *groups, *disabled;
+        const struct cd_json *name, *hash, *claims, *display_name, *email, *email_verified, *groups, *totp, *disabled;
         const struct cd_json *algorithm, *salt; /* of a BLAKE2b hash whose parts are members of the line */
 };
 
@@ -176,8 +176,11 @@ static cd_status read_members(struct cd_arena *arena, const struct members *memb
             (status = read_string(members->display_name, "display_name", &params.display_name, reterr)) != CD_OK ||
             (status = read_string(members->email, "email", &params.email, reterr)) != CD_OK ||
             (status = read_bool(members->email_verified, "email_verified", &params.email_verified, reterr)) != CD_OK ||
-            (status = read_groups(arena, members->groups, &params.groups, reterr)) != CD_OK)
+            (status = read_groups(arena, members->groups, &params.groups, reterr)) != CD_OK ||
+            (status = read_string(members->totp, "totp", &params.totp, reterr)) != CD_OK)
                 return status;
+        if (members->totp && !params.totp.len)
+                return fail_type("totp", "is empty; leave it out, or give an otpauth URI", reterr);
         *ret = params;
         return CD_OK;
 }
@@ -186,11 +189,12 @@ static cd_status read_json(struct cd_arena *arena, cd_str line, struct cd_user_p
 {
         struct members members = { 0 };
         const struct slot slots[] = {
-                { "name", &members.name },           { "hash", &members.hash },
-                { "claims", &members.claims },       { "display_name", &members.display_name },
-                { "email", &members.email },         { "email_verified", &members.email_verified },
-                { "groups", &members.groups },       { "disabled", &members.disabled },
-                { "algorithm", &members.algorithm }, { "salt", &members.salt },
+                { "name", &members.name },         { "hash", &members.hash },
+                { "claims", &members.claims },     { "display_name", &members.display_name },
+                { "email", &members.email },       { "email_verified", &members.email_verified },
+                { "groups", &members.groups },     { "totp", &members.totp },
+                { "disabled", &members.disabled }, { "algorithm", &members.algorithm },
+                { "salt", &members.salt },
         };
         const struct cd_json *object;
 

@@ -111,6 +111,17 @@ static cd_str write_text(struct cd_arena *arena, cd_str bytes)
         return cd_str_of(text, size);
 }
 
+struct cd_mac *cd_master_key_mac(const struct cd_master_key *key, cd_str purpose)
+{
+        unsigned char derived[CD_DERIVED_SIZE];
+
+        if (cd_master_key_derive(key, purpose, derived) != CD_OK)
+                return NULL;
+        struct cd_mac *mac = cd_mac_new(cd_str_of((const char *)derived, sizeof(derived)));
+        cd_wipe(derived, sizeof(derived));
+        return mac;
+}
+
 cd_status cd_seal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str secret, cd_str *ret,
                   struct cd_error *reterr)
 {

@@ -3,6 +3,7 @@
  * apart from the database. */
 #include "base/arena.h"
 #include "base/status.h"
+#include "crypto/mac.h"
 #include "crypto/random.h"
 
 enum {
@@ -29,6 +30,10 @@ cd_status cd_master_key_generate(const struct cd_random *random, char ret[CD_MAS
  * noticed at start; "client-secret" is the key for the MACs of client secrets; sealing uses "seal". The caller wipes
  * the result. CD_INTERNAL if libsodium fails. */
 cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, unsigned char ret[CD_DERIVED_SIZE]);
+
+/* The MAC under the key that is derived for the purpose. NULL if that fails or memory is exhausted. Freed with
+ * cd_mac_free. */
+struct cd_mac *cd_master_key_mac(const struct cd_master_key *key, cd_str purpose);
 
 /* Returns text in the arena: "x1." and base64url of nonce, ciphertext and tag. `context` says what the secret is and to
  * what it belongs ("key:KID"). It is not stored, but cd_unseal needs the same one, so that a sealed secret cannot be

@@ -26,9 +26,13 @@ static cd_status take_target(const struct cd_http_request *req, cd_str target, s
         ret->query = mark < target.len ? cd_str_slice(target, mark + 1, target.len) : (cd_str){ NULL, 0 };
         if (ret->query.ptr && !cd_is_clean_query(ret->query))
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the query has a byte that must be percent-encoded");
+        if (!cd_str_has_prefix(raw, CD_STR("/")))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path does not begin with \"/\"");
         cd_status status = cd_canonical_path(req->arena, raw, &ret->path);
-        ret->was_path_changed = status == CD_OK && !cd_str_eq(ret->path, raw);
-        return status == CD_MALFORMED ? cd_fail(reterr, CD_INVALID_REQUEST, "the path has no canonical form") : status;
+        if (status == CD_MALFORMED)
+                ret->path = (cd_str){ NULL, 0 };
+        ret->was_path_changed = !ret->path.ptr || !cd_str_eq(ret->path, raw);
+        return status == CD_MALFORMED ? CD_OK : status;
 }
 
 static cd_status take_authority(const struct cd_http_request *req, cd_str authority, struct cd_original *ret,
@@ -173,6 +177,8 @@ cd_status cd_original_url(const struct cd_http_request *req, const struct cd_ori
 {
         struct cd_buf buf;
 
+        if (!original->path.ptr)
+                return CD_NOT_FOUND;
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         cd_buf_add(&buf, original->scheme);
         cd_buf_add(&buf, CD_STR("://"));

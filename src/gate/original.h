@@ -17,8 +17,9 @@ struct cd_original {
         cd_str scheme;    /* "http" or "https" */
         cd_str authority; /* as sent, with its port */
         cd_str host;      /* canonical */
-        cd_str path;      /* canonical */
-        /* The path that was sent was not canonical. The proxy forwards that spelling (LESSONS 2). */
+        cd_str path;      /* canonical; ptr NULL: the one that was sent has no canonical form */
+        /* The path that was sent was not canonical. The proxy forwards that spelling (LESSONS 2). Whether that matters is
+         * for the rules to say: to applications of some hosts "%2F" is no "/". */
         bool was_path_changed;
         cd_str query;    /* raw, without "?"; ptr NULL: none */
         bool is_upgrade; /* asks for a web socket or another protocol */
@@ -31,5 +32,6 @@ struct cd_original {
 cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
                            struct cd_original *ret, struct cd_error *reterr);
 
-/* The absolute URL to which the user returns after a login, in the request's arena. CD_NO_MEMORY. */
+/* The absolute URL to which the user returns after a login, in the request's arena. CD_NOT_FOUND: the path has no
+ * canonical form; CD_NO_MEMORY. */
 cd_status cd_original_url(const struct cd_http_request *req, const struct cd_original *original, cd_str *ret);

@@ -42,7 +42,15 @@ bool cd_http_cookie_next(const struct cd_http_request *req, struct cd_http_cooki
         return false;
 }
 
-cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_strs names, cd_str *ret)
+static bool begins_with_one(cd_str name, struct cd_strs prefixes)
+{
+        for (size_t i = 0; i < prefixes.count; i++)
+                if (cd_str_has_prefix(name, prefixes.items[i]))
+                        return true;
+        return false;
+}
+
+cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_strs prefixes, cd_str *ret)
 {
         struct cd_http_cookies at = { 0 };
         struct cd_buf buf;
@@ -51,7 +59,7 @@ cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_s
         *ret = CD_STR("");
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         while (next_pair(req, &at, &pair)) {
-                if (cd_strs_has(names, name_of(pair)))
+                if (begins_with_one(name_of(pair), prefixes))
                         continue;
                 if (buf.len)
                         cd_buf_add(&buf, CD_STR("; "));

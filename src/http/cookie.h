@@ -19,9 +19,9 @@ struct cd_http_cookies {
  * counts. */
 bool cd_http_cookie_next(const struct cd_http_request *req, struct cd_http_cookies *at, cd_str name, cd_str *ret);
 
-/* All cookies except the named ones, as the value of one header, byte for byte and in order; empty if none remains. The
- * value lives in the request's arena. CD_NO_MEMORY. */
-cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_strs names, cd_str *ret);
+/* All cookies except those whose name begins with one of the prefixes, as the value of one header, byte for byte and in
+ * order; empty if none remains. The value lives in the request's arena. CD_NO_MEMORY. */
+cd_status cd_http_cookies_without(const struct cd_http_request *req, struct cd_strs prefixes, cd_str *ret);
 
 struct cd_http_set_cookie {
         cd_str name, value; /* base64url or similar: no space, comma, semicolon, quotation mark or backslash */

@@ -214,6 +214,10 @@ static void find_route(struct cd_exchange *x, const struct cd_http_table *table,
 {
         unsigned allowed;
 
+        if (x->req.was_path_changed && cd_http_leaves_prefix(table, head->path, x->req.path)) {
+                answer_self(x, 400, CD_STR("the path's dot segments lead out of a prefix"));
+                return;
+        }
         x->route = cd_http_find_route(table, &x->req, &x->app, &allowed);
         if (x->route && !head->is_coded)
                 return;

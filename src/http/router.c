@@ -56,6 +56,17 @@ const struct cd_http_route *cd_http_find_route(const struct cd_http_table *table
         return found;
 }
 
+bool cd_http_leaves_prefix(const struct cd_http_table *table, cd_str sent, cd_str canonical)
+{
+        for (size_t i = 0; i < table->count; i++)
+                for (size_t j = 0; j < table->groups[i].count; j++) {
+                        const struct cd_http_route *route = &table->groups[i].items[j];
+                        if (route->is_prefix && cd_str_has_prefix(sent, route->path) && !has_path(route, canonical))
+                                return true;
+                }
+        return false;
+}
+
 cd_str cd_http_method_list(struct cd_arena *arena, unsigned methods)
 {
         static const struct {

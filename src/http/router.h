@@ -34,5 +34,8 @@ struct cd_http_table {
  * (404); if no route of the most specific path has the method, *retallowed has the methods that are allowed (405). */
 const struct cd_http_route *cd_http_find_route(const struct cd_http_table *table, const struct cd_http_request *req,
                                                void **retapp, unsigned *retallowed);
+/* Whether a path was sent below a route's prefix, and its dot segments lead out of it. Who puts that prefix before a
+ * client's path (Envoy) would have the client choose the route. */
+bool cd_http_leaves_prefix(const struct cd_http_table *table, cd_str sent, cd_str canonical);
 /* "GET, HEAD, POST" (RFC 9110 §10.2.1), in the arena; ptr NULL if memory is out. */
 cd_str cd_http_method_list(struct cd_arena *arena, unsigned methods);

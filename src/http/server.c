@@ -236,7 +236,7 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
-        server->routes = (struct cd_http_routes){ options->routes, options->route_count, NULL };
+        server->table = options->table;
         server->umask = umask(0); /* there is no other way to read it; only one thread exists yet */
         umask(server->umask);
         pthread_mutex_init(&server->lock, NULL);
@@ -248,11 +248,6 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         }
         *ret = server;
         return CD_OK;
-}
-
-void cd_http_server_set_app(struct cd_http_server *server, void *app)
-{
-        server->routes.app = app;
 }
 
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)

@@ -16,7 +16,7 @@ struct cd_http_listen {
         bool proxy_protocol; /* a trusted peer must begin with the PROXY header, and other peers are closed */
         bool ipv6_only; /* otherwise "[::]" accepts IPv4 as well, unless an IPv4 wildcard with that port is listed */
         cd_str mode, group; /* of a Unix socket: "0660", "www-data"; empty: by umask, and the process's group */
-        const struct cd_http_table *table; /* what it serves; NULL: `routes` */
+        const struct cd_http_table *table; /* what it serves; NULL: that of the server */
 };
 
 struct cd_http_server_options {
@@ -39,8 +39,8 @@ struct cd_http_server_options {
          * forwarded headers are believed (LESSONS 3); empty: none. */
         const struct cd_strs *trusted_proxies;
         struct cd_http_limits limits;
-        const struct cd_http_route *routes; /* must outlive the server */
-        size_t route_count;
+        /* Must outlive the server. An `app` that is not yet known may be set until cd_http_server_run. */
+        const struct cd_http_table *table;
 };
 
 struct cd_http_server;
@@ -50,9 +50,7 @@ struct cd_http_server;
  * CD_UNAVAILABLE or CD_INVALID_REQUEST with the address in the reason. */
 cd_status cd_http_server_new(const struct cd_http_server_options *options, struct cd_http_server **ret,
                              struct cd_error *reterr);
-/* What the handlers of `routes` receive as `app`, and where requests are logged. Both are initially NULL, and may be.
- * Borrowed; call before cd_http_server_run. */
-void cd_http_server_set_app(struct cd_http_server *server, void *app);
+/* Where requests are logged; NULL, as initially: nowhere. Borrowed; call before cd_http_server_run. */
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
 /* The port of listener `index` (0: it has none); the listeners of redirect_listen follow the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
@@ -66,7 +64,7 @@ cd_status cd_http_server_renew_tls(struct cd_http_server *server, const struct c
 
 /* Changes the settings of a running server in two steps, from one thread at a time, which is not one of the server's.
  * The first step opens the sockets of new listeners; if it fails, everything stays as it was. All of *options is used
- * except the numbers of threads and the routes. CD_INVALID_REQUEST or CD_UNAVAILABLE with the setting in the error's
+ * except the numbers of threads and the table. CD_INVALID_REQUEST or CD_UNAVAILABLE with the setting in the error's
  * field; CD_UNAVAILABLE without a field if the server is stopping. */
 struct cd_http_settings;
 cd_status cd_http_server_prepare(struct cd_http_server *server, const struct cd_http_server_options *options,

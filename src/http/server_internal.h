@@ -79,8 +79,8 @@ struct cd_http_loop {
 
 struct cd_http_server {
         struct cd_log *log;
-        struct cd_tls *tls;           /* NULL: no listener has ever used TLS */
-        struct cd_http_routes routes; /* for all listeners except those that redirect */
+        struct cd_tls *tls;                /* NULL: no listener has ever used TLS */
+        const struct cd_http_table *table; /* for the listeners without one of their own */
         mode_t umask;
         struct cd_http_loop *loops;
         size_t loop_count, loops_ready;

@@ -51,7 +51,7 @@ static cd_status read_listener(struct reading *r, size_t index, struct cd_error 
         listener->offer.kind = redirects      ? CD_HTTP_LISTENER_REDIRECT
                                : options->tls ? CD_HTTP_LISTENER_TLS
                                               : CD_HTTP_LISTENER_PLAIN;
-        listener->offer.table = from && from->table ? *from->table : (struct cd_http_table){ &r->server->routes, 1 };
+        listener->offer.table = from && from->table ? *from->table : *r->server->table;
         listener->rights = (struct cd_listen_unix){ .mode = -1 };
         listener->text = listener->configured = cd_arena_copy(arena, text);
         if (from) {

@@ -20,12 +20,15 @@
         X(SESSION_EXPIRED, "Your session has ended. Log in again.") \
         X(NAME_INVALID, "A user name has letters from a to z, digits and . _ - @ + and nothing else.") \
         X(NAME_TAKEN, "This user name is not available. Choose another one.") \
+        X(DISPLAY_NAME_INVALID, "This name is too long, or has characters that cannot be shown.") \
         X(PASSWORD_TOO_SHORT, "The password needs at least {count} character.", \
           "The password needs at least {count} characters.") \
         X(PASSWORD_TOO_LONG, "The password may have {count} byte at most.", \
           "The password may have {count} bytes at most.") \
         X(INVITE_INVALID, "The invitation is not valid. It may have been used, or it has expired.") \
         X(REGISTRATION_CLOSED, "Nobody can register here. Ask the operator for an account.") \
+        X(REGISTRATION_EXPIRED, "The registration took too long, and there is no account yet. Start again.") \
+        X(ENROLMENT_EXPIRED, "This took too long. Scan the new code below.") \
         X(LINK_INVALID, "This link is not valid. It may have been used, or it has expired.") \
         X(NOT_FOUND, "There is no such page.") \
         X(FOREIGN_ORIGIN, "The form was sent from another site, so it was refused.") \
@@ -36,6 +39,8 @@
         X(FACTOR_REPLACED, "Your authenticator is replaced.") \
         X(SESSION_ENDED, "The session is ended.") \
         X(SESSIONS_ENDED, "All your other sessions are ended.") \
+        X(ALL_SESSIONS_ENDED, "All your sessions are ended.") \
+        X(CONFIRMED, "Thank you. You can make new recovery codes now.") \
         X(RESET_SENT, "If this account has an e-mail address, a link is on its way. It is valid for 30 minutes.") \
         X(LOG_IN_AGAIN, "It has been a while since you logged in. Confirm that it is you.") \
         X(MORE_FACTORS, "This page needs a second factor.") \

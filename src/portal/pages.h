@@ -65,7 +65,8 @@ struct cd_page_register {
         bool asks_invite;     /* registration: invite, and no invitation came with the link */
         int64_t min_password; /* characters; 0: not said */
         cd_str invite;
-        bool username_wrong, password_wrong, invite_wrong; /* which field view.error is about */
+        /* which field view.error is about */
+        bool username_wrong, display_name_wrong, password_wrong, invite_wrong;
 };
 void cd_page_register(const struct cd_page_view *view, const struct cd_page_register *fields, struct cd_buf *buf);
 
@@ -76,10 +77,17 @@ struct cd_page_register_totp {
         cd_str secret;              /* base32 in groups of four (cd_page_group_by_four) */
         struct cd_page_url otpauth; /* cd_page_url_check_otpauth */
         struct cd_page_url action;
-        bool is_replacement;
+        bool has_account, is_replacement; /* neither: the code creates the account */
 };
 void cd_page_register_totp(const struct cd_page_view *view, const struct cd_page_register_totp *fields,
                            struct cd_buf *buf);
+
+/* `/totp/replace`: code, csrf. Before it shows the page above. */
+struct cd_page_replace_totp {
+        cd_str username;
+};
+void cd_page_replace_totp(const struct cd_page_view *view, const struct cd_page_replace_totp *fields,
+                          struct cd_buf *buf);
 
 struct cd_page_code {
         cd_str text;
@@ -96,7 +104,7 @@ void cd_page_recovery_codes(const struct cd_page_view *view, const struct cd_pag
 
 struct cd_page_session {
         cd_str id;              /* the value of `session` in the form that ends it; no secret */
-        cd_str device, address; /* "Firefox on Linux", "192.0.2.1" */
+        cd_str device, address; /* "Firefox (Linux)", "192.0.2.1" */
         struct cd_page_time started, seen;
         bool current;
 };
@@ -112,6 +120,7 @@ struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;
         bool has_password, has_totp;
+        bool may_enrol;        /* there is no second factor yet, and one can be set up */
         size_t recovery_codes; /* that are left; with has_totp */
         CD_PAGE_LIST(struct cd_page_session) sessions;
         bool has_other_sessions;
@@ -119,10 +128,11 @@ struct cd_page_account {
 };
 void cd_page_account(const struct cd_page_view *view, const struct cd_page_account *fields, struct cd_buf *buf);
 
-/* `/password`: current_password, new_password, csrf. After a reset link, or "this was not me", none is current. */
+/* `/password`: current_password, new_password, csrf. With a link to set a new one it is `/reset`, without the current
+ * password. */
 struct cd_page_password {
         cd_str username;
-        bool is_reset; /* current_password is not asked for */
+        bool is_reset; /* with a link */
         int64_t min_password;
         bool current_wrong, new_wrong;
 };

@@ -44,6 +44,8 @@ struct running {
         struct cd_http_server *server;
         struct cd_log *log;
         void *app;
+        struct cd_http_routes groups[CD_SERVICE_PARTS_MAX];
+        struct cd_http_table table;
         struct cd_reload *reload;
 };
 
@@ -60,6 +62,10 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
+        for (size_t i = 0; i < r->service->part_count; i++)
+                r->groups[i] = *r->service->parts[i].routes;
+        r->table = (struct cd_http_table){ r->groups, r->service->part_count };
+        options.table = &r->table;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         if (cd_service_has_tls(settings_of(r))) {
                 cd_status status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system),
@@ -81,7 +87,10 @@ static cd_status make_app(struct running *r, struct cd_error *reterr)
                 .config_path = r->report.file_name,
         };
 
-        return r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
+        cd_status status = r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
+        for (size_t i = 0; r->app && i < r->service->part_count; i++)
+                r->groups[i].app = (char *)r->app + r->service->parts[i].app_offset;
+        return status;
 }
 
 static cd_status open_log(struct running *r, struct cd_error *reterr)
@@ -113,7 +122,6 @@ static int serve(struct running *r)
         struct cd_error err;
 
         cd_http_server_set_log(r->server, r->log);
-        cd_http_server_set_app(r->server, r->app);
         cd_http_server_stop_on_signals(r->server);
         cd_status status = cd_reload_start(&options, &r->reload, &err);
         if (status == CD_OK)

@@ -7,9 +7,10 @@
  *              { .name = "greeting", .offset = offsetof(struct clock_config, greeting), .fallback = "hello" },
  *      };
  *      static const struct cd_table table = { "clock", fields, CD_LEN(fields), sizeof(struct clock_config), .closed =
- * true }; static const struct cd_service clock = { .name = "clock", .table = &table, .settings_offset = offsetof(struct
- * clock_config, service), .routes = routes, .route_count = CD_LEN(routes), .prepare = prepare, .finish = finish }; int
- * main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
+ * true }; static const struct cd_http_routes group = { routes, CD_LEN(routes) }; static const struct cd_service_part part = { &group }; static const struct cd_service
+ * clock = { .name = "clock", .table = &table, .settings_offset = offsetof(struct clock_config, service), .parts =
+ * &part, .part_count = 1, .prepare = prepare, .finish = finish }; int main(int argc, char **argv) { return
+ * cd_service_main(&clock, argc, argv); }
  */
 #include "service/privileges.h"
 #include "conf/settings.h"
@@ -94,18 +95,28 @@ struct cd_service_start {
         cd_str config_path;             /* the configuration file, to whose folder paths are relative; empty: none */
 };
 
+/* A group of routes, whose `app` is a part of the service's. */
+struct cd_service_part {
+        const struct cd_http_routes *routes; /* without their `app` */
+        size_t app_offset;                   /* bytes from what `prepare` returns */
+};
+
+enum {
+        CD_SERVICE_PARTS_MAX = 4,
+};
+
 struct cd_service {
         const char *name; /* the "service" member of every log line, and the prefix of errors */
         const struct cd_table *table;
         size_t settings_offset; /* of struct cd_service_settings in the table's struct */
-        const struct cd_http_route *routes;
-        size_t route_count;
+        const struct cd_service_part *parts;
+        size_t part_count; /* at most CD_SERVICE_PARTS_MAX */
         /* Checks beyond the table, reported as findings; may be NULL. An error prevents the start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
         /* Sets the server options that follow from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
-        /* Creates what the handlers receive as `app`; may be NULL. Runs when the service already listens, before any
+        /* Creates what the handlers receive as `app`, see app_offset; may be NULL. Runs when the service already listens, before any
          * thread but the log's is started. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
         /* The service's own settings that may change while it runs: dotted paths, each including everything below it,
@@ -142,7 +153,7 @@ cd_status cd_service_check(const struct cd_service *service, struct cd_report *r
                            struct cd_error *reterr);
 /* Fills in unset settings that follow from others: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
-/* The server's options, except `tls`. The lists are borrowed from *config. */
+/* The server's options, except `tls` and `table`. The lists are borrowed from *config. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
 /* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);

@@ -276,8 +276,6 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service 
                 .drain_delay_ms = settings->drain_delay,
                 .trusted_proxies = &settings->trusted_proxies,
                 .limits = settings->limits,
-                .routes = service->routes,
-                .route_count = service->route_count,
         };
 
         if (service->tune)

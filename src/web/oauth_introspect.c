@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "core/oauth/introspect.h"
 #include "core/user_claims.h"
+#include "http/form.h"
 #include "web/client_auth.h"
 #include "web/oauth_error.h"
 #include "web/web.h"
@@ -105,7 +106,7 @@ void cd_web_oauth_introspect(void *app, const struct cd_http_request *req, struc
         struct cd_introspection result;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
+        cd_status status = cd_http_form_decode(req, &cd_web_token_query_form, &ask, &err);
         ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);

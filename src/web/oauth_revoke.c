@@ -1,4 +1,5 @@
 #include "core/oauth/introspect.h"
+#include "http/form.h"
 #include "web/client_auth.h"
 #include "web/oauth_error.h"
 #include "web/web.h"
@@ -41,7 +42,7 @@ void cd_web_oauth_revoke(void *app, const struct cd_http_request *req, struct cd
                 cd_web_send_oauth_error(req, res, &err);
                 return;
         }
-        cd_status status = cd_web_decode_form(req, &cd_web_token_query_form, &ask, &err);
+        cd_status status = cd_http_form_decode(req, &cd_web_token_query_form, &ask, &err);
         ask.address = req->client_address;
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ask.client_id, &ask.client_secret, &err);

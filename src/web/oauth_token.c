@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "core/oauth/token.h"
+#include "http/form.h"
 #include "web/client_auth.h"
 #include "web/oauth_error.h"
 #include "web/web.h"
@@ -65,7 +66,7 @@ static void send_tokens(const struct cd_http_request *req, struct cd_http_respon
 
 static cd_status decode(const struct cd_http_request *req, struct cd_token_request *ret, struct cd_error *reterr)
 {
-        cd_status status = cd_web_decode_form(req, &cd_web_token_form, ret, reterr);
+        cd_status status = cd_http_form_decode(req, &cd_web_token_form, ret, reterr);
         if (status == CD_OK)
                 status = cd_web_client_credentials(req, &ret->client_id, &ret->client_secret, reterr);
         ret->address = req->client_address;

@@ -8,7 +8,7 @@
 
 /* Answers from memory run on the loop. Revocations and logins also begin there; a revocation continues on the worker
  * pool, which may wait for the store, and a login on the CPU pool, which hashes passwords. */
-const struct cd_http_route cd_web_routes[] = {
+static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_POST, "/oauth/token", INLINE, cd_web_oauth_token, false),
         ROUTE(CD_HTTP_POST, "/oauth/introspect", INLINE, cd_web_oauth_introspect, false),
         ROUTE(CD_HTTP_POST, "/oauth/revoke", INLINE, cd_web_oauth_revoke, false),
@@ -20,4 +20,4 @@ const struct cd_http_route cd_web_routes[] = {
         ROUTE(CD_HTTP_GET, "/healthz", INLINE, cd_web_healthz, true),
         ROUTE(CD_HTTP_GET, "/readyz", INLINE, cd_web_readyz, true),
 };
-const size_t cd_web_route_count = CD_LEN(cd_web_routes);
+const struct cd_http_routes cd_web_routes = { .items = routes, .count = CD_LEN(routes) };

@@ -29,8 +29,7 @@ struct cd_web_app {
  * point into the snapshot. */
 const struct cd_web *cd_web_get(void *app);
 
-extern const struct cd_http_route cd_web_routes[];
-extern const size_t cd_web_route_count;
+extern const struct cd_http_routes cd_web_routes;
 
 /* Tables of the messages that the endpoints accept, for `cardea schema`. */
 extern const struct cd_table cd_web_token_form, cd_web_token_query_form;

@@ -330,6 +330,31 @@ static void lesson_12_sessions_end_with_the_factor(void **state)
         assert_int_equal(count_events(s), events + 1);
 }
 
+static void lesson_12_sessions_end_with_the_factor_that_is_replaced(void **state)
+{
+        struct stage *s = *state;
+        struct cd_session session = session_of(s, "d1", "ana");
+
+        assert_status(start_session(s, &session), CD_OK);
+        assert_status(put(s, "ana", "x1.a", NULL), CD_OK);
+        assert_true(has_session(s, "d1")); /* a first factor takes nothing from anybody */
+        assert_status(put(s, "ana", "x1.b", "x1.c"), CD_EXISTS);
+        assert_true(has_session(s, "d1"));
+        size_t events = count_events(s);
+        int64_t generation = get_user(s, "ana").generation;
+        const struct cd_totp_change change = {
+                .factor = factor_of("ana", "x1.b"),
+                .if_generation = generation,
+                .if_sealed = CD_STR("x1.a"),
+                .ret_generation = &generation,
+        };
+        assert_status(s->store->totp->put(s->store, &change, &an_event, &s->error), CD_OK);
+        assert_false(has_session(s, "d1"));
+        assert_int_equal(generation, get_user(s, "ana").generation);
+        assert_int_equal(generation, get_revocations(s).items[0].seq);
+        assert_int_equal(count_events(s), events + 1);
+}
+
 static void factors_go_with_their_user(void **state)
 {
         struct stage *s = *state;
@@ -347,6 +372,114 @@ static void factors_go_with_their_user(void **state)
         assert_int_equal(count_codes(s, "bo"), 3);
 }
 
+/* ---- factors that an operator brings along ---- */
+
+static cd_status import_users(struct stage *s, struct cd_user *users, const struct cd_totp_factor *factors,
+                              size_t count)
+{
+        const struct cd_user_import import = { .users = { users, count }, .factors = factors };
+
+        return s->store->users->import(s->store, &import, &an_event, &s->error);
+}
+
+static void users_are_imported_with_their_factors_or_not_at_all(void **state)
+{
+        struct stage *s = *state;
+        struct cd_user users[] = { some_user("ana"), some_user("bo"), some_user("cy") };
+        struct cd_totp_factor factors[3] = { [0] = factor_of("ana", "x1.a"), [2] = factor_of("cy", "x1.c") };
+
+        assert_status(import_users(s, users, factors, 3), CD_OK);
+        assert_int_equal(count_events(s), 1);
+        assert_str(get(s, "ana").sealed, "x1.a");
+        assert_int_equal(get(s, "ana").last_step, 5);
+        assert_int_equal(get(s, "ana").created_at, 10);
+        assert_false(has_factor(s, "bo"));
+        assert_str(get(s, "cy").sealed, "x1.c");
+        assert_int_equal(get_user(s, "ana").generation, get_user(s, "cy").generation);
+
+        struct cd_user more[] = { some_user("dan"), some_user("bo") };
+        struct cd_totp_factor their[] = { factor_of("dan", "x1.d"), factor_of("bo", "x1.b") };
+        assert_status(import_users(s, more, their, 2), CD_EXISTS);
+        assert_false(has_user(s, "dan") || has_factor(s, "dan") || has_factor(s, "bo"));
+        assert_int_equal(count_events(s), 1);
+        assert_status(import_users(s, more, NULL, 1), CD_OK);
+        assert_false(has_factor(s, "dan"));
+        if (stage_reopen(s))
+                assert_str(get(s, "cy").sealed, "x1.c");
+}
+
+/* `instead` as for put. */
+static cd_status change_factor(struct stage *s, const char *user, const char *sealed, const char *instead)
+{
+        struct cd_totp_change totp = { .factor = factor_of(user, sealed) };
+        const struct cd_user_change change = { .name = cd_str_from_c(user), .now = NOW, .totp = &totp };
+
+        if (instead)
+                totp.if_sealed = cd_str_from_c(instead);
+        return s->store->users->update(s->store, &change, &an_event, &s->error);
+}
+
+static void lesson_12_another_factor_in_a_change_ends_sessions(void **state)
+{
+        struct stage *s = *state;
+        struct cd_session session = session_of(s, "d1", "ana");
+        struct cd_session other = session_of(s, "d2", "bo");
+
+        assert_status(change_factor(s, "nobody", "x1.n", NULL), CD_NOT_FOUND);
+        assert_false(has_factor(s, "nobody"));
+        assert_status(replace_codes(s, "ana", 'a', 3), CD_OK);
+        assert_status(start_session(s, &session), CD_OK);
+        assert_status(start_session(s, &other), CD_OK);
+        int64_t before = get_user(s, "ana").generation;
+        size_t events = count_events(s);
+        assert_status(change_factor(s, "ana", "x1.a", NULL), CD_OK);
+        assert_true(get_user(s, "ana").generation > before);
+        assert_int_equal(get_user(s, "ana").generation, get_revocations(s).items[0].seq);
+        assert_int_equal(get_user(s, "ana").changed_at, NOW);
+        assert_false(has_session(s, "d1"));
+        assert_true(has_session(s, "d2"));
+        assert_str(get(s, "ana").sealed, "x1.a");
+        assert_int_equal(count_codes(s, "ana"), 3);
+        assert_int_equal(count_events(s), events + 1);
+}
+
+static void a_change_replaces_the_factor_that_was_named_or_nothing(void **state)
+{
+        struct stage *s = *state;
+        struct cd_totp_change totp = { .factor = factor_of("ana", "x1.c"), .if_sealed = CD_STR("x1.b") };
+        const struct cd_user_change change = {
+                .name = CD_STR("ana"), .now = NOW, .claims = CD_STR("{\"a\":1}"), .totp = &totp
+        };
+
+        add_user(s, "ana");
+        assert_status(change_factor(s, "ana", "x1.a", NULL), CD_OK);
+        note_wrong(s, "ana", "x1.a");
+        struct cd_user before = get_user(s, "ana");
+        size_t events = count_events(s);
+        assert_status(change_factor(s, "ana", "x1.b", NULL), CD_EXISTS);
+        assert_status(s->store->users->update(s->store, &change, &an_event, &s->error), CD_EXISTS);
+        assert_str(get(s, "ana").sealed, "x1.a");
+        assert_int_equal(get_user(s, "ana").generation, before.generation);
+        assert_str(get_user(s, "ana").claims, "{\"role\":\"editor\"}");
+        assert_int_equal(count_events(s), events);
+        assert_status(change_factor(s, "ana", "x1.b", "x1.a"), CD_OK);
+        assert_int_equal(get(s, "ana").failures, 0);
+        assert_status(s->store->users->update(s->store, &change, &an_event, &s->error), CD_OK);
+        assert_str(get(s, "ana").sealed, "x1.c");
+        assert_str(get_user(s, "ana").claims, "{\"a\":1}");
+}
+
+static void a_disabled_user_can_get_a_factor_from_an_operator(void **state)
+{
+        struct stage *s = *state;
+        const struct cd_user_change disable = { .name = CD_STR("ana"), .now = NOW, .disabled = CD_USER_DISABLE };
+
+        add_user(s, "ana");
+        assert_status(s->store->users->update(s->store, &disable, NULL, &s->error), CD_OK);
+        assert_status(change_factor(s, "ana", "x1.a", NULL), CD_OK);
+        assert_true(has_factor(s, "ana") && get_user(s, "ana").disabled);
+}
+
 int run_factors_contract(void)
 {
         const struct CMUnitTest tests[] = {
@@ -361,7 +494,12 @@ int run_factors_contract(void)
                 CONTRACT(new_recovery_codes_void_the_old),
                 CONTRACT(of_50_who_take_a_recovery_code_on_two_nodes_one_gets_it),
                 CONTRACT(lesson_12_sessions_end_with_the_factor),
+                CONTRACT(lesson_12_sessions_end_with_the_factor_that_is_replaced),
                 CONTRACT(factors_go_with_their_user),
+                CONTRACT(users_are_imported_with_their_factors_or_not_at_all),
+                CONTRACT(lesson_12_another_factor_in_a_change_ends_sessions),
+                CONTRACT(a_change_replaces_the_factor_that_was_named_or_nothing),
+                CONTRACT(a_disabled_user_can_get_a_factor_from_an_operator),
         };
 
         return cmocka_run_group_tests_name("second factors", tests, NULL, NULL);

@@ -271,6 +271,30 @@ static void of_changes_at_once_each_has_its_own_generation(void **state)
         assert_false(has_session(s, "d1"));
 }
 
+static void a_change_says_the_generation_that_it_gave(void **state)
+{
+        struct stage *s = *state;
+        int64_t before = log_in_ana(s), generation = -1;
+        struct cd_user_change change = { .name = CD_STR("ana"), .now = NOW, .ret_generation = &generation };
+
+        change.password = CD_STR("$new");
+        change.if_generation = before;
+        assert_status(update(s, &change), CD_OK);
+        assert_true(generation > before);
+        assert_int_equal(get_user(s, "ana").generation, generation);
+        /* None was written. */
+        int64_t other = -1;
+        change.ret_generation = &other;
+        assert_status(update(s, &change), CD_NOT_FOUND);
+        assert_int_equal(other, -1);
+        /* It stays. */
+        change = (struct cd_user_change){
+                .name = CD_STR("ana"), .now = NOW, .display_name = CD_STR("Ana"), .ret_generation = &other
+        };
+        assert_status(update(s, &change), CD_OK);
+        assert_int_equal(other, generation);
+}
+
 static void a_change_that_fails_ends_nothing(void **state)
 {
         struct stage *s = *state;
@@ -300,6 +324,7 @@ int run_generations_contract(void)
                 CONTRACT(users_who_are_added_get_a_generation_and_end_nobodys),
                 CONTRACT(a_session_is_judged_by_its_user),
                 CONTRACT(of_changes_at_once_each_has_its_own_generation),
+                CONTRACT(a_change_says_the_generation_that_it_gave),
                 CONTRACT(a_change_that_fails_ends_nothing),
         };
 

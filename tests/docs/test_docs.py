@@ -259,7 +259,7 @@ def manual():
 
 
 def commands():
-    return re.findall(r"^  (\w+)  +\S", run("help").stdout, re.M)
+    return re.findall(r"^  ([\w-]+)  +\S", run("help").stdout, re.M)
 
 
 def options_of(command):
@@ -306,5 +306,5 @@ def test_the_man_page_names_every_variable_that_is_read(manual):
 def test_the_documents_name_no_command_that_does_not_exist():
     known = set(commands())
     for page in markdown():
-        for word in re.findall(r"`cardea ([a-z]+)", pages.read(page)):
+        for word in re.findall(r"`cardea ([a-z][a-z-]*)", pages.read(page)):
             assert word in known, f"{page}: cardea {word}"

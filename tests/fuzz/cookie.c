@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct cd_http_request filtered = { .arena = &arena, .headers = &one, .header_count = 1 };
         must(count(&filtered, name) == 0);
         must(count(&filtered, CD_STR("other")) ==
-             (cd_str_eq(name, CD_STR("other")) ? 0 : count(&req, CD_STR("other"))));
+             (cd_str_has_prefix(CD_STR("other"), name) ? 0 : count(&req, CD_STR("other"))));
         cd_arena_done(&arena);
         return 0;
 }

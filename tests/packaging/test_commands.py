@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve() / "cardea"
 COMPLETION = ROOT / "packaging/completion/cardea.bash"
 FAMILIES = ["user", "session", "access", "client", "key", "cert", "audit"]
-PAGES = [*FAMILIES, "init", "migrate"]
+PAGES = [*FAMILIES, "init", "migrate", "proxy-config"]
 # Commands with one action each, which they know by themselves.
 OWN_ACTIONS = {"config": ["show"]}
 
@@ -23,7 +23,7 @@ def help_of(*words):
 
 
 def listed(text):
-    return re.findall(r"^  (\w+)  +\S", text, re.M)
+    return re.findall(r"^  ([\w-]+)  +\S", text, re.M)
 
 
 def commands():
@@ -78,6 +78,7 @@ def test_bash_offers_what_an_option_takes(tmp_path, monkeypatch):
     assert completed("user", "list", "--config", "car") == {"cardea.yaml"}
     assert completed("user", "import", "-c", "x", "car") == {"cardea.yaml"}
     assert completed("key", "rotate", "--alg", "") == {"ES256", "RS256", "EdDSA"}
+    assert completed("proxy-config", "") == set(re.search(r"PROXY is one of:\n (.*)", help_of("proxy-config"))[1].replace(",", "").split())
 
 
 def test_every_option_of_the_help_is_one_of_the_program():

@@ -1,6 +1,51 @@
-/* What a user has of factors and links, where the user's row is changed or deleted. */
-#include "store/sql/rows.h"
+/* What a user has of factors and links, where the user's row is added, changed or deleted. */
+#include "store/sql/table.h"
 #include "store/sql/tables.h"
+
+static const struct cd_sql_column columns[] = {
+        CD_SQL_COLUMN("user_name", cd_totp_factor, user),        CD_SQL_COLUMN("sealed", cd_totp_factor, sealed),
+        CD_SQL_COLUMN("created_at", cd_totp_factor, created_at), CD_SQL_COLUMN("last_step", cd_totp_factor, last_step),
+        CD_SQL_COLUMN("failures", cd_totp_factor, failures),     CD_SQL_COLUMN("failed_at", cd_totp_factor, failed_at),
+};
+
+struct cd_sql_table cd_sql_totp = {
+        .name = "totp",
+        .one = "TOTP factor",
+        .columns = columns,
+        .count = CD_LEN(columns),
+        .row_size = sizeof(struct cd_totp_factor),
+};
+
+cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr)
+{
+        int64_t changed = 0;
+        cd_status status = cd_sql_row_insert(&cd_sql_totp, session, factor, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
+        return status;
+}
+
+static cd_status remove_old(struct cd_sql_session *session, const struct cd_totp_change *change,
+                            struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "DELETE FROM totp WHERE user_name = $1 AND sealed = $2", 2,
+                                                           0 };
+        const struct cd_sql_value params[] = { cd_sql_text(change->factor.user), cd_sql_text(change->if_sealed) };
+        int64_t changed = 0;
+        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+
+        if (status == CD_OK && changed == 0)
+                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
+        return status;
+}
+
+cd_status cd_sql_totp_put(struct cd_sql_session *session, const struct cd_totp_change *change, struct cd_error *reterr)
+{
+        cd_status status = change->if_sealed.ptr ? remove_old(session, change, reterr) : CD_OK;
+
+        return status == CD_OK ? cd_sql_totp_add(session, &change->factor, reterr) : status;
+}
 
 cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
 {

@@ -60,6 +60,8 @@ cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t 
 cd_status cd_sql_pending_login_take(struct cd_sql_session *session, const struct cd_session_start *start,
                                     struct cd_error *reterr);
 cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr);
+/* Without the condition on the user. CD_EXISTS. */
+cd_status cd_sql_totp_put(struct cd_sql_session *session, const struct cd_totp_change *change, struct cd_error *reterr);
 /* Forgets wrong codes; *ret_changed is 1 where there were any. */
 cd_status cd_sql_totp_forgive(struct cd_sql_session *session, cd_str user, int64_t *ret_changed,
                               struct cd_error *reterr);

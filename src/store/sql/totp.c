@@ -1,74 +1,58 @@
 #include "store/sql/table.h"
 #include "store/sql/tables.h"
 
-static const struct cd_sql_column columns[] = {
-        CD_SQL_COLUMN("user_name", cd_totp_factor, user),        CD_SQL_COLUMN("sealed", cd_totp_factor, sealed),
-        CD_SQL_COLUMN("created_at", cd_totp_factor, created_at), CD_SQL_COLUMN("last_step", cd_totp_factor, last_step),
-        CD_SQL_COLUMN("failures", cd_totp_factor, failures),     CD_SQL_COLUMN("failed_at", cd_totp_factor, failed_at),
-};
-
-struct cd_sql_table cd_sql_totp = {
-        .name = "totp",
-        .one = "TOTP factor",
-        .columns = columns,
-        .count = CD_LEN(columns),
-        .row_size = sizeof(struct cd_totp_factor),
-};
-
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_totp_factor *ret,
                       struct cd_error *reterr)
 {
         return cd_sql_find(&cd_sql_totp, store, arena, user, ret, reterr);
 }
 
-cd_status cd_sql_totp_add(struct cd_sql_session *session, const struct cd_totp_factor *factor, struct cd_error *reterr)
+static cd_status end_sessions(struct cd_sql_session *session, const struct cd_totp_factor *factor,
+                              struct cd_error *reterr)
 {
-        int64_t changed = 0;
-        cd_status status = cd_sql_row_insert(&cd_sql_totp, session, factor, &changed, reterr);
+        const struct cd_user_change ends = { .name = factor->user, .now = factor->created_at, .ends_sessions = true };
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
-        return status;
+        return cd_sql_user_update(session, &ends, NULL, reterr);
 }
 
-static cd_status remove_old(struct cd_sql_session *session, const struct cd_totp_change *change,
-                            struct cd_error *reterr)
+static cd_status read_generation(struct cd_sql_session *session, cd_str user, int64_t *ret, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "DELETE FROM totp WHERE user_name = $1 AND sealed = $2", 2,
-                                                           0 };
-        const struct cd_sql_value params[] = { cd_sql_text(change->factor.user), cd_sql_text(change->if_sealed) };
-        int64_t changed = 0;
-        cd_status status = cd_sql_execute(session, &statement, params, &changed, reterr);
+        static const struct cd_sql_statement statement = { "SELECT generation FROM users WHERE name = $1", 1, 1 };
+        const struct cd_sql_value params[] = { cd_sql_text(user) };
 
-        if (status == CD_OK && changed == 0)
-                return cd_fail(reterr, CD_EXISTS, "the user has another TOTP factor by now");
-        return status;
+        return cd_sql_query(session, &statement, params, cd_sql_take_integer, ret, reterr);
 }
 
 struct putting {
         const struct cd_totp_change *change;
         const struct cd_audit_event *event;
+        int64_t generation; /* of the user afterwards */
 };
 
 static cd_status put_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        const struct putting *putting = arg;
+        struct putting *putting = arg;
         const struct cd_totp_change *change = putting->change;
         cd_status status = cd_sql_user_hold(session, change->factor.user, change->if_generation, reterr);
 
         if (status == CD_OK && change->if_sealed.ptr)
-                status = remove_old(session, change, reterr);
+                status = end_sessions(session, &change->factor, reterr);
         if (status == CD_OK)
-                status = cd_sql_totp_add(session, &change->factor, reterr);
+                status = cd_sql_totp_put(session, change, reterr);
+        if (status == CD_OK)
+                status = read_generation(session, change->factor.user, &putting->generation, reterr);
         return status == CD_OK ? cd_sql_audit_add(session, putting->event, reterr) : status;
 }
 
 static cd_status put(struct cd_store *store, const struct cd_totp_change *change, const struct cd_audit_event *event,
                      struct cd_error *reterr)
 {
-        struct putting putting = { change, event };
+        struct putting putting = { .change = change, .event = event };
+        cd_status status = cd_sql_write(store, put_transaction, &putting, reterr);
 
-        return cd_sql_write(store, put_transaction, &putting, reterr);
+        if (status == CD_OK && change->ret_generation)
+                *change->ret_generation = putting.generation;
+        return status;
 }
 
 struct judging {

@@ -51,7 +51,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str aft
 }
 
 struct adding {
-        const struct cd_users_page *users;
+        const struct cd_user_import *import;
         const struct cd_audit_event *event;
 };
 
@@ -69,16 +69,20 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *g
         return status;
 }
 
-static cd_status add_all(struct cd_sql_session *session, const struct cd_users_page *users, struct cd_error *reterr)
+static cd_status add_all(struct cd_sql_session *session, const struct cd_user_import *import, struct cd_error *reterr)
 {
+        const struct cd_users_page *users = &import->users;
         int64_t generation;
         /* Until the commit, no client can be added, so none can get one of these names. */
         cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
 
         if (status == CD_OK)
                 status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
-        for (size_t i = 0; i < users->count && status == CD_OK; i++)
+        for (size_t i = 0; i < users->count && status == CD_OK; i++) {
                 status = add_one(session, &users->items[i], generation, reterr);
+                if (status == CD_OK && import->factors && import->factors[i].sealed.ptr)
+                        status = cd_sql_totp_add(session, &import->factors[i], reterr);
+        }
         return status;
 }
 
@@ -86,23 +90,29 @@ cd_status cd_sql_user_add(struct cd_sql_session *session, const struct cd_user *
 {
         struct cd_user copy = *user;
 
-        return add_all(session, &(struct cd_users_page){ &copy, 1 }, reterr);
+        return add_all(session, &(struct cd_user_import){ .users = { &copy, 1 } }, reterr);
 }
 
 static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         const struct adding *adding = arg;
-        cd_status status = add_all(session, adding->users, reterr);
+        cd_status status = add_all(session, adding->import, reterr);
 
         return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
+}
+
+static cd_status import_users(struct cd_store *store, const struct cd_user_import *import,
+                              const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct adding adding = { import, event };
+
+        return cd_sql_write(store, add_transaction, &adding, reterr);
 }
 
 static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                      struct cd_error *reterr)
 {
-        struct adding adding = { users, event };
-
-        return cd_sql_write(store, add_transaction, &adding, reterr);
+        return import_users(store, &(struct cd_user_import){ .users = *users }, event, reterr);
 }
 
 struct changing {
@@ -177,7 +187,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct changin
                 cd_sql_text_or_null(changing->groups),
                 change->is_rehash ? (struct cd_sql_value){ .type = CD_SQL_NULL }
                                   : cd_sql_text_or_null(change->password),
-                cd_sql_integer(change->ends_sessions),
+                cd_sql_integer(change->ends_sessions || change->totp),
                 cd_sql_integer(next),
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
@@ -215,7 +225,7 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
 static bool may_end_sessions(const struct cd_user_change *change)
 {
         return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||
-               change->groups || change->disabled == CD_USER_DISABLE;
+               change->groups || change->totp || change->disabled == CD_USER_DISABLE;
 }
 
 /* *ret is whether anything was changed: the user, or wrong codes that are forgotten with it. */
@@ -230,10 +240,14 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                 status = cd_sql_bump(session, CD_STR("revocations"), &next, reterr);
         if (status == CD_OK)
                 status = update_row(session, changing, next, &generation, reterr);
+        if (status == CD_OK && change->totp && generation >= 0)
+                status = cd_sql_totp_put(session, change->totp, reterr);
         if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = revoke_tokens(session, change, generation, reterr);
+        if (status == CD_OK && generation >= 0 && change->ret_generation)
+                *change->ret_generation = generation;
         *ret = status == CD_OK && (generation >= 0 || forgiven > 0);
         return status;
 }
@@ -375,6 +389,7 @@ const struct cd_user_ops cd_sql_user_ops = {
         .find = find,
         .list = list,
         .add = add,
+        .import = import_users,
         .update = update,
         .remove = remove_user,
         .note_login = note_login,

@@ -188,6 +188,23 @@ def test_lesson_38_a_client_keeps_its_secret_where_the_new_one_cannot_be_shown(m
     assert made.run("audit", "tail", "--json", check=0).stdout.count("client.secret") == before.count("client.secret")
 
 
+@pytest.mark.parametrize("redirect,why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_lesson_38_a_link_that_cannot_be_shown_does_not_exist(made, redirect, why, options):
+    path = made.folder / "portal.yaml"
+    path.write_text(made.config.read_text() + "\nportal: { url: 'https://auth.example.com/_auth' }\n")
+    with sqlite3.connect(made.folder / "cardea.db") as db:
+        db.execute("DELETE FROM links")
+    assert run("user", "invite", "unseen", "--config", path, redirect="")[0] == 0
+    with sqlite3.connect(made.folder / "cardea.db") as db:
+        before = db.execute("SELECT digest FROM links").fetchall()
+    code, _, err = run("user", "invite", "unseen", "--config", path, *options, redirect=redirect)
+    assert code == 1
+    assert err == f"cardea user invite: the link cannot be written to standard output ({why}), so there is none\n"
+    with sqlite3.connect(made.folder / "cardea.db") as db:
+        assert db.execute("SELECT digest FROM links").fetchall() == before and len(before) == 1
+
+
 def test_lesson_38_full_standard_error_stops_nothing(made):
     code, out, _ = run("client", "add", "said", "--grant-type", "client_credentials", "--config", made.config,
                        redirect="2>/dev/full")

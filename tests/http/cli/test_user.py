@@ -129,7 +129,7 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["import"], "", 2, "name a file, or - for standard input"),
     (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
-    (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd, jsonl or authelia"),
+    (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd, jsonl, authelia or otpauth"),
     (["list", "more"], "", 2, 'unexpected argument "more"'),
     (["lst"], "", 2, 'unknown action "lst"; did you mean "list"?'),
     (["frobnicate"], "", 2, 'unknown action "frobnicate"; see: cardea help user'),

@@ -378,8 +378,7 @@ int main(int argc, char **argv)
                                                      .limits = cd_http_limits_default };
         memset(big_bytes, 'x', sizeof(big_bytes));
         read_arguments(&s, argc, argv);
-        for (size_t i = 0; i < s.options.listen_count; i++)
-                s.listen[i].table = &table;
+        s.options.table = &table;
         s.options.listen = s.listen;
         s.options.trusted_proxies = &s.trusted_list;
         s.options.redirect_listen = &s.redirect_list;

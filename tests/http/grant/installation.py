@@ -52,13 +52,15 @@ class Installation:
             "password_hashing": CHEAP,
             "lockout": PATIENT,
         })
-        self.config.update(changes)
-        self.config = h2client.with_protocol(self.config)
-        self.config_file.write_text(json.dumps(self.config))
+        self.configure(**changes)
         if not is_copy:
             self.add_client(WATCH, introspect=[AUDIENCE])
             self.add_client(APP, grant_types=["password", "client_credentials"], scopes=["read"], audience=AUDIENCE,
                             introspect=[AUDIENCE])
+
+    def configure(self, **changes):
+        self.config = h2client.with_protocol({**self.config, **changes})
+        self.config_file.write_text(json.dumps(self.config))
 
     def cardea(self, *args, text="", code=0):
         """A command on this installation; its standard output."""

@@ -525,7 +525,7 @@ static void lesson_39_of_a_value_that_did_not_resolve_only_that_is_said(void **s
         check_whatever(f, "store: ${file:/nonexistent/store}\n" MASTER);
         assert_int_equal(f->report.errors, 1);
         assert_false(mentions(f, "is not used without a store"));
-        assert_false(mentions(f, "users, clients and keys are in memory"));
+        assert_false(mentions(f, "users, sessions, clients and keys are in memory"));
         assert_false(mentions(f, "signing_key"));
         assert_false(mentions(f, "no token can be issued"));
 }

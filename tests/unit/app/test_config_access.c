@@ -188,9 +188,9 @@ static void allow_has_names_networks_and_times_of_the_right_form(void **state)
                                                  "group; write 1 to 64 of: letters a-z and A-Z, digits, . _ - @ + : /");
         refuses(ALLOW("users: [Ana]"),
                 "f.yaml:2:45: access[0].allow.users[0]: names of users are lower case; write ana");
-        refuses(ALLOW("users: ['a b']"), "f.yaml:2:45: access[0].allow.users[0]: \"a b\": byte 2 of the user name is "
-                                         "none of: letters a-z, digits, . _ "
-                                         "- @ +; write the name of a user");
+        refuses(ALLOW("users: ['a b']"),
+                "f.yaml:2:45: access[0].allow.users[0]: \"a b\": byte 2 of the user name is "
+                "not allowed; use letters a-z, digits and . _ - @ +; write the name of a user");
         refuses(ALLOW("networks: [10.0.0.0/8, intern]"), "f.yaml:2:60: access[0].allow.networks[1]: \"intern\" is not "
                                                          "an address or a network in CIDR notation; write "
                                                          "it as in 10.0.0.0/8 or 2001:db8::/32");
@@ -261,6 +261,8 @@ static void a_host_with_too_many_rules_is_refused(void **state)
 
 static void the_url_of_the_portal_is_checked(void **state)
 {
+        static const char *const other_paths[] = { "", "/auth", "/_auth2", "/_Auth", "/x/_auth", "/_auth/x" };
+
         (void)state;
         accepts("portal: { url: 'http://localhost:5000/_auth' }\n");
         refuses("portal: { url: 'http://auth.example.com/_auth' }\n",
@@ -268,6 +270,93 @@ static void the_url_of_the_portal_is_checked(void **state)
                 "https://auth.example.com/_auth");
         refuses("portal: { url: 'https://auth.example.com/_auth/' }\n",
                 "f.yaml:1:16: portal.url: ends with a slash; write it as in https://auth.example.com/_auth");
+        for (size_t i = 0; i < CD_LEN(other_paths); i++)
+                refuses(cd_arena_printf(&arena, "portal: { url: 'https://auth.example.com%s' }\n", other_paths[i]).ptr,
+                        "f.yaml:1:16: portal.url: must end in /_auth, as in https://auth.example.com/_auth");
+        /* The host is known all the same, and what depends on it is not a second finding. */
+        refuses("portal: { url: 'https://auth.example.com/', cookie_domain: example.com }\n",
+                "f.yaml:1:16: portal.url: ends with a slash; write it as in https://auth.example.com/_auth");
+        refuses("portal: { url: 'https://auth.example.com', cookie_domain: example.com }\n",
+                "f.yaml:1:16: portal.url: must end in /_auth, as in https://auth.example.com/_auth");
+}
+
+static void who_may_register_is_one_of_three(void **state)
+{
+        (void)state;
+        accepts("portal: { registration: closed }\n");
+        assert_int_equal(config.portal.registration, CD_REGISTRATION_CLOSED);
+        accepts("portal: { registration: open }\n");
+        assert_int_equal(config.portal.registration, CD_REGISTRATION_OPEN);
+        accepts("portal: { registration: invite }\n");
+        assert_int_equal(config.portal.registration, CD_REGISTRATION_INVITE);
+        accepts("");
+        assert_int_equal(config.portal.registration, CD_REGISTRATION_INVITE);
+        refuses("portal: { registration: all }\n",
+                "f.yaml:1:25: portal.registration: must be one of closed, invite, open");
+}
+
+static void the_looks_of_the_portal_are_checked(void **state)
+{
+        static const char *const logos[] = { "https://www.example.com/logo.svg", "/logo.svg", "/a%20b.png?v=1" };
+        static const char *const wrong[] = {
+                "logo.svg", "//www.example.com/logo.svg",    "http://www.example.com/a.svg",
+                "https://", "https://ana@example.com/a.svg", "/a b.svg",
+                "/ä.svg",   "javascript:alert(1)",           "data:image/png;base64,AA==",
+                "/a\\b"
+        };
+
+        (void)state;
+        accepts("portal: { title: Example Ltd, accent: '#1F5fb4', footer: 'Help: +49 30 1234' }\n");
+        assert_str(config.portal.title, "Example Ltd");
+        assert_str(config.portal.accent, "#1F5fb4");
+        assert_str(config.portal.footer, "Help: +49 30 1234");
+        accepts("");
+        assert_str(config.portal.title, "Cardea");
+        assert_str(config.portal.logo, "");
+        refuses("portal: { title: '' }\n", "f.yaml:1:18: portal.title: must not be empty");
+        for (size_t i = 0; i < CD_LEN(logos); i++)
+                accepts(cd_arena_printf(&arena, "portal: { logo: '%s' }\n", logos[i]).ptr);
+        for (size_t i = 0; i < CD_LEN(wrong); i++)
+                refuses(cd_arena_printf(&arena, "portal: { logo: '%s' }\n", wrong[i]).ptr,
+                        cd_arena_printf(&arena,
+                                        "f.yaml:1:17: portal.logo: \"%s\" is neither a URL of https nor an absolute "
+                                        "path; write it as in https://www.example.com/logo.svg or /logo.svg, with "
+                                        "other characters than letters, digits and punctuation percent-encoded",
+                                        wrong[i])
+                                .ptr);
+        refuses("portal: { accent: blue }\n", "f.yaml:1:19: portal.accent: \"blue\" is not a colour; write it as in "
+                                              "\"#1f5fb4\", with the quotes");
+        refuses("portal: { accent: '#12345g' }\n", "f.yaml:1:19: portal.accent: \"#12345g\" is not a colour; write it "
+                                                   "as in \"#1f5fb4\", with the quotes");
+}
+
+static void the_lifetimes_of_a_login_fit_each_other(void **state)
+{
+        (void)state;
+        accepts("");
+        assert_int_equal(config.portal.session_idle, 3600000);
+        assert_int_equal(config.portal.session_lifetime, 43200000);
+        assert_int_equal(config.portal.remember_for, 2592000000);
+        accepts("portal: { session_idle: 12h }\n");
+        accepts("portal: { remember_for: 12h }\n");
+        accepts("portal: { remember_for: 0s }\n");
+        assert_int_equal(config.portal.remember_for, 0);
+        accepts("portal: { session_idle: 1s, session_lifetime: 365d, remember_for: 365d }\n");
+        refuses("portal: { session_idle: 43201s }\n",
+                "f.yaml:1:25: portal.session_idle: is longer than portal.session_lifetime; lower it, or raise "
+                "portal.session_lifetime");
+        refuses("portal: { remember_for: 43199s }\n",
+                "f.yaml:1:25: portal.remember_for: is shorter than portal.session_lifetime; raise it, or write 0s so "
+                "that users cannot choose to stay logged in");
+        refuses("portal: { session_idle: 1500ms }\n",
+                "f.yaml:1:25: portal.session_idle: is not a whole number of seconds; write it as in 1h");
+        refuses("portal: { session_lifetime: 7200001ms }\n",
+                "f.yaml:1:29: portal.session_lifetime: is not a whole number of seconds; write it as in 1h");
+        refuses("portal: { remember_for: 86400001ms }\n",
+                "f.yaml:1:25: portal.remember_for: is not a whole number of seconds; write it as in 1h");
+        refuses("portal: { session_idle: 0s }\n", "f.yaml:1:25: portal.session_idle: must be 1s to 365d");
+        refuses("portal: { session_lifetime: 366d }\n", "f.yaml:1:29: portal.session_lifetime: must be 1s to 365d");
+        refuses("portal: { remember_for: 366d }\n", "f.yaml:1:25: portal.remember_for: must be 0ms to 365d");
 }
 
 #define PORTAL(domain) "portal: { url: 'https://auth.example.com/_auth', cookie_domain: " domain " }\n"
@@ -309,6 +398,66 @@ static void what_a_login_consists_of_is_checked(void **state)
         refuses("portal: { factors: [password, sms] }\n", "f.yaml:1:31: portal.factors[1]: must be password or totp");
 }
 
+#define IDENTITY(text) "portal: { url: 'https://auth.example.com/_auth', identity: { " text " } }\n"
+
+static struct cd_identity_headers headers_of(const char *text)
+{
+        check(text);
+        return cd_config_identity_headers(&config.portal.identity);
+}
+
+static void the_names_of_the_identity_headers_are_a_preset_or_ones_own(void **state)
+{
+        (void)state;
+        struct cd_identity_headers names = headers_of("portal: { url: 'https://auth.example.com/_auth' }\n");
+        assert_str(names.user, "Remote-User");
+        assert_str(names.groups, "Remote-Groups");
+        assert_str(names.email, "Remote-Email");
+        assert_str(names.name, "Remote-Name");
+        names = headers_of(IDENTITY("preset: x-auth-request, email: X-Mail"));
+        assert_str(names.user, "X-Auth-Request-User");
+        assert_str(names.groups, "X-Auth-Request-Groups");
+        assert_str(names.email, "X-Mail");
+        assert_str(names.name, "X-Auth-Request-Name");
+        names = headers_of(IDENTITY("preset: x-forwarded-user, user: X-WebAuth-User"));
+        assert_str(names.user, "X-WebAuth-User");
+        assert_str(names.groups, "X-Forwarded-Groups");
+        assert_str(names.email, "X-Forwarded-Email");
+        assert_str(names.name, "X-Forwarded-Name");
+}
+
+static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void **state)
+{
+        static const char *const bad[] = { "X_User", "X.User", "X User", "X-Us\u00e9r", "X:User" };
+        static const char *const taken[] = { "cookie",         "Authorization",   "X-API-Key",  "Content-Length",
+                                             "Content-Type",   "Connection",      "Host",       "X-Forwarded-For",
+                                             "X-Original-URL", "Sec-Fetch-Mode",  "Set-Cookie", "Location",
+                                             "Proxy-Anything", "WWW-authenticate" };
+        char text[256];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                snprintf(text, sizeof(text), IDENTITY("user: \"%s\""), bad[i]);
+                refuses(text, "f.yaml:1:68: portal.identity.user: must be letters, digits and hyphens, as in "
+                              "Remote-User");
+        }
+        for (size_t i = 0; i < CD_LEN(taken); i++) {
+                snprintf(text, sizeof(text), IDENTITY("email: %s"), taken[i]);
+                refuses(text, "f.yaml:1:69: portal.identity.email: is a header with a meaning of its own");
+        }
+        accepts(IDENTITY("email: X-Cookie, name: Sec"));
+}
+
+static void each_identity_header_is_named_once(void **state)
+{
+        (void)state;
+        refuses(IDENTITY("name: remote-user"),
+                "f.yaml:1:68: portal.identity.name: is remote-user, as portal.identity.user is; name each header once");
+        refuses(IDENTITY("user: X-A, groups: x-a"), "f.yaml:1:81: portal.identity.groups: is x-a, as "
+                                                    "portal.identity.user is; name each header once");
+        accepts(IDENTITY("user: Remote-Name, name: Remote-User"));
+}
+
 static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **state)
 {
         (void)state;
@@ -320,12 +469,12 @@ static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **stat
               "f.yaml:3:13: access[0].host: is outside of portal.cookie_domain (example.com): no login reaches it; "
               "move the "
               "site below that domain");
-        warns("portal: { url: 'https://auth.example.com' }\n"
+        warns("portal: { url: 'https://auth.example.com/_auth' }\n"
               "access:\n  - { host: wiki.example.com, allow: { factors: 1 } }\n",
               "f.yaml:3:13: access[0].host: is not the host of portal.url: without portal.cookie_domain no login "
               "reaches it; "
               "set portal.cookie_domain to a domain that has both");
-        accepts("portal: { url: 'https://auth.example.com' }\n"
+        accepts("portal: { url: 'https://auth.example.com/_auth' }\n"
                 "access:\n  - { host: auth.example.com, allow: { factors: 1 } }\n"
                 "  - { host: wiki.example.com, public: true }\n");
         accepts(PORTAL("example.com") "access:\n  - { host: example.com, allow: { factors: 1 } }\n"
@@ -402,8 +551,14 @@ int main(void)
                 cmocka_unit_test(a_rule_that_never_decides_is_a_warning),
                 cmocka_unit_test(a_host_with_too_many_rules_is_refused),
                 cmocka_unit_test(the_url_of_the_portal_is_checked),
+                cmocka_unit_test(who_may_register_is_one_of_three),
+                cmocka_unit_test(the_looks_of_the_portal_are_checked),
+                cmocka_unit_test(the_lifetimes_of_a_login_fit_each_other),
                 cmocka_unit_test(the_domain_of_the_cookie_is_one_of_the_operators_own),
                 cmocka_unit_test(what_a_login_consists_of_is_checked),
+                cmocka_unit_test(the_names_of_the_identity_headers_are_a_preset_or_ones_own),
+                cmocka_unit_test(lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way),
+                cmocka_unit_test(each_identity_header_is_named_once),
                 cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),
                 cmocka_unit_test(what_the_rules_say_is_what_decides),

@@ -11,6 +11,7 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
+#include "core/session.h"
 #include "support/memory_store.h"
 
 enum {
@@ -881,6 +882,166 @@ static void readers_see_whole_snapshots_while_the_thread_makes_others(void **sta
         assert_status(authenticate(f, "client-19", "other"), CD_OK);
 }
 
+/* ---- sessions ---- */
+
+/* A node with a cache, on which ana has a session; `sessions` is of another node, whose cache nobody told. */
+struct node {
+        struct cd_sessions sessions;
+        struct cd_session session;
+        struct cd_session_digest digest;
+};
+
+static void add_session(struct fixture *f, struct node *node)
+{
+        struct cd_cookie_token token;
+        struct cd_arena *arena = &f->arena;
+        const struct cd_session_params params = {
+                .user = CD_STR("ana"), .generation = 2, .factors = 1, .idle_lifetime = 86400, .lifetime = 86400
+        };
+
+        assert_status(cd_session_start(&node->sessions, arena, &params, &node->session, &token, NULL), CD_OK);
+        assert_status(cd_session_digest(&node->sessions, cd_cookie_text(&token), &node->digest, NULL), CD_OK);
+}
+
+static void cache_session(struct fixture *f, const struct node *node)
+{
+        struct cd_session_cache *cache = f->options.sessions;
+        const struct cd_live_session live = { .user = CD_STR("ana"), .generation = 2, .expires_at = NOON + 86400 };
+
+        cd_session_cache_put(cache, &node->digest, cd_session_cache_ticket(cache, &node->digest), f->clock.now, &live);
+}
+
+static bool is_cached(struct fixture *f, const struct node *node)
+{
+        struct cd_live_session live;
+
+        return cd_session_cache_find(f->options.sessions, &node->digest, f->clock.now, &f->arena, &live) !=
+               CD_SESSION_NOT_CACHED;
+}
+
+static void make_node(struct fixture *f, struct node *node)
+{
+        const struct cd_session_cache_options options = { 1000, 1 << 20, &f->clock.port, f->revocations.revoked };
+
+        *node = (struct node){ .sessions = { .store = f->store,
+                                             .ids = cd_session_ids_new(f->master),
+                                             .clock = &f->clock.port,
+                                             .random = &cd_random_system } };
+        f->options.sessions = cd_session_cache_new(&options);
+        assert_non_null(f->options.sessions);
+        add_ana(f);
+        begin(f);
+        add_session(f, node);
+        cache_session(f, node);
+        assert_true(is_cached(f, node));
+}
+
+static void free_node(struct fixture *f, struct node *node)
+{
+        cd_store_watcher_free(f->watcher);
+        f->watcher = NULL;
+        cd_session_cache_free(f->options.sessions);
+        cd_mac_free(node->sessions.ids);
+}
+
+static void lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        struct node node, other;
+
+        make_node(f, &node);
+        other = node;
+        add_session(f, &other);
+        cache_session(f, &other);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_true(is_cached(f, &node));
+        assert_status(cd_session_log_out(&node.sessions, &f->arena, &node.session, CD_STR(""), NULL), CD_OK);
+        assert_true(is_cached(f, &node));
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_false(is_cached(f, &node));
+        assert_true(is_cached(f, &other));
+        free_node(f, &node);
+}
+
+static void lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_user_change change = { .name = CD_STR("ana"), .now = NOON, .disabled = CD_USER_DISABLE };
+        struct node node;
+
+        make_node(f, &node);
+        assert_status(f->store->users->update(f->store, &change, NULL, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_false(is_cached(f, &node));
+        free_node(f, &node);
+}
+
+static void many_ends_are_all_read(void **state)
+{
+        struct fixture *f = *state;
+        struct node node;
+        struct node *many = calloc(50, sizeof(*many));
+
+        make_node(f, &node);
+        for (size_t i = 0; i < 50; i++) {
+                many[i] = node;
+                add_session(f, &many[i]);
+                cache_session(f, &many[i]);
+        }
+        for (size_t i = 0; i < 50; i++)
+                assert_status(cd_session_log_out(&node.sessions, &f->arena, &many[i].session, CD_STR(""), NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        for (size_t i = 0; i < 50; i++)
+                assert_false(is_cached(f, &many[i]));
+        assert_true(is_cached(f, &node));
+        free(many);
+        free_node(f, &node);
+}
+
+static void while_the_store_is_unavailable_a_session_continues_for_a_while(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_store whole = *f->store;
+        struct node node;
+
+        make_node(f, &node);
+        f->store->versions = tells_no_versions;
+        f->clock.uptime += CD_SESSION_END_LASTS - CD_CLOCKS_DIFFER_MAX;
+        assert_false(cd_store_watcher_step(f->watcher));
+        assert_true(is_cached(f, &node));
+        f->clock.uptime += 1;
+        assert_false(cd_store_watcher_step(f->watcher));
+        assert_false(is_cached(f, &node));
+        *f->store = whole;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_false(is_cached(f, &node)); /* its end may have been listed and deleted meanwhile */
+        cache_session(f, &node);
+        assert_true(is_cached(f, &node));
+        free_node(f, &node);
+}
+
+static cd_status tells_restored(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
+{
+        (void)store, (void)reterr;
+        *ret = (struct cd_store_versions){ 1, 1, 1, 0 };
+        return CD_OK;
+}
+
+/* Numbers of ends are assigned a second time. */
+static void with_a_restored_store_the_cache_begins_anew(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_store whole = *f->store;
+        struct node node;
+
+        make_node(f, &node);
+        f->store->versions = tells_restored;
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_false(is_cached(f, &node));
+        *f->store = whole;
+        free_node(f, &node);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -912,6 +1073,11 @@ int main(void)
                 TEST(lesson_22_what_expired_is_deleted_by_the_program_itself),
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
                 TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),
+                TEST(lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look),
+                TEST(lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look),
+                TEST(many_ends_are_all_read),
+                TEST(while_the_store_is_unavailable_a_session_continues_for_a_while),
+                TEST(with_a_restored_store_the_cache_begins_anew),
                 TEST(readers_see_whole_snapshots_while_the_thread_makes_others),
         };
 

@@ -60,6 +60,8 @@ static int setup(void **state)
         static const struct cd_http_route routes[] = {
                 { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/"), .handler = hello }
         };
+        static const struct cd_http_routes group = { .items = routes, .count = CD_LEN(routes) };
+        static const struct cd_http_table table = { .groups = &group, .count = 1 };
         static const struct cd_http_listen listen = { .address = CD_STR_INIT("127.0.0.1:0") };
         struct fixture *f = calloc(1, sizeof(*f));
         struct cd_tls_options tls = { 0 }, other = { 0 };
@@ -67,8 +69,7 @@ static int setup(void **state)
                                                   .listen_count = 1,
                                                   .threads = 1,
                                                   .limits = cd_http_limits_default,
-                                                  .routes = routes,
-                                                  .route_count = CD_LEN(routes),
+                                                  .table = &table,
                                                   .tls = &tls };
 
         cd_arena_init(&f->arena, 1 << 20);

@@ -94,6 +94,24 @@ static void a_version_that_nobody_saw_is_freed_at_once(void **state)
         assert_int_equal(atomic_load(&alive), 0);
 }
 
+static void a_prepared_version_is_published_or_discarded(void **state)
+{
+        struct cd_shared *shared = cd_shared_new(destroy);
+
+        (void)state;
+        assert_status(cd_shared_set(shared, make(1)), CD_OK);
+        struct cd_shared_version *second = cd_shared_prepare(shared, make(2)),
+                                 *third = cd_shared_prepare(shared, make(3));
+        assert_int_equal(((const struct pair *)cd_shared_get(shared))->a, 1);
+        cd_shared_publish(shared, second);
+        assert_int_equal(((const struct pair *)cd_shared_get(shared))->a, 2);
+        cd_shared_discard(third);
+        cd_shared_discard(NULL);
+        assert_int_equal(atomic_load(&alive), 1);
+        cd_shared_free(shared);
+        assert_int_equal(atomic_load(&alive), 0);
+}
+
 static void *look_once(void *arg)
 {
         return (void *)cd_shared_get(arg);
@@ -198,6 +216,7 @@ int main(void)
                 cmocka_unit_test(before_the_first_version_there_is_none),
                 cmocka_unit_test(a_version_lives_until_its_reader_looks_again),
                 cmocka_unit_test(a_version_that_nobody_saw_is_freed_at_once),
+                cmocka_unit_test(a_prepared_version_is_published_or_discarded),
                 cmocka_unit_test(a_thread_that_ends_lets_its_version_go),
                 cmocka_unit_test(without_memory_the_old_version_stays),
                 cmocka_unit_test(a_thread_without_a_slot_still_reads_safely),

@@ -59,7 +59,7 @@ int factor_set_up(void **state)
         cd_arena_init(&f->arena, 16 << 20);
         assert_status(cd_master_key_parse(CD_STR(MASTER), &f->random, &f->master, NULL), CD_OK);
         assert_status(cd_memory_store_new(&f->store, NULL), CD_OK);
-        f->sessions = (struct cd_sessions){ f->store, cd_session_ids_new(f->master), &f->clock, &f->random };
+        f->sessions = (struct cd_sessions){ f->store, cd_session_ids_new(f->master), &f->clock, &f->random, NULL };
         f->factors = (struct cd_factors){ .store = f->store,
                                           .master = f->master,
                                           .recovery_codes = cd_recovery_macs_new(f->master),

@@ -429,6 +429,23 @@ static void only_an_exact_host_is_named(void **state)
         cd_access_free(access);
 }
 
+static void the_hosts_that_rules_name_are_listed_once(void **state)
+{
+        static const struct cd_access_rule rules[] = { RULE_OF("wiki.example.com", .path = CD_STR_INIT("/a")),
+                                                       RULE_OF("*.example.com"), RULE_OF("app.example.com"),
+                                                       RULE_OF("wiki.example.com"), RULE_OF("*.app.example.com") };
+        struct cd_access *access = make(rules, CD_LEN(rules)), *none = make(NULL, 0);
+        struct cd_strs hosts = cd_access_hosts(access);
+
+        (void)state;
+        assert_int_equal(hosts.count, 2);
+        assert_str(hosts.items[0], "wiki.example.com");
+        assert_str(hosts.items[1], "app.example.com");
+        assert_int_equal(cd_access_hosts(none).count, 0);
+        cd_access_free(access);
+        cd_access_free(none);
+}
+
 static void a_rule_that_an_earlier_one_covers_is_found(void **state)
 {
         static const struct {
@@ -615,6 +632,7 @@ int main(void)
                 cmocka_unit_test(the_age_of_a_login_is_judged_by_seconds_and_a_login_from_the_future_is_none),
                 cmocka_unit_test(a_decision_says_what_the_step_up_needs),
                 cmocka_unit_test(only_an_exact_host_is_named),
+                cmocka_unit_test(the_hosts_that_rules_name_are_listed_once),
                 cmocka_unit_test(a_rule_that_an_earlier_one_covers_is_found),
                 cmocka_unit_test(rules_are_copied),
                 cmocka_unit_test(as_many_rules_as_the_limit_are_accepted_and_no_more),

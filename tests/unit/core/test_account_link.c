@@ -1,8 +1,10 @@
 #include "unit/core/factor_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/account_link.h"
+#include "core/admin_users.h"
 
 static cd_str text_of(const struct cd_link_token *token)
 {
@@ -56,6 +58,7 @@ static void lesson_46_to_look_at_an_invitation_consumes_nothing(void **state)
         assert_str(factor_last_event(f).action, "user.invite");
         assert_str(factor_last_event(f).subject, "user:bo");
         assert_str(factor_last_event(f).actor, "portal");
+        assert_str(factor_last_event(f).detail, "+admins +staff");
         for (int i = 0; i < 2; i++) {
                 assert_status(look(f, &token, &found), CD_OK);
                 assert_str(found.name, "bo");
@@ -86,6 +89,8 @@ static void what_cannot_be_a_user_is_not_invited(void **state)
                 { { .name = CD_STR("bo"), .email = CD_STR("bo") }, CD_INVALID_REQUEST, "email" },
                 { { .name = CD_STR("bo"), .display_name = CD_STR("a\nb") }, CD_INVALID_REQUEST, "display_name" },
                 { { .name = CD_STR("bo"), .groups = { group, 1 } }, CD_INVALID_REQUEST, "groups" },
+                { { .name = CD_STR("bo"), .lifetime = 30 * 24 * 3600 + 1 }, CD_INVALID_REQUEST, "lifetime" },
+                { { .name = CD_STR("bo"), .lifetime = -1 }, CD_INVALID_REQUEST, "lifetime" },
         };
         for (size_t i = 0; i < CD_LEN(samples); i++) {
                 assert_status(invite(f, samples[i].params, &token), samples[i].status);
@@ -109,6 +114,93 @@ static void an_invitation_is_good_for_72_hours(void **state)
         f->now = FACTOR_NOON + 72 * 3600;
         assert_status(look(f, &token, &found), CD_NOT_FOUND);
         assert_string_equal(f->err.reason, "the link was used already, has expired, or is none of ours");
+}
+
+static void an_invitation_is_good_for_as_long_as_was_asked_for(void **state)
+{
+        const int64_t lifetimes[] = { 1, 3600, 30 * 24 * 3600 };
+        struct factor_fixture *f = *state;
+        struct cd_link_token token;
+        struct cd_invite_params found;
+
+        for (size_t i = 0; i < CD_LEN(lifetimes); i++) {
+                cd_time end = f->now + lifetimes[i];
+                assert_status(
+                        invite(f, (struct cd_invite_params){ .name = CD_STR("bo"), .lifetime = lifetimes[i] }, &token),
+                        CD_OK);
+                assert_int_equal(token.expires_at, end);
+                f->now = end - 1;
+                assert_status(look(f, &token, &found), CD_OK);
+                f->now = end;
+                assert_status(look(f, &token, &found), CD_NOT_FOUND);
+        }
+}
+
+static void many_groups_leave_room_in_the_audit(void **state)
+{
+        char names[64][8];
+        cd_str groups[64];
+        struct factor_fixture *f = *state;
+        struct cd_link_token token;
+
+        for (size_t i = 0; i < CD_LEN(groups); i++) {
+                snprintf(names[i], sizeof(names[i]), "g%zu", i);
+                groups[i] = cd_str_from_c(names[i]);
+        }
+        assert_status(invite(f, (struct cd_invite_params){ .name = CD_STR("bo"), .groups = { groups, 64 } }, &token),
+                      CD_OK);
+        assert_str(factor_last_event(f).detail, "many groups");
+}
+
+/* What shows a link, and the link that it shows. */
+struct shown {
+        const struct cd_link_token *token;
+        cd_time expires_at;
+        char name[8], text[CD_LINK_TOKEN_SIZE];
+        bool fails;
+};
+
+static cd_status show(void *arg, cd_str name, cd_str token, struct cd_error *reterr)
+{
+        struct shown *shown = arg;
+
+        snprintf(shown->name, sizeof(shown->name), "%.*s", CD_STR_ARG(name));
+        assert_int_equal(token.len, sizeof(shown->text));
+        memcpy(shown->text, token.ptr, token.len);
+        shown->expires_at = shown->token->expires_at;
+        return shown->fails ? cd_fail(reterr, CD_UNAVAILABLE, "nobody looks") : CD_OK;
+}
+
+static void lesson_38_a_link_that_could_not_be_shown_does_not_exist(void **state)
+{
+        const struct cd_invite_params bo = { .name = CD_STR("Bo") };
+        struct factor_fixture *f = *state;
+        struct cd_link_token first, token;
+        struct cd_invite_params found;
+        struct shown shown = { .token = &token, .fails = true };
+        cd_str name;
+
+        assert_status(invite(f, bo, &first), CD_OK);
+        f->by.show_secret = show;
+        f->by.show_arg = &shown;
+        assert_status(invite(f, bo, &token), CD_UNAVAILABLE);
+        assert_string_equal(f->err.reason, "nobody looks");
+        assert_string_equal(shown.name, "bo");
+        assert_int_equal(shown.expires_at, FACTOR_NOON + 72 * 3600);
+        memcpy(token.text, shown.text, sizeof(token.text));
+        assert_status(look(f, &token, &found), CD_NOT_FOUND);
+        assert_status(look(f, &first, &found), CD_OK); /* it is not replaced either */
+        assert_status(cd_reset_link(&f->by, &f->arena, &f->ana, &token, &f->err), CD_UNAVAILABLE);
+        assert_string_equal(shown.name, "ana");
+        assert_int_equal(shown.expires_at, FACTOR_NOON + 1800);
+        assert_status(cd_reset_password(&f->by, &f->arena, cd_str_of(shown.text, sizeof(shown.text)),
+                                        CD_STR("new password"), &name, &f->err),
+                      CD_NOT_FOUND);
+        shown.fails = false;
+        assert_status(invite(f, bo, &token), CD_OK);
+        assert_memory_equal(shown.text, token.text, sizeof(token.text));
+        assert_status(look(f, &token, &found), CD_OK);
+        assert_status(look(f, &first, &found), CD_NOT_FOUND);
 }
 
 static void the_store_has_no_token(void **state)
@@ -166,6 +258,45 @@ static void a_reset_link_is_good_for_half_an_hour(void **state)
         assert_status(reset(f, &token, "another one"), CD_NOT_FOUND);
 }
 
+static cd_status reset_look(struct factor_fixture *f, const struct cd_link_token *token)
+{
+        struct cd_account_link link = { 0 };
+        cd_status status = cd_reset_look(&f->by, &f->arena, text_of(token), &link, &f->err);
+
+        assert_str(link.user, status == CD_OK ? "ana" : "");
+        if (status == CD_NOT_FOUND)
+                assert_string_equal(f->err.reason, "the link was used already, has expired, or is none of ours");
+        return status;
+}
+
+static void lesson_46_to_look_at_a_reset_link_consumes_nothing(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_link_token token = reset_link(f), second = reset_link(f);
+
+        for (int i = 0; i < 2; i++)
+                assert_status(reset_look(f, &token), CD_OK);
+        f->now += CD_RESET_LIFETIME - 1;
+        assert_status(reset_look(f, &token), CD_OK);
+        f->now++;
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+        f->now--;
+        assert_status(reset(f, &second, "new password"), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND); /* the user has changed since */
+}
+
+static void a_reset_link_of_a_disabled_or_removed_user_is_none(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_link_token token = reset_link(f);
+        struct cd_user_result result;
+
+        assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, &f->err), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+        assert_status(cd_admin_user_remove(&f->by, &f->arena, CD_STR("ana"), &result, &f->err), CD_OK);
+        assert_status(reset_look(f, &token), CD_NOT_FOUND);
+}
+
 static void one_kind_of_link_is_not_the_other(void **state)
 {
         struct factor_fixture *f = *state;
@@ -174,6 +305,7 @@ static void one_kind_of_link_is_not_the_other(void **state)
 
         assert_status(invite(f, (struct cd_invite_params){ .name = CD_STR("bo") }, &invitation), CD_OK);
         assert_status(look(f, &token, &found), CD_NOT_FOUND);
+        assert_status(reset_look(f, &invitation), CD_NOT_FOUND);
         assert_status(reset(f, &invitation, "new password"), CD_NOT_FOUND);
 }
 
@@ -214,10 +346,15 @@ int main(void)
                 FACTOR_TEST(lesson_46_to_look_at_an_invitation_consumes_nothing),
                 FACTOR_TEST(what_cannot_be_a_user_is_not_invited),
                 FACTOR_TEST(an_invitation_is_good_for_72_hours),
+                FACTOR_TEST(an_invitation_is_good_for_as_long_as_was_asked_for),
+                FACTOR_TEST(many_groups_leave_room_in_the_audit),
+                FACTOR_TEST(lesson_38_a_link_that_could_not_be_shown_does_not_exist),
                 FACTOR_TEST(the_store_has_no_token),
                 FACTOR_TEST(a_reset_sets_the_password_once_and_leaves_the_second_factor),
                 FACTOR_TEST(a_password_that_cannot_be_one_costs_no_link),
                 FACTOR_TEST(a_reset_link_is_good_for_half_an_hour),
+                FACTOR_TEST(lesson_46_to_look_at_a_reset_link_consumes_nothing),
+                FACTOR_TEST(a_reset_link_of_a_disabled_or_removed_user_is_none),
                 FACTOR_TEST(one_kind_of_link_is_not_the_other),
                 FACTOR_TEST(a_user_gets_three_reset_links_at_a_time),
                 FACTOR_TEST(lesson_31_without_clock_or_randomness_there_is_no_link),

@@ -185,6 +185,33 @@ static void lesson_12_what_is_taken_away_ends_the_tokens(void **state)
         assert_true(admin_has_ended(f, "ana", generation));
 }
 
+static void lesson_12_a_password_is_changed_only_by_a_user_who_has_not_changed(void **state)
+{
+        struct admin_fixture *f = *state;
+        int64_t generation = -1;
+        struct cd_error err;
+
+        admin_add_ana(f);
+        const struct cd_user ana = admin_find(f, "ana");
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR(""), &generation, &err),
+                      CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "password");
+        assert_int_equal(generation, -1);
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR("first"), &generation, &err),
+                      CD_OK);
+        assert_int_equal(generation, admin_find(f, "ana").generation);
+        assert_true(generation > ana.generation);
+        assert_str(admin_last_event(f).action, "user.passwd");
+        assert_true(password_is(f, "ana", "first"));
+        /* Another one that was begun at the same time, with the same old password. */
+        int64_t second = -1;
+        assert_status(cd_admin_user_change_password(&f->by, &f->arena, &ana, CD_STR("second"), &second, &err),
+                      CD_NOT_FOUND);
+        assert_int_equal(second, -1);
+        assert_true(password_is(f, "ana", "first"));
+        assert_int_equal(admin_find(f, "ana").generation, generation);
+}
+
 static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
 {
         struct admin_fixture *f = *state;
@@ -199,7 +226,7 @@ static void what_is_so_already_is_no_event_and_ends_nothing(void **state)
         assert_str(result.name, "ana");
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
         struct cd_user same = admin_find(f, "ana");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, NULL, &result, NULL), CD_OK);
         assert_int_equal(admin_count_events(f), 1);
         assert_false(admin_has_ended(f, "ana", generation));
         assert_int_equal(admin_find(f, "ana").changed_at, ADMIN_NOON);
@@ -383,6 +410,14 @@ static void lesson_31_a_failing_clock_or_random_source_writes_nothing(void **sta
         assert_int_equal(admin_count_events(f), 1);
 }
 
+static cd_status import_users(struct admin_fixture *f, struct cd_user *users, const struct cd_totp_factor *factors,
+                              size_t count)
+{
+        const struct cd_user_import import = { .users = { users, count }, .factors = factors };
+
+        return cd_admin_users_import(&f->by, &f->arena, &import, NULL);
+}
+
 static void a_batch_is_added_whole_or_not_at_all(void **state)
 {
         struct admin_fixture *f = *state;
@@ -395,14 +430,14 @@ static void a_batch_is_added_whole_or_not_at_all(void **state)
                 assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &users[i], NULL), CD_OK);
         }
         admin_add_ana(f);
-        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 3 }, NULL), CD_EXISTS);
+        assert_status(import_users(f, users, NULL, 3), CD_EXISTS);
         assert_status(cd_admin_user_find(&f->by, &f->arena, CD_STR("bob"), &found, NULL), CD_NOT_FOUND);
         assert_int_equal(admin_count_events(f), 1);
-        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 2 }, NULL), CD_OK);
+        assert_status(import_users(f, users, NULL, 2), CD_OK);
         assert_str(admin_last_event(f).action, "user.import");
         assert_str(admin_last_event(f).subject, "");
         assert_str(admin_last_event(f).detail, "2 users, bob to cy");
-        assert_status(cd_admin_users_add(&f->by, &f->arena, &(struct cd_users_page){ users, 0 }, NULL), CD_OK);
+        assert_status(import_users(f, users, NULL, 0), CD_OK);
         assert_int_equal(admin_count_events(f), 2);
 }
 
@@ -423,7 +458,7 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
                                                     .add_groups = { &staff, 1 } });
         int64_t generation = admin_find(f, "ana").generation;
         assert_status(cd_admin_user_prepare(&f->by, &f->arena, &params, &user, NULL), CD_OK);
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, NULL, &result, NULL), CD_OK);
         assert_true(password_is(f, "ana", "new"));
         assert_str(admin_find(f, "ana").claims, "{\"a\":1}");
         assert_true(admin_find(f, "ana").disabled);
@@ -434,11 +469,11 @@ static void a_replaced_user_has_everything_new_and_older_tokens_have_ended(void 
         assert_true(admin_has_ended(f, "ana", generation));
         generation = admin_find(f, "ana").generation;
         user.disabled = false;
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, NULL, &result, NULL), CD_OK);
         assert_false(admin_find(f, "ana").disabled);
         assert_false(admin_has_ended(f, "ana", generation)); /* nothing was taken away */
         user.name = CD_STR("nobody");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, &result, NULL), CD_NOT_FOUND);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &user, NULL, &result, NULL), CD_NOT_FOUND);
 }
 
 static void what_is_replaced_by_the_same_password_stays_locked_out(void **state)
@@ -457,14 +492,14 @@ static void what_is_replaced_by_the_same_password_stays_locked_out(void **state)
         assert_status(store->totp->note_wrong(store, &factor.factor, f->now, &wrong, NULL), CD_OK);
         assert_status(store->users->note_login(store, CD_STR("ana"), false, f->now, 900, NULL), CD_OK);
         same.display_name = CD_STR("Ana");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, NULL, &result, NULL), CD_OK);
         assert_str(admin_find(f, "ana").display_name, "Ana");
         assert_int_equal(admin_find(f, "ana").failures, 1);
         assert_status(store->totp->find(store, &f->arena, CD_STR("ana"), &found, NULL), CD_OK);
         assert_int_equal(found.failures, 1);
 
         same.password = CD_STR("$another");
-        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, &result, NULL), CD_OK);
+        assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, NULL, &result, NULL), CD_OK);
         assert_int_equal(admin_find(f, "ana").failures, 0);
 }
 
@@ -531,6 +566,7 @@ int main(void)
                 CASE(a_refused_change_leaves_no_event),
                 CASE(what_is_wrong_with_params_is_said_with_its_field),
                 CASE(lesson_12_what_is_taken_away_ends_the_tokens),
+                CASE(lesson_12_a_password_is_changed_only_by_a_user_who_has_not_changed),
                 CASE(what_is_so_already_is_no_event_and_ends_nothing),
                 CASE(claims_are_set_removed_and_replaced),
                 CASE(lesson_31_a_failing_clock_or_random_source_writes_nothing),

@@ -76,6 +76,26 @@ static void a_page_whose_host_a_rule_names_is_returned_to(void **state)
         }
 }
 
+static void host_and_path_are_those_of_the_url(void **state)
+{
+        static const char *const cases[][3] = {
+                { "https://wiki.example.com:8443/a/b?c=/d", "wiki.example.com", "/a/b" },
+                { "https://wiki.example.com", "wiki.example.com", "/" },
+                { "https://auth.example.com/x", "auth.example.com", "/x" },
+                { "/x/y?z=1", "auth.example.com", "/x/y" },
+                { "https://other.example.com/x", "auth.example.com", "/_auth/" },
+                { "javascript:x", "auth.example.com", "/_auth/" },
+                { "", "auth.example.com", "/_auth/" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                struct cd_return_to to = decide(cd_str_from_c(cases[i][0]));
+                assert_str(to.host, cases[i][1]);
+                assert_str(to.path, cases[i][2]);
+        }
+}
+
 #define NO_SCHEME "is not a URL of https"
 #define NO_RULE   "has a host without an access rule of its own"
 #define NO_HOST   "has a host that is not canonical"
@@ -325,6 +345,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_page_whose_host_a_rule_names_is_returned_to),
+                cmocka_unit_test(host_and_path_are_those_of_the_url),
                 cmocka_unit_test(lesson_7_anything_else_leads_to_the_home_of_the_portal),
                 cmocka_unit_test(lesson_7_without_rules_only_the_portal_itself_is_returned_to),
                 cmocka_unit_test(a_url_of_the_longest_length_is_accepted_and_no_longer_one),

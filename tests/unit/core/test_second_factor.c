@@ -443,6 +443,25 @@ static cd_status mac_of(struct factor_fixture *f, cd_str user, const char *code,
         return cd_recovery_mac_of(f->factors.recovery_codes, user, cd_str_from_c(code), ret);
 }
 
+static void a_recovery_code_is_known_by_its_form(void **state)
+{
+        give_codes(*state);
+        for (size_t i = 0; i < CD_RECOVERY_CODES; i++)
+                assert_true(cd_recovery_is_code(code_text(i)));
+        static const char *const others[] = { "",
+                                              "7k3v-0000-0000-000",
+                                              "7k3v-0000-0000-00000",
+                                              "7k3v00000-0000-0000",
+                                              "7K3v-0000-0000-0000",
+                                              "7u3v-0000-0000-0000",
+                                              "7k3v-0000-0000-000=",
+                                              "7k3v 0000 0000 0000",
+                                              "7k3v-0000-0000-00-0" };
+        for (size_t i = 0; i < CD_LEN(others); i++)
+                assert_false(cd_recovery_is_code(cd_str_from_c(others[i])));
+        assert_false(cd_recovery_is_code(CD_STR("7k3v-0000-0000-000\0")));
+}
+
 static void every_letter_of_a_recovery_code_counts(void **state)
 {
         static const char *const malformed[] = { "",
@@ -519,6 +538,7 @@ int main(void)
                 FACTOR_TEST(recovery_codes_are_read_as_they_are_typed),
                 FACTOR_TEST(what_is_no_recovery_code_counts_as_a_wrong_code),
                 FACTOR_TEST(recovery_codes_differ_and_are_their_users_only),
+                FACTOR_TEST(a_recovery_code_is_known_by_its_form),
                 FACTOR_TEST(every_letter_of_a_recovery_code_counts),
                 FACTOR_TEST(a_flood_of_refused_codes_is_one_event),
         };

@@ -275,6 +275,20 @@ static void lesson_31_without_clock_or_randomness_there_is_no_session(void **sta
         assert_status(cd_session_log_out(&f->sessions, &f->arena, &session, CD_STR(""), &f->err), CD_UNAVAILABLE);
 }
 
+static void a_session_that_continues_another_is_no_more_recent_login(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_session_params params = params_of(f);
+        struct cd_cookie_token token;
+        struct cd_session session;
+
+        params.auth_time = FACTOR_NOON - 100;
+        assert_status(cd_session_start(&f->sessions, &f->arena, &params, &session, &token, &f->err), CD_OK);
+        assert_status(find(f, &token, &session), CD_OK);
+        assert_int_equal(session.auth_time, FACTOR_NOON - 100);
+        assert_int_equal(session.created_at, FACTOR_NOON);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -284,6 +298,7 @@ int main(void)
                 FACTOR_TEST(a_session_expires_where_it_is_idle_and_at_its_end),
                 FACTOR_TEST(a_session_is_noted_as_seen_once_a_minute),
                 FACTOR_TEST(lesson_12_each_further_factor_gives_a_new_id),
+                FACTOR_TEST(a_session_that_continues_another_is_no_more_recent_login),
                 FACTOR_TEST(who_logs_out_is_out),
                 FACTOR_TEST(what_a_browser_calls_itself_is_cut_and_made_text),
                 FACTOR_TEST(lesson_11_a_half_finished_login_is_no_session),

@@ -60,7 +60,7 @@ static void a_json_line_has_all_that_a_user_is(void **state)
         struct cd_user_params params =
                 read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":{\"a\": [1, 2]},\"disabled\":true,"
                           "\"display_name\":\"Ana\",\"email\":\"ana@example.com\",\"email_verified\":true,"
-                          "\"groups\":[\"b\",\"a\"]}",
+                          "\"groups\":[\"b\",\"a\"],\"totp\":\"otpauth://totp/a?secret=B\"}",
                           CD_USER_FORMAT_ANY);
 
         (void)state;
@@ -74,8 +74,9 @@ static void a_json_line_has_all_that_a_user_is(void **state)
         assert_int_equal(params.groups.count, 2);
         assert_str(params.groups.items[0], "b");
         assert_str(params.groups.items[1], "a");
+        assert_str(params.totp, "otpauth://totp/a?secret=B");
         params = read_line("{\"name\":\"ana\",\"hash\":\"" HASH "\",\"claims\":null,\"display_name\":null,"
-                           "\"email\":null,\"email_verified\":null,\"groups\":null}",
+                           "\"email\":null,\"email_verified\":null,\"groups\":null,\"totp\":null}",
                            CD_USER_FORMAT_JSONL);
         assert_str(params.claims, "{}");
         assert_false(params.disabled);
@@ -142,6 +143,10 @@ static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
                   "must be an array of strings" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"groups\":[\"a\",1]}", CD_USER_FORMAT_ANY, "groups",
                   "must be an array of strings" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"totp\":123456}", CD_USER_FORMAT_ANY, "totp",
+                  "must be a string" },
+                { "{\"name\":\"ana\",\"hash\":\"secret\",\"totp\":\"\"}", CD_USER_FORMAT_ANY, "totp",
+                  "is empty; leave it out, or give an otpauth URI" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"group\":[]}", CD_USER_FORMAT_ANY, "group",
                   "unknown member; did you mean \"groups\"?" },
                 { "{\"name\":\"ana\",\"hash\":\"secret\",\"claim\":{}}", CD_USER_FORMAT_ANY, "claim",

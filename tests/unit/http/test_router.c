@@ -154,6 +154,19 @@ static void the_methods_are_listed_by_name(void **state)
         cd_arena_done(&arena);
 }
 
+/* Envoy puts the prefix of its check before whatever path its client sent. */
+static void lesson_2_dot_segments_do_not_lead_out_of_a_prefix(void **state)
+{
+        (void)state;
+        assert_true(cd_http_leaves_prefix(&table, CD_STR("/app/../a"), CD_STR("/a")));
+        assert_true(cd_http_leaves_prefix(&table, CD_STR("/app/%2e%2E/a"), CD_STR("/a")));
+        assert_true(cd_http_leaves_prefix(&table, CD_STR("/app/.."), CD_STR("/")));
+        assert_true(cd_http_leaves_prefix(&table, CD_STR("/app/static/../a"), CD_STR("/app/a")));
+        assert_false(cd_http_leaves_prefix(&table, CD_STR("/app/x/../a"), CD_STR("/app/a")));
+        assert_false(cd_http_leaves_prefix(&table, CD_STR("/app//a"), CD_STR("/app/a")));
+        assert_false(cd_http_leaves_prefix(&table, CD_STR("/b/../a"), CD_STR("/a")));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -165,6 +178,7 @@ int main(void)
                 cmocka_unit_test(methods_of_one_path_are_looked_at_together),
                 cmocka_unit_test(what_nobody_has_is_not_found),
                 cmocka_unit_test(the_methods_are_listed_by_name),
+                cmocka_unit_test(lesson_2_dot_segments_do_not_lead_out_of_a_prefix),
         };
         return cmocka_run_group_tests_name("http/router", tests, NULL, NULL);
 }

@@ -40,6 +40,8 @@ static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/"), .handler = hello },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/wait"), .handler = wait_at_gate, .where = CD_HTTP_WORKER },
 };
+static const struct cd_http_routes group = { .items = routes, .count = CD_LEN(routes) };
+static const struct cd_http_table table = { .groups = &group, .count = 1 };
 
 static struct cd_http_listen listens[4];
 static struct cd_http_server_options options;
@@ -60,8 +62,7 @@ static int set_up(void **state)
                 .threads = 2,
                 .shutdown_grace_ms = 10 * 1000,
                 .limits = cd_http_limits_default,
-                .routes = routes,
-                .route_count = CD_LEN(routes),
+                .table = &table,
         };
         server = NULL;
         log_fd = memfd_create("log", MFD_CLOEXEC);

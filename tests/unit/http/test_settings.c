@@ -23,6 +23,8 @@ static void hello(void *app, const struct cd_http_request *req, struct cd_http_r
 static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_GET | CD_HTTP_POST, .path = CD_STR_INIT("/"), .handler = hello },
 };
+static const struct cd_http_routes group = { .items = routes, .count = CD_LEN(routes) };
+static const struct cd_http_table table = { .groups = &group, .count = 1 };
 
 static struct cd_http_listen listens[3];
 static struct cd_http_server_options options;
@@ -51,8 +53,7 @@ static int set_up(void **state)
                 .threads = 2,
                 .shutdown_grace_ms = 10 * 1000,
                 .limits = cd_http_limits_default,
-                .routes = routes,
-                .route_count = CD_LEN(routes),
+                .table = &table,
         };
         snprintf(folder, sizeof(folder), "/tmp/cardea-settings-XXXXXX");
         return mkdtemp(folder) ? 0 : -1;

@@ -112,6 +112,12 @@ SAMPLE(replace_totp)
         enrol(view, evil, arena, buf, true);
 }
 
+SAMPLE(replace_totp_code)
+{
+        (void)arena;
+        cd_page_replace_totp(view, &(struct cd_page_replace_totp){ TEXT("ana") }, buf);
+}
+
 SAMPLE(recovery_codes)
 {
         const struct cd_page_code codes[] = { { TEXT("h7k2-9qxm") }, { TEXT("w3ra-5tzc") }, { TEXT("m8vd-2pye") },
@@ -129,9 +135,9 @@ SAMPLE(recovery_codes)
 SAMPLE(account)
 {
         const struct cd_page_session sessions[] = {
-                { TEXT("s1"), TEXT("Firefox on Linux"), TEXT("192.0.2.17"), TIME(0), TIME(36000), true },
-                { TEXT("s2"), TEXT("Safari on iPhone"), TEXT("2001:db8:85a3::8a2e:370:7334"), TIME(-900000),
-                  TIME(-4000), false },
+                { TEXT("s1"), TEXT("Firefox (Linux)"), TEXT("192.0.2.17"), TIME(0), TIME(36000), true },
+                { TEXT("s2"), TEXT("Safari (iPhone)"), TEXT("2001:db8:85a3::8a2e:370:7334"), TIME(-900000), TIME(-4000),
+                  false },
         };
         const struct cd_page_link sites[] = { { TEXT("wiki.example.com"), url("https://wiki.example.com/") },
                                               { TEXT("grafana.example.com"), url("https://grafana.example.com/") } };
@@ -233,6 +239,7 @@ const struct sample samples[] = {
         { "register-invited", registration_invited, CD_MESSAGE_PASSWORD_TOO_SHORT, 0, 12 },
         { "register-totp", register_totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "replace-totp", replace_totp, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_RECOVERED, 0 },
+        { "replace-totp-code", replace_totp_code, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "recovery-codes", recovery_codes, 0, 0, 0 },
         { "account", account, 0, CD_MESSAGE_SESSION_ENDED, 0 },
         { "account-small", account_small, 0, 0, 0 },

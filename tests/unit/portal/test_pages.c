@@ -222,6 +222,8 @@ static void fields_have_their_names_and_autocomplete_values(void **state)
                 { "register-totp", "<code class=\"secret\" dir=\"ltr\" id=\"secret\">JBSW Y3DP EHPK 3PXP" },
                 { "register-totp",
                   "<a href=\"otpauth://totp/Example%20Ltd:ana?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&amp;issuer=" },
+                { "replace-totp-code", "<form method=\"post\" action=\"/_auth/totp/replace\">" },
+                { "replace-totp-code", "<input id=\"code\" name=\"code\"" },
                 { "recovery-codes", "<input type=\"hidden\" name=\"recovery_codes\" value=\"h7k2-9qxm w3ra-5tzc\">" },
                 { "account", "<form method=\"post\" action=\"/_auth/logout\">" },
                 { "account", "<input type=\"hidden\" name=\"session\" value=\"s2\">" },

@@ -340,17 +340,12 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
         accepts(f,
                 "listen: [127.0.0.1:1, { address: 127.0.0.1:2, http2: true }]\ntrusted_proxies: ['unix:', 10.0.0.1]\n");
         cd_service_complete(&f->settings.service);
-        static const struct cd_http_route route = { .path = CD_STR_INIT("/") };
         static const struct cd_service service = {
                 .table = &table,
                 .settings_offset = offsetof(struct settings, service),
-                .routes = &route,
-                .route_count = 1,
                 .tune = tune,
         };
         const struct cd_http_server_options options = cd_service_server_options(&service, &f->settings);
-        assert_ptr_equal(options.routes, &route);
-        assert_int_equal(options.route_count, 1);
         assert_int_equal(options.cpu_queue, 7);
         assert_int_equal(options.listen_count, 2);
         ASSERT_STR(options.listen[1].address, "127.0.0.1:2");

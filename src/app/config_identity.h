@@ -1,0 +1,16 @@
+#pragma once
+/* The section `portal.identity`: the headers that tell an application who the user is. */
+#include "conf/report.h"
+#include "gate/gate.h"
+
+struct cd_config_identity {
+        int preset;                       /* index of a set of names */
+        cd_str user, groups, email, name; /* empty: the preset's */
+};
+
+extern const struct cd_table cd_config_identity_table;
+
+/* The names; they live as long as *identity. */
+struct cd_identity_headers cd_config_identity_headers(const struct cd_config_identity *identity);
+/* Reports what the table cannot express. */
+void cd_config_check_identity(const struct cd_config_identity *identity, struct cd_report *report);

@@ -1,0 +1,108 @@
+#include "app/gate.h"
+
+#include <stdlib.h>
+
+#include "core/cookie_names.h"
+
+enum {
+        SESSIONS = 1 << 20,         /* in the cache */
+        SESSIONS_SIZE = 256 << 20,  /* bytes; about 160 a session */
+        VERSION_CEILING = 64 * 1024 /* bytes of copied settings */
+};
+
+/* What the handlers use, of one configuration. */
+struct version {
+        struct cd_gate gate; /* first, so that a pointer to one is a pointer to the other */
+        struct cd_access *access;
+        struct cd_arena arena;
+};
+
+static void free_version(void *arg)
+{
+        struct version *version = arg;
+
+        cd_access_free(version->access);
+        cd_arena_done(&version->arena);
+        free(version);
+}
+
+static cd_status copy_identity(struct version *version, const struct cd_config *config, struct cd_error *reterr)
+{
+        struct cd_identity_headers *to = &version->gate.identity;
+
+        *to = cd_config_identity_headers(&config->portal.identity);
+        for (cd_str *name = &to->user; name <= &to->name; name++) {
+                *name = cd_arena_copy(&version->arena, *name);
+                if (!name->ptr)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for portal.identity");
+        }
+        return CD_OK;
+}
+
+static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *config, struct version *version,
+                      struct cd_error *reterr)
+{
+        const struct cd_config_portal *portal = &config->portal;
+
+        cd_arena_init(&version->arena, VERSION_CEILING);
+        cd_status status = cd_config_access_new(config, &version->access, reterr);
+        if (status == CD_OK)
+                status = copy_identity(version, config, reterr);
+        if (status == CD_OK && portal->url.len)
+                status = cd_portal_url_parse(&version->arena, portal->url, &version->gate.portal, reterr);
+        if (status != CD_OK)
+                return status;
+        version->gate.is_enabled = portal->url.len > 0;
+        version->gate.access = version->access;
+        version->gate.cookie = cd_session_cookie_name(cd_str_has_prefix(portal->url, CD_STR("https://")),
+                                                      portal->cookie_domain.len > 0);
+        version->gate.lookup = (struct cd_session_lookup){ gate->sessions, gate->store_state };
+        return CD_OK;
+}
+
+cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_config *config,
+                              struct cd_shared_version **ret, struct cd_error *reterr)
+{
+        struct version *version = calloc(1, sizeof(*version));
+
+        if (!version)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
+        cd_status status = fill(gate, config, version, reterr);
+        if (status == CD_OK) {
+                *ret = cd_shared_prepare(gate->app.gates, version);
+                status = *ret ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
+        }
+        if (status != CD_OK)
+                free_version(version);
+        return status;
+}
+
+cd_status cd_app_gate_init(struct cd_app_gate *gate, struct cd_sessions *sessions,
+                           const struct cd_store_state *store_state, struct cd_revoked *revoked,
+                           const struct cd_config *config, struct cd_error *reterr)
+{
+        const struct cd_session_cache_options options = {
+                .sessions = SESSIONS,
+                .bytes = SESSIONS_SIZE,
+                .clock = sessions->clock,
+                .revoked = revoked,
+        };
+        struct cd_shared_version *first;
+
+        gate->sessions = sessions;
+        gate->store_state = store_state;
+        gate->cache = sessions->cache = cd_session_cache_new(&options);
+        gate->app.gates = cd_shared_new(free_version);
+        if (!gate->cache || !gate->app.gates)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the sessions");
+        cd_status status = cd_app_gate_prepare(gate, config, &first, reterr);
+        if (status == CD_OK)
+                cd_shared_publish(gate->app.gates, first);
+        return status;
+}
+
+void cd_app_gate_done(struct cd_app_gate *gate)
+{
+        cd_shared_free(gate->app.gates);
+        cd_session_cache_free(gate->cache);
+}

@@ -1,0 +1,23 @@
+#pragma once
+/* The gate's part of the server: the cache of sessions, and what the check endpoints decide with. */
+#include "app/config.h"
+#include "gate/gate.h"
+
+struct cd_app_gate {
+        struct cd_gate_app app; /* of the routes */
+        const struct cd_sessions *sessions;
+        struct cd_session_cache *cache; /* of these sessions */
+        const struct cd_store_state *store_state;
+};
+
+/* Gives the sessions a cache, and publishes what the configuration says. Borrows all but the configuration. On failure
+ * cd_app_gate_done is called nonetheless. */
+cd_status cd_app_gate_init(struct cd_app_gate *gate, struct cd_sessions *sessions,
+                           const struct cd_store_state *store_state, struct cd_revoked *revoked,
+                           const struct cd_config *config, struct cd_error *reterr);
+void cd_app_gate_done(struct cd_app_gate *gate); /* a zeroed one is fine */
+
+/* For a reload: what another configuration says, to be published with cd_shared_publish or discarded. CD_NO_MEMORY, and
+ * the errors of a configuration that was not checked. */
+cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_config *config,
+                              struct cd_shared_version **ret, struct cd_error *reterr);

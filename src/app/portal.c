@@ -1,0 +1,114 @@
+#include "app/portal.h"
+
+#include "core/lockout.h"
+#include "core/recovery.h"
+
+cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_portal_options *options,
+                             struct cd_error *reterr)
+{
+        const struct cd_storage *storage = options->storage;
+
+        portal->app.portals = cd_shared_new(cd_portal_free);
+        portal->sessions = (struct cd_sessions){
+                .store = storage->store,
+                .ids = cd_session_ids_new(storage->master),
+                .clock = &cd_clock_system,
+                .random = &cd_random_system,
+        };
+        portal->factors = (struct cd_factors){
+                .store = storage->store,
+                .lockout = options->lockout,
+                .master = storage->master,
+                .recovery_codes = cd_recovery_macs_new(storage->master),
+                .clock = &cd_clock_system,
+                .random = &cd_random_system,
+        };
+        portal->services = (struct cd_portal_services){
+                .sessions = &portal->sessions,
+                .factors = &portal->factors,
+                .forms = cd_portal_forms_new(storage->master),
+                .store_state = options->store_state,
+                .log = options->log,
+        };
+        if (!portal->app.portals || !portal->sessions.ids || !portal->factors.recovery_codes || !portal->services.forms)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
+        return CD_OK;
+}
+
+void cd_app_portal_done(struct cd_app_portal *portal)
+{
+        cd_shared_free(portal->app.portals);
+        cd_mac_free(portal->services.forms);
+        cd_mac_free(portal->factors.recovery_codes);
+        cd_mac_free(portal->sessions.ids);
+}
+
+static unsigned factors_of(struct cd_strs names)
+{
+        unsigned factors = 0;
+
+        if (cd_strs_has(names, CD_STR("password")))
+                factors |= CD_FACTOR_PASSWORD;
+        if (cd_strs_has(names, CD_STR("totp")))
+                factors |= CD_FACTOR_TOTP;
+        return factors;
+}
+
+/* The ids that users cannot have as names. The list is used until cd_portal_new returns. */
+static cd_status find_configured(const struct cd_config *config, struct cd_arena *arena, struct cd_strs *ret,
+                                 struct cd_error *reterr)
+{
+        const struct cd_config_client *clients = config->clients.items;
+        cd_str *ids = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*ids));
+        size_t count = 0;
+
+        if (!ids)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
+        for (size_t i = 0; i < config->clients.count; i++)
+                ids[count++] = clients[i].id;
+        if (config->basic_tokens.audience.len)
+                ids[count++] = config->basic_tokens.client_id;
+        *ret = (struct cd_strs){ ids, count };
+        return CD_OK;
+}
+
+cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd_config *config,
+                             const struct cd_accounts *accounts, const struct cd_hasher *hasher, struct cd_portal **ret,
+                             struct cd_error *reterr)
+{
+        const struct cd_config_portal *from = &config->portal;
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_portal_settings settings = {
+                .url = from->url,
+                .cookie_domain = from->cookie_domain,
+                .factors = factors_of(from->factors),
+                .registration = (enum cd_portal_registration)from->registration,
+                .idle_lifetime = from->session_idle / 1000,
+                .lifetime = from->session_lifetime / 1000,
+                .remember_for = from->remember_for / 1000,
+                .title = from->title,
+                .footer = from->footer,
+                .accent = CD_PAGE_ACCENT,
+                .accounts = accounts,
+                .by = {
+                        .store = portal->sessions.store,
+                        .clock = portal->sessions.clock,
+                        .random = portal->sessions.random,
+                        .actor = CD_STR("portal"),
+                        .hasher = hasher,
+                },
+        };
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        *ret = NULL;
+        if (!from->url.len)
+                return CD_OK;
+        if (from->logo.len && cd_page_url_check(from->logo, &settings.logo) != CD_OK)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("portal.logo"), "is not a URL");
+        if (from->accent.len && cd_page_colour_parse(from->accent, &settings.accent) != CD_OK)
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("portal.accent"), "is not a colour");
+        cd_status status = find_configured(config, &arena, &settings.by.configured, reterr);
+        if (status == CD_OK)
+                status = cd_config_access_new(config, &settings.access, reterr);
+        return status == CD_OK ? cd_portal_new(&settings, &portal->services, ret, reterr) : status;
+}

@@ -1,0 +1,506 @@
+/* cardea proxy-config: what a proxy needs to ask Cardea about every request to a site. */
+#include "cmd/proxy_config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/server.h"
+#include "base/address.h"
+#include "base/canonical.h"
+#include "base/streams.h"
+#include "cmd/context.h"
+#include "core/return_to.h"
+
+enum {
+        TEXT_MAX = 256 * 1024, /* bytes of a configuration */
+        PORT_MAX = 65535,
+        SPELLINGS_MAX = 81, /* of one header: of four hyphens */
+};
+
+#define PROXIES "nginx, caddy, haproxy, apache, traefik, envoy"
+
+static const struct proxy {
+        const char *name, *installed; /* the include file, in the installed folder */
+        const char *own;              /* where one for another configuration goes */
+        bool speaks_plainly;          /* to Cardea: by http alone */
+} proxies[] = {
+        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf", false },
+        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf", false },
+        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua", false },
+        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua", true },
+        { "traefik", "traefik.yaml", "a file in the folder of the file provider", false },
+        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters", false },
+};
+
+/* The words of the command line; NULL: not given. */
+struct words {
+        const char *config, *host, *upstream, *cardea;
+        bool include;
+};
+
+/* "https://wiki.example.com:8443" in parts. */
+struct origin {
+        cd_str text, scheme, address, name, port;
+};
+
+struct ask {
+        const char *command;
+        const struct proxy *proxy;
+        struct words words;
+        struct cd_admin admin;                        /* for the configuration alone */
+        struct origin site, upstream, cardea, portal; /* portal.text empty: there is none */
+        struct cd_proxy_values values;
+};
+
+/* ---- where everything is ---- */
+
+static cd_status fail_option(struct cd_error *reterr, const char *option, const char *reason)
+{
+        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(option), reason);
+}
+
+/* Of "host", "host:8443", "[::1]:8443". The port of the scheme is left out of the texts. */
+static cd_status read_authority(struct cd_arena *arena, cd_str authority, struct origin *ret)
+{
+        size_t end = authority.len && authority.ptr[0] == '[' ? cd_str_index(authority, ']') : 0;
+        cd_str rest = cd_str_slice(authority, end, authority.len);
+        size_t colon = end + cd_str_index(rest, ':');
+        bool is_https = cd_str_eq(ret->scheme, CD_STR("https"));
+        cd_str usual = is_https ? CD_STR("443") : CD_STR("80");
+        uint64_t number;
+
+        if (cd_canonical_host(arena, authority, &ret->name) != CD_OK)
+                return CD_MALFORMED;
+        ret->port = colon < authority.len ? cd_str_slice(authority, colon + 1, authority.len) : usual;
+        if (!cd_str_to_u64(ret->port, &number) || number < 1 || number > PORT_MAX)
+                return CD_MALFORMED;
+        ret->address = cd_arena_printf(arena, "%.*s:%.*s", CD_STR_ARG(ret->name), CD_STR_ARG(ret->port));
+        cd_str shown = cd_str_eq(ret->port, usual) ? ret->name : ret->address;
+        ret->text = cd_arena_printf(arena, "%.*s://%.*s", CD_STR_ARG(ret->scheme), CD_STR_ARG(shown));
+        return ret->text.ptr ? CD_OK : CD_NO_MEMORY;
+}
+
+/* "http://127.0.0.1:3000" */
+static cd_status read_origin(struct cd_arena *arena, const char *option, cd_str text, struct origin *ret,
+                             struct cd_error *reterr)
+{
+        size_t colon = cd_str_index(text, ':');
+
+        ret->scheme = cd_str_slice(text, 0, colon);
+        bool is_known = cd_str_eq(ret->scheme, CD_STR("http")) || cd_str_eq(ret->scheme, CD_STR("https"));
+        cd_str rest = cd_str_slice(text, colon, text.len);
+        if (!is_known || !cd_str_has_prefix(rest, CD_STR("://")) ||
+            read_authority(arena, cd_str_slice(rest, 3, rest.len), ret) != CD_OK)
+                return fail_option(reterr, option,
+                                   "is not an address; write it as in http://127.0.0.1:3000, without a path");
+        return CD_OK;
+}
+
+/* The site as browsers reach it: by https, unless the portal itself is reached by http on this machine. */
+static cd_status read_site(struct ask *ask, struct cd_error *reterr)
+{
+        bool is_http = cd_str_has_prefix(ask->admin.config.portal.url, CD_STR("http://"));
+        cd_str host = cd_str_from_c(ask->words.host ? ask->words.host : "localhost");
+
+        ask->site.scheme = is_http ? CD_STR("http") : CD_STR("https");
+        if (read_authority(&ask->admin.arena, host, &ask->site) != CD_OK)
+                return fail_option(reterr, "--host", "is not a host; write it as in wiki.example.com");
+        return CD_OK;
+}
+
+/* The first listener that a proxy on this machine can reach. A certificate that "cardea init" makes is for localhost. */
+static cd_str find_listener(struct ask *ask)
+{
+        const struct cd_service_settings *settings = &ask->admin.config.service;
+        const struct cd_http_listen *listen = settings->listen.items;
+        struct cd_arena *arena = &ask->admin.arena;
+
+        for (size_t i = 0; i < settings->listen.count; i++) {
+                cd_str address = listen[i].address, name = address, rest;
+                while (cd_str_index(name, ':') < name.len)
+                        name = cd_str_slice(name, cd_str_index(name, ':') + 1, name.len); /* after the last: the port */
+                rest = cd_str_slice(address, 0, address.len - name.len);
+                uint64_t port;
+                if (listen[i].proxy_protocol || !cd_str_to_u64(name, &port) || port == 0)
+                        continue;
+                if (settings->tls.certificate.len)
+                        return cd_arena_printf(arena, "https://localhost:%.*s", CD_STR_ARG(name));
+                if (cd_str_eq(rest, CD_STR("0.0.0.0:")))
+                        rest = CD_STR("127.0.0.1:");
+                if (cd_str_eq(rest, CD_STR("[::]:")))
+                        rest = CD_STR("[::1]:");
+                return cd_arena_printf(arena, "http://%.*s%.*s", CD_STR_ARG(rest), CD_STR_ARG(name));
+        }
+        return (cd_str){ 0 };
+}
+
+static cd_status read_cardea(struct ask *ask, struct cd_error *reterr)
+{
+        cd_str text = ask->words.cardea ? cd_str_from_c(ask->words.cardea) : find_listener(ask);
+
+        if (!text.ptr)
+                return fail_option(reterr, "--cardea",
+                                   "is missing: no item of listen is an address that a proxy could use; "
+                                   "name the one that the proxy reaches, as in http://127.0.0.1:5001");
+        cd_status status = read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
+        if (status == CD_OK && ask->proxy->speaks_plainly && cd_str_eq(ask->cardea.scheme, CD_STR("https")))
+                return fail_option(reterr, "--cardea",
+                                   "is an https address, which this proxy cannot ask; give Cardea a "
+                                   "second listener on a loopback address, by plain http");
+        return status;
+}
+
+/* ---- the values ---- */
+
+/* A name for the site in configurations that allow no dots. */
+static cd_str make_word(struct cd_arena *arena, cd_str name)
+{
+        char *word = cd_arena_alloc(arena, name.len);
+
+        for (size_t i = 0; word && i < name.len; i++)
+                word[i] = strchr(".:[]", name.ptr[i]) ? '-' : name.ptr[i];
+        return word ? cd_str_of(word, name.len) : name;
+}
+
+/* "remote_user" */
+static cd_str make_variable(struct cd_arena *arena, cd_str name)
+{
+        char *text = cd_arena_alloc(arena, name.len);
+
+        for (size_t i = 0; text && i < name.len; i++)
+                text[i] = name.ptr[i] == '-'
+                                  ? '_'
+                                  : (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] | 0x20 : name.ptr[i]);
+        return text ? cd_str_of(text, name.len) : name;
+}
+
+/* "remote[-_.]user" */
+static void add_pattern(cd_str name, struct cd_buf *to)
+{
+        for (size_t i = 0; i < name.len; i++)
+                if (name.ptr[i] == '-')
+                        cd_buf_add(to, CD_STR("[-_.]"));
+                else
+                        cd_buf_add_char(to, name.ptr[i]);
+}
+
+/* Every "-" of the name as one of three characters. */
+static cd_status add_spellings(struct cd_arena *arena, cd_str name, struct cd_strs *to, struct cd_error *reterr)
+{
+        static const char separators[] = { '-', '_', '.' };
+        size_t total = 1;
+
+        for (size_t i = 0; i < name.len; i++)
+                total *= name.ptr[i] == '-' && total <= SPELLINGS_MAX ? CD_LEN(separators) : 1;
+        cd_str *items = cd_arena_calloc(arena, to->count + total, sizeof(*items));
+        if (total > SPELLINGS_MAX || !items)
+                return cd_failf(
+                        reterr, CD_INVALID_REQUEST, CD_STR("portal.identity"),
+                        "the header %.*s has more spellings than can be deleted; name one with at most four hyphens",
+                        CD_STR_ARG(name));
+        memcpy(items, to->items, to->count * sizeof(*items));
+        for (size_t n = 0; n < total; n++) {
+                char *text = cd_arena_alloc(arena, name.len);
+                if (!text)
+                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the headers");
+                for (size_t i = 0, rest = n; i < name.len; i++) {
+                        bool varies = name.ptr[i] == '-';
+                        text[i] = varies ? separators[rest % CD_LEN(separators)] : name.ptr[i];
+                        rest /= varies ? CD_LEN(separators) : 1;
+                }
+                items[to->count++] = cd_str_of(text, name.len);
+        }
+        to->items = items;
+        return CD_OK;
+}
+
+static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
+{
+        const struct cd_identity_headers headers = cd_config_identity_headers(&ask->admin.config.portal.identity);
+        const cd_str names[] = { headers.user, headers.groups, headers.email, headers.name };
+        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_proxy_values *values = &ask->values;
+        struct cd_buf pattern;
+
+        cd_buf_init(&pattern, arena, TEXT_MAX);
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                cd_status status = add_spellings(arena, names[i], &values->spellings, reterr);
+                if (status != CD_OK)
+                        return status;
+                cd_buf_add(&pattern, i > 0 ? CD_STR("|") : CD_STR(""));
+                add_pattern(names[i], &pattern);
+        }
+        values->user = headers.user;
+        values->groups = headers.groups;
+        values->email = headers.email;
+        values->full_name = headers.name;
+        values->user_variable = make_variable(arena, headers.user);
+        values->groups_variable = make_variable(arena, headers.groups);
+        values->email_variable = make_variable(arena, headers.email);
+        values->full_name_variable = make_variable(arena, headers.name);
+        return cd_buf_view(&pattern, &values->pattern);
+}
+
+static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
+{
+        struct cd_arena *arena = &ask->admin.arena;
+        const struct origin *site = &ask->site, *upstream = &ask->upstream, *cardea = &ask->cardea;
+        cd_str host = cd_str_slice(site->text, site->scheme.len + 3, site->text.len);
+
+        return (struct cd_proxy_values){
+                .site = site->text,
+                .scheme = site->scheme,
+                .host = host,
+                .name = site->name,
+                .port = site->port,
+                .word = make_word(arena, site->name),
+                .upstream = upstream->text,
+                .app_address = upstream->address,
+                .app_name = upstream->name,
+                .app_port = upstream->port,
+                .cardea = cardea->text,
+                .cardea_scheme = cardea->scheme,
+                .cardea_address = cardea->address,
+                .cardea_name = cardea->name,
+                .cardea_port = cardea->port,
+                .is_https = cd_str_eq(site->scheme, CD_STR("https")),
+                .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
+                .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
+                .has_app = has_app,
+                .has_portal = cd_str_eq(ask->portal.text, site->text),
+        };
+}
+
+static cd_status read_values(struct ask *ask, struct cd_error *reterr)
+{
+        const struct words *words = &ask->words;
+        cd_str url = ask->admin.config.portal.url;
+        cd_str upstream = cd_str_from_c(words->upstream ? words->upstream : "http://127.0.0.1:3000");
+        struct cd_portal_url portal;
+
+        cd_status status = read_site(ask, reterr);
+        if (status == CD_OK)
+                status = read_origin(&ask->admin.arena, "--upstream", upstream, &ask->upstream, reterr);
+        if (status == CD_OK)
+                status = read_cardea(ask, reterr);
+        if (status == CD_OK && url.len)
+                status = cd_portal_url_parse(&ask->admin.arena, url, &portal, reterr);
+        if (status == CD_OK && url.len)
+                status = read_origin(&ask->admin.arena, "portal.url", portal.origin, &ask->portal, reterr);
+        if (status != CD_OK)
+                return status;
+        ask->values = make_values(ask, true);
+        /* The portal's own host need not have an application. */
+        ask->values.has_app = words->upstream || !ask->values.has_portal;
+        return name_headers(ask, reterr);
+}
+
+/* ---- what is printed ---- */
+
+static cd_status render(const struct proxy *proxy, const char *name, const struct cd_proxy_values *values,
+                        struct cd_arena *arena, cd_str *ret)
+{
+        const struct cd_proxy_template *template = cd_proxy_templates;
+        struct cd_buf out;
+
+        while (!cd_str_eq_c(cd_str_from_c(template->proxy), proxy->name) ||
+               !cd_str_eq_c(cd_str_from_c(template->name), name))
+                template ++;
+        cd_buf_init(&out, arena, TEXT_MAX);
+        cd_proxy_render(template->text, values, &out);
+        return cd_buf_view(&out, ret);
+}
+
+/* Whether the include file for this configuration is the installed one. */
+static bool is_include_installed(struct ask *ask, cd_str include)
+{
+        struct ask usual = { .proxy = ask->proxy, .words.cardea = "http://127.0.0.1:5001" };
+        struct cd_error err;
+        cd_str text;
+
+        cd_arena_init(&usual.admin.arena, CD_SERVICE_ARENA);
+        bool same = read_values(&usual, &err) == CD_OK &&
+                    render(ask->proxy, "include", &usual.values, &usual.admin.arena, &text) == CD_OK &&
+                    cd_str_eq(text, include);
+        cd_arena_done(&usual.admin.arena);
+        return same;
+}
+
+/* ---- what is not right yet ---- */
+
+#define NOTE(ask, ...) (fprintf(stderr, "cardea %s: ", (ask)->command), cd_print_line(stderr, __VA_ARGS__))
+
+static bool is_within(cd_str host, cd_str domain)
+{
+        return domain.len && (cd_str_eq(host, domain) || (host.len > domain.len && cd_str_has_suffix(host, domain) &&
+                                                          host.ptr[host.len - domain.len - 1] == '.'));
+}
+
+static bool has_rule(const struct cd_config *config, cd_str host)
+{
+        const struct cd_config_access *rules = config->access.items;
+
+        for (size_t i = 0; i < config->access.count; i++) {
+                cd_str named = rules[i].host;
+                bool is_wildcard = cd_str_has_prefix(named, CD_STR("*."));
+                if (cd_str_eq(named, host) ||
+                    (is_wildcard && cd_str_has_suffix(host, cd_str_slice(named, 1, named.len))))
+                        return true;
+        }
+        return false;
+}
+
+/* The address from which the proxy connects to Cardea, if it is on the same machine. */
+static bool is_proxy_trusted(const struct ask *ask)
+{
+        cd_str name = ask->cardea.name;
+        const struct cd_strs *trusted = &ask->admin.config.service.trusted_proxies;
+        struct cd_address own;
+        struct cd_network network;
+        struct cd_error err;
+
+        if (name.len && name.ptr[0] == '[')
+                name = cd_str_slice(name, 1, name.len - 2);
+        if (cd_str_eq(name, CD_STR("localhost")))
+                name = CD_STR("127.0.0.1");
+        if (!cd_address_parse(name, &own) || !cd_address_is_loopback(&own))
+                return trusted->count > 0; /* another machine, whose address is not known here */
+        for (size_t i = 0; i < trusted->count; i++)
+                if (cd_network_parse(trusted->items[i], &network, &err) == CD_OK && cd_network_has(&network, &own))
+                        return true;
+        return false;
+}
+
+static void note_config(const struct ask *ask)
+{
+        const struct cd_config *config = &ask->admin.config;
+        cd_str name = ask->site.name;
+
+        if (!is_proxy_trusted(ask))
+                NOTE(ask,
+                     "trusted_proxies: does not have the address from which the proxy asks %.*s, so that every check "
+                     "is "
+                     "refused; add it, 127.0.0.1 if both are on this machine",
+                     CD_STR_ARG(ask->cardea.text));
+        if (!config->portal.url.len)
+                NOTE(ask,
+                     "portal.url: is not set, so that nobody can log in; set it, as in https://auth.example.com/_auth");
+        else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
+                 !is_within(name, config->portal.cookie_domain))
+                NOTE(ask,
+                     "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to a "
+                     "domain "
+                     "that has both this host and that of portal.url",
+                     CD_STR_ARG(name));
+        if (ask->values.has_app && !has_rule(config, name))
+                NOTE(ask, "access: no rule has the host %.*s, so that every request to it is denied; add one",
+                     CD_STR_ARG(name));
+}
+
+/* ---- the command ---- */
+
+static int print(const struct ask *ask, const char *name)
+{
+        struct cd_arena arena;
+        cd_str text;
+
+        cd_arena_init(&arena, CD_SERVICE_ARENA);
+        cd_status status = render(ask->proxy, name, &ask->values, &arena, &text);
+        if (status == CD_OK)
+                fwrite(text.ptr, 1, text.len, stdout);
+        cd_arena_done(&arena);
+        return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+}
+
+static int print_site(struct ask *ask)
+{
+        const struct proxy *proxy = ask->proxy;
+        struct cd_arena *arena = &ask->admin.arena;
+        cd_str include;
+
+        if (render(proxy, "include", &ask->values, arena, &include) != CD_OK)
+                return CD_EXIT_FAILED;
+        if (is_include_installed(ask, include)) {
+                ask->values.include = cd_arena_printf(arena, "%s/cardea/proxy/%s", CD_DATADIR, proxy->installed);
+        } else {
+                ask->values.include = cd_str_from_c(proxy->own);
+                NOTE(ask,
+                     "needs another include file than the installed one: repeat this command with "
+                     "--include, and write its output to %.*s",
+                     CD_STR_ARG(ask->values.include));
+        }
+        if (ask->words.config)
+                note_config(ask);
+        return print(ask, "site");
+}
+
+static int work(struct ask *ask)
+{
+        struct cd_admin *admin = &ask->admin;
+        struct cd_error err = { 0 };
+
+        admin->clock = &cd_clock_system;
+        cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
+        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(ask->words.config));
+        if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
+                return cd_context_fail_open(ask->command, admin, &err);
+        cd_config_complete(&admin->config);
+        cd_status status = read_values(ask, &err);
+        if (status != CD_OK)
+                return cd_context_fail(ask->command, &err);
+        return ask->words.include ? print(ask, "include") : print_site(ask);
+}
+
+static const struct proxy *find_proxy(const char *name)
+{
+        for (size_t i = 0; name && i < CD_LEN(proxies); i++)
+                if (cd_str_eq_c(cd_str_from_c(name), proxies[i].name))
+                        return &proxies[i];
+        return NULL;
+}
+
+static int run(int argc, char **argv)
+{
+        struct ask ask = { .command = argv[0] };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &ask.words.config },
+                { .name = "--host", .value = &ask.words.host },
+                { .name = "--upstream", .value = &ask.words.upstream },
+                { .name = "--cardea", .value = &ask.words.cardea },
+                { .name = "--include", .flag = &ask.words.include },
+                { 0 },
+        };
+        const char *name;
+
+        if (!cd_options_parse(argc, argv, options, &name, 1))
+                return CD_EXIT_USAGE;
+        ask.proxy = find_proxy(name);
+        if (!ask.proxy)
+                return cd_usage_error(argv[0], "name the proxy: one of " PROXIES);
+        if (!ask.words.host && !ask.words.include)
+                return cd_usage_error(argv[0], "name the host of the site: --host HOST");
+        int code = work(&ask);
+        cd_admin_close(&ask.admin);
+        return code;
+}
+
+const struct cd_command cd_cmd_proxy_config = {
+        .name = "proxy-config",
+        .summary = "print the configuration of a proxy that asks for access",
+        .help = "Usage: cardea proxy-config PROXY --host HOST [--upstream URL] [--cardea URL] [--config FILE]\n"
+                "       cardea proxy-config PROXY --include [--cardea URL] [--config FILE]\n"
+                "\n"
+                "Prints what PROXY needs for one site, so that it asks Cardea about every request. What the\n"
+                "configuration of Cardea lacks for this is said on standard error. PROXY is one of:\n"
+                "  " PROXIES "\n"
+                "\n"
+                "  -c, --config FILE    the server's configuration (default: the defaults of \"cardea serve\")\n"
+                "      --host HOST      the host of the site, with its port if that is not the usual one\n"
+                "      --upstream URL   where the proxy reaches the application (default: http://127.0.0.1:3000)\n"
+                "      --cardea URL     where the proxy reaches Cardea (default: the first usable address of "
+                "\"listen\")\n"
+                "      --include        print the file that the site's configuration includes\n"
+                "\n"
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+        .run = run,
+};

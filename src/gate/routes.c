@@ -1,0 +1,14 @@
+#include "gate/gate.h"
+
+#define ROUTE(path_, handler_, is_prefix_)                                                                             \
+        {                                                                                                              \
+                .methods = CD_HTTP_ANY, .path = CD_STR_INIT(path_), .where = CD_HTTP_INLINE, .handler = handler_,      \
+                .is_prefix = is_prefix_                                                                                \
+        }
+
+static const struct cd_http_route routes[] = {
+        ROUTE("/_auth/check/nginx", cd_gate_check_nginx, false),
+        ROUTE("/_auth/check/forward", cd_gate_check_forward, false),
+        ROUTE("/_auth/check/envoy", cd_gate_check_envoy, true),
+};
+const struct cd_http_routes cd_gate_routes = { routes, CD_LEN(routes), NULL };

@@ -1,0 +1,22 @@
+#pragma once
+/* What the pages about a user's own account share. */
+#include "portal/visit.h"
+
+enum {
+        /* Seconds since the login for which new recovery codes can be made without another code. */
+        CD_ACCOUNT_RECENT = 10 * 60,
+};
+
+/* Whether logins need a second factor here, and the user has one. Blocks. */
+cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);
+
+/* Whether the session's second factor was verified at most CD_ACCOUNT_RECENT seconds ago. */
+bool cd_account_is_recent(const struct cd_session *session, cd_time now);
+
+/* Sets the cookie for the new id of a session, which the browser keeps for as long as the one before. `token` is in the
+ * request's arena. */
+void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *session,
+                           const struct cd_cookie_token *token);
+
+/* What is wrong with a password that a user chose, besides what a form refuses; CD_MESSAGE_NONE: nothing. */
+struct cd_page_message cd_account_judge_password(cd_str password);

@@ -1,0 +1,716 @@
+#include "portal/visit.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/percent.h"
+#include "base/secret.h"
+#include "core/ports.h"
+#include "http/form.h"
+#include "http/origin.h"
+#include "portal/language.h"
+
+enum {
+        FORM_COOKIE_BYTES = 32,
+        FORM_COOKIE_TEXT = 43,    /* characters: its base64url */
+        SESSION_COOKIES_MAX = 8,  /* with one name, that are tried */
+        PAGE_MAX = 256 * 1024,    /* bytes */
+        YEAR = 365 * 24 * 3600,   /* seconds */
+        RETURN_COOKIE_MAX = 3072, /* characters, so that a browser keeps the cookie */
+        SENT_MAX = 3,             /* times that a browser is sent to a page that sends it back */
+        SENT_LASTS = 60,          /* seconds from one time to the next */
+        SENT_MARK = '-',          /* before the URL in the cookie, once for each time */
+};
+
+/* ---- beginning ---- */
+
+static bool contains(cd_str text, cd_str part)
+{
+        return text.len >= part.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+}
+
+static bool accepts_json(const struct cd_http_request *req)
+{
+        cd_str accept = cd_http_header_get(req, CD_STR("Accept"));
+
+        return contains(accept, CD_STR("application/json")) && !contains(accept, CD_STR("text/html"));
+}
+
+static const struct cd_texts *choose_language(const struct cd_visit *visit)
+{
+        struct cd_language_wishes wishes = {
+                .ui_locales = cd_visit_parameter(visit, CD_STR("ui_locales")),
+                .accept = cd_http_header_get(visit->req, CD_STR("Accept-Language")),
+        };
+
+        (void)cd_visit_cookie(visit, CD_COOKIE_LANGUAGE, &wishes.remembered);
+        return cd_language_choose(cd_texts, cd_texts_count, &wishes);
+}
+
+/* What was done on the page before, which redirected to this one, so that a reload does not do it again. */
+static enum cd_message find_notice(cd_str done)
+{
+        static const struct {
+                const char *name;
+                enum cd_message message;
+        } notices[] = {
+                { "logged-out", CD_MESSAGE_LOGGED_OUT },
+                { "password-changed", CD_MESSAGE_PASSWORD_CHANGED },
+                { "authenticator-replaced", CD_MESSAGE_FACTOR_REPLACED },
+                { "session-ended", CD_MESSAGE_SESSION_ENDED },
+                { "sessions-ended", CD_MESSAGE_SESSIONS_ENDED },
+                { "recovered", CD_MESSAGE_RECOVERED },
+                { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
+                { "confirmed", CD_MESSAGE_CONFIRMED },
+        };
+
+        for (size_t i = 0; i < CD_LEN(notices); i++)
+                if (cd_str_eq_c(done, notices[i].name))
+                        return notices[i].message;
+        return CD_MESSAGE_NONE;
+}
+
+bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
+{
+        const struct cd_portal_app *own = app;
+        const struct cd_portal *portal = own->portals ? cd_shared_get(own->portals) : NULL;
+
+        if (!portal) {
+                cd_http_respond_error(req, res, 404, CD_STR("not_found"), CD_STR("there is no portal here"));
+                return false;
+        }
+        *ret = (struct cd_visit){ .portal = portal, .req = req, .res = res, .wants_json = accepts_json(req) };
+        ret->view.texts = choose_language(ret);
+        ret->view.site = portal->site;
+        if (req->method != CD_HTTP_POST)
+                ret->view.notice.id = find_notice(cd_visit_parameter(ret, CD_STR("done")));
+        return true;
+}
+
+cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name)
+{
+        cd_str rest = visit->req->query, pair, value;
+
+        while (rest.ptr && cd_str_take_until(&rest, '&', &pair)) {
+                size_t equals = cd_str_index(pair, '=');
+                if (equals == pair.len || !cd_str_eq(cd_str_slice(pair, 0, equals), name))
+                        continue;
+                if (cd_percent_decode(visit->req->arena, cd_str_slice(pair, equals + 1, pair.len), true, &value) !=
+                            CD_OK ||
+                    value.len > CD_RETURN_TO_MAX || !cd_str_is_utf8(value) || cd_str_has_control(value))
+                        return (cd_str){ 0 };
+                return value;
+        }
+        return (cd_str){ 0 };
+}
+
+/* ---- cookies ---- */
+
+bool cd_visit_cookie(const struct cd_visit *visit, enum cd_portal_cookie kind, cd_str *ret)
+{
+        struct cd_http_cookies at = { 0 };
+
+        return cd_http_cookie_next(visit->req, &at, visit->portal->cookies[kind], ret);
+}
+
+void cd_visit_set_cookie(struct cd_visit *visit, enum cd_portal_cookie kind, cd_str value, int64_t max_age)
+{
+        const struct cd_portal *portal = visit->portal;
+
+        /* Copies: the answer is written when another portal may have replaced this one. */
+        const struct cd_http_set_cookie cookie = {
+                .name = cd_arena_copy(visit->req->arena, portal->cookies[kind]),
+                .value = value,
+                .domain = kind == CD_COOKIE_SESSION ? cd_arena_copy(visit->req->arena, portal->settings.cookie_domain)
+                                                    : (cd_str){ 0 },
+                .max_age = max_age,
+                .is_plain = portal->is_plain,
+        };
+        cd_http_response_set_cookie(visit->res, &cookie);
+}
+
+void cd_visit_drop_cookie(struct cd_visit *visit, enum cd_portal_cookie kind)
+{
+        cd_str sent;
+
+        if (cd_visit_cookie(visit, kind, &sent))
+                cd_visit_set_cookie(visit, kind, CD_STR("-"), -1);
+        if (kind == CD_COOKIE_SESSION) /* what misses it now is not in a circle */
+                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+}
+
+/* ---- forms ---- */
+
+static cd_str token_of(const struct cd_visit *visit, cd_str cookie)
+{
+        unsigned char mac[CD_MAC_SIZE];
+        char *text = cd_arena_alloc(visit->req->arena, cd_base64url_length(sizeof(mac)));
+
+        if (!text || cd_mac_sum(visit->portal->services.forms, cookie, mac) != CD_OK)
+                return (cd_str){ 0 };
+        return cd_str_of(text, cd_base64url_encode(text, cd_str_of((const char *)mac, sizeof(mac))));
+}
+
+static bool read_form_cookie(const struct cd_visit *visit, cd_str *ret)
+{
+        return cd_visit_cookie(visit, CD_COOKIE_FORM, ret) && ret->len == FORM_COOKIE_TEXT;
+}
+
+/* Sets the token of the page's forms, and the cookie that it belongs to if the browser has none. */
+static void make_token(struct cd_visit *visit)
+{
+        const struct cd_random *random = visit->portal->services.sessions->random;
+        char bytes[FORM_COOKIE_BYTES];
+        cd_str cookie;
+
+        if (!read_form_cookie(visit, &cookie)) {
+                char *text = cd_arena_alloc(visit->req->arena, FORM_COOKIE_TEXT);
+                if (!text || random->fill(random, bytes, sizeof(bytes)) != CD_OK)
+                        return; /* without a token the form is refused */
+                cookie = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
+                cd_visit_set_cookie(visit, CD_COOKIE_FORM, cookie, 0);
+        }
+        visit->view.csrf = token_of(visit, cookie);
+}
+
+static bool refuse(struct cd_visit *visit, enum cd_message message, int status, const char *why, int *ret_status)
+{
+        visit->view.error.id = message;
+        visit->req->log->reason = cd_str_from_c(why);
+        *ret_status = status;
+        return false;
+}
+
+bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, void *ret, int *ret_status)
+{
+        cd_str cookie, token;
+        struct cd_error err;
+
+        if (cd_http_origin_of(visit->req, visit->portal->url.origin) == CD_HTTP_ORIGIN_FOREIGN)
+                return refuse(visit, CD_MESSAGE_FOREIGN_ORIGIN, 403, "the form came from another origin", ret_status);
+        if (cd_http_form_decode(visit->req, table, ret, &err) != CD_OK) {
+                bool is_missing = strcmp(err.reason, "missing") == 0;
+                if (strcmp(err.field, "csrf") == 0 && is_missing)
+                        return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form has no csrf", ret_status);
+                return refuse(visit, is_missing ? CD_MESSAGE_FIELD_MISSING : CD_MESSAGE_FORM_INVALID, 400,
+                              "the form is incomplete or malformed", ret_status);
+        }
+        if (!read_form_cookie(visit, &cookie))
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the browser did not send the cookie of its forms",
+                              ret_status);
+        token = token_of(visit, cookie);
+        if (!token.ptr || !cd_secret_eq(token, *(const cd_str *)ret))
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form's csrf is wrong", ret_status);
+        return true;
+}
+
+/* ---- answers ---- */
+
+void cd_visit_add_common_headers(struct cd_visit *visit)
+{
+        cd_http_response_header(visit->res, CD_STR("Cache-Control"), CD_STR("no-store"));
+        cd_http_response_header(visit->res, CD_STR("Referrer-Policy"), CD_STR("same-origin"));
+        cd_http_response_header(visit->res, CD_STR("X-Content-Type-Options"), CD_STR("nosniff"));
+}
+
+/* "https://host:port" of an absolute URL; empty for a path. */
+static cd_str origin_of(cd_str url)
+{
+        size_t host = cd_str_index(url, ':') + 3;
+
+        if (host > url.len || cd_str_has_prefix(url, CD_STR("/")))
+                return (cd_str){ 0 };
+        return cd_str_slice(url, 0, host + cd_str_index(cd_str_slice(url, host, url.len), '/'));
+}
+
+/* "host:port" of an origin. */
+static cd_str host_of(cd_str origin)
+{
+        return cd_str_slice(origin, cd_str_index(origin, ':') + 3, origin.len);
+}
+
+static void add_page_headers(struct cd_visit *visit)
+{
+        cd_str logo = origin_of(visit->portal->settings.logo.checked);
+
+        cd_visit_add_common_headers(visit);
+        cd_http_response_header(
+                visit->res, CD_STR("Content-Security-Policy"),
+                cd_arena_printf(visit->req->arena,
+                                "default-src 'none'; style-src 'self'; img-src 'self'%s%.*s; form-action 'self'%s%.*s; "
+                                "base-uri 'none'; frame-ancestors 'none'",
+                                logo.len ? " " : "", CD_STR_ARG(logo), visit->form_action.len ? " " : "",
+                                CD_STR_ARG(visit->form_action)));
+        cd_http_response_header(visit->res, CD_STR("Permissions-Policy"),
+                                CD_STR("camera=(), geolocation=(), microphone=(), payment=(), usb=()"));
+        cd_http_response_header(visit->res, CD_STR("Cross-Origin-Opener-Policy"), CD_STR("same-origin"));
+}
+
+/* A link to this page in that language, which keeps the page to return to. */
+static cd_str link_to_language(const struct cd_visit *visit, const struct cd_texts *texts)
+{
+        cd_str return_to = cd_visit_parameter(visit, CD_STR("return_to")), url;
+        struct cd_buf buf;
+
+        cd_buf_init(&buf, visit->req->arena, CD_PAGE_URL_MAX);
+        cd_buf_add(&buf, visit->req->path);
+        cd_buf_add(&buf, CD_STR("?ui_locales="));
+        cd_buf_add(&buf, texts->tag);
+        if (return_to.len) {
+                cd_buf_add(&buf, CD_STR("&return_to="));
+                cd_percent_encode(&buf, return_to);
+        }
+        return cd_buf_view(&buf, &url) == CD_OK ? url : (cd_str){ 0 };
+}
+
+static void offer_languages(struct cd_visit *visit)
+{
+        struct cd_page_language *items = cd_arena_calloc(visit->req->arena, cd_texts_count, sizeof(*items));
+
+        if (!items)
+                return;
+        for (size_t i = 0; i < cd_texts_count; i++) {
+                const struct cd_texts *texts = &cd_texts[i];
+                items[i] = (struct cd_page_language){ .tag = texts->tag, .name = texts->name };
+                items[i].current = texts == visit->view.texts;
+                if (cd_page_url_check(link_to_language(visit, texts), &items[i].url) != CD_OK)
+                        return;
+        }
+        visit->view.languages.items = items;
+        visit->view.languages.count = cd_texts_count;
+}
+
+void cd_visit_begin_page(struct cd_visit *visit, struct cd_buf *buf)
+{
+        make_token(visit);
+        if (visit->req->method != CD_HTTP_POST)
+                offer_languages(visit);
+        if (cd_visit_parameter(visit, CD_STR("ui_locales")).len)
+                cd_visit_set_cookie(visit, CD_COOKIE_LANGUAGE, visit->view.texts->tag, YEAR);
+        cd_buf_init(buf, visit->req->arena, PAGE_MAX);
+}
+
+/* The name of an error for programs. */
+static cd_str error_name(enum cd_message message)
+{
+        switch (message) {
+        case CD_MESSAGE_WRONG_PASSWORD:
+        case CD_MESSAGE_WRONG_NAME_OR_CODE:
+        case CD_MESSAGE_WRONG_CODE:
+        case CD_MESSAGE_WRONG_RECOVERY_CODE:
+        case CD_MESSAGE_WRONG_OLD_PASSWORD:
+                return CD_STR("invalid_credentials");
+        case CD_MESSAGE_TOO_MANY_ATTEMPTS:
+                return CD_STR("too_many_attempts");
+        case CD_MESSAGE_BUSY:
+        case CD_MESSAGE_UNAVAILABLE:
+                return CD_STR("temporarily_unavailable");
+        case CD_MESSAGE_LOGIN_EXPIRED:
+        case CD_MESSAGE_SESSION_EXPIRED:
+                return CD_STR("login_required");
+        case CD_MESSAGE_FORM_EXPIRED:
+        case CD_MESSAGE_FOREIGN_ORIGIN:
+        case CD_MESSAGE_REGISTRATION_CLOSED:
+                return CD_STR("access_denied");
+        case CD_MESSAGE_NOT_FOUND:
+                return CD_STR("not_found");
+        case CD_MESSAGE_INTERNAL:
+                return CD_STR("server_error");
+        default:
+                return CD_STR("invalid_request");
+        }
+}
+
+/* The message in English, unless it counts something. */
+static cd_str describe(const struct cd_page_message *message)
+{
+        const struct cd_texts *english = &cd_texts[0];
+        cd_str text = english->texts[english->messages[message->id - 1]].forms[0];
+
+        return cd_str_index(text, '\1') == text.len ? text : (cd_str){ 0 };
+}
+
+/* A scheme that opens no dialog, since a 401 has to have one (RFC 9110 §11.6.1). */
+static void add_challenge(struct cd_visit *visit, int status)
+{
+        if (status == 401)
+                cd_http_response_header(visit->res, CD_STR("WWW-Authenticate"), CD_STR("Cardea realm=\"portal\""));
+}
+
+static void send_json_error(struct cd_visit *visit, int status)
+{
+        const struct cd_page_message *error = &visit->view.error;
+
+        cd_http_respond_error(visit->req, visit->res, status, error_name((enum cd_message)error->id), describe(error));
+        cd_visit_add_common_headers(visit);
+        add_challenge(visit, status);
+}
+
+void cd_visit_end_page(struct cd_visit *visit, int status, struct cd_buf *buf)
+{
+        cd_str body;
+
+        if (visit->view.error.id)
+                visit->req->log->error = error_name((enum cd_message)visit->view.error.id);
+        if (visit->wants_json && visit->view.error.id) {
+                send_json_error(visit, status);
+                return;
+        }
+        if (cd_buf_view(buf, &body) != CD_OK)
+                return; /* without a status the server answers 500 */
+        cd_http_respond(visit->res, status, CD_STR("text/html; charset=utf-8"), body);
+        add_page_headers(visit);
+        add_challenge(visit, status);
+}
+
+void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message message)
+{
+        struct cd_page_error fields = { .code = status, .request_id = visit->req->request_id };
+        struct cd_buf buf;
+
+        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.home);
+        visit->view.error = message;
+        cd_visit_begin_page(visit, &buf);
+        cd_page_error(&visit->view, &fields, &buf);
+        cd_visit_end_page(visit, status, &buf);
+}
+
+static void set_retry_after(struct cd_visit *visit, int64_t seconds)
+{
+        cd_http_response_header(visit->res, CD_STR("Retry-After"),
+                                cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
+}
+
+struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
+                                        int *ret_status)
+{
+        visit->req->log->reason = cd_arena_copy(visit->req->arena, cd_str_from_c(error->reason));
+        switch (error->status) {
+        case CD_INVALID_GRANT:
+                *ret_status = 401;
+                return (struct cd_page_message){ .id = wrong };
+        case CD_THROTTLED:
+                *ret_status = 429;
+                set_retry_after(visit, error->retry_after);
+                return (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (error->retry_after + 59) / 60 };
+        case CD_UNAVAILABLE:
+        case CD_TIMEOUT:
+                *ret_status = 503;
+                set_retry_after(visit, error->retry_after);
+                return (struct cd_page_message){ .id = CD_MESSAGE_UNAVAILABLE };
+        default:
+                *ret_status = 500;
+                return (struct cd_page_message){ .id = CD_MESSAGE_INTERNAL };
+        }
+}
+
+void cd_visit_fail_error(struct cd_visit *visit, const struct cd_error *error)
+{
+        int status;
+        struct cd_page_message message = cd_visit_explain(visit, error, CD_MESSAGE_INTERNAL, &status);
+
+        cd_visit_fail(visit, status, message);
+}
+
+void cd_visit_redirect(struct cd_visit *visit, cd_str to)
+{
+        cd_str url = cd_str_has_prefix(to, CD_STR("/"))
+                             ? cd_arena_printf(visit->req->arena, "%.*s" CD_PORTAL_BASE "%.*s",
+                                               CD_STR_ARG(visit->portal->url.origin), CD_STR_ARG(to))
+                             : cd_arena_copy(visit->req->arena, to);
+
+        if (!url.ptr)
+                return; /* without a status the server answers 500 */
+        cd_http_respond(visit->res, 303, (cd_str){ 0 }, (cd_str){ 0 });
+        cd_http_response_header(visit->res, CD_STR("Location"), url);
+        cd_visit_add_common_headers(visit);
+}
+
+/* ---- the page to return to ---- */
+
+void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to)
+{
+        char *text = cd_arena_alloc(visit->req->arena, cd_base64url_length(return_to.len) + 1);
+
+        if (!return_to.len || !text || cd_base64url_length(return_to.len) > RETURN_COOKIE_MAX) {
+                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+                return;
+        }
+        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, cd_base64url_encode(text, return_to)), 0);
+}
+
+/* *ret_sent: how many times the browser was sent there. */
+static cd_str read_return(const struct cd_visit *visit, int *ret_sent)
+{
+        cd_str text, url;
+
+        *ret_sent = 0;
+        if (!cd_visit_cookie(visit, CD_COOKIE_RETURN, &text))
+                return (cd_str){ 0 };
+        for (; text.len && text.ptr[0] == SENT_MARK; text = cd_str_slice(text, 1, text.len))
+                ++*ret_sent;
+        if (cd_base64url_decode_arena(visit->req->arena, text, &url) != CD_OK || !cd_str_is_utf8(url) ||
+            cd_str_has_control(url))
+                return (cd_str){ 0 };
+        return url;
+}
+
+cd_str cd_visit_kept_return(const struct cd_visit *visit)
+{
+        int sent;
+        cd_str url = read_return(visit, &sent);
+
+        return sent ? (cd_str){ 0 } : url;
+}
+
+static cd_str decide(const struct cd_visit *visit, cd_str return_to)
+{
+        const struct cd_portal *portal = visit->portal;
+
+        return cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to).url;
+}
+
+cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str origin = origin_of(decide(visit, return_to));
+
+        if (!return_to.len || cd_str_eq(origin, visit->portal->url.origin))
+                return (cd_str){ 0 };
+        visit->form_action = origin;
+        return host_of(origin);
+}
+
+/* Whether the session's cookie reaches the host of this origin: CD_MESSAGE_NONE, or why not. */
+static enum cd_message judge_cookie(const struct cd_portal *portal, cd_str origin)
+{
+        cd_str domain = portal->settings.cookie_domain, name = host_of(origin);
+        bool is_v6 = cd_str_has_prefix(name, CD_STR("["));
+        cd_str host = cd_str_slice(name, 0, is_v6 ? cd_str_index(name, ']') + 1 : cd_str_index(name, ':'));
+        bool is_own = cd_str_eq(host, portal->url.host);
+        bool is_below = domain.len && cd_str_has_suffix(host, domain) &&
+                        (host.len == domain.len || host.ptr[host.len - domain.len - 1] == '.');
+
+        if (!is_own && !is_below)
+                return CD_MESSAGE_COOKIE_OTHER_HOST;
+        if (!portal->is_plain && cd_str_has_prefix(origin, CD_STR("http://")))
+                return CD_MESSAGE_COOKIE_INSECURE;
+        return CD_MESSAGE_NONE;
+}
+
+static void explain_cookie(struct cd_visit *visit, cd_str origin, enum cd_message reason)
+{
+        const struct cd_portal *portal = visit->portal;
+        struct cd_page_cookie fields = {
+                .name = portal->cookies[CD_COOKIE_SESSION],
+                .host = host_of(origin),
+                .domain = portal->settings.cookie_domain,
+                .reason = { .id = reason },
+        };
+        struct cd_buf buf;
+
+        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.again);
+        cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+        if (visit->wants_json)
+                visit->view.error = fields.reason;
+        visit->req->log->reason = CD_STR("the session's cookie does not come back from the page");
+        cd_visit_begin_page(visit, &buf);
+        cd_page_cookie(&visit->view, &fields, &buf);
+        cd_visit_end_page(visit, 400, &buf);
+}
+
+/* How many times the browser was sent to this URL lately. */
+static int count_sent(const struct cd_visit *visit, cd_str url)
+{
+        int sent;
+        cd_str before = read_return(visit, &sent);
+
+        return cd_str_eq(before, url) ? sent : 0;
+}
+
+static void note_sent(struct cd_visit *visit, cd_str url, int times)
+{
+        size_t marks = (size_t)times, size = marks + cd_base64url_length(url.len);
+        char *text = size <= RETURN_COOKIE_MAX ? cd_arena_alloc(visit->req->arena, size) : NULL;
+
+        if (!text)
+                return;
+        memset(text, SENT_MARK, marks);
+        (void)cd_base64url_encode(text + marks, url);
+        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), SENT_LASTS);
+}
+
+void cd_visit_return(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str url = return_to.len ? decide(visit, return_to) : visit->portal->url.home;
+        cd_str origin = origin_of(url);
+        /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
+         * user has just logged in. */
+        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(url, visit->portal->url.home);
+        int sent = may_circle ? count_sent(visit, url) : 0;
+
+        enum cd_message reason = judge_cookie(visit->portal, origin);
+        if (reason == CD_MESSAGE_NONE && sent >= SENT_MAX)
+                reason = CD_MESSAGE_COOKIE_MISSING;
+        if (reason != CD_MESSAGE_NONE) {
+                explain_cookie(visit, origin, reason);
+                return;
+        }
+        note_sent(visit, url, sent + 1);
+        cd_visit_redirect(visit, url);
+}
+
+bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str url = decide(visit, return_to), cookie;
+
+        /* A cookie that came is of a session that has ended. */
+        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, url))
+                return false;
+        explain_cookie(visit, origin_of(url), CD_MESSAGE_COOKIE_MISSING);
+        return true;
+}
+
+/* ---- who ---- */
+
+cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session *ret, struct cd_error *reterr)
+{
+        const struct cd_portal_services *services = &visit->portal->services;
+        struct cd_http_cookies at = { 0 };
+        cd_str token;
+
+        for (int i = 0; i < SESSION_COOKIES_MAX; i++) {
+                if (!cd_http_cookie_next(visit->req, &at, visit->portal->cookies[CD_COOKIE_SESSION], &token))
+                        break;
+                cd_status status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
+                if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN)
+                        return status;
+        }
+        return cd_fail(reterr, CD_NOT_FOUND, "the browser has no session");
+}
+
+/* CD_NOT_FOUND also for a user who has changed since the session or login was found, which has ended it. */
+static cd_status find_user(const struct cd_visit *visit, cd_str name, int64_t generation, struct cd_user *ret,
+                           struct cd_error *reterr)
+{
+        struct cd_store *store = visit->portal->services.sessions->store;
+
+        cd_status status = store->users->find(store, visit->req->arena, name, ret, reterr);
+        if (status == CD_OK && (ret->generation != generation || ret->disabled))
+                return cd_fail(reterr, CD_NOT_FOUND, "the user has changed meanwhile");
+        return status;
+}
+
+/* A page is asked for again after the login. What a form said is lost, but nothing was done. */
+static void ask_for_login(struct cd_visit *visit, enum cd_message message)
+{
+        if (visit->req->method != CD_HTTP_POST && !visit->wants_json) {
+                struct cd_buf to;
+                cd_str path;
+                cd_buf_init(&to, visit->req->arena, CD_RETURN_TO_MAX);
+                cd_buf_add(&to, CD_STR("/login?return_to="));
+                cd_percent_encode(&to, visit->req->path);
+                if (cd_buf_view(&to, &path) == CD_OK)
+                        cd_visit_redirect(visit, path);
+                return;
+        }
+        cd_visit_fail(visit, 401, (struct cd_page_message){ .id = message });
+}
+
+bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struct cd_user *ret_user)
+{
+        struct cd_error err;
+
+        cd_status status = cd_visit_find_session(visit, ret, &err);
+        if (status == CD_OK)
+                status = find_user(visit, ret->user, ret->generation, ret_user, &err);
+        if (status == CD_OK) {
+                visit->req->log->user = ret->user;
+                (void)cd_session_note_seen(visit->portal->services.sessions, ret, visit->req->client_address, NULL);
+                return true;
+        }
+        if (status == CD_NOT_FOUND)
+                ask_for_login(visit, CD_MESSAGE_SESSION_EXPIRED);
+        else
+                cd_visit_fail_error(visit, &err);
+        return false;
+}
+
+bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret, struct cd_user *ret_user)
+{
+        const struct cd_sessions *sessions = visit->portal->services.sessions;
+        cd_status status = CD_NOT_FOUND;
+        struct cd_error err;
+        cd_str token;
+
+        if (cd_visit_cookie(visit, CD_COOKIE_LOGIN, &token))
+                status = cd_pending_login_find(sessions, visit->req->arena, token, ret, &err);
+        if (status == CD_OK)
+                status = find_user(visit, ret->user, ret->generation, ret_user, &err);
+        if (status == CD_OK)
+                return true;
+        if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN) {
+                cd_visit_fail_error(visit, &err);
+                return false;
+        }
+        cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
+        if (visit->req->method != CD_HTTP_POST && !visit->wants_json)
+                cd_visit_redirect(visit, CD_STR("/login"));
+        else
+                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_LOGIN_EXPIRED });
+        return false;
+}
+
+bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login)
+{
+        const struct cd_portal_settings *settings = &visit->portal->settings;
+        bool remember = login->remember && settings->remember_for > 0;
+        const struct cd_session_params params = {
+                .user = login->user->name,
+                .generation = login->user->generation,
+                .factors = login->factors,
+                .device = cd_http_header_get(visit->req, CD_STR("User-Agent")),
+                .address = visit->req->client_address,
+                .idle_lifetime = remember ? settings->remember_for : settings->idle_lifetime,
+                .lifetime = remember ? settings->remember_for : settings->lifetime,
+                .pending = login->pending,
+        };
+        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
+        struct cd_session session;
+        struct cd_error err;
+
+        cd_status status = token ? cd_session_start(visit->portal->services.sessions, visit->req->arena, &params,
+                                                    &session, token, &err)
+                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a session");
+        if (status == CD_NOT_FOUND) { /* another request was faster, or the user has changed */
+                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_LOGIN_EXPIRED });
+                return false;
+        }
+        if (status != CD_OK) {
+                cd_visit_fail_error(visit, &err);
+                return false;
+        }
+        visit->req->log->user = session.user;
+        cd_visit_set_cookie(visit, CD_COOKIE_SESSION, cd_cookie_text(token), remember ? settings->remember_for : 0);
+        cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
+        cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
+        cd_visit_drop_cookie(visit, CD_COOKIE_INVITE);
+        return true;
+}
+
+void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login)
+{
+        if (cd_visit_start_session(visit, login))
+                cd_visit_return(visit, cd_visit_kept_return(visit));
+}
+
+void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result)
+{
+        struct cd_log_event event;
+
+        if (!result->clock_skew)
+                return;
+        cd_log_begin(&event, visit->portal->services.log, CD_LOG_WARN, "totp_clock_skew");
+        cd_log_str(&event, "user", user);
+        cd_log_int(&event, "seconds", result->clock_skew);
+        cd_log_end(&event);
+}

@@ -1,0 +1,63 @@
+"""A real server with users, sessions as a login makes them, and the rules of two sites."""
+import base64
+import json
+import os
+import subprocess
+
+from services import BUILD, PROGRAMS, Service
+from support.ports import find_ports
+
+PATIENCE = 30  # seconds
+RULES = [
+    {"host": "wiki.example.com", "allow": {"groups": ["staff"]}},
+    {"host": "docs.example.com", "path": "/public/", "public": True},
+    {"host": "docs.example.com", "path": "/admin/", "allow": {"groups": ["admins"]}},
+    {"host": "docs.example.com", "path": "/network/", "allow": {"users": ["ana"], "networks": ["10.0.0.0/8"]}},
+    {"host": "docs.example.com", "allow": {"groups": ["staff"]}},
+]
+USERS = {"ana": ["--group", "staff", "--email", "ana@example.com", "--display-name", "Ana Ü"],
+         "bob": ["--group", "guests"],
+         "eve": ["--group", "staff", "--group", "night"]}
+PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
+
+
+class Installation:
+    cookie_name = "__Secure-cardea_session"
+
+    def __init__(self, folder, more=None):
+        folder.mkdir()
+        self.key = base64.b64encode(os.urandom(32)).decode()
+        settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
+                    "master_key": self.key, "portal": {"url": "https://auth.example.com/_auth", "cookie_domain": "example.com"},
+                    "access": RULES, **(more or {})}
+        self.service = Service("cardea", settings, folder, ["serve"])
+        self.store = settings["store"]
+        self.config = self.service.config_file
+        self.config.write_text(json.dumps(settings))
+        self.config.chmod(0o600)
+        self.run("migrate")
+        for name, words in USERS.items():
+            self.run("user", "add", name, *words, "--password-file", "-", stdin="correct horse battery")
+        self.cookies = {name: self.log_in(name) for name in ("ana", "bob")}
+        self.start()
+
+    def run(self, *words, stdin=""):
+        done = subprocess.run([PROGRAMS["cardea"], *words, "--config", self.config], input=stdin, capture_output=True, text=True,
+                              timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def log_in(self, user):
+        """The cookie of a new session, as browsers send it."""
+        done = subprocess.run([BUILD / "tests/http/check/session-tool", self.store, user, PASSWORD_AND_TOTP], input=self.key, capture_output=True, text=True,
+                              timeout=PATIENCE, check=True)
+        return f"{self.cookie_name}={done.stdout.strip()}"
+
+    def cookie(self, user):
+        return self.cookies[user]
+
+    def start(self):
+        self.service.start()
+
+    def stop(self):
+        assert self.service.stop() == 0, self.service.lines()[-5:]

@@ -1,0 +1,768 @@
+#include "gate/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/response.h"
+#include "unit/core/factor_fixture.h"
+
+enum {
+        HEADERS = 120,
+};
+
+struct fixture {
+        struct factor_fixture *f;
+        struct cd_store_state state;
+        struct cd_access *access;
+        struct cd_gate gate;
+        struct cd_gate_app app;
+        struct cd_arena arena; /* of a request */
+        struct cd_http_header headers[HEADERS];
+        struct cd_http_request req;
+        struct cd_http_log_context log;
+        struct cd_http_response res;
+        struct cd_session session;
+        struct cd_cookie_token token;
+        bool was_on_worker;
+};
+
+static int64_t uptime(const struct cd_clock *clock)
+{
+        (void)clock;
+        return 1000;
+}
+
+static void nothing(void *version)
+{
+        (void)version;
+}
+
+static struct cd_access *make_access(void)
+{
+        static const cd_str staff[] = { CD_STR_INIT("staff") }, ana[] = { CD_STR_INIT("ana") },
+                            bo[] = { CD_STR_INIT("bo") };
+        static const cd_str gets[] = { CD_STR_INIT("GET"), CD_STR_INIT("HEAD") };
+        static const struct cd_network network = { .base = { { [10] = 255, [11] = 255, [12] = 10 } }, .bits = 104 };
+        const struct cd_access_rule rules[] = {
+                { .host = CD_STR("wiki.example.com"), .allow = { .is_given = true, .groups = { staff, 1 } } },
+                { .host = CD_STR("pub.example.com"), .is_public = true },
+                { .host = CD_STR("two.example.com"), .allow = { .is_given = true, .users = { ana, 1 }, .factors = 2 } },
+                { .host = CD_STR("bo.example.com"), .allow = { .is_given = true, .users = { bo, 1 } } },
+                { .host = CD_STR("get.example.com"),
+                  .methods = { gets, 2 },
+                  .allow = { .is_given = true, .users = { ana, 1 } } },
+                { .host = CD_STR("net.example.com"),
+                  .allow = { .is_given = true, .users = { ana, 1 }, .networks = &network, .network_count = 1 } },
+                { .host = CD_STR("path.example.com"), .path = CD_STR("/open/"), .is_public = true },
+                { .host = CD_STR("path.example.com"), .allow = { .is_given = true, .users = { ana, 1 } } },
+        };
+        struct cd_access *access;
+
+        assert_status(cd_access_new(rules, CD_LEN(rules), &access, NULL), CD_OK);
+        return access;
+}
+
+static void add_details(struct factor_fixture *f)
+{
+        static const cd_str names[] = { CD_STR_INIT("admins"), CD_STR_INIT("staff") };
+        const struct cd_strs groups = { names, 2 };
+        const struct cd_user_change change = { .name = CD_STR("ana"),
+                                               .now = FACTOR_NOON,
+                                               .display_name = CD_STR("Ana Müller"),
+                                               .email = CD_STR("ana@example.com"),
+                                               .groups = &groups };
+
+        assert_status(f->store->users->update(f->store, &change, NULL, &f->err), CD_OK);
+        f->ana = factor_find(f, "ana");
+}
+
+static void start_session(struct fixture *t, unsigned factors)
+{
+        const struct cd_session_params params = { .user = CD_STR("ana"),
+                                                  .generation = t->f->ana.generation,
+                                                  .factors = factors,
+                                                  .address = CD_STR("192.0.2.1"),
+                                                  .idle_lifetime = 600,
+                                                  .lifetime = 1500 };
+
+        assert_status(cd_session_start(&t->f->sessions, &t->f->arena, &params, &t->session, &t->token, &t->f->err),
+                      CD_OK);
+}
+
+static int set_up(void **state)
+{
+        struct fixture *t = calloc(1, sizeof(*t));
+        void *fixture;
+
+        assert_non_null(t);
+        assert_int_equal(factor_set_up(&fixture), 0);
+        t->f = fixture;
+        t->f->clock.uptime = uptime;
+        const struct cd_session_cache_options options = { 1000, 1 << 20, &t->f->clock, NULL };
+        t->f->sessions.cache = cd_session_cache_new(&options);
+        cd_session_cache_fed(t->f->sessions.cache, 1000);
+        add_details(t->f);
+        start_session(t, CD_FACTOR_PASSWORD);
+        t->access = make_access();
+        t->gate = (struct cd_gate){
+                .is_enabled = true,
+                .access = t->access,
+                .cookie = CD_STR("__Secure-cardea_session"),
+                .identity = { CD_STR("Remote-User"), CD_STR("Remote-Groups"), CD_STR("Remote-Email"),
+                              CD_STR("Remote-Name") },
+                .lookup = { &t->f->sessions, &t->state },
+        };
+        assert_status(cd_portal_url_parse(&t->f->arena, CD_STR("https://auth.example.com/_auth"), &t->gate.portal,
+                                          &t->f->err),
+                      CD_OK);
+        t->app.gates = cd_shared_new(nothing);
+        assert_status(cd_shared_set(t->app.gates, &t->gate), CD_OK);
+        cd_arena_init(&t->arena, 1 << 20);
+        *state = t;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct fixture *t = *state;
+        void *fixture = t->f;
+
+        cd_shared_free(t->app.gates);
+        cd_access_free(t->access);
+        cd_session_cache_free(t->f->sessions.cache);
+        cd_arena_done(&t->arena);
+        free(t);
+        return factor_tear_down(&fixture);
+}
+
+/* ---- requests ---- */
+
+static void add(struct fixture *t, const char *name, cd_str value)
+{
+        assert_true(t->req.header_count < HEADERS);
+        t->headers[t->req.header_count++] = (struct cd_http_header){ cd_str_from_c(name), value };
+}
+
+static void add_c(struct fixture *t, const char *name, const char *value)
+{
+        add(t, name, cd_str_from_c(value));
+}
+
+static void begin(struct fixture *t, const char *path)
+{
+        cd_arena_reset(&t->arena);
+        t->log = (struct cd_http_log_context){ 0 };
+        t->req = (struct cd_http_request){
+                .arena = &t->arena,
+                .method = CD_HTTP_GET,
+                .method_name = CD_STR("GET"),
+                .scheme = CD_STR("https"),
+                .path = cd_str_from_c(path),
+                .authority = CD_STR("auth.example.com"),
+                .host = CD_STR("auth.example.com"),
+                .headers = t->headers,
+                .peer = CD_STR("127.0.0.1"),
+                .client_address = CD_STR("127.0.0.1"),
+                .is_from_proxy = true,
+                .log = &t->log,
+        };
+}
+
+static void nginx(struct fixture *t, const char *method, const char *url)
+{
+        begin(t, "/_auth/check/nginx");
+        add_c(t, "X-Original-Method", method);
+        add_c(t, "X-Original-URL", url);
+}
+
+static void forward(struct fixture *t, const char *host, const char *uri)
+{
+        begin(t, "/_auth/check/forward");
+        add_c(t, "X-Forwarded-Method", "GET");
+        add_c(t, "X-Forwarded-Proto", "https");
+        add_c(t, "X-Forwarded-Host", host);
+        add_c(t, "X-Forwarded-Uri", uri);
+}
+
+static void with_cookie(struct fixture *t, const char *before, const char *after)
+{
+        add(t, "Cookie",
+            cd_arena_printf(&t->arena, "%s__Secure-cardea_session=%.*s%s", before,
+                            CD_STR_ARG(cd_cookie_text(&t->token)), after));
+}
+
+/* As the engine runs the handler: on the loop, and then on a worker if it says so. The status. */
+static int ask(struct fixture *t, cd_http_handler *handler)
+{
+        cd_http_response_init(&t->res, NULL, &t->arena);
+        handler(&t->app, &t->req, &t->res);
+        t->was_on_worker = t->res.next != NULL;
+        if (t->was_on_worker) {
+                assert_int_equal(t->res.next_where, CD_HTTP_WORKER);
+                cd_http_handler *next = t->res.next;
+                t->req.state = t->res.next_state;
+                t->log = (struct cd_http_log_context){ 0 };
+                cd_http_response_init(&t->res, NULL, &t->arena);
+                next(&t->app, &t->req, &t->res);
+                assert_null(t->res.next);
+        }
+        assert_true(cd_http_can_send(&t->res));
+        return t->res.status;
+}
+
+static int ask_nginx(struct fixture *t)
+{
+        return ask(t, cd_gate_check_nginx);
+}
+
+static int ask_forward(struct fixture *t)
+{
+        return ask(t, cd_gate_check_forward);
+}
+
+/* Of a header of the answer that occurs once; ptr NULL: none. */
+static cd_str header(struct fixture *t, const char *name)
+{
+        cd_str found = { NULL, 0 };
+
+        for (size_t i = 0; i < t->res.header_count; i++) {
+                if (!cd_str_eq_nocase(t->res.headers[i].name, cd_str_from_c(name)))
+                        continue;
+                if (found.ptr)
+                        fail_msg("two of %s", name);
+                found = t->res.headers[i].value;
+        }
+        return found;
+}
+
+static void logs(struct fixture *t, const char *error, const char *reason)
+{
+        assert_str(t->log.error, error);
+        assert_str(t->log.reason, reason);
+}
+
+#define WIKI_LOGIN "https://auth.example.com/_auth/login?return_to=https%3A%2F%2Fwiki.example.com%2Fa%3Fb%3Dc%2526d"
+
+/* ---- nobody is logged in ---- */
+
+static void nginx_is_told_401_and_where_the_login_is(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://wiki.example.com/a?b=c%26d");
+        add_c(t, "Accept", "text/html");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_false(t->was_on_worker);
+        assert_str(header(t, "Location"), WIKI_LOGIN);
+        assert_str(header(t, "WWW-Authenticate"), "Cardea realm=\"auth.example.com\"");
+        assert_str(header(t, "Cache-Control"), "no-store");
+        assert_true(cd_str_has_prefix(t->res.body, CD_STR("{\"error\":\"login_required\",")));
+        assert_null(header(t, "Remote-User").ptr);
+        assert_str(t->log.error, "login_required");
+}
+
+static void a_browser_is_redirected_by_forward(void **state)
+{
+        struct fixture *t = *state;
+
+        forward(t, "wiki.example.com", "/a?b=c%26d");
+        add_c(t, "Accept", "text/html,application/xhtml+xml");
+        assert_int_equal(ask_forward(t), 302);
+        assert_str(header(t, "Location"), WIKI_LOGIN);
+        assert_str(header(t, "Cache-Control"), "no-store");
+        assert_int_equal(t->res.body.len, 0);
+        assert_null(header(t, "WWW-Authenticate").ptr);
+}
+
+static void a_program_is_told_401_by_forward(void **state)
+{
+        struct fixture *t = *state;
+        static const char *const signs[][2] = { { "Accept", "application/json" },
+                                                { "X-Requested-With", "XMLHttpRequest" },
+                                                { "Sec-Fetch-Mode", "cors" } };
+
+        for (size_t i = 0; i < CD_LEN(signs); i++) {
+                forward(t, "wiki.example.com", "/a?b=c%26d");
+                add_c(t, signs[i][0], signs[i][1]);
+                if (i)
+                        add_c(t, "Accept", "text/html");
+                assert_int_equal(ask_forward(t), 401);
+                assert_str(header(t, "Location"), WIKI_LOGIN);
+                assert_str(t->res.content_type, "application/json");
+                assert_non_null(header(t, "WWW-Authenticate").ptr);
+        }
+}
+
+/* LESSONS 7: the login page would not return there either. */
+static void lesson_7_a_page_that_the_login_does_not_return_to_is_not_named(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "http://wiki.example.com/");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), "https://auth.example.com/_auth/login");
+}
+
+/* ---- a session ---- */
+
+static void a_session_is_read_once_and_then_judged_on_the_loop(void **state)
+{
+        struct fixture *t = *state;
+
+        for (int i = 0; i < 2; i++) {
+                nginx(t, "GET", "https://wiki.example.com/a");
+                with_cookie(t, "a=b; ", "; c=\"d;e\"");
+                assert_int_equal(ask_nginx(t), 200);
+                assert_int_equal(t->was_on_worker, i == 0);
+                assert_str(header(t, "Remote-User"), "ana");
+                assert_str(header(t, "Remote-Groups"), "admins,staff");
+                assert_str(header(t, "Remote-Email"), "ana@example.com");
+                assert_str(header(t, "Remote-Name"), "Ana Müller");
+                assert_str(header(t, "Cookie"), "a=b; c=\"d; e\"");
+                assert_str(header(t, "Cache-Control"), "no-store");
+                assert_int_equal(t->res.body.len, 0);
+                assert_str(t->log.user, "ana");
+        }
+}
+
+static void the_names_of_the_headers_are_those_of_the_gate(void **state)
+{
+        struct fixture *t = *state;
+
+        t->gate.identity = (struct cd_identity_headers){ CD_STR("X-U"), CD_STR("X-G"), CD_STR("X-E"), CD_STR("X-N") };
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "X-U"), "ana");
+        assert_str(header(t, "X-G"), "admins,staff");
+        assert_str(header(t, "X-E"), "ana@example.com");
+        assert_str(header(t, "X-N"), "Ana Müller");
+        assert_null(header(t, "Remote-User").ptr);
+}
+
+static void too_few_factors_lead_to_the_step_up_page(void **state)
+{
+        struct fixture *t = *state;
+        const char *location = "https://auth.example.com/_auth/step-up?return_to=https%3A%2F%2Ftwo.example.com%2Fa";
+
+        nginx(t, "GET", "https://two.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), location);
+        assert_str(t->log.error, "insufficient_user_authentication");
+        forward(t, "two.example.com", "/a");
+        add_c(t, "Accept", "text/html");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_forward(t), 302);
+        assert_str(header(t, "Location"), location);
+        start_session(t, CD_FACTOR_PASSWORD | CD_FACTOR_RECOVERY);
+        nginx(t, "GET", "https://two.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+}
+
+static void another_account_may_be_allowed_where_this_one_is_not(void **state)
+{
+        struct fixture *t = *state;
+
+        forward(t, "bo.example.com", "/a");
+        add_c(t, "Accept", "text/html");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_forward(t), 403);
+        assert_str(header(t, "Location"),
+                   "https://auth.example.com/_auth/forbidden?return_to=https%3A%2F%2Fbo.example.com%2Fa");
+        assert_str(t->res.body, "{\"error\":\"access_denied\"}");
+        logs(t, "access_denied", "bo.example.com: user ana is none of the rule's users");
+        assert_null(header(t, "Remote-User").ptr);
+}
+
+static void lesson_1_what_no_rule_allows_is_denied_without_a_lookup(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://other.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 403);
+        assert_false(t->was_on_worker);
+        assert_null(header(t, "Location").ptr);
+        logs(t, "access_denied", "other.example.com: no rule has this host and path");
+}
+
+static void a_method_that_the_rule_lacks_is_denied(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "POST", "https://get.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 403);
+        nginx(t, "HEAD", "https://get.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+}
+
+static void lesson_2_a_path_that_is_not_canonical_is_denied_where_a_rule_names_one(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://path.example.com/open/%2e%2e/secret");
+        assert_int_equal(ask_nginx(t), 403);
+        nginx(t, "GET", "https://path.example.com//open/");
+        assert_int_equal(ask_nginx(t), 403);
+        nginx(t, "GET", "https://path.example.com/open/x");
+        assert_int_equal(ask_nginx(t), 200);
+        nginx(t, "GET", "https://wiki.example.com/a/%2e%2e/b");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+}
+
+/* ---- where everybody may go ---- */
+
+static void lesson_45_every_header_is_in_every_200(void **state)
+{
+        struct fixture *t = *state;
+        static const char *const empty[] = { "Remote-User", "Remote-Groups", "Remote-Email",
+                                             "Remote-Name", "Authorization", "X-Api-Key" };
+
+        nginx(t, "GET", "https://pub.example.com/a");
+        add_c(t, "Remote-User", "root");
+        add_c(t, "remote_user", "root");
+        assert_int_equal(ask_nginx(t), 200);
+        for (size_t i = 0; i < CD_LEN(empty); i++) {
+                assert_non_null(header(t, empty[i]).ptr);
+                assert_str(header(t, empty[i]), "");
+        }
+        assert_str(header(t, "Cookie"), "cardea-filtered=1");
+}
+
+static void a_user_who_is_logged_in_is_named_there_too(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://pub.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "Remote-User"), "ana");
+}
+
+static void without_the_store_everybody_may_still_go_there(void **state)
+{
+        struct fixture *t = *state;
+
+        t->state.is_unavailable = true;
+        nginx(t, "GET", "https://pub.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "Remote-User"), "");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 503);
+        assert_str(header(t, "Retry-After"), "1");
+        assert_null(header(t, "Remote-User").ptr);
+        logs(t, "temporarily_unavailable", "the store is unavailable");
+}
+
+/* ---- what goes on to the application ---- */
+
+static void lesson_6_none_of_our_cookies_goes_on(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://wiki.example.com/a");
+        add_c(t, "Cookie",
+              "__Host-cardea_session=x; __Host-cardea_login=x; a=1; cardea_form=y; __Secure-cardea_lang=z");
+        with_cookie(t, "", "; b=2");
+        add_c(t, "cookie", "cardea_return=1; __Host-cardea_enrol=2; __Host-cardea_invite=3; Cardea_Session=theirs");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "Cookie"), "a=1; b=2; Cardea_Session=theirs");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "Cookie"), "cardea-filtered=1");
+}
+
+static void credentials_that_are_not_ours_go_on_byte_for_byte(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        add_c(t, "authorization", "Basic  YTpi\t=");
+        add_c(t, "X-API-KEY", "k\xc3\xa9y");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(header(t, "Authorization"), "Basic  YTpi\t=");
+        assert_str(header(t, "X-Api-Key"), "k\xc3\xa9y");
+}
+
+static void a_users_details_with_a_control_character_go_nowhere(void **state)
+{
+        struct fixture *t = *state;
+        struct cd_session_digest digest;
+        struct cd_live_session live = { .user = CD_STR("ana"),
+                                        .groups = CD_STR("staff"),
+                                        .display_name = CD_STR("Ana\r\nRemote-User: root"),
+                                        .generation = 2,
+                                        .expires_at = FACTOR_NOON + 600 };
+
+        assert_status(cd_session_digest(&t->f->sessions, cd_cookie_text(&t->token), &digest, NULL), CD_OK);
+        cd_session_cache_put(t->f->sessions.cache, &digest, cd_session_cache_ticket(t->f->sessions.cache, &digest),
+                             FACTOR_NOON, &live);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 403);
+        assert_null(header(t, "Remote-Name").ptr);
+}
+
+/* ---- cookies ---- */
+
+static void at_most_eight_cookies_of_the_session_are_tried(void **state)
+{
+        struct fixture *t = *state;
+
+        for (int others = 7; others <= 8; others++) {
+                nginx(t, "GET", "https://wiki.example.com/a");
+                for (int i = 0; i < others; i++)
+                        add_c(t, "Cookie", "__Secure-cardea_session=garbage");
+                with_cookie(t, "", "");
+                assert_int_equal(ask_nginx(t), others == 7 ? 200 : 401);
+        }
+        nginx(t, "GET", "https://wiki.example.com/a");
+        for (int i = 0; i < 100; i++)
+                add_c(t, "Cookie", "__Secure-cardea_session=garbage");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_false(t->was_on_worker);
+}
+
+static void a_session_that_has_ended_does_not_hide_the_next(void **state)
+{
+        struct fixture *t = *state;
+        const struct cd_cookie_token ended = t->token;
+
+        assert_status(cd_session_log_out(&t->f->sessions, &t->f->arena, &t->session, CD_STR(""), &t->f->err), CD_OK);
+        start_session(t, CD_FACTOR_PASSWORD);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        add(t, "Cookie",
+            cd_arena_printf(&t->arena, "__Secure-cardea_session=%.*s", CD_STR_ARG(cd_cookie_text(&ended))));
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_true(t->was_on_worker);
+}
+
+static void another_name_than_the_configured_one_is_no_session(void **state)
+{
+        struct fixture *t = *state;
+
+        t->gate.cookie = CD_STR("__Host-cardea_session");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 401);
+}
+
+static void lesson_12_a_logout_holds_at_once(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_status(cd_session_log_out(&t->f->sessions, &t->f->arena, &t->session, CD_STR(""), &t->f->err), CD_OK);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 401);
+}
+
+/* ---- who asks ---- */
+
+static void lesson_3_only_a_trusted_proxy_may_ask(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://pub.example.com/a");
+        t->req.is_from_proxy = false;
+        assert_int_equal(ask_nginx(t), 403);
+        logs(t, "invalid_request", "the peer is not in trusted_proxies, so its headers are not believed");
+}
+
+/* LESSONS 45: what a client adds to the source of another endpoint does not count. */
+static void lesson_45_each_endpoint_reads_its_own_source_alone(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://wiki.example.com/a");
+        add_c(t, "X-Forwarded-Host", "pub.example.com");
+        add_c(t, "X-Forwarded-Uri", "/open");
+        assert_int_equal(ask_nginx(t), 401);
+        forward(t, "wiki.example.com", "/a");
+        add_c(t, "X-Original-URL", "https://pub.example.com/");
+        assert_int_equal(ask_forward(t), 401);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        add_c(t, "X-Original-URL", "https://pub.example.com/");
+        assert_int_equal(ask_nginx(t), 403);
+        logs(t, "invalid_request", "X-Original-URL comes twice: the proxy must replace what a client sends");
+        begin(t, "/_auth/check/nginx");
+        add_c(t, "X-Original-Method", "GET");
+        assert_int_equal(ask_nginx(t), 403);
+        logs(t, "invalid_request", "X-Original-URL is missing: the proxy must send it to this endpoint");
+        assert_null(header(t, "Location").ptr);
+}
+
+static void lesson_3_the_proxys_own_address_is_no_clients(void **state)
+{
+        struct fixture *t = *state;
+
+        nginx(t, "GET", "https://net.example.com/a");
+        with_cookie(t, "", "");
+        t->req.peer = t->req.client_address = CD_STR("10.0.0.1");
+        assert_int_equal(ask_nginx(t), 403);
+        add_c(t, "X-Forwarded-For", "10.0.0.1");
+        assert_int_equal(ask_nginx(t), 200);
+        t->req.client_address = CD_STR("10.255.255.255");
+        assert_int_equal(ask_nginx(t), 200);
+        t->req.client_address = CD_STR("11.0.0.1");
+        assert_int_equal(ask_nginx(t), 403);
+        t->req.client_address = CD_STR("");
+        assert_int_equal(ask_nginx(t), 403);
+}
+
+static void envoy_asks_with_the_request_itself(void **state)
+{
+        struct fixture *t = *state;
+
+        begin(t, "/_auth/check/envoy/a/b");
+        t->req.host = t->req.authority = CD_STR("wiki.example.com");
+        t->req.query = CD_STR("c=d");
+        add_c(t, "Accept", "text/html");
+        add_c(t, "X-Original-URL", "https://pub.example.com/");
+        assert_int_equal(ask(t, cd_gate_check_envoy), 302);
+        assert_str(header(t, "Location"),
+                   "https://auth.example.com/_auth/login?return_to=https%3A%2F%2Fwiki.example.com%2Fa%2Fb%3Fc%3Dd");
+        with_cookie(t, "", "");
+        assert_int_equal(ask(t, cd_gate_check_envoy), 200);
+        assert_str(header(t, "Remote-User"), "ana");
+}
+
+/* ---- upgrades ---- */
+
+static int upgrade(struct fixture *t, const char *url, const char *origin)
+{
+        nginx(t, "GET", url);
+        with_cookie(t, "", "");
+        add_c(t, "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        if (origin)
+                add_c(t, "Origin", origin);
+        return ask_nginx(t);
+}
+
+static void lesson_8_an_upgrade_must_come_from_a_page_of_the_site(void **state)
+{
+        struct fixture *t = *state;
+
+        assert_int_equal(upgrade(t, "https://wiki.example.com/ws", "https://wiki.example.com"), 200);
+        assert_int_equal(upgrade(t, "https://Wiki.Example.com.:443/ws", "https://wiki.example.com"), 200);
+        assert_int_equal(upgrade(t, "https://wiki.example.com:8443/ws", "https://wiki.example.com:8443"), 200);
+        assert_int_equal(upgrade(t, "http://wiki.example.com:80/ws", "http://wiki.example.com"), 200);
+        assert_int_equal(upgrade(t, "https://wiki.example.com/ws", NULL), 200); /* a program */
+        assert_int_equal(upgrade(t, "https://wiki.example.com/ws", "https://evil.example.com"), 403);
+        logs(t, "access_denied", "an upgrade whose Origin is not the site's own (Origin, Sec-Fetch-Site)");
+        assert_int_equal(upgrade(t, "https://wiki.example.com/ws", "http://wiki.example.com"), 403);
+        assert_int_equal(upgrade(t, "https://wiki.example.com:8443/ws", "https://wiki.example.com"), 403);
+        assert_int_equal(upgrade(t, "https://wiki.example.com/ws", "null"), 403);
+        assert_int_equal(upgrade(t, "https://pub.example.com/ws", "https://evil.example.com"), 403);
+}
+
+static void lesson_8_an_upgrade_without_a_login_is_no_page(void **state)
+{
+        struct fixture *t = *state;
+
+        forward(t, "wiki.example.com", "/ws");
+        add_c(t, "Upgrade", "websocket");
+        add_c(t, "Accept", "text/html");
+        assert_int_equal(ask_forward(t), 401);
+}
+
+/* ---- the rest ---- */
+
+static void without_a_portal_there_is_no_check(void **state)
+{
+        struct fixture *t = *state;
+
+        t->gate.is_enabled = false;
+        nginx(t, "GET", "https://pub.example.com/a");
+        assert_int_equal(ask_nginx(t), 404);
+}
+
+static void without_a_clock_nobody_is_allowed(void **state)
+{
+        struct fixture *t = *state;
+
+        t->f->now = -1;
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 503);
+}
+
+/* With each limit of memory, the answer is the right one or 503. */
+static void lesson_31_without_memory_nobody_is_allowed(void **state)
+{
+        struct fixture *t = *state;
+        bool was_allowed = false;
+
+        for (size_t ceiling = 0; ceiling < 64 * 1024 && !was_allowed; ceiling += 512) {
+                cd_arena_done(&t->arena);
+                cd_arena_init(&t->arena, 1 << 20);
+                nginx(t, "GET", "https://wiki.example.com/a");
+                with_cookie(t, "", "");
+                t->arena.ceiling = t->arena.used + ceiling;
+                cd_http_response_init(&t->res, NULL, &t->arena);
+                cd_gate_check_nginx(&t->app, &t->req, &t->res);
+                if (t->res.next) {
+                        cd_http_handler *next = t->res.next;
+                        t->req.state = t->res.next_state;
+                        cd_http_response_init(&t->res, NULL, &t->arena);
+                        next(&t->app, &t->req, &t->res);
+                }
+                was_allowed = t->res.status == 200 && cd_http_can_send(&t->res);
+                if (!was_allowed)
+                        assert_true(t->res.status == 503 || !cd_http_can_send(&t->res));
+        }
+        assert_true(was_allowed);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(nginx_is_told_401_and_where_the_login_is),
+                TEST(a_browser_is_redirected_by_forward),
+                TEST(a_program_is_told_401_by_forward),
+                TEST(lesson_7_a_page_that_the_login_does_not_return_to_is_not_named),
+                TEST(a_session_is_read_once_and_then_judged_on_the_loop),
+                TEST(the_names_of_the_headers_are_those_of_the_gate),
+                TEST(too_few_factors_lead_to_the_step_up_page),
+                TEST(another_account_may_be_allowed_where_this_one_is_not),
+                TEST(lesson_1_what_no_rule_allows_is_denied_without_a_lookup),
+                TEST(a_method_that_the_rule_lacks_is_denied),
+                TEST(lesson_2_a_path_that_is_not_canonical_is_denied_where_a_rule_names_one),
+                TEST(lesson_45_every_header_is_in_every_200),
+                TEST(a_user_who_is_logged_in_is_named_there_too),
+                TEST(without_the_store_everybody_may_still_go_there),
+                TEST(lesson_6_none_of_our_cookies_goes_on),
+                TEST(credentials_that_are_not_ours_go_on_byte_for_byte),
+                TEST(a_users_details_with_a_control_character_go_nowhere),
+                TEST(at_most_eight_cookies_of_the_session_are_tried),
+                TEST(a_session_that_has_ended_does_not_hide_the_next),
+                TEST(another_name_than_the_configured_one_is_no_session),
+                TEST(lesson_12_a_logout_holds_at_once),
+                TEST(lesson_3_only_a_trusted_proxy_may_ask),
+                TEST(lesson_45_each_endpoint_reads_its_own_source_alone),
+                TEST(lesson_3_the_proxys_own_address_is_no_clients),
+                TEST(envoy_asks_with_the_request_itself),
+                TEST(lesson_8_an_upgrade_must_come_from_a_page_of_the_site),
+                TEST(lesson_8_an_upgrade_without_a_login_is_no_page),
+                TEST(without_a_portal_there_is_no_check),
+                TEST(without_a_clock_nobody_is_allowed),
+                TEST(lesson_31_without_memory_nobody_is_allowed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
