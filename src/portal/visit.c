@@ -117,12 +117,10 @@ void cd_visit_set_cookie(struct cd_visit *visit, enum cd_portal_cookie kind, cd_
 {
         const struct cd_portal *portal = visit->portal;
 
-        /* Copies: the answer is written when another portal may have replaced this one. */
         const struct cd_http_set_cookie cookie = {
-                .name = cd_arena_copy(visit->req->arena, portal->cookies[kind]),
+                .name = portal->cookies[kind],
                 .value = value,
-                .domain = kind == CD_COOKIE_SESSION ? cd_arena_copy(visit->req->arena, portal->settings.cookie_domain)
-                                                    : (cd_str){ 0 },
+                .domain = kind == CD_COOKIE_SESSION ? portal->settings.cookie_domain : (cd_str){ 0 },
                 .max_age = max_age,
                 .is_plain = portal->is_plain,
         };
@@ -229,18 +227,26 @@ static cd_str host_of(cd_str origin)
         return cd_str_slice(origin, cd_str_index(origin, ':') + 3, origin.len);
 }
 
+/* A value of which memory ran out is not left out. */
+static void add_made_header(struct cd_visit *visit, cd_str name, cd_str value)
+{
+        if (value.ptr)
+                cd_http_response_header(visit->res, name, value);
+        else
+                visit->res->failed = true;
+}
+
 static void add_page_headers(struct cd_visit *visit)
 {
         cd_str logo = origin_of(visit->portal->settings.logo.checked);
 
         cd_visit_add_common_headers(visit);
-        cd_http_response_header(
-                visit->res, CD_STR("Content-Security-Policy"),
-                cd_arena_printf(visit->req->arena,
-                                "default-src 'none'; style-src 'self'; img-src 'self'%s%.*s; form-action 'self'%s%.*s; "
-                                "base-uri 'none'; frame-ancestors 'none'",
-                                logo.len ? " " : "", CD_STR_ARG(logo), visit->form_action.len ? " " : "",
-                                CD_STR_ARG(visit->form_action)));
+        add_made_header(visit, CD_STR("Content-Security-Policy"),
+                        cd_arena_printf(visit->req->arena,
+                                        "default-src 'none'; style-src 'self'; img-src 'self'%s%.*s; form-action "
+                                        "'self'%s%.*s; base-uri 'none'; frame-ancestors 'none'",
+                                        logo.len ? " " : "", CD_STR_ARG(logo), visit->form_action.len ? " " : "",
+                                        CD_STR_ARG(visit->form_action)));
         cd_http_response_header(visit->res, CD_STR("Permissions-Policy"),
                                 CD_STR("camera=(), geolocation=(), microphone=(), payment=(), usb=()"));
         cd_http_response_header(visit->res, CD_STR("Cross-Origin-Opener-Policy"), CD_STR("same-origin"));
@@ -377,8 +383,8 @@ void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message me
 
 static void set_retry_after(struct cd_visit *visit, int64_t seconds)
 {
-        cd_http_response_header(visit->res, CD_STR("Retry-After"),
-                                cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
+        add_made_header(visit, CD_STR("Retry-After"),
+                        cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
 }
 
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
@@ -581,7 +587,9 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
         for (int i = 0; i < SESSION_COOKIES_MAX; i++) {
                 if (!cd_http_cookie_next(visit->req, &at, visit->portal->cookies[CD_COOKIE_SESSION], &token))
                         break;
-                cd_status status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
+                cd_status status = cd_store_state_need(services->store_state, reterr);
+                if (status == CD_OK)
+                        status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
                 if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN)
                         return status;
         }
@@ -637,13 +645,15 @@ bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struc
 
 bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret, struct cd_user *ret_user)
 {
-        const struct cd_sessions *sessions = visit->portal->services.sessions;
+        const struct cd_portal_services *services = &visit->portal->services;
         cd_status status = CD_NOT_FOUND;
         struct cd_error err;
         cd_str token;
 
         if (cd_visit_cookie(visit, CD_COOKIE_LOGIN, &token))
-                status = cd_pending_login_find(sessions, visit->req->arena, token, ret, &err);
+                status = cd_store_state_need(services->store_state, &err);
+        if (status == CD_OK)
+                status = cd_pending_login_find(services->sessions, visit->req->arena, token, ret, &err);
         if (status == CD_OK)
                 status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK)
