@@ -96,6 +96,8 @@ static cd_str begin_bo(struct portal_fixture *p)
         assert_redirect(&answer, "/register/totp");
         assert_int_equal(p->browser.max_age[CD_COOKIE_ENROL], CD_ENROLMENT_LIFETIME);
         answer = show_secret(p);
+        assert_true(answer_has(&answer, "<form method=\"post\" action=\"/_auth/register/totp\">"));
+        assert_true(answer_has(&answer, ">Create the account<"));
         return secret_of(p, &answer);
 }
 
@@ -227,6 +229,39 @@ static void while_the_store_cannot_be_written_a_registration_waits(void **state)
         assert_false(answer_has(&answer, "disk"));
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_int_equal(answer.status, 200);
+}
+
+static int looks;
+
+static cd_status consume_first(struct cd_store *store, struct cd_arena *arena, cd_str digest,
+                               struct cd_account_link *ret, struct cd_error *reterr)
+{
+        looks++;
+        return looks == 1 ? real_links->find(store, arena, digest, ret, reterr)
+                          : cd_fail(reterr, CD_NOT_FOUND, "no such link");
+}
+
+static void an_invitation_that_is_used_meanwhile_fixes_no_name(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_invite_params params = { .name = CD_STR("bo") };
+        struct cd_link_token token;
+
+        assert_status(cd_invite(&p->f->by, &p->f->arena, &params, &token, &p->f->err), CD_OK);
+        struct answer answer = open_link(p, cd_arena_copy(&p->f->arena, cd_str_of(token.text, sizeof(token.text))).ptr);
+        assert_redirect(&answer, "/register");
+        real_links = p->f->store->links;
+        failing_links = *real_links;
+        failing_links.find = consume_first;
+        looks = 0;
+        p->f->store->links = &failing_links;
+        answer = begin(p, "");
+        p->f->store->links = real_links;
+        assert_int_equal(looks, 2);
+        assert_error(&answer, 403, "The invitation is not valid.");
+        assert_false(answer_has(&answer, "readonly"));
+        assert_string_equal(p->browser.cookies[CD_COOKIE_INVITE], "");
+        assert_string_equal(p->browser.cookies[CD_COOKIE_ENROL], "");
 }
 
 static const struct cd_session_ops *real_sessions;
@@ -436,6 +471,8 @@ static void wrong_codes_of_the_new_factor_lock_nothing(void **state)
         assert_redirect(&answer, "/totp/replace");
         answer = replace(p, NULL);
         cd_str secret = secret_of(p, &answer);
+        assert_true(answer_has(&answer, "<form method=\"post\" action=\"/_auth/totp/replace\">"));
+        assert_true(answer_has(&answer, ">Replace the authenticator<"));
         for (int i = 0; i < 10; i++) {
                 answer = replace(p, "&code=000000");
                 assert_error(&answer, 400, "This code is wrong or was used already.");
@@ -544,6 +581,7 @@ int main(void)
                 OPEN_TEST(a_registration_waits_for_15_minutes),
                 OPEN_TEST(a_registration_ends_where_the_configuration_changes),
                 OPEN_TEST(while_the_store_cannot_be_written_a_registration_waits),
+                OPEN_TEST(an_invitation_that_is_used_meanwhile_fixes_no_name),
                 OPEN_TEST(an_account_whose_login_fails_can_log_in_later),
                 OPEN_TEST(lesson_31_without_randomness_nobody_registers),
                 OPEN_TEST(the_longest_title_and_name_fit_into_the_qr_code),
