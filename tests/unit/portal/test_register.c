@@ -238,7 +238,7 @@ static cd_status fail_start(struct cd_store *store, const struct cd_session_star
         (void)store;
         (void)start;
         (void)event;
-        return cd_fail(reterr, CD_UNAVAILABLE, "the database went away");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the database does not answer");
 }
 
 static void an_account_whose_login_fails_can_log_in_later(void **state)
@@ -362,7 +362,7 @@ static cd_status fail_replace(struct cd_store *store, cd_str user, int64_t if_ge
         (void)if_generation;
         (void)macs;
         (void)event;
-        return cd_fail(reterr, CD_UNAVAILABLE, "the database went away");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the database does not answer");
 }
 
 static void without_its_recovery_codes_a_login_is_not_finished(void **state)
