@@ -83,8 +83,13 @@ static cd_status page_of(const struct cd_gate *gate, const struct cd_http_reques
         return cd_buf_view(&buf, ret);
 }
 
-/* To the login page, or to the one that asks for more. Browsers are redirected; nginx does that itself, with the same
- * Location. */
+/* Whether the answer redirects. nginx must do that itself, with the Location of a refusal. */
+static bool shows_page(const struct check *c)
+{
+        return c->original.wants_page && c->source != CD_ORIGINAL_NGINX;
+}
+
+/* To the login page, or to the one that asks for more. */
 static void send_to(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c, cd_str page,
                     struct cd_http_response *res)
 {
@@ -96,7 +101,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
 
         if (page_of(gate, req, c, page, &location) != CD_OK || !challenge.ptr)
                 return fail_memory(req, res);
-        if (c->original.wants_page && c->source != CD_ORIGINAL_NGINX) {
+        if (shows_page(c)) {
                 cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
                 req->log->error = error;
         } else {
@@ -110,6 +115,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
         cd_http_response_header(res, CD_STR("Location"), location);
 }
 
+/* Another account may be allowed: the page says so to a user. */
 static void deny(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c,
                  struct cd_http_response *res)
 {
@@ -117,10 +123,11 @@ static void deny(const struct cd_gate *gate, const struct cd_http_request *req, 
 
         refuse(req, res, CD_STR("access_denied"),
                cd_arena_printf(req->arena, "%.*s: %.*s", CD_STR_ARG(c->original.host), CD_STR_ARG(why)));
-        if (c->decision.reason != CD_ACCESS_BY_USER)
+        if (c->decision.reason != CD_ACCESS_BY_USER || page_of(gate, req, c, CD_STR("forbidden"), &location) != CD_OK)
                 return;
-        if (page_of(gate, req, c, CD_STR("forbidden"), &location) == CD_OK)
-                cd_http_response_header(res, CD_STR("Location"), location);
+        if (shows_page(c))
+                cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(res, CD_STR("Location"), location);
 }
 
 /* Every occurrence, byte for byte; an empty one if there is none, because proxies differ in what they do then
