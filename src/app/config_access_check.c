@@ -316,10 +316,10 @@ static void check_url(struct check *c)
                 return;
         c->has_portal = cd_portal_url_parse(c->report->arena, url, &c->portal, &err) == CD_OK;
         if (!c->has_portal)
-                ERROR(c->report, setting, "write it as in https://auth.example.com" CD_PORTAL_PATH, "%s", err.reason);
-        else if (!cd_str_eq_c(cd_str_slice(url, c->portal.origin.len, url.len), CD_PORTAL_PATH))
+                ERROR(c->report, setting, "write it as in https://auth.example.com" CD_PORTAL_BASE, "%s", err.reason);
+        else if (!cd_str_eq_c(cd_str_slice(url, c->portal.origin.len, url.len), CD_PORTAL_BASE))
                 ERROR(c->report, setting, NULL,
-                      "must end in " CD_PORTAL_PATH ", as in https://auth.example.com" CD_PORTAL_PATH);
+                      "must end in " CD_PORTAL_BASE ", as in https://auth.example.com" CD_PORTAL_BASE);
         else
                 FINE(c->report, setting, "%.*s", SHOWN(url));
 }
