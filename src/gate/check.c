@@ -7,11 +7,6 @@
 #include "http/cookie.h"
 #include "http/origin.h"
 
-enum {
-        /* Cookies with the session's name that are tried: a sibling host can set more of them (RFC 6265bis §5.7). */
-        COOKIES_TRIED = 8,
-};
-
 /* One check, in the request's arena: it may begin on the loop and end on a worker. */
 struct check {
         enum cd_original_source source;
@@ -225,7 +220,7 @@ static cd_status look_up(const struct cd_gate *gate, const struct cd_http_reques
         struct cd_http_cookies at = { 0 };
         cd_str token;
 
-        for (int i = 0; i < COOKIES_TRIED && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
                         cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &c->session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
@@ -257,7 +252,7 @@ static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_
         struct cd_http_cookies at = { 0 };
         cd_str token;
 
-        for (int i = 0; i < COOKIES_TRIED && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
                         cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &c->session, NULL);
                 if (status != CD_INVALID_TOKEN)
@@ -306,7 +301,7 @@ static cd_status read_check(const struct cd_gate *gate, const struct cd_http_req
                             enum cd_original_source source, struct check *c, struct cd_error *reterr)
 {
         *c = (struct check){ .source = source };
-        cd_status status = cd_original_read(req, source, CD_STR("/_auth/check/envoy"), &c->original, reterr);
+        cd_status status = cd_original_read(req, source, CD_STR(CD_PORTAL_BASE "/check/envoy"), &c->original, reterr);
         if (status == CD_OK)
                 status = cd_clock_read(gate->lookup.sessions->clock, &c->request.now, reterr);
         if (status != CD_OK)

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/percent.h"
 #include "base/secret.h"
+#include "core/cookie_names.h"
 #include "core/ports.h"
 #include "http/form.h"
 #include "http/origin.h"
@@ -12,10 +13,9 @@
 
 enum {
         FORM_COOKIE_BYTES = 32,
-        FORM_COOKIE_TEXT = 43,   /* characters: its base64url */
-        SESSION_COOKIES_MAX = 8, /* with one name, that are tried */
-        PAGE_MAX = 256 * 1024,   /* bytes */
-        YEAR = 365 * 24 * 3600,  /* seconds */
+        FORM_COOKIE_TEXT = 43,  /* characters: its base64url */
+        PAGE_MAX = 256 * 1024,  /* bytes */
+        YEAR = 365 * 24 * 3600, /* seconds */
 };
 
 /* ---- beginning ---- */
@@ -420,7 +420,7 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
         struct cd_http_cookies at = { 0 };
         cd_str token;
 
-        for (int i = 0; i < SESSION_COOKIES_MAX; i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX; i++) {
                 if (!cd_http_cookie_next(visit->req, &at, visit->portal->cookies[CD_COOKIE_SESSION], &token))
                         break;
                 cd_status status = cd_store_state_need(services->store_state, reterr);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/canonical.h"
 #include "portal/visit.h"
 
 enum {
@@ -76,8 +77,7 @@ static enum cd_message judge_cookie(const struct cd_portal *portal, cd_str origi
         bool is_v6 = cd_str_has_prefix(name, CD_STR("["));
         cd_str host = cd_str_slice(name, 0, is_v6 ? cd_str_index(name, ']') + 1 : cd_str_index(name, ':'));
         bool is_own = cd_str_eq(host, portal->url.host);
-        bool is_below = domain.len && cd_str_has_suffix(host, domain) &&
-                        (host.len == domain.len || host.ptr[host.len - domain.len - 1] == '.');
+        bool is_below = domain.len && cd_host_is_within(host, domain);
 
         if (!is_own && !is_below)
                 return CD_MESSAGE_COOKIE_OTHER_HOST;
