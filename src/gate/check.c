@@ -187,10 +187,12 @@ static void decide(const struct cd_gate *gate, struct check *c)
         c->decision = cd_access_decide(gate->access, &c->request);
 }
 
-static cd_status log_in(const struct cd_gate *gate, const struct cd_http_request *req, struct check *c)
+static cd_status log_in(const struct cd_gate *gate, const struct cd_http_request *req,
+                        const struct cd_live_session *session, struct check *c)
 {
-        if (cd_live_session_login(&c->session, req->arena, &c->login) != CD_OK)
+        if (cd_live_session_login(session, req->arena, &c->login) != CD_OK)
                 return CD_NO_MEMORY;
+        c->session = *session;
         c->request.login = &c->login;
         req->log->user = c->session.user;
         decide(gate, c);
@@ -218,13 +220,14 @@ static cd_status look_up(const struct cd_gate *gate, const struct cd_http_reques
                          struct cd_error *reterr)
 {
         struct cd_http_cookies at = { 0 };
+        struct cd_live_session session;
         cd_str token;
 
         for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
-                        cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &c->session, reterr);
+                        cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
-                        return status == CD_OK ? log_in(gate, req, c) : status;
+                        return status == CD_OK ? log_in(gate, req, &session, c) : status;
         }
         return CD_OK;
 }
@@ -250,13 +253,14 @@ static void check_on_worker(void *app, const struct cd_http_request *req, struct
 static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_request *req, struct check *c)
 {
         struct cd_http_cookies at = { 0 };
+        struct cd_live_session session;
         cd_str token;
 
         for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
-                        cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &c->session, NULL);
+                        cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
                 if (status != CD_INVALID_TOKEN)
-                        return status == CD_OK ? log_in(gate, req, c) : status;
+                        return status == CD_OK ? log_in(gate, req, &session, c) : status;
         }
         return CD_OK;
 }
