@@ -107,7 +107,8 @@ static cd_status read_site(struct ask *ask, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The first listener that a proxy on this machine can reach. A certificate that "cardea init" makes is for localhost. */
+/* The first listener that a proxy on this machine can reach. With TLS, a certificate of "cardea init" is for
+ * localhost. */
 static cd_str find_listener(struct ask *ask)
 {
         const struct cd_service_settings *settings = &ask->admin.config.service;
@@ -323,12 +324,6 @@ static bool is_include_installed(struct ask *ask, cd_str include)
 
 #define NOTE(ask, ...) (fprintf(stderr, "cardea %s: ", (ask)->command), cd_print_line(stderr, __VA_ARGS__))
 
-static bool is_within(cd_str host, cd_str domain)
-{
-        return domain.len && (cd_str_eq(host, domain) || (host.len > domain.len && cd_str_has_suffix(host, domain) &&
-                                                          host.ptr[host.len - domain.len - 1] == '.'));
-}
-
 static bool has_rule(const struct cd_config *config, cd_str host)
 {
         const struct cd_config_access *rules = config->access.items;
@@ -367,7 +362,7 @@ static bool is_proxy_trusted(const struct ask *ask)
 static void note_config(const struct ask *ask)
 {
         const struct cd_config *config = &ask->admin.config;
-        cd_str name = ask->site.name;
+        cd_str name = ask->site.name, domain = config->portal.cookie_domain;
 
         if (!is_proxy_trusted(ask))
                 NOTE(ask,
@@ -378,7 +373,7 @@ static void note_config(const struct ask *ask)
                 NOTE(ask,
                      "portal.url: is not set, so that nobody can log in; set it, as in https://auth.example.com/_auth");
         else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
-                 !is_within(name, config->portal.cookie_domain))
+                 !(domain.len && cd_host_is_within(name, domain)))
                 NOTE(ask,
                      "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to "
                      "a domain that has both this host and that of portal.url",

@@ -34,10 +34,10 @@ struct cd_totp_ticket {
 cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
                        cd_str ticket, struct cd_totp_ticket *ret, struct cd_error *reterr);
 /* Stores the factor if the code is right; the code can then no longer be used for a login. A factor that replaces
- * another one ends the user's sessions and tokens; user->generation becomes that of the sessions that may follow. CD_INVALID_GRANT: wrong code;
- * the ticket remains valid, and *ret says whether the app's clock seems to be wrong. CD_INVALID_REQUEST (field
- * "ticket"): forged, expired, or for another user. CD_EXISTS: the user has another factor by now; CD_NOT_FOUND: the
- * user has changed since. Audit: "user.totp". */
+ * another one ends the user's sessions and tokens; user->generation becomes that of the sessions that may follow.
+ * CD_INVALID_GRANT: wrong code; the ticket remains valid, and *ret says whether the app's clock seems to be wrong.
+ * CD_INVALID_REQUEST (field "ticket"): forged, expired, or for another user. CD_EXISTS: the user has another factor by
+ * now; CD_NOT_FOUND: the user has changed since. Audit: "user.totp". */
 cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, struct cd_user *user, cd_str ticket,
                           const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr);
 /* Creates ten new recovery codes; all earlier ones become void. CD_NOT_FOUND: the user has changed since it was read.
@@ -78,6 +78,7 @@ struct cd_register_ticket {
         cd_str name;      /* canonical */
         cd_str secret;    /* see struct cd_enrolment */
         unsigned factors; /* bits of enum cd_factor: what the account will log in with */
+        bool is_invited;  /* it consumes an invitation */
 };
 /* Reads a ticket that cd_register_begin made. CD_INVALID_REQUEST (field "ticket"): forged or expired. */
 cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str ticket,
