@@ -193,8 +193,13 @@ static void a_registration_ends_where_the_configuration_changes(void **state)
         allow(p, CD_REGISTRATION_CLOSED);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_error(&answer, 403, "Nobody can register here.");
+        const struct browser before = p->browser;
+        allow(p, CD_REGISTRATION_INVITE); /* it began without an invitation */
+        answer = confirm(p, code_of(p, secret, p->f->now));
+        assert_error(&answer, 400, "The registration took too long");
         assert_false(has_user(p, "bo"));
-        allow(p, CD_REGISTRATION_INVITE);
+        p->browser = before;
+        allow(p, CD_REGISTRATION_OPEN);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_int_equal(answer.status, 200);
 }
