@@ -193,8 +193,13 @@ static void a_registration_ends_where_the_configuration_changes(void **state)
         allow(p, CD_REGISTRATION_CLOSED);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_error(&answer, 403, "Nobody can register here.");
+        const struct browser before = p->browser;
+        allow(p, CD_REGISTRATION_INVITE); /* it began without an invitation */
+        answer = confirm(p, code_of(p, secret, p->f->now));
+        assert_error(&answer, 400, "The registration took too long");
         assert_false(has_user(p, "bo"));
-        allow(p, CD_REGISTRATION_INVITE);
+        p->browser = before;
+        allow(p, CD_REGISTRATION_OPEN);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_int_equal(answer.status, 200);
 }
@@ -494,7 +499,12 @@ static void a_login_by_recovery_code_replaces_the_factor_for_ten_minutes(void **
 
         portal_log_in(p, &p->browser, "ana", PASSWORD | CD_FACTOR_RECOVERY);
         p->f->now += 600;
-        struct answer answer = replace(p, NULL);
+        struct answer answer = replace(p, "&code=123456");
+        assert_error(&answer, 400, "This took too long. Scan the new code below.");
+        p->browser.cookies[CD_COOKIE_ENROL][0] = '\0';
+        answer = replace(p, NULL);
+        assert_int_equal(answer.status, 200);
+        assert_false(answer_has(&answer, "id=\"error\""));
         cd_str secret = secret_of(p, &answer);
         p->browser.cookies[CD_COOKIE_ENROL][0] = '\0';
         p->f->now += 1;
@@ -536,6 +546,24 @@ static void a_user_without_a_factor_needs_a_recent_login(void **state)
         struct cd_session session;
         assert_true(portal_session(p, &p->browser, &session));
         assert_int_equal(session.factors, BOTH);
+}
+
+static void a_session_that_cannot_be_raised_is_not_called_ended(void **state)
+{
+        struct portal_fixture *p = *state;
+
+        portal_add_user(p, "cy");
+        portal_log_in(p, &p->browser, "cy", PASSWORD);
+        struct answer answer = replace(p, NULL);
+        cd_str secret = secret_of(p, &answer);
+        real_sessions = p->f->store->sessions;
+        failing_sessions = *real_sessions;
+        failing_sessions.start = fail_start;
+        p->f->store->sessions = &failing_sessions;
+        answer = replace(p, code_of(p, secret, p->f->now));
+        p->f->store->sessions = real_sessions;
+        assert_error(&answer, 503, "The server cannot do this at the moment.");
+        assert_false(answer_has(&answer, "recovery_codes"));
 }
 
 static void of_two_tabs_that_replace_the_factor_the_second_begins_again(void **state)
@@ -593,6 +621,7 @@ int main(void)
                 OPEN_TEST(a_login_by_recovery_code_replaces_the_factor_for_ten_minutes),
                 OPEN_TEST(a_login_by_code_is_asked_for_another_one),
                 OPEN_TEST(a_user_without_a_factor_needs_a_recent_login),
+                OPEN_TEST(a_session_that_cannot_be_raised_is_not_called_ended),
                 OPEN_TEST(of_two_tabs_that_replace_the_factor_the_second_begins_again),
                 OPEN_TEST(the_file_has_no_more_than_ten_codes),
         };
