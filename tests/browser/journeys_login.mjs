@@ -1,6 +1,8 @@
 // Logging in and out.
 import assert from 'node:assert/strict';
-import { errorOf, expectAccount, expectEnded, expectLogin, logIn, newUser, readRecoveryCodes, readSecret, register, send, sendCode, sendPassword } from './steps.mjs';
+import {
+  errorOf, expectAccount, expectEnded, expectLogin, logIn, newUser, readRecoveryCodes, readSecret, register, send, sendCode, sendPassword,
+} from './steps.mjs';
 
 async function logOut(page) {
   await page.locator('form[action$="/logout"]').getByRole('button').click();
