@@ -42,6 +42,24 @@ void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *sess
                             is_remembered ? session->ends_at - session->seen_at : 0);
 }
 
+bool cd_account_raise_session(struct cd_visit *visit, const struct cd_session *session, unsigned factors)
+{
+        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
+        struct cd_session raised;
+        struct cd_error err;
+
+        cd_status status = token ? cd_session_raise(visit->portal->services.sessions, visit->req->arena, session,
+                                                    factors, &raised, token, &err)
+                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a session");
+        if (status == CD_OK)
+                cd_account_set_cookie(visit, &raised, token);
+        else if (status == CD_NOT_FOUND) /* it was ended, or has got another id, while the form was sent */
+                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_SESSION_EXPIRED });
+        else
+                cd_visit_fail_error(visit, &err);
+        return status == CD_OK;
+}
+
 /* ---- the page ---- */
 
 static cd_status list_sessions(const struct cd_visit *visit, const struct cd_session *current,
