@@ -258,6 +258,8 @@ void cd_portal_reset(void *app, const struct cd_http_request *req, struct cd_htt
         }
         cd_status status = CD_NOT_FOUND;
         if (cd_visit_cookie(&visit, CD_COOKIE_RESET, &token))
+                status = cd_store_state_need(visit.portal->services.store_state, &err);
+        if (status == CD_OK)
                 status = cd_reset_look(&visit.portal->settings.by, req->arena, token, &link, &err);
         if (status == CD_NOT_FOUND)
                 fail_link(&visit);

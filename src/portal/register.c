@@ -75,6 +75,8 @@ static bool find_draft(struct cd_visit *visit, struct draft *draft)
         page->no_password = !(settings->factors & CD_FACTOR_PASSWORD);
         page->min_password = CD_PORTAL_PASSWORD_MIN;
         if (cd_visit_cookie(visit, CD_COOKIE_INVITE, &token))
+                status = cd_store_state_need(visit->portal->services.store_state, &err);
+        if (status == CD_OK)
                 status = cd_invite_look(&settings->by, visit->req->arena, token, &link, &gives, &err);
         if (status == CD_OK) {
                 page->username = gives.name;
@@ -201,7 +203,9 @@ static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, stru
         struct cd_user user;
         struct cd_error err;
 
-        cd_status status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
+        cd_status status = cd_store_state_need(portal->services.store_state, reterr);
+        if (status == CD_OK)
+                status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
         cd_visit_log_skew(visit, (cd_str){ 0 }, &done.code);
         if (status != CD_OK)
                 return status;
@@ -261,7 +265,8 @@ static void post_form(struct cd_visit *visit)
                 .invite = draft.page.asks_invite ? draft.page.invite : draft.invite,
                 .without_totp = !(factors & CD_FACTOR_TOTP),
         };
-        if (cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
+        if (cd_store_state_need(visit->portal->services.store_state, &err) == CD_OK &&
+            cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
                 go_on(visit, &draft.page, &enrolment);
         else
                 explain(visit, &draft.page, &err);

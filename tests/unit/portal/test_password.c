@@ -458,6 +458,24 @@ static void lesson_31_a_failing_clock_is_no_invalid_link(void **state)
         assert_true(p->browser.cookies[CD_COOKIE_RESET][0] != '\0');
 }
 
+static void a_store_that_is_known_to_be_unavailable_is_not_asked_for_a_link(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_account_link_ops *links = p->f->store->links;
+
+        open_link(p, make_link(p));
+        p->store_state.is_unavailable = true;
+        p->f->store->links = NULL; /* a call that asks ends the test */
+        struct answer page = portal_get(p, &p->browser, cd_portal_reset, "/reset");
+        struct answer answer = set_new(p, "&new_password=" NEW_PASSWORD);
+        p->f->store->links = links;
+        assert_error(&page, 503, "The server cannot do this at the moment.");
+        assert_error(&answer, 503, "The server cannot do this at the moment.");
+        p->store_state.is_unavailable = false;
+        answer = set_new(p, "&new_password=" NEW_PASSWORD);
+        assert_redirect(&answer, "/login?done=password-changed");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -478,6 +496,7 @@ int main(void)
                 PORTAL_TEST(lesson_46_opening_a_link_consumes_nothing),
                 PORTAL_TEST(a_link_is_used_once_and_not_after_half_an_hour),
                 PORTAL_TEST(what_is_no_link_is_not_kept),
+                PORTAL_TEST(a_store_that_is_known_to_be_unavailable_is_not_asked_for_a_link),
                 PORTAL_TEST(a_wrong_form_does_not_cost_the_link),
                 PORTAL_TEST(lesson_31_a_failing_clock_is_no_invalid_link),
         };
