@@ -13,6 +13,14 @@ enum {
 
 /* ---- shared with other pages ---- */
 
+struct cd_operator cd_account_operator(const struct cd_visit *visit)
+{
+        struct cd_operator by = visit->portal->settings.by;
+
+        by.address = visit->req->client_address;
+        return by;
+}
+
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr)
 {
         struct cd_store *store = visit->portal->services.sessions->store;
@@ -295,7 +303,8 @@ void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_ht
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
                 return;
-        if (cd_admin_sessions_end(&visit.portal->settings.by, req->arena, user.name, &result, &err) != CD_OK) {
+        const struct cd_operator by = cd_account_operator(&visit);
+        if (cd_admin_sessions_end(&by, req->arena, user.name, &result, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;
         }

@@ -7,6 +7,9 @@ enum {
         CD_ACCOUNT_RECENT = 10 * 60,
 };
 
+/* Who changes a user at this request. Valid as long as the request. */
+struct cd_operator cd_account_operator(const struct cd_visit *visit);
+
 /* Whether logins need a second factor here, and the user has one. Blocks. */
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);
 

@@ -95,11 +95,11 @@ static cd_status continue_session(struct cd_visit *visit, const struct cd_sessio
 static void change_password(struct cd_visit *visit, const struct cd_session *session, const struct cd_user *user,
                             cd_str password)
 {
+        const struct cd_operator by = cd_account_operator(visit);
         struct cd_error err;
         int64_t generation;
 
-        cd_status status = cd_admin_user_change_password(&visit->portal->settings.by, visit->req->arena, user, password,
-                                                         &generation, &err);
+        cd_status status = cd_admin_user_change_password(&by, visit->req->arena, user, password, &generation, &err);
         if (status == CD_NOT_FOUND) { /* another change was faster */
                 fail_ended(visit);
                 return;
@@ -229,8 +229,8 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        cd_status status = cd_reset_password(&visit->portal->settings.by, visit->req->arena, token, form.new_password,
-                                             &name, &err);
+        const struct cd_operator by = cd_account_operator(visit);
+        cd_status status = cd_reset_password(&by, visit->req->arena, token, form.new_password, &name, &err);
         if (status == CD_NOT_FOUND) {
                 fail_link(visit);
         } else if (status != CD_OK) {
