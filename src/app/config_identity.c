@@ -67,6 +67,7 @@ static bool has_other_meaning(cd_str name)
                 CD_STR_INIT("X-Original-Method"),
                 CD_STR_INIT("X-Original-URL"),
                 CD_STR_INIT("X-Real-IP"),
+                CD_STR_INIT("X-Request-Id"),
         };
         static const cd_str beginnings[] = { CD_STR_INIT("Access-Control-"), CD_STR_INIT("Content-"),
                                              CD_STR_INIT("Proxy-"), CD_STR_INIT("Sec-") };

@@ -107,7 +107,8 @@ static cd_status read_site(struct ask *ask, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The first listener that a proxy on this machine can reach. A certificate that "cardea init" makes is for localhost. */
+/* The first listener that a proxy on this machine can reach. With TLS, a certificate of "cardea init" is for
+ * localhost. */
 static cd_str find_listener(struct ask *ask)
 {
         const struct cd_service_settings *settings = &ask->admin.config.service;

@@ -337,7 +337,12 @@ cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena
 
         if (status != CD_OK)
                 return status;
-        *ret = (struct cd_register_ticket){ ticket.name, ticket.secret, (unsigned)ticket.factors };
+        *ret = (struct cd_register_ticket){
+                .name = ticket.name,
+                .secret = ticket.secret,
+                .factors = (unsigned)ticket.factors,
+                .is_invited = ticket.invite.len > 0,
+        };
         return CD_OK;
 }
 

@@ -78,6 +78,7 @@ struct cd_register_ticket {
         cd_str name;      /* canonical */
         cd_str secret;    /* see struct cd_enrolment */
         unsigned factors; /* bits of enum cd_factor: what the account will log in with */
+        bool is_invited;  /* it consumes an invitation */
 };
 /* Reads a ticket that cd_register_begin made. CD_INVALID_REQUEST (field "ticket"): forged or expired. */
 cd_status cd_register_look(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str ticket,

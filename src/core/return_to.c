@@ -113,12 +113,19 @@ static const char *judge_path(struct cd_arena *arena, cd_str path)
 
 /* ---- the portal's own address ---- */
 
+static bool has_default_port(const struct url *url)
+{
+        return cd_str_has_suffix(url->origin, url->is_https ? CD_STR(":443") : CD_STR(":80"));
+}
+
 static const char *judge_portal(struct cd_arena *arena, const struct url *url)
 {
         const char *wrong = judge_host(arena, url);
 
         if (wrong)
                 return wrong;
+        if (has_default_port(url)) /* browsers omit it in Origin, so that every form would be another site's */
+                return "has the port that is the default";
         if (url->query.ptr || cd_str_index(url->path, '#') < url->path.len)
                 return "has a query or a fragment";
         if (cd_str_has_suffix(url->path, CD_STR("/")))

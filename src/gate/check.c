@@ -78,8 +78,13 @@ static cd_status page_of(const struct cd_gate *gate, const struct cd_http_reques
         return cd_buf_view(&buf, ret);
 }
 
-/* To the login page, or to the one that asks for more. Browsers are redirected; nginx does that itself, with the same
- * Location. */
+/* Whether the answer redirects. nginx must do that itself, with the Location of a refusal. */
+static bool shows_page(const struct check *c)
+{
+        return c->original.wants_page && c->source != CD_ORIGINAL_NGINX;
+}
+
+/* To the login page, or to the one that asks for more. */
 static void send_to(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c, cd_str page,
                     struct cd_http_response *res)
 {
@@ -91,7 +96,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
 
         if (page_of(gate, req, c, page, &location) != CD_OK || !challenge.ptr)
                 return fail_memory(req, res);
-        if (c->original.wants_page && c->source != CD_ORIGINAL_NGINX) {
+        if (shows_page(c)) {
                 cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
                 req->log->error = error;
         } else {
@@ -105,6 +110,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
         cd_http_response_header(res, CD_STR("Location"), location);
 }
 
+/* Another account may be allowed: the page says so to a user. */
 static void deny(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c,
                  struct cd_http_response *res)
 {
@@ -112,10 +118,11 @@ static void deny(const struct cd_gate *gate, const struct cd_http_request *req, 
 
         refuse(req, res, CD_STR("access_denied"),
                cd_arena_printf(req->arena, "%.*s: %.*s", CD_STR_ARG(c->original.host), CD_STR_ARG(why)));
-        if (c->decision.reason != CD_ACCESS_BY_USER)
+        if (c->decision.reason != CD_ACCESS_BY_USER || page_of(gate, req, c, CD_STR("forbidden"), &location) != CD_OK)
                 return;
-        if (page_of(gate, req, c, CD_STR("forbidden"), &location) == CD_OK)
-                cd_http_response_header(res, CD_STR("Location"), location);
+        if (shows_page(c))
+                cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(res, CD_STR("Location"), location);
 }
 
 /* Every occurrence, byte for byte; an empty one if there is none, because proxies differ in what they do then
@@ -180,10 +187,12 @@ static void decide(const struct cd_gate *gate, struct check *c)
         c->decision = cd_access_decide(gate->access, &c->request);
 }
 
-static cd_status log_in(const struct cd_gate *gate, const struct cd_http_request *req, struct check *c)
+static cd_status log_in(const struct cd_gate *gate, const struct cd_http_request *req,
+                        const struct cd_live_session *session, struct check *c)
 {
-        if (cd_live_session_login(&c->session, req->arena, &c->login) != CD_OK)
+        if (cd_live_session_login(session, req->arena, &c->login) != CD_OK)
                 return CD_NO_MEMORY;
+        c->session = *session;
         c->request.login = &c->login;
         req->log->user = c->session.user;
         decide(gate, c);
@@ -211,13 +220,14 @@ static cd_status look_up(const struct cd_gate *gate, const struct cd_http_reques
                          struct cd_error *reterr)
 {
         struct cd_http_cookies at = { 0 };
+        struct cd_live_session session;
         cd_str token;
 
         for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
-                        cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &c->session, reterr);
+                        cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
-                        return status == CD_OK ? log_in(gate, req, c) : status;
+                        return status == CD_OK ? log_in(gate, req, &session, c) : status;
         }
         return CD_OK;
 }
@@ -243,13 +253,14 @@ static void check_on_worker(void *app, const struct cd_http_request *req, struct
 static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_request *req, struct check *c)
 {
         struct cd_http_cookies at = { 0 };
+        struct cd_live_session session;
         cd_str token;
 
         for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
-                        cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &c->session, NULL);
+                        cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
                 if (status != CD_INVALID_TOKEN)
-                        return status == CD_OK ? log_in(gate, req, c) : status;
+                        return status == CD_OK ? log_in(gate, req, &session, c) : status;
         }
         return CD_OK;
 }

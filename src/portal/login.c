@@ -89,7 +89,7 @@ static cd_status check_login(struct cd_visit *visit, const struct login_form *fo
                         return status;
                 status = cd_login_code(visit->portal->services.factors, visit->req->arena, form->username, &attempt,
                                        ret, &result, reterr);
-                cd_visit_log_skew(visit, status == CD_OK ? ret->name : (cd_str){ 0 }, &result);
+                cd_visit_log_skew(visit, ret->name, &result);
                 return status;
         }
         const struct cd_login_attempt attempt = {

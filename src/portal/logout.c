@@ -5,6 +5,7 @@
 
 enum {
         ME_MAX = 64 * 1024, /* bytes */
+        SESSIONS_MAX = 8,   /* of one browser that end: as many as cd_visit_find_session looks at */
 };
 
 struct logout_form {
@@ -45,6 +46,24 @@ static void leave(struct cd_visit *visit, cd_str return_to)
                 cd_visit_redirect(visit, CD_STR("/login?done=logged-out"));
 }
 
+/* Ends every session that the browser has sent, beginning with `first`. Another one comes from an earlier cookie_domain,
+ * or from a host below the domain, and deleting the cookie of the first would uncover it. */
+static cd_status end_sessions(const struct cd_visit *visit, const struct cd_session *first, struct cd_error *reterr)
+{
+        const struct cd_http_request *req = visit->req;
+        struct cd_session session = *first;
+
+        for (int i = 0; i < SESSIONS_MAX; i++) {
+                cd_status status = cd_session_log_out(visit->portal->services.sessions, req->arena, &session,
+                                                      req->client_address, reterr);
+                if (status == CD_OK)
+                        status = cd_visit_find_session(visit, &session, reterr);
+                if (status != CD_OK)
+                        return status == CD_NOT_FOUND ? CD_OK : status;
+        }
+        return CD_OK;
+}
+
 void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         struct logout_form form = { 0 };
@@ -73,8 +92,7 @@ void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_ht
                 show_logout(&visit, wrong, user, form.return_to);
                 return;
         }
-        if (status == CD_OK && cd_session_log_out(visit.portal->services.sessions, req->arena, &session,
-                                                  req->client_address, &err) != CD_OK) {
+        if (status == CD_OK && end_sessions(&visit, &session, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;
         }

@@ -352,6 +352,15 @@ static void post_code(struct cd_visit *visit, cd_str text, const struct cd_regis
         }
 }
 
+/* False: the configuration has changed since the form. */
+static bool is_still_right(const struct cd_visit *visit, const struct cd_register_ticket *ticket)
+{
+        const struct cd_portal_settings *settings = &visit->portal->settings;
+
+        return ticket->factors == settings->factors &&
+               (ticket->is_invited || settings->registration != CD_REGISTRATION_INVITE);
+}
+
 /* A login that waits for a second factor comes before a registration: registering has ended earlier logins. */
 void cd_portal_register_totp(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
@@ -370,8 +379,8 @@ void cd_portal_register_totp(void *app, const struct cd_http_request *req, struc
         const struct cd_registrar registrar = registrar_of(&visit);
         if (cd_visit_cookie(&visit, CD_COOKIE_ENROL, &text))
                 status = cd_register_look(&registrar, req->arena, text, &ticket, &err);
-        if (status == CD_OK && ticket.factors != visit.portal->settings.factors)
-                status = CD_INVALID_REQUEST; /* the configuration has changed meanwhile */
+        if (status == CD_OK && !is_still_right(&visit, &ticket))
+                status = CD_INVALID_REQUEST;
         if (status == CD_INVALID_REQUEST)
                 leave(&visit);
         else if (status != CD_OK)

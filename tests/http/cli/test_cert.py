@@ -370,7 +370,10 @@ def test_a_key_that_others_can_read_is_refused_with_the_fix(tmp_path):
 def test_what_does_not_fit_together_is_an_error(tmp_path):
     make(tmp_path)
     make(tmp_path / "other")
+    (tmp_path / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA!!\n-----END CERTIFICATE-----\n")
     for tls, more, wanted in [
+        # OpenSSL's texts are loaded for this alone.
+        ("{ certificate: broken.pem, key: key.pem }", "", "tls.certificate: contains no certificate (bad base64 decode)"),
         ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate of \"CN=localhost\"; both"),
         ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: contains no certificate"),
         ("{ certificate: cert.pem, key: cert.pem }", "", "tls.key: "),

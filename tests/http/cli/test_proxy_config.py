@@ -64,6 +64,11 @@ def test_other_headers_need_another_include_file(proxy, config):
     assert "auth[-_.]request" in include.lower() if proxy == "traefik" else "auth" in include.lower()
 
 
+def test_nginx_reads_the_header_of_the_answer_whatever_its_letters(config):
+    include, _ = shown("nginx", "--include", config=config(portal={**CONFIG["portal"], "identity": {"user": "X-AZ-az-09"}}))
+    assert "auth_request_set $cardea_user $upstream_http_x_az_az_09;" in include and "proxy_set_header X-AZ-az-09 $cardea_user;" in include
+
+
 def test_caddy_deletes_every_spelling_of_every_header(config):
     include, _ = shown("caddy", "--include", config=config(portal={**CONFIG["portal"], "identity": {"preset": "x-auth-request"}}))
     lines = [line for line in include.splitlines() if line.startswith("request_header -X") and "Auth" in line]

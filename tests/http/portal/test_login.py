@@ -508,6 +508,14 @@ def test_lesson_10_by_code_alone_strangers_learn_nothing_either(code_only):
     assert all(answer == answers[0] for answer in answers[1:]), answers
 
 
+def test_by_code_alone_a_clock_that_is_wrong_is_reported_with_its_user(code_only):
+    ana = add_person(code_only)
+    steady()
+    name_and_code(code_only, ana.name.upper(), ana.code(-4))
+    event = code_only.servers[0].wait_event("totp_clock_skew", user=ana.name)
+    assert -150 <= event["seconds"] <= -60, event
+
+
 def test_where_codes_are_all_that_is_asked_a_password_does_not_log_in(code_only):
     ana, browser = add_person(code_only), code_only.browser()
     csrf = at_login(browser).form("/login").fields["csrf"]

@@ -61,6 +61,19 @@ def test_only_the_session_of_this_browser_ends(home):
     assert who(other) == ana.name
 
 
+def test_every_session_that_the_browser_sends_ends(home):
+    """A second cookie of that name comes from an earlier cookie_domain, or from another host below the domain. Deleting one cookie must
+    not uncover the other."""
+    ana, browser = logged_in(home)
+    bo, other = logged_in(home)
+    page, kept = browser.get("/logout"), browser.copy()
+    both = [("Cookie", f"cardea_form={browser.cookies['cardea_form']}; cardea_session=garbage; "
+                       f"cardea_session={other.cookies['cardea_session']}; cardea_session={browser.cookies['cardea_session']}"),
+            ("Origin", browser.origin)]
+    assert browser.submit(page, "/logout", headers=both, follow=False).status == 303
+    assert who(kept) is None and who(other) is None
+
+
 @pytest.mark.parametrize("fields", [{}, {"csrf": ""}, {"csrf": "A" * 43}])
 def test_without_the_token_nothing_happens(home, fields):
     ana, browser = logged_in(home)

@@ -384,6 +384,21 @@ def test_a_closed_portal_registers_nobody(install):
     assert "/_auth/register" not in browser.get("/login").links
 
 
+def test_what_began_without_an_invitation_is_not_completed_once_one_is_needed(install):
+    home = install(portal={"registration": "open"})
+    home.serve()
+    browser = home.browser()
+    page = browser.submit(browser.get("/register"), username="ana", password=PASSWORD)
+    home.servers[0].stop()
+    home.configure(portal={**home.config["portal"], "registration": "invite"})
+    home.servers[0].start()
+    answer = browser.copy().submit(page, code=totp(secret_of(page)))
+    assert answer.status == 400 and answer.error.startswith("The registration took too long"), answer
+    answer = browser.get("/register/totp")
+    assert answer.path == "/_auth/register" and "invite" in answer.form().inputs, answer
+    assert "ana" not in users(home)
+
+
 # ---- other factors ----
 
 def test_without_a_second_factor_the_form_completes_the_account(install):

@@ -128,7 +128,8 @@ def test_a_user_of_the_group_is_let_through_and_the_application_is_told_who_it_i
 
 
 def test_a_user_of_another_group_is_forbidden(system):
-    assert system.refused("/", BROWSER, user="bob").status == 403
+    answer = system.refused("/", BROWSER, user="bob")
+    assert answer.status == 302 and "/_auth/forbidden?return_to=" in answer.headers["Location"]
     assert system.refused("/", user="bob").status == 403
 
 

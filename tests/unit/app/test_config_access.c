@@ -429,10 +429,10 @@ static void the_names_of_the_identity_headers_are_a_preset_or_ones_own(void **st
 static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void **state)
 {
         static const char *const bad[] = { "X_User", "X.User", "X User", "X-Us\u00e9r", "X:User" };
-        static const char *const taken[] = { "cookie",         "Authorization",   "X-API-Key",  "Content-Length",
-                                             "Content-Type",   "Connection",      "Host",       "X-Forwarded-For",
-                                             "X-Original-URL", "Sec-Fetch-Mode",  "Set-Cookie", "Location",
-                                             "Proxy-Anything", "WWW-authenticate" };
+        static const char *const taken[] = { "cookie",         "Authorization",    "X-API-Key",   "Content-Length",
+                                             "Content-Type",   "Connection",       "Host",        "X-Forwarded-For",
+                                             "X-Original-URL", "Sec-Fetch-Mode",   "Set-Cookie",  "Location",
+                                             "Proxy-Anything", "WWW-authenticate", "x-request-id" };
         char text[256];
 
         (void)state;

@@ -298,6 +298,8 @@ static void the_url_of_a_portal_is_taken_apart(void **state)
                 { "http://localhost:5000/_auth", "http://localhost:5000", "localhost", "http://localhost:5000/_auth/" },
                 { "http://[::1]:5000/_auth", "http://[::1]:5000", "[::1]", "http://[::1]:5000/_auth/" },
                 { "http://127.8.8.8/_auth", "http://127.8.8.8", "127.8.8.8", "http://127.8.8.8/_auth/" },
+                { "http://localhost:443/_auth", "http://localhost:443", "localhost", "http://localhost:443/_auth/" },
+                { "https://a.b:80/_auth", "https://a.b:80", "a.b", "https://a.b:80/_auth/" },
         };
 
         (void)state;
@@ -318,6 +320,10 @@ static void a_url_that_is_none_of_a_portal_is_refused(void **state)
                 { "https://Auth.example.com/_auth", "has a host that is not canonical" },
                 { "https://ana@auth.example.com/_auth", "has a user" },
                 { "https://auth.example.com:99999/_auth", "has a port that is none" },
+                /* Browsers omit it in Origin, so that every form would be a foreign one. */
+                { "https://auth.example.com:443/_auth", "has the port that is the default" },
+                { "http://localhost:80/_auth", "has the port that is the default" },
+                { "http://[::1]:80/_auth", "has the port that is the default" },
                 { "https://auth.example.com/_auth/", "ends with a slash" },
                 { "https://auth.example.com/", "ends with a slash" },
                 { "https://auth.example.com/_auth?x", "has a query or a fragment" },

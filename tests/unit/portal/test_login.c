@@ -243,7 +243,7 @@ static void a_store_that_is_known_to_be_down_is_not_asked(void **state)
         t->state.is_unavailable = true;
         const struct cd_session_ops *sessions = t->f->store->sessions;
         const struct cd_pending_login_ops *pending = t->f->store->pending_logins;
-        t->f->store->sessions = NULL; /* a caller that asks ends the test */
+        t->f->store->sessions = NULL; /* a handler that asks ends the test */
         t->f->store->pending_logins = NULL;
         assert_int_equal(visit_get(t, cd_portal_totp, "/_auth/totp", NULL), 503);
         visit_set_cookie(t, SESSION, CD_STR("AAAA"));
