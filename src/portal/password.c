@@ -1,5 +1,4 @@
 /* Changing the password, and setting a new one with a link. */
-#include "base/base64.h"
 #include "core/account_link.h"
 #include "core/admin_users.h"
 #include "core/ports.h"
@@ -199,10 +198,7 @@ static void fail_link(struct cd_visit *visit)
  * consumed, because mail scanners open links too (LESSONS 46). */
 static void keep_token(struct cd_visit *visit, cd_str token)
 {
-        char bytes[CD_LINK_TOKEN_SIZE];
-        size_t size;
-
-        if (token.len != CD_LINK_TOKEN_SIZE || cd_base64url_decode(token, bytes, &size) != CD_OK) {
+        if (!cd_link_is_token(token)) {
                 fail_link(visit);
                 return;
         }

@@ -1,5 +1,4 @@
 /* Registering: an invitation, the form, and the code that completes the account. */
-#include "base/base64.h"
 #include "base/secret.h"
 #include "core/account_link.h"
 #include "core/ports.h"
@@ -13,14 +12,6 @@ enum {
 
 /* ---- an invitation ---- */
 
-static bool is_invite(cd_str token)
-{
-        char bytes[CD_LINK_TOKEN_SIZE / 4 * 3 + 2];
-        size_t size = 0;
-
-        return token.len == CD_LINK_TOKEN_SIZE && cd_base64url_decode(token, bytes, &size) == CD_OK;
-}
-
 /* The link of an invitation. It is only kept: the token leaves the address, and nothing is consumed, because mail
  * scanners open links (LESSONS 46). */
 void cd_portal_invite(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -30,7 +21,7 @@ void cd_portal_invite(void *app, const struct cd_http_request *req, struct cd_ht
         if (!cd_visit_begin(app, req, res, &visit))
                 return;
         cd_str token = cd_visit_parameter(&visit, CD_STR("token"));
-        if (!is_invite(token)) {
+        if (!cd_link_is_token(token)) {
                 cd_visit_fail(&visit, 400, (struct cd_page_message){ .id = CD_MESSAGE_INVITE_INVALID });
                 return;
         }
