@@ -253,38 +253,38 @@ static cd_status end_sessions(const struct cd_visit *visit, const struct cd_sess
         return status;
 }
 
+/* Then back to the page, with a notice. */
+static void answer_end(struct cd_visit *visit, const struct cd_table *table, cd_str page)
+{
+        struct button_form form = { 0 };
+        struct cd_session session;
+        struct cd_user user;
+        struct cd_error err;
+
+        if (!begin_button(visit, table, &form, &session, &user))
+                return;
+        if (end_sessions(visit, &session, form.session, &err) == CD_OK)
+                cd_visit_redirect(visit, page);
+        else
+                cd_visit_fail_error(visit, &err);
+}
+
 /* A sid that is none of this user's sessions, because it is another user's or has ended, is answered as one that ends
  * now: the user has no such session. */
 void cd_portal_end_session(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct button_form form = { 0 };
-        struct cd_session session;
         struct cd_visit visit;
-        struct cd_user user;
-        struct cd_error err;
 
-        if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &end_table, &form, &session, &user))
-                return;
-        if (end_sessions(&visit, &session, form.session, &err) == CD_OK)
-                cd_visit_redirect(&visit, CD_STR("/?done=session-ended"));
-        else
-                cd_visit_fail_error(&visit, &err);
+        if (cd_visit_begin(app, req, res, &visit))
+                answer_end(&visit, &end_table, CD_STR("/?done=session-ended"));
 }
 
 void cd_portal_end_others(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct button_form form = { 0 };
-        struct cd_session session;
         struct cd_visit visit;
-        struct cd_user user;
-        struct cd_error err;
 
-        if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
-                return;
-        if (end_sessions(&visit, &session, (cd_str){ 0 }, &err) == CD_OK)
-                cd_visit_redirect(&visit, CD_STR("/?done=sessions-ended"));
-        else
-                cd_visit_fail_error(&visit, &err);
+        if (cd_visit_begin(app, req, res, &visit))
+                answer_end(&visit, &button_table, CD_STR("/?done=sessions-ended"));
 }
 
 /* "This was not me" ends all of the user's sessions and tokens, this browser's too, and asks for a new password. It
