@@ -552,12 +552,6 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
         return true;
 }
 
-void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login)
-{
-        if (cd_visit_start_session(visit, login))
-                cd_visit_return(visit, cd_visit_kept_return(visit));
-}
-
 void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result)
 {
         struct cd_log_event event;

@@ -158,3 +158,9 @@ bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
         explain_cookie(visit, cd_page_url_origin(url), CD_MESSAGE_COOKIE_MISSING);
         return true;
 }
+
+void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login)
+{
+        if (cd_visit_start_session(visit, login))
+                cd_visit_return(visit, cd_visit_kept_return(visit));
+}
