@@ -40,6 +40,14 @@ static cd_status add_link(const struct cd_operator *by, struct cd_account_link *
         return status == CD_OK ? by->store->links->add(by->store, link, event, reterr) : status;
 }
 
+bool cd_link_is_token(cd_str text)
+{
+        char bytes[CD_LINK_TOKEN_SIZE];
+        size_t size;
+
+        return text.len == CD_LINK_TOKEN_SIZE && cd_base64url_decode(text, bytes, &size) == CD_OK;
+}
+
 /* One reason for everything that can be wrong with a link. */
 static cd_status fail_link(struct cd_error *reterr)
 {
@@ -54,7 +62,7 @@ static cd_status find_link(const struct cd_operator *by, struct cd_arena *arena,
 
         if (now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
-        if (token.len != CD_LINK_TOKEN_SIZE)
+        if (!cd_link_is_token(token))
                 return fail_link(reterr);
         cd_status status = cd_digest_text(arena, token, &digest, reterr);
         if (status == CD_OK)

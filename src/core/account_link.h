@@ -25,6 +25,9 @@ struct cd_invite_params {
         int64_t lifetime; /* seconds, at most CD_INVITE_LIFETIME_MAX; 0: CD_INVITE_LIFETIME */
 };
 
+/* Whether a text has the form of a token. Memory only. */
+bool cd_link_is_token(cd_str text);
+
 /* Both functions that create a link fill in *ret before they call by->show_secret with the user's name and the token.
  * The link is stored after that, so that one that could not be shown does not exist. */
 

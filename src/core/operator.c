@@ -20,7 +20,7 @@ cd_status cd_operator_event(const struct cd_operator *by, struct cd_arena *arena
                 .action = cd_str_from_c(action),
                 .actor = by->actor,
                 .subject = subject,
-                .address = CD_STR(""),
+                .address = by->address.ptr ? by->address : CD_STR(""),
                 .detail = CD_STR(""),
         };
         return CD_OK;

@@ -1,5 +1,5 @@
 #pragma once
-/* The operator of an administrative change, and what the change needs. Filled by the caller (src/cmd, or a test). */
+/* The operator of an administrative change, and what the change needs. Filled by the caller (src/cmd, src/app for the portal, or a test). */
 #include "base/clock.h"
 #include "core/ports.h"
 #include "crypto/mac.h"
@@ -10,7 +10,8 @@ struct cd_operator {
         struct cd_store *store;
         const struct cd_clock *clock;
         const struct cd_random *random;
-        cd_str actor; /* in the audit events: "os:ana" */
+        cd_str actor;   /* in the audit events: "os:ana" */
+        cd_str address; /* in the audit events: of the client that asked; empty: a command */
 
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;

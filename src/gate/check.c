@@ -268,11 +268,10 @@ static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_
 /* ---- the request ---- */
 
 /* The proxy's own address is no client's: without X-Forwarded-For the client is not known, and no rule that names
- * networks lets it in (LESSONS 3, 34). */
+ * networks lets it in (LESSONS 3, 34). Forwarded does not count, since proxies pass on what a client sends there. */
 static const struct cd_address *client_of(const struct cd_http_request *req, struct cd_address *address)
 {
-        bool is_said =
-                cd_http_header_count(req, CD_STR("X-Forwarded-For")) > 0 || !cd_str_eq(req->client_address, req->peer);
+        bool is_said = cd_http_header_count(req, CD_STR("X-Forwarded-For")) > 0;
 
         return is_said && cd_address_parse(req->client_address, address) ? address : NULL;
 }

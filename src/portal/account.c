@@ -13,6 +13,14 @@ enum {
 
 /* ---- shared with other pages ---- */
 
+struct cd_operator cd_account_operator(const struct cd_visit *visit)
+{
+        struct cd_operator by = visit->portal->settings.by;
+
+        by.address = visit->req->client_address;
+        return by;
+}
+
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr)
 {
         struct cd_store *store = visit->portal->services.sessions->store;
@@ -40,6 +48,24 @@ void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *sess
 
         cd_visit_set_cookie(visit, CD_COOKIE_SESSION, cd_cookie_text(token),
                             is_remembered ? session->ends_at - session->seen_at : 0);
+}
+
+bool cd_account_raise_session(struct cd_visit *visit, const struct cd_session *session, unsigned factors)
+{
+        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
+        struct cd_session raised;
+        struct cd_error err;
+
+        cd_status status = token ? cd_session_raise(visit->portal->services.sessions, visit->req->arena, session,
+                                                    factors, &raised, token, &err)
+                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a session");
+        if (status == CD_OK)
+                cd_account_set_cookie(visit, &raised, token);
+        else if (status == CD_NOT_FOUND) /* it was ended, or has got another id, while the form was sent */
+                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_SESSION_EXPIRED });
+        else
+                cd_visit_fail_error(visit, &err);
+        return status == CD_OK;
 }
 
 /* ---- the page ---- */
@@ -227,38 +253,38 @@ static cd_status end_sessions(const struct cd_visit *visit, const struct cd_sess
         return status;
 }
 
+/* Then back to the page, with a notice. */
+static void answer_end(struct cd_visit *visit, const struct cd_table *table, cd_str page)
+{
+        struct button_form form = { 0 };
+        struct cd_session session;
+        struct cd_user user;
+        struct cd_error err;
+
+        if (!begin_button(visit, table, &form, &session, &user))
+                return;
+        if (end_sessions(visit, &session, form.session, &err) == CD_OK)
+                cd_visit_redirect(visit, page);
+        else
+                cd_visit_fail_error(visit, &err);
+}
+
 /* A sid that is none of this user's sessions, because it is another user's or has ended, is answered as one that ends
  * now: the user has no such session. */
 void cd_portal_end_session(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct button_form form = { 0 };
-        struct cd_session session;
         struct cd_visit visit;
-        struct cd_user user;
-        struct cd_error err;
 
-        if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &end_table, &form, &session, &user))
-                return;
-        if (end_sessions(&visit, &session, form.session, &err) == CD_OK)
-                cd_visit_redirect(&visit, CD_STR("/?done=session-ended"));
-        else
-                cd_visit_fail_error(&visit, &err);
+        if (cd_visit_begin(app, req, res, &visit))
+                answer_end(&visit, &end_table, CD_STR("/?done=session-ended"));
 }
 
 void cd_portal_end_others(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct button_form form = { 0 };
-        struct cd_session session;
         struct cd_visit visit;
-        struct cd_user user;
-        struct cd_error err;
 
-        if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
-                return;
-        if (end_sessions(&visit, &session, (cd_str){ 0 }, &err) == CD_OK)
-                cd_visit_redirect(&visit, CD_STR("/?done=sessions-ended"));
-        else
-                cd_visit_fail_error(&visit, &err);
+        if (cd_visit_begin(app, req, res, &visit))
+                answer_end(&visit, &button_table, CD_STR("/?done=sessions-ended"));
 }
 
 /* "This was not me" ends all of the user's sessions and tokens, this browser's too, and asks for a new password. It
@@ -277,7 +303,8 @@ void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_ht
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
                 return;
-        if (cd_admin_sessions_end(&visit.portal->settings.by, req->arena, user.name, &result, &err) != CD_OK) {
+        const struct cd_operator by = cd_account_operator(&visit);
+        if (cd_admin_sessions_end(&by, req->arena, user.name, &result, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;
         }

@@ -7,6 +7,9 @@ enum {
         CD_ACCOUNT_RECENT = 10 * 60,
 };
 
+/* Who changes a user at this request. Valid as long as the request. */
+struct cd_operator cd_account_operator(const struct cd_visit *visit);
+
 /* Whether logins need a second factor here, and the user has one. Blocks. */
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);
 
@@ -17,6 +20,10 @@ bool cd_account_is_recent(const struct cd_session *session, cd_time now);
  * request's arena. */
 void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *session,
                            const struct cd_cookie_token *token);
+
+/* Gives the session a new id (LESSONS 12), adds these factors, which were verified just now, and sets its cookie. False:
+ * it has answered with an error. Blocks. */
+bool cd_account_raise_session(struct cd_visit *visit, const struct cd_session *session, unsigned factors);
 
 /* What is wrong with a password that a user chose, besides what a form refuses; CD_MESSAGE_NONE: nothing. */
 struct cd_page_message cd_account_judge_password(cd_str password);

@@ -122,25 +122,6 @@ static void show_secret(struct cd_visit *visit, int status, const struct enrolme
 
 /* ---- the code ---- */
 
-/* A new id for the session, which now has one factor more (LESSONS 12). False: it has answered. */
-static bool raise_session(struct cd_visit *visit, const struct cd_session *session)
-{
-        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
-        struct cd_session raised;
-        struct cd_error err;
-        cd_status status = token ? cd_session_raise(visit->portal->services.sessions, visit->req->arena, session,
-                                                    CD_FACTOR_TOTP, &raised, token, &err)
-                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a session");
-
-        if (status == CD_OK)
-                cd_account_set_cookie(visit, &raised, token);
-        else if (status == CD_NOT_FOUND)
-                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_SESSION_EXPIRED });
-        else
-                cd_visit_fail_error(visit, &err);
-        return status == CD_OK;
-}
-
 /* The browser stays logged in, or is now. A replaced factor has ended the session that it had. */
 static bool go_on(struct cd_visit *visit, const struct enrolment *enrolment)
 {
@@ -149,7 +130,7 @@ static bool go_on(struct cd_visit *visit, const struct enrolment *enrolment)
 
         if (enrolment->session && !enrolment->contents.is_replacement) {
                 cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
-                return raise_session(visit, enrolment->session);
+                return cd_account_raise_session(visit, enrolment->session, CD_FACTOR_TOTP);
         }
         login.factors |= (pending ? pending->factors : enrolment->session->factors) & CD_FACTOR_PASSWORD;
         if (pending)

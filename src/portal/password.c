@@ -1,5 +1,4 @@
 /* Changing the password, and setting a new one with a link. */
-#include "base/base64.h"
 #include "core/account_link.h"
 #include "core/admin_users.h"
 #include "core/ports.h"
@@ -95,11 +94,11 @@ static cd_status continue_session(struct cd_visit *visit, const struct cd_sessio
 static void change_password(struct cd_visit *visit, const struct cd_session *session, const struct cd_user *user,
                             cd_str password)
 {
+        const struct cd_operator by = cd_account_operator(visit);
         struct cd_error err;
         int64_t generation;
 
-        cd_status status = cd_admin_user_change_password(&visit->portal->settings.by, visit->req->arena, user, password,
-                                                         &generation, &err);
+        cd_status status = cd_admin_user_change_password(&by, visit->req->arena, user, password, &generation, &err);
         if (status == CD_NOT_FOUND) { /* another change was faster */
                 fail_ended(visit);
                 return;
@@ -199,10 +198,7 @@ static void fail_link(struct cd_visit *visit)
  * consumed, because mail scanners open links too (LESSONS 46). */
 static void keep_token(struct cd_visit *visit, cd_str token)
 {
-        char bytes[CD_LINK_TOKEN_SIZE];
-        size_t size;
-
-        if (token.len != CD_LINK_TOKEN_SIZE || cd_base64url_decode(token, bytes, &size) != CD_OK) {
+        if (!cd_link_is_token(token)) {
                 fail_link(visit);
                 return;
         }
@@ -229,8 +225,8 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        cd_status status = cd_reset_password(&visit->portal->settings.by, visit->req->arena, token, form.new_password,
-                                             &name, &err);
+        const struct cd_operator by = cd_account_operator(visit);
+        cd_status status = cd_reset_password(&by, visit->req->arena, token, form.new_password, &name, &err);
         if (status == CD_NOT_FOUND) {
                 fail_link(visit);
         } else if (status != CD_OK) {
@@ -258,6 +254,8 @@ void cd_portal_reset(void *app, const struct cd_http_request *req, struct cd_htt
         }
         cd_status status = CD_NOT_FOUND;
         if (cd_visit_cookie(&visit, CD_COOKIE_RESET, &token))
+                status = cd_store_state_need(visit.portal->services.store_state, &err);
+        if (status == CD_OK)
                 status = cd_reset_look(&visit.portal->settings.by, req->arena, token, &link, &err);
         if (status == CD_NOT_FOUND)
                 fail_link(&visit);

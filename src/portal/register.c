@@ -1,5 +1,4 @@
 /* Registering: an invitation, the form, and the code that completes the account. */
-#include "base/base64.h"
 #include "base/secret.h"
 #include "core/account_link.h"
 #include "core/ports.h"
@@ -13,14 +12,6 @@ enum {
 
 /* ---- an invitation ---- */
 
-static bool is_invite(cd_str token)
-{
-        char bytes[CD_LINK_TOKEN_SIZE / 4 * 3 + 2];
-        size_t size = 0;
-
-        return token.len == CD_LINK_TOKEN_SIZE && cd_base64url_decode(token, bytes, &size) == CD_OK;
-}
-
 /* The link of an invitation. It is only kept: the token leaves the address, and nothing is consumed, because mail
  * scanners open links (LESSONS 46). */
 void cd_portal_invite(void *app, const struct cd_http_request *req, struct cd_http_response *res)
@@ -30,7 +21,7 @@ void cd_portal_invite(void *app, const struct cd_http_request *req, struct cd_ht
         if (!cd_visit_begin(app, req, res, &visit))
                 return;
         cd_str token = cd_visit_parameter(&visit, CD_STR("token"));
-        if (!is_invite(token)) {
+        if (!cd_link_is_token(token)) {
                 cd_visit_fail(&visit, 400, (struct cd_page_message){ .id = CD_MESSAGE_INVITE_INVALID });
                 return;
         }
@@ -75,6 +66,8 @@ static bool find_draft(struct cd_visit *visit, struct draft *draft)
         page->no_password = !(settings->factors & CD_FACTOR_PASSWORD);
         page->min_password = CD_PORTAL_PASSWORD_MIN;
         if (cd_visit_cookie(visit, CD_COOKIE_INVITE, &token))
+                status = cd_store_state_need(visit->portal->services.store_state, &err);
+        if (status == CD_OK)
                 status = cd_invite_look(&settings->by, visit->req->arena, token, &link, &gives, &err);
         if (status == CD_OK) {
                 page->username = gives.name;
@@ -201,7 +194,9 @@ static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, stru
         struct cd_user user;
         struct cd_error err;
 
-        cd_status status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
+        cd_status status = cd_store_state_need(portal->services.store_state, reterr);
+        if (status == CD_OK)
+                status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
         cd_visit_log_skew(visit, (cd_str){ 0 }, &done.code);
         if (status != CD_OK)
                 return status;
@@ -261,7 +256,8 @@ static void post_form(struct cd_visit *visit)
                 .invite = draft.page.asks_invite ? draft.page.invite : draft.invite,
                 .without_totp = !(factors & CD_FACTOR_TOTP),
         };
-        if (cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
+        if (cd_store_state_need(visit->portal->services.store_state, &err) == CD_OK &&
+            cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
                 go_on(visit, &draft.page, &enrolment);
         else
                 explain(visit, &draft.page, &err);

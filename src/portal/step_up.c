@@ -1,6 +1,5 @@
 /* Confirming a login that is not enough for a page: it lacks a factor, or is too old. And the page for a user who may
  * not open a site at all. */
-#include "base/percent.h"
 #include "core/ports.h"
 #include "portal/account.h"
 
@@ -100,22 +99,6 @@ static void judge_need(const struct cd_visit *visit, const struct asker *asker, 
 
 /* ---- redirects ---- */
 
-/* "PATH?return_to=…", with the page encoded. */
-static void redirect_with_return(struct cd_visit *visit, cd_str path, cd_str return_to)
-{
-        struct cd_buf buf;
-        cd_str to;
-
-        cd_buf_init(&buf, visit->req->arena, 4 * CD_RETURN_TO_MAX);
-        cd_buf_add(&buf, path);
-        if (return_to.len) {
-                cd_buf_add(&buf, CD_STR("?return_to="));
-                cd_percent_encode(&buf, return_to);
-        }
-        if (cd_buf_view(&buf, &to) == CD_OK)
-                cd_visit_redirect(visit, to);
-}
-
 /* A login leads to the page itself: it may be all that the page needs. False: it has answered. */
 static bool need_login(struct cd_visit *visit, cd_str return_to, struct cd_session *ret, struct cd_user *ret_user)
 {
@@ -124,7 +107,7 @@ static bool need_login(struct cd_visit *visit, cd_str return_to, struct cd_sessi
 
         if (!is_page || cd_visit_find_session(visit, ret, &err) != CD_NOT_FOUND)
                 return cd_visit_need_session(visit, ret, ret_user);
-        redirect_with_return(visit, CD_STR("/login"), return_to);
+        cd_visit_redirect_for(visit, CD_STR("/login"), return_to);
         return false;
 }
 
@@ -198,25 +181,13 @@ static cd_status verify(struct cd_visit *visit, const struct asker *asker, const
         return status;
 }
 
-/* A new id for the session (LESSONS 12), and the page. */
-static void raise_session(struct cd_visit *visit, const struct cd_session *session, const struct need *need)
+/* To the page, with a session that has what it needs. */
+static void go_on(struct cd_visit *visit, const struct cd_session *session, const struct need *need)
 {
-        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
         unsigned factors = (need->password ? CD_FACTOR_PASSWORD : 0u) | (need->code ? CD_FACTOR_TOTP : 0u);
-        struct cd_session raised;
-        struct cd_error err;
 
-        cd_status status = token ? cd_session_raise(visit->portal->services.sessions, visit->req->arena, session,
-                                                    factors, &raised, token, &err)
-                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a session");
-        if (status == CD_OK) {
-                cd_account_set_cookie(visit, &raised, token);
+        if (cd_account_raise_session(visit, session, factors))
                 cd_visit_redirect(visit, need->to.url);
-        } else if (status == CD_NOT_FOUND) { /* it was ended, or has got another id, while the form was sent */
-                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_SESSION_EXPIRED });
-        } else {
-                cd_visit_fail_error(visit, &err);
-        }
 }
 
 static void post_step_up(struct cd_visit *visit, const struct asker *asker, const struct need *need,
@@ -232,7 +203,7 @@ static void post_step_up(struct cd_visit *visit, const struct asker *asker, cons
                 return;
         }
         if (verify(visit, asker, need, form, &wrong, &err) == CD_OK) {
-                raise_session(visit, asker->session, need);
+                go_on(visit, asker->session, need);
                 return;
         }
         visit->view.error = cd_visit_explain(visit, &err, wrong, &status);
@@ -250,7 +221,7 @@ static void answer(struct cd_visit *visit, const struct asker *asker, const stru
                 cd_visit_redirect(visit, need.to.url);
                 return;
         case FORBIDDEN:
-                redirect_with_return(visit, CD_STR("/forbidden"), form->return_to);
+                cd_visit_redirect_for(visit, CD_STR("/forbidden"), form->return_to);
                 return;
         case ENROL:
                 cd_visit_keep_return(visit, form->return_to);

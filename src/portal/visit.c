@@ -412,6 +412,21 @@ void cd_visit_redirect(struct cd_visit *visit, cd_str to)
         cd_visit_add_common_headers(visit);
 }
 
+void cd_visit_redirect_for(struct cd_visit *visit, cd_str path, cd_str return_to)
+{
+        struct cd_buf buf;
+        cd_str to;
+
+        cd_buf_init(&buf, visit->req->arena, 4 * CD_RETURN_TO_MAX);
+        cd_buf_add(&buf, path);
+        if (return_to.len) {
+                cd_buf_add(&buf, CD_STR("?return_to="));
+                cd_percent_encode(&buf, return_to);
+        }
+        if (cd_buf_view(&buf, &to) == CD_OK) /* otherwise there is no status, and the server answers 500 */
+                cd_visit_redirect(visit, to);
+}
+
 /* ---- who ---- */
 
 cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session *ret, struct cd_error *reterr)
@@ -448,13 +463,7 @@ static cd_status find_user(const struct cd_visit *visit, cd_str name, int64_t ge
 static void ask_for_login(struct cd_visit *visit, enum cd_message message)
 {
         if (visit->req->method != CD_HTTP_POST && !visit->wants_json) {
-                struct cd_buf to;
-                cd_str path;
-                cd_buf_init(&to, visit->req->arena, CD_RETURN_TO_MAX);
-                cd_buf_add(&to, CD_STR("/login?return_to="));
-                cd_percent_encode(&to, visit->req->path);
-                if (cd_buf_view(&to, &path) == CD_OK)
-                        cd_visit_redirect(visit, path);
+                cd_visit_redirect_for(visit, CD_STR("/login"), visit->req->path);
                 return;
         }
         cd_visit_fail(visit, 401, (struct cd_page_message){ .id = message });

@@ -126,6 +126,8 @@ void cd_visit_add_common_headers(struct cd_visit *visit);
 void cd_visit_show_login(struct cd_visit *visit, cd_str return_to);
 /* 303 to an absolute URL, or to a path below the portal's URL ("/totp"). */
 void cd_visit_redirect(struct cd_visit *visit, cd_str to);
+/* To a path below the portal's URL with the page to return to, which is encoded; empty: none. */
+void cd_visit_redirect_for(struct cd_visit *visit, cd_str path, cd_str return_to);
 
 /* ---- handlers ---- */
 

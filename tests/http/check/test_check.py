@@ -245,6 +245,9 @@ def test_lesson_03_the_address_of_the_proxy_is_no_clients(home):
     assert ask(("X-Forwarded-For", "10.1.2.3")) == 200
     assert ask(("X-Forwarded-For", "10.1.2.3, 192.0.2.1")) == 403
     assert ask(("X-Forwarded-For", "unknown")) == 403
+    # Proxies pass on what a client sends here.
+    assert ask(("Forwarded", "for=10.1.2.3")) == 403
+    assert ask(("Forwarded", "for=10.1.2.3"), ("X-Forwarded-For", "192.0.2.1")) == 403
 
 
 # ---- what the application gets

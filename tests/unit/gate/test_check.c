@@ -662,6 +662,8 @@ static void lesson_3_the_proxys_own_address_is_no_clients(void **state)
         with_cookie(t, "", "");
         t->req.peer = t->req.client_address = CD_STR("10.0.0.1");
         assert_int_equal(ask_nginx(t), 403);
+        t->req.peer = CD_STR("127.0.0.1"); /* an address from Forwarded */
+        assert_int_equal(ask_nginx(t), 403);
         add_c(t, "X-Forwarded-For", "10.0.0.1");
         assert_int_equal(ask_nginx(t), 200);
         t->req.client_address = CD_STR("10.255.255.255");

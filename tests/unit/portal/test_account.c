@@ -352,6 +352,8 @@ static void lesson_12_not_me_ends_every_session_and_leads_to_a_new_password(void
         assert_int_equal(answer.status, 200);
         assert_true(answer_has(&answer, "All your sessions are ended."));
         assert_true(answer_has(&answer, "name=\"return_to\" value=\"/_auth/password\""));
+        assert_str(factor_last_event(p->f).action, "user.end_sessions");
+        assert_str(factor_last_event(p->f).address, "192.0.2.1");
 }
 
 /* A stolen session must not be worth the account. */

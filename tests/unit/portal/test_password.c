@@ -74,6 +74,7 @@ static void lesson_12_a_change_ends_all_sessions_and_this_one_gets_a_new_id(void
         assert_int_equal(p->browser.max_age[CD_COOKIE_SESSION], 0);
         assert_str(factor_last_event(p->f).action, "user.passwd");
         assert_str(factor_last_event(p->f).actor, "portal");
+        assert_str(factor_last_event(p->f).address, "192.0.2.1");
 }
 
 /* Otherwise someone with the session and the password would have a recent second factor, and new recovery codes. */
@@ -352,6 +353,8 @@ static void a_link_sets_a_new_password_and_does_not_log_in(void **state)
         assert_string_equal(p->browser.cookies[CD_COOKIE_RESET], "");
         assert_string_equal(p->browser.cookies[CD_COOKIE_SESSION], "");
         assert_false(portal_session(p, &other, &found));
+        assert_str(factor_last_event(p->f).action, "user.reset");
+        assert_str(factor_last_event(p->f).address, "192.0.2.1");
         /* The second factor is still asked for. */
         answer = portal_post(p, &p->browser, cd_portal_login, "/login", "&username=ana&password=" NEW_PASSWORD);
         assert_redirect(&answer, "/totp");
@@ -458,6 +461,24 @@ static void lesson_31_a_failing_clock_is_no_invalid_link(void **state)
         assert_true(p->browser.cookies[CD_COOKIE_RESET][0] != '\0');
 }
 
+static void a_store_that_is_known_to_be_unavailable_is_not_asked_for_a_link(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_account_link_ops *links = p->f->store->links;
+
+        open_link(p, make_link(p));
+        p->store_state.is_unavailable = true;
+        p->f->store->links = NULL; /* a call that asks ends the test */
+        struct answer page = portal_get(p, &p->browser, cd_portal_reset, "/reset");
+        struct answer answer = set_new(p, "&new_password=" NEW_PASSWORD);
+        p->f->store->links = links;
+        assert_error(&page, 503, "The server cannot do this at the moment.");
+        assert_error(&answer, 503, "The server cannot do this at the moment.");
+        p->store_state.is_unavailable = false;
+        answer = set_new(p, "&new_password=" NEW_PASSWORD);
+        assert_redirect(&answer, "/login?done=password-changed");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -478,6 +499,7 @@ int main(void)
                 PORTAL_TEST(lesson_46_opening_a_link_consumes_nothing),
                 PORTAL_TEST(a_link_is_used_once_and_not_after_half_an_hour),
                 PORTAL_TEST(what_is_no_link_is_not_kept),
+                PORTAL_TEST(a_store_that_is_known_to_be_unavailable_is_not_asked_for_a_link),
                 PORTAL_TEST(a_wrong_form_does_not_cost_the_link),
                 PORTAL_TEST(lesson_31_a_failing_clock_is_no_invalid_link),
         };

@@ -204,6 +204,31 @@ static void a_registration_ends_where_the_configuration_changes(void **state)
         assert_int_equal(answer.status, 200);
 }
 
+/* Each question would keep a thread of a pool until the store's timeout. */
+static void a_store_that_is_known_to_be_unavailable_is_not_asked(void **state)
+{
+        struct portal_fixture *p = *state;
+        struct cd_store *store = p->f->store;
+        const struct cd_account_link_ops *links = store->links;
+        const struct cd_user_ops *users = store->users;
+        cd_str secret = begin_bo(p);
+
+        p->store_state.is_unavailable = true;
+        store->links = NULL; /* a call that asks ends the test */
+        store->users = NULL;
+        struct answer code = confirm(p, code_of(p, secret, p->f->now)), form = begin(p, "bo");
+        open_link(p, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        struct answer invited = portal_get(p, &p->browser, cd_portal_register, "/register");
+        store->links = links;
+        store->users = users;
+        assert_error(&code, 503, "The server cannot do this at the moment.");
+        assert_true(cd_str_eq(secret_of(p, &code), secret));
+        assert_error(&form, 503, "The server cannot do this at the moment.");
+        assert_true(answer_has(&form, "value=\"bo\""));
+        assert_error(&invited, 503, "The server cannot do this at the moment.");
+        assert_string_not_equal(p->browser.cookies[CD_COOKIE_INVITE], "");
+}
+
 static const struct cd_account_link_ops *real_links;
 static struct cd_account_link_ops failing_links;
 
@@ -609,6 +634,7 @@ int main(void)
                 OPEN_TEST(a_registration_waits_for_15_minutes),
                 OPEN_TEST(a_registration_ends_where_the_configuration_changes),
                 OPEN_TEST(while_the_store_cannot_be_written_a_registration_waits),
+                OPEN_TEST(a_store_that_is_known_to_be_unavailable_is_not_asked),
                 OPEN_TEST(an_invitation_that_is_used_meanwhile_fixes_no_name),
                 OPEN_TEST(an_account_whose_login_fails_can_log_in_later),
                 OPEN_TEST(lesson_31_without_randomness_nobody_registers),
