@@ -156,6 +156,23 @@ unsigned cd_config_grants(const struct cd_config_client *client)
         return grants;
 }
 
+cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *arena, struct cd_strs *ret,
+                             struct cd_error *reterr)
+{
+        const struct cd_config_client *clients = config->clients.items;
+        cd_str *ids = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*ids));
+        size_t count = 0;
+
+        if (!ids)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the ids of the clients");
+        for (size_t i = 0; i < config->clients.count; i++)
+                ids[count++] = clients[i].id;
+        if (config->basic_tokens.audience.len)
+                ids[count++] = config->basic_tokens.client_id;
+        *ret = (struct cd_strs){ ids, count };
+        return CD_OK;
+}
+
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config)
 {
         return (struct cd_lockout_rules){

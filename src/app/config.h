@@ -73,6 +73,11 @@ void cd_config_complete(struct cd_config *config);
 enum cd_alg cd_config_alg(const struct cd_config *config);
 /* Bits of enum cd_grant for the known grant_types; others are ignored. */
 unsigned cd_config_grants(const struct cd_config_client *client);
+/* The ids that are in use by the configuration, so that neither clients of the store nor users may have them: those of
+ * its clients and the client_id of basic_tokens. The array is in the arena, the ids are the configuration's.
+ * CD_NO_MEMORY. */
+cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *arena, struct cd_strs *ret,
+                             struct cd_error *reterr);
 
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
 

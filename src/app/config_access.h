@@ -19,7 +19,7 @@ struct cd_config_access {
 };
 
 struct cd_config_portal {
-        cd_str url;           /* ends in CD_PORTAL_PATH; empty: there is no portal */
+        cd_str url;           /* ends in CD_PORTAL_BASE; empty: there is no portal */
         cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
         struct cd_strs factors;
         int registration; /* enum cd_portal_registration */
@@ -32,9 +32,6 @@ struct cd_config_portal {
         int64_t remember_for; /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
         struct cd_config_identity identity;
 };
-
-/* The path of the portal's pages, on every host that shows them. */
-#define CD_PORTAL_PATH "/_auth"
 
 extern const struct cd_table cd_config_access_table, cd_config_portal_table;
 

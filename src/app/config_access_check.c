@@ -3,6 +3,7 @@
 #include "app/public_suffix.h"
 #include "base/canonical.h"
 #include "core/return_to.h"
+#include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
 #include "portal/qr.h"
@@ -15,10 +16,6 @@
 
 /* "%.*s" for what an operator wrote: enough of it to be found. */
 #define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
-
-enum {
-        GROUP_NAME_MAX = 64 /* bytes */
-};
 
 /* Where the check is. */
 struct check {
@@ -50,13 +47,6 @@ static const char *write_it_as(const struct check *c, const char *before, cd_str
 static bool is_wildcard(cd_str host)
 {
         return cd_str_has_prefix(host, CD_STR("*."));
-}
-
-/* Whether it is the domain or below it. */
-static bool is_within(cd_str host, cd_str domain)
-{
-        return cd_str_eq(host, domain) ||
-               (cd_str_has_suffix(host, domain) && host.len > domain.len && host.ptr[host.len - domain.len - 1] == '.');
 }
 
 static void check_host(const struct check *c)
@@ -95,7 +85,7 @@ static void check_reach(const struct check *c)
 
         if (!c->has_portal || cd_config_access_is_public(c->rule))
                 return;
-        if (domain.len && !is_within(host, domain))
+        if (domain.len && !cd_host_is_within(host, domain))
                 WARN(c->report, member(c, "host"), "move the site below that domain",
                      "is outside of portal.cookie_domain (%.*s): no login reaches it", SHOWN(domain));
         else if (!domain.len && !cd_str_eq(c->rule->host, c->portal.host))
@@ -159,17 +149,6 @@ static void check_public(const struct check *c)
 
 /* ---- allow ---- */
 
-/* As the groups of users are written. */
-static bool is_group(cd_str name)
-{
-        for (size_t i = 0; i < name.len; i++) {
-                char c = name.ptr[i], lower = (char)(c | 0x20);
-                if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && (!c || !strchr("._-@+:/", c)))
-                        return false;
-        }
-        return name.len > 0 && name.len <= GROUP_NAME_MAX;
-}
-
 static void check_names(const struct check *c)
 {
         const struct cd_config_allow *allow = &c->rule->allow;
@@ -184,7 +163,7 @@ static void check_names(const struct check *c)
                         ERROR(c->report, setting, write_it_as(c, "", canonical), "names of users are lower case");
         }
         for (size_t i = 0; i < allow->groups.count; i++)
-                if (!is_group(allow->groups.items[i]))
+                if (cd_group_name_check(allow->groups.items[i], NULL) != CD_OK)
                         ERROR(c->report, item(c, "allow.groups", i),
                               "write 1 to 64 of: letters a-z and A-Z, digits, . _ - @ + : /",
                               "\"%.*s\" is not the name of a group", SHOWN(allow->groups.items[i]));
@@ -311,7 +290,7 @@ static void check_cookie_domain(const struct check *c)
                              "%.*s is a public suffix: browsers refuse a cookie for it", SHOWN(domain));
         if (!c->config->portal.url.len)
                 ERROR(c->report, setting, "set portal.url", "is for a portal, and there is none");
-        else if (c->has_portal && !is_within(c->portal.host, domain))
+        else if (c->has_portal && !cd_host_is_within(c->portal.host, domain))
                 ERROR(c->report, setting, "write the domain that has the host of portal.url",
                       "%.*s does not have the host of portal.url, %.*s", SHOWN(domain), SHOWN(c->portal.host));
 }
@@ -337,10 +316,10 @@ static void check_url(struct check *c)
                 return;
         c->has_portal = cd_portal_url_parse(c->report->arena, url, &c->portal, &err) == CD_OK;
         if (!c->has_portal)
-                ERROR(c->report, setting, "write it as in https://auth.example.com" CD_PORTAL_PATH, "%s", err.reason);
-        else if (!cd_str_eq_c(cd_str_slice(url, c->portal.origin.len, url.len), CD_PORTAL_PATH))
+                ERROR(c->report, setting, "write it as in https://auth.example.com" CD_PORTAL_BASE, "%s", err.reason);
+        else if (!cd_str_eq_c(cd_str_slice(url, c->portal.origin.len, url.len), CD_PORTAL_BASE))
                 ERROR(c->report, setting, NULL,
-                      "must end in " CD_PORTAL_PATH ", as in https://auth.example.com" CD_PORTAL_PATH);
+                      "must end in " CD_PORTAL_BASE ", as in https://auth.example.com" CD_PORTAL_BASE);
         else
                 FINE(c->report, setting, "%.*s", SHOWN(url));
 }

@@ -31,9 +31,10 @@ static cd_status copy_identity(struct version *version, const struct cd_config *
         struct cd_identity_headers *to = &version->gate.identity;
 
         *to = cd_config_identity_headers(&config->portal.identity);
-        for (cd_str *name = &to->user; name <= &to->name; name++) {
-                *name = cd_arena_copy(&version->arena, *name);
-                if (!name->ptr)
+        cd_str *const names[] = { &to->user, &to->groups, &to->email, &to->name };
+        for (size_t i = 0; i < CD_LEN(names); i++) {
+                *names[i] = cd_arena_copy(&version->arena, *names[i]);
+                if (!names[i]->ptr)
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for portal.identity");
         }
         return CD_OK;

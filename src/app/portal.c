@@ -54,24 +54,6 @@ static unsigned factors_of(struct cd_strs names)
         return factors;
 }
 
-/* The ids that users cannot have as names. The list is used until cd_portal_new returns. */
-static cd_status find_configured(const struct cd_config *config, struct cd_arena *arena, struct cd_strs *ret,
-                                 struct cd_error *reterr)
-{
-        const struct cd_config_client *clients = config->clients.items;
-        cd_str *ids = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*ids));
-        size_t count = 0;
-
-        if (!ids)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
-        for (size_t i = 0; i < config->clients.count; i++)
-                ids[count++] = clients[i].id;
-        if (config->basic_tokens.audience.len)
-                ids[count++] = config->basic_tokens.client_id;
-        *ret = (struct cd_strs){ ids, count };
-        return CD_OK;
-}
-
 cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd_config *config,
                              const struct cd_accounts *accounts, const struct cd_hasher *hasher, struct cd_portal **ret,
                              struct cd_error *reterr)
@@ -107,7 +89,7 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("portal.logo"), "is not a URL");
         if (from->accent.len && cd_page_colour_parse(from->accent, &settings.accent) != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("portal.accent"), "is not a colour");
-        cd_status status = find_configured(config, &arena, &settings.by.configured, reterr);
+        cd_status status = cd_config_used_ids(config, &arena, &settings.by.configured, reterr);
         if (status == CD_OK)
                 status = cd_config_access_new(config, &settings.access, reterr);
         return status == CD_OK ? cd_portal_new(&settings, &portal->services, ret, reterr) : status;

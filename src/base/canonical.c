@@ -224,6 +224,12 @@ cd_status cd_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret)
         return is_reg_name(host) ? lower(arena, host, ret) : CD_MALFORMED;
 }
 
+bool cd_host_is_within(cd_str host, cd_str domain)
+{
+        return cd_str_eq(host, domain) ||
+               (host.len > domain.len && cd_str_has_suffix(host, domain) && host.ptr[host.len - domain.len - 1] == '.');
+}
+
 bool cd_is_clean_query(cd_str query)
 {
         for (size_t i = 0; i < query.len; i++) {

@@ -14,6 +14,8 @@ cd_status cd_canonical_path(struct cd_arena *arena, cd_str raw, cd_str *ret);
 /* Lower case, port and one trailing dot taken off; IPv6 in brackets, in the form of RFC 5952. CD_MALFORMED on anything
  * that is not a reg-name of letters, digits, "-", ".", "_", an IPv4 or a bracketed IPv6 address. */
 cd_status cd_canonical_host(struct cd_arena *arena, cd_str raw, cd_str *ret);
+/* Whether a canonical host is the domain, or below it. */
+bool cd_host_is_within(cd_str host, cd_str domain);
 /* Whether a query can be read in one way only: visible ASCII without "#", "\" and the quotation mark (RFC 3986
  * §3.4). */
 bool cd_is_clean_query(cd_str query);

@@ -267,6 +267,11 @@ static cd_status read_set(struct ask *ask, struct cd_error *reterr)
 
         if (!certificate.ptr || !ca.ptr || !key.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a path");
+        if (access(certificate.ptr, F_OK) != 0 && errno == ENOENT)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                "%.*s does not exist; name the folder of the certificate with --dir, or create one "
+                                "with \"cardea cert new\"",
+                                CD_STR_ARG(certificate));
         cd_status status = cd_read_file(&ask->arena, certificate, FILE_MAX, &pem, NULL, reterr);
         if (status != CD_OK)
                 return status;
@@ -367,7 +372,8 @@ static const struct cd_command cert_new = {
                 "\n"
                 "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any:\n"
                 "                     localhost, 127.0.0.1, ::1 and the name of this host\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 success, 1 a file exists already or cannot be written, 2 the command line is wrong.\n",
+                "Exit codes: 0 success, 1 failed at run time (a file exists already or cannot be written), 2 the\n"
+                "command line is wrong.\n",
         .run = run_new,
 };
 
@@ -381,8 +387,8 @@ static const struct cd_command cert_renew = {
                 "as it is. A running server loads the new files by itself. Clients need the new ca.pem, which\n"
                 "trusts the earlier authority too, unless you kept the key of the authority (--ca-key).\n"
                 "\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 success, 1 a file cannot be written, 2 the command line is wrong, a file cannot be\n"
-                "read, or cert.pem is from another authority.\n",
+                "Exit codes: 0 success, 1 failed at run time (a file cannot be written), 2 the command line is\n"
+                "wrong, a file cannot be read, or cert.pem is from another authority.\n",
         .run = run_renew,
 };
 

@@ -6,7 +6,13 @@
 #include "app/server.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
+#include "conf/interpolate.h"
+#include "crypto/certificate.h"
 #include "net/listen.h"
+
+enum {
+        CERTIFICATE_MAX = 256 * 1024 /* bytes of a file of certificates */
+};
 
 static void check_address(const char *name, size_t index, cd_str address, struct cd_report *report)
 {
@@ -41,6 +47,31 @@ static void check_addresses(const struct cd_service_settings *settings, struct c
                 check_address("redirect_listen", i, settings->redirect_listen.items[i], report);
 }
 
+/* The host of an issuer that was checked already: "https://HOST[:PORT]". */
+static cd_str host_of(cd_str issuer)
+{
+        cd_str rest = cd_str_slice(issuer, cd_str_index(issuer, ':') + 3, issuer.len);
+
+        if (cd_str_has_prefix(rest, CD_STR("[")))
+                return cd_str_slice(rest, 1, cd_str_index(rest, ']') - 1);
+        return cd_str_slice(rest, 0, cd_str_index(rest, ':'));
+}
+
+/* Clients that connect to the issuer would refuse the certificate. A proxy in front may have another one. */
+static void check_issuer(const struct cd_config *config, struct cd_report *report)
+{
+        cd_str path = config->service.tls.certificate, host = host_of(config->issuer), pem;
+
+        if (!path.len || config->service.trusted_proxies.count ||
+            !cd_str_has_prefix(config->issuer, CD_STR("https://")) ||
+            cd_read_file(report->arena, path, CERTIFICATE_MAX, &pem, NULL, NULL) != CD_OK)
+                return;
+        if (!cd_certificate_is_for(pem, host))
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("issuer"),
+                                "use a name of the certificate, or a certificate for this name",
+                                "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
+}
+
 static void print_findings(const struct cd_report *report)
 {
         static const char *const levels[] = {
@@ -64,6 +95,7 @@ static int check_file(struct cd_arena *arena, const char *path)
         if (status == CD_OK) {
                 cd_storage_check(&config, &report);
                 check_addresses(&config.service, &report);
+                check_issuer(&config, &report);
                 status = cd_report_status(&report, &err);
         }
         print_findings(&report);
@@ -102,6 +134,6 @@ const struct cd_command cd_cmd_check = {
                 "\n"
                 "  -c, --config FILE  the configuration, in YAML\n"
                 "\n"
-                "Exit codes: 0 no errors, 2 at least one error.\n",
+                "Exit codes: 0 no errors, 1 failed at run time, 2 at least one error, or the command line is wrong.\n",
         .run = run,
 };

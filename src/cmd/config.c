@@ -74,6 +74,7 @@ const struct cd_command cd_cmd_config = {
                 "  -c, --config FILE  the configuration, in YAML; the defaults if not given\n"
                 "      --json         print JSON\n"
                 "\n"
-                "Exit codes: 0 success, 2 the file is not a valid configuration.\n",
+                "Exit codes: 0 success, 1 failed at run time, 2 the command line is wrong, or the file is not a valid\n"
+                "configuration.\n",
         .run = run,
 };

@@ -63,25 +63,6 @@ int cd_context_fail_open(const char *command, const struct cd_admin *admin, cons
         return CD_EXIT_USAGE;
 }
 
-/* Sets the key for the MACs of the clients' secrets, and the ids that are in use by the configuration. */
-static cd_status know_clients(struct cd_context *context, struct cd_error *reterr)
-{
-        const struct cd_config *config = &context->admin.config;
-        const struct cd_config_client *clients = config->clients.items;
-        cd_str *ids = cd_arena_calloc(&context->arena, config->clients.count + 2, sizeof(*ids));
-        size_t count = 0;
-
-        context->by.client_secrets = cd_master_key_mac(context->admin.master, CD_STR("client-secret"));
-        if (!context->by.client_secrets || !ids)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
-        for (size_t i = 0; i < config->clients.count; i++)
-                ids[count++] = clients[i].id;
-        if (config->basic_tokens.audience.len)
-                ids[count++] = config->basic_tokens.client_id; /* no client may have the client_id of these tokens */
-        context->by.configured = (struct cd_strs){ ids, count };
-        return CD_OK;
-}
-
 static cd_status fill_operator(struct cd_context *context, struct cd_error *reterr)
 {
         const struct cd_admin *admin = &context->admin;
@@ -100,7 +81,10 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
                 .scopes = admin->config.scopes,
                 .default_audience = admin->config.issuer,
         };
-        return know_clients(context, reterr);
+        context->by.client_secrets = cd_master_key_mac(admin->master, CD_STR("client-secret"));
+        if (!context->by.client_secrets)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
 int cd_context_open(struct cd_context *context, const char *command, const char *config)

@@ -1,5 +1,5 @@
-/* cardea demo: starts, watches and stops two systems of services. One is an authorization server with a resource server
- * and a web application, the other a Basic token service with a resource service of its own. */
+/* cardea demo: starts, watches and stops three systems of services: a site behind a proxy that asks the login portal; an
+ * authorization server with a resource server and a web application; a Basic token service with a resource service. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +17,7 @@
 enum {
         READY_WITHIN_US = 15000000,
         STOP_WITHIN_MS = 5000,
+        PORT_BASE_MAX = 65536 - DEMO_COUNT,
 };
 
 struct demo {
@@ -27,22 +28,30 @@ struct demo {
         int64_t started_us;
 };
 
-static void describe_children(struct demo *demo)
+static void describe_child(struct demo *demo, unsigned which)
 {
-        static const char *const names[DEMO_COUNT] = { "authorization server", "resource server", "web application",
-                                                       "Basic token service", "resource service" };
+        static const char *const names[DEMO_COUNT] = { "reverse proxy",       "authorization server",
+                                                       "resource server",     "web application",
+                                                       "Basic token service", "resource service",
+                                                       "login portal",        "hello site" };
+        struct demo_child *child = &demo->children[which];
+        size_t n = 0;
 
-        for (unsigned i = 0; i < DEMO_COUNT; i++) {
-                struct demo_child *child = &demo->children[i];
-                size_t n = 0;
-                *child = (struct demo_child){ .name = names[i], .log = -1 };
-                child->port = (uint16_t)(demo->base + 1 + i);
-                child->argv[n++] = demo->files.programs[i];
-                if (i == DEMO_AUTHORIZATION || i == DEMO_BASIC)
+        *child = (struct demo_child){ .name = names[which], .log = -1, .port = (uint16_t)(demo->base + which) };
+        child->argv[n++] = demo->files.programs[which];
+        if (which == DEMO_PROXY) {
+                child->logs_no_events = true;
+                child->argv[n++] = "-e";
+                child->argv[n++] = "stderr";
+                child->argv[n++] = "-p";
+                child->argv[n++] = demo->files.folder;
+                child->argv[n++] = "-c";
+        } else {
+                if (which == DEMO_AUTHORIZATION || which == DEMO_BASIC || which == DEMO_PORTAL)
                         child->argv[n++] = "serve";
                 child->argv[n++] = "--config";
-                child->argv[n] = demo->files.configs[i];
         }
+        child->argv[n] = demo->files.configs[which];
 }
 
 static bool ports_are_free(const struct demo *demo)
@@ -74,6 +83,19 @@ static bool start_all(struct demo *demo)
                 return false;
         }
         return true;
+}
+
+static void announce_site(const struct demo *demo)
+{
+        printf("The demo is ready after %lld ms.\n"
+               "\n"
+               "  open http://localhost:%u/\n"
+               "\n"
+               "You land on the login page. Register: a name, a password, the QR code in an authenticator app, and "
+               "one\n"
+               "code that the app shows. Then you are at a site without a login of its own, which shows who it thinks\n"
+               "you are. Log out, and it is closed to you.\n",
+               (long long)(cd_monotonic_us() - demo->started_us) / 1000, demo->base);
 }
 
 static void announce_time_api(const struct demo *demo)
@@ -109,11 +131,12 @@ static void announce_basic_tokens(const struct demo *demo)
 /* False: the output is closed, so the passwords cannot be read either. */
 static bool announce(struct demo *demo)
 {
-        printf("The demo is ready after %lld ms:\n", (long long)(cd_monotonic_us() - demo->started_us) / 1000);
+        announce_site(demo);
+        printf("\nThese services run:\n");
         for (size_t i = 0; i < DEMO_COUNT; i++)
                 printf("  %-20s  http%s://localhost:%u  pid %d  %s\n", demo->children[i].name,
-                       i >= DEMO_BASIC ? "s" : "", demo->children[i].port, (int)demo->children[i].pid,
-                       demo->files.configs[i]);
+                       i == DEMO_BASIC || i == DEMO_BASIC_RESOURCE ? "s" : "", demo->children[i].port,
+                       (int)demo->children[i].pid, demo->files.configs[i]);
         announce_time_api(demo);
         announce_basic_tokens(demo);
         printf("\nAll services log to standard error, as JSON lines; all lines of one call have the same request_id.\n"
@@ -122,12 +145,12 @@ static bool announce(struct demo *demo)
         return cd_output_error() == 0;
 }
 
-static bool all_ready(const struct demo *demo)
+static bool all_ready(struct demo *demo)
 {
         bool all = true;
 
         for (size_t i = 0; i < DEMO_COUNT; i++)
-                all &= demo->children[i].ready;
+                all &= demo_child_ready(&demo->children[i]);
         return all;
 }
 
@@ -214,10 +237,12 @@ static int run(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number > 65530)
-                return cd_usage_error(argv[0], "--port-base must be a number from 0 to 65530, not \"%s\"", base);
+        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number < 1 || number > PORT_BASE_MAX)
+                return cd_usage_error(argv[0], "--port-base must be a number from 1 to %d, not \"%s\"", PORT_BASE_MAX,
+                                      base);
         demo.base = (unsigned)number;
-        describe_children(&demo);
+        for (unsigned i = 0; i < DEMO_COUNT; i++)
+                describe_child(&demo, i);
         if (!demo_files_find(&demo.files) || !ports_are_free(&demo))
                 return CD_EXIT_FAILED;
         int code = demo_files_write(&demo.files, demo.base) ? run_demo(&demo) : CD_EXIT_FAILED;
@@ -231,13 +256,14 @@ const struct cd_command cd_cmd_demo = {
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
                 "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
-                "them on Ctrl-C, SIGTERM or SIGHUP. They are an authorization server with a resource server and a\n"
-                "web application; and, with TLS, a Basic token service with two users and a resource service. Their\n"
-                "files are in a private folder under $TMPDIR or /tmp, which is removed at the end.\n"
+                "them on Ctrl-C, SIGTERM or SIGHUP. They are a site without a login of its own, behind nginx, which\n"
+                "asks the login portal; an authorization server with a resource server and a web application; and,\n"
+                "with TLS, a Basic token service with two users and a resource service. Their files are in a\n"
+                "private folder under $TMPDIR or /tmp, which is removed at the end, with the accounts.\n"
                 "\n"
-                "      --port-base N  use ports N+1 (authorization server), N+2 (resource server), N+3 (web\n"
-                "                     application), N+4 (Basic token service) and N+5 (its resource service); N is\n"
-                "                     5000 if not given\n"
+                "      --port-base N  use the ports N (nginx), N+1 (authorization server), N+2 (resource server),\n"
+                "                     N+3 (web application), N+4 (Basic token service), N+5 (its resource\n"
+                "                     service), N+6 (login portal) and N+7 (site); N is 5000 if not given\n"
                 "\n"
                 "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
                 "command line is wrong.\n",

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +114,21 @@ bool demo_child_pump(struct demo_child *child)
                 write_all(STDERR_FILENO, bytes, (size_t)n);
                 remember(child, bytes, (size_t)n);
         }
+}
+
+bool demo_child_ready(struct demo_child *child)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_port = htons(child->port),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+        if (child->ready || !child->logs_no_events)
+                return child->ready;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        child->ready = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+        if (fd >= 0)
+                close(fd);
+        return child->ready;
 }
 
 bool demo_child_ended(struct demo_child *child)

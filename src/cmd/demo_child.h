@@ -7,13 +7,14 @@
 
 struct demo_child {
         const char *name;
-        const char *argv[5]; /* NULL-terminated; argv[0] is the path */
+        const char *argv[8]; /* NULL-terminated; argv[0] is the path */
         uint16_t port;       /* on 127.0.0.1 */
+        bool logs_no_events; /* it is ready once its port accepts a connection */
 
         pid_t pid;       /* 0: not running */
         int log;         /* its standard error; -1: none */
         int status;      /* from waitpid, once it has ended */
-        bool ready;      /* it has logged the event "ready" */
+        bool ready;      /* see demo_child_ready */
         char line[1024]; /* the last line of its log, complete or partial */
         size_t len;
         bool line_ended;
@@ -25,6 +26,8 @@ bool demo_child_start(struct demo_child *child);
 /* Passes on what the child has written, and notices its event "ready". False if nothing more will come. Does not
  * block. */
 bool demo_child_pump(struct demo_child *child);
+/* Whether it has logged the event "ready", or accepts connections if it logs no events. */
+bool demo_child_ready(struct demo_child *child);
 /* Whether the child has ended; reads its status. Does not block. */
 bool demo_child_ended(struct demo_child *child);
 /* "ended with exit code 2" or "was killed by signal 9 (Killed)". */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/streams.h"
 #include "crypto/random.h"
 
@@ -19,11 +20,14 @@ static const struct {
         const char *built, *installed;
         const char *config;
 } services[DEMO_COUNT] = {
+        [DEMO_PROXY] = { "nginx", NULL, NULL, "nginx.conf" },
         [DEMO_AUTHORIZATION] = { "cardea", NULL, NULL, "cardea.yaml" },
         [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "../libexec/cardea", "time-resource.yaml" },
         [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "../libexec/cardea", "time-webapp.yaml" },
         [DEMO_BASIC] = { "cardea", NULL, NULL, "basic/cardea.yaml" },
         [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "../bin", "basic/resource.yaml" },
+        [DEMO_PORTAL] = { "cardea", NULL, NULL, "portal.yaml" },
+        [DEMO_SITE] = { "hello-site", "examples/hello-site", "../libexec/cardea", "hello-site.yaml" },
 };
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
@@ -47,6 +51,21 @@ static bool find_program(struct demo_files *files, const char *bin, int which)
         return false;
 }
 
+/* Debian's nginx is in a folder that the PATH of an ordinary user lacks. */
+static bool find_proxy(struct demo_files *files)
+{
+        const char *path = getenv("PATH");
+        char folders[4096], *rest = folders;
+
+        snprintf(folders, sizeof(folders), "%s:/usr/sbin:/usr/local/sbin", path ? path : "");
+        for (const char *folder; (folder = strsep(&rest, ":"));)
+                if (folder[0] == '/' && join(files->programs[DEMO_PROXY], folder, services[DEMO_PROXY].program) &&
+                    access(files->programs[DEMO_PROXY], X_OK) == 0)
+                        return true;
+        cd_print_line(stderr, "cardea demo: nginx is not installed; install it (Debian: apt install nginx-light)");
+        return false;
+}
+
 bool demo_files_find(struct demo_files *files)
 {
         char own[DEMO_PATH_MAX], bin[DEMO_PATH_MAX];
@@ -59,7 +78,9 @@ bool demo_files_find(struct demo_files *files)
         own[n] = '\0';
         memcpy(bin, own, sizeof(bin));
         *strrchr(bin, '/') = '\0';
-        for (int i = 0; i < DEMO_COUNT; i++) {
+        if (!find_proxy(files))
+                return false;
+        for (int i = DEMO_PROXY + 1; i < DEMO_COUNT; i++) {
                 if (!services[i].built)
                         memcpy(files->programs[i], own, sizeof(own));
                 else if (!find_program(files, bin, i))
@@ -148,10 +169,10 @@ static bool write_others(struct demo_files *files, unsigned base, const char *se
                           base + 3, base + 1, base + 2);
 }
 
-/* ---- the Basic token service: commands that a user would enter ---- */
+/* ---- commands that a user would enter ---- */
 
-/* Runs `argv` with `input` on its standard input and nothing on its standard output. */
-static bool run_command(const char *const argv[], const char *input)
+/* Runs `argv` with `input` on its standard input, and its standard output in the file `output`. */
+static bool run_command(const char *const argv[], const char *input, const char *output)
 {
         int ends[2], status;
 
@@ -160,9 +181,9 @@ static bool run_command(const char *const argv[], const char *input)
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
-                int null = open("/dev/null", O_WRONLY);
+                int to = open(output, O_WRONLY | O_CREAT, 0600);
                 dup2(ends[0], STDIN_FILENO);
-                dup2(null, STDOUT_FILENO);
+                dup2(to, STDOUT_FILENO);
                 execv(argv[0], (char *const *)argv);
                 _exit(127);
         }
@@ -173,6 +194,94 @@ static bool run_command(const char *const argv[], const char *input)
         return pid > 0 && waitpid(pid, &status, 0) == pid && fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* ---- the site behind the login portal ---- */
+
+static bool write_portal(struct demo_files *files, unsigned base)
+{
+        char key[32], text[48];
+
+        if (cd_random_system.fill(&cd_random_system, (unsigned char *)key, sizeof(key)) != CD_OK)
+                return false;
+        text[cd_base64_encode(text, cd_str_of(key, sizeof(key)))] = '\0';
+        return write_file(files, DEMO_PORTAL,
+                          "# The login portal: cardea serve --config FILE\n"
+                          "listen: [\"127.0.0.1:%u\"]\n"
+                          "trusted_proxies: [\"127.0.0.1\"]   # the proxy in front of the site\n"
+                          "shutdown_grace: 3s\n"
+                          "store: sqlite:portal.db\n"
+                          "master_key: %s\n"
+                          "portal:\n"
+                          "  url: http://localhost:%u/_auth\n"
+                          "  registration: open\n"
+                          "  title: Cardea demo\n"
+                          "  footer: All accounts are deleted when the demo is stopped.\n"
+                          "access:\n"
+                          "  - { host: localhost, allow: { factors: 2 } }\n",
+                          base + 6, text, base);
+}
+
+/* The server block is what `cardea proxy-config nginx` prints, on the loopback address. One process, so that it ends
+ * when the demo is killed: nginx's workers outlive their master. */
+static bool write_proxy(struct demo_files *files, unsigned base)
+{
+        const char *const argv[] = { files->programs[DEMO_PORTAL],
+                                     "proxy-config",
+                                     "nginx",
+                                     "--include",
+                                     "--config",
+                                     files->configs[DEMO_PORTAL],
+                                     NULL };
+        char include[DEMO_PATH_MAX];
+
+        return join(include, files->folder, "cardea-auth.conf") && run_command(argv, "", include) &&
+               write_file(files, DEMO_PROXY,
+                          "# The proxy: nginx -e stderr -p FOLDER -c FILE\n"
+                          "daemon off;\n"
+                          "master_process off;\n"
+                          "error_log stderr;\n"
+                          "pid nginx.pid;\n"
+                          "events {}\n"
+                          "http {\n"
+                          "    access_log off;\n"
+                          "    client_body_temp_path client_body;\n"
+                          "    proxy_temp_path proxy;\n"
+                          "    fastcgi_temp_path fastcgi;\n"
+                          "    uwsgi_temp_path uwsgi;\n"
+                          "    scgi_temp_path scgi;\n"
+                          "    upstream cardea { server 127.0.0.1:%u; keepalive 32; }\n"
+                          "    server {\n"
+                          "        listen 127.0.0.1:%u;\n"
+                          "        server_name localhost;\n"
+                          "        set $cardea_scheme http; set $cardea_host localhost:%u;\n"
+                          "        include cardea-auth.conf;   # cardea proxy-config nginx --include\n"
+                          "        location / { proxy_pass http://127.0.0.1:%u; }\n"
+                          "        location /_auth/check/ { return 404; }\n"
+                          "        location /_auth/ {\n"
+                          "            proxy_pass http://cardea;\n"
+                          "            proxy_http_version 1.1;\n"
+                          "            proxy_set_header Connection \"\";\n"
+                          "            proxy_set_header Host localhost:%u;\n"
+                          "            proxy_set_header X-Forwarded-For $remote_addr;\n"
+                          "            auth_request off;\n"
+                          "        }\n"
+                          "    }\n"
+                          "}\n",
+                          base + 6, base, base, base + 7, base);
+}
+
+static bool write_site(struct demo_files *files, unsigned base)
+{
+        return write_file(files, DEMO_SITE,
+                          "# A site without a login of its own: hello-site --config FILE\n"
+                          "listen: [\"127.0.0.1:%u\"]\n"
+                          "trusted_proxies: [\"127.0.0.1\"]\n"
+                          "shutdown_grace: 3s\n",
+                          base + 7) &&
+               write_portal(files, base) && write_proxy(files, base);
+}
+
+/* ---- the Basic token service ---- */
+
 static bool add_user(const struct demo_files *files, const struct demo_user *user, const char *role,
                      const char *projects)
 {
@@ -180,7 +289,7 @@ static bool add_user(const struct demo_files *files, const struct demo_user *use
         const char *const argv[] = { cardea, "user",    "add",    user->name,        "--config", config, "--claim",
                                      role,   "--claim", projects, "--password-file", "-",        NULL };
 
-        return run_command(argv, user->password);
+        return run_command(argv, user->password, "/dev/null");
 }
 
 static bool make_basic_service(struct demo_files *files, unsigned base)
@@ -195,7 +304,7 @@ static bool make_basic_service(struct demo_files *files, unsigned base)
                join(files->configs[DEMO_BASIC], files->folder, services[DEMO_BASIC].config) &&
                join(files->configs[DEMO_BASIC_RESOURCE], files->folder, services[DEMO_BASIC_RESOURCE].config) &&
                make_secret(files->users[0].password, DEMO_PASSWORD_LEN) &&
-               make_secret(files->users[1].password, DEMO_PASSWORD_LEN) && run_command(init, "") &&
+               make_secret(files->users[1].password, DEMO_PASSWORD_LEN) && run_command(init, "", "/dev/null") &&
                add_user(files, &files->users[0], "role=editor", "projects=[\"a\",\"b\"]") &&
                add_user(files, &files->users[1], "role=reader", "projects=[\"a\"]");
 }
@@ -211,7 +320,7 @@ bool demo_files_write(struct demo_files *files, unsigned base)
                 return false;
         }
         if (!make_secret(secret, 32) || !write_authorization(files, base, secret) ||
-            !write_others(files, base, secret)) {
+            !write_others(files, base, secret) || !write_site(files, base)) {
                 cd_print_line(stderr, "cardea demo: cannot write the configuration to %s: %s", files->folder,
                               strerror(errno));
                 return false;

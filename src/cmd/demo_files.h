@@ -4,11 +4,15 @@
 #include <stdint.h>
 
 enum {
+        /* In the order of their ports. */
+        DEMO_PROXY,
         DEMO_AUTHORIZATION,
         DEMO_RESOURCE,
         DEMO_WEBAPP,
         DEMO_BASIC,
         DEMO_BASIC_RESOURCE,
+        DEMO_PORTAL,
+        DEMO_SITE,
         DEMO_COUNT,
         DEMO_USERS = 2,
         DEMO_PASSWORD_LEN = 16,
@@ -30,9 +34,9 @@ struct demo_files {
 };
 
 /* Locates the programs relative to this executable: in examples/ of a build tree, or in ../libexec/cardea/ and ../bin/
- * of an installation. False after an error on standard error. */
+ * of an installation; and nginx on the PATH or where Debian has it. False after an error on standard error. */
 bool demo_files_find(struct demo_files *files);
-/* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600), for ports base+1 to base+5: three
+/* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600), for ports base to base+7: the
  * configurations, and what "cardea init" and "cardea user add" create for the Basic token service. False after an error
  * on standard error. */
 bool demo_files_write(struct demo_files *files, unsigned base);

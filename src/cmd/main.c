@@ -6,6 +6,7 @@
 
 #include "base/streams.h"
 #include "cmd/cmd.h"
+#include "crypto/openssl_start.h"
 
 static int run_version(int argc, char **argv);
 static int run_help(int argc, char **argv);
@@ -152,6 +153,7 @@ int main(int argc, char **argv)
         /* Without SIGXFSZ, a file that reaches the limit of the process (ulimit -f, LimitFSIZE=) fails like a full
          * disk, and the program reports it. */
         signal(SIGXFSZ, SIG_IGN);
+        cd_openssl_start();
         if (argc < 2) {
                 print_commands(stderr);
                 return CD_EXIT_USAGE;

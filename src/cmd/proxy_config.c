@@ -22,14 +22,13 @@ enum {
 static const struct proxy {
         const char *name, *installed; /* the include file, in the installed folder */
         const char *own;              /* where one for another configuration goes */
-        bool speaks_plainly;          /* to Cardea: by http alone */
 } proxies[] = {
-        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf", false },
-        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf", false },
-        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua", false },
-        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua", true },
-        { "traefik", "traefik.yaml", "a file in the folder of the file provider", false },
-        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters", false },
+        { "nginx", "nginx.conf", "/etc/nginx/cardea-auth.conf" },
+        { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf" },
+        { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua" },
+        { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua" },
+        { "traefik", "traefik.yaml", "a file in the folder of the file provider" },
+        { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters" },
 };
 
 /* The words of the command line; NULL: not given. */
@@ -108,7 +107,8 @@ static cd_status read_site(struct ask *ask, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The first listener that a proxy on this machine can reach. A certificate that "cardea init" makes is for localhost. */
+/* The first listener that a proxy on this machine can reach. With TLS, a certificate of "cardea init" is for
+ * localhost. */
 static cd_str find_listener(struct ask *ask)
 {
         const struct cd_service_settings *settings = &ask->admin.config.service;
@@ -142,12 +142,7 @@ static cd_status read_cardea(struct ask *ask, struct cd_error *reterr)
                 return fail_option(reterr, "--cardea",
                                    "is missing: no item of listen is an address that a proxy could use; "
                                    "name the one that the proxy reaches, as in http://127.0.0.1:5001");
-        cd_status status = read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
-        if (status == CD_OK && ask->proxy->speaks_plainly && cd_str_eq(ask->cardea.scheme, CD_STR("https")))
-                return fail_option(reterr, "--cardea",
-                                   "is an https address, which this proxy cannot ask; give Cardea a "
-                                   "second listener on a loopback address, by plain http");
-        return status;
+        return read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
 }
 
 /* ---- the values ---- */
@@ -198,7 +193,8 @@ static cd_status add_spellings(struct cd_arena *arena, cd_str name, struct cd_st
                         reterr, CD_INVALID_REQUEST, CD_STR("portal.identity"),
                         "the header %.*s has more spellings than can be deleted; name one with at most four hyphens",
                         CD_STR_ARG(name));
-        memcpy(items, to->items, to->count * sizeof(*items));
+        for (size_t i = 0; i < to->count; i++)
+                items[i] = to->items[i];
         for (size_t n = 0; n < total; n++) {
                 char *text = cd_arena_alloc(arena, name.len);
                 if (!text)
@@ -241,7 +237,7 @@ static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
         return cd_buf_view(&pattern, &values->pattern);
 }
 
-static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
+static struct cd_proxy_values make_values(struct ask *ask)
 {
         struct cd_arena *arena = &ask->admin.arena;
         const struct origin *site = &ask->site, *upstream = &ask->upstream, *cardea = &ask->cardea;
@@ -266,7 +262,6 @@ static struct cd_proxy_values make_values(struct ask *ask, bool has_app)
                 .is_https = cd_str_eq(site->scheme, CD_STR("https")),
                 .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
                 .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
-                .has_app = has_app,
                 .has_portal = cd_str_eq(ask->portal.text, site->text),
         };
 }
@@ -289,7 +284,7 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
                 status = read_origin(&ask->admin.arena, "portal.url", portal.origin, &ask->portal, reterr);
         if (status != CD_OK)
                 return status;
-        ask->values = make_values(ask, true);
+        ask->values = make_values(ask);
         /* The portal's own host need not have an application. */
         ask->values.has_app = words->upstream || !ask->values.has_portal;
         return name_headers(ask, reterr);
@@ -300,14 +295,13 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
 static cd_status render(const struct proxy *proxy, const char *name, const struct cd_proxy_values *values,
                         struct cd_arena *arena, cd_str *ret)
 {
-        const struct cd_proxy_template *template = cd_proxy_templates;
+        const struct cd_proxy_template *row = cd_proxy_templates;
         struct cd_buf out;
 
-        while (!cd_str_eq_c(cd_str_from_c(template->proxy), proxy->name) ||
-               !cd_str_eq_c(cd_str_from_c(template->name), name))
-                template ++;
+        while (strcmp(row->proxy, proxy->name) != 0 || strcmp(row->name, name) != 0)
+                row++;
         cd_buf_init(&out, arena, TEXT_MAX);
-        cd_proxy_render(template->text, values, &out);
+        cd_proxy_render(row->text, values, &out);
         return cd_buf_view(&out, ret);
 }
 
@@ -329,12 +323,6 @@ static bool is_include_installed(struct ask *ask, cd_str include)
 /* ---- what is not right yet ---- */
 
 #define NOTE(ask, ...) (fprintf(stderr, "cardea %s: ", (ask)->command), cd_print_line(stderr, __VA_ARGS__))
-
-static bool is_within(cd_str host, cd_str domain)
-{
-        return domain.len && (cd_str_eq(host, domain) || (host.len > domain.len && cd_str_has_suffix(host, domain) &&
-                                                          host.ptr[host.len - domain.len - 1] == '.'));
-}
 
 static bool has_rule(const struct cd_config *config, cd_str host)
 {
@@ -374,23 +362,21 @@ static bool is_proxy_trusted(const struct ask *ask)
 static void note_config(const struct ask *ask)
 {
         const struct cd_config *config = &ask->admin.config;
-        cd_str name = ask->site.name;
+        cd_str name = ask->site.name, domain = config->portal.cookie_domain;
 
         if (!is_proxy_trusted(ask))
                 NOTE(ask,
-                     "trusted_proxies: does not have the address from which the proxy asks %.*s, so that every check "
-                     "is "
-                     "refused; add it, 127.0.0.1 if both are on this machine",
+                     "trusted_proxies: does not have the address from which the proxy asks %.*s, so that every "
+                     "check is refused; add it, 127.0.0.1 if both are on this machine",
                      CD_STR_ARG(ask->cardea.text));
         if (!config->portal.url.len)
                 NOTE(ask,
                      "portal.url: is not set, so that nobody can log in; set it, as in https://auth.example.com/_auth");
         else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
-                 !is_within(name, config->portal.cookie_domain))
+                 !(domain.len && cd_host_is_within(name, domain)))
                 NOTE(ask,
-                     "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to a "
-                     "domain "
-                     "that has both this host and that of portal.url",
+                     "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to "
+                     "a domain that has both this host and that of portal.url",
                      CD_STR_ARG(name));
         if (ask->values.has_app && !has_rule(config, name))
                 NOTE(ask, "access: no rule has the host %.*s, so that every request to it is denied; add one",

@@ -52,7 +52,7 @@ struct cd_proxy_values {
 #define MEMBER(condition, member) bool member;
         CD_PROXY_CONDITIONS(MEMBER)
 #undef MEMBER
-        /* The identity headers as "Remote-User", "Remote_User", "Remote.User": a server of the CGI kind reads all as one
+        /* The identity headers as "Remote-User", "Remote_User", "Remote.User". Servers of the CGI kind read them as one
          * (LESSONS 4). */
         struct cd_strs spellings;
 };

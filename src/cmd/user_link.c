@@ -74,7 +74,7 @@ static cd_status check_url(const struct cd_config_portal *portal, struct cd_erro
                 return CD_OK;
         return fail_setting(
                 "portal.url",
-                "is not set, and the link begins with it; write it as in https://auth.example.com" CD_PORTAL_PATH,
+                "is not set, and the link begins with it; write it as in https://auth.example.com" CD_PORTAL_BASE,
                 reterr);
 }
 

@@ -34,10 +34,10 @@ struct cd_totp_ticket {
 cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
                        cd_str ticket, struct cd_totp_ticket *ret, struct cd_error *reterr);
 /* Stores the factor if the code is right; the code can then no longer be used for a login. A factor that replaces
- * another one ends the user's sessions and tokens; user->generation becomes that of the sessions that may follow. CD_INVALID_GRANT: wrong code;
- * the ticket remains valid, and *ret says whether the app's clock seems to be wrong. CD_INVALID_REQUEST (field
- * "ticket"): forged, expired, or for another user. CD_EXISTS: the user has another factor by now; CD_NOT_FOUND: the
- * user has changed since. Audit: "user.totp". */
+ * another one ends the user's sessions and tokens; user->generation becomes that of the sessions that may follow.
+ * CD_INVALID_GRANT: wrong code; the ticket remains valid, and *ret says whether the app's clock seems to be wrong.
+ * CD_INVALID_REQUEST (field "ticket"): forged, expired, or for another user. CD_EXISTS: the user has another factor by
+ * now; CD_NOT_FOUND: the user has changed since. Audit: "user.totp". */
 cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *arena, struct cd_user *user, cd_str ticket,
                           const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr);
 /* Creates ten new recovery codes; all earlier ones become void. CD_NOT_FOUND: the user has changed since it was read.

@@ -41,10 +41,11 @@ struct cd_audit_events {
 };
 
 /* A user's generation is a number that the store assigns with the row, and again with each change that ends the user's
- * sessions and tokens: a new password, disabling, other claims or groups, "log out everywhere" (LESSONS 12). Sessions
- * and tokens contain their user's generation, so they end in the transaction of the change, regardless of any clock.
- * The generation is the version of the revocations that this transaction creates, and versions only grow. A user added
- * under the name of a removed one therefore gets another generation, and removed names need not be remembered. */
+ * sessions and tokens: a new password, a replaced second factor, disabling, other claims or groups, "log out
+ * everywhere" (LESSONS 12). Sessions and tokens contain their user's generation, so they end in the transaction of the
+ * change, regardless of any clock. The generation is the version of the revocations that this transaction creates, and
+ * versions only grow. A user added under the name of a removed one therefore gets another generation, and removed names
+ * need not be remembered. */
 struct cd_user {
         cd_str name;                /* canonical, see core/user_name.h */
         cd_str password;            /* stored form, see crypto/password.h */

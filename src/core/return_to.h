@@ -7,6 +7,9 @@ enum {
         CD_RETURN_TO_MAX = 4096, /* bytes */
 };
 
+/* The path of the portal's pages and of the check endpoints, on every host that has them. */
+#define CD_PORTAL_BASE "/_auth"
+
 /* The portal's own address, parsed. */
 struct cd_portal_url {
         cd_str origin; /* "https://auth.example.com", with the port if one was written */

@@ -353,7 +353,6 @@ cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena
                 status = name_subjects(&c, name, reterr);
         if (status == CD_OK)
                 status = run(&c, ret, reterr);
-        if (status == CD_OK)
-                *ret_user = c.user;
+        *ret_user = c.is_known ? c.user : (struct cd_user){ 0 };
         return status;
 }

@@ -379,6 +379,24 @@ cd_str cd_certificate_find_issuer(cd_str certificate, cd_str authorities, struct
         return found;
 }
 
+bool cd_certificate_is_for(cd_str pem, cd_str host)
+{
+        __attribute__((cleanup(free_bio))) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+        __attribute__((cleanup(free_x509))) X509 *x509 = read_x509(bio);
+        char name[DNS_NAME_MAX + 1];
+
+        ERR_clear_error();
+        if (!x509 || !host.len || host.len > DNS_NAME_MAX)
+                return true;
+        memcpy(name, host.ptr, host.len);
+        name[host.len] = '\0';
+        int matches = X509_check_ip_asc(x509, name, 0);
+        if (matches == -2) /* not an address */
+                matches = X509_check_host(x509, name, host.len, 0, NULL);
+        ERR_clear_error();
+        return matches != 0;
+}
+
 static bool is_by_us(const X509 *x509)
 {
         char issuer[128] = "";

@@ -39,6 +39,9 @@ cd_status cd_certificate_make(const struct cd_certificate_spec *spec, struct cd_
 /* Reads the names from a certificate made by cd_certificate_make, into the arena. CD_MALFORMED, or CD_INVALID_REQUEST
  * if another CA signed it. */
 cd_status cd_certificate_read_names(cd_str pem, struct cd_arena *arena, struct cd_strs *ret, struct cd_error *reterr);
+/* Whether the first certificate of `pem`, of whatever authority, is for that host: a DNS name, or an IP address without
+ * brackets (RFC 6125). True also if that cannot be told. */
+bool cd_certificate_is_for(cd_str pem, cd_str host);
 /* The certificate of the list `authorities` whose key signed `certificate`, all PEM; in the arena. Empty where there is
  * none, or memory is out. */
 cd_str cd_certificate_find_issuer(cd_str certificate, cd_str authorities, struct cd_arena *arena);

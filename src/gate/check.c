@@ -7,11 +7,6 @@
 #include "http/cookie.h"
 #include "http/origin.h"
 
-enum {
-        /* Cookies with the session's name that are tried: a sibling host can set more of them (RFC 6265bis §5.7). */
-        COOKIES_TRIED = 8,
-};
-
 /* One check, in the request's arena: it may begin on the loop and end on a worker. */
 struct check {
         enum cd_original_source source;
@@ -83,8 +78,13 @@ static cd_status page_of(const struct cd_gate *gate, const struct cd_http_reques
         return cd_buf_view(&buf, ret);
 }
 
-/* To the login page, or to the one that asks for more. Browsers are redirected; nginx does that itself, with the same
- * Location. */
+/* Whether the answer redirects. nginx must do that itself, with the Location of a refusal. */
+static bool shows_page(const struct check *c)
+{
+        return c->original.wants_page && c->source != CD_ORIGINAL_NGINX;
+}
+
+/* To the login page, or to the one that asks for more. */
 static void send_to(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c, cd_str page,
                     struct cd_http_response *res)
 {
@@ -96,7 +96,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
 
         if (page_of(gate, req, c, page, &location) != CD_OK || !challenge.ptr)
                 return fail_memory(req, res);
-        if (c->original.wants_page && c->source != CD_ORIGINAL_NGINX) {
+        if (shows_page(c)) {
                 cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
                 req->log->error = error;
         } else {
@@ -110,6 +110,7 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
         cd_http_response_header(res, CD_STR("Location"), location);
 }
 
+/* Another account may be allowed: the page says so to a user. */
 static void deny(const struct cd_gate *gate, const struct cd_http_request *req, const struct check *c,
                  struct cd_http_response *res)
 {
@@ -117,10 +118,11 @@ static void deny(const struct cd_gate *gate, const struct cd_http_request *req, 
 
         refuse(req, res, CD_STR("access_denied"),
                cd_arena_printf(req->arena, "%.*s: %.*s", CD_STR_ARG(c->original.host), CD_STR_ARG(why)));
-        if (c->decision.reason != CD_ACCESS_BY_USER)
+        if (c->decision.reason != CD_ACCESS_BY_USER || page_of(gate, req, c, CD_STR("forbidden"), &location) != CD_OK)
                 return;
-        if (page_of(gate, req, c, CD_STR("forbidden"), &location) == CD_OK)
-                cd_http_response_header(res, CD_STR("Location"), location);
+        if (shows_page(c))
+                cd_http_respond(res, 302, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(res, CD_STR("Location"), location);
 }
 
 /* Every occurrence, byte for byte; an empty one if there is none, because proxies differ in what they do then
@@ -221,7 +223,7 @@ static cd_status look_up(const struct cd_gate *gate, const struct cd_http_reques
         struct cd_live_session session;
         cd_str token;
 
-        for (int i = 0; i < COOKIES_TRIED && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
                         cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
@@ -254,7 +256,7 @@ static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_
         struct cd_live_session session;
         cd_str token;
 
-        for (int i = 0; i < COOKIES_TRIED && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
                 cd_status status =
                         cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
                 if (status != CD_INVALID_TOKEN)
@@ -303,7 +305,7 @@ static cd_status read_check(const struct cd_gate *gate, const struct cd_http_req
                             enum cd_original_source source, struct check *c, struct cd_error *reterr)
 {
         *c = (struct check){ .source = source };
-        cd_status status = cd_original_read(req, source, CD_STR("/_auth/check/envoy"), &c->original, reterr);
+        cd_status status = cd_original_read(req, source, CD_STR(CD_PORTAL_BASE "/check/envoy"), &c->original, reterr);
         if (status == CD_OK)
                 status = cd_clock_read(gate->lookup.sessions->clock, &c->request.now, reterr);
         if (status != CD_OK)

@@ -7,8 +7,8 @@
         }
 
 static const struct cd_http_route routes[] = {
-        ROUTE("/_auth/check/nginx", cd_gate_check_nginx, false),
-        ROUTE("/_auth/check/forward", cd_gate_check_forward, false),
-        ROUTE("/_auth/check/envoy", cd_gate_check_envoy, true),
+        ROUTE(CD_PORTAL_BASE "/check/nginx", cd_gate_check_nginx, false),
+        ROUTE(CD_PORTAL_BASE "/check/forward", cd_gate_check_forward, false),
+        ROUTE(CD_PORTAL_BASE "/check/envoy", cd_gate_check_envoy, true),
 };
 const struct cd_http_routes cd_gate_routes = { routes, CD_LEN(routes), NULL };

@@ -19,7 +19,7 @@ static bool is_plain(const struct cd_http_request *req)
 }
 
 cd_status cd_http_form_decode(const struct cd_http_request *req, const struct cd_table *table, void *ret,
-                             struct cd_error *reterr)
+                              struct cd_error *reterr)
 {
         cd_str type = cd_http_header_get(req, CD_STR("Content-Type"));
         cd_str media = cd_str_trim(cd_str_slice(type, 0, cd_str_index(type, ';')));

@@ -212,6 +212,7 @@ static bool set_rules(SSL_CTX *context)
 
 static cd_status make_context(const struct cd_tls_options *options, SSL_CTX **ret, struct cd_error *reterr)
 {
+        cd_tls_load_reasons();
         ERR_clear_error();
         __attribute__((cleanup(free_context))) SSL_CTX *context = SSL_CTX_new(TLS_server_method());
         if (!context || !set_rules(context) || !separate_sessions(context, options))

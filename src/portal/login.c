@@ -84,9 +84,12 @@ static cd_status check_login(struct cd_visit *visit, const struct login_form *fo
                         .address = visit->req->client_address,
                         .by = CD_STR("portal"),
                 };
-                cd_status status = cd_login_code(visit->portal->services.factors, visit->req->arena, form->username,
-                                                 &attempt, ret, &result, reterr);
-                cd_visit_log_skew(visit, status == CD_OK ? ret->name : (cd_str){ 0 }, &result);
+                cd_status status = cd_store_state_need(visit->portal->services.store_state, reterr);
+                if (status != CD_OK)
+                        return status;
+                status = cd_login_code(visit->portal->services.factors, visit->req->arena, form->username, &attempt,
+                                       ret, &result, reterr);
+                cd_visit_log_skew(visit, ret->name, &result);
                 return status;
         }
         const struct cd_login_attempt attempt = {
@@ -303,6 +306,10 @@ static void check_second_factor(struct cd_visit *visit, const struct cd_table *t
         };
         cd_status checked = check(visit->portal->services.factors, visit->req->arena, &user, &attempt, &result, &err);
         cd_visit_log_skew(visit, user.name, &result);
+        if (checked == CD_NOT_FOUND) { /* the factor was removed meanwhile, which ends the login */
+                cd_visit_fail(visit, 401, (struct cd_page_message){ .id = CD_MESSAGE_LOGIN_EXPIRED });
+                return;
+        }
         if (checked != CD_OK) {
                 visit->view.error = cd_visit_explain(visit, &err, wrong, &status);
                 show(visit, status, user.name);

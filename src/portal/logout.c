@@ -153,7 +153,10 @@ void cd_portal_styles(void *app, const struct cd_http_request *req, struct cd_ht
         if (!cd_visit_begin(app, req, res, &visit))
                 return;
         /* A copy: a reload may free the portal before a slow client has read it. */
-        cd_http_respond(res, 200, CD_STR("text/css; charset=utf-8"), cd_arena_copy(req->arena, visit.portal->styles));
+        cd_str styles = cd_arena_copy(req->arena, visit.portal->styles);
+        if (!styles.ptr)
+                return; /* without a status the server answers 500 */
+        cd_http_respond(res, 200, CD_STR("text/css; charset=utf-8"), styles);
         cd_http_response_header(res, CD_STR("Cache-Control"), CD_STR("public, max-age=31536000, immutable"));
         cd_http_response_header(res, CD_STR("X-Content-Type-Options"), CD_STR("nosniff"));
 }

@@ -25,12 +25,14 @@ static cd_status name_cookies(struct cd_portal *portal, struct cd_error *reterr)
                                                             "invite",  "reset", "return", "lang" };
 
         for (size_t i = 0; i < CD_COOKIE_COUNT; i++) {
-                bool has_domain = i == CD_COOKIE_SESSION && portal->settings.cookie_domain.len;
-                const char *prefix = portal->is_plain ? "" : has_domain ? "__Secure-" : "__Host-";
+                const char *prefix = portal->is_plain ? "" : "__Host-";
                 portal->cookies[i] = cd_arena_printf(&portal->arena, "%scardea_%s", prefix, names[i]);
                 if (!portal->cookies[i].ptr)
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
         }
+        /* The gate looks for this one. */
+        portal->cookies[CD_COOKIE_SESSION] =
+                cd_session_cookie_name(!portal->is_plain, portal->settings.cookie_domain.len > 0);
         return CD_OK;
 }
 

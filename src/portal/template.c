@@ -4,6 +4,7 @@
 struct run {
         const void *frames[CD_TEMPLATE_FRAMES];
         size_t depth; /* of `frames` in use */
+        const struct cd_template *page;
         const struct cd_texts *texts;
         struct cd_buf *buf;
 };
@@ -172,12 +173,13 @@ static void write_isolated(const struct run *run, struct cd_slot slot)
 
 static void write_text(const struct run *run, const struct cd_template_op *op)
 {
-        cd_str form = form_of(run->texts, op->text, op->slots ? number_of(run, op->slots[0]) : 1);
+        const struct cd_slot *slots = run->page->slots + op->slots;
+        cd_str form = form_of(run->texts, op->text, op->slot_count ? number_of(run, slots[0]) : 1);
         cd_str part;
 
         for (bool first = true; cd_str_take_until(&form, '\x01', &part); first = false) {
                 if (!first) {
-                        write_isolated(run, op->slots[part.ptr[0] - 'a']);
+                        write_isolated(run, slots[part.ptr[0] - 'a']);
                         part = cd_str_slice(part, 1, part.len);
                 }
                 cd_buf_add(run->buf, part);
@@ -203,9 +205,9 @@ static void write_ops(struct run *run, const struct cd_template_op *ops, size_t 
         for (size_t i = 0; i < count; i++) {
                 const struct cd_template_op *op = &ops[i];
 
-                switch (op->kind) {
+                switch ((enum cd_template_op_kind)op->kind) {
                 case CD_OP_BYTES:
-                        cd_buf_add(run->buf, op->bytes);
+                        cd_buf_add(run->buf, cd_str_of(run->page->bytes + op->at, op->len));
                         break;
                 case CD_OP_SLOT:
                         write_slot(run, op->slot);
@@ -233,10 +235,10 @@ static void write_ops(struct run *run, const struct cd_template_op *ops, size_t 
         }
 }
 
-void cd_template_write(const struct cd_template_op *ops, size_t count, const struct cd_texts *texts, const void *view,
+void cd_template_write(const struct cd_template *page, const struct cd_texts *texts, const void *view,
                        const void *fields, struct cd_buf *buf)
 {
-        struct run run = { .frames = { view, fields }, .depth = 2, .texts = texts, .buf = buf };
+        struct run run = { .frames = { view, fields }, .depth = 2, .page = page, .texts = texts, .buf = buf };
 
-        write_ops(&run, ops, count);
+        write_ops(&run, page->ops, page->count);
 }

@@ -74,12 +74,23 @@ enum cd_template_op_kind {
         CD_OP_DIR,
 };
 
+/* Has no pointer: tables with pointers are relocated at each start, which for all pages would cost every process 0.1 MB
+ * of memory of its own, whether it shows pages or not. */
 struct cd_template_op {
-        enum cd_template_op_kind kind;
+        uint8_t kind; /* enum cd_template_op_kind */
+        uint8_t slot_count;
         struct cd_slot slot;
         uint16_t skip, text, stride; /* stride: bytes of a row */
-        const struct cd_slot *slots; /* of a text, in the order of its letters; a count is the first */
-        cd_str bytes;
+        uint16_t slots;   /* index of the first slot of a text, in the order of its letters; a count is the first */
+        uint32_t at, len; /* of what CD_OP_BYTES writes */
+};
+
+/* A page; what its operations refer to by index. */
+struct cd_template {
+        const struct cd_template_op *ops;
+        size_t count;
+        const char *bytes;
+        const struct cd_slot *slots;
 };
 
 /* In templates alone. Each type of member has its type of slot, and a type without one does not compile. A URL slot
@@ -112,7 +123,7 @@ struct cd_template_op {
 #define CD_LIST_STRIDE(owner, member) sizeof(*CD_SLOT_MEMBER(owner, member).items)
 
 /* Appends the page to `buf`, whose ceiling bounds it; a failure shows in cd_buf_view. */
-void cd_template_write(const struct cd_template_op *ops, size_t count, const struct cd_texts *texts, const void *view,
+void cd_template_write(const struct cd_template *page, const struct cd_texts *texts, const void *view,
                        const void *fields, struct cd_buf *buf);
 
 /* Text as it may stand in HTML text and in a double-quoted attribute: & < > " ' become entities, and what is no

@@ -50,3 +50,12 @@ cd_status cd_page_url_check_otpauth(cd_str text, struct cd_page_url *ret)
         ret->checked = text;
         return CD_OK;
 }
+
+cd_str cd_page_url_origin(cd_str url)
+{
+        size_t host = cd_str_index(url, ':') + 3;
+
+        if (host > url.len || cd_str_has_prefix(url, CD_STR("/")))
+                return (cd_str){ 0 };
+        return cd_str_slice(url, 0, host + cd_str_index(cd_str_slice(url, host, url.len), '/'));
+}

@@ -16,3 +16,5 @@ enum {
 cd_status cd_page_url_check(cd_str text, struct cd_page_url *ret);
 /* The same for the URI that sets up an authenticator: otpauth://totp/…. */
 cd_status cd_page_url_check_otpauth(cd_str text, struct cd_page_url *ret);
+/* "https://host:port" of an absolute URL that is known to be well-formed; empty for a path. */
+cd_str cd_page_url_origin(cd_str url);

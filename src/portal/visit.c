@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/percent.h"
 #include "base/secret.h"
+#include "core/cookie_names.h"
 #include "core/ports.h"
 #include "http/form.h"
 #include "http/origin.h"
@@ -12,14 +13,9 @@
 
 enum {
         FORM_COOKIE_BYTES = 32,
-        FORM_COOKIE_TEXT = 43,    /* characters: its base64url */
-        SESSION_COOKIES_MAX = 8,  /* with one name, that are tried */
-        PAGE_MAX = 256 * 1024,    /* bytes */
-        YEAR = 365 * 24 * 3600,   /* seconds */
-        RETURN_COOKIE_MAX = 3072, /* characters, so that a browser keeps the cookie */
-        SENT_MAX = 3,             /* times that a browser is sent to a page that sends it back */
-        SENT_LASTS = 60,          /* seconds from one time to the next */
-        SENT_MARK = '-',          /* before the URL in the cookie, once for each time */
+        FORM_COOKIE_TEXT = 43,  /* characters: its base64url */
+        PAGE_MAX = 256 * 1024,  /* bytes */
+        YEAR = 365 * 24 * 3600, /* seconds */
 };
 
 /* ---- beginning ---- */
@@ -117,12 +113,10 @@ void cd_visit_set_cookie(struct cd_visit *visit, enum cd_portal_cookie kind, cd_
 {
         const struct cd_portal *portal = visit->portal;
 
-        /* Copies: the answer is written when another portal may have replaced this one. */
         const struct cd_http_set_cookie cookie = {
-                .name = cd_arena_copy(visit->req->arena, portal->cookies[kind]),
+                .name = portal->cookies[kind],
                 .value = value,
-                .domain = kind == CD_COOKIE_SESSION ? cd_arena_copy(visit->req->arena, portal->settings.cookie_domain)
-                                                    : (cd_str){ 0 },
+                .domain = kind == CD_COOKIE_SESSION ? portal->settings.cookie_domain : (cd_str){ 0 },
                 .max_age = max_age,
                 .is_plain = portal->is_plain,
         };
@@ -213,34 +207,26 @@ void cd_visit_add_common_headers(struct cd_visit *visit)
         cd_http_response_header(visit->res, CD_STR("X-Content-Type-Options"), CD_STR("nosniff"));
 }
 
-/* "https://host:port" of an absolute URL; empty for a path. */
-static cd_str origin_of(cd_str url)
+/* A value of which memory ran out is not left out. */
+static void add_made_header(struct cd_visit *visit, cd_str name, cd_str value)
 {
-        size_t host = cd_str_index(url, ':') + 3;
-
-        if (host > url.len || cd_str_has_prefix(url, CD_STR("/")))
-                return (cd_str){ 0 };
-        return cd_str_slice(url, 0, host + cd_str_index(cd_str_slice(url, host, url.len), '/'));
-}
-
-/* "host:port" of an origin. */
-static cd_str host_of(cd_str origin)
-{
-        return cd_str_slice(origin, cd_str_index(origin, ':') + 3, origin.len);
+        if (value.ptr)
+                cd_http_response_header(visit->res, name, value);
+        else
+                visit->res->failed = true;
 }
 
 static void add_page_headers(struct cd_visit *visit)
 {
-        cd_str logo = origin_of(visit->portal->settings.logo.checked);
+        cd_str logo = cd_page_url_origin(visit->portal->settings.logo.checked);
 
         cd_visit_add_common_headers(visit);
-        cd_http_response_header(
-                visit->res, CD_STR("Content-Security-Policy"),
-                cd_arena_printf(visit->req->arena,
-                                "default-src 'none'; style-src 'self'; img-src 'self'%s%.*s; form-action 'self'%s%.*s; "
-                                "base-uri 'none'; frame-ancestors 'none'",
-                                logo.len ? " " : "", CD_STR_ARG(logo), visit->form_action.len ? " " : "",
-                                CD_STR_ARG(visit->form_action)));
+        add_made_header(visit, CD_STR("Content-Security-Policy"),
+                        cd_arena_printf(visit->req->arena,
+                                        "default-src 'none'; style-src 'self'; img-src 'self'%s%.*s; form-action "
+                                        "'self'%s%.*s; base-uri 'none'; frame-ancestors 'none'",
+                                        logo.len ? " " : "", CD_STR_ARG(logo), visit->form_action.len ? " " : "",
+                                        CD_STR_ARG(visit->form_action)));
         cd_http_response_header(visit->res, CD_STR("Permissions-Policy"),
                                 CD_STR("camera=(), geolocation=(), microphone=(), payment=(), usb=()"));
         cd_http_response_header(visit->res, CD_STR("Cross-Origin-Opener-Policy"), CD_STR("same-origin"));
@@ -377,8 +363,8 @@ void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message me
 
 static void set_retry_after(struct cd_visit *visit, int64_t seconds)
 {
-        cd_http_response_header(visit->res, CD_STR("Retry-After"),
-                                cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
+        add_made_header(visit, CD_STR("Retry-After"),
+                        cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
 }
 
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
@@ -426,150 +412,6 @@ void cd_visit_redirect(struct cd_visit *visit, cd_str to)
         cd_visit_add_common_headers(visit);
 }
 
-/* ---- the page to return to ---- */
-
-void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to)
-{
-        char *text = cd_arena_alloc(visit->req->arena, cd_base64url_length(return_to.len) + 1);
-
-        if (!return_to.len || !text || cd_base64url_length(return_to.len) > RETURN_COOKIE_MAX) {
-                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
-                return;
-        }
-        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, cd_base64url_encode(text, return_to)), 0);
-}
-
-/* *ret_sent: how many times the browser was sent there. */
-static cd_str read_return(const struct cd_visit *visit, int *ret_sent)
-{
-        cd_str text, url;
-
-        *ret_sent = 0;
-        if (!cd_visit_cookie(visit, CD_COOKIE_RETURN, &text))
-                return (cd_str){ 0 };
-        for (; text.len && text.ptr[0] == SENT_MARK; text = cd_str_slice(text, 1, text.len))
-                ++*ret_sent;
-        if (cd_base64url_decode_arena(visit->req->arena, text, &url) != CD_OK || !cd_str_is_utf8(url) ||
-            cd_str_has_control(url))
-                return (cd_str){ 0 };
-        return url;
-}
-
-cd_str cd_visit_kept_return(const struct cd_visit *visit)
-{
-        int sent;
-        cd_str url = read_return(visit, &sent);
-
-        return sent ? (cd_str){ 0 } : url;
-}
-
-static cd_str decide(const struct cd_visit *visit, cd_str return_to)
-{
-        const struct cd_portal *portal = visit->portal;
-
-        return cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to).url;
-}
-
-cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to)
-{
-        cd_str origin = origin_of(decide(visit, return_to));
-
-        if (!return_to.len || cd_str_eq(origin, visit->portal->url.origin))
-                return (cd_str){ 0 };
-        visit->form_action = origin;
-        return host_of(origin);
-}
-
-/* Whether the session's cookie reaches the host of this origin: CD_MESSAGE_NONE, or why not. */
-static enum cd_message judge_cookie(const struct cd_portal *portal, cd_str origin)
-{
-        cd_str domain = portal->settings.cookie_domain, name = host_of(origin);
-        bool is_v6 = cd_str_has_prefix(name, CD_STR("["));
-        cd_str host = cd_str_slice(name, 0, is_v6 ? cd_str_index(name, ']') + 1 : cd_str_index(name, ':'));
-        bool is_own = cd_str_eq(host, portal->url.host);
-        bool is_below = domain.len && cd_str_has_suffix(host, domain) &&
-                        (host.len == domain.len || host.ptr[host.len - domain.len - 1] == '.');
-
-        if (!is_own && !is_below)
-                return CD_MESSAGE_COOKIE_OTHER_HOST;
-        if (!portal->is_plain && cd_str_has_prefix(origin, CD_STR("http://")))
-                return CD_MESSAGE_COOKIE_INSECURE;
-        return CD_MESSAGE_NONE;
-}
-
-static void explain_cookie(struct cd_visit *visit, cd_str origin, enum cd_message reason)
-{
-        const struct cd_portal *portal = visit->portal;
-        struct cd_page_cookie fields = {
-                .name = portal->cookies[CD_COOKIE_SESSION],
-                .host = host_of(origin),
-                .domain = portal->settings.cookie_domain,
-                .reason = { .id = reason },
-        };
-        struct cd_buf buf;
-
-        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.again);
-        cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
-        if (visit->wants_json)
-                visit->view.error = fields.reason;
-        visit->req->log->reason = CD_STR("the session's cookie does not come back from the page");
-        cd_visit_begin_page(visit, &buf);
-        cd_page_cookie(&visit->view, &fields, &buf);
-        cd_visit_end_page(visit, 400, &buf);
-}
-
-/* How many times the browser was sent to this URL lately. */
-static int count_sent(const struct cd_visit *visit, cd_str url)
-{
-        int sent;
-        cd_str before = read_return(visit, &sent);
-
-        return cd_str_eq(before, url) ? sent : 0;
-}
-
-static void note_sent(struct cd_visit *visit, cd_str url, int times)
-{
-        size_t marks = (size_t)times, size = marks + cd_base64url_length(url.len);
-        char *text = size <= RETURN_COOKIE_MAX ? cd_arena_alloc(visit->req->arena, size) : NULL;
-
-        if (!text)
-                return;
-        memset(text, SENT_MARK, marks);
-        (void)cd_base64url_encode(text + marks, url);
-        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), SENT_LASTS);
-}
-
-void cd_visit_return(struct cd_visit *visit, cd_str return_to)
-{
-        cd_str url = return_to.len ? decide(visit, return_to) : visit->portal->url.home;
-        cd_str origin = origin_of(url);
-        /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
-         * user has just logged in. */
-        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(url, visit->portal->url.home);
-        int sent = may_circle ? count_sent(visit, url) : 0;
-
-        enum cd_message reason = judge_cookie(visit->portal, origin);
-        if (reason == CD_MESSAGE_NONE && sent >= SENT_MAX)
-                reason = CD_MESSAGE_COOKIE_MISSING;
-        if (reason != CD_MESSAGE_NONE) {
-                explain_cookie(visit, origin, reason);
-                return;
-        }
-        note_sent(visit, url, sent + 1);
-        cd_visit_redirect(visit, url);
-}
-
-bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
-{
-        cd_str url = decide(visit, return_to), cookie;
-
-        /* A cookie that came is of a session that has ended. */
-        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, url))
-                return false;
-        explain_cookie(visit, origin_of(url), CD_MESSAGE_COOKIE_MISSING);
-        return true;
-}
-
 /* ---- who ---- */
 
 cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session *ret, struct cd_error *reterr)
@@ -578,10 +420,12 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
         struct cd_http_cookies at = { 0 };
         cd_str token;
 
-        for (int i = 0; i < SESSION_COOKIES_MAX; i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX; i++) {
                 if (!cd_http_cookie_next(visit->req, &at, visit->portal->cookies[CD_COOKIE_SESSION], &token))
                         break;
-                cd_status status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
+                cd_status status = cd_store_state_need(services->store_state, reterr);
+                if (status == CD_OK)
+                        status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
                 if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN)
                         return status;
         }
@@ -637,13 +481,15 @@ bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struc
 
 bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret, struct cd_user *ret_user)
 {
-        const struct cd_sessions *sessions = visit->portal->services.sessions;
+        const struct cd_portal_services *services = &visit->portal->services;
         cd_status status = CD_NOT_FOUND;
         struct cd_error err;
         cd_str token;
 
         if (cd_visit_cookie(visit, CD_COOKIE_LOGIN, &token))
-                status = cd_pending_login_find(sessions, visit->req->arena, token, ret, &err);
+                status = cd_store_state_need(services->store_state, &err);
+        if (status == CD_OK)
+                status = cd_pending_login_find(services->sessions, visit->req->arena, token, ret, &err);
         if (status == CD_OK)
                 status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK)

@@ -5,8 +5,6 @@
 #include "portal/pages.h"
 #include "portal/portal.h"
 
-#define CD_PORTAL_BASE "/_auth"
-
 /* The portal's cookies. All but SESSION belong to the portal's host alone. */
 enum cd_portal_cookie {
         CD_COOKIE_SESSION,

@@ -6,11 +6,16 @@
  *              CD_SERVICE_FIELDS(struct clock_config, service, "127.0.0.1:5009"),
  *              { .name = "greeting", .offset = offsetof(struct clock_config, greeting), .fallback = "hello" },
  *      };
- *      static const struct cd_table table = { "clock", fields, CD_LEN(fields), sizeof(struct clock_config), .closed =
- * true }; static const struct cd_http_routes group = { routes, CD_LEN(routes) }; static const struct cd_service_part part = { &group }; static const struct cd_service
- * clock = { .name = "clock", .table = &table, .settings_offset = offsetof(struct clock_config, service), .parts =
- * &part, .part_count = 1, .prepare = prepare, .finish = finish }; int main(int argc, char **argv) { return
- * cd_service_main(&clock, argc, argv); }
+ *      static const struct cd_table table = {
+ *              "clock", fields, CD_LEN(fields), sizeof(struct clock_config), .closed = true
+ *      };
+ *      static const struct cd_http_routes group = { routes, CD_LEN(routes) };
+ *      static const struct cd_service_part part = { &group };
+ *      static const struct cd_service clock = {
+ *              .name = "clock", .table = &table, .settings_offset = offsetof(struct clock_config, service),
+ *              .parts = &part, .part_count = 1, .prepare = prepare, .finish = finish,
+ *      };
+ *      int main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
 #include "service/privileges.h"
 #include "conf/settings.h"
@@ -116,8 +121,8 @@ struct cd_service {
         void (*check)(const void *config, struct cd_report *report);
         /* Sets the server options that follow from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
-        /* Creates what the handlers receive as `app`, see app_offset; may be NULL. Runs when the service already listens, before any
-         * thread but the log's is started. */
+        /* Creates what the handlers receive as `app`, see app_offset; may be NULL. Runs when the service already
+         * listens, before any thread but the log's is started. */
         cd_status (*prepare)(const struct cd_service_start *start, void **ret_app, struct cd_error *reterr);
         /* The service's own settings that may change while it runs: dotted paths, each including everything below it,
          * ending with NULL; may be NULL. Of the common settings, all but `user` and the numbers of threads may

@@ -15,6 +15,8 @@ MANUAL = ROOT / "packaging/man/cardea.1"
 
 pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built")
 
+PORTAL_NGINX = "cardea proxy-config nginx --config auth/cardea.yaml --host localhost:8080 --upstream http://127.0.0.1:5007{} > site.conf"
+
 # Blocks that cannot run in a test, by page and first line: what runs instead (None: nothing), and why.
 NOT_AS_WRITTEN = {
     ("README.md", "./dev build"): (None, "it installs packages and builds; verify-tokens.md installs into a folder"),
@@ -28,6 +30,16 @@ NOT_AS_WRITTEN = {
         ('meson install -C build --no-rebuild --destdir "$PWD/root" && grep "^ExecStart=/usr/local/bin/cardea " '
          'root/usr/local/lib/systemd/system/cardea.service && test -f root/usr/local/lib/sysusers.d/cardea.conf -a -x root/usr/local/bin/cardea -a -x root/usr/local/bin/grant-resource',
          "it needs root; this installs into a folder"),
+    ("docs/portal.md", "cardea serve --config auth/cardea.yaml"):
+        ("cardea serve --config auth/cardea.yaml\nprintf 'listen: [\"127.0.0.1:5007\"]\\n' > hello.yaml\n"
+         "build/examples/hello-site/hello-site --config hello.yaml", "its usual port may be in use"),
+    ("docs/portal.md", PORTAL_NGINX.format("")): (PORTAL_NGINX.format(" | sed 's,listen ,&127.0.0.1:,; s,/usr/local/share/cardea/proxy/nginx.conf,cardea-auth.conf,'") + """
+cardea proxy-config nginx --config auth/cardea.yaml --include > cardea-auth.conf
+echo "daemon off; master_process off; pid nginx.pid; events {} http { access_log off; client_body_temp_path t1; proxy_temp_path t2;
+fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5; include $PWD/site.conf; }" > nginx.conf
+PATH=$PATH:/usr/sbin nginx -e stderr -p "$PWD" -c nginx.conf &
+services+=($!)
+curl -s --retry 50 --retry-connrefused --retry-delay 0 http://localhost:8080/ > first""", "the nginx of this machine is left alone; this one reads the same file"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),

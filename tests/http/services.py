@@ -22,6 +22,7 @@ PROGRAMS = {
     "time-resource": BUILD / "examples/time-api/time-resource",
     "time-webapp": BUILD / "examples/time-api/time-webapp",
     "grant-resource": BUILD / "examples/resource/grant-resource",
+    "hello-site": BUILD / "examples/hello-site/hello-site",
 }
 PATIENCE = 30  # seconds; only a test that fails takes so long
 

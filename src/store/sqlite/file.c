@@ -54,14 +54,21 @@ static struct who find_who(void)
         return who;
 }
 
-/* Reports that `what` cannot be written, by errno; if permissions are the cause, with the command that fixes them. */
-static cd_status fail_write(const char *what, const char *path, const char *folder, struct cd_error *reterr)
+/* Reports that `what` cannot be written, by errno; if permissions are the cause, with the command that fixes them. `at`
+ * is its path. */
+static cd_status fail_write(const char *what, const char *at, const char *path, const char *folder,
+                            struct cd_error *reterr)
 {
         int error = errno;
         struct who who = find_who();
+        struct stat info;
 
         if (error != EACCES && error != EPERM)
                 return cd_failf(reterr, CD_UNAVAILABLE, field, "%s cannot be written: %s", what, strerror(error));
+        if (stat(at, &info) == 0 && info.st_uid == geteuid())
+                return cd_failf(reterr, CD_UNAVAILABLE, field,
+                                "%s cannot be written by the user %s, who owns it: %s; chmod %s %s", what, who.name,
+                                strerror(error), S_ISDIR(info.st_mode) ? "u+rwx" : "u+rw", at);
         return cd_failf(reterr, CD_UNAVAILABLE, field,
                         "%s cannot be written by the user %s: %s; as root: \"chown %s: %s %s*\"", what, who.name,
                         strerror(error), who.name, folder, path);
@@ -96,7 +103,7 @@ static cd_status check_folder(const char *path, const char *folder, struct cd_er
         int error = errno;
         snprintf(what, sizeof(what), "the folder of the database, %s,", folder);
         errno = error;
-        return fail_write(what, path, folder, reterr);
+        return fail_write(what, folder, path, folder, reterr);
 }
 
 /* Does not change the mode itself: another user may already have read the password hashes, and a silent
@@ -252,7 +259,7 @@ cd_status cd_sqlite_file_prepare(const char *path, bool may_create, struct cd_er
         int error = errno;
         snprintf(what, sizeof(what), "the database %s", path);
         errno = error;
-        return fail_write(what, path, folder, reterr);
+        return fail_write(what, path, path, folder, reterr);
 }
 
 /* ---- while the database is open ---- */

@@ -74,7 +74,8 @@ def test_a_dangling_link_is_not_followed(tmp_path):
     (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/ca.pem: No such file or directory"),
     (["new", "--ca-key", "/nonexistent/ca.key"], 1, "cardea cert new: /nonexistent/ca.key: No such file or directory"),
     (["new", "--ca-key", "/dev/null"], 2, "cardea cert new: file /dev/null is not a regular file"),
-    (["renew"], 2, "cardea cert renew: file ./cert.pem does not exist"),
+    (["renew"], 2, "cardea cert renew: ./cert.pem does not exist; name the folder of the certificate with --dir, or create one with "
+     "\"cardea cert new\""),
     (["self-signed"], 2, 'cardea cert: unknown action "self-signed"; see: cardea help cert'),
 ], ids=range(9))
 def test_what_it_does_not_do(tmp_path, args, code, reason):
@@ -369,7 +370,10 @@ def test_a_key_that_others_can_read_is_refused_with_the_fix(tmp_path):
 def test_what_does_not_fit_together_is_an_error(tmp_path):
     make(tmp_path)
     make(tmp_path / "other")
+    (tmp_path / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA!!\n-----END CERTIFICATE-----\n")
     for tls, more, wanted in [
+        # OpenSSL's texts are loaded for this alone.
+        ("{ certificate: broken.pem, key: key.pem }", "", "tls.certificate: contains no certificate (bad base64 decode)"),
         ("{ certificate: cert.pem, key: other/key.pem }", "", "tls.key: is not the key of the certificate of \"CN=localhost\"; both"),
         ("{ certificate: key.pem, key: key.pem }", "", "tls.certificate: contains no certificate"),
         ("{ certificate: cert.pem, key: cert.pem }", "", "tls.key: "),

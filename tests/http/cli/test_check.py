@@ -3,16 +3,20 @@ import contextlib
 import json
 import math
 import os
+import pathlib
+import pwd
 import re
 import secrets
 import socket
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .administration import Installation
 from .commands import listen_somewhere, run
 
 GOOD = """\
@@ -208,3 +212,38 @@ def test_a_store_that_is_yet_to_be_made_is_a_warning(config, tmp_path):
     assert got.returncode == 0
     assert ("store: the database is empty; cardea serve and cardea migrate create its tables; if this is not a first start, the database was "
             "moved or \"store\" is wrong: stop, restore it or correct the setting\n") in got.stdout
+
+
+@pytest.mark.parametrize("host, fits", [
+    ("auth.example.org", True), ("AUTH.example.org:8443", True), ("x.apps.example.org", True), ("192.0.2.1", True), ("[2001:db8::1]:1", True),
+    ("example.org", False), ("a.b.apps.example.org", False), ("192.0.2.2", False), ("[2001:db8::2]", False)])
+def test_an_issuer_that_the_certificate_is_not_for_is_warned_of(config, tmp_path, host, fits):
+    run("cert", "new", "auth.example.org", "*.apps.example.org", "192.0.2.1", "2001:db8::1", "--dir", tmp_path)
+    text = f"issuer: 'https://{host}'\nlisten: ['127.0.0.1:0']\ntls: {{ certificate: cert.pem, key: key.pem }}\n"
+    name = host[1:host.index("]")] if host[0] == "[" else host.split(":")[0]
+    warning = (f"warn  {tmp_path}/f.yaml:1:9: issuer: tls.certificate is not for {name}, so clients will not connect; use a name of "
+               "the certificate, or a certificate for this name")
+    got = run("check", "--config", config(text))
+    assert got.returncode == 0
+    assert (warning in got.stdout.splitlines()) != fits
+    got = run("check", "--config", config(text + "trusted_proxies: [10.0.0.1]\n"))
+    assert warning not in got.stdout.splitlines()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name, mode, fix", [("cardea.db", 0o400, "u+rw"), ("", 0o500, "u+rwx")])
+def test_a_database_that_its_owner_may_not_write_is_mended_by_its_mode(name, mode, fix):
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        os.chmod(folder, 0o755)
+        made = Installation(pathlib.Path(folder) / "auth")
+        made.config.write_text(made.config.read_text() + "user: nobody\n")
+        for path in [made.folder, *made.folder.iterdir()]:
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        path = made.folder / name
+        path.chmod(mode)
+        got = run("check", "--config", made.config)
+        assert got.returncode == 2
+        assert f"cannot be written by the user nobody, who owns it: Permission denied; chmod {fix} {path}\n" in got.stdout
+        os.system(f"chmod {fix} {path}")
+        assert run("check", "--config", made.config).returncode == 0

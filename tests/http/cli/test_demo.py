@@ -1,4 +1,4 @@
-"""cardea demo: two systems, one command."""
+"""cardea demo: three systems, one command."""
 import base64
 import json
 import os
@@ -13,17 +13,18 @@ import pytest
 
 from support.ports import find_ports
 
-from .commands import BUILD, DEADLINE, listen_somewhere, run
+from .commands import BUILD, DEADLINE, ROOT, listen_somewhere, run
 
-NAMES = ["authorization server", "resource server", "web application", "Basic token service", "resource service"]
+NAMES = ["reverse proxy", "authorization server", "resource server", "web application", "Basic token service", "resource service",
+         "login portal", "hello site"]
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
 
 
 def free_base():
-    """The services take the five ports after it."""
-    return find_ports(5) - 1
+    """The services take this port and the seven after it."""
+    return find_ports(len(NAMES))
 
 
 def get(port, path):
@@ -38,7 +39,7 @@ class Demo:
         self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)}, **options)
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
-        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == 5)
+        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == len(NAMES) - 1)
         self.rows = re.findall(r"^  (\S+(?: \S+)+) +https?://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
 
     def wait_logs(self, predicate):
@@ -78,10 +79,11 @@ def test_the_two_calls_of_the_readme_answer(demo):
 
 
 def test_it_says_what_runs_where_with_which_configuration(demo):
-    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [(name, index + 1) for index, name in enumerate(NAMES)]
+    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [(name, index) for index, name in enumerate(NAMES)]
     for row in demo.rows:
         path = pathlib.Path(row[3])
-        assert f'listen: ["127.0.0.1:{row[1]}"]' in path.read_text()
+        listen = f"listen 127.0.0.1:{row[1]};" if row[0] == "reverse proxy" else f'listen: ["127.0.0.1:{row[1]}"]'
+        assert listen in path.read_text()
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert demo.tmp in path.parents
@@ -107,7 +109,7 @@ def ask(url, authorization, context, status):
 
 
 def test_the_command_that_it_offers_lists_its_users(demo):
-    config = demo.rows[3][3]
+    config = demo.rows[4][3]
     assert f"user list --config {config}" in "".join(demo.program.out)
     assert [json.loads(line)["name"] for line in run("user", "list", "--json", "--config", config).stdout.splitlines()] == ["ana", "bo"]
 
@@ -125,12 +127,24 @@ def test_one_request_id_runs_through_all_three(demo):
     demo.wait_logs(one_call_is_in_all_logs)
 
 
+def test_the_drawing_of_the_readme_is_true(demo):
+    shown = dict(re.findall(r"\b(nginx|cardea serve|hello-site) :(\d+)", (ROOT / "README.md").read_text()))
+    roles = {"nginx": "reverse proxy", "cardea serve": "login portal", "hello-site": "hello site"}
+    assert {roles[program]: int(port) - 5000 for program, port in shown.items()} == {
+        row[0]: int(row[1]) - demo.base for row in demo.rows if row[0] in roles.values()}
+    # What listens on these ports are these programs.
+    for program, role in roles.items():
+        pid = next(row[2] for row in demo.rows if row[0] == role)
+        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        assert [pathlib.Path(command[0]).name, *command[1:]][:len(program.split())] == program.split()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
     assert demo.program.end(number) == 0
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
-    for port in range(demo.base + 1, demo.base + 6):
+    for port in range(demo.base, demo.base + len(NAMES)):
         listen_somewhere(port).close()
 
 
@@ -142,14 +156,14 @@ def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
     assert not any("ended" in line or "killed" in line for line in demo.program.err)
 
 
-@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize("which", range(len(NAMES)))
 def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
     os.kill(demo.pids()[which], signal.SIGKILL)
     assert demo.program.wait() == 1
     said = [line for line in demo.program.err if line.startswith("cardea demo: ")]
     assert len(said) == 1
     assert said[0].startswith(f"cardea demo: the {demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
-    assert '"event":' in said[0]
+    assert ("(none)" if which == 0 else '"event":') in said[0]
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
 
@@ -159,7 +173,7 @@ def test_the_services_do_not_survive_a_killed_demo(demo):
     wait_gone(demo.pids())
 
 
-@pytest.mark.parametrize("offset, name", enumerate(NAMES, 1))
+@pytest.mark.parametrize("offset, name", enumerate(NAMES))
 def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
     base = free_base()
     with listen_somewhere(base + offset):

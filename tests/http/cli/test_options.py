@@ -7,7 +7,7 @@ import pytest
 
 from .commands import CARDEA, DEADLINE, ROOT, run
 
-COMMANDS = ["serve", "check", "config", "schema", "init", "user", "session", "client", "key", "cert", "audit", "migrate", "demo", "version", "help"]
+COMMANDS = ["serve", "check", "config", "schema", "init", "user", "access", "proxy-config", "session", "client", "key", "cert", "audit", "migrate", "demo", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -24,7 +24,7 @@ def test_every_command_has_help_in_three_ways(command):
 def test_help_lists_every_command(args):
     got = run(*args)
     assert got.returncode == 0
-    assert re.findall(r"^  (\w+) ", got.stdout, re.M) == COMMANDS
+    assert re.findall(r"^  ([\w-]+) ", got.stdout, re.M) == COMMANDS
 
 
 def test_the_version_is_that_of_the_build():
@@ -47,8 +47,9 @@ def test_the_version_is_that_of_the_build():
     (["config", "shw"], "cardea config: there is one action: cardea config show"),
     (["config", "show", "--json=1"], "cardea config: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
-    (["demo", "--port-base", "65533"], 'cardea demo: --port-base must be a number from 0 to 65530, not "65533"'),
-    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 0 to 65530, not "x"'),
+    (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65528, not "0"'),
+    (["demo", "--port-base", "65529"], 'cardea demo: --port-base must be a number from 1 to 65528, not "65529"'),
+    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 1 to 65528, not "x"'),
 ])
 def test_a_mistake_is_one_sentence_and_exit_code_2(args, reason):
     got = run(*args)

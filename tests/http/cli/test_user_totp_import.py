@@ -44,7 +44,7 @@ def last_event(home):
 
 
 def test_users_come_with_their_secrets(made):
-    done = imports(made, line("ana", uri("whoever")) + line("bo") + line("Cy", uri("cy", SECRETS[1])))
+    done = imports(made, line("ana", uri("someone")) + line("bo") + line("Cy", uri("cy", SECRETS[1])))
     assert (done.stdout, done.stderr) == ("3 users added, 0 updated, 0 refused\n", "")
     assert set(factors(made)) == {"ana", "cy"}
     assert (last_event(made)["action"], last_event(made)["detail"]) == ("user.import", "3 users, ana to cy, 2 with TOTP")

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 import services
-from people import add_person, at_login, begun_session, enter_code, enter_password, log_in, me, who
+from logins import add_person, at_login, begun_session, enter_code, enter_password, log_in, me, who
 from postgres import Postgres
 from services import call, wait_until
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 import services
-from people import (BehindTls, add_person, at_login, begun_session, enter_code, enter_password, log_in, me, who)
+from logins import (BehindTls, add_person, at_login, begun_session, enter_code, enter_password, log_in, me, who)
 from services import wait_until
 
 HTTPS = "https://auth.example.com/_auth"
@@ -88,9 +88,9 @@ def test_the_cookies_of_a_login_go_with_it(home):
 
 
 def test_cookies_hold_no_names_and_are_long_enough_not_to_be_guessed(home):
-    people = [add_person(home), add_person(home)]
+    users = [add_person(home), add_person(home)]
     browsers = [home.browser(), home.browser()]
-    for person, browser in zip(people, browsers):
+    for person, browser in zip(users, browsers):
         log_in(browser, person)
         assert re.fullmatch(r"[A-Za-z0-9_-]{43}", browser.cookies["cardea_form"])
         assert re.fullmatch(r"[A-Za-z0-9_-]{64}", browser.cookies["cardea_session"])

@@ -3,7 +3,7 @@ from urllib.parse import quote
 
 import pytest
 
-from people import add_person, at_login, enter_code, enter_password, log_in, who
+from logins import add_person, at_login, enter_code, enter_password, log_in, who
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 EXPIRED = "This form had expired, and nothing was changed. Send it again."

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from people import BehindTls, add_person, at_login, begun_session, enter_password, log_in, me, who
+from logins import BehindTls, add_person, at_login, begun_session, enter_password, log_in, me, who
 
 HTTPS = "https://auth.example.com/_auth"
 JSON = ("Accept", "application/json")

@@ -330,6 +330,15 @@ def test_an_invitation_that_does_not_exist_asks_for_another(invite_portal):
     assert "cardea_invite" not in browser.cookies
 
 
+def test_without_an_invitation_nobody_learns_which_names_exist(invite_portal):
+    invite_portal.add_user("secret-name", PASSWORD)
+    browser = invite_portal.browser()
+    form = browser.get("/register")
+    answers = [browser.submit(form, username=name, password=PASSWORD, invite="A" * 43) for name in ("secret-name", "no-such-name", "no name")]
+    assert {(page.status, page.error) for page in answers} == {
+        (403, "The invitation is not valid. It may have been used, or it has expired.")}, answers
+
+
 def test_an_expired_invitation_registers_nobody(invite_portal):
     link = invite_portal.invite("slow")
     browser, begun = invite_portal.browser(), invite_portal.browser()

@@ -4,7 +4,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from people import BehindTls, add_person, at_login, enter_code, enter_password, log_in, who
+from logins import BehindTls, add_person, at_login, enter_code, enter_password, log_in, who
 
 HTTPS = "https://auth.example.com/_auth"
 RULES = [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}, {"host": "other.example.org", "allow": {"groups": ["staff"]}},

@@ -41,17 +41,19 @@ class Application:
         try:
             with connection, connection.makefile("rb") as stream:
                 while line := stream.readline().decode("latin-1").rstrip("\r\n"):
-                    self._answer(connection, stream, self._read(stream, line))
+                    self._answer(connection, stream, self._read(connection, stream, line))
         except OSError:
             pass
 
     @staticmethod
-    def _read(stream, line):
+    def _read(connection, stream, line):
         headers = []
         while header := stream.readline().decode("latin-1").rstrip("\r\n"):
             name, _, value = header.partition(":")
             headers.append((name, value.strip(" ")))
         fields = {name.lower(): value for name, value in headers}
+        if fields.get("expect") == "100-continue":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if fields.get("transfer-encoding") == "chunked":
             body = b""
             while size := int(stream.readline(), 16):

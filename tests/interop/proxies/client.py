@@ -14,6 +14,8 @@ class Answer:
             def makefile(self, *_):
                 return io.BytesIO(data)
 
+        if data.startswith(b"HTTP/1.1 100 "):
+            data = data.split(b"\r\n\r\n", 1)[1]
         response = http.client.HTTPResponse(Raw(), method=method)
         response.begin()
         self.status, self.headers, self.body = response.status, response.headers, response.read()

@@ -14,22 +14,28 @@ RULES = [
     {"host": "docs.example.com", "path": "/admin/", "allow": {"groups": ["admins"]}},
     {"host": "docs.example.com", "path": "/network/", "allow": {"users": ["ana"], "networks": ["10.0.0.0/8"]}},
     {"host": "docs.example.com", "allow": {"groups": ["staff"]}},
+    {"host": "auth.example.com", "allow": {"groups": ["staff"]}},
 ]
 USERS = {"ana": ["--group", "staff", "--email", "ana@example.com", "--display-name", "Ana Ü"],
          "bob": ["--group", "guests"],
          "eve": ["--group", "staff", "--group", "night"]}
+PASSWORD = "correct horse battery"
 PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
 
 
 class Installation:
     cookie_name = "__Secure-cardea_session"
 
-    def __init__(self, folder, more=None):
+    def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None):
         folder.mkdir()
+        self.folder = folder
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
-                    "master_key": self.key, "portal": {"url": "https://auth.example.com/_auth", "cookie_domain": "example.com"},
-                    "access": RULES, **(more or {})}
+                    "master_key": self.key, "portal": {"url": portal, "cookie_domain": "example.com", "factors": ["password"], "identity": identity or {}},
+                    "access": RULES}
+        if is_tls:
+            self.make_certificate()
+            settings["tls"] = {"certificate": f"{folder}/cert.pem", "key": f"{folder}/key.pem"}
         self.service = Service("cardea", settings, folder, ["serve"])
         self.store = settings["store"]
         self.config = self.service.config_file
@@ -37,7 +43,7 @@ class Installation:
         self.config.chmod(0o600)
         self.run("migrate")
         for name, words in USERS.items():
-            self.run("user", "add", name, *words, "--password-file", "-", stdin="correct horse battery")
+            self.run("user", "add", name, *words, "--password-file", "-", stdin=PASSWORD)
         self.cookies = {name: self.log_in(name) for name in ("ana", "bob")}
         self.start()
 
@@ -46,6 +52,18 @@ class Installation:
                               timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def make_certificate(self):
+        """A new one, of an authority of its own; ca.pem stays that of the first."""
+        made = self.folder / "certificate"
+        made.mkdir()
+        subprocess.run([PROGRAMS["cardea"], "cert", "new", "localhost", "--dir", made], check=True, capture_output=True)
+        for path in made.iterdir():
+            if path.name != "ca.pem" or not (self.folder / "ca.pem").exists():
+                path.rename(self.folder / path.name)
+            else:
+                path.unlink()
+        made.rmdir()
 
     def log_in(self, user):
         """The cookie of a new session, as browsers send it."""

@@ -1,5 +1,6 @@
 """The proxies, each run with what `cardea proxy-config` prints, and nothing else than names of files and what surrounds it."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -43,15 +44,20 @@ class Proxy:
     def __init__(self, folder, sites, upstream, cardea_config):
         self.folder, self.sites = folder, sites
         self.include = folder / f"include-{self.name}"
-        self.include.write_text(printed(self.name, "--include", "--config", cardea_config))
+        self.authority = cardea_config.parent / "ca.pem"
+        self.include.write_text(self.with_authority(printed(self.name, "--include", "--config", cardea_config)))
         texts = [printed(self.name, "--host", f"{host}:{port}", "--upstream", upstream, "--config", cardea_config)
                  for host, port in sites.items()]
+        texts = [self.with_authority(text) for text in texts]
         self.command = self.write([re.sub(r"/\S+/cardea/proxy/[^\s;]+|/etc/\w+/cardea[^\s;]+", str(self.include), text) for text in texts])
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         for port in sites.values():
             wait_for(port, self)
+
+    def with_authority(self, text):
+        return text.replace("/etc/cardea/ca.pem", str(self.authority))
 
     def write(self, sites):
         """Writes the configuration. The command that runs it."""
@@ -107,7 +113,7 @@ class Haproxy(Proxy):
     def write(self, sites):
         certificate = self.certificate()
         first, *others = sites
-        text = "".join([first, *(re.sub(r"^global\n.*\n", "", site) for site in others)])  # once, for all sites
+        text = "".join([first, *(re.sub(r"^global\n(?: .*\n)*", "", site) for site in others)])  # once, for all sites
         text = re.sub(r"/etc/haproxy/\S+\.pem", str(certificate), re.sub(r"bind :(\d+)", r"bind 127.0.0.1:\1", text))
         path = self.folder / "haproxy.cfg"
         path.write_text("defaults\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n    timeout tunnel 30s\n" + text)
@@ -118,7 +124,7 @@ class Apache(Proxy):
     name = "apache"
 
     def write(self, sites):
-        modules = ("mpm_event", "authz_core", "setenvif", "ssl", "proxy", "proxy_http", "lua")
+        modules = ("mpm_event", "authz_core", "headers", "setenvif", "ssl", "proxy", "proxy_http", "lua")
         certificate = self.certificate()
         text = re.sub(r"/etc/ssl/private/\S+\.pem", str(certificate), "".join(sites))
         user = ""
@@ -127,6 +133,11 @@ class Apache(Proxy):
             self.public = tempfile.TemporaryDirectory(prefix="cardea-apache-")
             os.chmod(self.public.name, 0o755)
             text = text.replace(str(self.include), shutil.copy(self.include, self.public.name))
+            if self.authority.exists():
+                authority = shutil.copy(self.authority, self.public.name)
+                include = pathlib.Path(self.public.name) / self.include.name
+                include.write_text(include.read_text().replace(str(self.authority), authority))
+                os.chmod(authority, 0o644)
         path = self.folder / "apache.conf"
         path.write_text("".join([f"ServerRoot {self.folder}\nDefaultRuntimeDir {self.folder}\nPidFile pid\nErrorLog /dev/stderr\n"
                                  f"ServerName example.com\n{user}",

@@ -1,5 +1,7 @@
 """One table of cases for every proxy of Debian: the real proxy, with what `cardea proxy-config` prints for it, a real server, and an
 application that remembers what it received."""
+import html
+import http.cookies
 import posixpath
 import re
 import urllib.parse
@@ -10,10 +12,10 @@ from services import wait_until
 
 from .application import Application
 from .client import ask, connect, read_head, request_bytes
-from .installation import Installation
+from .installation import PASSWORD, Installation
 from .proxies import PROXIES, find_ports
 
-WIKI, DOCS = "wiki.example.com", "docs.example.com"
+WIKI, DOCS, AUTH = "wiki.example.com", "docs.example.com", "auth.example.com"
 BROWSER = [("Accept", "text/html,application/xhtml+xml"), ("Sec-Fetch-Mode", "navigate")]
 IDENTITY = ("Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name")
 UPGRADE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
@@ -21,11 +23,11 @@ UPGRADE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-
 
 
 class System:
-    def __init__(self, proxy, folder):
+    def __init__(self, proxy, folder, **more):
         self.application = Application()
-        self.cardea = Installation(folder / "cardea")
-        base = find_ports(2)
-        self.ports = {WIKI: base, DOCS: base + 1}
+        base = find_ports(3)
+        self.ports = {WIKI: base, DOCS: base + 1, AUTH: base + 2}
+        self.cardea = Installation(folder / "cardea", f"https://{AUTH}:{base + 2}/_auth", **more)
         folder = folder / "proxy"
         folder.mkdir()
         self.proxy = PROXIES[proxy](folder, self.ports, f"http://127.0.0.1:{self.application.port}", self.cardea.config)
@@ -67,7 +69,7 @@ class System:
         self.application.close()
 
 
-@pytest.fixture(scope="module", params=PROXIES)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PROXIES])
 def system(request, tmp_path_factory):
     running = System(request.param, tmp_path_factory.mktemp(request.param))
     yield running
@@ -82,7 +84,7 @@ def test_a_browser_without_a_login_is_sent_to_the_login_page_and_would_come_back
     answer = system.refused(target, BROWSER)
     assert answer.status == 302
     page, _, query = answer.headers["Location"].partition("?")
-    assert page == "https://auth.example.com/_auth/login"
+    assert page == f"https://{system.host(AUTH)}/_auth/login"
     assert urllib.parse.parse_qs(query, strict_parsing=True) == {"return_to": [f"https://{system.host(WIKI)}{target}"]}
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -126,7 +128,8 @@ def test_a_user_of_the_group_is_let_through_and_the_application_is_told_who_it_i
 
 
 def test_a_user_of_another_group_is_forbidden(system):
-    assert system.refused("/", BROWSER, user="bob").status == 403
+    answer = system.refused("/", BROWSER, user="bob")
+    assert answer.status == 302 and "/_auth/forbidden?return_to=" in answer.headers["Location"]
     assert system.refused("/", user="bob").status == 403
 
 
@@ -134,6 +137,17 @@ def test_a_user_of_another_group_is_forbidden(system):
 def test_the_body_of_a_request_reaches_the_application(system, method):
     received = system.received(f"{method} /form", body=b"x" * 100_000, user="ana")
     assert (received.method, received.body) == (method, b"x" * 100_000)
+
+
+def test_a_client_that_waits_before_it_sends_its_body_is_not_in_the_way(system):
+    received = system.received("POST /form", [("Expect", "100-continue")], body=b"hello", user="ana")
+    assert received.body == b"hello"
+
+
+def test_the_head_of_a_page_is_the_head_of_the_applications(system):
+    assert system.received("HEAD /x", user="ana").method == "HEAD"
+    assert system.refused("HEAD /x", BROWSER).status == 302
+    assert system.refused("HEAD /x").status == 401
 
 
 def test_a_chunked_body_reaches_the_application(system):
@@ -164,7 +178,7 @@ def lesson_4_values(system, headers, **more):
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_lesson_04_a_forged_user_header_never_reaches_the_application(system, spelling):
+def test_lesson_4_a_forged_user_header_never_reaches_the_application(system, spelling):
     groups = spelling.replace("ser", "xx").replace("User", "Groups").replace("user", "groups").replace("USER", "GROUPS")
     forged = [(spelling, "admin"), (groups, "admins")]
     assert lesson_4_values(system, forged, user="ana") == (["ana"], ["staff"])
@@ -173,7 +187,7 @@ def test_lesson_04_a_forged_user_header_never_reaches_the_application(system, sp
     assert [value for value in public.values("Remote-User") if value] == []
 
 
-def test_lesson_04_all_spellings_at_once_and_named_in_connection(system):
+def test_lesson_4_all_spellings_at_once_and_named_in_connection(system):
     forged = [(spelling, "admin") for spelling in SPELLINGS]
     assert lesson_4_values(system, forged, user="ana")[0] == ["ana"]
     for named in ("close, Remote-User, Remote-Groups", "close, Cookie, Authorization"):
@@ -182,8 +196,19 @@ def test_lesson_04_all_spellings_at_once_and_named_in_connection(system):
         assert "cardea_session" not in str(received.headers)
 
 
+@pytest.mark.parametrize("line", [b"Remote-User : admin", b"Remote-User\t: admin", b" Remote-User: admin", b"X-A: b\r\n Remote-User: admin", b"X-A: b\rRemote-User: admin",
+                                  b"X-A: b\nRemote-User: admin", b"Remote-User\x00: admin", b"Remote\xadUser: admin", b"Remote-User", b"Remote User: admin",
+                                  b"Remote=User: admin", b"Remote-User:: admin", b"remote-user;: admin"])
+def test_lesson_4_a_header_that_is_no_header_is_none_for_the_application_either(system, line):
+    before = len(system.application.received)
+    system.ask("/x", [line], user="ana")
+    for received in system.application.received[before:]:
+        mapped = [value for name, value in received.headers if re.sub("[^a-z]", "-", name.lower().strip()) == "remote-user"]
+        assert mapped in (["ana"], []), received.headers
+
+
 @pytest.mark.parametrize("name", ["X-Original-URL", "X-Original-Uri", "X-Forwarded-Uri", "X-Rewrite-Url", "X_Original_URL", "x-forwarded-uri"])
-def test_lesson_01_a_client_cannot_say_for_which_page_it_asks(system, name):
+def test_lesson_1_a_client_cannot_say_for_which_page_it_asks(system, name):
     public = f"https://{system.host(DOCS)}/public/x"
     for value in (public, "/public/x"):
         answer = system.refused("/secret", [(name, value), *BROWSER], host=DOCS)
@@ -193,13 +218,13 @@ def test_lesson_01_a_client_cannot_say_for_which_page_it_asks(system, name):
 @pytest.mark.parametrize("headers", [[("X-Forwarded-Host", DOCS)], [("X-Forwarded-Method", "GET")], [("X-Original-Method", "GET")],
                                      [("X-Forwarded-Proto", "http")], [("Forwarded", f"host={DOCS};proto=http")], [("X-HTTP-Method-Override", "GET")],
                                      [("X-Forwarded-For", "10.0.0.1")], [("X-Real-IP", "10.0.0.1")]])
-def test_lesson_03_forwarded_headers_of_a_client_change_nothing(system, headers):
+def test_lesson_3_forwarded_headers_of_a_client_change_nothing(system, headers):
     answer = system.refused("/x", [*headers, *headers, *BROWSER])
     assert answer.status == 302
     assert answer.headers["Location"] == system.refused("/x", BROWSER).headers["Location"]
 
 
-def test_lesson_03_a_client_cannot_write_the_address_that_a_rule_looks_at(system):
+def test_lesson_3_a_client_cannot_write_the_address_that_a_rule_looks_at(system):
     for headers in ([("X-Forwarded-For", "10.0.0.1")], [("X-Real-IP", "10.0.0.1")], [("Forwarded", "for=10.0.0.1")]):
         assert system.refused("/network/x", headers, host=DOCS, user="ana").status == 403
 
@@ -213,7 +238,7 @@ TRICKS = ["/public/../admin/x", "/public/%2e%2e/admin/x", "/public/..%2fadmin/x"
 
 @pytest.mark.parametrize("user", [None, "ana"])
 @pytest.mark.parametrize("path", TRICKS)
-def test_lesson_02_no_spelling_of_a_path_opens_what_another_rule_closes(system, path, user):
+def test_lesson_2_no_spelling_of_a_path_opens_what_another_rule_closes(system, path, user):
     """Ana is no admin. What the application gets, if anything, is not below /admin/ however it reads the path."""
     before = len(system.application.received)
     system.ask(path, host=DOCS, user=user)
@@ -228,14 +253,14 @@ def readings(target):
         yield posixpath.normpath(re.sub("/+", "/", path))
 
 
-def test_lesson_02_the_case_of_a_path_counts(system):
+def test_lesson_2_the_case_of_a_path_counts(system):
     """A rule for /admin/ says nothing of /ADMIN/, which the next rule decides."""
     assert system.refused("/admin/x", host=DOCS, user="ana").status == 403
     assert system.refused("/ADMIN/x", host=DOCS).status == 401
 
 
 @pytest.mark.parametrize("path", ["/a%2Fb", "/a//b", "/a;b=c", "/%61", "/a/%2e/b?c=%zz", "/a%20b+c?d=e+f&g"])
-def test_lesson_02_where_no_rule_names_a_path_the_application_gets_the_bytes_of_the_client(system, path):
+def test_lesson_2_where_no_rule_names_a_path_the_application_gets_the_bytes_of_the_client(system, path):
     before = len(system.application.received)
     answer = system.ask(path, user="ana")
     if answer.status == 200:
@@ -255,7 +280,7 @@ def test_a_fragment_in_a_request_opens_nothing(system):
 
 @pytest.mark.parametrize("host", ["docs.example.com", "DOCS.example.com", "docs.example.com.", "docs.example.com:1", "evil.example", "127.0.0.1",
                                   "wiki.example.com.", "WIKI.EXAMPLE.COM", "wiki.example.com:1", "wiki.example.com@docs.example.com", "docs.example.com, x"])
-def test_lesson_02_a_host_header_opens_no_other_site_and_the_application_sees_the_site_that_was_decided_on(system, host):
+def test_lesson_2_a_host_header_opens_no_other_site_and_the_application_sees_the_site_that_was_decided_on(system, host):
     """/public/x is public on one host alone, and bob may open no page of the other."""
     for user in (None, "bob"):
         before = len(system.application.received)
@@ -266,7 +291,7 @@ def test_lesson_02_a_host_header_opens_no_other_site_and_the_application_sees_th
 
 @pytest.mark.parametrize("line", ["GET https://docs.example.com/public/x", "GET http://docs.example.com/public/x", "GET https://wiki.example.com@docs.example.com/public/x",
                                   "GET //docs.example.com/public/x", "GET /public/x@docs.example.com", "GET *", "OPTIONS *"])
-def test_lesson_02_an_absolute_address_opens_no_other_site(system, line):
+def test_lesson_2_an_absolute_address_opens_no_other_site(system, line):
     before = len(system.application.received)
     system.ask(line, user="bob")
     for received in system.application.received[before:]:
@@ -295,22 +320,59 @@ def test_lesson_12_a_session_that_is_ended_is_refused_at_once(system):
     assert system.refused("/x", [*headers, *BROWSER]).status == 302
 
 
+class Browser:
+    """As much of one as a login needs: cookies, and the fields of a form."""
+
+    def __init__(self, system):
+        self.system, self.cookies = system, {}
+
+    def ask(self, line, host, headers=(), body=b""):
+        cookies = [("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))] if self.cookies else []
+        answer = self.system.ask(line, [*BROWSER, *headers, *cookies], body, host=host)
+        for name, morsel in http.cookies.SimpleCookie("\r\n".join(answer.headers.get_all("Set-Cookie") or [])).items():
+            self.cookies[name] = morsel.value
+        return answer
+
+    def submit(self, page, path, **fields):
+        hidden = {re.search(r'name="(\w+)"', tag)[1]: html.unescape(re.search(r'value="([^"]*)"', tag)[1])
+                  for tag in re.findall(r"<input [^>]*>", page.body.decode()) if 'type="hidden"' in tag}
+        body = urllib.parse.urlencode({**hidden, **fields}).encode()
+        headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", f"https://{self.system.host(AUTH)}"), ("Sec-Fetch-Site", "same-origin")]
+        return self.ask(f"POST {path}", AUTH, headers, body)
+
+
+def test_a_user_logs_in_at_the_portal_comes_back_and_logs_out_for_good(system):
+    browser = Browser(system)
+    asked = browser.ask("/a?b=c%20d", WIKI)
+    assert asked.status == 302
+    page = browser.ask(asked.headers["Location"].removeprefix(f"https://{system.host(AUTH)}"), AUTH)
+    assert page.status == 200 and b"<form" in page.body
+    done = browser.submit(page, "/_auth/login", username="ana", password=PASSWORD)
+    assert (done.status, done.headers["Location"]) == (303, f"https://{system.host(WIKI)}/a?b=c%20d"), done.body
+    mine = [("Cookie", f"{system.cardea.cookie_name}={browser.cookies[system.cardea.cookie_name]}")]
+    received = system.received("/a?b=c%20d", mine)
+    assert received.values("Remote-User") == ["ana"] and "cardea_" not in str(received.headers)
+    done = browser.submit(browser.ask("/_auth/logout", AUTH), "/_auth/logout")
+    assert done.status in (200, 303), done.body
+    assert system.refused("/a?b=c%20d", mine).status == 401
+
+
 # --- what is not the application's -----------------------------------------------------------------------------------
 
 
-def test_lesson_06_the_application_gets_every_cookie_but_ours_byte_for_byte(system):
+def test_lesson_6_the_application_gets_every_cookie_but_ours_byte_for_byte(system):
     others = 'a=1; b="x y"; c==; __Host-other=%20; cardea=mine; d'
     received = system.received("/x", [("Cookie", f'{system.cardea.cookie("ana")}; {others}; __Host-cardea_login=x')])
     assert received.values("Cookie") == [others]
 
 
-def test_lesson_06_two_cookie_headers_are_filtered_both(system):
+def test_lesson_6_two_cookie_headers_are_filtered_both(system):
     received = system.received("/x", [("Cookie", "a=1"), ("Cookie", f'b=2; {system.cardea.cookie("ana")}'), ("Cookie", "c=3")])
     assert "cardea_" not in str(received.headers)
     assert "; ".join(received.values("Cookie")).replace(", ", "; ") == "a=1; b=2; c=3"  # Apache joins headers with commas
 
 
-def test_lesson_06_an_application_gets_none_of_our_cookies_when_there_are_no_others(system):
+def test_lesson_6_an_application_gets_none_of_our_cookies_when_there_are_no_others(system):
     assert "cardea_" not in str(system.received("/x", user="ana").headers)
     assert "cardea_" not in str(system.received("/public/x", [("Cookie", "__Host-cardea_form=x; cardea_lang=de")], host=DOCS).headers)
 
@@ -336,7 +398,7 @@ def test_headers_that_were_not_sent_are_not_made_up(system):
 # --- web sockets ----------------------------------------------------------------------------------------------------
 
 
-def test_lesson_08_a_web_socket_is_opened_for_a_user(system):
+def test_lesson_8_a_web_socket_is_opened_for_a_user(system):
     with connect(system.ports[WIKI], WIKI) as connection:
         headers = [("Host", system.host(WIKI)), *UPGRADE, ("Origin", f"https://{system.host(WIKI)}"), ("Cookie", system.cardea.cookie("ana"))]
         connection.sendall(request_bytes("GET /socket", headers))
@@ -349,7 +411,7 @@ def test_lesson_08_a_web_socket_is_opened_for_a_user(system):
 
 @pytest.mark.parametrize("user, origin, status", [(None, None, 401), ("ana", "https://evil.example", 403), ("ana", "null", 403), ("bob", None, 403),
                                                   ("ana", f"https://{DOCS}", 403)])
-def test_lesson_08_a_web_socket_is_not_opened_for_others(system, user, origin, status):
+def test_lesson_8_a_web_socket_is_not_opened_for_others(system, user, origin, status):
     headers = [*UPGRADE, ("Origin", origin or f"https://{system.host(WIKI)}")]
     before = len(system.application.received)
     with connect(system.ports[WIKI], WIKI) as connection:
@@ -359,6 +421,26 @@ def test_lesson_08_a_web_socket_is_not_opened_for_others(system, user, origin, s
     assert len(system.application.received) == before
 
 
+# --- the portal's own host -------------------------------------------------------------------------------------------
+
+
+def test_the_portals_host_passes_its_pages_to_cardea_and_protects_the_rest(system):
+    answer = system.refused("/_auth/no-such-page", host=AUTH)
+    assert answer.status == 404 and answer.json()["error"] == "not_found"
+    assert system.refused("/", host=AUTH).status == 401
+    assert system.received("/", host=AUTH, user="ana").values("Remote-User") == ["ana"]
+
+
+@pytest.mark.parametrize("path", ["/_auth/../x", "/_auth/%2e%2e/x", "/_auth/..%2fx", "/_auth%2f../x", "//_auth/x", "/_auth/..;/x", "/x/../_auth/x", "/_auth/..\\x"])
+def test_lesson_2_no_spelling_of_the_portals_path_leads_to_the_application(system, path):
+    assert system.refused(path, host=AUTH).status in (400, 401, 403, 404)
+
+
+def test_lesson_3_the_pages_get_the_address_of_the_client(system):
+    system.refused("/_auth/address", [("X-Forwarded-For", "203.0.113.9")], host=AUTH)
+    assert system.cardea.service.wait_event("request", path="/_auth/address")["client_address"] == "127.0.0.1"
+
+
 # --- the check itself -----------------------------------------------------------------------------------------------
 
 
@@ -366,10 +448,48 @@ def test_the_check_is_not_for_clients(system):
     for path in ("/_auth/check/nginx", "/_auth/check/forward", "/_cardea/check", "/_auth/check/envoy/x"):
         forged = [("X-Original-URL", f"https://{system.host(DOCS)}/public/x"), ("X-Original-Method", "GET")]
         assert system.refused(path, forged).status in (401, 404)
+        headers = [*forged, *(("X-Forwarded-" + name, "x") for name in ("Method", "Proto", "Host", "Uri"))]
+        answer = system.refused(path, headers, host=AUTH)
+        assert answer.status in (401, 404) and "access_denied" not in str(answer.body) and "invalid_request" not in str(answer.body)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_lesson_01_the_site_is_closed_while_cardea_is_down(proxy, tmp_path):
+def test_the_check_is_asked_by_tls_and_only_of_cardea(proxy, tmp_path):
+    """Another server with another certificate on that port is not believed."""
+    system = System(proxy, tmp_path, is_tls=True)
+    try:
+        assert system.received("/x", user="ana").values("Remote-User") == ["ana"]
+        assert system.refused("/x", BROWSER).status == 302
+        assert system.refused("/_auth/no-such-page", host=AUTH).json()["error"] == "not_found"
+        system.cardea.stop()
+        system.cardea.make_certificate()
+        system.cardea.start()
+        assert system.refused("/x", user="ana").status >= 500
+        assert system.refused("/x", BROWSER).status >= 500
+        assert system.refused("/_auth/no-such-page", host=AUTH).status >= 500
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("identity, names", [({"preset": "x-auth-request"}, ("X-Auth-Request-User", "X-Auth-Request-Groups")),
+                                             ({"preset": "x-forwarded-user", "groups": "Teams"}, ("X-Forwarded-User", "Teams"))])
+def test_lesson_4_other_identity_headers_are_guarded_as_well(proxy, identity, names, tmp_path):
+    system = System(proxy, tmp_path, identity=identity)
+    try:
+        user, groups = names
+        forged = [(spelling, "admin") for name in names
+                  for spelling in (name, name.lower(), name.replace("-", "_"), name.replace("-", "."), name.replace("-", "_", 1))]
+        received = system.received("/x", [*forged, ("Connection", f"close, {user}")], user="ana")
+        assert (received.values(user), received.values(groups)) == (["ana"], ["staff"])
+        received = system.received("/public/x", forged, host=DOCS)
+        assert [value for name in names for value in received.values(name) if value] == []
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_lesson_1_the_site_is_closed_while_cardea_is_down(proxy, tmp_path):
     system = System(proxy, tmp_path)
     try:
         assert system.received("/x", user="ana").values("Remote-User") == ["ana"]

@@ -172,6 +172,16 @@ static void a_query_is_clean_or_not(void **state)
         }
 }
 
+static void a_host_is_within_its_own_domain_and_those_above(void **state)
+{
+        (void)state;
+        assert_true(cd_host_is_within(CD_STR("example.com"), CD_STR("example.com")));
+        assert_true(cd_host_is_within(CD_STR("a.b.example.com"), CD_STR("example.com")));
+        assert_false(cd_host_is_within(CD_STR("badexample.com"), CD_STR("example.com")));
+        assert_false(cd_host_is_within(CD_STR("example.com"), CD_STR("a.example.com")));
+        assert_false(cd_host_is_within(CD_STR("example.com.evil"), CD_STR("example.com")));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -181,6 +191,7 @@ int main(void)
                 cmocka_unit_test(a_full_arena_refuses_a_path_that_must_change),
                 cmocka_unit_test_setup_teardown(lesson_2_a_host_has_one_canonical_form, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_2_a_host_that_could_mean_another_is_refused, set_up, tear_down),
+                cmocka_unit_test(a_host_is_within_its_own_domain_and_those_above),
                 cmocka_unit_test(a_query_is_clean_or_not),
         };
         return cmocka_run_group_tests_name("base/canonical", tests, NULL, NULL);

@@ -180,7 +180,7 @@ static void a_replaced_user_keeps_the_factor_unless_there_is_another_one(void **
         assert_true(accepts(f, "ana", NEW));
 }
 
-static void a_secret_is_added_to_the_user_whom_it_names(void **state)
+static void a_secret_is_added_to_the_user_that_it_names(void **state)
 {
         struct factor_fixture *f = *state;
         struct cd_totp_imported imported;
@@ -281,7 +281,7 @@ int main(void)
                 CASE(lesson_31_without_clock_or_randomness_there_is_no_factor),
                 CASE(users_who_are_imported_log_in_with_the_app_they_have),
                 CASE(a_replaced_user_keeps_the_factor_unless_there_is_another_one),
-                CASE(a_secret_is_added_to_the_user_whom_it_names),
+                CASE(a_secret_is_added_to_the_user_that_it_names),
                 CASE(a_secret_replaces_another_one_where_that_is_asked_for),
                 CASE(a_factor_that_cannot_be_read_is_replaced),
                 CASE(a_factor_that_the_user_sets_up_meanwhile_is_not_lost),

@@ -9,10 +9,6 @@
 
 #define ORIGIN "https://auth.example.com"
 
-enum {
-        BODY_MAX = 64 * 1024
-};
-
 static const struct cd_access_rule rules[] = {
         { .host = CD_STR_INIT("wiki.example.com"), .path = CD_STR_INIT("/never") },
         { .host = CD_STR_INIT("wiki.example.com"), .allow = { .is_given = true } },
@@ -24,13 +20,18 @@ static const struct cd_access_rule rules[] = {
         { .host = CD_STR_INIT("*.wild.example.com"), .allow = { .is_given = true, .factors = 2 } },
 };
 
-void portal_rebuild(struct portal_fixture *p)
+void portal_set_rules(struct portal_fixture *p, const struct cd_access_rule *given, size_t count)
 {
         struct cd_portal *portal = NULL;
 
-        assert_status(cd_access_new(rules, CD_LEN(rules), &p->settings.access, NULL), CD_OK);
+        assert_status(cd_access_new(given, count, &p->settings.access, NULL), CD_OK);
         assert_status(cd_portal_new(&p->settings, &p->services, &portal, &p->f->err), CD_OK);
         assert_status(cd_shared_set(p->app.portals, portal), CD_OK);
+}
+
+void portal_rebuild(struct portal_fixture *p)
+{
+        portal_set_rules(p, rules, CD_LEN(rules));
 }
 
 int portal_set_up(void **state)

@@ -42,6 +42,8 @@ int portal_tear_down(void **state);
 
 /* The portal of changed settings. */
 void portal_rebuild(struct portal_fixture *p);
+/* The same with other access rules. */
+void portal_set_rules(struct portal_fixture *p, const struct cd_access_rule *given, size_t count);
 /* Another user, with the password ANA_PASSWORD and no second factor. */
 struct cd_user portal_add_user(struct portal_fixture *p, const char *name);
 /* A session of that user in the browser, with these factors. */

@@ -1,5 +1,6 @@
 #include "unit/portal/portal_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/account_link.h"
@@ -57,6 +58,44 @@ static void only_sites_that_the_user_may_open_are_listed(void **state)
         const char *first = strstr(page.body.ptr, "https://wiki.example.com/");
         assert_null(
                 strstr(first + 1, "https://wiki.example.com/")); /* one of its rules says more, but it is one site */
+}
+
+/* The name of a host of the longest length, which begins with the number. */
+static cd_str long_host(struct cd_arena *arena, size_t number)
+{
+        char *text = cd_arena_alloc(arena, 254);
+
+        assert_non_null(text);
+        memset(text, 'a', 253);
+        for (size_t i = 60; i < 253; i += 60)
+                text[i] = '.';
+        (void)snprintf(text, 5, "%04zu", number);
+        text[4] = 'a';
+        return cd_str_of(text, 253);
+}
+
+/* As many sessions as a user can have and as many sites as fit, within the memory of one request. */
+static void the_largest_page_fits(void **state)
+{
+        struct portal_fixture *p = *state;
+        struct cd_access_rule rules[300] = { 0 };
+
+        for (size_t i = 0; i < CD_LEN(rules); i++)
+                rules[i] = (struct cd_access_rule){ .host = long_host(&p->f->arena, i), .is_public = true };
+        portal_set_rules(p, rules, CD_LEN(rules));
+        p->browser.address = "2001:db8:1111:2222:3333:4444:5555:6666";
+        for (size_t i = 0; i < CD_SESSIONS_MAX; i++)
+                portal_log_in(p, &p->browser, "ana", BOTH);
+        p->f->arena.ceiling = p->f->arena.used + 1024 * 1024;
+        struct answer page = account(p, &p->browser);
+        assert_int_equal(page.status, 200);
+        assert_true(answer_has(&page, "</html>"));
+        assert_true(answer_has(&page, "https://0199a"));
+        assert_false(answer_has(&page, "https://0200a"));
+        size_t sessions = 0;
+        for (const char *at = page.body.ptr; (at = strstr(at, "<bdi>Firefox (Linux)</bdi>")); at++)
+                sessions++;
+        assert_int_equal(sessions, CD_SESSIONS_MAX);
 }
 
 static void a_user_without_a_second_factor_is_offered_one(void **state)
@@ -487,6 +526,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 PORTAL_TEST(the_page_shows_the_account_its_sessions_and_sites),
                 PORTAL_TEST(only_sites_that_the_user_may_open_are_listed),
+                PORTAL_TEST(the_largest_page_fits),
                 PORTAL_TEST(a_user_without_a_second_factor_is_offered_one),
                 PORTAL_TEST(the_path_without_its_slash_leads_to_the_page),
                 PORTAL_TEST(without_a_session_the_page_asks_for_a_login),

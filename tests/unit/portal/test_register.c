@@ -96,6 +96,8 @@ static cd_str begin_bo(struct portal_fixture *p)
         assert_redirect(&answer, "/register/totp");
         assert_int_equal(p->browser.max_age[CD_COOKIE_ENROL], CD_ENROLMENT_LIFETIME);
         answer = show_secret(p);
+        assert_true(answer_has(&answer, "<form method=\"post\" action=\"/_auth/register/totp\">"));
+        assert_true(answer_has(&answer, ">Create the account<"));
         return secret_of(p, &answer);
 }
 
@@ -191,8 +193,13 @@ static void a_registration_ends_where_the_configuration_changes(void **state)
         allow(p, CD_REGISTRATION_CLOSED);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_error(&answer, 403, "Nobody can register here.");
+        const struct browser before = p->browser;
+        allow(p, CD_REGISTRATION_INVITE); /* it began without an invitation */
+        answer = confirm(p, code_of(p, secret, p->f->now));
+        assert_error(&answer, 400, "The registration took too long");
         assert_false(has_user(p, "bo"));
-        allow(p, CD_REGISTRATION_INVITE);
+        p->browser = before;
+        allow(p, CD_REGISTRATION_OPEN);
         answer = confirm(p, code_of(p, secret, p->f->now));
         assert_int_equal(answer.status, 200);
 }
@@ -229,6 +236,39 @@ static void while_the_store_cannot_be_written_a_registration_waits(void **state)
         assert_int_equal(answer.status, 200);
 }
 
+static int looks;
+
+static cd_status consume_first(struct cd_store *store, struct cd_arena *arena, cd_str digest,
+                               struct cd_account_link *ret, struct cd_error *reterr)
+{
+        looks++;
+        return looks == 1 ? real_links->find(store, arena, digest, ret, reterr)
+                          : cd_fail(reterr, CD_NOT_FOUND, "no such link");
+}
+
+static void an_invitation_that_is_used_meanwhile_fixes_no_name(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_invite_params params = { .name = CD_STR("bo") };
+        struct cd_link_token token;
+
+        assert_status(cd_invite(&p->f->by, &p->f->arena, &params, &token, &p->f->err), CD_OK);
+        struct answer answer = open_link(p, cd_arena_copy(&p->f->arena, cd_str_of(token.text, sizeof(token.text))).ptr);
+        assert_redirect(&answer, "/register");
+        real_links = p->f->store->links;
+        failing_links = *real_links;
+        failing_links.find = consume_first;
+        looks = 0;
+        p->f->store->links = &failing_links;
+        answer = begin(p, "");
+        p->f->store->links = real_links;
+        assert_int_equal(looks, 2);
+        assert_error(&answer, 403, "The invitation is not valid.");
+        assert_false(answer_has(&answer, "readonly"));
+        assert_string_equal(p->browser.cookies[CD_COOKIE_INVITE], "");
+        assert_string_equal(p->browser.cookies[CD_COOKIE_ENROL], "");
+}
+
 static const struct cd_session_ops *real_sessions;
 static struct cd_session_ops failing_sessions;
 
@@ -238,7 +278,7 @@ static cd_status fail_start(struct cd_store *store, const struct cd_session_star
         (void)store;
         (void)start;
         (void)event;
-        return cd_fail(reterr, CD_UNAVAILABLE, "the database went away");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the database does not answer");
 }
 
 static void an_account_whose_login_fails_can_log_in_later(void **state)
@@ -362,7 +402,7 @@ static cd_status fail_replace(struct cd_store *store, cd_str user, int64_t if_ge
         (void)if_generation;
         (void)macs;
         (void)event;
-        return cd_fail(reterr, CD_UNAVAILABLE, "the database went away");
+        return cd_fail(reterr, CD_UNAVAILABLE, "the database does not answer");
 }
 
 static void without_its_recovery_codes_a_login_is_not_finished(void **state)
@@ -436,6 +476,8 @@ static void wrong_codes_of_the_new_factor_lock_nothing(void **state)
         assert_redirect(&answer, "/totp/replace");
         answer = replace(p, NULL);
         cd_str secret = secret_of(p, &answer);
+        assert_true(answer_has(&answer, "<form method=\"post\" action=\"/_auth/totp/replace\">"));
+        assert_true(answer_has(&answer, ">Replace the authenticator<"));
         for (int i = 0; i < 10; i++) {
                 answer = replace(p, "&code=000000");
                 assert_error(&answer, 400, "This code is wrong or was used already.");
@@ -457,7 +499,12 @@ static void a_login_by_recovery_code_replaces_the_factor_for_ten_minutes(void **
 
         portal_log_in(p, &p->browser, "ana", PASSWORD | CD_FACTOR_RECOVERY);
         p->f->now += 600;
-        struct answer answer = replace(p, NULL);
+        struct answer answer = replace(p, "&code=123456");
+        assert_error(&answer, 400, "This took too long. Scan the new code below.");
+        p->browser.cookies[CD_COOKIE_ENROL][0] = '\0';
+        answer = replace(p, NULL);
+        assert_int_equal(answer.status, 200);
+        assert_false(answer_has(&answer, "id=\"error\""));
         cd_str secret = secret_of(p, &answer);
         p->browser.cookies[CD_COOKIE_ENROL][0] = '\0';
         p->f->now += 1;
@@ -499,6 +546,24 @@ static void a_user_without_a_factor_needs_a_recent_login(void **state)
         struct cd_session session;
         assert_true(portal_session(p, &p->browser, &session));
         assert_int_equal(session.factors, BOTH);
+}
+
+static void a_session_that_cannot_be_raised_is_not_called_ended(void **state)
+{
+        struct portal_fixture *p = *state;
+
+        portal_add_user(p, "cy");
+        portal_log_in(p, &p->browser, "cy", PASSWORD);
+        struct answer answer = replace(p, NULL);
+        cd_str secret = secret_of(p, &answer);
+        real_sessions = p->f->store->sessions;
+        failing_sessions = *real_sessions;
+        failing_sessions.start = fail_start;
+        p->f->store->sessions = &failing_sessions;
+        answer = replace(p, code_of(p, secret, p->f->now));
+        p->f->store->sessions = real_sessions;
+        assert_error(&answer, 503, "The server cannot do this at the moment.");
+        assert_false(answer_has(&answer, "recovery_codes"));
 }
 
 static void of_two_tabs_that_replace_the_factor_the_second_begins_again(void **state)
@@ -544,6 +609,7 @@ int main(void)
                 OPEN_TEST(a_registration_waits_for_15_minutes),
                 OPEN_TEST(a_registration_ends_where_the_configuration_changes),
                 OPEN_TEST(while_the_store_cannot_be_written_a_registration_waits),
+                OPEN_TEST(an_invitation_that_is_used_meanwhile_fixes_no_name),
                 OPEN_TEST(an_account_whose_login_fails_can_log_in_later),
                 OPEN_TEST(lesson_31_without_randomness_nobody_registers),
                 OPEN_TEST(the_longest_title_and_name_fit_into_the_qr_code),
@@ -555,6 +621,7 @@ int main(void)
                 OPEN_TEST(a_login_by_recovery_code_replaces_the_factor_for_ten_minutes),
                 OPEN_TEST(a_login_by_code_is_asked_for_another_one),
                 OPEN_TEST(a_user_without_a_factor_needs_a_recent_login),
+                OPEN_TEST(a_session_that_cannot_be_raised_is_not_called_ended),
                 OPEN_TEST(of_two_tabs_that_replace_the_factor_the_second_begins_again),
                 OPEN_TEST(the_file_has_no_more_than_ten_codes),
         };

@@ -85,6 +85,17 @@ static void only_a_totp_uri_sets_up_an_authenticator(void **state)
         assert_status(cd_page_url_check_otpauth(CD_STR("https://example.com/otpauth://totp/x"), &url), CD_MALFORMED);
 }
 
+static void the_origin_of_a_url(void **state)
+{
+        (void)state;
+        assert_str(cd_page_url_origin(CD_STR("https://example.com:8443/a/b?c=/d")), "https://example.com:8443");
+        assert_str(cd_page_url_origin(CD_STR("https://example.com")), "https://example.com");
+        assert_str(cd_page_url_origin(CD_STR("http://[::1]:5000/_auth")), "http://[::1]:5000");
+        assert_int_equal(cd_page_url_origin(CD_STR("/a:b/c/d")).len, 0);
+        assert_int_equal(cd_page_url_origin(CD_STR("/")).len, 0);
+        assert_int_equal(cd_page_url_origin(CD_STR("")).len, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -92,6 +103,7 @@ int main(void)
                 cmocka_unit_test(what_a_browser_could_read_otherwise_is_refused),
                 cmocka_unit_test(a_url_has_at_most_4096_bytes),
                 cmocka_unit_test(only_a_totp_uri_sets_up_an_authenticator),
+                cmocka_unit_test(the_origin_of_a_url),
         };
 
         return cmocka_run_group_tests_name("portal/url", tests, NULL, NULL);

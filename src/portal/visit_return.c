@@ -1,0 +1,160 @@
+/* The page to return to after a login, and browsers that would go in a circle. */
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/canonical.h"
+#include "portal/visit.h"
+
+enum {
+        RETURN_COOKIE_MAX = 3072, /* characters, so that a browser keeps the cookie */
+        SENT_MAX = 3,             /* times that a browser is sent to a page that sends it back */
+        SENT_LASTS = 60,          /* seconds from one time to the next */
+        SENT_MARK = '-',          /* before the URL in the cookie, once for each time */
+};
+
+/* "host:port" of an origin. */
+static cd_str host_of(cd_str origin)
+{
+        return cd_str_slice(origin, cd_str_index(origin, ':') + 3, origin.len);
+}
+
+void cd_visit_keep_return(struct cd_visit *visit, cd_str return_to)
+{
+        char *text = cd_arena_alloc(visit->req->arena, cd_base64url_length(return_to.len) + 1);
+
+        if (!return_to.len || !text || cd_base64url_length(return_to.len) > RETURN_COOKIE_MAX) {
+                cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+                return;
+        }
+        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, cd_base64url_encode(text, return_to)), 0);
+}
+
+/* *ret_sent: how many times the browser was sent there. */
+static cd_str read_return(const struct cd_visit *visit, int *ret_sent)
+{
+        cd_str text, url;
+
+        *ret_sent = 0;
+        if (!cd_visit_cookie(visit, CD_COOKIE_RETURN, &text))
+                return (cd_str){ 0 };
+        for (; text.len && text.ptr[0] == SENT_MARK; text = cd_str_slice(text, 1, text.len))
+                ++*ret_sent;
+        if (cd_base64url_decode_arena(visit->req->arena, text, &url) != CD_OK || !cd_str_is_utf8(url) ||
+            cd_str_has_control(url))
+                return (cd_str){ 0 };
+        return url;
+}
+
+cd_str cd_visit_kept_return(const struct cd_visit *visit)
+{
+        int sent;
+        cd_str url = read_return(visit, &sent);
+
+        return sent ? (cd_str){ 0 } : url;
+}
+
+static cd_str decide(const struct cd_visit *visit, cd_str return_to)
+{
+        const struct cd_portal *portal = visit->portal;
+
+        return cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to).url;
+}
+
+cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str origin = cd_page_url_origin(decide(visit, return_to));
+
+        if (!return_to.len || cd_str_eq(origin, visit->portal->url.origin))
+                return (cd_str){ 0 };
+        visit->form_action = origin;
+        return host_of(origin);
+}
+
+/* Whether the session's cookie reaches the host of this origin: CD_MESSAGE_NONE, or why not. */
+static enum cd_message judge_cookie(const struct cd_portal *portal, cd_str origin)
+{
+        cd_str domain = portal->settings.cookie_domain, name = host_of(origin);
+        bool is_v6 = cd_str_has_prefix(name, CD_STR("["));
+        cd_str host = cd_str_slice(name, 0, is_v6 ? cd_str_index(name, ']') + 1 : cd_str_index(name, ':'));
+        bool is_own = cd_str_eq(host, portal->url.host);
+        bool is_below = domain.len && cd_host_is_within(host, domain);
+
+        if (!is_own && !is_below)
+                return CD_MESSAGE_COOKIE_OTHER_HOST;
+        if (!portal->is_plain && cd_str_has_prefix(origin, CD_STR("http://")))
+                return CD_MESSAGE_COOKIE_INSECURE;
+        return CD_MESSAGE_NONE;
+}
+
+static void explain_cookie(struct cd_visit *visit, cd_str origin, enum cd_message reason)
+{
+        const struct cd_portal *portal = visit->portal;
+        struct cd_page_cookie fields = {
+                .name = portal->cookies[CD_COOKIE_SESSION],
+                .host = host_of(origin),
+                .domain = portal->settings.cookie_domain,
+                .reason = { .id = reason },
+        };
+        struct cd_buf buf;
+
+        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.again);
+        cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
+        if (visit->wants_json)
+                visit->view.error = fields.reason;
+        visit->req->log->reason = CD_STR("the session's cookie does not come back from the page");
+        cd_visit_begin_page(visit, &buf);
+        cd_page_cookie(&visit->view, &fields, &buf);
+        cd_visit_end_page(visit, 400, &buf);
+}
+
+/* How many times the browser was sent to this URL lately. */
+static int count_sent(const struct cd_visit *visit, cd_str url)
+{
+        int sent;
+        cd_str before = read_return(visit, &sent);
+
+        return cd_str_eq(before, url) ? sent : 0;
+}
+
+static void note_sent(struct cd_visit *visit, cd_str url, int times)
+{
+        size_t marks = (size_t)times, size = marks + cd_base64url_length(url.len);
+        char *text = size <= RETURN_COOKIE_MAX ? cd_arena_alloc(visit->req->arena, size) : NULL;
+
+        if (!text)
+                return;
+        memset(text, SENT_MARK, marks);
+        (void)cd_base64url_encode(text + marks, url);
+        cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), SENT_LASTS);
+}
+
+void cd_visit_return(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str url = return_to.len ? decide(visit, return_to) : visit->portal->url.home;
+        cd_str origin = cd_page_url_origin(url);
+        /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
+         * user has just logged in. */
+        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(url, visit->portal->url.home);
+        int sent = may_circle ? count_sent(visit, url) : 0;
+
+        enum cd_message reason = judge_cookie(visit->portal, origin);
+        if (reason == CD_MESSAGE_NONE && sent >= SENT_MAX)
+                reason = CD_MESSAGE_COOKIE_MISSING;
+        if (reason != CD_MESSAGE_NONE) {
+                explain_cookie(visit, origin, reason);
+                return;
+        }
+        note_sent(visit, url, sent + 1);
+        cd_visit_redirect(visit, url);
+}
+
+bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
+{
+        cd_str url = decide(visit, return_to), cookie;
+
+        /* A cookie that came is of a session that has ended. */
+        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, url))
+                return false;
+        explain_cookie(visit, cd_page_url_origin(url), CD_MESSAGE_COOKIE_MISSING);
+        return true;
+}

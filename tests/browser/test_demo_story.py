@@ -1,0 +1,45 @@
+"""The story that `cardea demo` prints, through a browser."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from support.ports import find_ports
+
+HERE = pathlib.Path(__file__).resolve().parent
+CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", HERE.parents[1] / "build")).resolve() / "cardea"
+
+pytestmark = [pytest.mark.xdist_group("journeys"),
+              pytest.mark.skipif(not (CARDEA.parent / "examples/hello-site/hello-site").exists(), reason="the example services are not built")]
+
+
+@pytest.fixture
+def address(tmp_path):
+    """What the demo says to open."""
+    base = find_ports(8)
+    with open(tmp_path / "log", "wb") as log:
+        demo = subprocess.Popen([CARDEA, "demo", "--port-base", str(base)], stdout=subprocess.PIPE, stderr=log, text=True,
+                                env={**os.environ, "TMPDIR": str(tmp_path)})
+    said = ""
+    while "Ctrl-C stops everything" not in said:
+        line = demo.stdout.readline()
+        assert line, (tmp_path / "log").read_text()[-4000:]
+        said += line
+    yield re.search(r"open (http://localhost:\d+/)$", said, re.M)[1]
+    demo.terminate()
+    assert demo.wait(30) == 0
+
+
+def test_the_story_of_the_demo(address, tmp_path):
+    setup = tmp_path / "setup.json"
+    setup.write_text(json.dumps({"url": address, "screenshots": os.environ.get("JOURNEY_SCREENSHOTS")}))
+    done = subprocess.run(["node", HERE / "demo.mjs", setup], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr[-4000:]
+    results = json.loads(done.stdout)
+    assert len(results) == 2
+    for result in results:
+        assert result["error"] is None, result["error"]

@@ -1,0 +1,68 @@
+"""Journeys through the portal in Chromium, with scripts and without. journeys.mjs has them; this starts the server and reports each.
+
+To see the pages that they reach: JOURNEY_SCREENSHOTS=FOLDER ./dev test browser.
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from support.ports import find_ports
+
+HERE = pathlib.Path(__file__).resolve().parent
+CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", HERE.parents[1] / "build")).resolve() / "cardea"
+MODES = re.findall(r"^  (\w+): \{ javaScriptEnabled", (HERE / "browser.mjs").read_text(), re.M)
+NAMES = [name for part in ("register", "login", "account")
+         for name in re.findall(r"^  async '(.+)'\(", (HERE / f"journeys_{part}.mjs").read_text(), re.M)]
+
+pytestmark = pytest.mark.xdist_group("journeys")
+
+
+def settings(url, port):
+    return {
+        "listen": [f"127.0.0.1:{port}"],
+        "store": "sqlite:portal.db",
+        "master_key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "threads": 2,
+        "password_hashing": {"memory": "64KB", "iterations": 1},
+        "lockout": {"address_attempts": 1000000},
+        "portal": {"url": url, "registration": "open", "title": "Example Ltd", "footer": "Questions? Ask Di, extension 42."},
+        "access": [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}, {"host": "localhost", "allow": {"factors": 2}}],
+    }
+
+
+@pytest.fixture(scope="session")
+def travelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("journeys")
+    port = find_ports()
+    url = f"http://localhost:{port}/_auth"
+    config = folder / "cardea.yaml"
+    config.touch(0o600)
+    config.write_text(json.dumps(settings(url, port)))
+    screenshots = os.environ.get("JOURNEY_SCREENSHOTS")
+    (folder / "setup.json").write_text(json.dumps({"url": url, "cardea": str(CARDEA), "config": str(config), "screenshots": screenshots}))
+    with open(folder / "log", "wb") as log:
+        server = subprocess.Popen([CARDEA, "serve", "--config", config], stderr=log)
+    try:
+        done = subprocess.run(["node", HERE / "journeys.mjs", folder / "setup.json"], capture_output=True, text=True, timeout=600,
+                              env={**os.environ, "HOME": str(folder)})
+    finally:
+        server.terminate()
+        code = server.wait(30)
+    assert done.returncode == 0, done.stderr[-4000:] + (folder / "log").read_text()[-4000:]
+    assert code == 0
+    return {(result["name"], result["mode"]): result["error"] for result in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NAMES)
+def test_journey(travelled, name, mode):
+    assert travelled[name, mode] is None, travelled[name, mode]
+
+
+def test_every_journey_was_made(travelled):
+    assert len(MODES) == 2 and len(NAMES) > 15
+    assert set(travelled) == {(name, mode) for name in NAMES for mode in MODES}
