@@ -118,6 +118,10 @@ static cd_status read_envoy(const struct cd_http_request *req, cd_str endpoint, 
         ret->path = path;
         ret->was_path_changed = req->was_path_changed;
         ret->query = req->query;
+        /* Envoy writes the endpoint as it is. In another spelling it comes from a client, past a proxy that keeps the
+         * endpoint from clients and looks at the bytes that they send (HAProxy). */
+        if (!cd_str_has_prefix(req->path_as_sent, endpoint))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "the path of the check itself is not canonical");
         if (req->host.len == 0)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("Host"), "is missing");
         return cd_str_has_prefix(path, CD_STR("/")) ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the path is empty");

@@ -167,7 +167,7 @@ static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head,
 {
         struct cd_http_request *req = &x->req;
 
-        req->path = head->path;
+        req->path = req->path_as_sent = head->path;
         req->host = req->authority = CD_STR("");
         if (!cd_str_eq(head->path, CD_STR("*")) && !is_canonical(cd_canonical_path(req->arena, head->path, &req->path),
                                                                  "a path without canonical form", reterr))

@@ -1,11 +1,11 @@
 /* Logging out, who is logged in, and the styles of the pages. */
 #include "base/buf.h"
+#include "core/cookie_names.h"
 #include "core/ports.h"
 #include "portal/visit.h"
 
 enum {
         ME_MAX = 64 * 1024, /* bytes */
-        SESSIONS_MAX = 8,   /* of one browser that end: as many as cd_visit_find_session looks at */
 };
 
 struct logout_form {
@@ -53,7 +53,7 @@ static cd_status end_sessions(const struct cd_visit *visit, const struct cd_sess
         const struct cd_http_request *req = visit->req;
         struct cd_session session = *first;
 
-        for (int i = 0; i < SESSIONS_MAX; i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX; i++) {
                 cd_status status = cd_session_log_out(visit->portal->services.sessions, req->arena, &session,
                                                       req->client_address, reterr);
                 if (status == CD_OK)

@@ -202,6 +202,18 @@ def test_lesson_02_no_path_of_a_user_leads_out_of_envoys_prefix(home, path):
     assert status == 400
 
 
+@pytest.mark.h1_only("the bytes are HTTP/1.1")
+@pytest.mark.parametrize("path", ["/_auth//check/envoy/x", "/_auth/./check/envoy/x", "/_auth/x/../check/envoy/x", "/_auth/%63heck/envoy/x",
+                                  "/_auth/check/env%6fy/x", "//_auth/check/envoy/x", "/_auth/%2e/check/nginx", "/_auth//check/forward"])
+def test_lesson_02_no_other_spelling_leads_to_a_check(home, path):
+    """A proxy that passes /_auth/ on, and keeps /_auth/check/ from its clients, may look at the bytes that the client sent (HAProxy). The
+    answer repeats the application's cookies, so a script could read those that are HttpOnly."""
+    status, headers = envoy(home.server, path, "wiki.example.com", cookie(home.log_in(), after="; app=secret"),
+                            ("X-Original-URL", "https://wiki.example.com/"), ("X-Original-Method", "GET"), ("X-Forwarded-Method", "GET"),
+                            ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "wiki.example.com"), ("X-Forwarded-Uri", "/"))
+    assert status in (400, 403) and "secret" not in str(headers)
+
+
 # ---- who may ask, and what counts
 
 

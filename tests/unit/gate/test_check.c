@@ -158,6 +158,7 @@ static void begin(struct fixture *t, const char *path)
                 .method_name = CD_STR("GET"),
                 .scheme = CD_STR("https"),
                 .path = cd_str_from_c(path),
+                .path_as_sent = cd_str_from_c(path),
                 .authority = CD_STR("auth.example.com"),
                 .host = CD_STR("auth.example.com"),
                 .headers = t->headers,

@@ -80,7 +80,7 @@ static void forward(struct fixture *f, const char *proto, const char *host, cons
 
 static void envoy(struct fixture *f, const char *path)
 {
-        f->req.path = cd_str_from_c(path);
+        f->req.path = f->req.path_as_sent = cd_str_from_c(path);
 }
 
 static void what_nginx_sends_is_read(void **state)
@@ -273,6 +273,22 @@ static void lesson_2_a_path_behind_envoys_prefix_reaches_no_other_endpoint(void 
         refused(f, CD_ORIGINAL_FORWARD, "the path of the check itself");
 }
 
+static void lesson_2_no_other_spelling_leads_to_the_endpoint_of_envoy(void **state)
+{
+        struct fixture *f = *state;
+        static const char *const spellings[] = { "/_auth//check/envoy/a", "/_auth/%63heck/envoy/a",
+                                                 "/_auth/x/../check/envoy/a", "//_auth/check/envoy/a" };
+
+        for (size_t i = 0; i < CD_LEN(spellings); i++) {
+                envoy(f, "/_auth/check/envoy/a");
+                f->req.path_as_sent = cd_str_from_c(spellings[i]);
+                f->req.was_path_changed = true;
+                refused(f, CD_ORIGINAL_ENVOY, "the path of the check itself");
+        }
+        f->req.path_as_sent = CD_STR("/_auth/check/envoy//a");
+        assert_status(read_as(f, CD_ORIGINAL_ENVOY), CD_OK);
+}
+
 static bool page(struct fixture *f, const char *method, const char *name, const char *value)
 {
         nginx(f, method, "https://a.example.com/");
@@ -343,6 +359,7 @@ int main(void)
                 TEST(lesson_2_a_path_without_a_canonical_form_is_not_known),
                 TEST(what_cannot_be_read_is_refused),
                 TEST(lesson_2_a_path_behind_envoys_prefix_reaches_no_other_endpoint),
+                TEST(lesson_2_no_other_spelling_leads_to_the_endpoint_of_envoy),
                 TEST(a_browser_that_navigates_wants_a_page),
                 TEST(lesson_8_an_upgrade_is_seen_by_either_header),
                 TEST(the_url_is_what_the_user_asked_for_in_canonical_form),
