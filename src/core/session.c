@@ -251,6 +251,8 @@ cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct 
 
         if (status != CD_OK)
                 return status;
+        if (!address.len)
+                address = session->address;
         if (now <= session->seen_at ||
             (now - session->seen_at < CD_SESSION_SEEN_EVERY && cd_str_eq(address, session->address)))
                 return CD_OK;

@@ -71,7 +71,7 @@ cd_status cd_session_find(const struct cd_sessions *sessions, struct cd_arena *a
 cd_status cd_session_digest(const struct cd_sessions *sessions, cd_str token, struct cd_session_digest *ret,
                             struct cd_error *reterr);
 /* Prolongs the session; written after the answer, at most once in CD_SESSION_SEEN_EVERY unless the address has
- * changed. */
+ * changed. `address` empty: not known; the session keeps the one it has. */
 cd_status cd_session_note_seen(const struct cd_sessions *sessions, const struct cd_session *session, cd_str address,
                                struct cd_error *reterr);
 /* Logs out. `address` is for the audit. A session that has ended is fine. */

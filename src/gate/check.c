@@ -221,11 +221,10 @@ static cd_status look_up(const struct cd_gate *gate, const struct cd_http_reques
 {
         struct cd_http_cookies at = { 0 };
         struct cd_live_session session;
-        cd_str token;
+        cd_str token, address = c->request.address ? req->client_address : CD_STR("");
 
         for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
-                cd_status status =
-                        cd_session_look_up(&gate->lookup, req->arena, token, req->client_address, &session, reterr);
+                cd_status status = cd_session_look_up(&gate->lookup, req->arena, token, address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
                         return status == CD_OK ? log_in(gate, req, &session, c) : status;
         }

@@ -675,6 +675,33 @@ static void lesson_3_the_proxys_own_address_is_no_clients(void **state)
         assert_int_equal(ask_nginx(t), 403);
 }
 
+static cd_str address_of_session(struct fixture *t)
+{
+        struct cd_session session;
+
+        assert_status(cd_session_find(&t->f->sessions, &t->f->arena, cd_cookie_text(&t->token), &session, &t->f->err),
+                      CD_OK);
+        return session.address;
+}
+
+static void the_proxys_own_address_is_not_where_a_session_was_used(void **state)
+{
+        struct fixture *t = *state;
+
+        t->f->now += CD_SESSION_SEEN_EVERY;
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(address_of_session(t), "192.0.2.1");
+        t->f->now += CD_SESSION_SEEN_EVERY;
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        add_c(t, "X-Forwarded-For", "192.0.2.7");
+        t->req.client_address = CD_STR("192.0.2.7");
+        assert_int_equal(ask_nginx(t), 200);
+        assert_str(address_of_session(t), "192.0.2.7");
+}
+
 static void envoy_asks_with_the_request_itself(void **state)
 {
         struct fixture *t = *state;
@@ -822,6 +849,7 @@ int main(void)
                 TEST(lesson_3_only_a_trusted_proxy_may_ask),
                 TEST(lesson_45_each_endpoint_reads_its_own_source_alone),
                 TEST(lesson_3_the_proxys_own_address_is_no_clients),
+                TEST(the_proxys_own_address_is_not_where_a_session_was_used),
                 TEST(envoy_asks_with_the_request_itself),
                 TEST(lesson_8_an_upgrade_must_come_from_a_page_of_the_site),
                 TEST(lesson_8_an_upgrade_without_a_login_is_no_page),
