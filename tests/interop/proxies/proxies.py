@@ -4,13 +4,14 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 from services import PROGRAMS
 from support.ports import find_ports  # noqa: F401
+
+from .client import connect
 
 PATIENCE = 30  # seconds
 
@@ -27,11 +28,12 @@ def printed(*words):
     return done.stdout
 
 
-def wait_for(port, proxy):
+def wait_for(host, port, proxy):
+    """Until the site has its certificate: Caddy listens before it has made them."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            connect(port, host).close()
             return
         except OSError:
             assert time.monotonic() < end and proxy.process.poll() is None, proxy.log()
@@ -53,8 +55,8 @@ class Proxy:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
-        for port in sites.values():
-            wait_for(port, self)
+        for host, port in sites.items():
+            wait_for(host, port, self)
 
     def with_authority(self, text):
         return text.replace("/etc/cardea/ca.pem", str(self.authority))
