@@ -200,7 +200,11 @@ static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, stru
         cd_visit_log_skew(visit, (cd_str){ 0 }, &done.code);
         if (status != CD_OK)
                 return status;
-        const struct cd_visit_login login = { .user = &user, .factors = portal->settings.factors };
+        const struct cd_visit_login login = {
+                .user = &user,
+                .factors = portal->settings.factors,
+                .after = "after the registration",
+        };
         if (store->users->find(store, visit->req->arena, done.name, &user, &err) != CD_OK)
                 cd_visit_fail_error(visit, &err);
         else if (!done.code_count)

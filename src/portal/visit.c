@@ -515,6 +515,15 @@ bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret,
         return false;
 }
 
+static void record(const struct cd_visit *visit, const struct cd_visit_login *login)
+{
+        const struct cd_code_attempt attempt = { .address = visit->req->client_address, .by = CD_STR("portal") };
+
+        if (login->after)
+                cd_login_record(visit->portal->services.factors, visit->req->arena, login->user, &attempt,
+                                login->after);
+}
+
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login)
 {
         const struct cd_portal_settings *settings = &visit->portal->settings;
@@ -545,6 +554,7 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
                 return false;
         }
         visit->req->log->user = session.user;
+        record(visit, login);
         cd_visit_set_cookie(visit, CD_COOKIE_SESSION, cd_cookie_text(token), remember ? settings->remember_for : 0);
         cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
         cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);

@@ -82,6 +82,7 @@ struct cd_visit_login {
         unsigned factors;           /* bits of enum cd_factor that were checked */
         cd_str pending;             /* digest of the half-finished login that this completes; empty: none */
         bool remember;
+        const char *after; /* the detail of its login.ok: "after the registration"; NULL: a check has recorded it */
 };
 /* Starts a session and sets its cookie; those of the login are deleted. False: it has answered with an error. Blocks. */
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login);
