@@ -16,6 +16,7 @@ enum {
         FORM_COOKIE_TEXT = 43,  /* characters: its base64url */
         PAGE_MAX = 256 * 1024,  /* bytes */
         YEAR = 365 * 24 * 3600, /* seconds */
+        ORIGIN_SHOWN = 200,     /* bytes of a foreign origin in the log */
 };
 
 /* ---- beginning ---- */
@@ -167,12 +168,30 @@ static void make_token(struct cd_visit *visit)
         visit->view.csrf = token_of(visit, cookie);
 }
 
-static bool refuse(struct cd_visit *visit, enum cd_message message, int status, const char *why, int *ret_status)
+static bool refuse(struct cd_visit *visit, enum cd_message message, int status, cd_str why, int *ret_status)
 {
         visit->view.error.id = message;
-        visit->req->log->reason = cd_str_from_c(why);
+        visit->req->log->reason = why;
         *ret_status = status;
         return false;
+}
+
+/* Names both origins, since a wrong portal.url refuses every form. */
+static cd_str describe_origin(const struct cd_visit *visit)
+{
+        const struct cd_http_request *req = visit->req;
+        cd_str origin = cd_http_header_get(req, CD_STR("Origin"));
+        cd_str said = origin.ptr ? origin : cd_http_header_get(req, CD_STR("Sec-Fetch-Site"));
+        cd_str shown = cd_str_slice(said, 0, ORIGIN_SHOWN);
+        const char *rest = shown.len < said.len ? "…" : "";
+
+        if (cd_http_header_count(req, CD_STR("Origin")) > 1 || cd_http_header_count(req, CD_STR("Sec-Fetch-Site")) > 1)
+                return CD_STR("the form has more than one Origin or Sec-Fetch-Site");
+        if (!origin.ptr)
+                return cd_arena_printf(req->arena, "the form came from another origin: Sec-Fetch-Site is \"%.*s%s\"",
+                                       CD_STR_ARG(shown), rest);
+        return cd_arena_printf(req->arena, "the form came from \"%.*s%s\", and the origin of portal.url is \"%.*s\"",
+                               CD_STR_ARG(shown), rest, CD_STR_ARG(visit->portal->url.origin));
 }
 
 bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, void *ret, int *ret_status)
@@ -181,20 +200,20 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
         struct cd_error err;
 
         if (cd_http_origin_of(visit->req, visit->portal->url.origin) == CD_HTTP_ORIGIN_FOREIGN)
-                return refuse(visit, CD_MESSAGE_FOREIGN_ORIGIN, 403, "the form came from another origin", ret_status);
+                return refuse(visit, CD_MESSAGE_FOREIGN_ORIGIN, 403, describe_origin(visit), ret_status);
         if (cd_http_form_decode(visit->req, table, ret, &err) != CD_OK) {
                 bool is_missing = strcmp(err.reason, "missing") == 0;
                 if (strcmp(err.field, "csrf") == 0 && is_missing)
-                        return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form has no csrf", ret_status);
+                        return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, CD_STR("the form has no csrf"), ret_status);
                 return refuse(visit, is_missing ? CD_MESSAGE_FIELD_MISSING : CD_MESSAGE_FORM_INVALID, 400,
-                              "the form is incomplete or malformed", ret_status);
+                              CD_STR("the form is incomplete or malformed"), ret_status);
         }
         if (!read_form_cookie(visit, &cookie))
-                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the browser did not send the cookie of its forms",
-                              ret_status);
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403,
+                              CD_STR("the browser did not send the cookie of its forms"), ret_status);
         token = token_of(visit, cookie);
         if (!token.ptr || !cd_secret_eq(token, *(const cd_str *)ret))
-                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form's csrf is wrong", ret_status);
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, CD_STR("the form's csrf is wrong"), ret_status);
         return true;
 }
 
