@@ -306,6 +306,7 @@ static cd_str error_name(enum cd_message message)
         case CD_MESSAGE_WRONG_OLD_PASSWORD:
                 return CD_STR("invalid_credentials");
         case CD_MESSAGE_TOO_MANY_ATTEMPTS:
+        case CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS:
                 return CD_STR("too_many_attempts");
         case CD_MESSAGE_BUSY:
         case CD_MESSAGE_UNAVAILABLE:
@@ -382,13 +383,14 @@ void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message me
 
 static void set_retry_after(struct cd_visit *visit, int64_t seconds)
 {
-        add_made_header(visit, CD_STR("Retry-After"),
-                        cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
+        add_made_header(visit, CD_STR("Retry-After"), cd_arena_printf(visit->req->arena, "%lld", (long long)seconds));
 }
 
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status)
 {
+        int64_t wait = error->retry_after > 0 ? error->retry_after : 1;
+
         visit->req->log->reason = cd_arena_copy(visit->req->arena, cd_str_from_c(error->reason));
         switch (error->status) {
         case CD_INVALID_GRANT:
@@ -396,12 +398,13 @@ struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_
                 return (struct cd_page_message){ .id = wrong };
         case CD_THROTTLED:
                 *ret_status = 429;
-                set_retry_after(visit, error->retry_after);
-                return (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (error->retry_after + 59) / 60 };
+                set_retry_after(visit, wait);
+                return wait < 60 ? (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS, wait }
+                                 : (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (wait + 59) / 60 };
         case CD_UNAVAILABLE:
         case CD_TIMEOUT:
                 *ret_status = 503;
-                set_retry_after(visit, error->retry_after);
+                set_retry_after(visit, wait);
                 return (struct cd_page_message){ .id = CD_MESSAGE_UNAVAILABLE };
         default:
                 *ret_status = 500;

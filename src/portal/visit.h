@@ -111,7 +111,7 @@ cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);
 /* ---- answers ---- */
 
 /* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), CD_MESSAGE_TOO_MANY_ATTEMPTS (429, with
- * Retry-After), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
+ * Retry-After; in seconds below a minute), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status);
 /* A page is written between these two. */

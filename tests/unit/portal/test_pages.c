@@ -285,6 +285,14 @@ static void a_message_counts(void **state)
         assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")),
                     ">Too many attempts. Try again in 5 minutes.</p>");
         assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 5 Minuten");
+        sample.error = CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS;
+        sample.count = 1;
+        assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")), ">Too many attempts. Try again in 1 second.</p>");
+        assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 1 Sekunde wieder");
+        sample.count = 59;
+        assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")),
+                    ">Too many attempts. Try again in 59 seconds.</p>");
+        assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 59 Sekunden wieder");
 }
 
 static void a_message_that_is_none_shows_nothing(void **state)
