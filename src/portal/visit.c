@@ -308,7 +308,6 @@ static cd_str error_name(enum cd_message message)
         case CD_MESSAGE_TOO_MANY_ATTEMPTS:
         case CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS:
                 return CD_STR("too_many_attempts");
-        case CD_MESSAGE_BUSY:
         case CD_MESSAGE_UNAVAILABLE:
                 return CD_STR("temporarily_unavailable");
         case CD_MESSAGE_LOGIN_EXPIRED:
