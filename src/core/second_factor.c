@@ -240,12 +240,18 @@ static const char *describe(const struct check *c, enum verdict verdict)
         return c->skew ? "a code of a wrong clock" : c->is_recovery ? "wrong recovery code" : "wrong code";
 }
 
+/* The login is complete. */
+static void record(const struct check *c, const char *detail)
+{
+        note(c, true);
+        audit(c, "login.ok", detail);
+}
+
 static cd_status conclude(const struct check *c, enum verdict verdict, struct cd_code_result *ret,
                           struct cd_error *reterr)
 {
         if (verdict == RIGHT) {
-                note(c, true);
-                audit(c, "login.ok", c->is_recovery ? "with a recovery code" : "");
+                record(c, c->is_recovery ? "with a recovery code" : "");
                 ret->factor = c->is_recovery ? CD_FACTOR_RECOVERY : CD_FACTOR_TOTP;
                 return CD_OK;
         }
@@ -355,4 +361,13 @@ cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena
                 status = run(&c, ret, reterr);
         *ret_user = c.is_known ? c.user : (struct cd_user){ 0 };
         return status;
+}
+
+void cd_login_record(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
+                     const struct cd_code_attempt *attempt, const char *detail)
+{
+        struct check c = { .with = factors, .arena = arena, .attempt = attempt, .user = *user, .is_known = true };
+
+        if (begin(&c, NULL) == CD_OK)
+                record(&c, detail);
 }

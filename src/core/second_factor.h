@@ -63,6 +63,12 @@ cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena
                         const struct cd_code_attempt *attempt, struct cd_user *ret_user, struct cd_code_result *ret,
                         struct cd_error *reterr);
 
+/* Records in the audit and the user's row that a login is complete, as the checks above do, for one that ends with
+ * something else than a check: with a second factor that is set up, or with a registration. `detail` is for the
+ * audit. */
+void cd_login_record(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
+                     const struct cd_code_attempt *attempt, const char *detail);
+
 /* Encode a secret as the text in a row of the store, and decode it. Errors as for cd_seal and cd_unseal. */
 cd_status cd_totp_seal(const struct cd_master_key *master, struct cd_arena *arena, cd_str user, cd_str secret,
                        cd_str *ret, struct cd_error *reterr);

@@ -133,8 +133,10 @@ static bool go_on(struct cd_visit *visit, const struct enrolment *enrolment)
                 return cd_account_raise_session(visit, enrolment->session, CD_FACTOR_TOTP);
         }
         login.factors |= (pending ? pending->factors : enrolment->session->factors) & CD_FACTOR_PASSWORD;
-        if (pending)
+        if (pending) {
                 login.pending = pending->digest;
+                login.after = "with a new second factor";
+        }
         return cd_visit_start_session(visit, &login);
 }
 

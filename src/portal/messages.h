@@ -11,7 +11,8 @@
         X(WRONG_OLD_PASSWORD, "Your current password is wrong.") \
         X(TOO_MANY_ATTEMPTS, "Too many attempts. Try again in {count} minute.", \
           "Too many attempts. Try again in {count} minutes.") \
-        X(BUSY, "The server is busy. Try again in a moment.") \
+        X(TOO_MANY_ATTEMPTS_SECONDS, "Too many attempts. Try again in {count} second.", \
+          "Too many attempts. Try again in {count} seconds.") \
         X(UNAVAILABLE, "The server cannot do this at the moment. Try again later.") \
         X(FIELD_MISSING, "Fill in every field.") \
         X(FORM_INVALID, "The form could not be read. Send it again.") \

@@ -183,8 +183,9 @@ static void explain(struct cd_visit *visit, struct cd_page_register *page, const
 
 /* ---- the end ---- */
 
-/* Adds the account, and logs in: everything that a login checks was checked just now. */
-static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, struct cd_error *reterr)
+/* Adds the account, and logs in: everything that a login checks was checked just now. `invited` is the name in an
+ * invitation; empty: the user typed a name, which may be a password, so no log may have it. */
+static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, cd_str invited, struct cd_error *reterr)
 {
         const struct cd_portal *portal = visit->portal;
         const struct cd_registrar registrar = registrar_of(visit);
@@ -197,10 +198,14 @@ static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, stru
         cd_status status = cd_store_state_need(portal->services.store_state, reterr);
         if (status == CD_OK)
                 status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
-        cd_visit_log_skew(visit, (cd_str){ 0 }, &done.code);
+        cd_visit_log_skew(visit, invited, &done.code);
         if (status != CD_OK)
                 return status;
-        const struct cd_visit_login login = { .user = &user, .factors = portal->settings.factors };
+        const struct cd_visit_login login = {
+                .user = &user,
+                .factors = portal->settings.factors,
+                .after = "after the registration",
+        };
         if (store->users->find(store, visit->req->arena, done.name, &user, &err) != CD_OK)
                 cd_visit_fail_error(visit, &err);
         else if (!done.code_count)
@@ -220,7 +225,7 @@ static void go_on(struct cd_visit *visit, struct cd_page_register *page, const s
         if (enrolment->secret.len) {
                 cd_visit_set_cookie(visit, CD_COOKIE_ENROL, enrolment->ticket, CD_ENROLMENT_LIFETIME);
                 cd_visit_redirect(visit, CD_STR("/register/totp"));
-        } else if (finish(visit, enrolment->ticket, CD_STR(""), &err) != CD_OK) {
+        } else if (finish(visit, enrolment->ticket, CD_STR(""), CD_STR(""), &err) != CD_OK) {
                 explain(visit, page, &err);
         }
 }
@@ -326,7 +331,7 @@ static void post_code(struct cd_visit *visit, cd_str text, const struct cd_regis
                 show_secret(visit, wrong, ticket);
                 return;
         }
-        cd_status status = finish(visit, text, form.code, &err);
+        cd_status status = finish(visit, text, form.code, ticket->is_invited ? ticket->name : CD_STR(""), &err);
         switch (status) {
         case CD_OK:
                 return;

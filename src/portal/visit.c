@@ -16,6 +16,7 @@ enum {
         FORM_COOKIE_TEXT = 43,  /* characters: its base64url */
         PAGE_MAX = 256 * 1024,  /* bytes */
         YEAR = 365 * 24 * 3600, /* seconds */
+        ORIGIN_SHOWN = 200,     /* bytes of a foreign origin in the log */
 };
 
 /* ---- beginning ---- */
@@ -167,12 +168,30 @@ static void make_token(struct cd_visit *visit)
         visit->view.csrf = token_of(visit, cookie);
 }
 
-static bool refuse(struct cd_visit *visit, enum cd_message message, int status, const char *why, int *ret_status)
+static bool refuse(struct cd_visit *visit, enum cd_message message, int status, cd_str why, int *ret_status)
 {
         visit->view.error.id = message;
-        visit->req->log->reason = cd_str_from_c(why);
+        visit->req->log->reason = why;
         *ret_status = status;
         return false;
+}
+
+/* Names both origins, since a wrong portal.url refuses every form. */
+static cd_str describe_origin(const struct cd_visit *visit)
+{
+        const struct cd_http_request *req = visit->req;
+        cd_str origin = cd_http_header_get(req, CD_STR("Origin"));
+        cd_str said = origin.ptr ? origin : cd_http_header_get(req, CD_STR("Sec-Fetch-Site"));
+        cd_str shown = cd_str_slice(said, 0, ORIGIN_SHOWN);
+        const char *rest = shown.len < said.len ? "…" : "";
+
+        if (cd_http_header_count(req, CD_STR("Origin")) > 1 || cd_http_header_count(req, CD_STR("Sec-Fetch-Site")) > 1)
+                return CD_STR("the form has more than one Origin or Sec-Fetch-Site");
+        if (!origin.ptr)
+                return cd_arena_printf(req->arena, "the form came from another origin: Sec-Fetch-Site is \"%.*s%s\"",
+                                       CD_STR_ARG(shown), rest);
+        return cd_arena_printf(req->arena, "the form came from \"%.*s%s\", and the origin of portal.url is \"%.*s\"",
+                               CD_STR_ARG(shown), rest, CD_STR_ARG(visit->portal->url.origin));
 }
 
 bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, void *ret, int *ret_status)
@@ -181,20 +200,20 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
         struct cd_error err;
 
         if (cd_http_origin_of(visit->req, visit->portal->url.origin) == CD_HTTP_ORIGIN_FOREIGN)
-                return refuse(visit, CD_MESSAGE_FOREIGN_ORIGIN, 403, "the form came from another origin", ret_status);
+                return refuse(visit, CD_MESSAGE_FOREIGN_ORIGIN, 403, describe_origin(visit), ret_status);
         if (cd_http_form_decode(visit->req, table, ret, &err) != CD_OK) {
                 bool is_missing = strcmp(err.reason, "missing") == 0;
                 if (strcmp(err.field, "csrf") == 0 && is_missing)
-                        return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form has no csrf", ret_status);
+                        return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, CD_STR("the form has no csrf"), ret_status);
                 return refuse(visit, is_missing ? CD_MESSAGE_FIELD_MISSING : CD_MESSAGE_FORM_INVALID, 400,
-                              "the form is incomplete or malformed", ret_status);
+                              CD_STR("the form is incomplete or malformed"), ret_status);
         }
         if (!read_form_cookie(visit, &cookie))
-                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the browser did not send the cookie of its forms",
-                              ret_status);
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403,
+                              CD_STR("the browser did not send the cookie of its forms"), ret_status);
         token = token_of(visit, cookie);
         if (!token.ptr || !cd_secret_eq(token, *(const cd_str *)ret))
-                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, "the form's csrf is wrong", ret_status);
+                return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, CD_STR("the form's csrf is wrong"), ret_status);
         return true;
 }
 
@@ -287,8 +306,8 @@ static cd_str error_name(enum cd_message message)
         case CD_MESSAGE_WRONG_OLD_PASSWORD:
                 return CD_STR("invalid_credentials");
         case CD_MESSAGE_TOO_MANY_ATTEMPTS:
+        case CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS:
                 return CD_STR("too_many_attempts");
-        case CD_MESSAGE_BUSY:
         case CD_MESSAGE_UNAVAILABLE:
                 return CD_STR("temporarily_unavailable");
         case CD_MESSAGE_LOGIN_EXPIRED:
@@ -363,13 +382,14 @@ void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message me
 
 static void set_retry_after(struct cd_visit *visit, int64_t seconds)
 {
-        add_made_header(visit, CD_STR("Retry-After"),
-                        cd_arena_printf(visit->req->arena, "%lld", (long long)(seconds > 0 ? seconds : 1)));
+        add_made_header(visit, CD_STR("Retry-After"), cd_arena_printf(visit->req->arena, "%lld", (long long)seconds));
 }
 
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status)
 {
+        int64_t wait = error->retry_after > 0 ? error->retry_after : 1;
+
         visit->req->log->reason = cd_arena_copy(visit->req->arena, cd_str_from_c(error->reason));
         switch (error->status) {
         case CD_INVALID_GRANT:
@@ -377,12 +397,13 @@ struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_
                 return (struct cd_page_message){ .id = wrong };
         case CD_THROTTLED:
                 *ret_status = 429;
-                set_retry_after(visit, error->retry_after);
-                return (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (error->retry_after + 59) / 60 };
+                set_retry_after(visit, wait);
+                return wait < 60 ? (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS, wait }
+                                 : (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (wait + 59) / 60 };
         case CD_UNAVAILABLE:
         case CD_TIMEOUT:
                 *ret_status = 503;
-                set_retry_after(visit, error->retry_after);
+                set_retry_after(visit, wait);
                 return (struct cd_page_message){ .id = CD_MESSAGE_UNAVAILABLE };
         default:
                 *ret_status = 500;
@@ -515,6 +536,15 @@ bool cd_visit_need_pending(struct cd_visit *visit, struct cd_pending_login *ret,
         return false;
 }
 
+static void record(const struct cd_visit *visit, const struct cd_visit_login *login)
+{
+        const struct cd_code_attempt attempt = { .address = visit->req->client_address, .by = CD_STR("portal") };
+
+        if (login->after)
+                cd_login_record(visit->portal->services.factors, visit->req->arena, login->user, &attempt,
+                                login->after);
+}
+
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login)
 {
         const struct cd_portal_settings *settings = &visit->portal->settings;
@@ -545,6 +575,7 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
                 return false;
         }
         visit->req->log->user = session.user;
+        record(visit, login);
         cd_visit_set_cookie(visit, CD_COOKIE_SESSION, cd_cookie_text(token), remember ? settings->remember_for : 0);
         cd_visit_drop_cookie(visit, CD_COOKIE_LOGIN);
         cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);

@@ -82,6 +82,7 @@ struct cd_visit_login {
         unsigned factors;           /* bits of enum cd_factor that were checked */
         cd_str pending;             /* digest of the half-finished login that this completes; empty: none */
         bool remember;
+        const char *after; /* the detail of its login.ok: "after the registration"; NULL: a check has recorded it */
 };
 /* Starts a session and sets its cookie; those of the login are deleted. False: it has answered with an error. Blocks. */
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login);
@@ -110,7 +111,7 @@ cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);
 /* ---- answers ---- */
 
 /* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), CD_MESSAGE_TOO_MANY_ATTEMPTS (429, with
- * Retry-After), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
+ * Retry-After; in seconds below a minute), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status);
 /* A page is written between these two. */

@@ -99,6 +99,14 @@ def who(browser):
     return None
 
 
+def assert_says_how_long(page):
+    """A page of a lockout of one minute."""
+    seconds = int(page.headers["Retry-After"])
+    assert 1 <= seconds <= 60, page
+    wait = "1 minute" if seconds == 60 else "1 second" if seconds == 1 else f"{seconds} seconds"
+    assert page.error == f"Too many attempts. Try again in {wait}.", page
+
+
 def me(answer):
     return json.loads(answer.body)
 

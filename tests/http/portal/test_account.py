@@ -7,6 +7,7 @@ import pytest
 import services
 from browser import secret_of, totp
 from installation import soon
+from logins import assert_says_how_long
 from test_enrol import age, register
 from test_register import PASSWORD as ANA_PASSWORD
 from test_register import codes_of
@@ -169,8 +170,8 @@ def test_lesson_14_wrong_current_passwords_count_as_at_the_login(install):
         page = change_password(browser, "wrong horse battery", NEW)
         assert page.status == 401 and page.error == "Your current password is wrong.", page
     page = change_password(browser, PASSWORD, NEW)
-    assert page.status == 429 and page.error == "Too many attempts. Try again in 1 minute.", page
-    assert 1 <= int(page.headers["Retry-After"]) <= 60
+    assert page.status == 429, page
+    assert_says_how_long(page)
     assert home.server.grant("ana", PASSWORD).status == 429
     assert is_logged_in(browser)
 

@@ -115,6 +115,30 @@ def test_a_form_of_another_origin_is_refused(home, ana, headers):
     assert_refused(browser, send(browser, fields_of(browser, ana), headers), 403, FOREIGN)
 
 
+def reason_of(home, answer):
+    return home.servers[0].wait_event("request", request_id=answer.headers["X-Request-Id"])["reason"]
+
+
+@pytest.mark.parametrize("headers, reason", [
+    ([("Origin", "https://auth.example.com")],
+     'the form came from "https://auth.example.com", and the origin of portal.url is "{own}"'),
+    ([("Origin", "null")], 'the form came from "null", and the origin of portal.url is "{own}"'),
+    ([("Origin", "")], 'the form came from "", and the origin of portal.url is "{own}"'),
+    ([("Origin", "https://" + "a" * 192)],
+     'the form came from "https://' + "a" * 192 + '", and the origin of portal.url is "{own}"'),
+    ([("Origin", "https://" + "a" * 193)],
+     'the form came from "https://' + "a" * 192 + '…", and the origin of portal.url is "{own}"'),
+    ([("Sec-Fetch-Site", "same-site")], 'the form came from another origin: Sec-Fetch-Site is "same-site"'),
+    ([("Origin", "https://a.example"), ("Origin", "https://a.example")],
+     "the form has more than one Origin or Sec-Fetch-Site"),
+])
+def test_the_log_says_which_origin_a_form_came_from(home, ana, headers, reason):
+    """A wrong portal.url is found by it."""
+    browser = home.browser()
+    answer = send(browser, fields_of(browser, ana), headers)
+    assert answer.status == 403 and reason_of(home, answer) == reason.format(own=home.issuer)
+
+
 @pytest.mark.parametrize("headers", [[], [("Sec-Fetch-Site", "same-origin")], [("Sec-Fetch-Site", "none")], "origin"])
 def test_an_old_browser_that_does_not_say_its_origin_is_fine(home, ana, headers):
     browser = home.browser()

@@ -124,6 +124,16 @@ def test_a_code_of_a_wrong_clock_is_refused_and_reported(open_portal):
     assert again.status == 400 and again.error.startswith("This code is wrong"), again
     event = open_portal.servers[0].wait_event("totp_clock_skew")
     assert -210 <= event["seconds"] <= -150
+    assert event["user"] == "", "what was typed into the field for the name may be a password"
+
+
+def test_a_code_of_a_wrong_clock_names_the_user_who_was_invited(invite_portal):
+    browser = invite_portal.browser()
+    page = browser.submit(browser.get(invite_portal.invite("slow")), password=PASSWORD)
+    invite_portal.note_secret(secret_of(page))
+    again = browser.submit(page, code=totp(secret_of(page), -6))
+    assert again.status == 400, again
+    assert invite_portal.servers[0].wait_event("totp_clock_skew")["user"] == "slow"
 
 
 def test_unconfirmed_registrations_leave_no_account(open_portal):

@@ -285,6 +285,24 @@ static void a_message_counts(void **state)
         assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")),
                     ">Too many attempts. Try again in 5 minutes.</p>");
         assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 5 Minuten");
+        sample.error = CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS;
+        sample.count = 1;
+        assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")), ">Too many attempts. Try again in 1 second.</p>");
+        assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 1 Sekunde wieder");
+        sample.count = 59;
+        assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")),
+                    ">Too many attempts. Try again in 59 seconds.</p>");
+        assert_part(write_page(f, &sample, &cd_texts[1], CD_STR("")), "in 59 Sekunden wieder");
+}
+
+/* A browser says of the other fields that they are required; of this one it says nothing. */
+static void a_field_that_may_stay_empty_says_so(void **state)
+{
+        struct fixture *f = *state;
+        const struct sample *sample = find_sample("register");
+
+        assert_part(write_page(f, sample, &cd_texts[0], CD_STR("")), "Your name, as others see it (optional)</label>");
+        assert_part(write_page(f, sample, &cd_texts[1], CD_STR("")), "(freiwillig)</label>");
 }
 
 static void a_message_that_is_none_shows_nothing(void **state)
@@ -322,6 +340,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(pages_have_no_script_and_no_inline_style, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(each_message_has_its_text, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_message_counts, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_field_that_may_stay_empty_says_so, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_message_that_is_none_shows_nothing, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_login_page_with_its_styles_is_small, set_up, tear_down),
         };

@@ -132,7 +132,7 @@ static void lesson_14_wrong_current_passwords_lock_the_account(void **state)
                 assert_int_equal(answer.status, 401);
         }
         struct answer answer = change(p, &p->browser, "password+of+ana", NEW_PASSWORD);
-        assert_error(&answer, 429, "Too many attempts. Try again in 1 minute.");
+        assert_error(&answer, 429, "Too many attempts. Try again in 30 seconds.");
         assert_str(answer_header(&answer, "Retry-After"), "30");
         assert_true(password_is(p, "ana", ANA_PASSWORD));
         /* The same counter as the login's. */

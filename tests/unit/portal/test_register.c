@@ -294,6 +294,40 @@ static void an_invitation_that_is_used_meanwhile_fixes_no_name(void **state)
         assert_string_equal(p->browser.cookies[CD_COOKIE_ENROL], "");
 }
 
+/* The login is in the audit and in the user's row. */
+static void assert_login_recorded(struct portal_fixture *p, const char *name, const char *detail)
+{
+        const struct cd_audit_event event = factor_last_event(p->f);
+
+        assert_str(event.action, "login.ok");
+        assert_str(event.subject, cd_arena_printf(&p->f->arena, "user:%s", name).ptr);
+        assert_str(event.actor, "portal");
+        assert_str(event.address, "192.0.2.1");
+        assert_str(event.detail, detail);
+        assert_int_equal(factor_find(p->f, name).last_login_at, p->f->now);
+}
+
+static void a_registration_is_a_login(void **state)
+{
+        struct portal_fixture *p = *state;
+        cd_str secret = begin_bo(p);
+
+        struct answer answer = confirm(p, code_of(p, secret, p->f->now));
+        assert_int_equal(answer.status, 200);
+        assert_login_recorded(p, "bo", "after the registration");
+}
+
+static void a_registration_without_a_code_is_a_login(void **state)
+{
+        struct portal_fixture *p = *state;
+
+        p->settings.factors = PASSWORD;
+        portal_rebuild(p);
+        struct answer answer = begin(p, "bo");
+        assert_redirect(&answer, "/");
+        assert_login_recorded(p, "bo", "after the registration");
+}
+
 static const struct cd_session_ops *real_sessions;
 static struct cd_session_ops failing_sessions;
 
@@ -322,6 +356,8 @@ static void an_account_whose_login_fails_can_log_in_later(void **state)
         assert_string_equal(p->browser.cookies[CD_COOKIE_SESSION], "");
         assert_true(has_user(p, "bo"));
         assert_int_equal(count_sessions(p, "bo"), 0);
+        assert_str(factor_last_event(p->f).action, "user.register");
+        assert_int_equal(factor_find(p->f, "bo").last_login_at, 0);
 }
 
 static void lesson_31_without_randomness_nobody_registers(void **state)
@@ -413,6 +449,19 @@ static void a_login_that_begins_again_shows_the_secret_that_the_app_has(void **s
         struct cd_session session;
         assert_true(portal_session(p, &p->browser, &session));
         assert_int_equal(session.factors, BOTH);
+}
+
+static void a_login_that_sets_up_a_second_factor_is_a_login(void **state)
+{
+        struct portal_fixture *p = *state;
+
+        begin_login(p);
+        struct answer answer = show_secret(p);
+        cd_str secret = secret_of(p, &answer);
+        assert_int_equal(factor_find(p->f, "cy").last_login_at, 0);
+        answer = confirm(p, code_of(p, secret, p->f->now));
+        assert_int_equal(answer.status, 200);
+        assert_login_recorded(p, "cy", "with a new second factor");
 }
 
 static const struct cd_recovery_ops *real_recovery;
@@ -636,6 +685,9 @@ int main(void)
                 OPEN_TEST(while_the_store_cannot_be_written_a_registration_waits),
                 OPEN_TEST(a_store_that_is_known_to_be_unavailable_is_not_asked),
                 OPEN_TEST(an_invitation_that_is_used_meanwhile_fixes_no_name),
+                OPEN_TEST(a_registration_is_a_login),
+                OPEN_TEST(a_registration_without_a_code_is_a_login),
+                OPEN_TEST(a_login_that_sets_up_a_second_factor_is_a_login),
                 OPEN_TEST(an_account_whose_login_fails_can_log_in_later),
                 OPEN_TEST(lesson_31_without_randomness_nobody_registers),
                 OPEN_TEST(the_longest_title_and_name_fit_into_the_qr_code),

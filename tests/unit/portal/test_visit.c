@@ -217,16 +217,15 @@ static void the_policy_is_whole_whatever_the_logo_is(void **state)
                    "base-uri 'none'; frame-ancestors 'none'");
 }
 
-static void the_time_to_wait_is_in_minutes_and_rounded_up(void **state)
+static void the_time_to_wait_is_in_seconds_below_a_minute_and_otherwise_rounded_up(void **state)
 {
         static const struct {
                 int64_t seconds;
                 const char *header, *text;
         } cases[] = {
-                { 1, "1", "in 1 minute." },
-                { 60, "60", "in 1 minute." },
-                { 61, "61", "in 2 minutes." },
-                { 900, "900", "in 15 minutes." },
+                { 0, "1", "in 1 second." },      { 1, "1", "in 1 second." },      { 2, "2", "in 2 seconds." },
+                { 59, "59", "in 59 seconds." },  { 60, "60", "in 1 minute." },    { 61, "61", "in 2 minutes." },
+                { 120, "120", "in 2 minutes." }, { 121, "121", "in 3 minutes." }, { 900, "900", "in 15 minutes." },
         };
         struct visit_fixture *t = *state;
 
@@ -245,6 +244,7 @@ static void the_time_to_wait_is_in_minutes_and_rounded_up(void **state)
                 assert_int_equal(t->res.status, 429);
                 assert_str(visit_header(t, "Retry-After"), cases[i].header);
                 assert_true(visit_shows(t, cases[i].text));
+                assert_str(t->log.error, "too_many_attempts");
         }
 }
 
@@ -291,7 +291,7 @@ int main(void)
                 VISIT_TEST(a_program_is_told_so_in_json),
                 VISIT_TEST(a_page_that_was_reached_is_not_kept_for_the_next_login),
                 VISIT_TEST(the_policy_is_whole_whatever_the_logo_is),
-                VISIT_TEST(the_time_to_wait_is_in_minutes_and_rounded_up),
+                VISIT_TEST(the_time_to_wait_is_in_seconds_below_a_minute_and_otherwise_rounded_up),
                 VISIT_TEST(lesson_31_an_answer_that_would_lack_a_header_fails),
         };
 
