@@ -40,7 +40,7 @@ struct cd_page_login {
         bool code_only;     /* factors: [totp]: the code instead of a password */
         cd_str return_to;   /* passed through; empty: none */
         cd_str destination; /* the host that the user goes on to; empty: the portal itself */
-        bool may_register, may_reset;
+        bool may_register;
 };
 void cd_page_login(const struct cd_page_view *view, const struct cd_page_login *fields, struct cd_buf *buf);
 
@@ -137,12 +137,6 @@ struct cd_page_password {
         bool current_wrong, new_wrong;
 };
 void cd_page_password(const struct cd_page_view *view, const struct cd_page_password *fields, struct cd_buf *buf);
-
-/* `/reset`: username, csrf. Asks for a link by e-mail. */
-struct cd_page_reset {
-        cd_str username;
-};
-void cd_page_reset(const struct cd_page_view *view, const struct cd_page_reset *fields, struct cd_buf *buf);
 
 /* `/logout`, where a GET asks first: return_to, csrf. */
 struct cd_page_logout {

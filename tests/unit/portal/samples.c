@@ -39,8 +39,7 @@ SAMPLE(login)
                       &(struct cd_page_login){ .return_to = TEXT("https://wiki.example.com/start?a=1&b=2"),
                                                .destination = TEXT("wiki.example.com"),
                                                .username = view->error.id ? TEXT("ana") : TEXT(""),
-                                               .may_register = true,
-                                               .may_reset = true },
+                                               .may_register = true },
                       buf);
 }
 
@@ -182,12 +181,6 @@ SAMPLE(password_reset)
                 buf);
 }
 
-SAMPLE(reset)
-{
-        (void)arena;
-        cd_page_reset(view, &(struct cd_page_reset){ TEXT("ana") }, buf);
-}
-
 SAMPLE(log_out)
 {
         (void)arena;
@@ -245,7 +238,6 @@ const struct sample samples[] = {
         { "account-small", account_small, 0, 0, 0 },
         { "password", password, CD_MESSAGE_WRONG_OLD_PASSWORD, 0, 0 },
         { "password-reset", password_reset, CD_MESSAGE_PASSWORD_TOO_SHORT, 0, 12 },
-        { "reset", reset, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_RESET_SENT, 1 },
         { "logout", log_out, 0, 0, 0 },
         { "forbidden", forbidden, 0, 0, 0 },
         { "error", failure, CD_MESSAGE_UNAVAILABLE, 0, 0 },
