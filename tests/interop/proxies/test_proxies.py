@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from services import wait_until
+from services import call, wait_until
 
 from .application import Application
 from .client import ask, connect, read_head, request_bytes
@@ -458,6 +458,20 @@ def test_the_portals_host_without_an_application_leads_to_the_portal(proxy, is_t
         for path in ("/x", "/.well-known/x", "/_auth/check/forward"):
             answer = ask(port, AUTH, f"GET {path}", [("Host", f"{AUTH}:{port}"), *BROWSER], b"")
             assert answer.status in (200, 404, 503) and "Location" not in answer.headers, (path, answer.status)
+    finally:
+        running.stop()
+        cardea.stop()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_site_of_localhost_is_served_to_this_machine(proxy, tmp_path):
+    port = find_ports()
+    cardea = Installation(tmp_path / "cardea", f"http://localhost:{port}/_auth", cookie_domain="")
+    (tmp_path / "proxy").mkdir()
+    running = PROXIES[proxy](tmp_path / "proxy", {"localhost": port}, None, cardea.config)
+    try:
+        answer = call(f"http://localhost:{port}/")
+        assert (answer.status, answer.headers["Location"]) == (302, f"http://localhost:{port}/_auth/"), running.log()
     finally:
         running.stop()
         cardea.stop()
