@@ -59,7 +59,7 @@ def test_a_user_is_added_with_details_and_they_are_shown(auth):
     assert re.search(r"^email +Ana@Example\.com \(verified\)$", shown, re.M)
     assert re.search(r"^groups +admins staff$", shown, re.M)
     head, row = auth.run("user", "list", check=0).stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
+    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
     assert row.split()[:5] == ["ana", "active", "Ana@Example.com", "admins", "staff"]
 
 
