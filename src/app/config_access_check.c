@@ -244,6 +244,10 @@ static void check_order(const struct check *c)
         struct cd_access *access;
         struct cd_error err;
 
+        if (!count && c->has_portal)
+                WARN(c->report, CD_STR("access"),
+                     "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: [staff] } }",
+                     "has no rule: every request that a proxy asks about is denied");
         cd_status status = cd_config_access_new(c->config, &access, &err);
         if (status == CD_TOO_LARGE)
                 return ERROR(c->report, CD_STR("access"), "use fewer, for longer beginnings of paths", "%s",

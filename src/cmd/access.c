@@ -26,6 +26,7 @@ struct test {
         struct cd_access_login login;
         struct cd_address address;
         cd_str path; /* canonical; ptr NULL: it has no such form */
+        cd_str port; /* of --host, ":8443"; empty: none */
         bool is_disabled;
 };
 
@@ -47,12 +48,15 @@ static cd_status load(struct test *t, const char *path, struct cd_error *reterr)
 
 static cd_status read_host_and_path(struct test *t, const struct words *words, struct cd_error *reterr)
 {
-        cd_str path = cd_str_from_c(words->path ? words->path : "/");
+        cd_str path = cd_str_from_c(words->path ? words->path : "/"), host = cd_str_from_c(words->host);
+        size_t end = host.len && host.ptr[0] == '[' ? cd_str_index(host, ']') : 0;
 
-        cd_status status = cd_canonical_host(&t->admin.arena, cd_str_from_c(words->host), &t->request.host);
+        cd_status status = cd_canonical_host(&t->admin.arena, host, &t->request.host);
         if (status != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--host"),
                                      "is not a host; write it as in wiki.example.com");
+        host = cd_str_slice(host, end, host.len);
+        t->port = cd_str_slice(host, cd_str_index(host, ':'), host.len);
         if (cd_str_index(path, '?') < path.len)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--path"),
                                      "has a query, which no rule looks at; leave it out");
@@ -183,6 +187,16 @@ static cd_str explain(struct test *t, const struct cd_access_decision *decision)
         return why;
 }
 
+/* "https://wiki.example.com": by the scheme of the portal; without a port in --host, the portal's host has its own. */
+static cd_str make_origin(struct test *t, const struct cd_portal_url *portal)
+{
+        if (!t->port.len && cd_str_eq(t->request.host, portal->host))
+                return portal->origin;
+        cd_str scheme = cd_str_slice(portal->origin, 0, cd_str_index(portal->origin, ':'));
+        return cd_arena_printf(&t->admin.arena, "%.*s://%.*s%.*s", CD_STR_ARG(scheme), CD_STR_ARG(t->request.host),
+                               CD_STR_ARG(t->port));
+}
+
 /* Where the browser goes when it has logged in; ptr NULL: nowhere. */
 static cd_str find_return(struct test *t, enum cd_access_outcome outcome)
 {
@@ -192,7 +206,7 @@ static cd_str find_return(struct test *t, enum cd_access_outcome outcome)
         if ((outcome != CD_ACCESS_LOG_IN && outcome != CD_ACCESS_STEP_UP) || !t->admin.config.portal.url.len ||
             cd_portal_url_parse(arena, t->admin.config.portal.url, &portal, NULL) != CD_OK)
                 return (cd_str){ 0 };
-        cd_str asked = cd_arena_printf(arena, "https://%.*s%.*s", CD_STR_ARG(t->request.host),
+        cd_str asked = cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(make_origin(t, &portal)),
                                        CD_STR_ARG(t->request.path.ptr ? t->request.path : CD_STR("/")));
         struct cd_return_to to = cd_return_to_decide(arena, t->access, &portal, asked);
         return to.refused ? cd_arena_printf(arena, "%.*s, since %.*s %s", CD_STR_ARG(to.url), CD_STR_ARG(asked),
@@ -269,7 +283,8 @@ static const struct cd_command access_test = {
                 "changed, and no running server is asked.\n"
                 "\n"
                 "  -c, --config FILE         the server's configuration\n"
-                "      --host HOST           the host that the browser asks for\n"
+                "      --host HOST           the host that the browser asks for. Where a login returns to has\n"
+                "                            the scheme of portal.url, and the port that is written here\n"
                 "      --path PATH           the path as it is sent, without a query (default: /)\n"
                 "      --method METHOD       the method (default: GET)\n"
                 "      --address ADDRESS     the client's address (default: not known)\n"

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/server.h"
 #include "base/address.h"
@@ -104,6 +105,12 @@ static cd_status read_site(struct ask *ask, struct cd_error *reterr)
         ask->site.scheme = is_http ? CD_STR("http") : CD_STR("https");
         if (read_authority(&ask->admin.arena, host, &ask->site) != CD_OK)
                 return fail_option(reterr, "--host", "is not a host; write it as in wiki.example.com");
+        if (cd_str_eq(ask->site.port, is_http ? CD_STR("443") : CD_STR("80")))
+                return fail_option(
+                        reterr, "--host",
+                        is_http ? "has the port of https, and the site is reached by http, as portal.url is; "
+                                  "leave the port out"
+                                : "has the port of http, and the site is reached by https; leave the port out");
         return CD_OK;
 }
 
@@ -260,6 +267,7 @@ static struct cd_proxy_values make_values(struct ask *ask)
                 .cardea_name = cardea->name,
                 .cardea_port = cardea->port,
                 .is_https = cd_str_eq(site->scheme, CD_STR("https")),
+                .is_local = cd_str_eq(site->name, CD_STR("localhost")),
                 .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
                 .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
                 .has_portal = cd_str_eq(ask->portal.text, site->text),
@@ -378,6 +386,11 @@ static void note_config(const struct ask *ask)
                      "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to "
                      "a domain that has both this host and that of portal.url",
                      CD_STR_ARG(name));
+        if (cd_str_eq(name, ask->portal.name) && !ask->values.has_portal)
+                NOTE(ask,
+                     "--host: is the host of portal.url with another port, so that what is printed does not pass the "
+                     "login page on; if it is the portal, write its port as portal.url has it (%.*s)",
+                     CD_STR_ARG(ask->portal.text));
         if (ask->values.has_app && !has_rule(config, name))
                 NOTE(ask, "access: no rule has the host %.*s, so that every request to it is denied; add one",
                      CD_STR_ARG(name));
@@ -385,28 +398,42 @@ static void note_config(const struct ask *ask)
 
 /* ---- the command ---- */
 
-static int print(const struct ask *ask, const char *name)
+static int print(cd_str text)
 {
-        struct cd_arena arena;
-        cd_str text;
+        fwrite(text.ptr, 1, text.len, stdout);
+        return CD_EXIT_OK;
+}
 
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
-        cd_status status = render(ask->proxy, name, &ask->values, &arena, &text);
-        if (status == CD_OK)
-                fwrite(text.ptr, 1, text.len, stdout);
-        cd_arena_done(&arena);
-        return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+/* The proxy may be on another machine, or Cardea not be installed yet. */
+static void note_include(const struct ask *ask, cd_str site)
+{
+        cd_str include = ask->values.include;
+
+        if (memmem(site.ptr, site.len, include.ptr, include.len) && access(include.ptr, F_OK) != 0)
+                NOTE(ask,
+                     "%.*s: is not on this machine; install Cardea where the proxy is, or repeat this command with "
+                     "--include, write its output to a file there, and name that file instead",
+                     CD_STR_ARG(include));
+}
+
+static int print_include(struct ask *ask)
+{
+        cd_str include;
+
+        cd_status status = render(ask->proxy, "include", &ask->values, &ask->admin.arena, &include);
+        return status == CD_OK ? print(include) : CD_EXIT_FAILED;
 }
 
 static int print_site(struct ask *ask)
 {
         const struct proxy *proxy = ask->proxy;
         struct cd_arena *arena = &ask->admin.arena;
-        cd_str include;
+        cd_str include, site;
 
         if (render(proxy, "include", &ask->values, arena, &include) != CD_OK)
                 return CD_EXIT_FAILED;
-        if (is_include_installed(ask, include)) {
+        bool is_installed = is_include_installed(ask, include);
+        if (is_installed) {
                 ask->values.include = cd_arena_printf(arena, "%s/cardea/proxy/%s", CD_DATADIR, proxy->installed);
         } else {
                 ask->values.include = cd_str_from_c(proxy->own);
@@ -415,9 +442,13 @@ static int print_site(struct ask *ask)
                      "--include, and write its output to %.*s",
                      CD_STR_ARG(ask->values.include));
         }
+        if (!ask->values.include.ptr || render(proxy, "site", &ask->values, arena, &site) != CD_OK)
+                return CD_EXIT_FAILED;
+        if (is_installed)
+                note_include(ask, site);
         if (ask->words.config)
                 note_config(ask);
-        return print(ask, "site");
+        return print(site);
 }
 
 static int work(struct ask *ask)
@@ -434,7 +465,7 @@ static int work(struct ask *ask)
         cd_status status = read_values(ask, &err);
         if (status != CD_OK)
                 return cd_context_fail(ask->command, &err);
-        return ask->words.include ? print(ask, "include") : print_site(ask);
+        return ask->words.include ? print_include(ask) : print_site(ask);
 }
 
 static const struct proxy *find_proxy(const char *name)

@@ -40,6 +40,7 @@
 /* X(condition, member of struct cd_proxy_values) */
 #define CD_PROXY_CONDITIONS(X)                                                                                         \
         X(https, is_https)         /* browsers reach the site by https */                                              \
+        X(local, is_local)         /* the host is localhost: only this machine reaches the site */                     \
         X(tls, is_check_tls)       /* the proxy reaches Cardea by https */                                             \
         X(app, has_app)            /* there is an application to protect */                                            \
         X(portal, has_portal)      /* users log in on this host */                                                     \

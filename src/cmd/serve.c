@@ -13,12 +13,13 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_serve = {
         .name = "serve",
-        .summary = "run the authorization server",
+        .summary = "run the login portal and authorization server",
         .help = "Usage: cardea serve [--config FILE]\n"
                 "\n"
-                "Runs the OAuth 2.0 authorization server in the foreground until SIGTERM or SIGINT. Then /readyz\n"
-                "answers 503 for drain_delay; after that, the server closes its listeners, finishes running\n"
-                "requests for at most shutdown_grace, and exits with 0. SIGHUP makes it reload its configuration.\n"
+                "Runs the login portal, the checks that proxies ask for, and the OAuth 2.0 authorization server, in\n"
+                "the foreground, until SIGTERM or SIGINT. Then /readyz answers 503 for drain_delay; after that, the\n"
+                "server closes its listeners, finishes running requests for at most shutdown_grace, and exits with 0.\n"
+                "SIGHUP makes it reload its configuration.\n"
                 "\n"
                 "  -c, --config FILE  the configuration, in YAML. Without it, the server listens on 127.0.0.1:5001,\n"
                 "                     its issuer is http://localhost:5001, it has no clients, and it generates a\n"

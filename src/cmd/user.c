@@ -4,6 +4,7 @@
 
 #include "base/streams.h"
 #include "cmd/ask.h"
+#include "cmd/text_table.h"
 #include "cmd/user.h"
 #include "cmd/context.h"
 #include "core/admin_users.h"
@@ -248,6 +249,20 @@ static cd_str text_or_removed(const char *text, bool is_removed)
         return text || is_removed ? cd_str_from_c(text) : (cd_str){ NULL, 0 };
 }
 
+static int say_unchanged(struct cd_context *context, const struct cd_user_result *result,
+                         const struct cd_details_change *change)
+{
+        bool is_removal = !change->display_name.ptr && !change->email.ptr && !change->add_groups.count;
+
+        if (!is_removal)
+                return say_done(result, "has all of this already; nothing is changed");
+        cd_str groups = cd_list_text(&context->arena, &change->remove_groups);
+        const char *what = change->remove_groups.count == 1 ? "is not in the group" : "is in none of the groups";
+        cd_print_line(stdout, "user %.*s %s %.*s; nothing is changed", CD_STR_ARG(result->name), what,
+                      CD_STR_ARG(groups));
+        return CD_EXIT_OK;
+}
+
 static int set_details(struct cd_context *context, const struct ask *ask)
 {
         const struct cd_details_change change = {
@@ -263,6 +278,8 @@ static int set_details(struct cd_context *context, const struct ask *ask)
         if (cd_admin_user_set_details(&context->by, &context->arena, cd_str_from_c(ask->name), &change, &result,
                                       &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
+        if (!result.changed)
+                return say_unchanged(context, &result, &change);
         return say_done(&result, result.ended_tokens ? "changed; older tokens are revoked" : "changed");
 }
 

@@ -37,6 +37,30 @@ static cd_str or_dash(cd_str text)
         return text.len ? text : CD_STR("-");
 }
 
+/* What a user has besides the password. */
+struct second_factor {
+        bool has_totp;
+        size_t codes; /* recovery codes that are not used */
+};
+
+static cd_status find_factor(struct cd_store *store, struct cd_arena *arena, cd_str user, struct second_factor *ret,
+                             struct cd_error *reterr)
+{
+        struct cd_totp_factor totp;
+
+        *ret = (struct second_factor){ 0 };
+        cd_status status = store->totp->find(store, arena, user, &totp, reterr);
+        if (status == CD_NOT_FOUND)
+                return CD_OK;
+        ret->has_totp = status == CD_OK;
+        return status == CD_OK ? store->recovery->count(store, user, &ret->codes, reterr) : status;
+}
+
+static cd_str yes_or_no(bool yes)
+{
+        return yes ? CD_STR("yes") : CD_STR("no");
+}
+
 /* Decides whether a user is locked, as a server would that knows only what the store knows. */
 struct locks {
         struct cd_lockout *lockout;
@@ -123,7 +147,7 @@ static void add_text_or_null(struct cd_buf *buf, const char *name, cd_str text)
 }
 
 /* Everything but the hash. */
-static bool print_json(const struct locks *locks, const struct cd_user *user)
+static bool print_json(const struct locks *locks, const struct cd_user *user, const struct second_factor *factor)
 {
         struct cd_buf buf;
 
@@ -137,6 +161,7 @@ static bool print_json(const struct locks *locks, const struct cd_user *user)
         cd_buf_add(&buf, CD_STR(",\"claims\":"));
         cd_buf_add(&buf, user->claims);
         cd_json_add_str(&buf, "password_form", hash_form(user->password));
+        cd_buf_printf(&buf, ",\"totp\":%s,\"recovery_codes\":%zu", factor->has_totp ? "true" : "false", factor->codes);
         cd_json_add_time(&buf, "created_at", user->created_at);
         cd_json_add_time(&buf, "changed_at", user->changed_at);
         cd_json_add_time(&buf, "password_at", user->password_at);
@@ -149,25 +174,37 @@ static bool print_json(const struct locks *locks, const struct cd_user *user)
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static const char *const columns[] = { "NAME", "STATE", "EMAIL", "GROUPS", "LAST LOGIN", "CHANGED", "CLAIMS" };
+static const char *const columns[] = { "NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST LOGIN", "CHANGED", "CLAIMS" };
 
 static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct locks *locks,
-                      const struct cd_user *user, bool json)
+                      const struct cd_user *user, const struct second_factor *factor)
 {
         const cd_str cells[CD_LEN(columns)] = {
                 user->name,
                 state_of(arena, locks, user),
                 or_dash(user->email),
                 cd_list_text(arena, &user->groups),
+                yes_or_no(factor->has_totp),
                 cd_time_text(arena, user->last_login_at),
                 cd_time_text(arena, user->changed_at),
                 user->claims,
         };
 
-        if (json)
-                return print_json(locks, user);
+        if (!table)
+                return print_json(locks, user, factor);
         cd_text_table_add(table, cells);
         return true;
+}
+
+static cd_status print_one(const struct cd_context *context, struct cd_text_table *table, struct cd_arena *arena,
+                           const struct locks *locks, const struct cd_user *user, struct cd_error *reterr)
+{
+        struct second_factor factor;
+
+        cd_status status = find_factor(context->by.store, arena, user->name, &factor, reterr);
+        if (status != CD_OK || print_row(table, arena, locks, user, &factor))
+                return status;
+        return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
 }
 
 /* Reads, prints and frees one page after the other. A user with damaged claims does not affect other users. */
@@ -189,11 +226,14 @@ static cd_status print_pages(const struct cd_context *context, struct cd_text_ta
                 status = context->by.store->users->list(context->by.store, &page_arena, last, PAGE, &page, reterr);
                 if (status != CD_OK)
                         return status;
-                for (size_t i = 0; i < page.count; i++)
+                for (size_t i = 0; i < page.count && status == CD_OK; i++)
                         if (json && !cd_cmd_user_check_claims(context->command, &page_arena, &page.items[i]))
                                 *ret_damaged = true;
-                        else if (!print_row(table, &page_arena, &locks, &page.items[i], json))
-                                return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
+                        else
+                                status = print_one(context, json ? NULL : table, &page_arena, &locks, &page.items[i],
+                                                   reterr);
+                if (status != CD_OK)
+                        return status;
                 if (page.count) {
                         snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
                         last = cd_str_from_c(after);
@@ -230,7 +270,8 @@ const struct cd_command cd_cmd_user_list = {
         .help = "Usage: cardea user list --config FILE [--json]\n"
                 "\n"
                 "Prints all users, sorted by name. Times are UTC. A user with too many wrong passwords is \"locked\n"
-                "until\" a time, by what the store knows. Memory use does not grow with the number of users.\n"
+                "until\" a time, by what the store knows. TOTP says whether there is a second factor. Memory use does "
+                "not grow with the number of users.\n"
                 "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
@@ -239,7 +280,8 @@ const struct cd_command cd_cmd_user_list = {
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
-static void print_user(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user)
+static void print_user(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user,
+                       const struct second_factor *factor)
 {
         const struct cd_detail details[] = {
                 { "name", user->name },
@@ -254,6 +296,8 @@ static void print_user(struct cd_arena *arena, const struct locks *locks, const 
                 { "changed", cd_time_text(arena, user->changed_at) },
                 { "password", cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(hash_form(user->password)),
                                               CD_STR_ARG(cd_time_text(arena, user->password_at))) },
+                { "totp", factor->has_totp ? cd_arena_printf(arena, "yes, unused recovery codes: %zu", factor->codes)
+                                           : CD_STR("no") },
                 { "last login", cd_time_text(arena, user->last_login_at) },
                 { "failures", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
                                                                CD_STR_ARG(cd_time_text(arena, user->failed_at)))
@@ -267,17 +311,20 @@ static int show_user(struct cd_context *context, const struct cd_look *look)
 {
         __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
         struct cd_error err = { 0 };
+        struct second_factor factor;
         struct cd_user user;
 
         if (open_locks(context, &locks, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
         if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
+        if (find_factor(context->by.store, &context->arena, user.name, &factor, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
         if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &user))
                 return CD_EXIT_FAILED;
         if (look->json)
-                return print_json(&locks, &user) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_user(&context->arena, &locks, &user);
+                return print_json(&locks, &user, &factor) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        print_user(&context->arena, &locks, &user, &factor);
         return CD_EXIT_OK;
 }
 
@@ -293,7 +340,8 @@ const struct cd_command cd_cmd_user_show = {
                 "\n"
                 "Prints the state (active, disabled or locked), the display name, the e-mail address, the groups,\n"
                 "the claims and the times (UTC) of the user, the number of wrong passwords since the last correct\n"
-                "one, and how the password is stored. The password hash is not shown.\n"
+                "one, how the password is stored, whether there is a second factor (totp), and how many recovery\n"
+                "codes are not used yet. The password hash is not shown.\n"
                 "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"

@@ -24,6 +24,11 @@ static cd_status fail_errno(struct cd_error *reterr, cd_str path, int error)
 {
         if (error == ENOENT)
                 return fail_file(reterr, path, "does not exist");
+        if (error == EACCES)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                "file %.*s cannot be read: %s; run this as a user who may read it, or give it to this "
+                                "user (%lu) with mode 600, and let that user enter the folders above",
+                                CD_STR_ARG(path), strerror(error), (unsigned long)geteuid());
         return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "file %.*s cannot be read: %s", CD_STR_ARG(path),
                         strerror(error));
 }

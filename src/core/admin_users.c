@@ -314,6 +314,15 @@ static bool ends_tokens(const struct cd_user *user, const struct cd_user_change 
                (change->groups && !are_same(*change->groups, user->groups));
 }
 
+/* Of what an edit can change. */
+static bool changes(const struct cd_user *user, const struct cd_user_change *change)
+{
+        return ends_tokens(user, change) ||
+               (change->display_name.ptr && !cd_str_eq(change->display_name, user->display_name)) ||
+               (change->email.ptr &&
+                (!cd_str_eq(change->email, user->email) || change->email_verified != user->email_verified));
+}
+
 static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)
 {
         struct cd_user_change change = { .name = name };
@@ -332,9 +341,11 @@ static cd_status edit_once(const struct edit *edit, cd_str name, struct cd_user_
                 return status;
         event.detail = detail;
         status = change_user(edit->by, &change, &event, ret, reterr);
-        if (status == CD_OK)
-                ret->ended_tokens = ends_tokens(&user, &change);
-        return status;
+        if (status != CD_OK)
+                return status;
+        ret->ended_tokens = ends_tokens(&user, &change);
+        ret->changed = changes(&user, &change);
+        return CD_OK;
 }
 
 static cd_status edit_user(const struct edit *edit, cd_str name, struct cd_user_result *ret, struct cd_error *reterr)

@@ -22,6 +22,7 @@ struct cd_user_params {
 struct cd_user_result {
         cd_str name;       /* canonical, in the arena */
         bool ended_tokens; /* of a change of claims or groups: whether it was one, which ended older tokens */
+        bool changed;      /* of a change of claims or details: whether the user is not as before */
 };
 
 /* The display name, e-mail address and groups of the params, in their stored form; sets nothing else in *ret.

@@ -33,7 +33,7 @@ NOT_AS_WRITTEN = {
     ("docs/portal.md", "cardea serve --config auth/cardea.yaml"):
         ("cardea serve --config auth/cardea.yaml\nprintf 'listen: [\"127.0.0.1:5007\"]\\n' > hello.yaml\n"
          "build/examples/hello-site/hello-site --config hello.yaml", "its usual port may be in use"),
-    ("docs/portal.md", PORTAL_NGINX.format("")): (PORTAL_NGINX.format(" | sed 's,listen ,&127.0.0.1:,; s,/usr/local/share/cardea/proxy/nginx.conf,cardea-auth.conf,'") + """
+    ("docs/portal.md", PORTAL_NGINX.format("")): (PORTAL_NGINX.format(" | sed 's,/usr/local/share/cardea/proxy/nginx.conf,cardea-auth.conf,'") + """
 cardea proxy-config nginx --config auth/cardea.yaml --include > cardea-auth.conf
 echo "daemon off; master_process off; pid nginx.pid; events {} http { access_log off; client_body_temp_path t1; proxy_temp_path t2;
 fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5; include $PWD/site.conf; }" > nginx.conf

@@ -101,4 +101,4 @@ def test_sysusers_makes_the_user(tmp_path):
     done = subprocess.run(["systemd-sysusers", f"--root={tmp_path}", ROOT / "packaging/systemd/cardea.sysusers"], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^cardea:x:\d+:\d+:Cardea authorization server:/:/usr/sbin/nologin$", (tmp_path / "etc/passwd").read_text(), re.M)
+    assert re.search(r"^cardea:x:\d+:\d+:Cardea login portal and authorization server:/:/usr/sbin/nologin$", (tmp_path / "etc/passwd").read_text(), re.M)

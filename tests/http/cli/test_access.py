@@ -82,6 +82,22 @@ def test_a_login_comes_first_and_says_where_it_returns_to(rules, words, outcome,
     assert (code, shown["outcome"], shown["reason"], shown["returns to"]) == (REFUSED, outcome, reason, returns)
 
 
+@pytest.mark.parametrize("url, host, returns", [
+    ("http://localhost:8080", "localhost", "http://localhost:8080/x"),
+    ("http://localhost:8080", "LOCALHOST", "http://localhost:8080/x"),
+    ("http://localhost:8080", "localhost:9000", "http://localhost:9000/x"),
+    ("http://[::1]", "[::1]:9000", "http://[::1]:9000/x"),
+    ("http://127.0.0.1", "localhost", "http://localhost/x"),
+    ("https://localhost:8443", "localhost", "https://localhost:8443/x"),
+    ("https://auth.example.com:8443", "localhost", "https://localhost/x"),
+])
+def test_a_login_returns_by_the_scheme_of_the_portal_and_to_the_port_that_is_known(config, url, host, returns):
+    path = config(f"portal: {{ url: '{url}/_auth' }}\naccess:\n  - {{ host: localhost, allow: {{ factors: 1 }} }}\n"
+                  "  - { host: '[::1]', allow: { factors: 1 } }\n")
+    code, shown = tried(path, "--host", host, "--path", "/x")
+    assert (code, shown["outcome"], shown["returns to"]) == (REFUSED, "log in", returns)
+
+
 @pytest.mark.parametrize("words, said", [
     ([], "name the host of the site: --host HOST"),
     (["--host", "a/b"], "--host: is not a host; write it as in wiki.example.com"),

@@ -20,6 +20,11 @@ def test_every_command_has_help_in_three_ways(command):
     assert max(len(line) for line in by_help.stdout.splitlines()) <= 120
 
 
+def test_the_summary_of_serve_names_both_of_its_tasks():
+    assert "  serve         run the login portal and authorization server\n" in run("help").stdout
+    assert "Runs the login portal, " in run("help", "serve").stdout
+
+
 @pytest.mark.parametrize("args", [["help"], ["--help"], ["-h"]])
 def test_help_lists_every_command(args):
     got = run(*args)

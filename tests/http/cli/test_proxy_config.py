@@ -1,6 +1,8 @@
 """cardea proxy-config: what it derives, what it refuses, and what it says on standard error. That the printed text protects a site is
 tested with the proxies themselves (tests/interop/proxies)."""
 import json
+import pathlib
+import re
 
 import pytest
 
@@ -27,9 +29,10 @@ def config(tmp_path):
 
 
 def shown(*words, config=None, code=0):
+    """(what is printed, what is said about it). Whether Cardea is installed on the machine of the tests counts for nothing."""
     done = run("proxy-config", *words, *(["--config", config] if config else []))
     assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+    return done.stdout, "".join(line for line in done.stderr.splitlines(True) if ": is not on this machine; " not in line)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -131,9 +134,49 @@ def test_the_host_of_the_portal_is_passed_to_cardea_and_the_check_is_not(proxy, 
 
 
 def test_a_portal_on_this_machine_has_sites_by_http(config):
-    path = config(portal={"url": "http://localhost:5001/_auth"}, access=[{"host": "localhost", "allow": {"factors": 1}}])
-    text, notes = shown("nginx", "--host", "localhost:8080", config=path)
-    assert "listen 8080;" in text and "set $cardea_scheme http;" in text and notes == "", notes
+    path = config(portal={"url": "http://localhost:8080/_auth"}, access=[{"host": "localhost", "allow": {"factors": 1}}])
+    text, notes = shown("nginx", "--host", "localhost:8080", "--upstream", "http://127.0.0.1:3000", config=path)
+    assert "set $cardea_scheme http;" in text and notes == "", notes
+
+
+@pytest.mark.parametrize("proxy, http, https", [
+    ("nginx", "listen 127.0.0.1:8080; listen [::1]:8080;", "listen 127.0.0.1:8080 ssl; listen [::1]:8080 ssl;"),
+    ("caddy", "bind 127.0.0.1 [::1]", "bind 127.0.0.1 [::1]"),
+    ("haproxy", "bind 127.0.0.1:8080,[::1]:8080", "bind 127.0.0.1:8080,[::1]:8080 ssl crt /etc/haproxy/localhost.pem"),
+    ("apache", "<VirtualHost 127.0.0.1:8080 [::1]:8080>", "<VirtualHost 127.0.0.1:8080 [::1]:8080>"),
+])
+def test_localhost_is_for_this_machine_alone(proxy, http, https, config):
+    for scheme, line in (("http", http), ("https", https)):
+        text, _ = shown(proxy, "--host", "localhost:8080", config=config(portal={"url": f"{scheme}://localhost:8080/_auth"}))
+        bound = [found.strip() for found in text.splitlines() if re.match(r" *(listen|bind|<VirtualHost)\b", found)]
+        assert bound == [line]
+        text, _ = shown(proxy, "--host", "wiki.example.com", config=config())
+        assert "127.0.0.1:443" not in text and "bind 127" not in text
+
+
+def test_the_port_of_another_scheme_is_refused(config):
+    _, error = shown("nginx", "--host", "wiki.example.com:80", config=config(), code=2)
+    assert error == "cardea proxy-config: --host: has the port of http, and the site is reached by https; leave the port out\n"
+    _, error = shown("nginx", "--host", "localhost:443", config=config(portal={"url": "http://localhost/_auth"}), code=2)
+    assert error == "cardea proxy-config: --host: has the port of https, and the site is reached by http, as portal.url is; leave the port out\n"
+    for host in ("wiki.example.com:443", "wiki.example.com:8080"):
+        shown("nginx", "--host", host, config=config())
+
+
+def test_the_host_of_the_portal_with_another_port_is_mentioned(config):
+    said = ("cardea proxy-config: --host: is the host of portal.url with another port, so that what is printed does not pass the login page on; "
+            "if it is the portal, write its port as portal.url has it (https://auth.example.com)\n")
+    assert shown("nginx", "--host", "auth.example.com:8443", config=config())[1] == said
+    assert shown("nginx", "--host", "auth.example.com:443", config=config())[1] == ""
+
+
+def test_an_include_file_that_is_not_here_is_mentioned_where_it_is_named(config):
+    for proxy in PROXIES:
+        for host in ("wiki.example.com", "auth.example.com"):
+            done = run("proxy-config", proxy, "--host", host, "--config", config())
+            named = re.findall(r"/\S+/cardea/proxy/[\w.]+", done.stdout)
+            missing = [path for path in named if not pathlib.Path(path).exists()]
+            assert [line.split(": ")[1] for line in done.stderr.splitlines() if "is not on this machine" in line] == missing
 
 
 @pytest.mark.parametrize("words, error", [

@@ -2,7 +2,10 @@
 import http.client
 import json
 import os
+import pathlib
+import pwd
 import signal
+import tempfile
 import urllib.request
 
 import pytest
@@ -201,6 +204,30 @@ def test_lesson_39_a_master_key_whose_file_is_missing_or_empty_is_to_be_restored
         assert (done.returncode, done.stderr.splitlines()[0]) == (
             2, f"cardea: {path}:2:13: master_key: file {tmp_path}/{file} {what}; restore the master key this store was created with; only a "
             "new store takes a new one, which openssl rand -base64 32 prints")
+
+
+@pytest.mark.parametrize("closed", ["file", "folder"])
+@pytest.mark.parametrize("text, at", [("store: sqlite:new.db\nmaster_key: ${file:secret/own.key}\n", "2:13: master_key"),
+                                      ("signing_key: ${file:secret/own.key}\n", "1:14: signing_key"),
+                                      ("clients: [ { id: a, secret: \"${file:secret/own.key}\" } ]\n", "1:29: clients[0].secret")])
+def test_lesson_39_a_secret_that_this_user_may_not_read_is_a_matter_of_owner_and_mode(text, at, closed):
+    """Nothing is to be restored: the file is there."""
+    is_root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:  # the folders of pytest are closed for other users
+        folder = pathlib.Path(name)
+        (folder / "secret").mkdir()
+        (folder / "secret/own.key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+        (folder / "f.yaml").write_text(text)
+        (folder / "f.yaml").chmod(0o644)
+        (folder / "secret/own.key").chmod(0 if closed == "file" else 0o644)
+        (folder / "secret").chmod(0 if closed == "folder" else 0o755)
+        folder.chmod(0o755)
+        done = run("serve", "--config", folder / "f.yaml", **({"user": "nobody", "group": "nogroup", "extra_groups": []} if is_root else {}))
+        (folder / "secret").chmod(0o700)
+        user = pwd.getpwnam("nobody").pw_uid if is_root else os.geteuid()
+        assert (done.returncode, done.stderr.splitlines()[0]) == (
+            2, f"cardea: {folder}/f.yaml:{at}: file {folder}/secret/own.key cannot be read: Permission denied; run this as a user who may read "
+            f"it, or give it to this user ({user}) with mode 600, and let that user enter the folders above")
 
 
 def test_a_redirect_names_the_port_of_the_first_listener_that_has_one(start, config, tmp_path):

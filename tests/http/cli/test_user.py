@@ -67,7 +67,7 @@ def test_a_user_is_added_listed_and_shown_without_the_hash(auth):
         text = auth.run(*args, check=0).stdout
         assert "bea.b@example.org" in text and "$argon2id$" not in text
     head, *rows = auth.run("user", "list", check=0).stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
+    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
     assert len({row.index("active") for row in rows if " active " in row}) == 1
 
 

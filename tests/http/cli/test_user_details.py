@@ -59,7 +59,7 @@ def test_a_user_is_added_with_details_and_they_are_shown(auth):
     assert re.search(r"^email +Ana@Example\.com \(verified\)$", shown, re.M)
     assert re.search(r"^groups +admins staff$", shown, re.M)
     head, row = auth.run("user", "list", check=0).stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
+    assert head.split() == ["NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST", "LOGIN", "CHANGED", "CLAIMS"]
     assert row.split()[:5] == ["ana", "active", "Ana@Example.com", "admins", "staff"]
 
 
@@ -71,14 +71,30 @@ def test_a_user_without_details_is_shown_with_none(auth):
 
 def test_only_a_change_of_groups_or_claims_is_said_to_revoke_tokens(auth):
     auth.add_user("rev", PASSWORD, "--group", "staff", "--claim", "role=editor")
-    for args in (["--add-group", "staff"], ["--remove-group", "dev"], ["--display-name", "Rev"]):
-        assert auth.run("user", "set", "rev", *args, check=0).stdout == "user rev changed\n"
+    assert auth.run("user", "set", "rev", "--display-name", "Rev", check=0).stdout == "user rev changed\n"
     assert auth.run("user", "claims", "rev", "role=editor", check=0).stdout == "user rev has these claims already\n"
     assert last_event(auth)["action"] == "user.set" and last_event(auth)["detail"] == "display_name"
     done = auth.run("user", "claims", "rev", "role=viewer", check=0)
     assert done.stdout == "user rev has new claims; older tokens are revoked\n"
     done = auth.run("user", "set", "rev", "--remove-group", "staff", check=0)
     assert done.stdout == "user rev changed; older tokens are revoked\n"
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--remove-group", "dev"], "is not in the group dev; nothing is changed"),
+    (["--remove-group", "dev", "--remove-group", "b"], "is in none of the groups dev b; nothing is changed"),
+    (["--remove-group", "dev", "--add-group", "staff"], "has all of this already; nothing is changed"),
+    (["--display-name", "Same"], "has all of this already; nothing is changed"),
+    (["--email", "same@example.com", "--email-verified"], "has all of this already; nothing is changed"),
+    (["--email", "same@example.com"], "changed"),
+    (["--email", "same@example.com", "--email-verified"], "changed"),
+    (["--remove-group", "dev", "--remove-email"], "changed"),
+    (["--remove-email"], "has all of this already; nothing is changed"),
+])
+def test_a_change_that_changes_nothing_says_so(auth, words, said):
+    if not any(row["name"] == "same" for row in auth.rows("user", "list")):
+        auth.add_user("same", PASSWORD, "--group", "staff", "--display-name", "Same", "--email", "same@example.com", "--email-verified")
+    assert auth.run("user", "set", "same", *words, check=0).stdout == f"user same {said}\n"
 
 
 def test_set_changes_what_is_given_and_nothing_else(auth):

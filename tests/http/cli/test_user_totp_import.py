@@ -59,7 +59,22 @@ def test_lesson_28_no_secret_is_stored_or_shown_in_the_clear(made):
     assert SECRETS[0].encode() not in stored and b"Hello!" not in stored  # base32, and what it encodes
     assert factors(made)["ana"].startswith("x1.")
     for text in (exported, shown):
-        assert SECRETS[0] not in text and "totp" not in text
+        assert SECRETS[0] not in text and "otpauth" not in text and factors(made)["ana"] not in text
+    assert "totp" not in exported
+
+
+def test_who_has_a_second_factor_is_shown_with_the_recovery_codes_that_are_left(made):
+    imports(made, line("ana", uri("ana")) + line("bo"))
+    for count in range(3):
+        shown, listed = made.rows("user", "show", "ana")[0], made.rows("user", "list")
+        assert (shown["totp"], shown["recovery_codes"]) == (True, count)
+        assert [(row["name"], row["totp"], row["recovery_codes"]) for row in listed] == [("ana", True, count), ("bo", False, 0)]
+        assert f"\ntotp         yes, unused recovery codes: {count}\n" in made.run("user", "show", "ana", check=0).stdout
+        with sqlite3.connect(made.folder / "cardea.db") as db:
+            db.execute("INSERT INTO recovery_codes VALUES (?, 'ana')", (f"{count:043}",))
+    assert "\ntotp         no\n" in made.run("user", "show", "bo", check=0).stdout
+    head, *rows = made.run("user", "list", check=0).stdout.splitlines()
+    assert [row[head.index("TOTP"):].split()[0] for row in rows] == ["yes", "no"]
 
 
 def test_what_the_export_of_a_user_says_keeps_the_secret(made):

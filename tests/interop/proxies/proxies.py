@@ -41,14 +41,15 @@ def wait_for(host, port, proxy):
 
 
 class Proxy:
-    """`sites`: the ports of the hosts that it serves."""
+    """`sites`: the ports of the hosts that it serves. Without `upstream`, they have no application."""
 
     def __init__(self, folder, sites, upstream, cardea_config):
         self.folder, self.sites = folder, sites
         self.include = folder / f"include-{self.name}"
         self.authority = cardea_config.parent / "ca.pem"
         self.include.write_text(self.with_authority(printed(self.name, "--include", "--config", cardea_config)))
-        texts = [printed(self.name, "--host", f"{host}:{port}", "--upstream", upstream, "--config", cardea_config)
+        application = ["--upstream", upstream] if upstream else []
+        texts = [printed(self.name, "--host", f"{host}:{port}", *application, "--config", cardea_config)
                  for host, port in sites.items()]
         texts = [self.with_authority(text) for text in texts]
         self.command = self.write([re.sub(r"/\S+/cardea/proxy/[^\s;]+|/etc/\w+/cardea[^\s;]+", str(self.include), text) for text in texts])
@@ -126,7 +127,7 @@ class Apache(Proxy):
     name = "apache"
 
     def write(self, sites):
-        modules = ("mpm_event", "authz_core", "headers", "setenvif", "ssl", "proxy", "proxy_http", "lua")
+        modules = ("mpm_event", "authz_core", "headers", "setenvif", "ssl", "proxy", "proxy_http", "lua", "alias")
         certificate = self.certificate()
         text = re.sub(r"/etc/ssl/private/\S+\.pem", str(certificate), "".join(sites))
         user = ""

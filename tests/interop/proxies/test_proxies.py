@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from services import wait_until
+from services import call, wait_until
 
 from .application import Application
 from .client import ask, connect, read_head, request_bytes
@@ -439,6 +439,42 @@ def test_lesson_2_no_spelling_of_the_portals_path_leads_to_the_application(syste
 def test_lesson_3_the_pages_get_the_address_of_the_client(system):
     system.refused("/_auth/address", [("X-Forwarded-For", "203.0.113.9")], host=AUTH)
     assert system.cardea.service.wait_event("request", path="/_auth/address")["client_address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_the_portals_host_without_an_application_leads_to_the_portal(proxy, is_tls, tmp_path):
+    port = find_ports()
+    site = f"https://{AUTH}:{port}"
+    cardea = Installation(tmp_path / "cardea", f"{site}/_auth", is_tls=is_tls)
+    (tmp_path / "proxy").mkdir()
+    running = PROXIES[proxy](tmp_path / "proxy", {AUTH: port}, None, cardea.config)
+    try:
+        for path, target in {"/": "/_auth/", "/.well-known/change-password": "/_auth/password"}.items():
+            answer = ask(port, AUTH, f"GET {path}", [("Host", f"{AUTH}:{port}"), *BROWSER], b"")
+            assert (answer.status, answer.headers["Location"]) == (302, site + target), running.log()
+        answer = ask(port, AUTH, "GET /_auth/", [("Host", f"{AUTH}:{port}"), *BROWSER], b"")
+        assert answer.status in (302, 303) and answer.headers["Location"].startswith(f"{site}/_auth/login"), answer.headers
+        for path in ("/x", "/.well-known/x", "/_auth/check/forward"):
+            answer = ask(port, AUTH, f"GET {path}", [("Host", f"{AUTH}:{port}"), *BROWSER], b"")
+            assert answer.status in (200, 404, 503) and "Location" not in answer.headers, (path, answer.status)
+    finally:
+        running.stop()
+        cardea.stop()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_site_of_localhost_is_served_to_this_machine(proxy, tmp_path):
+    port = find_ports()
+    cardea = Installation(tmp_path / "cardea", f"http://localhost:{port}/_auth", cookie_domain="")
+    (tmp_path / "proxy").mkdir()
+    running = PROXIES[proxy](tmp_path / "proxy", {"localhost": port}, None, cardea.config)
+    try:
+        answer = call(f"http://localhost:{port}/")
+        assert (answer.status, answer.headers["Location"]) == (302, f"http://localhost:{port}/_auth/"), running.log()
+    finally:
+        running.stop()
+        cardea.stop()
 
 
 # --- the check itself -----------------------------------------------------------------------------------------------

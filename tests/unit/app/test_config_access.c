@@ -78,6 +78,8 @@ static const char *rule(const char *settings)
 
 #define ALLOW(keys) "access:\n  - { host: a.example.com, allow: { " keys " } }\n"
 
+#define SITE "access:\n  - { host: auth.example.com, public: true }\n"
+
 static void the_example_has_nothing_wrong(void **state)
 {
         (void)state;
@@ -264,7 +266,7 @@ static void the_url_of_the_portal_is_checked(void **state)
         static const char *const other_paths[] = { "", "/auth", "/_auth2", "/_Auth", "/x/_auth", "/_auth/x" };
 
         (void)state;
-        accepts("portal: { url: 'http://localhost:5000/_auth' }\n");
+        accepts("portal: { url: 'http://localhost:5000/_auth' }\n" SITE);
         refuses("portal: { url: 'http://auth.example.com/_auth' }\n",
                 "f.yaml:1:16: portal.url: is http, and its host is not this machine; write it as in "
                 "https://auth.example.com/_auth");
@@ -364,8 +366,8 @@ static void the_lifetimes_of_a_login_fit_each_other(void **state)
 static void the_domain_of_the_cookie_is_one_of_the_operators_own(void **state)
 {
         (void)state;
-        accepts(PORTAL("example.com"));
-        accepts(PORTAL("auth.example.com"));
+        accepts(PORTAL("example.com") SITE);
+        accepts(PORTAL("auth.example.com") SITE);
         refuses(PORTAL(".example.com"), "f.yaml:1:65: portal.cookie_domain: begins with a dot; write example.com");
         refuses(PORTAL("Example.com"),
                 "f.yaml:1:65: portal.cookie_domain: \"Example.com\" is not canonical; write example.com");
@@ -437,15 +439,15 @@ static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void 
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(bad); i++) {
-                snprintf(text, sizeof(text), IDENTITY("user: \"%s\""), bad[i]);
+                snprintf(text, sizeof(text), IDENTITY("user: \"%s\"") SITE, bad[i]);
                 refuses(text, "f.yaml:1:68: portal.identity.user: must be letters, digits and hyphens, as in "
                               "Remote-User");
         }
         for (size_t i = 0; i < CD_LEN(taken); i++) {
-                snprintf(text, sizeof(text), IDENTITY("email: %s"), taken[i]);
+                snprintf(text, sizeof(text), IDENTITY("email: %s") SITE, taken[i]);
                 refuses(text, "f.yaml:1:69: portal.identity.email: is a header with a meaning of its own");
         }
-        accepts(IDENTITY("email: X-Cookie, name: Sec"));
+        accepts(IDENTITY("email: X-Cookie, name: Sec") SITE);
 }
 
 static void each_identity_header_is_named_once(void **state)
@@ -455,7 +457,7 @@ static void each_identity_header_is_named_once(void **state)
                 "f.yaml:1:68: portal.identity.name: is remote-user, as portal.identity.user is; name each header once");
         refuses(IDENTITY("user: X-A, groups: x-a"), "f.yaml:1:81: portal.identity.groups: is x-a, as "
                                                     "portal.identity.user is; name each header once");
-        accepts(IDENTITY("user: Remote-Name, name: Remote-User"));
+        accepts(IDENTITY("user: Remote-Name, name: Remote-User") SITE);
 }
 
 static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **state)
@@ -480,6 +482,22 @@ static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **stat
         accepts(PORTAL("example.com") "access:\n  - { host: example.com, allow: { factors: 1 } }\n"
                                       "  - { host: '*.example.com', allow: { factors: 1 } }\n"
                                       "  - { host: wiki.example.org, public: true }\n");
+}
+
+static void a_portal_without_a_rule_is_a_warning(void **state)
+{
+        static const char *const without[] = { "", "access: []\n" }, *const at[] = { "", ":2:9" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(without); i++)
+                warns(cd_arena_printf(&arena, "portal: { url: 'https://auth.example.com/_auth' }\n%s", without[i]).ptr,
+                      cd_arena_printf(&arena,
+                                      "f.yaml%s: access: has no rule: every request that a proxy asks about is denied; "
+                                      "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: "
+                                      "[staff] } }",
+                                      at[i])
+                              .ptr);
+        accepts("access: []\n");
 }
 
 static void public_suffixes_are_known(void **state)
@@ -560,6 +578,7 @@ int main(void)
                 cmocka_unit_test(lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way),
                 cmocka_unit_test(each_identity_header_is_named_once),
                 cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
+                cmocka_unit_test(a_portal_without_a_rule_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),
                 cmocka_unit_test(what_the_rules_say_is_what_decides),
         };
