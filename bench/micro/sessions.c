@@ -9,7 +9,7 @@
 #include "core/session.h"
 
 enum {
-        WRITERS = 64, /* that share a transaction */
+        WRITERS = 64,         /* that share a transaction */
         LIFETIME = 24 * 3600, /* seconds */
         NAME_SIZE = 32,
 };
