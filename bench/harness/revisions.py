@@ -87,9 +87,9 @@ def count_instructions(shop, start, request, count):
     return int(found.group(1))
 
 
-def instructions_per_request(shop, start, request):
-    few, many = (count_instructions(shop, start, request, count) for count in (FEW, MANY))
-    return (many - few) / ((MANY - FEW) * CONNECTIONS)
+def instructions_per_request(shop, start, request, many=MANY):
+    difference = count_instructions(shop, start, request, many) - count_instructions(shop, start, request, FEW)
+    return difference / ((many - FEW) * CONNECTIONS)
 
 
 def instructions(shop, options):
