@@ -167,7 +167,7 @@ CHECK_LOCATION = re.compile(r'(?ms)^location = /_cardea/check \{.*?^\}')
 
 
 def with_check(include, directives):
-    """The include file, with another check in the place of ours."""
+    """The include file, with another check instead of ours."""
     text, count = CHECK_LOCATION.subn(lambda _: f'location = /_cardea/check {{ internal; auth_request off; {directives} }}', include)
     if count != 1:
         raise BenchError('what cardea proxy-config nginx --include prints has no location of the check')
@@ -259,7 +259,8 @@ def beside_garbage(name, server, garbage):
         flood = []
         thread = threading.Thread(target=garbage.run, args=(options.seconds, flood))
         thread.start()
-        sample = run_wrk(garbage.url, arguments, seconds=options.seconds, connections=64, server=server.process, expected_length=length)
+        sample = run_wrk(garbage.url, arguments, seconds=options.seconds, connections=64, server=server.process,
+                         expected_length=length)
         thread.join()
         refused = sum(int(problem.split()[0]) for problem in flood[0].problems if 'not 2xx' in problem)
         if abs(refused / options.seconds - flood[0].rate) > flood[0].rate / 10:
