@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -70,6 +71,37 @@ def start_proxy_nginx(shop, port):
         shop, 'proxy_pass http://sink; proxy_http_version 1.1; proxy_set_header Connection ""; '
         'proxy_request_buffering off; client_max_body_size 0; client_body_buffer_size 128k;',
         upstream=f'upstream sink {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 1000000000; }}')
+
+
+def start_site(shop, site, include):
+    """nginx in front of an application that answers at once, with a site of `cardea proxy-config nginx` and its include."""
+    application = start_nginx(shop, return_200('hello'))
+    port = free_port()
+    folder = shop.path(f'site-{port}')
+    include_path = shop.write(f'site-{port}/include.conf', include)
+    for wrong, right in ((r'listen 443 ssl;', f'listen 127.0.0.1:{port};'), (r' *ssl_certificate.*\n', ''),
+                         (r'include \S+;', f'include {include_path};'),
+                         (r'http://127.0.0.1:3000', 'http://application')):
+        site, count = re.subn(wrong, right, site)
+        if not count:
+            raise BenchError(f'{wrong} is not in what cardea proxy-config prints')
+    text = filled('nginx/site.conf.in', DIR=folder, APPLICATION=application.port, SITE=site)
+    config = shop.write(f'site-{port}/nginx.conf', text)
+    process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=SERVER_CORE)
+    process.port = port
+    return Chain(process.wait_until_ready(port, '/'), application)
+
+
+def start_flask_check(shop, secret):
+    """The check that many write by hand. nginx speaks uWSGI's own protocol with it, the fastest; on the servers' core."""
+    path = shop.path('flask.socket')
+    argv = [need('uwsgi', 'uwsgi-core uwsgi-plugin-python3'), '--plugins', 'python3', '--socket', path, '--master', '--need-app',
+            '--disable-logging', '--die-on-term', '--listen', '1024', '--chmod-socket=666', '--processes', '2',
+            '--wsgi-file', 'check.py']
+    environment = {'SECRET': secret, 'PYTHONDONTWRITEBYTECODE': '1'}
+    process = shop.start('uwsgi-check', argv, core=SERVER_CORE, environment=environment, folder=os.path.join(PEERS, 'flask'))
+    os.chmod(shop.folder, 0o711)  # nginx's worker is not root
+    return process, path
 
 
 class Glewlwyd:

@@ -22,8 +22,8 @@ of the ratios within each round. [README.md](README.md) says what each row means
 
 {table}
 
-† Both figures of this row are answers for each second of the servers' processor time. For HTTP/2 and uploads that is so by
-definition; elsewhere the load generator used its core up before the server did, so the rates would only say how fast it is.
+† Both figures of this row are answers for each second of the servers' processor time. For HTTP/2, uploads and the check that is so
+by definition; elsewhere the load generator used its core up before the server did, so the rates would only say how fast it is.
 
 Servers are pinned to core 0 and what loads them to core 1, except for the user call and the memory, where everything uses all
 cores. All peers write no logs, so Cardea's are off too (`log: {{ level: off }}`); the row that says so has them on. A run with one

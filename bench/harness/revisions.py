@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+from functools import partial
 
 from . import basic_tokens, cardea, peers
 from .load import measure_in_turn, wrk_target
@@ -65,10 +66,10 @@ def before(shop, options):
     ]
 
 
-def count_instructions(shop, options, log, request, count):
-    """Of a whole process that answers `count` requests on each connection."""
+def count_instructions(shop, start, request, count):
+    """Of a whole process that answers `count` requests on each connection. `start(wrapper=…)` starts it."""
     wrapper = [peers.need('valgrind', 'valgrind'), '--tool=callgrind', '--callgrind-out-file=/dev/null']
-    server = cardea.start_server(shop, options, log=log, wrapper=wrapper)
+    server = start(wrapper=wrapper)
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(socket.create_connection(('127.0.0.1', server.port)))
                        for _ in range(CONNECTIONS)]
@@ -86,9 +87,9 @@ def count_instructions(shop, options, log, request, count):
     return int(found.group(1))
 
 
-def instructions_per_request(shop, options, log, request):
-    few, many = (count_instructions(shop, options, log, request, count) for count in (FEW, MANY))
-    return (many - few) / ((MANY - FEW) * CONNECTIONS)
+def instructions_per_request(shop, start, request, many=MANY):
+    difference = count_instructions(shop, start, request, many) - count_instructions(shop, start, request, FEW)
+    return difference / ((many - FEW) * CONNECTIONS)
 
 
 def instructions(shop, options):
@@ -96,7 +97,8 @@ def instructions(shop, options):
     rows = []
     for work, request in REQUESTS.items():
         for log in ('off', 'info'):
-            now, then = (instructions_per_request(shop, build, log, request) for build in (options, earlier))
+            now, then = (instructions_per_request(shop, partial(cardea.start_server, shop, build, log=log), request)
+                         for build in (options, earlier))
             print(f'  {work}, log {log}: {now:,.0f}, before {then:,.0f}', flush=True)
             rows.append(Row(f'instructions a request, {work}, `log: {log}`', f'{now:,.0f}',
                             f'{options.before}: {then:,.0f}', f'{now / then:.3f}', verdict='for information'))

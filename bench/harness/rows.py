@@ -56,6 +56,12 @@ def health_answer(server, tls=False):
     return cardea.expect(ask(server.port, 'GET', '/healthz', tls=tls), 'GET /healthz', lambda answer: answer.body)
 
 
+def nginx_answering(shop, body):
+    process = peers.start_nginx(shop, peers.return_200(body))
+    process.answer_length = ask(process.port, 'GET', '/').length
+    return process
+
+
 def nginx_like(shop, answer, tls=False):
     """nginx with the very bytes and the content type of our answer."""
     process = peers.start_nginx(shop, peers.return_200(answer.body.decode()), answer.header('Content-Type'),

@@ -4,6 +4,7 @@
 --   wrk … -s load.lua URL -- upload BYTES
 --   wrk … -s load.lua URL -- once AUTHORIZATION FILE FIRST COUNT    each line of FILE from FIRST on is the token of one form POST
 --   wrk … -s load.lua URL -- turn AUTHORIZATION FILE FIRST COUNT    the same, from the start again after the last
+--   wrk … -s load.lua URL -- cookies NAME FILE FIRST COUNT [HEADER VALUE]…    each line is the cookie of one GET, in turn
 -- There is no response() here: it would make wrk several times slower. What is wrong with answers shows in the counted
 -- statuses and, for what is wrong with status 200, in the bytes per answer.
 
@@ -26,6 +27,29 @@ local function read_requests(path, first, count)
         return requests
 end
 
+-- A million requests would not fit into Lua's memory: only their cookies are kept.
+local function get_with_cookies(args)
+        local first, count = tonumber(args[4]), tonumber(args[5])
+        local cookies, line_number, next_cookie = {}, 0, 0
+
+        for line in io.lines(args[3]) do
+                line_number = line_number + 1
+                if line_number >= first and #cookies < count then
+                        cookies[#cookies + 1] = line
+                end
+        end
+        for i = 6, #args, 2 do
+                wrk.headers[args[i]] = args[i + 1]
+        end
+        wrk.headers["Cookie"] = args[2] .. "=@"
+        local before, after = wrk.format():match("^(.-)@(.*)$")
+
+        function request()
+                next_cookie = next_cookie % #cookies + 1
+                return before .. cookies[next_cookie] .. after
+        end
+end
+
 local threads = {}
 
 function setup(thread)
@@ -42,6 +66,10 @@ local function prepare(args)
         if what == "upload" then
                 wrk.method = "POST"
                 wrk.body = string.rep("x", tonumber(args[2]))
+                return
+        end
+        if what == "cookies" then
+                get_with_cookies(args)
                 return
         end
         post(args[2], args[3])

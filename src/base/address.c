@@ -123,12 +123,31 @@ bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret)
         return true;
 }
 
+/* By hand, because inet_ntop uses sprintf for it, and every request that a proxy passes on has an address. */
+static size_t format_ipv4(const uint8_t bytes[4], char *to)
+{
+        char *at = to;
+
+        for (size_t i = 0; i < 4; i++) {
+                unsigned byte = bytes[i];
+                if (i > 0)
+                        *at++ = '.';
+                if (byte >= 100)
+                        *at++ = (char)('0' + byte / 100);
+                if (byte >= 10)
+                        *at++ = (char)('0' + byte / 10 % 10);
+                *at++ = (char)('0' + byte % 10);
+        }
+        return (size_t)(at - to);
+}
+
 size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX])
 {
         char text[CD_ADDRESS_TEXT_MAX];
-        const void *bytes = is_ipv4(address) ? address->bytes + 12 : address->bytes;
 
-        if (!inet_ntop(is_ipv4(address) ? AF_INET : AF_INET6, bytes, text, sizeof(text)))
+        if (is_ipv4(address))
+                return format_ipv4(address->bytes + 12, to);
+        if (!inet_ntop(AF_INET6, address->bytes, text, sizeof(text)))
                 return 0;
         size_t len = strlen(text);
         memcpy(to, text, len);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "base/address.h"
 
@@ -28,6 +29,18 @@ static void addresses_come_back_in_their_usual_form(void **state)
         for (size_t i = 0; i < CD_LEN(cases); i++) {
                 struct cd_address address = address_of(cases[i][0]);
                 assert_str(cd_str_of(text, cd_address_format(&address, text)), cases[i][1]);
+        }
+}
+
+static void ipv4_addresses_have_no_leading_zeros(void **state)
+{
+        char text[CD_ADDRESS_TEXT_MAX], expected[CD_ADDRESS_TEXT_MAX];
+
+        (void)state;
+        for (unsigned byte = 0; byte <= 255; byte++) {
+                snprintf(expected, sizeof(expected), "%u.%u.0.%u", byte, 255 - byte, byte);
+                struct cd_address address = address_of(expected);
+                assert_str(cd_str_of(text, cd_address_format(&address, text)), expected);
         }
 }
 
@@ -267,6 +280,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(addresses_come_back_in_their_usual_form),
+                cmocka_unit_test(ipv4_addresses_have_no_leading_zeros),
                 cmocka_unit_test(what_is_no_address_is_refused),
                 cmocka_unit_test(addresses_come_out_of_sockets),
                 cmocka_unit_test(lesson_3_a_network_has_its_own_addresses_and_no_others),
