@@ -29,7 +29,8 @@ struct cd_config_portal {
         cd_str footer; /* empty: none */
         /* milliseconds, whole seconds */
         int64_t session_idle, session_lifetime;
-        int64_t remember_for; /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
+        /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */
+        int64_t remember_for;
         struct cd_config_identity identity;
 };
 

@@ -20,8 +20,8 @@ static const struct cd_identity_headers presets[] = {
           CD_STR_INIT("X-Forwarded-Name") },
 };
 
-/* Letters, digits and hyphens: servers of the CGI kind read "_" as "-", and other characters of a token in ways of their
- * own (LESSONS 4). */
+/* Letters, digits and hyphens: servers of the CGI kind read "_" as "-", and other characters of a token in ways of
+ * their own (LESSONS 4). */
 static bool is_name(cd_str name)
 {
         for (size_t i = 0; i < name.len; i++) {

@@ -32,8 +32,8 @@ enum cd_field_flags {
         /* objects; an item may be a plain string, the value of the first field of `table`; a fallback holds such
          * strings, separated by spaces */
         CD_FIELD_SHORTHAND = 16,
-        /* strings; a configuration may give `true` or `false` instead of the list, which then has the single item "true",
-         * or none */
+        /* strings; a configuration may give `true` or `false` instead of the list, which then has the single item
+         * "true", or none */
         CD_FIELD_OR_BOOL = 32,
 };
 

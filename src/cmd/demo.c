@@ -1,5 +1,6 @@
-/* cardea demo: starts, watches and stops three systems of services: a site behind a proxy that asks the login portal; an
- * authorization server with a resource server and a web application; a Basic token service with a resource service. */
+/* cardea demo: starts, watches and stops three systems of services: a site behind a proxy that asks the login portal;
+ * an authorization server with a resource server and a web application; a Basic token service with a resource
+ * service. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

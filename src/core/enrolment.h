@@ -29,8 +29,8 @@ struct cd_totp_ticket {
         cd_str secret;       /* see struct cd_enrolment */
         bool is_replacement; /* of the factor that the user had */
 };
-/* Reads a ticket that cd_totp_enrol made for the user as read now. CD_INVALID_REQUEST (field "ticket"): forged, expired,
- * for another user, or for the user before a change. */
+/* Reads a ticket that cd_totp_enrol made for the user as read now. CD_INVALID_REQUEST (field "ticket"): forged,
+ * expired, for another user, or for the user before a change. */
 cd_status cd_totp_look(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
                        cd_str ticket, struct cd_totp_ticket *ret, struct cd_error *reterr);
 /* Stores the factor if the code is right; the code can then no longer be used for a login. A factor that replaces

@@ -139,8 +139,8 @@ struct cd_totp_change {
         struct cd_totp_factor factor; /* created_at is now */
         int64_t if_generation;        /* only if the user still has this generation, and is enabled */
         cd_str if_sealed;             /* replaces this one; ptr NULL: only if the user has none */
-        /* The user's generation after the change, so that a session can be started that this change does not end but any
-         * later one does. NULL: not needed. */
+        /* The user's generation after the change, so that a session can be started that this change does not end but
+         * any later one does. NULL: not needed. */
         int64_t *ret_generation;
 };
 

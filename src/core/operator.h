@@ -1,5 +1,6 @@
 #pragma once
-/* The operator of an administrative change, and what the change needs. Filled by the caller (src/cmd, src/app for the portal, or a test). */
+/* The operator of an administrative change, and what the change needs. Filled by the caller (src/cmd, src/app for the
+ * portal, or a test). */
 #include "base/clock.h"
 #include "core/ports.h"
 #include "crypto/mac.h"

@@ -5,12 +5,13 @@
  *  - the session ends: at once on the node that ended it (core/session.h), on others once the store watcher has read
  *    the store's list of ended sessions, within 1 s;
  *  - a change of the user ends it: once the store watcher has read the revocations, within 1 s (core/revoked.h);
- *  - it is CD_SESSION_REREAD_EVERY old, and is read again; until that has happened, one request after the other uses it.
+ *  - it is CD_SESSION_REREAD_EVERY old, and is read again; until that has happened, one request after the other uses
+ *    it.
  *
  * While the store is unavailable, sessions in the cache continue until they expire, since the store cannot be told that
  * they are used; those that are not in it can not be looked up. But the store lists an ended session for
- * CD_SESSION_END_LASTS only. If the list was not read for nearly that long, no entry is used, and later the cache starts
- * anew. */
+ * CD_SESSION_END_LASTS only. If the list was not read for nearly that long, no entry is used, and later the cache
+ * starts anew. */
 #include "base/arena.h"
 #include "core/ports.h"
 #include "core/revoked.h"
@@ -60,7 +61,8 @@ enum cd_session_cached {
 enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, const struct cd_session_digest *digest,
                                              cd_time now, struct cd_arena *arena, struct cd_live_session *ret);
 
-/* Before the session is read from the store: what cd_session_cache_put needs to notice that a session has ended since. */
+/* Before the session is read from the store: what cd_session_cache_put needs to notice that a session has ended
+ * since. */
 uint64_t cd_session_cache_ticket(struct cd_session_cache *cache, const struct cd_session_digest *digest);
 /* Adds or replaces it. Does nothing if it may have ended since the ticket, or if memory is out. */
 void cd_session_cache_put(struct cd_session_cache *cache, const struct cd_session_digest *digest, uint64_t ticket,

@@ -12,7 +12,8 @@ cd_status cd_user_totp_read(const struct cd_operator *by, struct cd_arena *arena
 struct cd_user_totp_change {
         struct cd_totp_change change;
         bool had_one; /* the user has a factor already */
-        /* It has the same secret. The change must then not be made, because codes that were used could be used again. */
+        /* It has the same secret. The change must then not be made, because codes that were used could be used
+         * again. */
         bool is_same;
 };
 

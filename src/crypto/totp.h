@@ -20,8 +20,8 @@ static inline int64_t cd_totp_step(cd_time now)
         return now / CD_TOTP_STEP;
 }
 
-/* Loads liboath, which everything below needs. It is also loaded when it is first needed; asking before tells whether it
- * is there. CD_UNAVAILABLE. */
+/* Loads liboath, which everything below needs. It is also loaded when it is first needed; asking before tells whether
+ * it is there. CD_UNAVAILABLE. */
 cd_status cd_totp_load(struct cd_error *reterr);
 
 /* The code of a step (not negative). CD_INTERNAL where liboath fails, or is missing. */

@@ -27,6 +27,6 @@ struct cd_gate_app {
 
 extern const struct cd_http_routes cd_gate_routes;
 
-/* One for each kind of proxy, see gate/original.h. They decide on the loop; a session that is not in the cache is looked
- * up on a worker. */
+/* One for each kind of proxy, see gate/original.h. They decide on the loop; a session that is not in the cache is
+ * looked up on a worker. */
 cd_http_handler cd_gate_check_nginx, cd_gate_check_forward, cd_gate_check_envoy;

@@ -18,8 +18,8 @@ struct cd_original {
         cd_str authority; /* as sent, with its port */
         cd_str host;      /* canonical */
         cd_str path;      /* canonical; ptr NULL: the one that was sent has no canonical form */
-        /* The path that was sent was not canonical. The proxy forwards that spelling (LESSONS 2). Whether that matters is
-         * for the rules to say: to applications of some hosts "%2F" is no "/". */
+        /* The path that was sent was not canonical. The proxy forwards that spelling (LESSONS 2). Whether that matters
+         * is for the rules to say: to applications of some hosts "%2F" is no "/". */
         bool was_path_changed;
         cd_str query;    /* raw, without "?"; ptr NULL: none */
         bool is_upgrade; /* asks for a web socket or another protocol */

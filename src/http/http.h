@@ -44,7 +44,8 @@ struct cd_http_request {
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto is used from a trusted proxy */
         cd_str path;   /* canonical (cd_canonical_path): decisions and forwarding use exactly these bytes (LESSONS 2) */
-        cd_str path_as_sent; /* what a proxy before this server may have decided by; nothing here is decided by it alone */
+        /* A proxy before this server may have decided by it; nothing here is decided by it alone. */
+        cd_str path_as_sent;
         bool was_path_changed; /* it was not canonical */
         cd_str query;          /* raw, without "?" ; ptr NULL where there was none */
         cd_str authority;      /* Host or :authority as sent, with its port; empty for HTTP/1.0 without one */

@@ -14,8 +14,8 @@ struct cd_tls {
         struct cd_tls_tickets *tickets;
 };
 
-/* tls_reasons.c. Loads the texts of the errors that reading certificates and keys, and handshakes, can have: the program
- * may have started OpenSSL without any (crypto/openssl_start.h). */
+/* tls_reasons.c. Loads the texts of the errors that reading certificates and keys, and handshakes, can have: the
+ * program may have started OpenSSL without any (crypto/openssl_start.h). */
 void cd_tls_load_reasons(void);
 /* tls_conn.c. NULL if memory is exhausted. */
 BIO_METHOD *cd_tls_conn_bio_method(void);

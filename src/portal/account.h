@@ -21,8 +21,8 @@ bool cd_account_is_recent(const struct cd_session *session, cd_time now);
 void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *session,
                            const struct cd_cookie_token *token);
 
-/* Gives the session a new id (LESSONS 12), adds these factors, which were verified just now, and sets its cookie. False:
- * it has answered with an error. Blocks. */
+/* Gives the session a new id (LESSONS 12), adds these factors, which were verified just now, and sets its cookie.
+ * False: it has answered with an error. Blocks. */
 bool cd_account_raise_session(struct cd_visit *visit, const struct cd_session *session, unsigned factors);
 
 /* What is wrong with a password that a user chose, besides what a form refuses; CD_MESSAGE_NONE: nothing. */

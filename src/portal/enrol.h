@@ -18,5 +18,6 @@ extern const struct cd_table cd_enrol_table;
 /* The attempt that a form makes. */
 struct cd_code_attempt cd_enrol_attempt(const struct cd_visit *visit, cd_str code);
 
-/* `/register/totp` for a user who has an account, but not the second factor that the half-finished login needs. Blocks. */
+/* `/register/totp` for a user who has an account, but not the second factor that the half-finished login needs.
+ * Blocks. */
 void cd_enrol_pending(struct cd_visit *visit);

@@ -46,8 +46,8 @@ static void leave(struct cd_visit *visit, cd_str return_to)
                 cd_visit_redirect(visit, CD_STR("/login?done=logged-out"));
 }
 
-/* Ends every session that the browser has sent, beginning with `first`. Another one comes from an earlier cookie_domain,
- * or from a host below the domain, and deleting the cookie of the first would uncover it. */
+/* Ends every session that the browser has sent, beginning with `first`. Another one comes from an earlier
+ * cookie_domain, or from a host below the domain, and deleting the cookie of the first would uncover it. */
 static cd_status end_sessions(const struct cd_visit *visit, const struct cd_session *first, struct cd_error *reterr)
 {
         const struct cd_http_request *req = visit->req;

@@ -84,7 +84,8 @@ struct cd_visit_login {
         bool remember;
         const char *after; /* the detail of its login.ok: "after the registration"; NULL: a check has recorded it */
 };
-/* Starts a session and sets its cookie; those of the login are deleted. False: it has answered with an error. Blocks. */
+/* Starts a session and sets its cookie; those of the login are deleted. False: it has answered with an error.
+ * Blocks. */
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login);
 /* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
 void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);

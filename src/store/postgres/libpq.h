@@ -1,6 +1,6 @@
 #pragma once
-/* The functions of libpq that this driver uses. They are looked up when the first PostgreSQL store is
- * opened (base/library.h), because libpq brings in Kerberos, LDAP and GnuTLS, which would cost every other server 3 MB and a
+/* The functions of libpq that this driver uses. They are looked up when the first PostgreSQL store is opened
+ * (base/library.h), because libpq brings in Kerberos, LDAP and GnuTLS, which would cost every other server 3 MB and a
  * third of its start-up time. */
 #include <libpq-fe.h>
 
