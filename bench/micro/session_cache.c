@@ -65,8 +65,11 @@ int main(int argc, char **argv)
         struct cd_session_digest *digests = calloc(count, sizeof(*digests));
         struct cd_session_cache *cache = cd_session_cache_new(&options);
 
-        if (!count || !digests || !cache)
+        if (!count || !digests || !cache) {
+                cd_session_cache_free(cache);
+                free(digests);
                 return 1;
+        }
         for (size_t i = 0; i < count; i++)
                 digests[i] = digest_of(i);
         cd_session_cache_fed(cache, cd_clock_system.uptime(&cd_clock_system));

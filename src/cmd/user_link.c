@@ -85,6 +85,12 @@ static void begin_showing(struct cd_context *context, struct showing *showing)
         context->by.show_arg = showing;
 }
 
+static void end_showing(struct cd_context *context)
+{
+        context->by.show_secret = NULL;
+        context->by.show_arg = NULL;
+}
+
 static int fail_link(const struct cd_context *context, const struct showing *showing, const struct cd_error *err)
 {
         int code = cd_context_fail(context->command, err);
@@ -157,7 +163,9 @@ static int invite_user(struct cd_context *context, const struct ask *ask)
         struct cd_error err = { 0 };
 
         begin_showing(context, &showing);
-        if (try_invite(context, ask, &token, &err) != CD_OK)
+        cd_status status = try_invite(context, ask, &token, &err);
+        end_showing(context);
+        if (status != CD_OK)
                 return fail_link(context, &showing, &err);
         cd_print_line(stderr, "the link is valid once, until %.*s; an earlier invitation for that name is void",
                       CD_STR_ARG(cd_time_text(&context->arena, token.expires_at)));
@@ -244,7 +252,9 @@ static int reset_user(struct cd_context *context, const struct ask *ask)
         struct cd_error err = { 0 };
 
         begin_showing(context, &showing);
-        if (try_reset(context, ask, &token, &err) != CD_OK)
+        cd_status status = try_reset(context, ask, &token, &err);
+        end_showing(context);
+        if (status != CD_OK)
                 return fail_link(context, &showing, &err);
         cd_print_line(stderr, "the link is valid once, until %.*s; the second factor stays as it is",
                       CD_STR_ARG(cd_time_text(&context->arena, token.expires_at)));
