@@ -19,7 +19,7 @@
 enum {
         CD_SESSION_DIGEST_SIZE = 32,  /* bytes: SHA-256 of the id in the cookie */
         CD_SESSION_REREAD_EVERY = 60, /* seconds: display name and e-mail address change without ending a session */
-        CD_SESSION_CACHE_WAYS = 8,    /* entries that share a bucket; the one that was read first makes room */
+        CD_SESSION_CACHE_WAYS = 7,    /* entries that share a bucket; the one that was read first makes room */
         CD_SESSION_CACHE_SHARDS = 64, /* with a lock each; a power of two */
 };
 
