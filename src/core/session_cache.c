@@ -59,7 +59,7 @@ struct cd_session_cache *cd_session_cache_new(const struct cd_session_cache_opti
         struct cd_session_cache *cache = NULL;
         size_t per_shard = 1;
 
-        /* Twice as many slots as sessions, so that few buckets overflow before all are used. */
+        /* At least twice as many slots as sessions, so that few buckets overflow before all are used. */
         while (per_shard * WAYS * SHARDS < 2 * options->sessions)
                 per_shard *= 2;
         if (posix_memalign((void **)&cache, 64, sizeof(*cache)) != 0)

@@ -38,7 +38,7 @@ struct cd_live_session {
 };
 
 struct cd_session_cache_options {
-        size_t sessions; /* at most about this many */
+        size_t sessions; /* with few evictions; at most four times as many */
         size_t bytes;    /* of the entries, at most */
         const struct cd_clock *clock;
         struct cd_revoked *revoked; /* NULL: the user's changes are not looked up; for tests */
