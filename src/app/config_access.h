@@ -11,11 +11,17 @@ struct cd_config_allow {
         int64_t max_age;         /* milliseconds, whole seconds; 0: not given */
 };
 
+struct cd_config_bearer {
+        cd_str audience; /* empty: not given */
+        cd_str scope;    /* words with a space between two */
+};
+
 struct cd_config_access {
         cd_str host, path; /* path empty: not given */
         struct cd_strs methods;
         struct cd_strs public; /* paths, or the one item "true" */
         struct cd_config_allow allow;
+        struct cd_config_bearer bearer;
 };
 
 struct cd_config_portal {
