@@ -146,7 +146,7 @@ class Translation:
 class Pseudo:
     """Text in no language, which shows what a page does with one that is a third longer and runs from right to left."""
     tag, name, rtl, plural = "ar-XB", "Pseudo", True, (2, "n != 1")
-    LONGER = str.maketrans({letter: letter * 2 for letter in "aeiouyAEIOUY"})
+    LONGER = str.maketrans({letter: letter * 2 for letter in "aeiouywAEIOUYW"})
 
     def __init__(self, texts):
         pass

@@ -1,13 +1,14 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access proxy-config session client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access proxy-config session token client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add invite list show set reset passwd claims disable enable remove totp import export"
         [access]="test"
         [session]="list end"
+        [token]="list revoke"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
         [cert]="new renew"
@@ -36,6 +37,8 @@ declare -gA _cardea_options=(
         ["user export"]="--config"
         ["session list"]="--config --json --user"
         ["session end"]="--config --id --user"
+        ["token list"]="--config --json --user"
+        ["token revoke"]="--config --id --user"
         ["access test"]="--address --age --audience --config --factors --group --host --method --path --scope --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"

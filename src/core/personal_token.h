@@ -12,7 +12,7 @@ enum {
         CD_PERSONAL_TOKEN_NAME_MAX = 64,                   /* bytes */
         CD_PERSONAL_TOKEN_DAYS_MAX = 365,
         CD_PERSONAL_TOKEN_ITEMS_MAX = 16,      /* of each kind of limit */
-        CD_PERSONAL_TOKEN_LIMIT_MAX = 1024,    /* bytes of one kind of limit, as it is written */
+        CD_PERSONAL_TOKEN_LIMIT_MAX = 512,     /* bytes of one kind of limit, as it is written */
         CD_PERSONAL_TOKEN_USED_EVERY = 5 * 60, /* seconds: the precision of used_at */
 };
 

@@ -128,7 +128,8 @@ struct cd_user_ops {
          * TOTP factor than totp->if_sealed (by now). changed_at becomes now, and so does password_at if a password is
          * given. A password or enabling the user clears the failures; enabling also clears those of the TOTP factor.
          * Another password (but not a rehash), other claims or groups, a TOTP factor, disabling and ends_sessions give
-         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now.
+         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now
+         * (personal tokens: see core/token_ports.h).
          * Another display name or e-mail address does not, because tokens do not contain them. A change that would
          * leave everything as it is writes nothing, not even `event`. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,

@@ -227,8 +227,8 @@ static bool has_control(const struct cd_live_session *session)
                cd_str_has_control(session->email) || cd_str_has_control(session->display_name);
 }
 
-/* Who the bearer of an access token is: a user of whom no more is known than the name, or a client, which must not be
- * taken for a user of the same name. */
+/* The bearer of an access token is a user, known by name only, or a client, which must not be taken for a user of the
+ * same name. */
 static cd_status read_bearer(const struct cd_http_request *req, const struct cd_gate_check *c,
                              struct cd_live_session *ret)
 {

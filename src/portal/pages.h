@@ -115,7 +115,7 @@ struct cd_page_link {
 };
 
 /* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`; all
- * with csrf. Links: `/password`, `/totp/replace`. */
+ * with csrf. Links: `/password`, `/totp/replace`, `/tokens`. */
 struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;
@@ -127,6 +127,34 @@ struct cd_page_account {
         CD_PAGE_LIST(struct cd_page_link) sites;
 };
 void cd_page_account(const struct cd_page_view *view, const struct cd_page_account *fields, struct cd_buf *buf);
+
+struct cd_page_token {
+        cd_str id; /* the value of `token` in the form that revokes it; no secret */
+        cd_str name;
+        cd_str hosts, paths, methods, networks; /* what it is limited to; empty: any */
+        struct cd_page_time created, used, expires;
+        cd_str address; /* of its last use; empty: not known */
+};
+
+/* `/tokens`: name, days, hosts, paths, methods, networks, csrf; and `/tokens/revoke`: token, csrf. */
+struct cd_page_tokens {
+        CD_PAGE_LIST(struct cd_page_token) tokens;
+        bool is_full;                                       /* there can be no more */
+        bool may_make;                                      /* otherwise a link to `/step-up` */
+        cd_str name, days, hosts, paths, methods, networks; /* as typed before */
+        int64_t max_days;
+        /* which field view.error is about */
+        bool name_wrong, days_wrong, hosts_wrong, paths_wrong, methods_wrong, networks_wrong;
+};
+void cd_page_tokens(const struct cd_page_view *view, const struct cd_page_tokens *fields, struct cd_buf *buf);
+
+/* Shown once. */
+struct cd_page_token_made {
+        cd_str username, name, token;
+        cd_str example; /* a URL to try it with */
+        struct cd_page_time expires;
+};
+void cd_page_token_made(const struct cd_page_view *view, const struct cd_page_token_made *fields, struct cd_buf *buf);
 
 /* `/password`: current_password, new_password, csrf. With a link to set a new one it is `/reset`, without the current
  * password. */

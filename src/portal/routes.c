@@ -27,6 +27,8 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/sessions/end-others", WORKER, cd_portal_end_others),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/recovery-codes/new", WORKER, cd_portal_renew_codes),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/not-me", WORKER, cd_portal_not_me),
+        ROUTE(BOTH, CD_PORTAL_BASE "/tokens", WORKER, cd_portal_tokens),
+        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/tokens/revoke", WORKER, cd_portal_revoke_token),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/password", WORKER, cd_portal_password),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/password", CPU, cd_portal_password),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/reset", WORKER, cd_portal_reset),

@@ -137,4 +137,4 @@ cd_http_handler cd_portal_login, cd_portal_totp, cd_portal_recovery, cd_portal_l
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,
-        cd_portal_forbidden, cd_portal_change_password;
+        cd_portal_forbidden, cd_portal_change_password, cd_portal_tokens, cd_portal_revoke_token;

@@ -11,6 +11,7 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
+#include "core/personal_token.h"
 #include "core/session.h"
 #include "support/memory_store.h"
 
@@ -963,6 +964,34 @@ static void lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look(
         free_node(f, &node);
 }
 
+static void lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_personal_token_text text;
+        struct cd_personal_token token;
+        struct cd_store_state works = { 0 };
+        struct cd_live_token live;
+        struct node node;
+
+        make_node(f, &node);
+        const struct cd_personal_token_params params = { .session = &node.session, .name = CD_STR("x"), .days = 1 };
+        assert_status(cd_personal_token_create(&node.sessions, &f->arena, &params, &token, &text, NULL), CD_OK);
+        struct cd_sessions here = node.sessions;
+        here.cache = f->options.sessions;
+        const struct cd_session_lookup lookup = { &here, &works };
+        cd_str given = cd_str_of(text.text, sizeof(text.text));
+        assert_status(cd_personal_token_look_up(&lookup, &f->arena, given, CD_STR(""), &live, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL), CD_OK);
+        assert_status(cd_personal_token_revoke(&node.sessions, &f->arena, &token, CD_STR(""), NULL), CD_OK);
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL),
+                      CD_NOT_FOUND);
+        assert_true(is_cached(f, &node));
+        free_node(f, &node);
+}
+
 static void lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
@@ -1074,6 +1103,7 @@ int main(void)
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
                 TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),
                 TEST(lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look),
+                TEST(lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_next_look),
                 TEST(lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look),
                 TEST(many_ends_are_all_read),
                 TEST(while_the_store_is_unavailable_a_session_continues_for_a_while),

@@ -144,7 +144,7 @@ static void an_access_token_that_the_rule_accepts_lets_a_program_in(void **state
         assert_str(header(t, "X-Api-Key"), "");
 }
 
-static void a_client_is_not_taken_for_a_user_of_its_name(void **state)
+static void a_client_is_no_user_of_its_name(void **state)
 {
         struct fixture *t = *state;
 
@@ -640,7 +640,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 PROGRAM(an_access_token_that_the_rule_accepts_lets_a_program_in),
-                PROGRAM(a_client_is_not_taken_for_a_user_of_its_name),
+                PROGRAM(a_client_is_no_user_of_its_name),
                 PROGRAM(an_access_token_that_does_not_count_goes_on_untouched),
                 PROGRAM(two_access_tokens_are_none),
                 PROGRAM(an_access_token_that_counts_goes_before_a_session),
