@@ -331,9 +331,12 @@ static void submit(struct cd_exchange *x, enum cd_http_where where, cd_http_hand
         if (status == CD_OK)
                 return;
         x->is_running = false;
-        answer_self(x, 503,
-                    status == CD_NO_MEMORY ? CD_STR("no thread can be started: out of memory")
-                                           : CD_STR("the queue of the pool is full"));
+        if (status == CD_NO_MEMORY || !x->route->overloaded)
+                answer_self(x, 503,
+                            status == CD_NO_MEMORY ? CD_STR("no thread can be started: out of memory")
+                                                   : CD_STR("the queue of the pool is full"));
+        else
+                x->route->overloaded(x->app, &x->req, &x->res);
         respond(x);
 }
 
@@ -341,6 +344,10 @@ static void run(struct cd_exchange *x)
 {
         const struct cd_http_route *route = x->route;
 
+        if (route->admit && !route->admit(x->app, &x->req, &x->res)) {
+                respond(x);
+                return;
+        }
         if (route->where != CD_HTTP_INLINE) {
                 submit(x, route->where, route->handler);
                 return;
