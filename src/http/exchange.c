@@ -4,6 +4,7 @@
 
 #include "base/canonical.h"
 #include "http/access.h"
+#include "http/deny.h"
 #include "http/forwarded.h"
 
 enum {
@@ -232,14 +233,17 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offe
 {
         struct cd_log *log = x->loop->server->log;
 
-        if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
+        x->is_denied = cd_http_is_denied(x);
+        if (x->is_denied)
+                answer_self(x, 403, CD_STR("the client's network is in deny"));
+        else if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
                 redirect(x);
         else
                 find_route(x, &offer->table, head);
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
-        if (!x->started_us && cd_log_enabled(log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
+        if (!x->started_us && cd_log_enabled(log, cd_http_log_level(x)))
                 x->started_us = cd_monotonic_us();
 }
 
