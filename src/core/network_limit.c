@@ -23,7 +23,6 @@ struct bucket {
 
 struct entry {
         uint64_t key; /* 0: unused */
-        cd_time used_at;
         struct bucket buckets[CD_NETWORK_USES];
         uint64_t failed[2][WORDS]; /* names of the present window, and of the one before */
         cd_time window_at;         /* when the present one began */
@@ -74,7 +73,7 @@ size_t cd_network_format(cd_str address, char to[CD_NETWORK_TEXT_MAX])
 
 /* ---- buckets ---- */
 
-static void settle(struct bucket *bucket, const struct rate *rate, cd_time now)
+static void pay(struct bucket *bucket, const struct rate *rate, cd_time now)
 {
         if (now > bucket->at) {
                 int64_t seconds = now - bucket->at < rate->period ? now - bucket->at : rate->period;
@@ -139,7 +138,7 @@ static int64_t weight_of(const struct cd_network_limit *limit, struct entry *ent
                 return FULL + 1;
         for (size_t i = 0; i < CD_NETWORK_USES; i++) {
                 const struct rate *rate = &limit->rates[i];
-                settle(&entry->buckets[i], rate, now);
+                pay(&entry->buckets[i], rate, now);
                 int64_t used = entry->buckets[i].debt * FULL / (rate->amount * rate->period);
                 weight = used > weight ? used : weight;
         }
@@ -147,8 +146,8 @@ static int64_t weight_of(const struct cd_network_limit *limit, struct entry *ent
         return names > weight ? names : weight;
 }
 
-/* The network's entry. If it has none, it gets the slot of the network that has used the least, among these the one
- * that was idle for longest; without `may_add` it gets none, and NULL is returned. */
+/* The network's entry. If it has none, it gets the slot of the network that has used the least; without `may_add` it
+ * gets none, and NULL is returned. */
 static struct entry *find_entry(struct cd_network_limit *limit, const struct cd_network *network, cd_time now,
                                 bool may_add)
 {
@@ -162,7 +161,7 @@ static struct entry *find_entry(struct cd_network_limit *limit, const struct cd_
                         return &slots[i];
         for (size_t i = 0; may_add && i < WAYS; i++) {
                 int64_t weight = weight_of(limit, &slots[i], now);
-                if (weight > least || (weight == least && slots[i].used_at >= best->used_at))
+                if (weight >= least)
                         continue;
                 least = weight;
                 best = &slots[i];
@@ -236,13 +235,12 @@ static int64_t use_some(struct cd_network_limit *limit, enum cd_network_use use,
         struct entry *entry = find_entry(limit, network, now, amount > 0 && use != CD_NETWORK_LOGIN);
         if (entry && (use != CD_NETWORK_LOGIN || is_slowed(entry, now))) {
                 struct bucket *bucket = &entry->buckets[use];
-                settle(bucket, rate, now);
+                pay(bucket, rate, now);
                 left = amount < 0 ? 0 : seconds_left(bucket, rate);
                 if (left == 0)
                         bucket->debt += amount * rate->period;
                 if (bucket->debt < 0)
                         bucket->debt = 0;
-                entry->used_at = now;
         }
         pthread_mutex_unlock(&limit->lock);
         return left;
@@ -300,7 +298,6 @@ static bool count_name(struct cd_network_limit *limit, const struct cd_network *
         pthread_mutex_lock(&limit->lock);
         struct entry *entry = find_entry(limit, network, now, true);
         age(entry, now);
-        entry->used_at = now;
         entry->failed[0][bit / 64] |= (uint64_t)1 << bit % 64;
         if (bits_set(entry) >= CD_FAILED_BITS_MAX) {
                 begins = !is_slowed(entry, now);

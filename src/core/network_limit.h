@@ -2,7 +2,7 @@
 /* What one network may do, by token buckets in memory. A network is an IPv4 /24 or an IPv6 /64; IPv4 in IPv6 counts as
  * IPv4. An address that is not known counts nowhere, because it would make all clients one client (LESSONS 34).
  *
- * The table has a fixed 2.4 MB for CD_NETWORKS networks, touched only as it fills, and is keyed, so that nobody can
+ * The table has a fixed 2.2 MB for CD_NETWORKS networks, touched only as it fills, and is keyed, so that nobody can
  * choose networks that share a slot. A new network replaces, among eight, the one that has used the least of what it
  * may, so a flood of networks that did little resets no network that did much (LESSONS 9). Nothing outlives the
  * process, and each process counts for itself. Thread-safe.

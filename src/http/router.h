@@ -7,7 +7,7 @@ struct cd_http_route {
         cd_str path;      /* canonical */
         enum cd_http_where where;
         cd_http_handler *handler; /* NULL: `streaming` answers */
-        /* Asked once for each request, on the loop, before `handler` and before a place in a pool's queue is taken.
+        /* Asked once for each request, on the loop, before `handler` and before a slot of a pool's queue is taken.
          * Memory only. False: it has answered, and `handler` does not run. NULL: every request is admitted. */
         bool (*admit)(void *app, const struct cd_http_request *req, struct cd_http_response *res);
         cd_http_handler *overloaded; /* answers, on the loop, if the pool's queue is full; NULL: 503 in JSON */

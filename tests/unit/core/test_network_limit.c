@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "core/network_limit.h"
 #include "core/ports.h"
 
@@ -289,7 +290,28 @@ static void many_names_that_fail_slow_the_network_once(void **state)
         assert_int_equal(f->audited, 1);
 }
 
-/* At the limit of bits, and one bit less. */
+/* As the fixed keys give them. */
+static void half_of_the_bits_slow_the_network(void **state)
+{
+        bool bits[CD_FAILED_BITS] = { false };
+        struct fixture *f = *state;
+        uint64_t seed[2];
+        int set = 0;
+
+        assert_status(fixed.fill(&fixed, seed, sizeof(seed)), CD_OK);
+        for (int i = 0; f->told == 0; i++) {
+                char name[32];
+                assert_true(set < CD_FAILED_BITS_MAX);
+                snprintf(name, sizeof(name), "user%d", i);
+                bool *bit = &bits[cd_siphash(seed, cd_str_from_c(name)) % CD_FAILED_BITS];
+                set += !*bit;
+                *bit = true;
+                fail_login(f, "203.0.113.7", name);
+        }
+        assert_int_equal(set, CD_FAILED_BITS_MAX);
+}
+
+/* One name less does nothing. */
 static void the_last_name_decides(void **state)
 {
         struct fixture *f = *state;
@@ -337,7 +359,7 @@ static void names_are_forgotten_after_two_windows(void **state)
         int names = fail_until_slowed(f, "203.0.113.7", 0);
         static const struct {
                 const char *address;
-                int pauses[2];
+                int pauses[3];
                 bool is_slowed;
         } cases[] = {
                 { "198.51.100.1", { CD_FAILED_WINDOW - 1, 0 }, true },
@@ -345,6 +367,7 @@ static void names_are_forgotten_after_two_windows(void **state)
                 { "198.51.102.1", { CD_FAILED_WINDOW, CD_FAILED_WINDOW }, false },
                 { "198.51.103.1", { 2 * CD_FAILED_WINDOW - 1, 0 }, true },
                 { "198.51.104.1", { 2 * CD_FAILED_WINDOW, 0 }, false },
+                { "198.51.105.1", { CD_FAILED_WINDOW, CD_FAILED_WINDOW - 1, CD_FAILED_WINDOW }, false },
         };
 
         for (size_t k = 0; k < CD_LEN(cases); k++) {
@@ -354,7 +377,7 @@ static void names_are_forgotten_after_two_windows(void **state)
                         snprintf(name, sizeof(name), "user%d", i);
                         fail_login(f, cases[k].address, name);
                 }
-                for (int i = 0; i < 2; i++) {
+                for (int i = 0; i < 3; i++) {
                         now += cases[k].pauses[i];
                         fail_login(f, cases[k].address, "user1");
                 }
@@ -384,6 +407,24 @@ static void lesson_9_a_flood_of_networks_resets_no_network_that_is_at_its_limit(
         assert_int_equal(attempt(f, "192.0.2.1"), 2);
         assert_int_equal(use(f, CD_NETWORK_REGISTRATION, "192.0.3.1"), 1200);
         assert_int_equal(use(f, CD_NETWORK_LOGIN, "192.0.4.1"), 10);
+}
+
+/* Although each of the others has used all of what it may, and did so later. */
+static void a_slowed_network_outlasts_networks_at_their_limit(void **state)
+{
+        struct fixture *f = *state;
+        char address[32];
+
+        cd_network_limit_set_rules(f->limit, &(struct cd_network_rules){ 1, 1 });
+        fail_until_slowed(f, "192.0.2.1", 0);
+        now += 1;
+        for (int i = 0; i < FLOOD; i++) {
+                snprintf(address, sizeof(address), "2001:db8:%x:%x::1", i >> 16, i & 0xffff);
+                assert_int_equal(attempt(f, address), 0);
+        }
+        for (int i = 0; i < CD_SLOWED_LOGINS; i++)
+                assert_int_equal(use(f, CD_NETWORK_LOGIN, "192.0.2.1"), 0);
+        assert_int_equal(use(f, CD_NETWORK_LOGIN, "192.0.2.1"), 10);
 }
 
 /* Looking costs nobody a slot. */
@@ -461,10 +502,12 @@ int main(void)
                 TEST(what_is_looked_at_or_given_back_is_not_used),
                 TEST(other_rules_hold_at_once_and_what_was_used_stays),
                 TEST(many_names_that_fail_slow_the_network_once),
+                TEST(half_of_the_bits_slow_the_network),
                 TEST(the_last_name_decides),
                 TEST(an_episode_ends_after_its_time_and_is_told_again),
                 TEST(names_are_forgotten_after_two_windows),
                 TEST(lesson_9_a_flood_of_networks_resets_no_network_that_is_at_its_limit),
+                TEST(a_slowed_network_outlasts_networks_at_their_limit),
                 TEST(what_uses_nothing_takes_no_slot),
                 TEST(a_clock_that_is_set_back_neither_pays_nor_locks_for_long),
                 TEST(lesson_31_a_failing_clock_lets_nothing_pass),
