@@ -81,7 +81,7 @@ static void tell(struct cd_log *log, const struct cd_network *network, size_t re
         cd_log_end(&event);
 }
 
-bool cd_http_is_denied(const struct cd_exchange *x)
+bool cd_http_deny(struct cd_exchange *x)
 {
         const struct cd_http_settings *settings = x->loop->settings;
         struct cd_address address;
@@ -93,5 +93,6 @@ bool cd_http_is_denied(const struct cd_exchange *x)
         struct cd_http_denied *denied = cd_http_deny_find(settings->denied, settings->denied_count, &address, now);
         if (denied && cd_http_deny_count(denied, now, &requests))
                 tell(x->loop->server->log, &denied->network, requests);
-        return denied != NULL;
+        x->is_denied = denied != NULL;
+        return x->is_denied;
 }

@@ -25,5 +25,6 @@ struct cd_http_denied *cd_http_deny_find(struct cd_http_denied *denied, size_t c
 /* Counts a request. True at most once a minute: then the log is told, and *ret_requests is how many there were since. */
 bool cd_http_deny_count(struct cd_http_denied *denied, cd_time now, size_t *ret_requests);
 
-/* Whether the client's address is denied. An address that is not known is not. Logs "client_denied". */
-bool cd_http_is_denied(const struct cd_exchange *x);
+/* Sets x->is_denied, and returns it: whether the client's address is denied. An address that is not known is not. Logs
+ * "client_denied". */
+bool cd_http_deny(struct cd_exchange *x);
