@@ -8,9 +8,9 @@
  * process, and each process counts for itself. Thread-safe.
  *
  * Credential stuffing: names whose login failed are counted per network, each name once, in a set of 256 bits that
- * holds no name. When half of the bits are set, by about 180 names within ten minutes, the network is slowed: for an
- * hour since its count was last that high, it has CD_SLOWED_LOGINS logins a minute. A right login changes nothing about
- * that. */
+ * holds no name. When three quarters of the bits are set, by about 350 names within ten minutes, the network is slowed:
+ * for an hour since its count was last that high, it has CD_SLOWED_LOGINS logins a minute. A right login changes
+ * nothing about that. */
 #include "base/clock.h"
 #include "crypto/random.h"
 
@@ -23,7 +23,7 @@ enum {
         CD_SLOWED_FOR = 3600,   /* seconds */
         CD_FAILED_WINDOW = 300, /* seconds; a failed name counts for one to two of these */
         CD_FAILED_BITS = 256,
-        CD_FAILED_BITS_MAX = 128, /* bits set by failed names, from which a network is slowed */
+        CD_FAILED_BITS_MAX = 192, /* bits set by failed names, from which a network is slowed */
 };
 
 /* Lower values count as 1. A network that was idle for the period may use the whole amount at once. */

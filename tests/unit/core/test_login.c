@@ -562,7 +562,7 @@ static void names_that_fail_slow_the_network_and_a_right_password_changes_nothin
         for (int i = 0; i < 100; i++)
                 assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_OK);
         assert_null(strstr(f->actions, "network.slowed"));
-        fail_names(f, "other%d", 150);
+        fail_names(f, "other%d", 400);
         assert_non_null(strstr(f->actions, "network.slowed|network:192.0.2.0/24|"));
         assert_null(strstr(f->actions, "other1"));
         for (int i = 0; i < CD_SLOWED_LOGINS; i++) {

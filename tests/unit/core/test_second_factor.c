@@ -78,7 +78,7 @@ static void names_that_fail_with_a_code_alone_slow_the_network(void **state)
                 fail_name(f, "Nobody%d", i);
                 fail_name(f, "nobody%d", i);
         }
-        for (int i = 100; i < 250; i++)
+        for (int i = 100; i < 600; i++)
                 fail_name(f, "nobody%d", i);
         for (int i = 0; i < CD_SLOWED_LOGINS; i++)
                 assert_status(cd_network_limit_take(networks, CD_NETWORK_LOGIN, some_attempt.address, NULL), CD_OK);
