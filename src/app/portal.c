@@ -22,12 +22,14 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .recovery_codes = cd_recovery_macs_new(storage->master),
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
+                .networks = options->networks,
         };
         portal->services = (struct cd_portal_services){
                 .sessions = &portal->sessions,
                 .factors = &portal->factors,
                 .forms = cd_portal_forms_new(storage->master),
                 .store_state = options->store_state,
+                .networks = options->networks,
                 .log = options->log,
         };
         if (!portal->app.portals || !portal->sessions.ids || !portal->factors.recovery_codes || !portal->services.forms)

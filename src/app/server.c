@@ -41,6 +41,7 @@ struct server {
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
+        struct cd_network_limit *networks;
         struct login *logins; /* newest first */
         struct cd_store_state store_state;
         struct cd_revocations revocations;
@@ -140,15 +141,33 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                 login->hasher = cd_hash_threads_port(server->hashing, &cost);
                 login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
                                         &login->hasher.port, &cd_clock_system);
+                login->login.networks = server->networks;
                 server->logins = login;
         }
         *ret = login;
         return CD_OK;
 }
 
-static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static void log_slowed(void *arg, cd_str network)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, arg, CD_LOG_WARN, "credential_stuffing");
+        cd_log_str(&event, "network", network);
+        cd_log_end(&event);
+}
+
+static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_log *log,
+                            struct cd_error *reterr)
 {
         const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
+        const struct cd_network_limit_options networks = {
+                .rules = cd_config_network_rules(config),
+                .clock = &cd_clock_system,
+                .random = &cd_random_system,
+                .slowed = log_slowed,
+                .arg = log,
+        };
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .random = &cd_random_system,
@@ -157,6 +176,8 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
         if (status == CD_OK)
                 status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
+        if (status == CD_OK)
+                status = cd_network_limit_new(&networks, &server->networks, reterr);
         return status;
 }
 
@@ -166,6 +187,7 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
                 .storage = &server->storage,
                 .store_state = &server->store_state,
                 .lockout = server->lockout,
+                .networks = server->networks,
                 .log = log,
         };
 
@@ -295,6 +317,7 @@ static void finish(void *app)
                 next = login->next;
                 free(login);
         }
+        cd_network_limit_free(server->networks);
         cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
@@ -364,7 +387,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
-                status = make_login(server, config, reterr);
+                status = make_login(server, config, start->log, reterr);
         if (status == CD_OK)
                 status = make_portal(server, start->log, reterr);
         if (status == CD_OK)
@@ -485,7 +508,9 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
+        const struct cd_network_rules network_rules = cd_config_network_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
+        cd_network_limit_set_rules(server->networks, &network_rules);
         cd_jwk_unref(server->fixed);
         server->fixed = other.fixed;
         server->config = start->config;

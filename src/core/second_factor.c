@@ -1,6 +1,7 @@
 #include "core/second_factor.h"
 
 #include "core/lockout.h"
+#include "core/network_limit.h"
 #include "core/recovery.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
@@ -227,6 +228,13 @@ static void note(const struct check *c, bool was_right)
                 (void)store->users->note_login(store, c->user.name, was_right, c->now, forget_every, NULL);
 }
 
+static void note_name(const struct check *c)
+{
+        const struct cd_failed_login failed = { c->subjects[1].key, c->attempt->address, c->attempt->by };
+
+        cd_network_limit_note_failed(c->with->networks, c->with->store, &failed);
+}
+
 static const char *describe(const struct check *c, enum verdict verdict)
 {
         if (!c->is_known)
@@ -257,6 +265,8 @@ static cd_status conclude(const struct check *c, enum verdict verdict, struct cd
         }
         if (verdict == WRONG)
                 note(c, false);
+        if (verdict == WRONG && c->is_alone)
+                note_name(c);
         audit(c, "login.failed", describe(c, verdict));
         return cd_fail(reterr, CD_INVALID_GRANT, c->is_alone ? "invalid username or code" : "invalid code");
 }

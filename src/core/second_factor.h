@@ -11,6 +11,7 @@
 #include "crypto/seal.h"
 
 struct cd_lockout;
+struct cd_network_limit;
 
 enum {
         /* Wrong codes since the last right one, for logins by code alone. 100 is the number of guesses that may ever be
@@ -27,6 +28,7 @@ struct cd_factors {
         struct cd_mac *recovery_codes;      /* see core/recovery.h */
         const struct cd_clock *clock;
         const struct cd_random *random;
+        struct cd_network_limit *networks; /* counts the names of failed logins by code alone; NULL: nothing does */
 };
 
 struct cd_code_attempt {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "http/accept.h"
+#include "http/deny.h"
 #include "net/tls_conn.h"
 
 enum {
@@ -422,6 +423,9 @@ static cd_status read_all(struct reading *r, struct cd_error *reterr)
                 status = read_tls(r, reterr);
         if (status == CD_OK)
                 status = read_addresses(r, reterr);
+        if (status == CD_OK)
+                status = cd_http_deny_read(&r->settings->arena, r->options->deny, r->options->deny_count,
+                                           &r->settings->denied, &r->settings->denied_count, reterr);
         if (status != CD_OK)
                 return status;
         if (r->earlier)

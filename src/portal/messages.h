@@ -13,6 +13,10 @@
           "Too many attempts. Try again in {count} minutes.") \
         X(TOO_MANY_ATTEMPTS_SECONDS, "Too many attempts. Try again in {count} second.", \
           "Too many attempts. Try again in {count} seconds.") \
+        X(NETWORK_BUSY, "Too many requests came from your network. Try again in {count} minute.", \
+          "Too many requests came from your network. Try again in {count} minutes.") \
+        X(NETWORK_BUSY_SECONDS, "Too many requests came from your network. Try again in {count} second.", \
+          "Too many requests came from your network. Try again in {count} seconds.") \
         X(UNAVAILABLE, "The server cannot do this at the moment. Try again later.") \
         X(FIELD_MISSING, "Fill in every field.") \
         X(FORM_INVALID, "The form could not be read. Send it again.") \

@@ -5,6 +5,7 @@
 #include "core/access.h"
 #include "core/accounts.h"
 #include "core/enrolment.h"
+#include "core/network_limit.h"
 #include "core/return_to.h"
 #include "core/session.h"
 #include "core/store_state.h"
@@ -28,6 +29,7 @@ struct cd_portal_services {
         const struct cd_factors *factors;
         struct cd_mac *forms; /* of the CSRF tokens, see cd_portal_forms_new */
         const struct cd_store_state *store_state;
+        struct cd_network_limit *networks; /* NULL: networks are not limited */
         struct cd_log *log;
 };
 

@@ -308,6 +308,8 @@ static cd_str error_name(enum cd_message message)
                 return CD_STR("invalid_credentials");
         case CD_MESSAGE_TOO_MANY_ATTEMPTS:
         case CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS:
+        case CD_MESSAGE_NETWORK_BUSY:
+        case CD_MESSAGE_NETWORK_BUSY_SECONDS:
                 return CD_STR("too_many_attempts");
         case CD_MESSAGE_UNAVAILABLE:
                 return CD_STR("temporarily_unavailable");
@@ -399,8 +401,7 @@ struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_
         case CD_THROTTLED:
                 *ret_status = 429;
                 set_retry_after(visit, wait);
-                return wait < 60 ? (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS, wait }
-                                 : (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (wait + 59) / 60 };
+                return cd_visit_explain_wait(error, wait);
         case CD_UNAVAILABLE:
         case CD_TIMEOUT:
                 *ret_status = 503;

@@ -111,10 +111,13 @@ cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);
 
 /* ---- answers ---- */
 
-/* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), CD_MESSAGE_TOO_MANY_ATTEMPTS (429, with
- * Retry-After; in seconds below a minute), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
+/* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), that of cd_visit_explain_wait (429, with
+ * Retry-After), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status);
+/* The message of a CD_THROTTLED: CD_MESSAGE_TOO_MANY_ATTEMPTS, or CD_MESSAGE_NETWORK_BUSY if the network must wait; in
+ * seconds below a minute. */
+struct cd_page_message cd_visit_explain_wait(const struct cd_error *error, int64_t seconds);
 /* A page is written between these two. */
 void cd_visit_begin_page(struct cd_visit *visit, struct cd_buf *buf);
 void cd_visit_end_page(struct cd_visit *visit, int status, struct cd_buf *buf);
@@ -132,6 +135,11 @@ void cd_visit_redirect(struct cd_visit *visit, cd_str to);
 void cd_visit_redirect_for(struct cd_visit *visit, cd_str path, cd_str return_to);
 
 /* ---- handlers ---- */
+
+/* For routes: answers 429 if the network of the client has sent too many forms (core/network_limit.h). */
+bool cd_portal_admit(void *app, const struct cd_http_request *req, struct cd_http_response *res);
+/* For routes: the page that says that the server is busy, 503. */
+cd_http_handler cd_portal_overloaded;
 
 cd_http_handler cd_portal_login, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me, cd_portal_styles;
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;

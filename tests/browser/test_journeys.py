@@ -28,7 +28,7 @@ def settings(url, port):
         "master_key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         "threads": 2,
         "password_hashing": {"memory": "64KB", "iterations": 1},
-        "lockout": {"address_attempts": 1000000},
+        "lockout": {"address_attempts": 1000000, "network_registrations": 1000},
         "portal": {"url": url, "registration": "open", "title": "Example Ltd", "footer": "Questions? Ask Di, extension 42."},
         "access": [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}, {"host": "localhost", "allow": {"factors": 2}}],
     }
