@@ -12,6 +12,8 @@ from .client import ask
 from .installation import Installation
 from .proxies import Uwsgi, find, find_ports
 
+pytestmark = pytest.mark.xdist_group("uwsgi-itself")  # one server for all
+
 WIKI = "wiki.example.com"
 
 
