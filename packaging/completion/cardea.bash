@@ -107,7 +107,7 @@ _cardea()
                 return
         fi
         if ((COMP_CWORD == 2)) && [[ $command == proxy-config && $current != -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "nginx caddy haproxy apache traefik envoy" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "nginx caddy haproxy apache uwsgi traefik envoy" -- "$current")
                 return
         fi
         key=$command

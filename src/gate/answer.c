@@ -16,6 +16,10 @@ static void no_store(struct cd_http_response *res)
 void cd_gate_refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_str error, cd_str reason)
 {
         cd_http_respond_error(req, res, 403, error, (cd_str){ NULL, 0 });
+        if (cd_original_is_from_page_view(req))
+                cd_http_respond(res, 403, CD_STR("text/plain; charset=utf-8"),
+                                CD_STR("403: this page is closed. The operator of the site finds the reason in the log "
+                                       "of Cardea.\n"));
         no_store(res);
         req->log->reason = reason;
 }
