@@ -6,6 +6,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/factor_ports.h"
+#include "core/mail_ports.h"
 #include "crypto/password.h"
 
 /* ---- the store: everything that outlives the process ----
@@ -267,6 +268,7 @@ struct cd_audit_ops {
  * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
+        int64_t mails; /* grows only with those that are added */
 };
 
 enum {
@@ -289,6 +291,7 @@ struct cd_store {
         const struct cd_totp_ops *totp;
         const struct cd_recovery_ops *recovery;
         const struct cd_account_link_ops *links;
+        const struct cd_mail_ops *mails; /* core/mail_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -301,8 +304,8 @@ struct cd_store {
          * afterwards. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins and
-         * links whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
+        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins,
+         * links and e-mails whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
          * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
          * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,

@@ -1,0 +1,2 @@
+-- Holds the number of a migration that another branch adds.
+SELECT 1;
