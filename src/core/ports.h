@@ -6,6 +6,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/factor_ports.h"
+#include "core/mail_ports.h"
 #include "core/token_ports.h"
 #include "crypto/password.h"
 
@@ -269,6 +270,7 @@ struct cd_audit_ops {
  * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
+        int64_t mails; /* grows only with those that are added */
 };
 
 enum {
@@ -292,6 +294,7 @@ struct cd_store {
         const struct cd_recovery_ops *recovery;
         const struct cd_account_link_ops *links;
         const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
+        const struct cd_mail_ops *mails;                     /* core/mail_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -304,10 +307,11 @@ struct cd_store {
          * afterwards. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links
-         * and personal tokens whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
-         * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
-         * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
+        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
+         * personal tokens and e-mails whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS
+         * ago, audit events from before `audit_before`. Callers use small limits, so that no other write waits long
+         * (LESSONS 22). Always writes to the disk, even with a limit of 0, so that it fails if nothing can be
+         * written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         /* Whether the driver has detected a pooler that assigns each transaction another connection to the database

@@ -129,6 +129,16 @@ static cd_status add_link(struct cd_store *store, const char *digest, const char
         return store->links->add(store, &link, &event, NULL);
 }
 
+static cd_status add_mail(struct cd_store *store, const char *id)
+{
+        const struct cd_queued_mail mail = { .id = cd_str_from_c(id),
+                                             .recipient = CD_STR("ana@example.com"),
+                                             .sealed = CD_STR("x1.mail"),
+                                             .expires_at = 9000 };
+
+        return store->mails->add(store, &mail, NULL);
+}
+
 static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
 {
         struct cd_session session;
@@ -151,6 +161,7 @@ static struct cd_store *new_store(void)
         assert_status(sessions_find(store, &arena), CD_OK);
         assert_status(put_totp(store, "x1.first", NULL), CD_OK);
         assert_status(add_link(store, "link-1", "cy"), CD_OK);
+        assert_status(add_mail(store, "mail-1"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
@@ -224,6 +235,14 @@ static void show_factors(struct cd_store *store, struct cd_arena *arena, struct 
                         add(to, "link %s %.*s\n", links[i], CD_STR_ARG(link.user));
 }
 
+static void show_mails(struct cd_store *store, struct text *to)
+{
+        size_t mails = 0;
+
+        assert_status(store->mails->count(store, &mails, NULL), CD_OK);
+        add(to, "mails %zu\n", mails);
+}
+
 static void show_others(struct cd_store *store, struct cd_arena *arena, struct text *to)
 {
         struct cd_revocation_list revocations;
@@ -244,6 +263,7 @@ static void show_others(struct cd_store *store, struct cd_arena *arena, struct t
                         add(to, "session %s %zu\n", digest, session.amr.count);
         }
         show_factors(store, arena, to);
+        show_mails(store, to);
 }
 
 static void show(struct cd_store *store, struct text *to)
@@ -464,6 +484,27 @@ static cd_status links_join(struct cd_store *store, struct cd_arena *arena)
         return store->links->join(store, &registration, &event, NULL);
 }
 
+static cd_status mails_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_mail(store, "mail-2");
+}
+
+static cd_status mails_claim(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_queued_mail mail;
+
+        return store->mails->claim(store, arena, 10, 20, &mail, NULL);
+}
+
+static cd_status mails_remove(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_queued_mail mail = { .id = CD_STR("mail-1") };
+
+        (void)arena;
+        return store->mails->remove(store, &mail, &event, NULL);
+}
+
 static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
@@ -515,8 +556,9 @@ static const struct call {
         CALL(sessions_end),     CALL(sessions_list),    CALL(sessions_note_seen), CALL(pending_logins_put),
         CALL(totp_replace),     CALL(totp_accept),      CALL(totp_find),          CALL(totp_remove),
         CALL(recovery_replace), CALL(links_add),        CALL(links_find),         CALL(links_join),
-        CALL(sessions_find),    CALL(audit_add),        CALL(audit_add_later),    CALL(audit_list),
-        CALL(put_new_value),    CALL(put_again_value),
+        CALL(mails_add),        CALL(mails_claim),      CALL(mails_remove),       CALL(sessions_find),
+        CALL(audit_add),        CALL(audit_add_later),  CALL(audit_list),         CALL(put_new_value),
+        CALL(put_again_value),
 };
 
 /* Whether the call has an n-th allocation. */
