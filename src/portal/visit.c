@@ -59,6 +59,7 @@ static enum cd_message find_notice(cd_str done)
                 { "recovered", CD_MESSAGE_RECOVERED },
                 { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
                 { "confirmed", CD_MESSAGE_CONFIRMED },
+                { "link-sent", CD_MESSAGE_RESET_SENT },
         };
 
         for (size_t i = 0; i < CD_LEN(notices); i++)
