@@ -17,7 +17,7 @@ enum {
         STACK_SIZE = 256 * 1024,
         NAME_MAX_BYTES = 256, /* of what was typed; no user has a longer name */
         ADDRESS_MAX_BYTES = 64,
-        TOLD = 1024, /* users of whom it is known when they were told of a lock */
+        TOLD = 1024, /* users with a known time of the last notice of a lock */
 };
 
 /* A link or a notice that is to be written. */
