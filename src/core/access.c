@@ -176,7 +176,7 @@ void cd_access_free(struct cd_access *access)
 
 /* ---- finding the rule ---- */
 
-static bool path_matches(cd_str pattern, cd_str path)
+bool cd_access_path_matches(cd_str pattern, cd_str path)
 {
         if (!pattern.len)
                 return true;
@@ -197,7 +197,7 @@ static void match_key(const struct cd_access *access, cd_str key, cd_str path, s
         const struct entry *entry = host ? host->first : NULL;
 
         match->names_path |= host && host->names_path;
-        while (entry && !path_matches(entry->path, path))
+        while (entry && !cd_access_path_matches(entry->path, path))
                 entry = entry->next;
         if (entry && (!match->first || entry->index < match->first->index))
                 match->first = entry;
@@ -239,7 +239,7 @@ size_t cd_access_covered_by(const struct cd_access *access, size_t rule)
 static bool is_public(const struct cd_access_rule *rule, cd_str path)
 {
         for (size_t i = 0; i < rule->public_paths.count; i++)
-                if (path_matches(rule->public_paths.items[i], path))
+                if (cd_access_path_matches(rule->public_paths.items[i], path))
                         return true;
         return rule->is_public;
 }

@@ -39,6 +39,10 @@ struct cd_access_rule {
         struct cd_access_allow allow;
 };
 
+/* Whether a path is matched by one that a rule names; `path` ptr NULL: not known. An empty pattern matches every
+ * path. */
+bool cd_access_path_matches(cd_str pattern, cd_str path);
+
 struct cd_access;
 
 /* Copies the rules. CD_TOO_LARGE (more than CD_ACCESS_RULES_MAX in all, or CD_ACCESS_HOST_RULES_MAX for one host),

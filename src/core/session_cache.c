@@ -23,9 +23,9 @@ struct entry {
         int64_t generation;
         cd_time auth_time, expires_at, read_at;
         cd_time reread_at; /* when the next request has it read again */
-        uint16_t user_len, groups_len, name_len, email_len;
+        uint16_t user_len, groups_len, name_len, email_len, token_len;
         uint8_t factors;
-        char text[]; /* user, groups, display name, e-mail address */
+        char text[]; /* user, groups, display name, e-mail address, token */
 };
 
 struct bucket {
@@ -156,7 +156,8 @@ static struct entry **slot_of(struct bucket *bucket, const struct cd_session_dig
 
 static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_live_session *ret)
 {
-        size_t size = (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len;
+        size_t size =
+                (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len + entry->token_len;
         char *text = cd_arena_alloc(arena, size + 1);
 
         if (!text)
@@ -172,6 +173,7 @@ static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_li
         };
         ret->display_name = cd_str_of(ret->groups.ptr + entry->groups_len, entry->name_len);
         ret->email = cd_str_of(ret->display_name.ptr + entry->name_len, entry->email_len);
+        ret->token = cd_str_of(ret->email.ptr + entry->email_len, entry->token_len);
         return true;
 }
 
@@ -243,9 +245,9 @@ static char *append(char *to, cd_str text)
 static struct entry *new_entry(const struct cd_session_digest *digest, cd_time now, const struct cd_live_session *from)
 {
         if (from->user.len > UINT16_MAX || from->groups.len > UINT16_MAX || from->display_name.len > UINT16_MAX ||
-            from->email.len > UINT16_MAX || from->factors > UINT8_MAX)
+            from->email.len > UINT16_MAX || from->token.len > UINT16_MAX || from->factors > UINT8_MAX)
                 return NULL;
-        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len;
+        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len + from->token.len;
         struct entry *entry = malloc(offsetof(struct entry, text) + size);
         if (!entry)
                 return NULL;
@@ -260,8 +262,10 @@ static struct entry *new_entry(const struct cd_session_digest *digest, cd_time n
         entry->groups_len = (uint16_t)from->groups.len;
         entry->name_len = (uint16_t)from->display_name.len;
         entry->email_len = (uint16_t)from->email.len;
+        entry->token_len = (uint16_t)from->token.len;
         entry->factors = (uint8_t)from->factors;
-        append(append(append(append(entry->text, from->user), from->groups), from->display_name), from->email);
+        char *end = append(append(append(entry->text, from->user), from->groups), from->display_name);
+        append(append(end, from->email), from->token);
         return entry;
 }
 

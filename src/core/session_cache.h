@@ -1,6 +1,7 @@
 #pragma once
 /* Sessions in memory, with what a decision about a request needs, so that a loop decides without the store.
- * Thread-safe. It holds only what was read from the store. An entry is used until
+ * Thread-safe. Personal tokens are among them (core/personal_token.h). It holds only what was read from the store. An
+ * entry is used until
  *  - the session expires, as the store said when it was read;
  *  - the session ends: at once on the node that ended it (core/session.h), on others once the store watcher has read
  *    the store's list of ended sessions, within 1 s;
@@ -27,11 +28,12 @@ struct cd_session_digest {
         unsigned char bytes[CD_SESSION_DIGEST_SIZE];
 };
 
-/* Of a session whose user was found too. */
+/* Of a session, or of a personal token, whose user was found too. */
 struct cd_live_session {
         cd_str user;                /* canonical */
         cd_str groups;              /* separated by ",", which no name of a group contains */
         cd_str display_name, email; /* empty: none */
+        cd_str token;               /* id and limits of a personal token (core/personal_token.c); empty: a session */
         unsigned factors;           /* see cd_session_factor_count */
         int64_t generation;
         cd_time auth_time, expires_at;
