@@ -522,6 +522,23 @@ static void a_lock_is_told_once_in_an_hour(void **state)
         assert_int_equal(take_mails(p, mails), 0);
 }
 
+static void of_two_locks_in_a_second_one_is_told_and_each_user_is(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_notices *notices = p->login.notices;
+        struct cd_mail mails[MAILS];
+
+        portal_add_user(p, "bo");
+        set_email(p, "bo", "bo@example.com", true);
+        for (int i = 0; i < 3; i++) {
+                cd_notice_tell(notices, CD_NOTICE_LOCKED, CD_STR("ana"), CD_STR(""));
+                cd_notice_tell(notices, CD_NOTICE_LOCKED, CD_STR("bo"), CD_STR(""));
+                cd_notice_tell(notices, CD_NOTICE_LOCKED, CD_STR("nobody"), CD_STR(""));
+        }
+        assert_int_equal(take_mails(p, mails), 2);
+        assert_false(cd_str_eq(mails[0].to, mails[1].to));
+}
+
 static void every_change_of_what_protects_the_account_is_told(void **state)
 {
         struct portal_fixture *p = *state;
@@ -595,6 +612,7 @@ int main(void)
                 MAIL_TEST(while_the_store_is_unavailable_it_says_so_for_every_name),
                 MAIL_TEST(more_than_can_wait_is_refused_whatever_the_name),
                 MAIL_TEST(a_lock_is_told_once_in_an_hour),
+                MAIL_TEST(of_two_locks_in_a_second_one_is_told_and_each_user_is),
                 MAIL_TEST(every_change_of_what_protects_the_account_is_told),
                 MAIL_TEST(a_notice_is_in_the_portals_language),
         };
