@@ -1,12 +1,13 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access proxy-config session client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access proxy-config mail session client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add invite list show set reset passwd claims disable enable remove totp import export"
         [access]="test"
+        [mail]="test"
         [session]="list end"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
@@ -38,6 +39,7 @@ declare -gA _cardea_options=(
         ["session end"]="--config --id --user"
         ["access test"]="--address --age --config --factors --group --host --method --path --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
+        ["mail test"]="--config --to"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"
         ["client list"]="--config --json"
         ["client show"]="--config --json"

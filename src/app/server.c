@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/gate.h"
 #include "app/hash_threads.h"
+#include "app/mail.h"
 #include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -48,6 +49,7 @@ struct server {
         struct cd_jwk *fixed;    /* the configuration's key */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
+        struct cd_app_mail mail;
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -254,6 +256,8 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
                 .audit_keep = config->audit_keep / 1000,
+                .mail_added = cd_app_mail_wake,
+                .mail_arg = &server->mail,
                 .shared = server->app.snapshots,
                 .log = start->log,
         };
@@ -273,6 +277,7 @@ static void finish(void *app)
         struct server *server = app;
 
         cd_store_watcher_free(server->watcher);
+        cd_app_mail_done(&server->mail);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
         cd_app_gate_done(&server->gate);
@@ -296,6 +301,7 @@ static void wipe_secrets(struct cd_config *config)
 
         cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
         cd_wipe((void *)config->master_key.ptr, config->master_key.len);
+        cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
         for (size_t i = 0; i < config->clients.count; i++)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
@@ -339,8 +345,10 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
 {
         struct cd_config *config = start->config;
         struct cd_client_spec *clients = NULL;
+        struct cd_mail_settings *mail = NULL;
         cd_status status = CD_OK;
 
+        server->mail = (struct cd_app_mail){ .storage = &server->storage, .log = start->log };
         server->app.snapshots = cd_shared_new(cd_snapshot_free);
         if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
@@ -359,9 +367,12 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = cd_app_gate_init(&server->gate, &server->portal.sessions, &server->store_state,
                                           server->revocations.revoked, config, reterr);
+        if (status == CD_OK)
+                status = cd_app_mail_prepare(&server->mail, config, start->config_path, &mail, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;
+        cd_app_mail_use(&server->mail, mail);
         return status == CD_OK ? make_store_watcher(server, start, clients, reterr) : status;
 }
 
@@ -429,6 +440,7 @@ struct other {
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
         struct cd_shared_version *portal, *gate;
+        struct cd_mail_settings *mail;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
@@ -448,7 +460,11 @@ static cd_status make_other(struct server *server, const struct cd_service_start
                 status = read_signing_key(server, start, &ret->fixed, reterr);
         if (status == CD_OK)
                 status = prepare_portal(server, start->config, users, &ret->portal, reterr);
-        return status == CD_OK ? cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr) : status;
+        if (status == CD_OK)
+                status = cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr);
+        if (status == CD_OK)
+                status = cd_app_mail_prepare(&server->mail, start->config, start->config_path, &ret->mail, reterr);
+        return status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
@@ -468,10 +484,12 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
                 cd_jwk_unref(other.fixed);
                 cd_shared_discard(other.portal);
                 cd_shared_discard(other.gate);
+                cd_mail_settings_free(other.mail);
                 return status;
         }
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
+        cd_app_mail_use(&server->mail, other.mail);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
         cd_jwk_unref(server->fixed);
@@ -511,6 +529,7 @@ const struct cd_service *cd_server_service(void)
                 "clients",
                 "portal",
                 "access",
+                "smtp",
                 NULL,
         };
         static const struct cd_service_part parts[] = {

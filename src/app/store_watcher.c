@@ -192,8 +192,15 @@ static void note_restored(struct cd_store_watcher *f, const struct cd_store_vers
         cd_log_begin(&event, f->options.log, CD_LOG_WARN, "store_restored");
         cd_log_str(&event, "reason", CD_STR("the store is in an earlier state than before; all of it is read anew"));
         cd_log_end(&event);
-        f->seen = (struct cd_store_versions){ -1, -1, -1, -1 };
+        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1 };
         f->last_revocation = 0;
+}
+
+static void note_mail(struct cd_store_watcher *f, int64_t version)
+{
+        if (f->options.mail_added && version != f->seen.mails)
+                f->options.mail_added(f->options.mail_arg);
+        f->seen.mails = version;
 }
 
 static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions *now_there, cd_time now,
@@ -201,6 +208,7 @@ static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions
 {
         cd_status status = CD_OK;
 
+        note_mail(f, now_there->mails);
         if (f->options.sessions && now_there->sessions != f->seen.sessions)
                 status = load_ended(f, now_there->sessions, reterr);
         if (status == CD_OK)
@@ -450,7 +458,7 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
         const struct cd_store_watcher_keys_options keys = key_options(f);
         cd_time now;
 
-        f->seen = (struct cd_store_versions){ -1, -1, -1, -1 };
+        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1 };
         f->keys = cd_store_watcher_keys_new(&keys);
         if (!f->keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
