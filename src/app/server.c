@@ -144,6 +144,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                 login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
                                         &login->hasher.port, &cd_clock_system);
                 login->login.networks = server->networks;
+                login->login.notices = server->portal.factors.notices;
                 server->logins = login;
         }
         *ret = login;

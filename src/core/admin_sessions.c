@@ -1,5 +1,6 @@
 #include "core/admin_sessions.h"
 
+#include "core/notice.h"
 #include "core/user_totp.h"
 #include "crypto/otpauth.h"
 
@@ -111,9 +112,11 @@ cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *are
         if (status == CD_NOT_FOUND)
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("totp"), "user \"%.*s\" has no TOTP factor",
                                 CD_STR_ARG(user.name));
-        if (status == CD_OK)
-                *ret = (struct cd_user_result){ .name = user.name };
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret = (struct cd_user_result){ .name = user.name };
+        cd_notice_tell(by->notices, CD_NOTICE_TOTP_REMOVED, user.name, by->address);
+        return CD_OK;
 }
 
 static cd_status fail_has_one(cd_str name, struct cd_error *reterr)

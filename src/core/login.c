@@ -2,6 +2,7 @@
 
 #include "core/lockout.h"
 #include "core/network_limit.h"
+#include "core/notice.h"
 #include "core/user_name.h"
 
 enum {
@@ -40,8 +41,11 @@ static cd_status begin(const struct login *l, const struct cd_lockout_subject *s
         bool is_news = false;
 
         cd_status status = cd_lockout_begin(l->with->lockout, subject, l->now, &is_news, reterr);
-        if (status == CD_THROTTLED && is_news)
+        if (status == CD_THROTTLED && is_news) {
                 audit(l, "login.locked", detail);
+                if (subject->kind == CD_LOCKOUT_ACCOUNT)
+                        cd_notice_tell(l->with->notices, CD_NOTICE_LOCKED, l->user.name, l->attempt->address);
+        }
         return status;
 }
 
@@ -239,5 +243,7 @@ static cd_status check_address(const struct cd_accounts *port, cd_str address, s
 struct cd_login cd_login(struct cd_store *store, const struct cd_store_state *store_state, struct cd_lockout *lockout,
                          const struct cd_hasher *hasher, const struct cd_clock *clock)
 {
-        return (struct cd_login){ { true, log_in, check_address }, store, store_state, lockout, hasher, clock, NULL };
+        return (struct cd_login){
+                { true, log_in, check_address }, store, store_state, lockout, hasher, clock, .networks = NULL
+        };
 }

@@ -12,6 +12,7 @@
 
 struct cd_lockout;
 struct cd_network_limit;
+struct cd_notices;
 
 enum {
         /* Wrong codes since the last right one, for logins by code alone. 100 is the number of guesses that may ever be
@@ -29,6 +30,8 @@ struct cd_factors {
         const struct cd_clock *clock;
         const struct cd_random *random;
         struct cd_network_limit *networks; /* counts the names of failed logins by code alone; NULL: nothing does */
+        const struct cd_notices
+                *notices; /* told of a locked account, a new factor, a used recovery code; NULL: nobody */
 };
 
 struct cd_code_attempt {

@@ -17,6 +17,7 @@
  * the memory of the hashes (LESSONS 15). The login page itself is written on the loop. */
 static const struct cd_http_route routes[] = {
         ROUTE(BOTH, CD_PORTAL_BASE "/login", INLINE, cd_portal_login),
+        ROUTE(BOTH, CD_PORTAL_BASE "/forgot", INLINE, cd_portal_forgot),
         ROUTE(BOTH, CD_PORTAL_BASE "/totp", WORKER, cd_portal_totp),
         ROUTE(BOTH, CD_PORTAL_BASE "/recovery", WORKER, cd_portal_recovery),
         ENDING(BOTH, CD_PORTAL_BASE "/logout", WORKER, cd_portal_logout),

@@ -60,6 +60,7 @@ static enum cd_message find_notice(cd_str done)
                 { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
                 { "confirmed", CD_MESSAGE_CONFIRMED },
                 { "token-revoked", CD_MESSAGE_TOKEN_REVOKED },
+                { "link-sent", CD_MESSAGE_RESET_SENT },
         };
 
         for (size_t i = 0; i < CD_LEN(notices); i++)

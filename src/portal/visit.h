@@ -90,6 +90,8 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
 /* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
 void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);
 
+/* Whether a user can ask for a link to set a new password. */
+bool cd_visit_may_reset(const struct cd_visit *visit);
 /* Tells the operator of a clock that seems to be wrong. `user`: empty where it is not known. */
 void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result);
 
@@ -141,7 +143,8 @@ bool cd_portal_admit(void *app, const struct cd_http_request *req, struct cd_htt
 /* For routes: the page that says that the server is busy, 503. */
 cd_http_handler cd_portal_overloaded;
 
-cd_http_handler cd_portal_login, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me, cd_portal_styles;
+cd_http_handler cd_portal_login, cd_portal_forgot, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me,
+        cd_portal_styles;
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,

@@ -39,7 +39,8 @@ SAMPLE(login)
                       &(struct cd_page_login){ .return_to = TEXT("https://wiki.example.com/start?a=1&b=2"),
                                                .destination = TEXT("wiki.example.com"),
                                                .username = view->error.id ? TEXT("ana") : TEXT(""),
-                                               .may_register = true },
+                                               .may_register = true,
+                                               .may_reset = true },
                       buf);
 }
 
@@ -47,6 +48,12 @@ SAMPLE(login_code)
 {
         (void)arena;
         cd_page_login(view, &(struct cd_page_login){ .username = TEXT("ana"), .code_only = true }, buf);
+}
+
+SAMPLE(forgot)
+{
+        (void)arena;
+        cd_page_forgot(view, &(struct cd_page_forgot){ .username = TEXT("ana"), .keeps_factor = true }, buf);
 }
 
 SAMPLE(totp)
@@ -288,6 +295,7 @@ SAMPLE(cookie)
 const struct sample samples[] = {
         { "login", login, CD_MESSAGE_WRONG_PASSWORD, 0, 0 },
         { "login-code", login_code, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_LOGGED_OUT, 5 },
+        { "forgot", forgot, CD_MESSAGE_FIELD_MISSING, CD_MESSAGE_RESET_SENT, 0 },
         { "totp", totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "recovery", recovery, CD_MESSAGE_WRONG_RECOVERY_CODE, 0, 0 },
         { "register", registration, CD_MESSAGE_NAME_TAKEN, 0, 0 },
