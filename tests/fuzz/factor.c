@@ -1,6 +1,6 @@
 /* What a browser or an import file says of factors. "o": an otpauth URI. "b": base32. "c": a TOTP code. "r": a recovery
- * code. "s": the cookie of a session or half-finished login, or a personal token, of which nothing is valid: the store is
- * never asked. "l": the limits of a personal token. */
+ * code. "s": the cookie of a session or half-finished login, or a personal token, of which nothing is valid: the store
+ * is never asked. "l": the limits of a personal token. */
 #include <stdlib.h>
 #include <string.h>
 

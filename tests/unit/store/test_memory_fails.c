@@ -146,6 +146,21 @@ static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
         return store->sessions->find(store, arena, CD_STR("digest-1"), &session, NULL);
 }
 
+static cd_status add_token(struct cd_store *store, const char *id)
+{
+        static const cd_str hosts[] = { CD_STR_INIT("wiki.example.com") };
+        const struct cd_personal_token token = { .digest = cd_str_from_c(id),
+                                                 .id = cd_str_from_c(id),
+                                                 .user = CD_STR("ana"),
+                                                 .name = CD_STR("backup"),
+                                                 .hosts = { hosts, 1 },
+                                                 .address = CD_STR(""),
+                                                 .expires_at = 9000,
+                                                 .generation = FIRST_GENERATION };
+
+        return store->personal_tokens->add(store, &token, &event, NULL);
+}
+
 static struct cd_store *new_store(void)
 {
         struct cd_store *store = new_memory_store();
@@ -162,6 +177,7 @@ static struct cd_store *new_store(void)
         assert_status(put_totp(store, "x1.first", NULL), CD_OK);
         assert_status(add_link(store, "link-1", "cy"), CD_OK);
         assert_status(add_mail(store, "mail-1"), CD_OK);
+        assert_status(add_token(store, "token-1"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
@@ -247,8 +263,12 @@ static void show_others(struct cd_store *store, struct cd_arena *arena, struct t
 {
         struct cd_revocation_list revocations;
         struct cd_audit_events events;
+        struct cd_personal_tokens_list tokens;
         struct cd_session session;
 
+        assert_status(store->personal_tokens->list(store, arena, CD_STR("ana"), 0, &tokens, NULL), CD_OK);
+        for (size_t i = 0; i < tokens.count; i++)
+                add(to, "token %.*s %zu\n", CD_STR_ARG(tokens.items[i].id), tokens.items[i].hosts.count);
         assert_status(store->revocations->list(store, arena, 0, 100, &revocations, NULL), CD_OK);
         for (size_t i = 0; i < revocations.count; i++)
                 add(to, "revocation %lld %.*s %.*s\n", (long long)revocations.items[i].seq,
@@ -505,6 +525,27 @@ static cd_status mails_remove(struct cd_store *store, struct cd_arena *arena)
         return store->mails->remove(store, &mail, &event, NULL);
 }
 
+static cd_status personal_tokens_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_token(store, "token-2");
+}
+
+static cd_status personal_tokens_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_personal_token token;
+
+        return store->personal_tokens->find(store, arena, CD_STR("token-1"), &token, NULL);
+}
+
+static cd_status personal_tokens_end(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_personal_token token = { .user = CD_STR("ana"), .id = CD_STR("token-1") };
+
+        (void)arena;
+        return store->personal_tokens->end(store, &token, 20, &event, NULL);
+}
+
 static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
@@ -549,15 +590,45 @@ static const struct call {
         {                                                                                                              \
 #name, name                                                                                            \
         }
-        CALL(users_add),        CALL(users_update),     CALL(users_remove),       CALL(users_find),
-        CALL(users_list),       CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
-        CALL(clients_list),     CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
-        CALL(revocations_add),  CALL(revocations_list), CALL(sessions_start),     CALL(sessions_replace),
-        CALL(sessions_end),     CALL(sessions_list),    CALL(sessions_note_seen), CALL(pending_logins_put),
-        CALL(totp_replace),     CALL(totp_accept),      CALL(totp_find),          CALL(totp_remove),
-        CALL(recovery_replace), CALL(links_add),        CALL(links_find),         CALL(links_join),
-        CALL(mails_add),        CALL(mails_claim),      CALL(mails_remove),       CALL(sessions_find),
-        CALL(audit_add),        CALL(audit_add_later),  CALL(audit_list),         CALL(put_new_value),
+        CALL(users_add),
+        CALL(users_update),
+        CALL(users_remove),
+        CALL(users_find),
+        CALL(users_list),
+        CALL(clients_add),
+        CALL(clients_set_secret),
+        CALL(clients_remove),
+        CALL(clients_list),
+        CALL(keys_add),
+        CALL(keys_end),
+        CALL(keys_list),
+        CALL(revocations_add),
+        CALL(revocations_list),
+        CALL(sessions_start),
+        CALL(sessions_replace),
+        CALL(sessions_end),
+        CALL(sessions_list),
+        CALL(sessions_note_seen),
+        CALL(pending_logins_put),
+        CALL(totp_replace),
+        CALL(totp_accept),
+        CALL(totp_find),
+        CALL(totp_remove),
+        CALL(recovery_replace),
+        CALL(links_add),
+        CALL(links_find),
+        CALL(links_join),
+        CALL(mails_add),
+        CALL(mails_claim),
+        CALL(mails_remove),
+        CALL(sessions_find),
+        CALL(audit_add),
+        CALL(audit_add_later),
+        CALL(audit_list),
+        CALL(personal_tokens_add),
+        CALL(personal_tokens_find),
+        CALL(personal_tokens_end),
+        CALL(put_new_value),
         CALL(put_again_value),
 };
 
