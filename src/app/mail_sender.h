@@ -1,7 +1,7 @@
 #pragma once
 /* Sends the e-mails of the store's queue, on a thread of its own, one after the other. Every server of a store takes
- * part; an e-mail is claimed before it is sent (core/mail_ports.h). One that fails is tried again after 10 s, then after
- * longer pauses, until it expires; one that the mail server refuses for good is given up. Events of the log:
+ * part; an e-mail is claimed before it is sent (core/mail_ports.h). One that fails is tried again after 10 s, then
+ * after longer pauses, until it expires; one that the mail server refuses for good is given up. Events of the log:
  * mail_sent, mail_failed, mail_given_up; none has the address, the subject or the text. */
 #include "base/log.h"
 #include "core/mail_message.h"

@@ -196,19 +196,14 @@ static void note_restored(struct cd_store_watcher *f, const struct cd_store_vers
         f->last_revocation = 0;
 }
 
-static void note_mail(struct cd_store_watcher *f, int64_t version)
-{
-        if (f->options.mail_added && version != f->seen.mails)
-                f->options.mail_added(f->options.mail_arg);
-        f->seen.mails = version;
-}
-
 static cd_status load(struct cd_store_watcher *f, const struct cd_store_versions *now_there, cd_time now,
                       struct cd_error *reterr)
 {
         cd_status status = CD_OK;
 
-        note_mail(f, now_there->mails);
+        if (f->options.mail_added && now_there->mails != f->seen.mails)
+                f->options.mail_added(f->options.mail_arg);
+        f->seen.mails = now_there->mails;
         if (f->options.sessions && now_there->sessions != f->seen.sessions)
                 status = load_ended(f, now_there->sessions, reterr);
         if (status == CD_OK)

@@ -14,8 +14,8 @@ cd_status cd_mailbox_parse(cd_str text, struct cd_mailbox *ret, struct cd_error 
 /* The part of an address after "@". */
 cd_str cd_mail_domain(cd_str address);
 
-/* Plain text in UTF-8 as quoted-printable; lines of at most 78 bytes, with CRLF. The Message-ID is made of the id, so it
- * is the same at each attempt; the Date is created_at. In the arena. CD_INVALID_REQUEST as for cd_mail_check;
+/* Plain text in UTF-8 as quoted-printable; lines of at most 78 bytes, with CRLF. The Message-ID is made of the id, so
+ * it is the same at each attempt; the Date is created_at. In the arena. CD_INVALID_REQUEST as for cd_mail_check;
  * CD_NO_MEMORY. */
 cd_status cd_mail_message(struct cd_arena *arena, const struct cd_mailbox *from, const struct cd_mail *mail, cd_str id,
                           cd_str *ret, struct cd_error *reterr);

@@ -22,8 +22,8 @@ struct cd_queued_mail {
         cd_time next_at;    /* when it may be claimed (again) */
 };
 
-/* An e-mail is sent at least once: a process that dies between sending it and `remove` leaves it in the queue, and it is
- * claimed again when that claim ends. While a claim lasts, no other process gets the e-mail. */
+/* An e-mail is sent at least once: a process that dies between sending it and `remove` leaves it in the queue, and it
+ * is claimed again when that claim ends. While a claim lasts, no other process gets the e-mail. */
 struct cd_mail_ops {
         /* Ignores attempts. CD_THROTTLED: as many wait as may, for all recipients or for this one; field "to" in the
          * second case. CD_EXISTS: the id exists. */

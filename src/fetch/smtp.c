@@ -297,7 +297,8 @@ static cd_status fail_timeout(const struct sending *sending, struct cd_error *re
                                             : "no connection, or no greeting, in time");
 }
 
-/* What is wrong with the connection or the login. Texts of libcurl and of the server may contain names; these do not. */
+/* What is wrong with the connection or the login. Texts of libcurl and of the server may contain names; these do not.
+ * */
 static cd_status fail_connection(const struct sending *sending, CURLcode code, struct cd_error *reterr)
 {
         switch (code) {

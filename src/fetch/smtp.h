@@ -10,8 +10,8 @@ struct cd_smtp_server {
         cd_str url;                 /* smtp://HOST:PORT or smtps://HOST:PORT, without a path */
         cd_str user_name, password; /* user_name empty: no AUTH */
         cd_str ca_file;             /* PEM file of the CAs that may sign its certificate; empty: the system's */
-        /* smtps is TLS from the first byte. For smtp: STARTTLS is required, and nothing but EHLO is sent before it; or it
-         * is not used. The certificate is verified in both cases. */
+        /* smtps is TLS from the first byte. For smtp: STARTTLS is required, and nothing but EHLO is sent before it; or
+         * it is not used. The certificate is verified in both cases. */
         bool starttls;
         int64_t connect_timeout_ms, total_timeout_ms; /* required */
 };
@@ -35,11 +35,11 @@ struct cd_smtp_reply {
         char enhanced[12]; /* RFC 3463, such as "5.1.1"; empty if the reply had none */
 };
 
-/* CD_OK: the server has accepted the e-mail. CD_INVALID_REQUEST: it has refused it for good, with a reply of 5xx that is
- * about the e-mail. Otherwise a later attempt may succeed: CD_TIMEOUT; CD_UNAVAILABLE (no connection, TLS failed, login
- * refused, a reply of 4xx, a connection that was closed, an answer that is not SMTP, stopped, or libcurl is missing);
- * CD_NO_MEMORY. After a connection that was lost at the end, the server may have accepted the e-mail nonetheless. The
- * reason contains nothing that the server said. *ret is always filled. */
+/* CD_OK: the server has accepted the e-mail. CD_INVALID_REQUEST: it has refused it for good, with a reply of 5xx that
+ * is about the e-mail. Otherwise a later attempt may succeed: CD_TIMEOUT; CD_UNAVAILABLE (no connection, TLS failed,
+ * login refused, a reply of 4xx, a connection that was closed, an answer that is not SMTP, stopped, or libcurl is
+ * missing); CD_NO_MEMORY. After a connection that was lost at the end, the server may have accepted the e-mail
+ * nonetheless. The reason contains nothing that the server said. *ret is always filled. */
 cd_status cd_smtp_send(const struct cd_smtp_server *server, const struct cd_smtp_mail *mail, struct cd_smtp_reply *ret,
                        struct cd_error *reterr);
 

@@ -37,9 +37,9 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "mails", "revocations", "sessions") and locks that row of `versions`
- * until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction locks its
- * rows of `versions` first, ordered by name, before any rows of users or clients. */
+/* Adds 1 to the version of a table ("clients", "keys", "mails", "revocations", "sessions") and locks that row of
+ * `versions` until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction
+ * locks its rows of `versions` first, ordered by name, before any rows of users or clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 /* Locks the row without changing the version: no other transaction changes the table until the commit. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);

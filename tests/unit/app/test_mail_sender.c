@@ -1,5 +1,5 @@
 /* The sender of e-mail, step by step: what each answer of a mail server leads to. A fixed clock, a store in memory, and
- * a function in place of the server. */
+ * a function instead of the server. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

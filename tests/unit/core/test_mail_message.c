@@ -1,5 +1,5 @@
-/* The message of an e-mail as it goes to a server: its header, its text, and that nothing gets into the header that does
- * not belong there. */
+/* The message of an e-mail as it goes to a server: its header, its text, and that nothing gets into the header that
+ * does not belong there. */
 #include <string.h>
 
 #include "core/mail_message.h"
