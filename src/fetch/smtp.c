@@ -236,6 +236,8 @@ static bool set_server(struct sending *sending, const struct cd_smtp_server *ser
         ok &= set_text(sending, CURLOPT_URL, text_of(arena, server->url, CD_STR("/"), sending->mail->hello));
         ok &= set_text(sending, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
         ok &= set_text(sending, CURLOPT_PROXY, ""); /* also none from the environment */
+        /* By itself, libcurl prefers mechanisms that fail at many servers, such as GSSAPI for a name with "@". */
+        ok &= set_text(sending, CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
         if (server->user_name.len)
                 ok &= set_text(sending, CURLOPT_USERNAME, text_of(arena, server->user_name, none, none)) &&
                       set_text(sending, CURLOPT_PASSWORD, text_of(arena, server->password, none, none));

@@ -78,7 +78,7 @@ class Session:
         if self.sink.tls and not self.is_tls:
             lines.append("STARTTLS")
         if self.sink.login and (self.is_tls or not self.sink.tls):
-            lines.append("AUTH PLAIN LOGIN")
+            lines.append("AUTH " + self.sink.mechanisms)
         return lines
 
     async def do_ehlo(self, line):
@@ -155,8 +155,8 @@ class Session:
 class SmtpSink:
     """`mails`: those that were accepted; `seen`: also those whose text came, whatever was answered; `commands`: every line of a client."""
 
-    def __init__(self, tls=None, smtps=False, login=None, port=0, name="sink.test"):
-        self.name = name
+    def __init__(self, tls=None, smtps=False, login=None, port=0, name="sink.test", mechanisms="PLAIN LOGIN"):
+        self.name, self.mechanisms = name, mechanisms
         self.tls, self.smtps, self.login, self.port = tls, smtps, login, port
         self.answers, self.mails, self.seen, self.commands, self.connections = {}, [], [], [], 0
         self.lock = threading.Lock()

@@ -95,6 +95,19 @@ def test_a_wrong_password(mail_test):
         assert_not_sent(mail_test(sink.url, username="cardea", password="wrong"), "the server wants another login (535)")
 
 
+@pytest.mark.parametrize("mechanisms, used", [
+    ("GSSAPI NTLM DIGEST-MD5 CRAM-MD5 LOGIN PLAIN", "PLAIN"),
+    ("LOGIN", "LOGIN"),
+])
+def test_the_login_is_a_plain_one(mail_test, mechanisms, used):
+    with SmtpSink(login=("cardea@example.com", "the secret"), mechanisms=mechanisms) as sink:
+        done = mail_test(sink.url, username="cardea@example.com", password="the secret")
+        assert done.returncode == 0 and sink.wait().user == "cardea@example.com", done
+    assert [line.split()[1] for line in sink.commands if line.startswith("AUTH")] == [used]
+    for secret in ("the secret", "dGhlIHNlY3JldA=="):
+        assert secret not in done.stdout
+
+
 def test_tls_from_the_first_byte(mail_test, tls, certificate):
     with SmtpSink(tls=tls, smtps=True) as sink:
         assert mail_test(sink.url, ca_file=str(certificate / "ca.pem")).returncode == 0

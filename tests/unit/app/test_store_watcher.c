@@ -1042,6 +1042,33 @@ static void with_a_restored_store_the_cache_begins_anew(void **state)
         free_node(f, &node);
 }
 
+static void count_mail(void *arg)
+{
+        ++*(int *)arg;
+}
+
+static void who_sends_email_is_told_of_each_that_was_added(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_queued_mail mail = { .id = CD_STR("1"),
+                                             .recipient = CD_STR("ana@example.com"),
+                                             .sealed = CD_STR("x1.a"),
+                                             .expires_at = NOON + 1000 };
+        int told = 0;
+
+        f->options.mail_added = count_mail;
+        f->options.mail_arg = &told;
+        begin(f);
+        assert_int_equal(told, 1); /* at the start, some may wait already */
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 1);
+        assert_status(f->store->mails->add(f->store, &mail, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 2);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 2);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -1078,6 +1105,7 @@ int main(void)
                 TEST(many_ends_are_all_read),
                 TEST(while_the_store_is_unavailable_a_session_continues_for_a_while),
                 TEST(with_a_restored_store_the_cache_begins_anew),
+                TEST(who_sends_email_is_told_of_each_that_was_added),
                 TEST(readers_see_whole_snapshots_while_the_thread_makes_others),
         };
 
