@@ -106,6 +106,8 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "a b", "--password-file", "-"], "x", 2, "name: "),
     (["add", "Än", "--password-file", "-"], "x", 2, "name: "),
     (["add", "x" * 129, "--password-file", "-"], "x", 2, "name: "),
+    (["add", ".", "--password-file", "-"], "x", 2, 'name: nobody can be called ".", which means a folder in a path; use another name'),
+    (["add", "..", "--password-file", "-"], "x", 2, 'name: nobody can be called ".."'),
     (["add", "there", "--password-file", "-"], "x", 4, ': user "there" exists already'),
     (["add", "THERE", "--password-file", "-"], "x", 4, ': user "there" exists already'),
     (["add", "new", "--password-file", "-"], "", 2, "password: "),
