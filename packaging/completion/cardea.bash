@@ -5,7 +5,7 @@ _cardea_commands="serve check config schema init user access proxy-config sessio
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add invite list show set reset passwd claims disable enable remove totp import export"
+        [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp import export"
         [access]="test"
         [session]="list end"
         [client]="add list show secret remove"
@@ -30,6 +30,8 @@ declare -gA _cardea_options=(
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
         ["user enable"]="--config"
+        ["user lock"]="--config"
+        ["user unlock"]="--config"
         ["user remove"]="--config --yes"
         ["user totp"]="--config"
         ["user import"]="--config --dry-run --format --update"
