@@ -94,7 +94,7 @@ static cd_status continue_session(struct cd_visit *visit, const struct cd_sessio
 static void change_password(struct cd_visit *visit, const struct cd_session *session, const struct cd_user *user,
                             cd_str password)
 {
-        const struct cd_operator by = cd_account_operator(visit);
+        const struct cd_operator by = cd_account_operator(visit, user->name);
         struct cd_error err;
         int64_t generation;
 
@@ -225,7 +225,7 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        const struct cd_operator by = cd_account_operator(visit);
+        const struct cd_operator by = cd_account_operator(visit, user);
         cd_status status = cd_reset_password(&by, visit->req->arena, token, form.new_password, &name, &err);
         if (status == CD_NOT_FOUND) {
                 fail_link(visit);
