@@ -140,6 +140,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                 login->hasher = cd_hash_threads_port(server->hashing, &cost);
                 login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
                                         &login->hasher.port, &cd_clock_system);
+                login->login.devices = &server->portal.devices;
                 server->logins = login;
         }
         *ret = login;

@@ -1,8 +1,8 @@
 #pragma once
 /* Wrong passwords are counted by account, by unknown name and by address. A counter at its limit makes the next attempt
- * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 13 MiB of
- * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as
- * they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
+ * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 14 MiB of
+ * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, 16,384 known devices, 32 bytes
+ * each, touched only as they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
  * own, so that a flood of them cannot replace an account.
  *
  * An attempt begins before the password is hashed and ends after it, and a begun attempt counts. Of many simultaneous
@@ -15,9 +15,15 @@
  * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
  * because they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits.
  * A client that must wait at an address keeps its slot; if all eight slots are kept, another client is not counted
- * until one of them is free. Thread-safe. */
+ * until one of them is free.
+ *
+ * Attempts of a known device (core/known_device.h) follow one another, and after CD_DEVICE_ATTEMPTS wrong ones it has
+ * no more, as long as its cookie is valid.
+ *
+ * Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/factor_ports.h"
 #include "crypto/random.h"
 
 enum {
@@ -25,6 +31,7 @@ enum {
         CD_LOCKOUT_NAMES = 32768,
         CD_LOCKOUT_ADDRESSES = 131072,
         CD_LOCKOUT_CLIENTS = 131072,
+        CD_LOCKOUT_DEVICES = 16384,
 };
 
 /* Lower values count as the minimum: 1 attempt, 1 second, `delay`. */
@@ -43,6 +50,7 @@ enum cd_lockout_kind {
         CD_LOCKOUT_ADDRESS,
         /* A client at such an address. Without a known address, the client's counter applies to all such attempts. */
         CD_LOCKOUT_CLIENT,
+        CD_LOCKOUT_DEVICE, /* the id of a known device */
 };
 
 struct cd_lockout_subject {

@@ -4,9 +4,11 @@
 #include "core/store_state.h"
 
 struct cd_lockout;
+struct cd_known_devices;
 
 /* Canonicalizes the name, then checks in this order: may the address try, does the user exist, may the account try, is
- * the password right.
+ * the password right. An attempt of a known device counts for the device instead of the account
+ * (core/known_device.h).
  *
  * CD_OK: *ret is the user as read. CD_INVALID_GRANT with one reason and at the cost of one hash for an unknown user, a
  * wrong password and a disabled user (LESSONS 10); a user whose hash has a foreign form costs what that form costs
@@ -27,6 +29,7 @@ struct cd_login {
         struct cd_lockout *lockout;
         const struct cd_hasher *hasher;
         const struct cd_clock *clock;
+        const struct cd_known_devices *devices; /* to be set after cd_login; NULL: no device is known */
 };
 
 /* The arguments must outlive the result. */

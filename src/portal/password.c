@@ -85,9 +85,11 @@ static cd_status continue_session(struct cd_visit *visit, const struct cd_sessio
                 .auth_time = before->auth_time,
         };
         status = cd_session_start(sessions, visit->req->arena, &params, &session, token, reterr);
-        if (status == CD_OK)
-                cd_account_set_cookie(visit, &session, token);
-        return status;
+        if (status != CD_OK)
+                return status;
+        cd_account_set_cookie(visit, &session, token);
+        cd_visit_know_device(visit, &(struct cd_user){ .name = before->user, .generation = generation });
+        return CD_OK;
 }
 
 /* `user`: as read when the current password was checked. */
@@ -136,6 +138,7 @@ static void post_password(struct cd_visit *visit, const struct cd_session *sessi
                 .password = form.current_password,
                 .address = visit->req->client_address,
                 .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
                 .is_first_factor = true,
         };
         if (accounts->login(accounts, visit->req->arena, &attempt, &checked, &err) != CD_OK) {
