@@ -152,8 +152,8 @@ struct cd_totp_ops {
          * no such user with that generation. CD_EXISTS: the user has another factor (by now). */
         cd_status (*put)(struct cd_store *store, const struct cd_totp_change *change,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Consumes the code of the step: once, across all nodes. Sets failures to 0, unless they are kept. CD_NOT_FOUND:
-         * a code of that step or a later one was consumed, or the factor has been replaced. */
+        /* Consumes the code of the step: once, across all nodes. Sets failures to 0, unless keeps_failures.
+         * CD_NOT_FOUND: a code of that step or a later one was consumed, or the factor has been replaced. */
         cd_status (*accept)(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
                             bool keeps_failures, struct cd_error *reterr);
         /* *ret is the resulting number of wrong codes; 0 if there is no such factor. */

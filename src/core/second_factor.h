@@ -61,8 +61,8 @@ cd_status cd_recovery_check(const struct cd_factors *factors, struct cd_arena *a
 
 /* Logs in with a name and a code only. As cd_totp_check, but CD_INVALID_GRANT, at the same cost, also for an unknown
  * user, for one without a factor, and for a factor with CD_TOTP_FAILURES_MAX wrong codes, even if the code is right,
- * unless a known device sends it. An attempt is counted before it is judged, so that the maximum is never exceeded. *ret_user is in the arena; it is
- * written on failure too, for the log: the user with that name, or zeroed. */
+ * unless a known device sends it. An attempt is counted before it is judged, so that the maximum is never exceeded.
+ * *ret_user is in the arena; it is written on failure too, for the log: the user with that name, or zeroed. */
 cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena, cd_str name,
                         const struct cd_code_attempt *attempt, struct cd_user *ret_user, struct cd_code_result *ret,
                         struct cd_error *reterr);
