@@ -10,7 +10,7 @@
 
 enum {
         WAYS = 8, /* slots in which a key may be */
-        KINDS = 5,
+        KINDS = 6,
 };
 
 struct counter {
@@ -56,8 +56,7 @@ static bool make_tables(struct cd_lockout *lockout)
         static const size_t counts[KINDS] = {
                 [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,  [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
                 [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES, [CD_LOCKOUT_CLIENT] = CD_LOCKOUT_CLIENTS,
-                [CD_LOCKOUT_TOKEN] = CD_LOCKOUT_TOKENS,
-                [CD_LOCKOUT_DEVICE] = CD_LOCKOUT_DEVICES,
+                [CD_LOCKOUT_TOKEN] = CD_LOCKOUT_TOKENS,      [CD_LOCKOUT_DEVICE] = CD_LOCKOUT_DEVICES,
         };
 
         for (size_t i = 0; i < KINDS; i++) {

@@ -31,8 +31,8 @@ struct cd_login {
         struct cd_lockout *lockout;
         const struct cd_hasher *hasher;
         const struct cd_clock *clock;
-        struct cd_network_limit *networks; /* borrowed; NULL, as cd_login leaves it: networks are not limited */
-        const struct cd_notices *notices; /* told of a locked account; NULL, as cd_login leaves it: nobody is */
+        struct cd_network_limit *networks;      /* borrowed; NULL, as cd_login leaves it: networks are not limited */
+        const struct cd_notices *notices;       /* told of a locked account; NULL, as cd_login leaves it: nobody is */
         const struct cd_known_devices *devices; /* to be set after cd_login; NULL: no device is known */
 };
 

@@ -187,7 +187,7 @@ static void prepare_tables(void)
         struct cd_sql_table *const tables[] = { &cd_sql_users,           &cd_sql_clients,  &cd_sql_keys,
                                                 &cd_sql_revocations,     &cd_sql_sessions, &cd_sql_audit,
                                                 &cd_sql_pending_logins,  &cd_sql_totp,     &cd_sql_links,
-                                                &cd_sql_personal_tokens, &cd_sql_mails, &cd_sql_device_failures };
+                                                &cd_sql_personal_tokens, &cd_sql_mails,    &cd_sql_device_failures };
 
         for (size_t i = 0; i < CD_LEN(tables) && prepared == CD_OK; i++)
                 prepared = cd_sql_table_prepare(tables[i]);
