@@ -2,8 +2,8 @@
 /* Wrong passwords are counted by account, by unknown name and by address. A counter at its limit makes the next attempt
  * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 17 MiB of
  * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, and 131,072 addresses of tokens,
- * 32 bytes each, touched only as they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
- * own, so that a flood of them cannot replace an account.
+ * 32 bytes each, touched only as they fill. A new counter replaces the one with the fewest failures among eight.
+ * Unknown names have a table of their own, so that a flood of them cannot replace an account.
  *
  * An attempt begins before the password is hashed and ends after it, and a begun attempt counts. Of many simultaneous
  * attempts, only as many proceed as there are failed attempts left; the others wait until one of those has ended.
