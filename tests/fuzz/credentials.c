@@ -16,8 +16,8 @@ static void must(bool holds)
                 abort();
 }
 
-/* "Bearer TOKEN", "Basic base64(NAME:TOKEN)" or the token itself. */
-static bool is_token_of_ours(struct cd_arena *arena, cd_str value)
+/* "Bearer TOKEN" or the token itself; in Authorization also "Basic base64(NAME:TOKEN)". */
+static bool is_token_of_ours(struct cd_arena *arena, cd_str value, bool may_be_basic)
 {
         cd_str scheme = cd_str_slice(value, 0, cd_str_index(value, ' '));
         cd_str rest = cd_str_trim(cd_str_slice(value, scheme.len, value.len));
@@ -29,7 +29,7 @@ static bool is_token_of_ours(struct cd_arena *arena, cd_str value)
                 return true;
         if (cd_str_eq_nocase(scheme, CD_STR("Bearer")))
                 return cd_personal_token_is_ours(rest);
-        if (!cd_str_eq_nocase(scheme, CD_STR("Basic")) || cd_base64_decode(rest, text, &len) != CD_OK)
+        if (!may_be_basic || !cd_str_eq_nocase(scheme, CD_STR("Basic")) || cd_base64_decode(rest, text, &len) != CD_OK)
                 return false;
         cd_str pair = cd_str_of(text, len);
         return cd_personal_token_is_ours(cd_str_slice(pair, cd_str_index(pair, ':') + 1, len));
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cd_arena_init(&arena, 1 << 24);
         while (count < 3 && cd_str_take_until(&rest, '\n', &value)) {
                 value = cd_str_trim(value);
-                is_ours |= is_token_of_ours(&arena, value);
+                is_ours |= is_token_of_ours(&arena, value, count != 1);
                 headers[count] = (struct cd_http_header){ names[count], value };
                 count++;
         }
@@ -57,7 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(cd_gate_credentials_read(&req, &found) == CD_OK);
         must(!is_ours || found.has_token);
         must(!found.has_token || found.is_authorization || found.is_api_key || found.rejected);
-        must(!found.has_token || found.rejected || cd_personal_token_is_ours(found.token) || found.is_api_key);
         must(!found.bearer.len || !cd_personal_token_is_ours(found.bearer));
         must(!found.name.ptr || (found.name.len && !cd_str_has_control(found.name)));
         cd_arena_done(&arena);

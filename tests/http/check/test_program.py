@@ -28,7 +28,7 @@ def client(ident, audience, grants=("client_credentials",)):
     return {"id": ident, "secret": SECRET, "grant_types": list(grants), "scopes": ["read", "write"], "audience": audience}
 
 
-SETTINGS = {"access": RULES, "issuer": "https://auth.example.com", "scopes": ["read", "write"], "lockout": {"address_attempts": 5},
+SETTINGS = {"access": RULES, "issuer": "https://auth.example.com", "scopes": ["read", "write"], "lockout": {"address_attempts": 5, "delay": "1h", "max_delay": "1h"},
             "clients": [client("reports", BEARER["audience"]), client("front", BEARER["audience"], ("password",)),
                         client("other", "https://other.example.com")]}
 

@@ -28,13 +28,14 @@ PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
 class Installation:
     cookie_name = "__Secure-cardea_session"
 
-    def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None, cookie_domain="example.com"):
+    def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None, cookie_domain="example.com",
+                 lockout=None):
         folder.mkdir()
         self.folder = folder
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
                     "master_key": self.key, "portal": {"url": portal, "factors": ["password"], "identity": identity or {}},
-                    "access": RULES, "issuer": "https://auth.example.com", "scopes": ["read", "write"],
+                    "lockout": lockout or {}, "access": RULES, "issuer": "https://auth.example.com", "scopes": ["read", "write"],
                     "clients": [{"id": "reports", "secret": CLIENT_SECRET, "grant_types": ["client_credentials"], "scopes": ["read", "write"],
                                  "audience": "https://docs.example.com"}]}
         if cookie_domain:

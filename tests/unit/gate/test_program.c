@@ -515,7 +515,8 @@ static void lesson_14_wrong_tokens_are_counted_by_address_alone(void **state)
         assert_str(header(t, "Retry-After"), "10");
         assert_str(header(t, "Cache-Control"), "no-store");
         logs(t, "too_many_attempts", "too many wrong personal tokens; the next one counts in 10 s");
-        /* A right one that the server does not know yet waits too, and is not looked up; nginx gets what it understands. */
+        /* A right one that the server does not know yet waits too, and is not looked up; nginx gets what it
+         * understands. */
         assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", token()), 429);
         assert_false(t->was_on_worker);
         nginx(t, "GET", "https://wiki.example.com/a");
