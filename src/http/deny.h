@@ -22,7 +22,8 @@ cd_status cd_http_deny_read(struct cd_arena *arena, const struct cd_http_deny *l
 /* The first network with that address that still counts; NULL: none. */
 struct cd_http_denied *cd_http_deny_find(struct cd_http_denied *denied, size_t count, const struct cd_address *address,
                                          cd_time now);
-/* Counts a request. True at most once a minute: then the log is told, and *ret_requests is how many there were since. */
+/* Counts a request. True at most once a minute: then the log is told, and *ret_requests is how many there were
+ * since. */
 bool cd_http_deny_count(struct cd_http_denied *denied, cd_time now, size_t *ret_requests);
 
 /* Sets x->is_denied, and returns it: whether the client's address is denied. An address that is not known is not. Logs

@@ -33,8 +33,8 @@ struct cd_http_trace {
 struct cd_http_log_context {
         cd_str client_id, user, scope, grant_type;
         cd_str token_id; /* the public name of the user's personal token */
-        cd_str error;  /* short name of the error that was answered, such as "invalid_scope" */
-        cd_str reason; /* why, for the operator; never a secret */
+        cd_str error;    /* short name of the error that was answered, such as "invalid_scope" */
+        cd_str reason;   /* why, for the operator; never a secret */
 };
 
 /* All views live in the arena, as long as the exchange. */

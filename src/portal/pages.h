@@ -1,7 +1,7 @@
 #pragma once
-/* The pages and e-mails of the portal: for each a struct of its fields and a function that appends it to `buf`, complete with its
- * <!doctype>. The templates are pages/NAME.html. Nothing is copied: all strings stay the caller's and may be empty;
- * each is escaped. A page is at most about 20 KB and its fields; cd_buf_view says whether it fitted.
+/* The pages and e-mails of the portal: for each a struct of its fields and a function that appends it to `buf`,
+ * complete with its <!doctype>. The templates are pages/NAME.html. Nothing is copied: all strings stay the caller's and
+ * may be empty; each is escaped. A page is at most about 20 KB and its fields; cd_buf_view says whether it fitted.
  *
  * The names and ids of the form fields are part of the interface to password managers and to tests: docs/pages.md has
  * them. Each form is sent by POST to the path that is named here, below site.base. */
