@@ -284,11 +284,12 @@ struct cd_store {
         const struct cd_client_ops *clients;
         const struct cd_key_ops *keys;
         const struct cd_revocation_ops *revocations;
-        const struct cd_session_ops *sessions; /* these five: core/factor_ports.h */
+        const struct cd_session_ops *sessions; /* these six: core/factor_ports.h */
         const struct cd_pending_login_ops *pending_logins;
         const struct cd_totp_ops *totp;
         const struct cd_recovery_ops *recovery;
         const struct cd_account_link_ops *links;
+        const struct cd_hand_over_ops *hand_overs;
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -301,8 +302,8 @@ struct cd_store {
          * afterwards. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins and
-         * links whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
+        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins,
+         * links and hand-overs whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
          * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
          * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
