@@ -15,7 +15,8 @@ struct cd_gate {
         bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */
         const struct cd_access *access;
         struct cd_portal_url portal;
-        cd_str cookie; /* name of the cookie with the session */
+        struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
+        cd_str cookie;                /* name of the cookie with the session */
         struct cd_identity_headers identity;
         struct cd_session_lookup lookup;
 };

@@ -81,7 +81,7 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
         ret->view.site = portal->site;
         if (req->method != CD_HTTP_POST)
                 ret->view.notice.id = find_notice(cd_visit_parameter(ret, CD_STR("done")));
-        return true;
+        return cd_visit_is_at_home(ret);
 }
 
 cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name)
@@ -222,7 +222,8 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
 void cd_visit_add_common_headers(struct cd_visit *visit)
 {
         cd_http_response_header(visit->res, CD_STR("Cache-Control"), CD_STR("no-store"));
-        cd_http_response_header(visit->res, CD_STR("Referrer-Policy"), CD_STR("same-origin"));
+        cd_http_response_header(visit->res, CD_STR("Referrer-Policy"),
+                                visit->has_secret_url ? CD_STR("no-referrer") : CD_STR("same-origin"));
         cd_http_response_header(visit->res, CD_STR("X-Content-Type-Options"), CD_STR("nosniff"));
 }
 
