@@ -67,7 +67,7 @@ static enum cd_message find_notice(cd_str done)
         return CD_MESSAGE_NONE;
 }
 
-bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
+bool cd_visit_open(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
 {
         const struct cd_portal_app *own = app;
         const struct cd_portal *portal = own->portals ? cd_shared_get(own->portals) : NULL;
@@ -81,7 +81,7 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
         ret->view.site = portal->site;
         if (req->method != CD_HTTP_POST)
                 ret->view.notice.id = find_notice(cd_visit_parameter(ret, CD_STR("done")));
-        return cd_visit_is_at_home(ret);
+        return true;
 }
 
 cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name)

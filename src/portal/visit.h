@@ -41,8 +41,11 @@ struct cd_visit {
         cd_str form_action;       /* a further origin to which a form of this page may lead (CSP form-action) */
 };
 
-/* Fills in the visit; the parameter `done` chooses the notice. False: it has answered (404 without a portal; see
- * cd_visit_is_at_home). Memory only. */
+/* Fills in the visit; the parameter `done` chooses the notice. False: it has answered (404 without a portal). Memory
+ * only. */
+bool cd_visit_open(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret);
+/* The same, for the portal's own host. The host of a site of another root domain has only what a hand-over needs: there
+ * it answers with a redirect to the portal, or with 404 to a form, and returns false. */
 bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret);
 
 /* ---- hosts ---- */
@@ -52,9 +55,6 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
 cd_str cd_visit_host(const struct cd_visit *visit);
 /* Whether a host is that of a site of another root domain, to which sessions are handed over. */
 bool cd_portal_hands_over(const struct cd_portal *portal, cd_str host);
-/* On such a host only the hand-over is of use. Anything else is redirected to the portal, or 404 for a form: then it
- * has answered, and returns false. */
-bool cd_visit_is_at_home(struct cd_visit *visit);
 
 /* ---- cookies ---- */
 

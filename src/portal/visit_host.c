@@ -38,14 +38,16 @@ static void send_home(struct cd_visit *visit)
                                           has_query ? "?" : "", CD_STR_ARG(has_query ? req->query : CD_STR(""))));
 }
 
-bool cd_visit_is_at_home(struct cd_visit *visit)
+bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
 {
-        if (!visit->portal->settings.other_domains.count || is_for_any_host(visit->req->path) ||
-            !cd_portal_hands_over(visit->portal, cd_visit_host(visit)))
+        if (!cd_visit_open(app, req, res, ret))
+                return false;
+        if (!ret->portal->settings.other_domains.count || is_for_any_host(req->path) ||
+            !cd_portal_hands_over(ret->portal, cd_visit_host(ret)))
                 return true;
-        if (visit->req->method == CD_HTTP_POST)
-                cd_visit_fail(visit, 404, (struct cd_page_message){ .id = CD_MESSAGE_NOT_FOUND });
+        if (req->method == CD_HTTP_POST)
+                cd_visit_fail(ret, 404, (struct cd_page_message){ .id = CD_MESSAGE_NOT_FOUND });
         else
-                send_home(visit);
+                send_home(ret);
         return false;
 }

@@ -26,15 +26,18 @@ PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
 class Installation:
     cookie_name = "__Secure-cardea_session"
 
-    def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None, cookie_domain="example.com"):
+    def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None, cookie_domain="example.com",
+                 other_domains=(), rules=RULES):
         folder.mkdir()
         self.folder = folder
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
                     "master_key": self.key, "portal": {"url": portal, "factors": ["password"], "identity": identity or {}},
-                    "access": RULES}
+                    "access": list(rules)}
         if cookie_domain:
             settings["portal"]["cookie_domain"] = cookie_domain
+        if other_domains:
+            settings["portal"]["other_domains"] = list(other_domains)
         if is_tls:
             self.make_certificate()
             settings["tls"] = {"certificate": f"{folder}/cert.pem", "key": f"{folder}/key.pem"}
