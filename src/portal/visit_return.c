@@ -104,7 +104,8 @@ static void show_cookie(struct cd_visit *visit, struct cd_page_cookie *fields, c
 {
         struct cd_buf buf;
 
-        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields->again);
+        if (!fields->again.checked.len)
+                (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields->again);
         cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
         if (visit->wants_json)
                 visit->view.error = fields->reason;
@@ -137,6 +138,7 @@ void cd_visit_explain_start(struct cd_visit *visit, cd_str host)
                 .reason = { .id = is_insecure ? CD_MESSAGE_COOKIE_INSECURE : CD_MESSAGE_COOKIE_MISSING },
         };
 
+        (void)cd_page_url_check(CD_STR("/"), &fields.again); /* of the site */
         show_cookie(visit, &fields, CD_STR("the browser did not send the nonce of its hand-over"));
 }
 

@@ -289,7 +289,7 @@ def test_a_code_without_the_nonce_is_refused_and_stays_good(logged_in):
     nonce = logged_in.jar("wiki.example.org").pop(NONCE)
     page = logged_in.ask("GET", url)
     refused(page)
-    assert MISSING in page.text and NONCE in page.text and "wiki.example.org" in page.text
+    assert MISSING in page.text and NONCE in page.text and "wiki.example.org" in page.text and "/" in page.links
     logged_in.jar("wiki.example.org")[NONCE] = nonce
     assert logged_in.ask("GET", url).location == WIKI
 
