@@ -73,8 +73,9 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
                 return status;
         version->gate.is_enabled = portal->url.len > 0;
         version->gate.access = version->access;
-        version->gate.cookie = cd_session_cookie_name(cd_str_has_prefix(portal->url, CD_STR("https://")),
-                                                      portal->cookie_domain.len > 0);
+        bool is_https = cd_str_has_prefix(portal->url, CD_STR("https://"));
+        version->gate.cookie = cd_session_cookie_name(is_https, portal->cookie_domain.len > 0);
+        version->gate.host_cookie = cd_session_cookie_name(is_https, false);
         version->gate.lookup = (struct cd_session_lookup){ gate->sessions, gate->store_state };
         return CD_OK;
 }

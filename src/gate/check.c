@@ -231,15 +231,20 @@ static void answer(const struct cd_gate *gate, const struct cd_http_request *req
         deny(gate, req, c, res);
 }
 
+static cd_str cookie_of(const struct cd_gate *gate, const struct check *c)
+{
+        return cd_hand_over_reaches(gate->other_domains, c->original.host) ? gate->host_cookie : gate->cookie;
+}
+
 /* On a worker: the sessions of all cookies, up to the first that counts. */
 static cd_status look_up(const struct cd_gate *gate, const struct cd_http_request *req, struct check *c,
                          struct cd_error *reterr)
 {
         struct cd_http_cookies at = { 0 };
         struct cd_live_session session;
-        cd_str token, address = c->request.address ? req->client_address : CD_STR("");
+        cd_str token, name = cookie_of(gate, c), address = c->request.address ? req->client_address : CD_STR("");
 
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
                 cd_status status = cd_session_look_up(&gate->lookup, req->arena, token, address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
                         return status == CD_OK ? log_in(gate, req, &session, c) : status;
@@ -269,9 +274,9 @@ static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_
 {
         struct cd_http_cookies at = { 0 };
         struct cd_live_session session;
-        cd_str token;
+        cd_str token, name = cookie_of(gate, c);
 
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
                 cd_status status =
                         cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
                 if (status != CD_INVALID_TOKEN)

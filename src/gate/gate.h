@@ -17,6 +17,7 @@ struct cd_gate {
         struct cd_portal_url portal;
         struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
         cd_str cookie;                /* name of the cookie with the session */
+        cd_str host_cookie;           /* the same at the sites of other_domains, each of which has one of its own */
         struct cd_identity_headers identity;
         struct cd_session_lookup lookup;
 };

@@ -176,14 +176,14 @@ static bool only_looks(const struct cd_http_request *req)
                cd_http_header_get(req, CD_STR("Purpose")).ptr;
 }
 
-/* The host's own cookie, whatever the portal's domain is: the site's siblings do not get it. */
+/* The host's own cookie, whatever the portal's domain is: the site's siblings neither get it nor set another. */
 static void set_cookie(struct cd_visit *visit, const struct cd_handed_over *handed)
 {
         const struct cd_portal *portal = visit->portal;
         const struct cd_session *session = &handed->session;
         bool is_remembered = session->idle_lifetime > portal->settings.idle_lifetime;
         const struct cd_http_set_cookie cookie = {
-                .name = portal->cookies[CD_COOKIE_SESSION],
+                .name = cd_session_cookie_name(!portal->is_plain, false),
                 .value = handed->token,
                 .max_age = is_remembered ? session->ends_at - session->seen_at : 0,
                 .is_plain = portal->is_plain,

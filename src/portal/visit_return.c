@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/canonical.h"
+#include "core/cookie_names.h"
 #include "core/hand_over.h"
 #include "portal/visit.h"
 
@@ -120,7 +121,8 @@ static void explain_cookie(struct cd_visit *visit, const struct cd_return_to *pa
         const struct cd_portal *portal = visit->portal;
         bool is_handed = cd_portal_hands_over(portal, page->host);
         struct cd_page_cookie fields = {
-                .name = portal->cookies[CD_COOKIE_SESSION],
+                .name = is_handed ? cd_session_cookie_name(!portal->is_plain, false)
+                                  : portal->cookies[CD_COOKIE_SESSION],
                 .host = host_of(cd_page_url_origin(page->url)),
                 .domain = is_handed ? (cd_str){ 0 } : portal->settings.cookie_domain,
                 .reason = { .id = reason },

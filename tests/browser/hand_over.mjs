@@ -30,7 +30,7 @@ const journeys = {
     await sendPassword(tab, user);
     await expectSite(tab, page, user);
     const cookies = await tab.context().cookies(setup.shop);
-    const session = cookies.find(({ name }) => name === '__Secure-cardea_session');
+    const session = cookies.find(({ name }) => name === '__Host-cardea_session');
     assert.deepEqual([session.domain, session.httpOnly, session.secure, session.sameSite], ['shop.b.example', true, true, 'Lax']);
     await tab.goto(`${setup.wiki}/x`);
     await expectSite(tab, `${setup.wiki}/x`, user);

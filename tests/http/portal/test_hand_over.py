@@ -18,7 +18,7 @@ RULES = [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}, {"host": 
          {"host": "outside.example.edu", "allow": {"groups": ["staff"]}}]
 SETTINGS = {"url": PORTAL, "cookie_domain": "example.com", "other_domains": ["example.org", "example.net"], "factors": ["password"]}
 WIKI = "https://wiki.example.org/a%20b?x=1&y=%26"
-SESSION, NONCE = "__Secure-cardea_session", "__Host-cardea_start"
+SESSION, SITES, NONCE = "__Secure-cardea_session", "__Host-cardea_session", "__Host-cardea_start"
 MISSING = "The browser did not send it. It may block cookies, or delete them at once."
 AN_HOUR = 3600
 INVALID = "This link is not valid. It may have been used, or it has expired."
@@ -165,10 +165,10 @@ def test_a_user_who_is_logged_in_only_sees_the_page(logged_in, ana):
 def test_every_site_gets_its_own_cookie_of_one_session(home, logged_in, ana):
     for url in (WIKI, "https://git.example.org/", "https://example.net/"):
         assert logged_in.get(url).headers["Remote-User"] == ana.name
-    jars = {host: jar[SESSION] for host, jar in logged_in.jars.items() if SESSION in jar}
+    jars = {host: jar[name] for host, jar in logged_in.jars.items() for name in (SESSION, SITES) if name in jar}
     assert set(jars) == {".example.com", "wiki.example.org", "git.example.org", "example.net"}
     assert len(set(jars.values())) == 1, "it is the same session"
-    sites = [text for host, text in logged_in.set_cookies if host != "auth.example.com" and text.startswith(SESSION)]
+    sites = [text for host, text in logged_in.set_cookies if host != "auth.example.com" and text.startswith(SITES)]
     assert len(sites) == 3 and not any("Domain" in text or "Max-Age" in text for text in sites)
 
 
@@ -214,7 +214,7 @@ def test_logging_out_at_the_portal_ends_the_session_on_every_site_at_once(logged
     logged_in.submit(logged_in.get("/logout"), "/logout")
     for url in (WIKI, "https://example.net/", "https://wiki.example.com/"):
         assert logged_in.user_of(url) is None
-    assert SESSION in logged_in.jar("wiki.example.org"), "the old cookie, which is of no use"
+    assert SITES in logged_in.jar("wiki.example.org"), "the old cookie, which is of no use"
     page = log_in(logged_in, ana)
     assert page.headers["Remote-User"] == ana.name, "and which the next login replaces"
 
@@ -235,13 +235,13 @@ def test_a_confirmed_login_is_handed_over_anew(home):
     cy, web = add_person(home, has_totp=False, flags=("--group", "staff")), Web(home)
     web.jar(".example.com")[SESSION] = begun_session(home, cy.name, AN_HOUR, 2 * AN_HOUR, 9 * AN_HOUR)
     assert web.get(WIKI).headers["Remote-User"] == cy.name
-    before = web.jar("wiki.example.org")[SESSION]
+    before = web.jar("wiki.example.org")[SITES]
     page = web.get("https://fresh.example.org/x")
     assert page.path == "/_auth/step-up", page
-    assert web.jar("fresh.example.org")[SESSION] == before
+    assert web.jar("fresh.example.org")[SITES] == before
     page = web.submit(page, "/step-up", password=cy.password)
     assert (page.url, page.status, page.headers["Remote-User"]) == ("https://fresh.example.org/x", 200, cy.name)
-    assert web.jar("fresh.example.org")[SESSION] != before, "the id has changed"
+    assert web.jar("fresh.example.org")[SITES] != before, "the id has changed"
     assert web.user_of(WIKI) is None, "where the old one has ended"
     assert web.get(WIKI).headers["Remote-User"] == cy.name
 
@@ -249,12 +249,12 @@ def test_a_confirmed_login_is_handed_over_anew(home):
 def test_a_site_with_an_older_session_gets_the_one_of_the_portal(home):
     """The portal's cookie was lost, and the site's was not: to confirm the login at the portal must not lead in a circle."""
     di, web = add_person(home, has_totp=False, flags=("--group", "staff")), Web(home)
-    web.jar("fresh.example.org")[SESSION] = old = begun_session(home, di.name, AN_HOUR, 2 * AN_HOUR, 9 * AN_HOUR)
+    web.jar("fresh.example.org")[SITES] = old = begun_session(home, di.name, AN_HOUR, 2 * AN_HOUR, 9 * AN_HOUR)
     page = web.get("https://fresh.example.org/x")
     assert page.path == "/_auth/login", page
     page = web.submit(page, "/login", username=di.name, password=di.password)
     assert (page.url, page.status) == ("https://fresh.example.org/x", 200)
-    web.jar("fresh.example.org")[SESSION] = old
+    web.jar("fresh.example.org")[SITES] = old
     page = web.get("https://fresh.example.org/x")
     assert (page.url, page.status) == ("https://fresh.example.org/x", 200), "nor where the portal has a newer one"
 
@@ -275,13 +275,13 @@ def test_a_code_counts_once(home, logged_in):
     assert page.headers["Cache-Control"] == "no-store" and page.headers["Referrer-Policy"] == "no-referrer"
     page = logged_in.ask("GET", url)
     assert page.status == 400 and INVALID in page.text
-    assert not any(text.startswith(SESSION) for text in page.headers.get_all("Set-Cookie") or [])
+    assert not any(text.startswith((SESSION, SITES)) for text in page.headers.get_all("Set-Cookie") or [])
     assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
 def refused(page, status=400):
     assert page.status == status and page.location is None, page
-    assert not any(text.startswith(SESSION) for text in page.headers.get_all("Set-Cookie") or []), page
+    assert not any(text.startswith((SESSION, SITES)) for text in page.headers.get_all("Set-Cookie") or []), page
 
 
 def test_a_code_without_the_nonce_is_refused_and_stays_good(logged_in):
@@ -304,7 +304,7 @@ def test_lesson_7_an_attackers_code_logs_nobody_in(home, logged_in):
     page = victim.ask("GET", attackers)
     refused(page)
     assert INVALID in page.text
-    assert SESSION not in victim.jar("wiki.example.org") and victim.user_of(WIKI) is None
+    assert SITES not in victim.jar("wiki.example.org") and victim.user_of(WIKI) is None
     # Nor does the victim's own login help an attacker who has made the victim's browser ask with the attacker's nonce.
     attacker, bo = Web(home), add_person(home, has_totp=False, flags=("--group", "staff"))
     asked = attacker.walk(WIKI, "/hand-over")
@@ -490,10 +490,10 @@ def test_lesson_25_a_browser_that_does_not_keep_the_nonce_is_told_so(home, ana):
 def test_lesson_25_a_site_that_does_not_get_the_session_is_noticed(home, ana):
     """A proxy that keeps the cookie from the check, for example."""
     web = Web(home)
-    web.keeps = lambda host, name: name != SESSION or host != "wiki.example.org"
+    web.keeps = lambda host, name: name != SITES
     page = log_in(web, ana)
     assert (page.status, page.path) == (400, "/_auth/hand-over") and MISSING in page.text, page
-    assert SESSION in page.text and "wiki.example.org" in page.text
+    assert SITES in page.text and "wiki.example.org" in page.text
     web.keeps = lambda host, name: True
     assert web.get(WIKI).headers["Remote-User"] == ana.name, "it may try again"
 

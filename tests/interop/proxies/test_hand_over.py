@@ -11,7 +11,7 @@ from .proxies import PROXIES, find_ports
 AUTH, WIKI, SHOP = "auth.a.example", "wiki.a.example", "shop.b.example"
 RULES = [{"host": host, "allow": {"groups": ["staff"]}} for host in (WIKI, SHOP)]
 BROWSER = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate")]
-SESSION, NONCE = "__Secure-cardea_session", "__Host-cardea_start"
+SESSION, SITES, NONCE = "__Secure-cardea_session", "__Host-cardea_session", "__Host-cardea_start"
 
 
 class Browser:
@@ -78,7 +78,7 @@ def test_a_login_is_handed_over_by_a_real_proxy(system):
     assert browser.history == [(SHOP, "/_auth/start"), (AUTH, "/_auth/hand-over"), (SHOP, "/_auth/finish"), (SHOP, "/a%20b")]
     seen = {name.lower(): value for name, value in answer.json()["headers"]}
     assert seen["remote-user"] == "ana" and "cardea_" not in seen.get("cookie", "")
-    assert browser.jars[SHOP][SESSION] == browser.jars[".a.example"][SESSION]
+    assert browser.jars[SHOP][SITES] == browser.jars[".a.example"][SESSION]
     cardea.run("session", "end", "--user", "ana")
 
 
@@ -89,7 +89,7 @@ def test_a_session_of_the_first_domain_opens_the_second(system):
     for host in (WIKI, SHOP):
         url, answer = browser.get(f"https://{host}:{ports[host]}/x")
         assert answer.status == 200 and answer.is_from_application and urlsplit(url).path == "/x", (host, browser.history, answer.body)
-    assert NONCE in browser.jars[SHOP] and SESSION in browser.jars[SHOP] and WIKI not in browser.jars
+    assert NONCE in browser.jars[SHOP] and SITES in browser.jars[SHOP] and WIKI not in browser.jars
     assert browser.request(f"https://{SHOP}:{ports[SHOP]}/_auth/check/forward").status == 404
     url, answer = browser.get(f"https://{SHOP}:{ports[SHOP]}/_auth/")
     assert urlsplit(url).hostname == AUTH and answer.status == 200

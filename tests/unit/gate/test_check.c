@@ -108,6 +108,7 @@ static int set_up(void **state)
                 .is_enabled = true,
                 .access = t->access,
                 .cookie = CD_STR("__Secure-cardea_session"),
+                .host_cookie = CD_STR("__Host-cardea_session"),
                 .identity = { CD_STR("Remote-User"), CD_STR("Remote-Groups"), CD_STR("Remote-Email"),
                               CD_STR("Remote-Name") },
                 .lookup = { &t->f->sessions, &t->state },
@@ -314,6 +315,12 @@ static void hand_over_to(struct fixture *t, const char *domain)
         t->gate.other_domains = (struct cd_strs){ items, 1 };
 }
 
+static void with_host_cookie(struct fixture *t)
+{
+        add(t, "Cookie",
+            cd_arena_printf(&t->f->arena, "__Host-cardea_session=%.*s", CD_STR_ARG(cd_cookie_text(&t->token))));
+}
+
 static void a_login_for_a_site_of_another_domain_begins_on_the_site(void **state)
 {
         struct fixture *t = *state;
@@ -349,13 +356,36 @@ static void lesson_7_a_page_without_a_return_has_no_hand_over(void **state)
         assert_str(header(t, "Location"), "https://auth.example.com/_auth/login");
 }
 
+/* LESSONS 7: another host of its domain could set a cookie that is not the host's own. */
+static void lesson_7_a_site_of_another_domain_has_a_cookie_of_its_own(void **state)
+{
+        struct fixture *t = *state;
+
+        hand_over_to(t, "wiki.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 401);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 200);
+        assert_true(t->was_on_worker);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 200);
+        assert_false(t->was_on_worker);
+        hand_over_to(t, "other.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 401);
+}
+
 static void more_factors_for_a_site_of_another_domain_are_the_portals_matter(void **state)
 {
         struct fixture *t = *state;
 
         hand_over_to(t, "two.example.com");
         nginx(t, "GET", "https://two.example.com/a");
-        with_cookie(t, "", "");
+        with_host_cookie(t);
         assert_int_equal(ask_nginx(t), 401);
         assert_str(header(t, "Location"),
                    "https://auth.example.com/_auth/step-up?return_to=https%3A%2F%2Ftwo.example.com%2Fa");
@@ -902,6 +932,7 @@ int main(void)
                 TEST(lesson_7_a_page_that_the_login_does_not_return_to_is_not_named),
                 TEST(a_login_for_a_site_of_another_domain_begins_on_the_site),
                 TEST(lesson_7_a_page_without_a_return_has_no_hand_over),
+                TEST(lesson_7_a_site_of_another_domain_has_a_cookie_of_its_own),
                 TEST(more_factors_for_a_site_of_another_domain_are_the_portals_matter),
                 TEST(lesson_25_a_proxy_without_the_portals_route_is_told_so),
                 TEST(a_session_is_read_once_and_then_judged_on_the_loop),
