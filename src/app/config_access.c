@@ -1,6 +1,8 @@
 #include "app/config_access.h"
 
 #include "app/config.h"
+#include "core/client.h"
+#include "core/oauth/scope.h"
 
 #define FIELD(type_, member, kind, ...)                                                                                \
         {                                                                                                              \
@@ -27,6 +29,15 @@ static const struct cd_field allow_fields[] = {
 static const struct cd_table allow_table = { "allow", allow_fields, CD_LEN(allow_fields),
                                              sizeof(struct cd_config_allow), true };
 
+static const struct cd_field bearer_fields[] = {
+        FIELD(struct cd_config_bearer, audience, STRING, .min = 1, .max = CD_CLIENT_AUDIENCE_MAX,
+              .help = "the \"aud\" that the token must have"),
+        FIELD(struct cd_config_bearer, scope, STRING, .max = CD_SCOPE_MAX,
+              .help = "scopes that the token must have, with a space between two"),
+};
+static const struct cd_table bearer_table = { "bearer", bearer_fields, CD_LEN(bearer_fields),
+                                              sizeof(struct cd_config_bearer), true };
+
 static const struct cd_field access_fields[] = {
         FIELD(struct cd_config_access, host, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 255,
               .help = "the host, or *.DOMAIN for all hosts below a domain"),
@@ -38,6 +49,8 @@ static const struct cd_field access_fields[] = {
               .help = "true: no login is needed; a list: it is not needed for these paths"),
         FIELD(struct cd_config_access, allow, OBJECT, .table = &allow_table,
               .help = "who may, after a login; every key that is given must hold"),
+        FIELD(struct cd_config_access, bearer, OBJECT, .table = &bearer_table,
+              .help = "which access tokens of this server are accepted beside that"),
 };
 const struct cd_table cd_config_access_table = { "access", access_fields, CD_LEN(access_fields),
                                                  sizeof(struct cd_config_access), true };
@@ -128,6 +141,7 @@ static cd_status make_rule(struct cd_arena *arena, const struct cd_config_access
                         .factors = (unsigned)allow->factors,
                         .max_age = allow->max_age / 1000,
                 },
+                .bearer = { from->bearer.audience, from->bearer.scope },
         };
         return parse_networks(arena, allow->networks, &to->allow, reterr);
 }

@@ -15,11 +15,17 @@ enum {
         CD_CONFIG_OTHER_DOMAINS_MAX = 64,
 };
 
+struct cd_config_bearer {
+        cd_str audience; /* empty: not given */
+        cd_str scope;    /* words with a space between two */
+};
+
 struct cd_config_access {
         cd_str host, path; /* path empty: not given */
         struct cd_strs methods;
         struct cd_strs public; /* paths, or the one item "true" */
         struct cd_config_allow allow;
+        struct cd_config_bearer bearer;
 };
 
 struct cd_config_portal {

@@ -3,6 +3,7 @@
 #include "app/public_suffix.h"
 #include "base/canonical.h"
 #include "core/hand_over.h"
+#include "core/oauth/scope.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
@@ -77,13 +78,18 @@ static void check_host(const struct check *c)
                       SHOWN(c->rule->host));
 }
 
+static bool accepts_tokens_only(const struct cd_config_access *rule)
+{
+        return rule->bearer.audience.len && !cd_config_access_has_allow(rule);
+}
+
 /* Where the login cookie does not reach, nobody is ever logged in. */
 static void check_reach(const struct check *c)
 {
         cd_str domain = c->config->portal.cookie_domain;
         cd_str host = cd_str_slice(c->rule->host, is_wildcard(c->rule->host) ? 2 : 0, c->rule->host.len);
 
-        if (!c->has_portal || cd_config_access_is_public(c->rule))
+        if (!c->has_portal || cd_config_access_is_public(c->rule) || accepts_tokens_only(c->rule))
                 return;
         if (cd_hand_over_reaches(c->config->portal.other_domains, host)) {
                 if (is_wildcard(c->rule->host))
@@ -207,6 +213,37 @@ static bool has_error(const struct check *c)
         return false;
 }
 
+static void check_scope(const struct check *c)
+{
+        cd_str setting = member(c, "bearer.scope"), rest = c->rule->bearer.scope, word;
+
+        while (cd_str_take_word(&rest, &word))
+                if (!cd_scope_token_is_valid(word))
+                        ERROR(c->report, setting, "write scopes with a space between two",
+                              "\"%.*s\" has a character that is in no scope", SHOWN(word));
+                else if (!cd_strs_has(c->config->scopes, word))
+                        WARN(c->report, setting, "add it to scopes, or leave it out",
+                             "%.*s is none of scopes, so that no token has it", SHOWN(word));
+}
+
+static void check_bearer(const struct check *c)
+{
+        const struct cd_config_bearer *bearer = &c->rule->bearer;
+
+        if (!bearer->audience.len && !bearer->scope.len && !cd_report_find_source(c->report, member(c, "bearer")))
+                return;
+        if (!bearer->audience.len && !has_error(c))
+                ERROR(c->report, member(c, "bearer.audience"), "write the audience of your clients' tokens",
+                      "is missing: a token for another service would be accepted");
+        if (!cd_report_find_source(c->report, CD_STR("issuer")))
+                ERROR(c->report, member(c, "bearer"), "set issuer to the URL of this server",
+                      "needs issuer, which is not set: no token is known to be this server's");
+        if (cd_config_access_is_public(c->rule))
+                ERROR(c->report, member(c, "bearer"), "leave it out, or leave public out",
+                      "does nothing: the rule is public");
+        check_scope(c);
+}
+
 /* Whether the rule says who may. */
 static void check_purpose(const struct check *c)
 {
@@ -215,7 +252,7 @@ static void check_purpose(const struct check *c)
         if (is_public && allows)
                 ERROR(c->report, member(c, "allow"), "leave it out, or leave public out",
                       "does nothing: the rule is public");
-        if (is_public || allows || has_error(c))
+        if (is_public || allows || c->rule->bearer.audience.len || has_error(c))
                 return;
         if (c->rule->public.count)
                 WARN(c->report, c->path, "add allow", "allows nobody but on its public paths");
@@ -241,6 +278,7 @@ static void check_rules(struct check *c)
                 check_methods(c);
                 check_public(c);
                 check_allow(c);
+                check_bearer(c);
                 check_purpose(c);
         }
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cookie_names.h"
+#include "core/oauth/introspect.h"
 
 enum {
         SESSIONS = 1 << 20,         /* in the cache */
@@ -76,7 +77,9 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         bool is_https = cd_str_has_prefix(portal->url, CD_STR("https://"));
         version->gate.cookie = cd_session_cookie_name(is_https, portal->cookie_domain.len > 0);
         version->gate.host_cookie = cd_session_cookie_name(is_https, false);
-        version->gate.lookup = (struct cd_session_lookup){ gate->sessions, gate->store_state };
+        version->gate.lookup = (struct cd_session_lookup){ gate->parts.sessions, gate->parts.store_state };
+        version->gate.tokens = &gate->tokens.port;
+        version->gate.lockout = gate->parts.lockout;
         return CD_OK;
 }
 
@@ -97,21 +100,28 @@ cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_co
         return status;
 }
 
-cd_status cd_app_gate_init(struct cd_app_gate *gate, struct cd_sessions *sessions,
-                           const struct cd_store_state *store_state, struct cd_revoked *revoked,
+static cd_status verify(const struct cd_gate_tokens *port, struct cd_arena *arena, cd_str token, struct cd_claims *ret,
+                        struct cd_error *reterr)
+{
+        const struct cd_web *web = cd_web_get(((const struct cd_app_gate_tokens *)port)->web);
+
+        return cd_token_verify(web->issuer, web->revocations, arena, token, ret, reterr);
+}
+
+cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_options *parts,
                            const struct cd_config *config, struct cd_error *reterr)
 {
         const struct cd_session_cache_options options = {
                 .sessions = SESSIONS,
                 .bytes = SESSIONS_SIZE,
-                .clock = sessions->clock,
-                .revoked = revoked,
+                .clock = parts->sessions->clock,
+                .revoked = parts->revoked,
         };
         struct cd_shared_version *first;
 
-        gate->sessions = sessions;
-        gate->store_state = store_state;
-        gate->cache = sessions->cache = cd_session_cache_new(&options);
+        gate->parts = *parts;
+        gate->tokens = (struct cd_app_gate_tokens){ { verify }, parts->web };
+        gate->cache = parts->sessions->cache = cd_session_cache_new(&options);
         gate->app.gates = cd_shared_new(free_version);
         if (!gate->cache || !gate->app.gates)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the sessions");

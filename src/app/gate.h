@@ -2,18 +2,32 @@
 /* The gate's part of the server: the cache of sessions, and what the check endpoints decide with. */
 #include "app/config.h"
 #include "gate/gate.h"
+#include "web/web.h"
+
+struct cd_app_gate_options {
+        struct cd_sessions *sessions;
+        const struct cd_store_state *store_state;
+        struct cd_revoked *revoked;
+        struct cd_lockout *lockout;
+        struct cd_web_app *web; /* has the issuer */
+};
+
+/* The issuer of the newest snapshot. */
+struct cd_app_gate_tokens {
+        struct cd_gate_tokens port;
+        struct cd_web_app *web;
+};
 
 struct cd_app_gate {
         struct cd_gate_app app; /* of the routes */
-        const struct cd_sessions *sessions;
-        struct cd_session_cache *cache; /* of these sessions */
-        const struct cd_store_state *store_state;
+        struct cd_app_gate_options parts;
+        struct cd_session_cache *cache; /* of the sessions */
+        struct cd_app_gate_tokens tokens;
 };
 
 /* Gives the sessions a cache, and publishes what the configuration says. Borrows all but the configuration. On failure
  * cd_app_gate_done is called nonetheless. */
-cd_status cd_app_gate_init(struct cd_app_gate *gate, struct cd_sessions *sessions,
-                           const struct cd_store_state *store_state, struct cd_revoked *revoked,
+cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_options *options,
                            const struct cd_config *config, struct cd_error *reterr);
 void cd_app_gate_done(struct cd_app_gate *gate); /* a zeroed one is fine */
 

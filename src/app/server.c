@@ -172,6 +172,19 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
         return cd_app_portal_init(&server->portal, &options, reterr);
 }
 
+static cd_status make_gate(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+{
+        const struct cd_app_gate_options options = {
+                .sessions = &server->portal.sessions,
+                .store_state = &server->store_state,
+                .revoked = server->revocations.revoked,
+                .lockout = server->lockout,
+                .web = &server->app,
+        };
+
+        return cd_app_gate_init(&server->gate, &options, config, reterr);
+}
+
 /* Sets what a reload may change. */
 static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
@@ -357,8 +370,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         if (status == CD_OK)
-                status = cd_app_gate_init(&server->gate, &server->portal.sessions, &server->store_state,
-                                          server->revocations.revoked, config, reterr);
+                status = make_gate(server, config, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;

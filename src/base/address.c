@@ -104,7 +104,7 @@ bool cd_address_parse_node(cd_str text, struct cd_address *ret)
         if (text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"')
                 text = cd_str_slice(text, 1, text.len - 2);
         if (text.len == 0 || text.ptr[0] != '[')
-                return parse_ipv6(text, ret) || parse_ipv4(text, ret);
+                return parse_ipv4(text, ret) || parse_ipv6(text, ret);
 
         size_t end = cd_str_index(text, ']');
         return end < text.len && is_port_part(cd_str_slice(text, end + 1, text.len)) &&

@@ -117,15 +117,33 @@ bool cd_str_to_i64(cd_str s, int64_t *ret)
 }
 
 /* No early exit, so that the compiler can vectorise the loop. */
-bool cd_str_has_control(cd_str s)
+static bool is_control(unsigned char c)
 {
-        unsigned found = 0;
+        return c < 0x20 || c == 0x7f;
+}
 
-        for (size_t i = 0; i < s.len; i++) {
-                unsigned char c = (unsigned char)s.ptr[i];
-                found |= (unsigned)(c < 0x20) | (unsigned)(c == 0x7f);
+/* Eight bytes at once. Both terms set the high bit of a byte that is below 0x20, or equal to 0x7f; a byte after the
+ * first such byte may have it too. */
+static bool may_have_control(uint64_t bytes)
+{
+        const uint64_t ones = 0x0101010101010101, highs = 0x80 * ones;
+        uint64_t del = bytes ^ (0x7f * ones);
+
+        return (((bytes - 0x20 * ones) & ~bytes) | ((del - ones) & ~del)) & highs;
+}
+
+size_t cd_str_next_control(cd_str s, size_t from)
+{
+        uint64_t bytes;
+
+        for (; s.len >= sizeof(bytes) && from <= s.len - sizeof(bytes); from += sizeof(bytes)) {
+                memcpy(&bytes, s.ptr + from, sizeof(bytes));
+                if (may_have_control(bytes))
+                        break;
         }
-        return found != 0;
+        while (from < s.len && !is_control((unsigned char)s.ptr[from]))
+                from++;
+        return from;
 }
 
 /* RFC 3629 §4 */

@@ -73,8 +73,13 @@ static inline int cd_hex_value(char c)
 /* Like cd_str_to_u64, with an optional '-'. False also if the number does not fit into 64 bits. */
 bool cd_str_to_i64(cd_str s, int64_t *ret);
 
-/* Whether s contains an ASCII control character: below 0x20 (including tab) or DEL, but not C1. */
-bool cd_str_has_control(cd_str s);
+/* The index of the first ASCII control character at or after `from`, which is at most s.len: below 0x20 (including tab)
+ * or DEL, but not C1. s.len: none. */
+size_t cd_str_next_control(cd_str s, size_t from);
+static inline bool cd_str_has_control(cd_str s)
+{
+        return cd_str_next_control(s, 0) < s.len;
+}
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). */
 bool cd_str_is_utf8(cd_str s);
 /* Length of the well-formed UTF-8 sequence at the start of a non-empty s, or 0. */

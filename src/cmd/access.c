@@ -14,7 +14,7 @@
 
 /* The words of the command line; NULL: not given. */
 struct words {
-        const char *config, *host, *path, *method, *address, *user, *factors, *age;
+        const char *config, *host, *path, *method, *address, *user, *factors, *age, *audience, *scope;
         struct cd_words groups;
 };
 
@@ -24,6 +24,7 @@ struct test {
         struct cd_access *access;
         struct cd_access_request request;
         struct cd_access_login login;
+        struct cd_access_token token;
         struct cd_address address;
         cd_str path; /* canonical; ptr NULL: it has no such form */
         cd_str port; /* of --host, ":8443"; empty: none */
@@ -90,6 +91,10 @@ static cd_status read_request(struct test *t, const struct words *words, struct 
         t->request.now = t->admin.clock->now(t->admin.clock);
         if (t->request.now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
+        if (words->audience) {
+                t->token = (struct cd_access_token){ cd_str_from_c(words->audience), cd_str_from_c(words->scope) };
+                t->request.token = &t->token;
+        }
         if (words->address) {
                 if (!cd_address_parse(cd_str_from_c(words->address), &t->address))
                         return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--address"),
@@ -254,6 +259,8 @@ static int run_test(int argc, char **argv)
                 { .name = "--group", .values = &words.groups },
                 { .name = "--factors", .value = &words.factors },
                 { .name = "--age", .value = &words.age },
+                { .name = "--audience", .value = &words.audience },
+                { .name = "--scope", .value = &words.scope },
                 { 0 },
         };
         struct test t = { .command = argv[0] };
@@ -266,6 +273,8 @@ static int run_test(int argc, char **argv)
                 return cd_usage_error(argv[0], "name the host of the site: --host HOST");
         if (!words.user && (words.groups.count || words.factors || words.age))
                 return cd_usage_error(argv[0], "--group, --factors and --age are of a user: --user NAME");
+        if (!words.audience && words.scope)
+                return cd_usage_error(argv[0], "--scope is of an access token: --audience AUDIENCE");
         int code = test(&t, &words);
         cd_access_free(t.access);
         cd_admin_close(&t.admin);
@@ -277,6 +286,7 @@ static const struct cd_command access_test = {
         .summary = "show which access rule decides on a request, and why",
         .help = "Usage: cardea access test --config FILE --host HOST [--path PATH] [--method METHOD]\n"
                 "         [--address ADDRESS] [--user NAME [--group GROUP]... [--factors N] [--age TIME]]\n"
+                "         [--audience AUDIENCE [--scope SCOPES]]\n"
                 "\n"
                 "Prints the outcome (allow, deny, \"log in\" or \"step up\"), the rule of the setting \"access\" that\n"
                 "decides, and the reason; and, where a login comes first, the page to which it returns. Nothing is\n"
@@ -293,6 +303,9 @@ static const struct cd_command access_test = {
                 "      --group GROUP         a group beside those of the user in the store; may be repeated\n"
                 "      --factors N           the factors of the login (default: as many as portal.factors has)\n"
                 "      --age TIME            how long ago the login was, as in 8h (default: 0s)\n"
+                "      --audience AUDIENCE   the request has a valid access token with this \"aud\" (default: it has "
+                "none)\n"
+                "      --scope SCOPES        the scopes of that token, with a space between two (default: none)\n"
                 "\n"
                 "Exit codes: 0 access is allowed, 1 failed at run time, 2 the command line or the configuration is\n"
                 "wrong, 3 the user does not exist, 5 access is not allowed.\n",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "core/oauth/scope.h"
 #include "core/ports.h"
 
 enum {
@@ -83,7 +84,8 @@ static bool copy_rule(struct cd_arena *arena, const struct cd_access_rule *from,
         *to = *from;
         return copy_text(arena, &to->host) && copy_text(arena, &to->path) && copy_texts(arena, &to->methods) &&
                copy_texts(arena, &to->public_paths) && copy_texts(arena, &to->allow.users) &&
-               copy_texts(arena, &to->allow.groups) && copy_networks(arena, &to->allow);
+               copy_texts(arena, &to->allow.groups) && copy_networks(arena, &to->allow) &&
+               copy_text(arena, &to->bearer.audience) && copy_text(arena, &to->bearer.scope);
 }
 
 static bool is_wildcard(cd_str host)
@@ -176,7 +178,7 @@ void cd_access_free(struct cd_access *access)
 
 /* ---- finding the rule ---- */
 
-static bool path_matches(cd_str pattern, cd_str path)
+bool cd_access_path_matches(cd_str pattern, cd_str path)
 {
         if (!pattern.len)
                 return true;
@@ -197,7 +199,7 @@ static void match_key(const struct cd_access *access, cd_str key, cd_str path, s
         const struct entry *entry = host ? host->first : NULL;
 
         match->names_path |= host && host->names_path;
-        while (entry && !path_matches(entry->path, path))
+        while (entry && !cd_access_path_matches(entry->path, path))
                 entry = entry->next;
         if (entry && (!match->first || entry->index < match->first->index))
                 match->first = entry;
@@ -239,7 +241,7 @@ size_t cd_access_covered_by(const struct cd_access *access, size_t rule)
 static bool is_public(const struct cd_access_rule *rule, cd_str path)
 {
         for (size_t i = 0; i < rule->public_paths.count; i++)
-                if (path_matches(rule->public_paths.items[i], path))
+                if (cd_access_path_matches(rule->public_paths.items[i], path))
                         return true;
         return rule->is_public;
 }
@@ -284,21 +286,42 @@ static void judge_login(const struct cd_access_allow *allow, const struct cd_acc
         }
 }
 
+/* CD_ACCESS_BY_TOKEN, or why the token does not count. */
+static enum cd_access_reason judge_token(const struct cd_access_bearer *bearer, const struct cd_access_token *token)
+{
+        cd_str rest = bearer->scope, word;
+
+        if (!bearer->audience.len || !token)
+                return CD_ACCESS_BY_NO_TOKEN;
+        if (!cd_str_eq(token->audience, bearer->audience))
+                return CD_ACCESS_BY_AUDIENCE;
+        while (cd_str_take_word(&rest, &word))
+                if (!cd_scope_has(token->scope, word))
+                        return CD_ACCESS_BY_SCOPE;
+        return CD_ACCESS_BY_TOKEN;
+}
+
 static void judge(const struct cd_access_rule *rule, const struct cd_access_request *request,
                   struct cd_access_decision *decision)
 {
         const struct cd_access_allow *allow = &rule->allow;
+        enum cd_access_reason by_token = judge_token(&rule->bearer, request->token);
 
         if (rule->methods.count && (!request->method.len || !cd_strs_has(rule->methods, request->method))) {
                 decision->reason = CD_ACCESS_BY_METHOD;
         } else if (is_public(rule, request->path)) {
                 decision->outcome = CD_ACCESS_ALLOW;
                 decision->reason = CD_ACCESS_BY_PUBLIC;
-        } else if (!allow->is_given) {
+        } else if (!allow->is_given && !rule->bearer.audience.len) {
                 decision->reason = CD_ACCESS_BY_NOBODY;
         } else if (allow->network_count &&
                    (!request->address || !cd_networks_have(allow->networks, allow->network_count, request->address))) {
                 decision->reason = CD_ACCESS_BY_NETWORK; /* before the login, which would not help */
+        } else if (by_token == CD_ACCESS_BY_TOKEN) {
+                decision->outcome = CD_ACCESS_ALLOW;
+                decision->reason = by_token;
+        } else if (!allow->is_given) {
+                decision->reason = by_token;
         } else {
                 judge_login(allow, request, decision);
         }

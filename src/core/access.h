@@ -18,7 +18,8 @@ enum {
 };
 
 /* Every condition that is given must hold; for a list, one matching value is enough. Users and groups together are one
- * condition. Only a user who has logged in can be allowed: no condition lets a request in without a login. */
+ * condition. Only a user who has logged in can be allowed: no condition lets a request in without a login. A personal
+ * token of the user counts as one (core/personal_token.h). */
 struct cd_access_allow {
         bool is_given;         /* false: the rule allows nobody */
         struct cd_strs users;  /* canonical names */
@@ -29,6 +30,13 @@ struct cd_access_allow {
         int64_t max_age; /* seconds since the login; 0: any */
 };
 
+/* Which access tokens of the issuer are accepted, beside the users of `allow`. The rule's methods and the networks of
+ * its `allow` hold for them too; the other conditions are about logins. */
+struct cd_access_bearer {
+        cd_str audience; /* the "aud" that a token must have; empty: the rule accepts no token */
+        cd_str scope;    /* words, each of which the token's scope must have; may be empty */
+};
+
 /* A path is matched exactly or, if it ends in "/", as a prefix. */
 struct cd_access_rule {
         cd_str host; /* canonical (cd_canonical_host); or "*." and a canonical domain: every host below that domain */
@@ -37,7 +45,12 @@ struct cd_access_rule {
         bool is_public;         /* no login is needed */
         struct cd_strs public_paths; /* paths for which no login is needed */
         struct cd_access_allow allow;
+        struct cd_access_bearer bearer;
 };
+
+/* Whether a path is matched by one that a rule names; `path` ptr NULL: not known. An empty pattern matches every
+ * path. */
+bool cd_access_path_matches(cd_str pattern, cd_str path);
 
 struct cd_access;
 
@@ -65,6 +78,11 @@ struct cd_access_login {
         cd_time auth_time; /* when the last of them was verified */
 };
 
+/* An access token of the issuer that was verified (cd_token_verify). */
+struct cd_access_token {
+        cd_str audience, scope;
+};
+
 struct cd_access_request {
         cd_str host; /* canonical (cd_canonical_host); empty: not known */
         /* The path as it was sent, if cd_canonical_path returns it unchanged; otherwise ptr is NULL. A server that
@@ -73,6 +91,7 @@ struct cd_access_request {
         cd_str method;                       /* empty: not known */
         const struct cd_address *address;    /* the client's; NULL: not known */
         const struct cd_access_login *login; /* NULL: no user is logged in */
+        const struct cd_access_token *token; /* NULL: none */
         cd_time now;
 };
 
@@ -87,15 +106,20 @@ enum cd_access_reason {
         CD_ACCESS_BY_NO_RULE = 0,
         CD_ACCESS_BY_PATH,    /* not canonical, and a rule for the host names a path */
         CD_ACCESS_BY_METHOD,  /* not known, or not among the rule's */
-        CD_ACCESS_BY_NOBODY,  /* the rule allows nobody */
+        CD_ACCESS_BY_NOBODY,  /* the rule allows nobody, and accepts no token */
         CD_ACCESS_BY_NETWORK, /* not known, or in none of the rule's networks */
         CD_ACCESS_BY_NO_LOGIN,
+        /* Of a rule that accepts tokens only: */
+        CD_ACCESS_BY_NO_TOKEN,
+        CD_ACCESS_BY_AUDIENCE, /* the token is for another one */
+        CD_ACCESS_BY_SCOPE,    /* the token's lacks a word of the rule's */
         /* The rule has neither the user nor one of the user's groups: another account may be allowed. */
         CD_ACCESS_BY_USER,
         CD_ACCESS_BY_FACTORS, /* STEP_UP: too few factors */
         CD_ACCESS_BY_AGE,     /* STEP_UP: the login is too old */
         CD_ACCESS_BY_PUBLIC,  /* ALLOW, with or without a login */
         CD_ACCESS_BY_LOGIN,   /* ALLOW: every condition holds */
+        CD_ACCESS_BY_TOKEN,   /* ALLOW: the access token has the rule's audience and scope */
 };
 
 #define CD_ACCESS_NO_RULE SIZE_MAX
@@ -108,7 +132,8 @@ struct cd_access_decision {
         int64_t max_age;         /* seconds, required by that rule; 0: any */
 };
 
-/* The first rule whose host and path match makes the decision alone. */
+/* The first rule whose host and path match makes the decision alone. A token that the rule accepts counts before the
+ * login; with another one, or none, the login decides. */
 struct cd_access_decision cd_access_decide(const struct cd_access *access, const struct cd_access_request *request);
 
 /* The reason, in a few words for an operator: "POST is none of the rule's methods (GET, HEAD)". In the arena; ptr NULL

@@ -1,6 +1,7 @@
 /* Describes a decision in words. */
 #include "base/buf.h"
 #include "core/access.h"
+#include "core/oauth/scope.h"
 
 enum {
         LIST_SHOWN = 400,  /* bytes of a list's items; further items are omitted */
@@ -115,6 +116,36 @@ static void explain_login(struct cd_buf *to, const struct cd_access_allow *allow
                 }
 }
 
+static void explain_scope(struct cd_buf *to, const struct cd_access_bearer *bearer, const struct cd_access_token *token)
+{
+        cd_str rest = bearer->scope, word;
+
+        while (cd_str_take_word(&rest, &word))
+                if (!cd_scope_has(token->scope, word))
+                        return cd_buf_printf(to, "the access token does not have the scope %.*s", CD_STR_ARG(word));
+}
+
+/* Why the token of the request does not count. */
+static void explain_token(struct cd_buf *to, const struct cd_access_bearer *bearer, const struct cd_access_token *token)
+{
+        if (!token)
+                cd_buf_add(to, CD_STR("there is no valid access token"));
+        else if (!cd_str_eq(token->audience, bearer->audience))
+                cd_buf_printf(to, "the access token is for another audience than %.*s", CD_STR_ARG(bearer->audience));
+        else
+                explain_scope(to, bearer, token);
+}
+
+static void explain_no_login(struct cd_buf *to, const struct cd_access_bearer *bearer,
+                             const struct cd_access_token *token)
+{
+        cd_buf_add(to, CD_STR("nobody is logged in"));
+        if (!bearer->audience.len)
+                return;
+        cd_buf_add(to, CD_STR(", and "));
+        explain_token(to, bearer, token);
+}
+
 static void explain(struct cd_buf *to, const struct cd_access_rule *rule, const struct cd_access_request *request,
                     enum cd_access_reason reason)
 {
@@ -130,7 +161,12 @@ static void explain(struct cd_buf *to, const struct cd_access_rule *rule, const 
         case CD_ACCESS_BY_NETWORK:
                 return explain_network(to, request);
         case CD_ACCESS_BY_NO_LOGIN:
-                return cd_buf_add(to, CD_STR("nobody is logged in"));
+                return explain_no_login(to, &rule->bearer, request->token);
+        case CD_ACCESS_BY_NO_TOKEN:
+                return cd_buf_add(to, CD_STR("the rule accepts access tokens only, and there is no valid one"));
+        case CD_ACCESS_BY_AUDIENCE:
+        case CD_ACCESS_BY_SCOPE:
+                return explain_token(to, &rule->bearer, request->token);
         case CD_ACCESS_BY_USER:
                 return explain_user(to, &rule->allow, request->login);
         case CD_ACCESS_BY_FACTORS:
@@ -142,6 +178,8 @@ static void explain(struct cd_buf *to, const struct cd_access_rule *rule, const 
                 return cd_buf_add(to, CD_STR("the path is public"));
         case CD_ACCESS_BY_LOGIN:
                 return explain_login(to, &rule->allow, request->login);
+        case CD_ACCESS_BY_TOKEN:
+                return cd_buf_add(to, CD_STR("the access token has the audience and the scope of the rule"));
         }
 }
 

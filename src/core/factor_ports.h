@@ -70,6 +70,7 @@ struct cd_session_seen {
         cd_time seen_at, expires_at;
 };
 
+/* Or a personal token that was revoked. */
 struct cd_ended_session {
         int64_t seq; /* the version of the sessions that its end created */
         cd_str digest;
@@ -99,8 +100,8 @@ struct cd_session_ops {
         /* CD_NOT_FOUND. */
         cd_status (*end)(struct cd_store *store, const struct cd_session_ending *ending,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* The sessions that ended by `end`, by being replaced, or by exceeding the limit: about `limit` with seq >
-         * after, in order, and always all with the same seq. */
+        /* The sessions that ended by `end`, by being replaced, or by exceeding the limit, and the personal tokens that
+         * were revoked: about `limit` with seq > after, in order, and always all with the same seq. */
         cd_status (*list_ended)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                                 struct cd_ended_sessions *ret, struct cd_error *reterr);
 };

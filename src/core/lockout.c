@@ -10,7 +10,7 @@
 
 enum {
         WAYS = 8, /* slots in which a key may be */
-        KINDS = 4,
+        KINDS = 5,
 };
 
 struct counter {
@@ -42,13 +42,18 @@ static int64_t at_least(int64_t value, int64_t least)
         return value < least ? least : value;
 }
 
+/* Whether the subject is an address and nothing else. */
+static bool is_address(enum cd_lockout_kind kind)
+{
+        return kind == CD_LOCKOUT_ADDRESS || kind == CD_LOCKOUT_TOKEN;
+}
+
 static bool make_tables(struct cd_lockout *lockout)
 {
         static const size_t counts[KINDS] = {
-                [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,
-                [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
-                [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES,
-                [CD_LOCKOUT_CLIENT] = CD_LOCKOUT_CLIENTS,
+                [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,  [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
+                [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES, [CD_LOCKOUT_CLIENT] = CD_LOCKOUT_CLIENTS,
+                [CD_LOCKOUT_TOKEN] = CD_LOCKOUT_TOKENS,
         };
 
         for (size_t i = 0; i < KINDS; i++) {
@@ -69,7 +74,7 @@ void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_ru
         lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
         for (size_t i = 0; i < KINDS; i++)
                 lockout->tables[i].attempts =
-                        i == CD_LOCKOUT_ADDRESS ? lockout->rules.address_attempts : lockout->rules.account_attempts;
+                        is_address(i) ? lockout->rules.address_attempts : lockout->rules.account_attempts;
         pthread_mutex_unlock(&lockout->lock);
 }
 
@@ -135,7 +140,7 @@ static cd_str address_key(cd_str text, unsigned char memory[16])
 
 static uint64_t hash_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
 {
-        bool has_address = subject->kind == CD_LOCKOUT_ADDRESS || subject->kind == CD_LOCKOUT_CLIENT;
+        bool has_address = is_address(subject->kind) || subject->kind == CD_LOCKOUT_CLIENT;
         unsigned char memory[16];
 
         uint64_t key = cd_siphash(lockout->seed, has_address ? address_key(subject->key, memory) : subject->key);
@@ -155,7 +160,7 @@ static uint64_t key_of(const struct cd_lockout *lockout, const struct cd_lockout
  * account is still counted; for client secrets, that is the client. */
 static bool is_counted(const struct cd_lockout_subject *subject)
 {
-        return subject->kind != CD_LOCKOUT_ADDRESS || subject->key.len;
+        return !is_address(subject->kind) || subject->key.len;
 }
 
 /* The eight slots in which the key may be. */
@@ -296,9 +301,11 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
 
 static cd_status fail_throttled(enum cd_lockout_kind kind, int64_t seconds, struct cd_error *reterr)
 {
-        cd_status status =
-                cd_failf(reterr, CD_THROTTLED, CD_STR(""), "too many wrong %s; the next one counts in %lld s",
-                         kind == CD_LOCKOUT_CLIENT ? "client secrets" : "passwords", (long long)seconds);
+        const char *what = kind == CD_LOCKOUT_CLIENT  ? "client secrets"
+                           : kind == CD_LOCKOUT_TOKEN ? "personal tokens"
+                                                      : "passwords";
+        cd_status status = cd_failf(reterr, CD_THROTTLED, CD_STR(""),
+                                    "too many wrong %s; the next one counts in %lld s", what, (long long)seconds);
 
         if (reterr)
                 reterr->retry_after = seconds;
@@ -388,10 +395,8 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
 
 /* Counts, and returns the seconds that the client must now wait. If another thread has made it wait meanwhile, this
  * secret was judged too late to count. */
-static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, cd_time now)
+static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, int64_t attempts, cd_time now)
 {
-        int64_t attempts = lockout->tables[CD_LOCKOUT_CLIENT].attempts;
-
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
         if (seconds_left(lockout, counter, attempts, now) > 0)
@@ -407,13 +412,15 @@ bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subjec
         uint64_t key = key_of(lockout, subject);
         int64_t left = 0;
 
+        if (!is_counted(subject))
+                return false;
         pthread_mutex_lock(&lockout->lock);
         struct counter *counter = find_counter(lockout, subject->kind, key);
         if (!counter)
                 counter = take_slot(lockout, subject->kind, key, now);
         if (counter)
-                left = count_secret(lockout, counter, now);
-        if (left > 0 && lockout->clients_locked_until < now + left)
+                left = count_secret(lockout, counter, lockout->tables[subject->kind].attempts, now);
+        if (subject->kind == CD_LOCKOUT_CLIENT && left > 0 && lockout->clients_locked_until < now + left)
                 lockout->clients_locked_until = now + left;
         pthread_mutex_unlock(&lockout->lock);
         return left > 0;

@@ -1,8 +1,8 @@
 #pragma once
 /* Wrong passwords are counted by account, by unknown name and by address. A counter at its limit makes the next attempt
- * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 13 MiB of
- * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, 32 bytes each, touched only as
- * they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
+ * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 17 MiB of
+ * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, and 131,072 addresses of tokens,
+ * 32 bytes each, touched only as they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
  * own, so that a flood of them cannot replace an account.
  *
  * An attempt begins before the password is hashed and ends after it, and a begun attempt counts. Of many simultaneous
@@ -15,7 +15,10 @@
  * Wrong client secrets (RFC 6749 §2.3.1) are counted by client and address under the same rules, with two differences,
  * because they are judged in a microsecond and on loops: an attempt is counted after it was judged, and nothing waits.
  * A client that must wait at an address keeps its slot; if all eight slots are kept, another client is not counted
- * until one of them is free. Thread-safe. */
+ * until one of them is free.
+ *
+ * Wrong personal tokens are counted by address alone, in the manner of client secrets: a stranger cannot stop the
+ * programs of a user at other addresses. Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
 #include "crypto/random.h"
@@ -25,6 +28,7 @@ enum {
         CD_LOCKOUT_NAMES = 32768,
         CD_LOCKOUT_ADDRESSES = 131072,
         CD_LOCKOUT_CLIENTS = 131072,
+        CD_LOCKOUT_TOKENS = 131072,
 };
 
 /* Lower values count as the minimum: 1 attempt, 1 second, `delay`. */
@@ -43,6 +47,8 @@ enum cd_lockout_kind {
         CD_LOCKOUT_ADDRESS,
         /* A client at such an address. Without a known address, the client's counter applies to all such attempts. */
         CD_LOCKOUT_CLIENT,
+        /* The address that a personal token came from, as CD_LOCKOUT_ADDRESS, with the same number of attempts. */
+        CD_LOCKOUT_TOKEN,
 };
 
 struct cd_lockout_subject {
@@ -79,12 +85,12 @@ void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_ru
 /* CD_OK: the attempt proceeds, and cd_lockout_end must follow in any case, with the same kind and key. CD_THROTTLED: it
  * must wait for reterr->retry_after seconds; *ret_is_news is then true for the first refusal since the last failed
  * attempt, so that a flood of refused attempts does not become a flood of audit events. May wait for other attempts of
- * the same subject. Not for a CD_LOCKOUT_CLIENT. */
+ * the same subject. Not for a CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            bool *ret_is_news, struct cd_error *reterr);
 /* CD_THROTTLED, with the same error, if cd_lockout_begin would refuse an attempt now and has refused one since the last
  * wrong attempt. CD_OK guarantees nothing. Memory only: counts nothing, and waits for no attempt. For a
- * CD_LOCKOUT_CLIENT it decides alone: CD_OK means that the secret may be judged. */
+ * CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN it decides alone: CD_OK means that the secret may be judged. */
 cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            struct cd_error *reterr);
 /* True if a right password ended wrong ones that this process knows of; the store may not have counted them yet. */
@@ -93,6 +99,6 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
 
 /* Whether any client may have to wait; one atomic load. False: cd_lockout_check would refuse no client. */
 bool cd_lockout_locks_clients(const struct cd_lockout *lockout);
-/* Counts a wrong secret of a CD_LOCKOUT_CLIENT. True if the client must wait from now on, for the audit: once for each
- * judged secret, not for each refused attempt. A right secret clears no counter. */
+/* Counts a wrong secret of a CD_LOCKOUT_CLIENT, or a wrong CD_LOCKOUT_TOKEN. True if the client must wait from now on,
+ * for the audit: once for each judged secret, not for each refused attempt. A right secret clears no counter. */
 bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now);

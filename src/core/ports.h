@@ -6,6 +6,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/factor_ports.h"
+#include "core/token_ports.h"
 #include "crypto/password.h"
 
 /* ---- the store: everything that outlives the process ----
@@ -290,6 +291,7 @@ struct cd_store {
         const struct cd_recovery_ops *recovery;
         const struct cd_account_link_ops *links;
         const struct cd_hand_over_ops *hand_overs;
+        const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -302,8 +304,9 @@ struct cd_store {
          * afterwards. */
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
-        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins,
-         * links and hand-overs whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from
+        /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
+         * hand-overs and personal tokens whose expires_at has passed, keys whose verify_until passed
+         * CD_KEY_RECORD_STAYS ago, audit events from
          * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
          * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,

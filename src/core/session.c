@@ -3,13 +3,11 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/secret.h"
 #include "core/audit.h"
 #include "core/digest.h"
+#include "core/session_id.h"
 
 enum {
-        ID_SIZE = 32,  /* bytes */
-        TAG_SIZE = 16, /* bytes of the MAC */
         SID_BYTES = 16,
 };
 
@@ -22,79 +20,19 @@ struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
 
 /* ---- ids ---- */
 
-static cd_status sum_id(const struct cd_sessions *sessions, cd_str kind, const char id[ID_SIZE],
-                        unsigned char ret[CD_MAC_SIZE])
-{
-        char message[16 + ID_SIZE] = { 0 };
-
-        memcpy(message, kind.ptr, kind.len);
-        memcpy(message + 16, id, ID_SIZE);
-        cd_status status = cd_mac_sum(sessions->ids, cd_str_of(message, sizeof(message)), ret);
-        cd_wipe(message, sizeof(message));
-        return status;
-}
-
-static cd_status new_id(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str *ret_digest,
-                        struct cd_cookie_token *ret_token, struct cd_error *reterr)
-{
-        char bytes[ID_SIZE + TAG_SIZE];
-        unsigned char mac[CD_MAC_SIZE];
-
-        if (sessions->random->fill(sessions->random, bytes, ID_SIZE) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
-        cd_status status = sum_id(sessions, kind, bytes, mac);
-        if (status != CD_OK)
-                return cd_fail(reterr, status, "the MAC of an id failed");
-        memcpy(bytes + ID_SIZE, mac, TAG_SIZE);
-        cd_base64url_encode(ret_token->text, cd_str_of(bytes, sizeof(bytes)));
-        status = cd_digest_text(arena, cd_str_of(bytes, ID_SIZE), ret_digest, reterr);
-        cd_wipe(bytes, sizeof(bytes));
-        return status;
-}
-
-/* The id of that kind in a cookie, if this or another node has made it. The caller wipes it. */
-static cd_status read_token(const struct cd_sessions *sessions, cd_str kind, cd_str token, char ret[ID_SIZE],
-                            struct cd_error *reterr)
-{
-        char bytes[CD_COOKIE_TOKEN_SIZE / 4 * 3 + 2];
-        unsigned char mac[CD_MAC_SIZE];
-        size_t size = 0;
-
-        if (token.len != CD_COOKIE_TOKEN_SIZE || cd_base64url_decode(token, bytes, &size) != CD_OK ||
-            size != ID_SIZE + TAG_SIZE)
-                return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
-        cd_status status = sum_id(sessions, kind, bytes, mac);
-        if (status != CD_OK)
-                return cd_fail(reterr, status, "the MAC of an id failed");
-        if (!cd_secret_eq(cd_str_of(bytes + ID_SIZE, TAG_SIZE), cd_str_of((const char *)mac, TAG_SIZE)))
-                return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie is none of ours");
-        memcpy(ret, bytes, ID_SIZE);
-        cd_wipe(bytes, sizeof(bytes));
-        return CD_OK;
-}
-
 static cd_status check_token(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str kind, cd_str token,
                              cd_str *ret, struct cd_error *reterr)
 {
-        char id[ID_SIZE];
-        cd_status status = read_token(sessions, kind, token, id, reterr);
+        struct cd_session_digest digest;
+        cd_status status = cd_session_id_digest(sessions, kind, token, &digest, reterr);
 
-        if (status == CD_OK)
-                status = cd_digest_text(arena, cd_str_of(id, ID_SIZE), ret, reterr);
-        cd_wipe(id, sizeof(id));
-        return status;
+        return status == CD_OK ? cd_digest_encode(arena, digest.bytes, ret, reterr) : status;
 }
 
 cd_status cd_session_digest(const struct cd_sessions *sessions, cd_str token, struct cd_session_digest *ret,
                             struct cd_error *reterr)
 {
-        char id[ID_SIZE];
-        cd_status status = read_token(sessions, session_kind, token, id, reterr);
-
-        if (status == CD_OK && cd_sha256(cd_str_of(id, ID_SIZE), ret->bytes) != CD_OK)
-                status = cd_fail(reterr, CD_INTERNAL, "SHA-256 failed");
-        cd_wipe(id, sizeof(id));
-        return status;
+        return cd_session_id_digest(sessions, session_kind, token, ret, reterr);
 }
 
 /* ---- the contents of a session ---- */
@@ -183,7 +121,7 @@ cd_status cd_session_start(const struct cd_sessions *sessions, struct cd_arena *
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         status = new_sid(sessions, arena, &session->sid, reterr);
         if (status == CD_OK)
-                status = new_id(sessions, arena, session_kind, &session->digest, ret_token, reterr);
+                status = cd_session_id_new(sessions, arena, session_kind, &session->digest, ret_token, reterr);
         if (status == CD_OK)
                 status = sessions->store->sessions->start(sessions->store, &start, NULL, reterr);
         if (status == CD_OK)
@@ -213,7 +151,7 @@ cd_status cd_session_raise(const struct cd_sessions *sessions, struct cd_arena *
         next->expires_at = earlier(start.now + next->idle_lifetime, next->ends_at);
         if (!next->amr.items)
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        status = new_id(sessions, arena, session_kind, &next->digest, ret_token, reterr);
+        status = cd_session_id_new(sessions, arena, session_kind, &next->digest, ret_token, reterr);
         if (status == CD_OK)
                 status = sessions->store->sessions->start(sessions->store, &start, NULL, reterr);
         if (status != CD_OK)
@@ -301,7 +239,7 @@ cd_status cd_pending_login_start(const struct cd_sessions *sessions, struct cd_a
         if (status != CD_OK)
                 return status;
         pending.expires_at = pending.created_at + CD_PENDING_LOGIN_LIFETIME;
-        status = new_id(sessions, arena, pending_kind, &pending.digest, ret_token, reterr);
+        status = cd_session_id_new(sessions, arena, pending_kind, &pending.digest, ret_token, reterr);
         if (status == CD_OK)
                 status = sessions->store->pending_logins->put(sessions->store, &pending, reterr);
         if (status == CD_OK)

@@ -23,12 +23,15 @@ struct entry {
         int64_t generation;
         cd_time auth_time, expires_at, read_at;
         cd_time reread_at; /* when the next request has it read again */
-        uint16_t user_len, groups_len, name_len, email_len;
+        uint16_t user_len, groups_len, name_len, email_len, token_len;
         uint8_t factors;
-        char text[]; /* user, groups, display name, e-mail address */
+        char text[]; /* user, groups, display name, e-mail address, token */
 };
 
+/* A byte of each digest beside the pointers spares a read of memory for almost every entry that is another one; in a
+ * large cache, those reads are what a search costs. */
 struct bucket {
+        uint8_t tags[WAYS];
         struct entry *entries[WAYS]; /* NULL: free */
 };
 
@@ -56,7 +59,7 @@ struct cd_session_cache *cd_session_cache_new(const struct cd_session_cache_opti
         struct cd_session_cache *cache = NULL;
         size_t per_shard = 1;
 
-        /* Twice as many slots as sessions, so that few buckets overflow before all are used. */
+        /* At least twice as many slots as sessions, so that few buckets overflow before all are used. */
         while (per_shard * WAYS * SHARDS < 2 * options->sessions)
                 per_shard *= 2;
         if (posix_memalign((void **)&cache, 64, sizeof(*cache)) != 0)
@@ -144,10 +147,18 @@ static struct bucket *bucket_of(const struct cd_session_cache *cache, const stru
         return &shard->buckets[head & (cache->per_shard - 1)];
 }
 
+static uint8_t tag_of(const struct cd_session_digest *digest)
+{
+        return digest->bytes[CD_SESSION_DIGEST_SIZE - 1];
+}
+
 static struct entry **slot_of(struct bucket *bucket, const struct cd_session_digest *digest)
 {
+        uint8_t tag = tag_of(digest);
+
         for (size_t i = 0; i < WAYS; i++)
-                if (bucket->entries[i] && memcmp(&bucket->entries[i]->digest, digest, sizeof(*digest)) == 0)
+                if (bucket->tags[i] == tag && bucket->entries[i] &&
+                    memcmp(&bucket->entries[i]->digest, digest, sizeof(*digest)) == 0)
                         return &bucket->entries[i];
         return NULL;
 }
@@ -156,7 +167,8 @@ static struct entry **slot_of(struct bucket *bucket, const struct cd_session_dig
 
 static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_live_session *ret)
 {
-        size_t size = (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len;
+        size_t size =
+                (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len + entry->token_len;
         char *text = cd_arena_alloc(arena, size + 1);
 
         if (!text)
@@ -172,6 +184,7 @@ static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_li
         };
         ret->display_name = cd_str_of(ret->groups.ptr + entry->groups_len, entry->name_len);
         ret->email = cd_str_of(ret->display_name.ptr + entry->name_len, entry->email_len);
+        ret->token = cd_str_of(ret->email.ptr + entry->email_len, entry->token_len);
         return true;
 }
 
@@ -243,9 +256,9 @@ static char *append(char *to, cd_str text)
 static struct entry *new_entry(const struct cd_session_digest *digest, cd_time now, const struct cd_live_session *from)
 {
         if (from->user.len > UINT16_MAX || from->groups.len > UINT16_MAX || from->display_name.len > UINT16_MAX ||
-            from->email.len > UINT16_MAX || from->factors > UINT8_MAX)
+            from->email.len > UINT16_MAX || from->token.len > UINT16_MAX || from->factors > UINT8_MAX)
                 return NULL;
-        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len;
+        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len + from->token.len;
         struct entry *entry = malloc(offsetof(struct entry, text) + size);
         if (!entry)
                 return NULL;
@@ -260,8 +273,10 @@ static struct entry *new_entry(const struct cd_session_digest *digest, cd_time n
         entry->groups_len = (uint16_t)from->groups.len;
         entry->name_len = (uint16_t)from->display_name.len;
         entry->email_len = (uint16_t)from->email.len;
+        entry->token_len = (uint16_t)from->token.len;
         entry->factors = (uint8_t)from->factors;
-        append(append(append(append(entry->text, from->user), from->groups), from->display_name), from->email);
+        char *end = append(append(append(entry->text, from->user), from->groups), from->display_name);
+        append(append(end, from->email), from->token);
         return entry;
 }
 
@@ -298,7 +313,9 @@ static void insert(const struct cd_session_cache *cache, struct shard *shard, st
         if (slot)
                 drop(shard, slot);
         make_room(cache, shard, size);
-        *slot_for(shard, bucket) = entry;
+        slot = slot_for(shard, bucket);
+        bucket->tags[slot - bucket->entries] = tag_of(&entry->digest);
+        *slot = entry;
         shard->sessions++;
         shard->bytes += size;
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* Sessions in memory, with what a decision about a request needs, so that a loop decides without the store.
- * Thread-safe. It holds only what was read from the store. An entry is used until
+ * Thread-safe. Personal tokens are among them (core/personal_token.h). It holds only what was read from the store. An
+ * entry is used until
  *  - the session expires, as the store said when it was read;
  *  - the session ends: at once on the node that ended it (core/session.h), on others once the store watcher has read
  *    the store's list of ended sessions, within 1 s;
@@ -19,7 +20,7 @@
 enum {
         CD_SESSION_DIGEST_SIZE = 32,  /* bytes: SHA-256 of the id in the cookie */
         CD_SESSION_REREAD_EVERY = 60, /* seconds: display name and e-mail address change without ending a session */
-        CD_SESSION_CACHE_WAYS = 8,    /* entries that share a bucket; the one that was read first makes room */
+        CD_SESSION_CACHE_WAYS = 7,    /* entries that share a bucket; the one that was read first makes room */
         CD_SESSION_CACHE_SHARDS = 64, /* with a lock each; a power of two */
 };
 
@@ -27,18 +28,19 @@ struct cd_session_digest {
         unsigned char bytes[CD_SESSION_DIGEST_SIZE];
 };
 
-/* Of a session whose user was found too. */
+/* Of a session, or of a personal token, whose user was found too. */
 struct cd_live_session {
         cd_str user;                /* canonical */
         cd_str groups;              /* separated by ",", which no name of a group contains */
         cd_str display_name, email; /* empty: none */
+        cd_str token;               /* id and limits of a personal token (core/personal_token.c); empty: a session */
         unsigned factors;           /* see cd_session_factor_count */
         int64_t generation;
         cd_time auth_time, expires_at;
 };
 
 struct cd_session_cache_options {
-        size_t sessions; /* at most about this many */
+        size_t sessions; /* with few evictions; at most four times as many */
         size_t bytes;    /* of the entries, at most */
         const struct cd_clock *clock;
         struct cd_revoked *revoked; /* NULL: the user's changes are not looked up; for tests */

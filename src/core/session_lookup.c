@@ -7,15 +7,11 @@ enum {
         GROUPS_TEXT_MAX = CD_GROUPS_MAX * (CD_GROUP_NAME_MAX + 1), /* bytes */
 };
 
-cd_status cd_session_look_in_cache(const struct cd_session_lookup *lookup, struct cd_arena *arena, cd_str token,
-                                   cd_time now, struct cd_live_session *ret, struct cd_error *reterr)
+cd_status cd_live_session_look_in_cache(const struct cd_session_lookup *lookup, struct cd_arena *arena,
+                                        const struct cd_session_digest *digest, cd_time now,
+                                        struct cd_live_session *ret, struct cd_error *reterr)
 {
-        struct cd_session_digest digest;
-
-        cd_status status = cd_session_digest(lookup->sessions, token, &digest, reterr);
-        if (status != CD_OK)
-                return status;
-        switch (cd_session_cache_find(lookup->sessions->cache, &digest, now, arena, ret)) {
+        switch (cd_session_cache_find(lookup->sessions->cache, digest, now, arena, ret)) {
         case CD_SESSION_CACHED:
                 return CD_OK;
         case CD_SESSION_CACHED_OLD: /* the store is not waited for while it is known not to answer */
@@ -25,7 +21,16 @@ cd_status cd_session_look_in_cache(const struct cd_session_lookup *lookup, struc
         case CD_SESSION_NOT_CACHED:
                 break;
         }
-        return cd_fail(reterr, CD_NOT_FOUND, "the session is not in the cache");
+        return cd_fail(reterr, CD_NOT_FOUND, "the session or token is not in the cache");
+}
+
+cd_status cd_session_look_in_cache(const struct cd_session_lookup *lookup, struct cd_arena *arena, cd_str token,
+                                   cd_time now, struct cd_live_session *ret, struct cd_error *reterr)
+{
+        struct cd_session_digest digest;
+        cd_status status = cd_session_digest(lookup->sessions, token, &digest, reterr);
+
+        return status == CD_OK ? cd_live_session_look_in_cache(lookup, arena, &digest, now, ret, reterr) : status;
 }
 
 /* No name of a group has a comma in it; one that had would be two groups. */
@@ -45,64 +50,77 @@ static cd_status join_groups(struct cd_arena *arena, struct cd_strs groups, cd_s
         return buf.len || buf.failed ? cd_buf_view(&buf, ret) : CD_OK;
 }
 
-static cd_status read_session(const struct cd_sessions *sessions, struct cd_arena *arena, cd_str token,
-                              struct cd_session *ret, struct cd_live_session *ret_live, struct cd_error *reterr)
+cd_status cd_live_session_set_user(struct cd_live_session *session, struct cd_arena *arena, const struct cd_user *user,
+                                   struct cd_error *reterr)
 {
-        struct cd_user user;
-
-        cd_status status = cd_session_find(sessions, arena, token, ret, reterr);
-        if (status == CD_OK)
-                status = sessions->store->users->find(sessions->store, arena, ret->user, &user, reterr);
-        if (status != CD_OK)
-                return status;
-        if (user.disabled || user.generation != ret->generation) /* since the session was found */
-                return cd_fail(reterr, CD_NOT_FOUND, "the user has changed");
-        *ret_live = (struct cd_live_session){
-                .user = user.name,
-                .display_name = user.display_name,
-                .email = user.email,
-                .factors = cd_session_factor_count(ret),
-                .generation = ret->generation,
-                .auth_time = ret->auth_time,
-                .expires_at = ret->expires_at,
-        };
-        if (join_groups(arena, user.groups, &ret_live->groups) != CD_OK)
+        session->user = user->name;
+        session->display_name = user->display_name;
+        session->email = user->email;
+        session->generation = user->generation;
+        if (join_groups(arena, user->groups, &session->groups) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the groups");
         return CD_OK;
+}
+
+cd_status cd_live_session_look_up(struct cd_live_reading *reading, struct cd_live_session *ret, struct cd_error *reterr)
+{
+        struct cd_session_cache *cache = reading->lookup->sessions->cache;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_clock_read(reading->lookup->sessions->clock, &reading->now, reterr);
+        if (status != CD_OK)
+                return status;
+        uint64_t ticket = cd_session_cache_ticket(cache, &reading->digest);
+        status = cd_store_state_need(reading->lookup->store_state, &err);
+        if (status == CD_OK)
+                status = reading->read(reading, ret, &err);
+        if ((status == CD_UNAVAILABLE || status == CD_TIMEOUT) &&
+            cd_session_cache_find(cache, &reading->digest, reading->now, reading->arena, ret) != CD_SESSION_NOT_CACHED)
+                return CD_OK;
+        if (status == CD_OK)
+                cd_session_cache_put(cache, &reading->digest, ticket, reading->now, ret);
+        else if (status == CD_NOT_FOUND)
+                cd_session_cache_drop(cache, &reading->digest);
+        if (status != CD_OK && reterr)
+                *reterr = err;
+        return status;
+}
+
+static cd_status read_session(const struct cd_live_reading *reading, struct cd_live_session *ret,
+                              struct cd_error *reterr)
+{
+        const struct cd_sessions *sessions = reading->lookup->sessions;
+        struct cd_session session;
+        struct cd_user user;
+
+        cd_status status = cd_session_find(sessions, reading->arena, reading->token, &session, reterr);
+        if (status == CD_OK)
+                status = sessions->store->users->find(sessions->store, reading->arena, session.user, &user, reterr);
+        if (status != CD_OK)
+                return status;
+        if (user.disabled || user.generation != session.generation) /* since the session was found */
+                return cd_fail(reterr, CD_NOT_FOUND, "the user has changed");
+        *ret = (struct cd_live_session){
+                .factors = cd_session_factor_count(&session),
+                .auth_time = session.auth_time,
+                .expires_at = session.expires_at,
+        };
+        status = cd_live_session_set_user(ret, reading->arena, &user, reterr);
+        /* It is read again in a minute, and continues if this could not be noted. */
+        if (status == CD_OK)
+                (void)cd_session_note_seen(sessions, &session, reading->address, NULL);
+        return status;
 }
 
 cd_status cd_session_look_up(const struct cd_session_lookup *lookup, struct cd_arena *arena, cd_str token,
                              cd_str address, struct cd_live_session *ret, struct cd_error *reterr)
 {
-        const struct cd_sessions *sessions = lookup->sessions;
-        struct cd_session_digest digest;
-        struct cd_session session;
-        struct cd_error err = { 0 };
-        cd_time now;
+        struct cd_live_reading reading = {
+                .lookup = lookup, .arena = arena, .token = token, .address = address, .read = read_session
+        };
+        cd_status status = cd_session_digest(lookup->sessions, token, &reading.digest, reterr);
 
-        cd_status status = cd_session_digest(sessions, token, &digest, reterr);
-        if (status == CD_OK)
-                status = cd_clock_read(sessions->clock, &now, reterr);
-        if (status != CD_OK)
-                return status;
-        uint64_t ticket = cd_session_cache_ticket(sessions->cache, &digest);
-        status = cd_store_state_need(lookup->store_state, &err);
-        if (status == CD_OK)
-                status = read_session(sessions, arena, token, &session, ret, &err);
-        if ((status == CD_UNAVAILABLE || status == CD_TIMEOUT) &&
-            cd_session_cache_find(sessions->cache, &digest, now, arena, ret) != CD_SESSION_NOT_CACHED)
-                return CD_OK;
-        if (status == CD_NOT_FOUND)
-                cd_session_cache_drop(sessions->cache, &digest);
-        if (status != CD_OK) {
-                if (reterr)
-                        *reterr = err;
-                return status;
-        }
-        cd_session_cache_put(sessions->cache, &digest, ticket, now, ret);
-        /* It is read again in a minute, and continues if this could not be noted. */
-        (void)cd_session_note_seen(sessions, &session, address, NULL);
-        return CD_OK;
+        return status == CD_OK ? cd_live_session_look_up(&reading, ret, reterr) : status;
 }
 
 cd_status cd_live_session_login(const struct cd_live_session *session, struct cd_arena *arena,

@@ -22,3 +22,27 @@ cd_status cd_session_look_up(const struct cd_session_lookup *lookup, struct cd_a
 /* What the access rules judge; in the arena. CD_NO_MEMORY. */
 cd_status cd_live_session_login(const struct cd_live_session *session, struct cd_arena *arena,
                                 struct cd_access_login *ret);
+
+/* ---- what the look-ups of sessions and of personal tokens share; only src/core uses it ---- */
+
+/* A cookie or token whose id is one of ours, and how it is read from the store with its user. */
+struct cd_live_reading {
+        const struct cd_session_lookup *lookup;
+        struct cd_arena *arena;
+        struct cd_session_digest digest;
+        cd_str token, address;
+        cd_time now;
+        /* CD_NOT_FOUND: it does not exist, or has ended. */
+        cd_status (*read)(const struct cd_live_reading *reading, struct cd_live_session *ret, struct cd_error *reterr);
+};
+
+/* As cd_session_look_in_cache, with the digest. */
+cd_status cd_live_session_look_in_cache(const struct cd_session_lookup *lookup, struct cd_arena *arena,
+                                        const struct cd_session_digest *digest, cd_time now,
+                                        struct cd_live_session *ret, struct cd_error *reterr);
+/* As cd_session_look_up, with the clock read into reading->now. */
+cd_status cd_live_session_look_up(struct cd_live_reading *reading, struct cd_live_session *ret,
+                                  struct cd_error *reterr);
+/* Writes what the user's row says. CD_NO_MEMORY. */
+cd_status cd_live_session_set_user(struct cd_live_session *session, struct cd_arena *arena, const struct cd_user *user,
+                                   struct cd_error *reterr);

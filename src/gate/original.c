@@ -174,6 +174,8 @@ cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_s
                 return status;
         ret->is_upgrade = has(req, CD_STR("Upgrade")) || has(req, CD_STR("Sec-WebSocket-Key"));
         ret->wants_page = !ret->is_upgrade && wants_page(req, ret->method);
+        ret->is_of_program = !ret->wants_page && !has(req, CD_STR("Sec-Fetch-Mode")) &&
+                             !has(req, CD_STR("X-Requested-With")) && !has(req, CD_STR("Origin"));
         return CD_OK;
 }
 

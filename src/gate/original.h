@@ -25,6 +25,8 @@ struct cd_original {
         bool is_upgrade; /* asks for a web socket or another protocol */
         /* A browser would show the answer to its user; otherwise a program or a script sent the request. */
         bool wants_page;
+        /* Nothing says that it comes from a browser, which would open a dialog for the challenge Basic. */
+        bool is_of_program;
 };
 
 /* `endpoint` is the path of the endpoint that was called. Views live in the request. CD_INVALID_REQUEST with a reason

@@ -55,6 +55,7 @@ static void write_line(struct cd_log *log, const struct record *r)
         log_known(&event, "client_certificate", r->req->client_certificate_subject);
         log_known(&event, "client_id", r->log->client_id);
         log_known(&event, "user", r->log->user);
+        log_known(&event, "token_id", r->log->token_id);
         log_known(&event, "scope", r->log->scope);
         log_known(&event, "grant_type", r->log->grant_type);
         log_known(&event, "error", r->log->error);

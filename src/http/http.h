@@ -32,6 +32,7 @@ struct cd_http_trace {
 /* What the log line of a request reports, filled in by the handler. Views into the request's arena. */
 struct cd_http_log_context {
         cd_str client_id, user, scope, grant_type;
+        cd_str token_id; /* the public name of the user's personal token */
         cd_str error;  /* short name of the error that was answered, such as "invalid_scope" */
         cd_str reason; /* why, for the operator; never a secret */
 };

@@ -83,15 +83,14 @@ void cd_http_response_init(struct cd_http_response *res, struct cd_exchange *exc
         *res = (struct cd_http_response){ .arena = arena, .exchange = exchange };
 }
 
-/* CR, LF or NUL would end the header too early. There is no early exit, so that the compiler can check many bytes at
- * once. */
+/* CR, LF or NUL would end the header too early. */
 static bool is_clean(cd_str s)
 {
-        unsigned found = 0;
+        size_t at = cd_str_next_control(s, 0);
 
-        for (size_t i = 0; i < s.len; i++)
-                found |= (unsigned)(s.ptr[i] == '\r') | (unsigned)(s.ptr[i] == '\n') | (unsigned)(s.ptr[i] == '\0');
-        return found == 0;
+        while (at < s.len && s.ptr[at] != '\r' && s.ptr[at] != '\n' && s.ptr[at] != '\0')
+                at = cd_str_next_control(s, at + 1);
+        return at == s.len;
 }
 
 static bool are_clean(const struct cd_http_header *headers, size_t count)

@@ -24,6 +24,8 @@ static size_t match(const struct cd_http_route *route, const struct cd_http_requ
                 HOST = 1 << 21
         };
 
+        if (route->path.len != req->path.len && !route->is_prefix) /* most routes, at the cost of two reads */
+                return 0;
         if (!has_path(route, req->path) || (route->host.len && !cd_str_eq(route->host, req->host)))
                 return 0;
         return route->path.len + 1 + (route->is_prefix ? 0 : EXACT) + (route->host.len ? HOST : 0);

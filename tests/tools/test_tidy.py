@@ -23,6 +23,8 @@ def tidy(tmp_path):
     (tmp_path / "bin/clang-tidy-14").chmod(0o755)
     (tmp_path / "build").mkdir()
     (tmp_path / ".clang-tidy").write_text("Checks: all\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/.clang-tidy").write_text("Checks: fewer\n")
     (tmp_path / "a.h").write_text("#define A 1\n")
     (tmp_path / "a.c").write_text('#include "a.h"\nint a;\n')
     (tmp_path / "b.c").write_text("int b;\n")
@@ -51,6 +53,7 @@ def test_what_passed_and_is_the_same_is_not_read_again(tidy):
     ("a.c", '#include "a.h"\nint a; /* NOLINT */\n', ["a.c"]),
     ("a.h", "#define A 2\n", ["a.c"]),
     (".clang-tidy", "Checks: none\n", ["a.c", "b.c"]),
+    ("tests/.clang-tidy", "Checks: none\n", ["a.c", "b.c"]),
 ])
 def test_what_changed_is_read_again(tidy, name, text, read):
     tidy()

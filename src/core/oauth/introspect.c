@@ -12,34 +12,28 @@ static bool is_of_current_client(const struct cd_issuer *issuer, cd_str client_i
         return client && client->generation == generation;
 }
 
-/* One token that somebody asks about. */
-struct question {
-        const struct cd_issuer *issuer;
-        const struct cd_revocations *revocations;
-        const struct cd_client *caller;
-        cd_str token;
-};
+/* cd_token_check_subject sees to it that no user has the name of a client. */
+bool cd_token_is_of_client(const struct cd_claims *claims)
+{
+        return cd_str_eq(claims->sub, claims->client_id);
+}
 
-/* Whether the token is active and the caller's business. Anything but CD_OK means: not active. */
-static cd_status judge(const struct question *q, struct cd_arena *arena, struct cd_claims *ret, struct cd_error *reterr)
+cd_status cd_token_verify(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                          struct cd_arena *arena, cd_str token, struct cd_claims *ret, struct cd_error *reterr)
 {
         struct cd_generations generations;
         struct cd_claims claims;
         bool revoked = true;
-        cd_str user;
 
-        cd_status status = cd_token_check(q->issuer, arena, q->token, false, &claims, reterr);
+        cd_status status = cd_token_check(issuer, arena, token, false, &claims, reterr);
         if (status != CD_OK)
                 return status;
-        if (!cd_strs_has(q->caller->introspect, claims.aud))
-                return cd_fail(reterr, CD_INVALID_TOKEN, "token is for another audience");
         if (!cd_jti_read(claims.jti, &generations))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's id is not one of ours");
-        if (!is_of_current_client(q->issuer, claims.client_id, generations.client))
+        if (!is_of_current_client(issuer, claims.client_id, generations.client))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client is not there any more");
-        /* A client's own token is no user's: cd_token_check_subject sees to that. */
-        user = cd_str_eq(claims.sub, claims.client_id) ? CD_STR("") : claims.sub;
-        if (cd_revoked_find(q->revocations->revoked, claims.jti, user, generations.user, &revoked) != CD_OK)
+        cd_str user = cd_token_is_of_client(&claims) ? CD_STR("") : claims.sub;
+        if (cd_revoked_find(revocations->revoked, claims.jti, user, generations.user, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");
         if (revoked)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token was revoked");
@@ -51,15 +45,17 @@ cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_re
                               struct cd_arena *arena, const struct cd_token_query *ask, struct cd_introspection *ret,
                               struct cd_error *reterr)
 {
-        struct question q = { .issuer = issuer, .revocations = revocations, .token = ask->token };
+        const struct cd_client *caller;
         struct cd_error err = { 0 };
 
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
-        cd_status status = cd_authenticate_client(&issuer->client_auth, arena, &sent, &q.caller, reterr);
+        cd_status status = cd_authenticate_client(&issuer->client_auth, arena, &sent, &caller, reterr);
         if (status != CD_OK)
                 return status;
 
-        status = judge(&q, arena, &ret->claims, &err);
+        status = cd_token_verify(issuer, revocations, arena, ask->token, &ret->claims, &err);
+        if (status == CD_OK && !cd_strs_has(caller->introspect, ret->claims.aud))
+                status = cd_fail(&err, CD_INVALID_TOKEN, "token is for another audience");
         if (status != CD_OK && status != CD_INVALID_TOKEN)
                 return cd_fail(reterr, status, err.reason);
         ret->active = status == CD_OK;

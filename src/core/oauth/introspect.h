@@ -19,6 +19,14 @@ struct cd_introspection {
         struct cd_error inactive_reason;
 };
 
+/* Whether it is an access token of this issuer that is valid now: signature, alg, typ, iss, exp and nbf (LESSONS 17),
+ * not revoked, and its client exists. The audience is for the caller to look at. CD_INVALID_TOKEN with a reason for the
+ * log; CD_UNAVAILABLE, CD_NO_MEMORY. Memory only; claims live in the arena. */
+cd_status cd_token_verify(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                          struct cd_arena *arena, cd_str token, struct cd_claims *ret, struct cd_error *reterr);
+/* Whether a client got the token for itself (RFC 9068 §2.2), so that its subject is no user's. */
+bool cd_token_is_of_client(const struct cd_claims *claims);
+
 /* CD_OK also for a token that is not active. CD_INVALID_CLIENT, CD_THROTTLED, CD_UNAVAILABLE. Claims live in the
  * arena. */
 cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_revocations *revocations,

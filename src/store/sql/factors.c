@@ -1,4 +1,4 @@
-/* What a user has of factors and links, where the user's row is added, changed or deleted. */
+/* What a user has of factors, links and personal tokens, where the user's row is added, changed or deleted. */
 #include "store/sql/table.h"
 #include "store/sql/tables.h"
 
@@ -66,6 +66,25 @@ cd_status cd_sql_totp_forgive(struct cd_sql_session *session, cd_str user, int64
         return cd_sql_execute(session, &statement, params, ret_changed, reterr);
 }
 
+cd_status cd_sql_personal_tokens_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "DELETE FROM personal_tokens WHERE user_name = $1", 1, 0 };
+        const struct cd_sql_value params[] = { cd_sql_text(user) };
+
+        return cd_sql_execute(session, &statement, params, NULL, reterr);
+}
+
+cd_status cd_sql_personal_tokens_keep(struct cd_sql_session *session, cd_str user, int64_t generation,
+                                      struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "UPDATE personal_tokens SET generation = $1 WHERE user_name = $2", 2, 0
+        };
+        const struct cd_sql_value params[] = { cd_sql_integer(generation), cd_sql_text(user) };
+
+        return cd_sql_execute(session, &statement, params, NULL, reterr);
+}
+
 cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statements[] = {
@@ -76,6 +95,8 @@ cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, str
         const struct cd_sql_value params[] = { cd_sql_text(user) };
         cd_status status = cd_sql_recovery_codes_remove(session, user, reterr);
 
+        if (status == CD_OK)
+                status = cd_sql_personal_tokens_remove(session, user, reterr);
         for (size_t i = 0; i < CD_LEN(statements) && status == CD_OK; i++)
                 status = cd_sql_execute(session, &statements[i], params, NULL, reterr);
         return status;

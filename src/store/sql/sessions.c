@@ -211,14 +211,20 @@ static cd_status take_ended(void *arg, const struct cd_sql_value *values, struct
         return cd_sql_read_end(&reader, reterr);
 }
 
+#define ENDED_AFTER(columns)                                                                                           \
+        "SELECT " columns " FROM sessions WHERE ended > 0 AND ended > $1"                                              \
+        " UNION ALL SELECT " columns " FROM personal_tokens WHERE ended > 0 AND ended > $1"
+
 /* One transaction may have ended several, which no page may separate: a reader goes on after the last seq. */
 static cd_status list_ended(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                             struct cd_ended_sessions *ret, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
-                "SELECT ended, digest FROM sessions WHERE ended > 0 AND ended > $1 AND ended <= (SELECT MAX(page.ended)"
-                " FROM (SELECT ended FROM sessions WHERE ended > 0 AND ended > $1 ORDER BY ended LIMIT $2) AS page)"
-                " ORDER BY ended",
+                "SELECT ended, digest FROM (" ENDED_AFTER(
+                        "ended, digest") ") AS ends WHERE ended <="
+                                         " (SELECT MAX(page.ended) FROM (" ENDED_AFTER(
+                                                 "ended") " ORDER BY ended LIMIT $2) AS page)"
+                                                          " ORDER BY ended",
                 2, 2
         };
         const struct cd_sql_value params[] = { cd_sql_integer(after), cd_sql_size(limit) };

@@ -13,7 +13,7 @@ struct cd_sql_store {
 
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
-        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_hand_overs;
+        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_hand_overs;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
@@ -24,6 +24,7 @@ extern const struct cd_pending_login_ops cd_sql_pending_login_ops;
 extern const struct cd_totp_ops cd_sql_totp_ops;
 extern const struct cd_recovery_ops cd_sql_recovery_ops;
 extern const struct cd_account_link_ops cd_sql_link_ops;
+extern const struct cd_personal_token_ops cd_sql_personal_token_ops;
 extern const struct cd_hand_over_ops cd_sql_hand_over_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
@@ -56,6 +57,11 @@ cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_use
 /* Holds the user's row until the commit: nobody removes or changes the user meanwhile. CD_NOT_FOUND where there is none
  * of that generation who is enabled. */
 cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t generation, struct cd_error *reterr);
+
+cd_status cd_sql_personal_tokens_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+/* They continue in another generation of their user. */
+cd_status cd_sql_personal_tokens_keep(struct cd_sql_session *session, cd_str user, int64_t generation,
+                                      struct cd_error *reterr);
 
 /* CD_NOT_FOUND where the half-finished login is not there, or has expired. */
 cd_status cd_sql_pending_login_take(struct cd_sql_session *session, const struct cd_session_start *start,

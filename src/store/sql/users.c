@@ -220,12 +220,29 @@ static cd_status look_unchanged(struct cd_sql_session *session, const struct cd_
         return status;
 }
 
+/* Groups and claims are read when a personal token is used, so a change of these alone does not end it. */
+static bool ends_personal_tokens(const struct cd_user_change *change)
+{
+        return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->totp ||
+               change->disabled == CD_USER_DISABLE;
+}
+
 /* Only these updates need the row of the version, for which all writers of revocations queue. A rehash at
  * a login does not. */
 static bool may_end_sessions(const struct cd_user_change *change)
 {
-        return change->ends_sessions || (change->password.ptr && !change->is_rehash) || change->claims.ptr ||
-               change->groups || change->totp || change->disabled == CD_USER_DISABLE;
+        return ends_personal_tokens(change) || change->claims.ptr || change->groups;
+}
+
+/* The user has got this generation. */
+static cd_status end_generation(struct cd_sql_session *session, const struct cd_user_change *change, int64_t generation,
+                                struct cd_error *reterr)
+{
+        cd_status status = ends_personal_tokens(change)
+                                   ? cd_sql_personal_tokens_remove(session, change->name, reterr)
+                                   : cd_sql_personal_tokens_keep(session, change->name, generation, reterr);
+
+        return status == CD_OK ? revoke_tokens(session, change, generation, reterr) : status;
 }
 
 /* *ret is whether anything was changed: the user, or wrong codes that are forgotten with it. */
@@ -245,7 +262,7 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
         if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
-                status = revoke_tokens(session, change, generation, reterr);
+                status = end_generation(session, change, generation, reterr);
         if (status == CD_OK && generation >= 0 && change->ret_generation)
                 *change->ret_generation = generation;
         *ret = status == CD_OK && (generation >= 0 || forgiven > 0);

@@ -76,13 +76,17 @@ class Home:
     def add_user(self, name, *flags):
         self.cardea("user", "add", name, "--password-file", "-", *flags, text="correct horse battery")
 
-    def log_in(self, user="ana", factors=PASSWORD, idle=3600, lifetime=36000):
+    def log_in(self, user="ana", factors=PASSWORD, idle=3600, lifetime=36000, token=()):
         """The cookie's value."""
         url = self.store.replace("sqlite:", f"sqlite:{self.folder}/")
-        done = subprocess.run([TOOL, url, user, str(factors), str(idle), str(lifetime)], input=MASTER, text=True,
+        done = subprocess.run([TOOL, url, user, str(factors), str(idle), str(lifetime), *token], input=MASTER, text=True,
                               capture_output=True, timeout=services.PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def make_token(self, user="ana", factors=PASSWORD, hosts="", paths=""):
+        """A personal token, as the account page makes it."""
+        return self.log_in(user, factors, token=(hosts, paths))
 
     def finish(self):
         for server in self.servers:

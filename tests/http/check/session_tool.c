@@ -1,17 +1,39 @@
-/* Starts a session of a user as a login page would, and prints the value of its cookie. For tests.
+/* Starts a session of a user as a login page would, and prints the value of its cookie; or makes a personal token with
+ * it, and prints that. For tests.
  *
- * Usage: session-tool STORE USER FACTORS [IDLE [LIFETIME]] < MASTER_KEY
- * FACTORS are bits of enum cd_factor; IDLE and LIFETIME are seconds. */
+ * Usage: session-tool STORE USER FACTORS [IDLE [LIFETIME [HOSTS [PATHS]]]] < MASTER_KEY
+ * FACTORS are bits of enum cd_factor; IDLE and LIFETIME are seconds; HOSTS and PATHS, which may be empty, limit the
+ * token. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/session.h"
+#include "core/personal_token.h"
 #include "store/store.h"
 
 static int fail(const struct cd_error *err)
 {
         fprintf(stderr, "session-tool: %s\n", err->reason);
         return 1;
+}
+
+static int make_token(const struct cd_sessions *sessions, struct cd_arena *arena, const struct cd_session *session,
+                      char **argv, int argc)
+{
+        const struct cd_personal_token_params params = {
+                .session = session,
+                .name = CD_STR("session-tool"),
+                .days = 1,
+                .hosts = cd_str_from_c(argv[6]),
+                .paths = cd_str_from_c(argc > 7 ? argv[7] : ""),
+        };
+        struct cd_personal_token_text text;
+        struct cd_personal_token made;
+        struct cd_error err = { 0 };
+
+        if (cd_personal_token_create(sessions, arena, &params, &made, &text, &err) != CD_OK)
+                return fail(&err);
+        printf("%.*s\n", (int)sizeof(text.text), text.text);
+        return 0;
 }
 
 static int start(const struct cd_sessions *sessions, struct cd_arena *arena, char **argv, int argc)
@@ -36,6 +58,8 @@ static int start(const struct cd_sessions *sessions, struct cd_arena *arena, cha
         }
         if (status != CD_OK)
                 return fail(&err);
+        if (argc > 6)
+                return make_token(sessions, arena, &session, argv, argc);
         printf("%.*s\n", CD_STR_ARG(cd_cookie_text(&token)));
         return 0;
 }
@@ -52,7 +76,8 @@ int main(int argc, char **argv)
         size_t size = fread(key, 1, sizeof(key), stdin);
 
         if (argc < 4) {
-                fprintf(stderr, "usage: session-tool STORE USER FACTORS [IDLE [LIFETIME]] < MASTER_KEY\n");
+                fprintf(stderr,
+                        "usage: session-tool STORE USER FACTORS [IDLE [LIFETIME [HOSTS [PATHS]]]] < MASTER_KEY\n");
                 return 2;
         }
         cd_arena_init(&arena, 1 << 20);

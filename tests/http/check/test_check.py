@@ -47,11 +47,11 @@ def refused(server, answer, error, reason):
 
 def test_nginx_gets_401_with_the_page_of_the_login_for_every_client(home):
     url = "https://wiki.example.com/a%20b?x=1&y=%26"
-    for more in ([], [BROWSER], [("X-Requested-With", "XMLHttpRequest")]):
+    for more, scheme in (([], "Basic"), ([BROWSER], "Cardea"), ([("X-Requested-With", "XMLHttpRequest")], "Cardea")):
         answer = nginx(home.server, url, *more)
         assert answer.status == 401
         assert answer.headers["Location"] == to("login", url)
-        assert answer.headers["WWW-Authenticate"] == 'Cardea realm="auth.example.com"'
+        assert answer.headers["WWW-Authenticate"] == f'{scheme} realm="auth.example.com"'
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.json()["error"] == "login_required"
 

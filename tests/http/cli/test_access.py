@@ -205,3 +205,46 @@ def test_lesson_40_without_a_user_no_store_is_opened(auth, tmp_path):
         assert done.returncode != ALLOWED and "store" in done.stderr
     finally:
         path.unlink()
+
+
+BEARER = """\
+issuer: https://auth.example.com
+scopes: [read, write]
+access:
+  - { host: api.example.com, methods: [GET], allow: { groups: [staff] }, bearer: { audience: "https://api.example.com", scope: read write } }
+  - { host: only.example.com, bearer: { audience: "https://api.example.com" } }
+"""
+AUDIENCE = ["--audience", "https://api.example.com"]
+
+
+@pytest.mark.parametrize("words, outcome, rule, reason", [
+    (["--host", "api.example.com", *AUDIENCE, "--scope", "write read"], "allow", 0, "the access token has the audience and the scope of the rule"),
+    (["--host", "api.example.com", *AUDIENCE, "--scope", "read"], "log in", 0,
+     "nobody is logged in, and the access token does not have the scope write"),
+    (["--host", "api.example.com", "--audience", "x"], "log in", 0,
+     "nobody is logged in, and the access token is for another audience than https://api.example.com"),
+    (["--host", "api.example.com"], "log in", 0, "nobody is logged in, and there is no valid access token"),
+    (["--host", "api.example.com", *AUDIENCE, "--scope", "read", "--user", "ana", "--group", "staff"], "allow", 0,
+     "user ana is in the group staff"),
+    (["--host", "api.example.com", *AUDIENCE, "--scope", "read write", "--method", "POST"], "deny", 0, "POST is none of the rule's methods (GET)"),
+    (["--host", "only.example.com", *AUDIENCE], "allow", 1, "the access token has the audience and the scope of the rule"),
+    (["--host", "only.example.com", "--user", "ana"], "deny", 1, "the rule accepts access tokens only, and there is no valid one"),
+])
+def test_access_tokens_are_a_second_way_in(tmp_path, words, outcome, rule, reason):
+    path = tmp_path / "bearer.yaml"
+    path.write_text(BEARER)
+    code, shown = tried(path, *words)
+    assert shown == {"outcome": outcome, "rule": f"access[{rule}] ({path}:{4 + rule})", "reason": reason}
+    assert code == (ALLOWED if outcome == "allow" else REFUSED)
+
+
+def test_a_scope_without_an_audience_is_a_wrong_command_line(rules):
+    done = run("access", "test", "--config", rules, "--host", "wiki.example.com", "--scope", "read")
+    assert done.returncode == USAGE and "--scope is of an access token: --audience AUDIENCE" in done.stderr
+
+
+def test_check_refuses_a_bearer_without_an_issuer(tmp_path):
+    path = tmp_path / "bearer.yaml"
+    path.write_text(BEARER.replace("issuer: https://auth.example.com\n", ""))
+    done = run("check", "--config", path)
+    assert done.returncode != 0 and "access[0].bearer: needs issuer, which is not set" in done.stdout + done.stderr

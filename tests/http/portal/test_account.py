@@ -1,5 +1,7 @@
 """The account page of the real binary: sessions, the password, links, step-up. What each form refuses is in tests/unit/portal."""
+import json
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import quote
 
 import pytest
@@ -387,9 +389,37 @@ def test_a_link_of_the_operator_sets_a_new_password(strict):
     assert page.status == 400 and page.error.startswith("This link is not valid."), page
 
 
+def count_resets(home):
+    events = home.cardea("audit", "tail", "--lines", "1000", "--json").splitlines()
+    return sum(json.loads(event)["action"] == "user.reset" for event in events)
+
+
+def test_a_link_counts_once_though_the_server_is_killed_while_it_is_consumed(home):
+    server, before = home.server, 0
+    for turn in range(3):
+        link = reset_link(home)
+        browsers = [home.browser() for _ in range(20)]
+        forms = [browser.get(link) for browser in browsers]
+        with ThreadPoolExecutor(len(browsers)) as pool:
+            tries = [pool.submit(browser.submit, form, new_password=f"horse battery {n}")
+                     for n, (browser, form) in enumerate(zip(browsers, forms))]
+            if turn:
+                wait(tries[:turn])
+            server.kill()
+        server = home.serve()
+        used, browser = count_resets(home) - before, home.browser()
+        assert used <= 1, f"{used} resets by one link"
+        page = browser.get(link)
+        assert page.status == (400 if used else 200), page
+        if not used:
+            assert browser.submit(page, new_password=NEW).status == 200
+            assert home.browser().get(link).status == 400, "used, and offered again"
+        before = count_resets(home)
+
+
 def test_of_many_uses_of_a_link_one_wins(home):
     link = reset_link(home)
-    browsers = [home.browser() for _ in range(8)]
+    browsers = [home.browser() for _ in range(50)]
     forms = [browser.get(link) for browser in browsers]
     passwords = [f"horse battery {number}" for number in range(len(browsers))]
     pages = at_once(len(browsers), lambda n: browsers[n].submit(forms[n], new_password=passwords[n]))

@@ -1,6 +1,9 @@
 """What all of the portal's answers have in common: headers, languages, methods, errors for programs, and a store that fails."""
+import contextlib
 import json
+import os
 import re
+import resource
 import sqlite3
 
 import pytest
@@ -339,6 +342,38 @@ def test_a_code_is_not_spent_where_it_could_not_be_judged(install):
         lock.close()
     assert enter_code(browser, page, ana.code()).status == 303
     assert who(browser) == ana.name
+
+
+@contextlib.contextmanager
+def full_disk(server, database):
+    """The database's log may not grow: RLIMIT_FSIZE, which needs no root. It is first made larger than what else the server writes, its own
+    log above all; and a reader has it kept, else it would begin anew."""
+    pid = server.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    with contextlib.closing(sqlite3.connect(database, timeout=services.PATIENCE, isolation_level=None)) as connection:
+        connection.executescript("CREATE TABLE large (bytes); INSERT INTO large VALUES (zeroblob(500000)); BEGIN; SELECT * FROM large")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (os.path.getsize(f"{database}-wal"), hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("path, field", [("/totp", "code"), ("/recovery", "recovery_code")])
+def test_lesson_13_with_a_full_disk_a_code_is_refused_and_not_spent(install, path, field):
+    home = install()
+    server, database, ana = home.serve(), home.folder / "cardea.db", add_person(home)
+    browser = pending(home, ana)
+    page = browser.get(path)
+    code = {"code": ana.code, "recovery_code": lambda: ana.recovery_codes[0]}[field]
+    with full_disk(server, database):
+        for _ in range(3):
+            assert_unavailable(browser.submit(page, path, follow=False, **{field: code()}))
+        assert "cardea_session" not in browser.cookies
+    wait_until(lambda: server.ask("GET", "/readyz").status == 200, "the store to be writable again", 20)
+    assert browser.submit(page, path, follow=False, **{field: code()}).status == 303
+    assert who(browser) == ana.name
+    assert home.cardea("session", "list", "--user", ana.name, "--json").count("\n") == 1
 
 
 def test_the_log_names_the_reason_and_the_page_the_request(home):

@@ -3,7 +3,7 @@ import contextlib
 import json
 import re
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -362,18 +362,47 @@ def test_an_expired_invitation_registers_nobody(invite_portal):
     assert {"cardea_invite", "cardea_enrol"}.isdisjoint({**browser.cookies, **begun.cookies})
 
 
+AT_ONCE = 50
+
+
 def test_of_50_confirmations_of_one_invitation_one_wins(invite_portal):
     link = invite_portal.invite("racer")
     browser = invite_portal.browser()
     page = browser.submit(browser.get(link), password=PASSWORD)
     code = totp(secret_of(page))
-    browsers = [browser.copy() for _ in range(50)]
-    with ThreadPoolExecutor(50) as pool:
+    browsers = [browser.copy() for _ in range(AT_ONCE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         pages = list(pool.map(lambda b: b.submit(page, code=code), browsers))
     won = [p for p in pages if p.status == 200]
     assert len(won) == 1 and len(codes_of(won[0])) == 10, [p.status for p in pages]
     assert {p.status for p in pages} <= {200, 403, 409} and all(p.error for p in pages if p.status != 200)
     assert [who(b) for b in browsers].count("racer") == 1
+
+
+def test_an_invitation_counts_once_though_the_server_is_killed_while_it_is_consumed(install):
+    home = install(portal={"registration": "invite"})
+    for turn in range(3):
+        server, name = home.serve(), f"guest{turn}"
+        link = home.invite(name)
+        browser = home.browser()
+        page = browser.submit(browser.get(link), password=PASSWORD)
+        code = totp(secret_of(page))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            tries = [pool.submit(each.submit, page, code=code) for each in [browser.copy() for _ in range(AT_ONCE)]]
+            if turn:
+                wait(tries[:turn])
+            server.kill()
+        server = home.serve()
+        joined, again = name in users(home), home.browser()
+        answer = again.get(link)
+        assert (answer.status == 200) == (not joined), answer
+        if not joined:
+            page = again.submit(answer, password=PASSWORD)
+            assert again.submit(page, code=totp(secret_of(page))).status == 200
+            assert home.browser().get(link).status == 403, "used, and offered again"
+        events = [json.loads(line) for line in home.cardea("audit", "tail", "--lines", "1000", "--json").splitlines()]
+        assert sum(event["action"] == "user.register" and event["subject"] == f"user:{name}" for event in events) == 1, events
+        assert server.stop() == 0
 
 
 def test_a_closed_portal_registers_nobody(install):

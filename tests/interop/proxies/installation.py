@@ -13,6 +13,7 @@ RULES = [
     {"host": "docs.example.com", "path": "/public/", "public": True},
     {"host": "docs.example.com", "path": "/admin/", "allow": {"groups": ["admins"]}},
     {"host": "docs.example.com", "path": "/network/", "allow": {"users": ["ana"], "networks": ["10.0.0.0/8"]}},
+    {"host": "docs.example.com", "path": "/bearer/", "allow": {"groups": ["staff"]}, "bearer": {"audience": "https://docs.example.com", "scope": "read"}},
     {"host": "docs.example.com", "allow": {"groups": ["staff"]}},
     {"host": "auth.example.com", "allow": {"groups": ["staff"]}},
 ]
@@ -20,6 +21,7 @@ USERS = {"ana": ["--group", "staff", "--email", "ana@example.com", "--display-na
          "bob": ["--group", "guests"],
          "eve": ["--group", "staff", "--group", "night"]}
 PASSWORD = "correct horse battery"
+CLIENT_SECRET = "a secret of the reports"
 PASSWORD_AND_TOTP = "3"  # bits of enum cd_factor
 
 
@@ -33,7 +35,9 @@ class Installation:
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
                     "master_key": self.key, "portal": {"url": portal, "factors": ["password"], "identity": identity or {}},
-                    "access": list(rules)}
+                    "access": list(rules), "issuer": "https://auth.example.com", "scopes": ["read", "write"],
+                    "clients": [{"id": "reports", "secret": CLIENT_SECRET, "grant_types": ["client_credentials"], "scopes": ["read", "write"],
+                                 "audience": "https://docs.example.com"}]}
         if cookie_domain:
             settings["portal"]["cookie_domain"] = cookie_domain
         if other_domains:
@@ -75,6 +79,17 @@ class Installation:
         done = subprocess.run([BUILD / "tests/http/check/session-tool", self.store, user, PASSWORD_AND_TOTP], input=self.key, capture_output=True, text=True,
                               timeout=PATIENCE, check=True)
         return f"{self.cookie_name}={done.stdout.strip()}"
+
+    def make_token(self, user):
+        """A personal token, as the account page makes it."""
+        done = subprocess.run([BUILD / "tests/http/check/session-tool", self.store, user, PASSWORD_AND_TOTP, "3600", "36000", ""], input=self.key,
+                              capture_output=True, text=True, timeout=PATIENCE, check=True)
+        return done.stdout.strip()
+
+    def get_access_token(self, scope):
+        credentials = base64.b64encode(b"reports:" + CLIENT_SECRET.encode()).decode()
+        return self.service.call("/oauth/token", "POST", [("Authorization", f"Basic {credentials}")],
+                                 {"grant_type": "client_credentials", "scope": scope}).json()["access_token"]
 
     def cookie(self, user):
         return self.cookies[user]

@@ -1,5 +1,6 @@
 """One table of cases for every proxy of Debian: the real proxy, with what `cardea proxy-config` prints for it, a real server, and an
 application that remembers what it received."""
+import base64
 import html
 import http.cookies
 import posixpath
@@ -419,6 +420,86 @@ def test_lesson_8_a_web_socket_is_not_opened_for_others(system, user, origin, st
         connection.sendall(request_bytes("GET /socket", [("Host", system.host(WIKI)), *headers, *cookie]))
         assert read_head(connection).split(b" ")[1] == str(status).encode()
     assert len(system.application.received) == before
+
+
+# --- programs -------------------------------------------------------------------------------------------------------
+
+
+def basic(name, password):
+    return "Authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def values(received, name):
+    """An empty header and none are the same to an application."""
+    return [value for value in received.values(name) if value]
+
+
+def test_a_program_is_challenged_by_basic_and_a_browser_is_not(system):
+    """git and WebDAV send a token only after the challenge, and a browser would open a dialog."""
+    for line in ("GET /repo.git/info/refs?service=git-upload-pack", "PROPFIND /dav/"):
+        answer = system.refused(line, [("Accept", "*/*")])
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="auth.example.com"')
+    assert "Basic" not in system.refused("/", [("Accept", "*/*"), ("Sec-Fetch-Mode", "cors")]).headers["WWW-Authenticate"]
+    assert "Basic" not in str(system.refused("/", BROWSER).headers)
+
+
+def test_lesson_6_a_personal_token_lets_a_program_in_and_does_not_reach_the_application(system):
+    token = system.cardea.make_token("ana")
+    for header in (("Authorization", f"Bearer {token}"), ("authorization", f"bearer {token}"), basic("ana", token), basic("Ana", token),
+                   basic("token", token), ("X-Api-Key", token)):
+        received = system.received("PUT /dav/x", [header], body=b"hello")
+        assert received.values("Remote-User") == ["ana"] and received.body == b"hello"
+        assert values(received, "Authorization") == values(received, "X-Api-Key") == []
+        assert token not in str(received.headers) and basic("ana", token)[1] not in str(received.headers)
+    received = system.received("/x", [("X-Api-Key", token), ("Authorization", "Bearer of-the-application")])
+    assert received.values("Authorization") == ["Bearer of-the-application"]
+    public = system.received("/public/x", [("Authorization", f"Bearer {token}")], host=DOCS)
+    assert public.values("Remote-User") == ["ana"] and values(public, "Authorization") == []
+
+
+def test_lesson_1_a_wrong_personal_token_passes_nowhere(system):
+    token = system.cardea.make_token("ana")
+    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for header in (("Authorization", f"Bearer {wrong}"), ("X-Api-Key", wrong), basic("bob", token), ("Authorization", f"Token {token}")):
+        answer = system.refused("/x", [header], user="ana")
+        assert (answer.status, answer.json()["error"]) == (401, "invalid_token"), header
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="auth.example.com"'
+    assert system.refused("/public/x", [("X-Api-Key", wrong)], host=DOCS).status == 401
+    before = len(system.application.received)
+    answer = system.ask("/public/x", [("Authorization", "Basic YTpi"), ("Authorization", f"Bearer {token}")], host=DOCS)
+    assert token not in str([received.headers for received in system.application.received[before:]]), answer.status
+
+
+def test_the_owner_of_a_personal_token_is_judged_by_the_rules(system):
+    token = system.cardea.make_token("bob")
+    answer = system.refused("/x", [("Authorization", f"Bearer {token}"), ("Accept", "application/json")])
+    assert (answer.status, answer.json()["error"]) == (403, "access_denied")
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_lesson_14_an_address_with_too_many_wrong_tokens_is_told_when_to_come_back(proxy, tmp_path):
+    system = System(proxy, tmp_path)
+    try:
+        known, other = system.cardea.make_token("ana"), system.cardea.make_token("ana")
+        wrong = [("X-Api-Key", "cdp_" + "x" * 64)]
+        assert system.received("/x", [("X-Api-Key", known)])
+        statuses = [system.refused("/x", wrong).status for _ in range(60)]
+        assert set(statuses) == {401, 429} and statuses[0] == 401 and statuses[-1] == 429
+        answer = system.refused("/x", [("X-Api-Key", other)])
+        assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
+        assert system.received("/x", [("X-Api-Key", known)]) and system.refused("/x").status == 401
+    finally:
+        system.close()
+
+
+def test_an_access_token_lets_a_program_in_where_the_rule_says_so(system):
+    token = ("Authorization", "Bearer " + system.cardea.get_access_token("read"))
+    received = system.received("/bearer/x", [token], host=DOCS)
+    assert received.values("Remote-User") == ["client:reports"] and values(received, "Authorization") == []
+    weak = ("Authorization", "Bearer " + system.cardea.get_access_token("write"))
+    for header, path in ((weak, "/bearer/x"), (token, "/x"), (("Authorization", "Bearer x.y.z"), "/bearer/x")):
+        assert system.refused(path, [header], host=DOCS).status == 401
+    assert system.received("/bearer/x", [weak], host=DOCS, user="ana").values("Authorization") == [weak[1]]
 
 
 # --- the portal's own host -------------------------------------------------------------------------------------------

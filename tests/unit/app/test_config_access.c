@@ -616,6 +616,53 @@ static void what_the_rules_say_is_what_decides(void **state)
         assert_status(cd_config_access_new(&config, &access, &err), CD_INVALID_REQUEST);
 }
 
+#define BEARER(keys)                                                                                                   \
+        "issuer: https://auth.example.com\nscopes: [read]\naccess:\n  - { host: a.example.com, " keys " }\n"
+
+static void a_bearer_names_an_audience_of_this_issuer(void **state)
+{
+        (void)state;
+        accepts(BEARER("bearer: { audience: x }"));
+        accepts(BEARER("bearer: { audience: x, scope: read }, allow: { users: [ana] }"));
+        accepts(BEARER("bearer: { audience: x }, public: [/health]"));
+        /* Where no login reaches, tokens do. */
+        accepts("portal: { url: https://auth.example.org/_auth }\n" BEARER("bearer: { audience: x }"));
+        refuses("access:\n  - { host: a.example.com, bearer: { audience: x } }\n",
+                "f.yaml:2:36: access[0].bearer: needs issuer, which is not set: no token is known to be this server's; "
+                "set issuer to the URL of this server");
+        refuses(BEARER("bearer: { audience: '' }"), "f.yaml:4:48: access[0].bearer.audience: must not be empty");
+        refuses(BEARER("bearer: { scope: read }"),
+                "f.yaml:4:36: access[0].bearer.audience: is missing: a token for another service would be accepted; "
+                "write the audience of your clients' tokens");
+        refuses(BEARER("bearer: {}, allow: { users: [ana] }"),
+                "f.yaml:4:36: access[0].bearer.audience: is missing: a token for another service would be accepted; "
+                "write the audience of your clients' tokens");
+        refuses(BEARER("bearer: { audience: x, scopes: read }"),
+                "f.yaml:4:51: unknown setting \"access[0].bearer.scopes\"; did you mean \"access[0].bearer.scope\"?");
+        refuses(BEARER("bearer: { audience: x, scope: 'read \"' }"),
+                "f.yaml:4:58: access[0].bearer.scope: \"\"\" has a character that is in no scope; write scopes with a "
+                "space between two");
+        warns(BEARER("bearer: { audience: x, scope: read write }"),
+              "f.yaml:4:58: access[0].bearer.scope: write is none of scopes, so that no token has it; add it to "
+              "scopes, or leave it out");
+        refuses(BEARER("bearer: { audience: x }, public: true"),
+                "f.yaml:4:36: access[0].bearer: does nothing: the rule is public; leave it out, or leave public out");
+}
+
+static void the_rules_have_what_their_bearer_says(void **state)
+{
+        struct cd_access *access;
+
+        (void)state;
+        accepts(BEARER("bearer: { audience: x, scope: read }"));
+        assert_status(cd_config_access_new(&config, &access, NULL), CD_OK);
+        const struct cd_access_rule *rule = cd_access_rule_at(access, 0);
+        assert_str(rule->bearer.audience, "x");
+        assert_str(rule->bearer.scope, "read");
+        assert_false(rule->allow.is_given);
+        cd_access_free(access);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -644,6 +691,8 @@ int main(void)
                 cmocka_unit_test(a_portal_without_a_rule_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),
                 cmocka_unit_test(what_the_rules_say_is_what_decides),
+                cmocka_unit_test(a_bearer_names_an_audience_of_this_issuer),
+                cmocka_unit_test(the_rules_have_what_their_bearer_says),
         };
         return cmocka_run_group_tests_name("app/config_access", tests, set_up, tear_down);
 }

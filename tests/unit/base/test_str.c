@@ -168,6 +168,28 @@ static void control_characters_are_c0_and_del(void **state)
         assert_false(cd_str_has_control(CD_STR("\xc2\x80")));
 }
 
+/* Eight bytes are looked at at once: no byte may hide another one, or look like one, wherever it stands. */
+static void the_first_control_character_is_found_at_each_place(void **state)
+{
+        static const char neighbours[] = { ' ', '~', '\x80', '\xa0', '\xff' };
+        char text[19];
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(neighbours); i++)
+                for (size_t at = 0; at < sizeof(text); at++)
+                        for (int byte = 0; byte < 256; byte++) {
+                                bool is_control = byte < 0x20 || byte == 0x7f;
+                                memset(text, neighbours[i], sizeof(text));
+                                text[at] = (char)byte;
+                                cd_str whole = cd_str_of(text, sizeof(text));
+                                assert_int_equal(cd_str_next_control(whole, 0), is_control ? at : whole.len);
+                                assert_int_equal(cd_str_next_control(whole, at), is_control ? at : whole.len);
+                                assert_int_equal(cd_str_next_control(whole, at + 1), whole.len);
+                        }
+        assert_int_equal(cd_str_next_control(CD_STR("0123456\t\n9"), 0), 7);
+        assert_int_equal(cd_str_next_control(CD_STR("0123456\t\n9"), 8), 8);
+}
+
 /* Each with what it is shown as; the last one that is safe and the first one that is not, on both sides. */
 static void what_could_deceive_on_a_terminal_is_shown_by_its_bytes(void **state)
 {
@@ -243,6 +265,7 @@ int main(void)
                 cmocka_unit_test(signed_numbers_reach_both_ends),
                 cmocka_unit_test(utf8_is_judged_at_every_border),
                 cmocka_unit_test(control_characters_are_c0_and_del),
+                cmocka_unit_test(the_first_control_character_is_found_at_each_place),
                 cmocka_unit_test(what_could_deceive_on_a_terminal_is_shown_by_its_bytes),
                 cmocka_unit_test(a_safe_text_is_cut_between_characters),
                 cmocka_unit_test(distance_counts_edits),

@@ -44,6 +44,7 @@ struct ask {
         const char *group, *group2;
         unsigned factors;
         cd_time age;
+        const char *audience, *scope; /* audience NULL: there is no access token */
 };
 
 static cd_str word(const char *text, const char *otherwise)
@@ -61,12 +62,14 @@ static void judge(const struct cd_access *access, struct ask ask, const char *ou
                 .factors = ask.factors ? ask.factors : 1,
                 .auth_time = NOW - ask.age,
         };
+        const struct cd_access_token token = { cd_str_from_c(ask.audience), cd_str_from_c(ask.scope) };
         struct cd_access_request request = {
                 .host = word(ask.host, "wiki.example.com"),
                 .path = word(ask.path, "/x"),
                 .method = word(ask.method, "GET"),
                 .address = cd_address_parse(word(ask.address, "192.0.2.1"), &address) ? &address : NULL,
                 .login = ask.user ? &login : NULL,
+                .token = ask.audience ? &token : NULL,
                 .now = NOW,
         };
 
@@ -615,6 +618,96 @@ static void lesson_31_every_allocation_may_fail(void **state)
         cd_access_free(access);
 }
 
+/* ---- access tokens ---- */
+
+static void a_token_with_audience_and_scope_is_a_second_way_in(void **state)
+{
+        const struct cd_access_rule rules[] = {
+                RULE_OF("wiki.example.com",
+                        .allow = { .is_given = true, .groups = LIST(CD_STR("staff")), .factors = 2 },
+                        .bearer = { CD_STR_INIT("https://api.example"), CD_STR_INIT("read write") }),
+        };
+        struct cd_access *access = make(rules, 1);
+
+        (void)state;
+        judge(access, (struct ask){ .audience = "https://api.example", .scope = "write x read" }, "allow",
+              "0: the access token has the audience and the scope of the rule");
+        judge(access, (struct ask){ .audience = "https://api.example", .scope = "read" }, "log in",
+              "0: nobody is logged in, and the access token does not have the scope write");
+        judge(access, (struct ask){ .audience = "https://api.example", .scope = "reads writes" }, "log in",
+              "0: nobody is logged in, and the access token does not have the scope read");
+        judge(access, (struct ask){ .audience = "https://api.example/", .scope = "read write" }, "log in",
+              "0: nobody is logged in, and the access token is for another audience than https://api.example");
+        judge(access, (struct ask){ 0 }, "log in", "0: nobody is logged in, and there is no valid access token");
+        /* It is no login, and does not add to one. */
+        judge(access, (struct ask){ .user = "ana", .group = "staff", .audience = "https://api.example" }, "step up",
+              "0: the login has 1 factor, and the rule needs 2");
+        judge(access, (struct ask){ .user = "bo", .audience = "https://api.example", .scope = "read write" }, "allow",
+              "0: the access token has the audience and the scope of the rule");
+        cd_access_free(access);
+}
+
+static void a_rule_may_accept_tokens_only(void **state)
+{
+        const struct cd_access_rule rules[] = {
+                RULE_OF("wiki.example.com", .public_paths = LIST(CD_STR("/health")),
+                        .bearer = { CD_STR_INIT("https://api.example"), CD_STR_INIT("read") }),
+        };
+        struct cd_access *access = make(rules, 1);
+
+        (void)state;
+        judge(access, (struct ask){ .audience = "https://api.example", .scope = "read" }, "allow",
+              "0: the access token has the audience and the scope of the rule");
+        judge(access, (struct ask){ 0 }, "deny", "0: the rule accepts access tokens only, and there is no valid one");
+        judge(access, (struct ask){ .user = "ana" }, "deny",
+              "0: the rule accepts access tokens only, and there is no valid one");
+        judge(access, (struct ask){ .audience = "https://api.example" }, "deny",
+              "0: the access token does not have the scope read");
+        judge(access, (struct ask){ .audience = "https://x.example", .scope = "read" }, "deny",
+              "0: the access token is for another audience than https://api.example");
+        judge(access, (struct ask){ .path = "/health" }, "allow", "0: the path is public");
+        cd_access_free(access);
+}
+
+static void methods_and_networks_hold_for_tokens_too(void **state)
+{
+        const struct cd_network intern = { .base = { { [10] = 0xff, [11] = 0xff, [12] = 10 } }, .bits = 104 };
+        const struct cd_access_rule rules[] = {
+                RULE_OF("wiki.example.com", .methods = LIST(CD_STR("GET")),
+                        .allow = { .is_given = true, .networks = &intern, .network_count = 1, .max_age = 60 },
+                        .bearer = { .audience = CD_STR_INIT("a") }),
+        };
+        struct cd_access *access = make(rules, 1);
+
+        (void)state;
+        judge(access, (struct ask){ .audience = "a", .address = "10.0.0.1" }, "allow",
+              "0: the access token has the audience and the scope of the rule");
+        judge(access, (struct ask){ .audience = "a", .address = "11.0.0.1" }, "deny",
+              "0: 11.0.0.1 is in none of the rule's networks");
+        judge(access, (struct ask){ .audience = "a", .address = "" }, "deny",
+              "0: the client's address is not known, and the rule has networks");
+        judge(access, (struct ask){ .audience = "a", .address = "10.0.0.1", .method = "POST" }, "deny",
+              "0: POST is none of the rule's methods (GET)");
+        cd_access_free(access);
+}
+
+/* LESSONS 1: without an audience of its own, a rule accepts no token, whatever the token's audience is. */
+static void lesson_1_a_rule_without_bearer_accepts_no_token(void **state)
+{
+        const struct cd_access_rule rules[] = {
+                RULE_OF("wiki.example.com", .allow = { .is_given = true, .factors = 1 }),
+                RULE_OF("nobody.example.com", .is_public = false),
+        };
+        struct cd_access *access = make(rules, CD_LEN(rules));
+
+        (void)state;
+        judge(access, (struct ask){ .audience = "", .scope = "" }, "log in", "0: nobody is logged in");
+        judge(access, (struct ask){ .audience = "a" }, "log in", "0: nobody is logged in");
+        judge(access, (struct ask){ .host = "nobody.example.com", .audience = "" }, "deny",
+              "1: the rule allows nobody");
+        cd_access_free(access);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -639,6 +732,10 @@ int main(void)
                 cmocka_unit_test(one_host_has_as_many_rules_as_the_limit_and_no_more),
                 cmocka_unit_test(a_long_list_is_not_said_whole),
                 cmocka_unit_test(lesson_31_every_allocation_may_fail),
+                cmocka_unit_test(a_token_with_audience_and_scope_is_a_second_way_in),
+                cmocka_unit_test(a_rule_may_accept_tokens_only),
+                cmocka_unit_test(methods_and_networks_hold_for_tokens_too),
+                cmocka_unit_test(lesson_1_a_rule_without_bearer_accepts_no_token),
         };
         return cmocka_run_group_tests_name("core/access", tests, set_up, tear_down);
 }

@@ -432,6 +432,39 @@ static void assert_waits(struct fixture *f, struct cd_lockout_subject subject, i
         assert_false(locks);
 }
 
+static struct cd_lockout_subject token_from(const char *address)
+{
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_TOKEN, .key = cd_str_from_c(address) };
+}
+
+static void lesson_14_wrong_tokens_make_their_address_wait_and_no_other(void **state)
+{
+        struct fixture *f = *state;
+        bool locks;
+
+        lock_client(f, token_from("2001:db8::1"), ADDRESS_ATTEMPTS);
+        assert_waits(f, token_from("2001:db8::2"), DELAY); /* of one /64 */
+        assert_int_equal(wrong_secret(f, token_from("2001:db8:0:1::1"), &locks), 0);
+        /* Passwords and client secrets from there are another affair. */
+        assert_int_equal(attempt(f, address("2001:db8::1"), CD_LOCKOUT_RIGHT), 0);
+        assert_int_equal(wrong_secret(f, client("app", "2001:db8::1"), &locks), 0);
+        assert_false(cd_lockout_locks_clients(f->lockout));
+        f->now += DELAY;
+        assert_int_equal(wrong_secret(f, token_from("2001:db8::1"), &locks), 0);
+        assert_true(locks);
+}
+
+static void lesson_34_tokens_from_no_known_address_share_no_counter(void **state)
+{
+        struct fixture *f = *state;
+        bool locks;
+
+        for (int i = 0; i < 2 * ADDRESS_ATTEMPTS; i++) {
+                assert_int_equal(wrong_secret(f, token_from(""), &locks), 0);
+                assert_false(locks);
+        }
+}
+
 static void lesson_14_wrong_secrets_make_a_client_wait_at_that_address(void **state)
 {
         struct fixture *f = *state;
@@ -774,6 +807,8 @@ int main(void)
                 TEST(lesson_9_a_flood_of_addresses_evicts_no_client_that_has_to_wait),
                 TEST(a_clock_that_is_set_back_locks_no_client_for_longer),
                 TEST(of_many_threads_one_is_told_that_a_client_has_to_wait),
+                TEST(lesson_14_wrong_tokens_make_their_address_wait_and_no_other),
+                TEST(lesson_34_tokens_from_no_known_address_share_no_counter),
                 TEST(an_attempt_that_takes_long_moves_no_later_failure_back),
                 TEST(an_attempt_that_waited_moves_no_later_failure_back),
                 TEST(lesson_14_fifty_attempts_at_once_are_not_fifty_guesses),

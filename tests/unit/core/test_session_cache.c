@@ -292,7 +292,7 @@ static void it_is_bounded_in_number(void **state)
         for (uint64_t i = 0; i < 10000; i++)
                 put_as(f, i, NOON + (cd_time)i / 100, &ana);
         struct cd_session_cache_size size = cd_session_cache_size(f->cache);
-        assert_true(size.sessions <= 1024 && size.sessions > 512);
+        assert_true(size.sessions <= 4 * 512 && size.sessions > 512);
         assert_int_not_equal(find(f, 9999, NOON + 100), CD_SESSION_NOT_CACHED); /* the newest is never the victim */
 }
 

@@ -1,0 +1,62 @@
+#pragma once
+/* Inside of the gate: one check, from the request to its answer. */
+#include "core/personal_token.h"
+#include "gate/credentials.h"
+#include "gate/gate.h"
+#include "gate/original.h"
+
+/* In the request's arena: it may begin on the loop and end on a worker. */
+struct cd_gate_check {
+        enum cd_original_source source;
+        struct cd_original original;
+        struct cd_gate_credentials credentials;
+        struct cd_address address;
+        struct cd_access_request request;
+        struct cd_access_decision decision;
+        struct cd_live_session session; /* once a user is known to be logged in, or to own the personal token */
+        struct cd_access_login login;
+        /* Of an access token that was verified, which is the request's `token`. */
+        struct cd_claims claims;
+        struct cd_access_token token;
+        bool is_by_token; /* a personal token says who the user is: a program, which no page helps */
+};
+
+/* As cd_http_handler, for one check. */
+typedef void cd_gate_step(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                          struct cd_http_response *res);
+
+/* ---- check.c ---- */
+
+/* Judges the request again, with the user of a session or of a personal token. CD_NO_MEMORY. */
+cd_status cd_gate_log_in(const struct cd_gate *gate, const struct cd_http_request *req,
+                         const struct cd_live_session *session, struct cd_gate_check *c);
+/* The client's address as text; empty: not known. */
+static inline cd_str cd_gate_client(const struct cd_http_request *req, const struct cd_gate_check *c)
+{
+        return c->request.address ? req->client_address : CD_STR("");
+}
+
+/* ---- program.c ---- */
+
+/* A request with a personal token is judged by that token alone: a session, and what is public, do not make up for a
+ * wrong one. On the loop; the second on a worker, after the first has asked for that. */
+cd_gate_step cd_gate_check_token, cd_gate_look_up_token;
+/* Judges again with an access token of the issuer, if one was sent and is valid. CD_UNAVAILABLE, CD_NO_MEMORY. */
+cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                              struct cd_error *reterr);
+
+/* ---- answer.c ---- */
+
+/* What the decision says. */
+cd_gate_step cd_gate_answer;
+/* 403. `reason` is for the operator: what a stranger sees says nothing of the rules. */
+void cd_gate_refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_str error, cd_str reason);
+/* A personal token that does not count: 401. */
+void cd_gate_refuse_token(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
+                          cd_str reason, struct cd_http_response *res);
+/* 429, or what nginx understands. */
+void cd_gate_make_wait(const struct cd_http_request *req, const struct cd_gate_check *c, const struct cd_error *err,
+                       struct cd_http_response *res);
+void cd_gate_fail(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *err);
+void cd_gate_fail_memory(const struct cd_http_request *req, struct cd_http_response *res);
+void cd_gate_not_found(const struct cd_http_request *req, struct cd_http_response *res);

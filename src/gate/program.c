@@ -1,0 +1,137 @@
+/* Programs: requests with a personal token, or with an access token of the issuer. */
+#include "core/lockout.h"
+#include "core/oauth/introspect.h"
+#include "gate/check.h"
+
+/* ---- personal tokens ---- */
+
+static void audit_locked(const struct cd_gate *gate, cd_str address, cd_time now)
+{
+        const struct cd_audit_event event = {
+                .at = now,
+                .action = CD_STR("token.locked"),
+                .actor = CD_STR("cardea"),
+                .subject = CD_STR(""),
+                .address = address,
+                .detail = CD_STR("too many wrong personal tokens from the address"),
+        };
+        struct cd_store *store = gate->lookup.sessions->store;
+
+        (void)store->audit->add_later(store, &event, NULL);
+}
+
+static struct cd_lockout_subject subject_of(const struct cd_http_request *req, const struct cd_gate_check *c)
+{
+        return (struct cd_lockout_subject){ .kind = CD_LOCKOUT_TOKEN, .key = cd_gate_client(req, c) };
+}
+
+/* True if the address has sent too many wrong tokens, and the request was answered. */
+static bool must_wait(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
+                      struct cd_http_response *res)
+{
+        const struct cd_lockout_subject subject = subject_of(req, c);
+        struct cd_error err = { 0 };
+
+        if (cd_lockout_check(gate->lockout, &subject, c->request.now, &err) == CD_OK)
+                return false;
+        cd_gate_make_wait(req, c, &err, res);
+        return true;
+}
+
+static void refuse_wrong(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
+                         const char *reason, struct cd_http_response *res)
+{
+        const struct cd_lockout_subject subject = subject_of(req, c);
+
+        if (must_wait(gate, req, c, res))
+                return;
+        if (cd_lockout_count(gate->lockout, &subject, c->request.now))
+                audit_locked(gate, subject.key, c->request.now);
+        cd_gate_refuse_token(gate, req, c, cd_str_from_c(reason), res);
+}
+
+/* The rules judge the owner as after a login, and the token's own limits must have the request too. */
+static void judge(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                  const struct cd_live_token *token, struct cd_http_response *res)
+{
+        cd_str name = c->credentials.name;
+
+        req->log->token_id = token->id;
+        if (name.ptr && !cd_str_eq(name, token->owner.user))
+                return refuse_wrong(gate, req, c, "a personal token with the name of another user", res);
+        c->is_by_token = true;
+        if (cd_gate_log_in(gate, req, &token->owner, c) != CD_OK)
+                return cd_gate_fail_memory(req, res);
+        if (c->decision.outcome == CD_ACCESS_ALLOW && !cd_live_token_covers(token, &c->request))
+                return cd_gate_refuse(req, res, CD_STR("access_denied"),
+                                      CD_STR("the personal token is not for this host, path, method or network"));
+        cd_gate_answer(gate, req, c, res);
+}
+
+static void judge_result(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                         cd_status status, const struct cd_live_token *token, struct cd_http_response *res)
+{
+        if (status == CD_OK)
+                judge(gate, req, c, token, res);
+        else
+                refuse_wrong(gate, req, c, "the personal token is wrong, revoked or expired", res);
+}
+
+static void continue_on_worker(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
+
+        if (!gate->is_enabled) /* a reload since */
+                return cd_gate_not_found(req, res);
+        cd_gate_look_up_token(gate, req, req->state, res);
+}
+
+void cd_gate_look_up_token(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                           struct cd_http_response *res)
+{
+        struct cd_live_token token;
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_personal_token_look_up(&gate->lookup, req->arena, c->credentials.token,
+                                                     cd_gate_client(req, c), &token, &err);
+        if (status != CD_OK && status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
+                return cd_gate_fail(req, res, &err);
+        judge_result(gate, req, c, status, &token, res);
+}
+
+/* A token that is known goes on being accepted from an address that must wait, so that one program with an old token
+ * does not stop all others behind the same address. */
+void cd_gate_check_token(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                         struct cd_http_response *res)
+{
+        struct cd_live_token token;
+
+        if (c->credentials.rejected)
+                return refuse_wrong(gate, req, c, c->credentials.rejected, res);
+        cd_status status = cd_personal_token_look_in_cache(&gate->lookup, req->arena, c->credentials.token,
+                                                           c->request.now, &token, NULL);
+        if (status == CD_NO_MEMORY)
+                return cd_gate_fail_memory(req, res);
+        if (status != CD_NOT_FOUND)
+                return judge_result(gate, req, c, status, &token, res);
+        if (!must_wait(gate, req, c, res))
+                cd_http_continue_on(res, CD_HTTP_WORKER, continue_on_worker, c);
+}
+
+/* ---- access tokens ---- */
+
+cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                              struct cd_error *reterr)
+{
+        const struct cd_gate_tokens *tokens = gate->tokens;
+
+        cd_status status = tokens->verify(tokens, req->arena, c->credentials.bearer, &c->claims, reterr);
+        if (status == CD_INVALID_TOKEN) /* the application's, perhaps */
+                return CD_OK;
+        if (status != CD_OK)
+                return status;
+        c->token = (struct cd_access_token){ c->claims.aud, c->claims.scope };
+        c->request.token = &c->token;
+        c->decision = cd_access_decide(gate->access, &c->request);
+        return CD_OK;
+}
