@@ -38,13 +38,15 @@ class Message:
 
 class Texts:
     def __init__(self):
-        self.messages, self.places, self.listed = {}, {}, []
+        self.messages, self.places, self.listed, self.plain = {}, {}, [], set()
 
-    def add(self, message, place):
+    def add(self, message, place, is_plain=False):
         known = self.messages.setdefault(message.one, message)
         if known.many != message.many:
             raise ValueError(f'"{message.one}": has another plural at {self.places[message.one][0]}')
         self.places.setdefault(message.one, []).append(place)
+        if is_plain:
+            self.plain.add(message.one)
 
     def read_messages(self, path):
         """X(NAME, "One") and X(NAME, "One", "many") of the list in a header, in its order."""
@@ -99,7 +101,10 @@ class Texts:
             forms = language.forms(message)
             if forms is not None and len(forms) != (count if message.many else 1):
                 raise ValueError(f'{language.tag}: "{one}": has {len(forms)} plural forms where Plural-Forms says {count}')
-            entries = ", ".join(f"CD_STR_INIT({c_string(form)})" for form in encode(message, forms or message.forms(), language.tag))
+            forms_shown = forms or message.forms()
+            if one in self.plain and any(html.escape(form) != form for form in forms_shown):
+                raise ValueError(f"{language.tag}: \"{one}\": a text of an e-mail has none of & < > \" ', because pages share it")
+            entries = ", ".join(f"CD_STR_INIT({c_string(form)})" for form in encode(message, forms_shown, language.tag))
             out.append(f"        {{ .english = {'false' if forms else 'true'}, .forms = {{ {entries} }} }},")
         out.append("};")
 
@@ -146,7 +151,7 @@ class Translation:
 class Pseudo:
     """Text in no language, which shows what a page does with one that is a third longer and runs from right to left."""
     tag, name, rtl, plural = "ar-XB", "Pseudo", True, (2, "n != 1")
-    LONGER = str.maketrans({letter: letter * 2 for letter in "aeiouyAEIOUY"})
+    LONGER = str.maketrans({letter: letter * 2 for letter in "aeiouywAEIOUYW"})
 
     def __init__(self, texts):
         pass

@@ -1,13 +1,15 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access proxy-config session client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access proxy-config mail session token client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add invite list show set reset passwd claims disable enable remove totp import export"
         [access]="test"
+        [mail]="test"
         [session]="list end"
+        [token]="list revoke"
         [client]="add list show secret remove"
         [key]="generate list rotate retire export"
         [cert]="new renew"
@@ -21,11 +23,11 @@ declare -gA _cardea_options=(
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"
         ["user add"]="--claim --config --disabled --display-name --email --email-verified --group --password-file"
-        ["user invite"]="--config --display-name --email --expires --group --json"
+        ["user invite"]="--config --display-name --email --expires --group --json --no-mail"
         ["user list"]="--config --json"
         ["user show"]="--config --json"
         ["user set"]="--add-group --config --display-name --email --email-verified --remove-display-name --remove-email --remove-group"
-        ["user reset"]="--config --json"
+        ["user reset"]="--config --json --no-mail"
         ["user passwd"]="--config --password-file"
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
@@ -36,8 +38,11 @@ declare -gA _cardea_options=(
         ["user export"]="--config"
         ["session list"]="--config --json --user"
         ["session end"]="--config --id --user"
+        ["token list"]="--config --json --user"
+        ["token revoke"]="--config --id --user"
         ["access test"]="--address --age --audience --config --factors --group --host --method --path --scope --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
+        ["mail test"]="--config --to"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"
         ["client list"]="--config --json"
         ["client show"]="--config --json"
@@ -104,7 +109,7 @@ _cardea()
                 return
         fi
         if ((COMP_CWORD == 2)) && [[ $command == proxy-config && $current != -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "nginx caddy haproxy apache traefik envoy" -- "$current")
+                mapfile -t COMPREPLY < <(compgen -W "nginx caddy haproxy apache uwsgi traefik envoy" -- "$current")
                 return
         fi
         key=$command

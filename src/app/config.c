@@ -53,6 +53,10 @@ static const struct cd_field lockout_fields[] = {
                       "has to wait"),
         FIELD(struct cd_config_lockout, address_attempts, INT, .min = 1, .max = 1000000, .fallback = "50",
               .help = "wrong passwords from one address before it has to wait"),
+        FIELD(struct cd_config_lockout, network_attempts, INT, .min = 1, .max = 1000000, .fallback = "600",
+              .help = "forms of the portal that one network may send in a minute"),
+        FIELD(struct cd_config_lockout, network_registrations, INT, .min = 1, .max = 100000, .fallback = "10",
+              .help = "new accounts that one network may make in an hour where portal.registration is open"),
         FIELD(struct cd_config_lockout, delay, DURATION, .min = 1000, .max = 86400000, .fallback = "1s",
               .help = "the first wait; each further wrong one doubles it"),
         FIELD(struct cd_config_lockout, max_delay, DURATION, .min = 1000, .max = 86400000, .fallback = "15m",
@@ -116,6 +120,7 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, portal, OBJECT, .table = &cd_config_portal_table, .help = "where users log in"),
         FIELD(struct cd_config, access, OBJECTS, .max = CD_ACCESS_RULES_MAX, .table = &cd_config_access_table,
               .help = "who may open which site; the first rule whose host and path match decides"),
+        FIELD(struct cd_config, smtp, OBJECT, .table = &cd_config_smtp_table, .help = "the server that sends e-mail"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };
@@ -171,6 +176,14 @@ cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *ar
                 ids[count++] = config->basic_tokens.client_id;
         *ret = (struct cd_strs){ ids, count };
         return CD_OK;
+}
+
+struct cd_network_rules cd_config_network_rules(const struct cd_config *config)
+{
+        return (struct cd_network_rules){
+                .attempts = config->lockout.network_attempts,
+                .registrations = config->lockout.network_registrations,
+        };
 }
 
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config)

@@ -1,8 +1,10 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
 #include "app/config_access.h"
+#include "app/config_smtp.h"
 #include "service/service.h"
 #include "core/lockout.h"
+#include "core/network_limit.h"
 #include "crypto/jwk.h"
 
 struct cd_config_client {
@@ -43,7 +45,8 @@ struct cd_config_password_hashing {
 
 struct cd_config_lockout {
         int64_t account_attempts, address_attempts;
-        int64_t delay, max_delay; /* milliseconds, whole seconds */
+        int64_t network_attempts, network_registrations; /* a minute, an hour */
+        int64_t delay, max_delay;                        /* milliseconds, whole seconds */
 };
 
 struct cd_config {
@@ -62,6 +65,7 @@ struct cd_config {
         struct cd_objects clients; /* struct cd_config_client */
         struct cd_config_portal portal;
         struct cd_objects access; /* struct cd_config_access */
+        struct cd_config_smtp smtp;
 };
 
 extern const struct cd_table cd_config_table; /* "config" */
@@ -80,6 +84,7 @@ cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *ar
                              struct cd_error *reterr);
 
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
+struct cd_network_rules cd_config_network_rules(const struct cd_config *config);
 
 /* Checks what the table cannot express: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);

@@ -81,6 +81,8 @@ static const struct cd_field portal_fields[] = {
               .help = "the colour of buttons and links, as in #1f5fb4"),
         FIELD(struct cd_config_portal, footer, STRING, .min = 1, .max = 256,
               .help = "a line at the end of each page; default: none"),
+        FIELD(struct cd_config_portal, language, STRING, .min = 2, .max = 35, .fallback = "en",
+              .help = "the language of e-mails that no browser asked for: en or de"),
         FIELD(struct cd_config_portal, session_idle, DURATION, .min = 1000, .max = 31536000000, .fallback = "1h",
               .help = "how long a login lasts without use, 1s to 365d"),
         FIELD(struct cd_config_portal, session_lifetime, DURATION, .min = 1000, .max = 31536000000, .fallback = "12h",

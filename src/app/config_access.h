@@ -35,9 +35,10 @@ struct cd_config_portal {
         struct cd_strs factors;
         int registration; /* enum cd_portal_registration */
         cd_str title;
-        cd_str logo;   /* https, or an absolute path; cd_page_url_check accepts it; empty: none */
-        cd_str accent; /* cd_page_colour_parse accepts it; empty: CD_PAGE_ACCENT */
-        cd_str footer; /* empty: none */
+        cd_str logo;     /* https, or an absolute path; cd_page_url_check accepts it; empty: none */
+        cd_str accent;   /* cd_page_colour_parse accepts it; empty: CD_PAGE_ACCENT */
+        cd_str footer;   /* empty: none */
+        cd_str language; /* of e-mails that no browser asked for: the tag of one of cd_texts */
         /* milliseconds, whole seconds */
         int64_t session_idle, session_lifetime;
         /* both lifetimes of a session whose user chose to stay logged in; 0: there is no choice */

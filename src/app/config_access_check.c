@@ -7,6 +7,7 @@
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
+#include "portal/mails.h"
 #include "portal/qr.h"
 #include "portal/style.h"
 #include "portal/url.h"
@@ -435,6 +436,9 @@ static void check_looks(const struct check *c)
                       "write it as in https://www.example.com/logo.svg or /logo.svg, with other characters than "
                       "letters, digits and punctuation percent-encoded",
                       "\"%.*s\" is neither a URL of https nor an absolute path", SHOWN(portal->logo));
+        if (!cd_mails_language(portal->language))
+                ERROR(c->report, CD_STR("portal.language"), "write en or de", "there are no texts in \"%.*s\"",
+                      SHOWN(portal->language));
         if (portal->accent.len && cd_page_colour_parse(portal->accent, &accent) != CD_OK)
                 ERROR(c->report, CD_STR("portal.accent"), "write it as in \"#1f5fb4\", with the quotes",
                       "\"%.*s\" is not a colour", SHOWN(portal->accent));

@@ -1,4 +1,5 @@
 /* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
+#include "app/config_authority.h"
 #include "app/storage.h"
 #include "base/map.h"
 #include "core/client.h"
@@ -39,44 +40,6 @@ static bool listens_in_the_clear(const struct cd_config *config, cd_str listen)
                where.kind == CD_LISTEN_TCP && !listens_on_loopback(listen);
 }
 
-static bool is_port(cd_str text)
-{
-        uint64_t port;
-
-        return cd_str_to_u64(text, &port) && port > 0 && port <= 65535;
-}
-
-static bool is_host_name(cd_str text)
-{
-        for (size_t i = 0; i < text.len; i++) {
-                unsigned char c = (unsigned char)text.ptr[i], lower = c | 0x20;
-                if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '.' && c != '_')
-                        return false;
-        }
-        return text.len > 0;
-}
-
-/* "host", "host:port", "[::1]", "[::1]:port" (RFC 3986 section 3.2), without a user and percent-encoding. *ret_local:
- * the host is this machine, whichever name resolves to it. */
-static bool parse_authority(cd_str text, bool *ret_local)
-{
-        bool bracketed = cd_str_has_prefix(text, CD_STR("["));
-        size_t end = bracketed ? cd_str_index(text, ']') : cd_str_index(text, ':');
-        cd_str host = cd_str_slice(text, bracketed, end - bracketed),
-               rest = cd_str_slice(text, end + bracketed, text.len);
-        struct cd_address address;
-
-        if (bracketed && (end == text.len || cd_str_index(host, ':') == host.len || !cd_address_parse(host, &address)))
-                return false;
-        if (!bracketed && !is_host_name(host))
-                return false;
-        if (rest.len && (rest.ptr[0] != ':' || !is_port(cd_str_slice(rest, 1, rest.len))))
-                return false;
-        *ret_local = cd_str_eq_nocase(host, CD_STR("localhost")) ||
-                     (cd_address_parse(host, &address) && cd_address_is_loopback(&address));
-        return true;
-}
-
 /* The index of the first of these bytes; text.len if there is none. */
 static size_t first_of(cd_str text, cd_str bytes)
 {
@@ -95,7 +58,7 @@ static void check_issuer(const struct cd_config *config, struct cd_report *repor
 
         if (!https && !cd_str_has_prefix(issuer, CD_STR("http://")))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not an http or https URL");
-        else if (!parse_authority(cd_str_slice(rest, 0, end), &local))
+        else if (!cd_config_authority_parse(cd_str_slice(rest, 0, end), &local))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
         else if (first_of(path, CD_STR("?#")) < path.len)
                 ERROR(report, setting, "write only scheme, host and port (RFC 8414 section 2)",
@@ -459,4 +422,5 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_clients(config, report);
         check_passwords_in_the_clear(config, report);
         cd_config_check_access(config, report);
+        cd_config_check_smtp(config, report);
 }

@@ -2,6 +2,8 @@
 
 #include "core/lockout.h"
 #include "core/recovery.h"
+#include "portal/mail_writer.h"
+#include "portal/mails.h"
 
 cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_portal_options *options,
                              struct cd_error *reterr)
@@ -22,21 +24,34 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .recovery_codes = cd_recovery_macs_new(storage->master),
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
+                .networks = options->networks,
         };
         portal->services = (struct cd_portal_services){
                 .sessions = &portal->sessions,
                 .factors = &portal->factors,
                 .forms = cd_portal_forms_new(storage->master),
                 .store_state = options->store_state,
+                .networks = options->networks,
+                .log = options->log,
+        };
+        const struct cd_mail_writer_options mails = {
+                .portals = portal->app.portals,
+                .sessions = &portal->sessions,
+                .factors = &portal->factors,
+                .store_state = options->store_state,
                 .log = options->log,
         };
         if (!portal->app.portals || !portal->sessions.ids || !portal->factors.recovery_codes || !portal->services.forms)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
-        return CD_OK;
+        cd_status status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
+        if (status == CD_OK)
+                portal->factors.notices = cd_mail_writer_notices(portal->services.mail_writer);
+        return status;
 }
 
 void cd_app_portal_done(struct cd_app_portal *portal)
 {
+        cd_mail_writer_free(portal->services.mail_writer);
         cd_shared_free(portal->app.portals);
         cd_mac_free(portal->services.forms);
         cd_mac_free(portal->factors.recovery_codes);
@@ -73,12 +88,15 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
                 .footer = from->footer,
                 .accent = CD_PAGE_ACCENT,
                 .accounts = accounts,
+                .sends_mail = config->smtp.url.len > 0,
+                .language = cd_mails_language(from->language),
                 .by = {
                         .store = portal->sessions.store,
                         .clock = portal->sessions.clock,
                         .random = portal->sessions.random,
                         .actor = CD_STR("portal"),
                         .hasher = hasher,
+                        .notices = portal->factors.notices,
                 },
         };
 
@@ -93,5 +111,9 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
         cd_status status = cd_config_used_ids(config, &arena, &settings.by.configured, reterr);
         if (status == CD_OK)
                 status = cd_config_access_new(config, &settings.access, reterr);
-        return status == CD_OK ? cd_portal_new(&settings, &portal->services, ret, reterr) : status;
+        if (status == CD_OK)
+                status = cd_portal_new(&settings, &portal->services, ret, reterr);
+        if (status == CD_OK && settings.sends_mail)
+                cd_mail_writer_enable(portal->services.mail_writer);
+        return status;
 }

@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/gate.h"
 #include "app/hash_threads.h"
+#include "app/mail.h"
 #include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -41,6 +42,7 @@ struct server {
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
+        struct cd_network_limit *networks;
         struct login *logins; /* newest first */
         struct cd_store_state store_state;
         struct cd_revocations revocations;
@@ -48,6 +50,7 @@ struct server {
         struct cd_jwk *fixed;    /* the configuration's key */
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
+        struct cd_app_mail mail;
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -140,15 +143,34 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                 login->hasher = cd_hash_threads_port(server->hashing, &cost);
                 login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
                                         &login->hasher.port, &cd_clock_system);
+                login->login.networks = server->networks;
+                login->login.notices = server->portal.factors.notices;
                 server->logins = login;
         }
         *ret = login;
         return CD_OK;
 }
 
-static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static void log_slowed(void *arg, cd_str network)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, arg, CD_LOG_WARN, "credential_stuffing");
+        cd_log_str(&event, "network", network);
+        cd_log_end(&event);
+}
+
+static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_log *log,
+                            struct cd_error *reterr)
 {
         const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
+        const struct cd_network_limit_options networks = {
+                .rules = cd_config_network_rules(config),
+                .clock = &cd_clock_system,
+                .random = &cd_random_system,
+                .slowed = log_slowed,
+                .arg = log,
+        };
         const struct cd_hash_threads_options hashing = {
                 .threads = hashes_at_once(config),
                 .random = &cd_random_system,
@@ -157,6 +179,8 @@ static cd_status make_login(struct server *server, const struct cd_config *confi
         cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
         if (status == CD_OK)
                 status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
+        if (status == CD_OK)
+                status = cd_network_limit_new(&networks, &server->networks, reterr);
         return status;
 }
 
@@ -166,6 +190,7 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
                 .storage = &server->storage,
                 .store_state = &server->store_state,
                 .lockout = server->lockout,
+                .networks = server->networks,
                 .log = log,
         };
 
@@ -267,6 +292,8 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .alg = cd_config_alg(config),
                 .fixed = server->fixed,
                 .audit_keep = config->audit_keep / 1000,
+                .mail_added = cd_app_mail_wake,
+                .mail_arg = &server->mail,
                 .shared = server->app.snapshots,
                 .log = start->log,
         };
@@ -286,6 +313,7 @@ static void finish(void *app)
         struct server *server = app;
 
         cd_store_watcher_free(server->watcher);
+        cd_app_mail_done(&server->mail);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
         cd_app_gate_done(&server->gate);
@@ -295,6 +323,7 @@ static void finish(void *app)
                 next = login->next;
                 free(login);
         }
+        cd_network_limit_free(server->networks);
         cd_lockout_free(server->lockout);
         cd_hash_threads_free(server->hashing);
         cd_jwk_unref(server->fixed);
@@ -309,6 +338,7 @@ static void wipe_secrets(struct cd_config *config)
 
         cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
         cd_wipe((void *)config->master_key.ptr, config->master_key.len);
+        cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
         for (size_t i = 0; i < config->clients.count; i++)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
@@ -352,8 +382,10 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
 {
         struct cd_config *config = start->config;
         struct cd_client_spec *clients = NULL;
+        struct cd_mail_settings *mail = NULL;
         cd_status status = CD_OK;
 
+        server->mail = (struct cd_app_mail){ .storage = &server->storage, .log = start->log };
         server->app.snapshots = cd_shared_new(cd_snapshot_free);
         if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
@@ -364,16 +396,19 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
-                status = make_login(server, config, reterr);
+                status = make_login(server, config, start->log, reterr);
         if (status == CD_OK)
                 status = make_portal(server, start->log, reterr);
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         if (status == CD_OK)
                 status = make_gate(server, config, reterr);
+        if (status == CD_OK)
+                status = cd_app_mail_prepare(&server->mail, config, start->config_path, &mail, reterr);
         wipe_secrets(config);
         server->config = config;
         server->clients = clients;
+        cd_app_mail_use(&server->mail, mail);
         return status == CD_OK ? make_store_watcher(server, start, clients, reterr) : status;
 }
 
@@ -441,6 +476,7 @@ struct other {
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
         struct cd_shared_version *portal, *gate;
+        struct cd_mail_settings *mail;
 };
 
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
@@ -460,7 +496,11 @@ static cd_status make_other(struct server *server, const struct cd_service_start
                 status = read_signing_key(server, start, &ret->fixed, reterr);
         if (status == CD_OK)
                 status = prepare_portal(server, start->config, users, &ret->portal, reterr);
-        return status == CD_OK ? cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr) : status;
+        if (status == CD_OK)
+                status = cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr);
+        if (status == CD_OK)
+                status = cd_app_mail_prepare(&server->mail, start->config, start->config_path, &ret->mail, reterr);
+        return status;
 }
 
 static cd_status reload(void *app, const struct cd_service_start *start, struct cd_error *reterr)
@@ -480,12 +520,16 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
                 cd_jwk_unref(other.fixed);
                 cd_shared_discard(other.portal);
                 cd_shared_discard(other.gate);
+                cd_mail_settings_free(other.mail);
                 return status;
         }
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
+        cd_app_mail_use(&server->mail, other.mail);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
+        const struct cd_network_rules network_rules = cd_config_network_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
+        cd_network_limit_set_rules(server->networks, &network_rules);
         cd_jwk_unref(server->fixed);
         server->fixed = other.fixed;
         server->config = start->config;
@@ -523,6 +567,7 @@ const struct cd_service *cd_server_service(void)
                 "clients",
                 "portal",
                 "access",
+                "smtp",
                 NULL,
         };
         static const struct cd_service_part parts[] = {

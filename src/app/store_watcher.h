@@ -22,7 +22,9 @@ struct cd_store_watcher_options {
         enum cd_alg alg;                    /* for the tokens of clients */
         struct cd_jwk *fixed;               /* signs instead of the store's keys of its alg; NULL: none */
         int64_t audit_keep;                 /* seconds */
-        struct cd_shared *shared;           /* receives each struct cd_snapshot; outlives the store watcher */
+        void (*mail_added)(void *arg);      /* is called when an e-mail was added to the queue; NULL: nobody asks */
+        void *mail_arg;
+        struct cd_shared *shared; /* receives each struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;
 };
 

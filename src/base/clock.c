@@ -136,3 +136,43 @@ void cd_time_format_http(cd_time time, char to[CD_HTTP_DATE_LEN])
         to = put_char(put(to, d.minute, 2), ':');
         memcpy(put(to, d.second, 2), " GMT", 4);
 }
+
+/* The digits at `at`; -1 if there are others. */
+static int take(cd_str text, size_t at, size_t digits)
+{
+        int value = 0;
+
+        for (size_t i = at; i < at + digits; i++) {
+                if (text.ptr[i] < '0' || text.ptr[i] > '9')
+                        return -1;
+                value = value * 10 + (text.ptr[i] - '0');
+        }
+        return value;
+}
+
+/* Since 1970-01-01; see split. */
+static int64_t days_of(int year, int month, int day)
+{
+        int64_t from_march = month > 2 ? month - 3 : month + 9, y = month > 2 ? year : year - 1;
+
+        return y * 365 + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + day - 1 - 719468;
+}
+
+bool cd_time_parse_rfc3339(cd_str text, cd_time *ret)
+{
+        char again[CD_RFC3339_LEN];
+
+        if (text.len != CD_RFC3339_LEN)
+                return false;
+        int year = take(text, 0, 4), month = take(text, 5, 2), day = take(text, 8, 2);
+        int hour = take(text, 11, 2), minute = take(text, 14, 2), second = take(text, 17, 2);
+        if (year < 1970 || month < 1 || day < 1 || hour < 0 || minute < 0 || second < 0)
+                return false;
+        cd_time time = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+        /* This finds wrong separators and numbers that are too high. */
+        cd_time_format_rfc3339(time, again);
+        if (!cd_str_eq(text, cd_str_of(again, sizeof(again))))
+                return false;
+        *ret = time;
+        return true;
+}

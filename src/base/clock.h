@@ -32,3 +32,5 @@ enum {
 void cd_time_format_rfc3339(cd_time time, char to[CD_RFC3339_LEN]);
 void cd_time_format_rfc3339_us(int64_t us, char to[CD_RFC3339_US_LEN]);
 void cd_time_format_http(cd_time time, char to[CD_HTTP_DATE_LEN]);
+/* Parses "2026-11-22T09:30:05Z". False for any other form, a date that does not exist, or one before 1970. */
+bool cd_time_parse_rfc3339(cd_str text, cd_time *ret);

@@ -74,7 +74,8 @@ static cd_status write_beside(struct file *file, struct cd_error *reterr)
 
         if (stat(file->path, &before) != 0)
                 return fail_file(reterr, file->path, errno);
-        int fd = mkostemp(file->beside, O_CLOEXEC);
+        unlink(file->beside); /* left by a renewal that was killed */
+        int fd = open(file->beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return fail_file(reterr, file->beside, errno);
         if (fchown(fd, before.st_uid, before.st_gid) != 0) {
@@ -145,7 +146,7 @@ static cd_status write_set(const struct ask *ask, const struct cd_certificate_se
         for (size_t i = 0; i < FILES; i++) {
                 files[i] = (struct file){ .text = texts[i], .mode = modes[i] };
                 if ((size_t)snprintf(files[i].path, PATH_SIZE, "%s/%s", ask->dir, names[i]) >= PATH_SIZE ||
-                    (size_t)snprintf(files[i].beside, PATH_SIZE, "%s/%s.XXXXXX", ask->dir, names[i]) >= PATH_SIZE)
+                    (size_t)snprintf(files[i].beside, PATH_SIZE, "%s/%s.new", ask->dir, names[i]) >= PATH_SIZE)
                         return cd_fail(reterr, CD_UNAVAILABLE, "the folder's path is too long");
         }
         if (replaces)

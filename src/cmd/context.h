@@ -2,6 +2,7 @@
 /* The context of an administrative command: opens and closes what it needs, and reports errors. */
 #include "app/administration.h"
 #include "cmd/cmd.h"
+#include "cmd/user_mail.h"
 #include "core/direct_hasher.h"
 #include "core/operator.h"
 
@@ -17,6 +18,7 @@ struct cd_context {
         struct cd_admin admin;
         struct cd_operator by;
         struct cd_direct_hasher hasher;
+        struct cd_cmd_notices notices;
         struct cd_arena arena; /* for the command */
         bool has_admin;        /* `admin` must be closed */
 };

@@ -2,6 +2,7 @@
  * an authorization server with a resource server and a web application; a Basic token service with a resource
  * service. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct demo {
         unsigned base;
         struct demo_files files;
         struct demo_child children[DEMO_COUNT];
+        char log[DEMO_PATH_MAX + 4]; /* the file of the services' logs; empty: standard error */
         bool announced;
         int64_t started_us;
 };
@@ -71,6 +73,22 @@ static bool ports_are_free(const struct demo *demo)
                               error == EADDRINUSE ? "is taken; choose others with --port-base N" : strerror(error));
         }
         return free;
+}
+
+/* In a terminal, the logs would bury what there is to read. */
+static bool choose_log(struct demo *demo)
+{
+        int fd = STDERR_FILENO;
+
+        if (isatty(STDERR_FILENO)) {
+                snprintf(demo->log, sizeof(demo->log), "%s/log", demo->files.folder);
+                fd = open(demo->log, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        }
+        for (size_t i = 0; i < DEMO_COUNT; i++)
+                demo->children[i].passes_to = fd;
+        if (fd < 0)
+                cd_print_line(stderr, "cardea demo: %s: %s", demo->log, strerror(errno));
+        return fd >= 0;
 }
 
 static bool start_all(struct demo *demo)
@@ -140,8 +158,9 @@ static bool announce(struct demo *demo)
                        (int)demo->children[i].pid, demo->files.configs[i]);
         announce_time_api(demo);
         announce_basic_tokens(demo);
-        printf("\nAll services log to standard error, as JSON lines; all lines of one call have the same request_id.\n"
-               "Ctrl-C stops everything.\n");
+        printf("\nAll services log to %s, as JSON lines; all lines of one call have the same request_id.\n"
+               "Ctrl-C stops everything.\n",
+               demo->log[0] ? demo->log : "standard error");
         demo->announced = true;
         return cd_output_error() == 0;
 }
@@ -246,7 +265,7 @@ static int run(int argc, char **argv)
                 describe_child(&demo, i);
         if (!demo_files_find(&demo.files) || !ports_are_free(&demo))
                 return CD_EXIT_FAILED;
-        int code = demo_files_write(&demo.files, demo.base) ? run_demo(&demo) : CD_EXIT_FAILED;
+        int code = demo_files_write(&demo.files, demo.base) && choose_log(&demo) ? run_demo(&demo) : CD_EXIT_FAILED;
         demo_files_remove(&demo.files);
         return code;
 }
@@ -260,7 +279,9 @@ const struct cd_command cd_cmd_demo = {
                 "them on Ctrl-C, SIGTERM or SIGHUP. They are a site without a login of its own, behind nginx, which\n"
                 "asks the login portal; an authorization server with a resource server and a web application; and,\n"
                 "with TLS, a Basic token service with two users and a resource service. Their files are in a\n"
-                "private folder under $TMPDIR or /tmp, which is removed at the end, with the accounts.\n"
+                "private folder under $TMPDIR or /tmp, which is removed at the end, with the accounts. Their logs go "
+                "to\n"
+                "standard error; if that is a terminal, to a file in that folder.\n"
                 "\n"
                 "      --port-base N  use the ports N (nginx), N+1 (authorization server), N+2 (resource server),\n"
                 "                     N+3 (web application), N+4 (Basic token service), N+5 (its resource\n"

@@ -111,7 +111,7 @@ bool demo_child_pump(struct demo_child *child)
                         child->log = -1;
                         return false;
                 }
-                write_all(STDERR_FILENO, bytes, (size_t)n);
+                write_all(child->passes_to, bytes, (size_t)n);
                 remember(child, bytes, (size_t)n);
         }
 }

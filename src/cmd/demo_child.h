@@ -10,6 +10,7 @@ struct demo_child {
         const char *argv[8]; /* NULL-terminated; argv[0] is the path */
         uint16_t port;       /* on 127.0.0.1 */
         bool logs_no_events; /* it is ready once its port accepts a connection */
+        int passes_to;       /* where its log goes: a descriptor */
 
         pid_t pid;       /* 0: not running */
         int log;         /* its standard error; -1: none */

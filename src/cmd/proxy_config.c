@@ -18,7 +18,7 @@ enum {
         SPELLINGS_MAX = 81, /* of one header: of four hyphens */
 };
 
-#define PROXIES "nginx, caddy, haproxy, apache, traefik, envoy"
+#define PROXIES "nginx, caddy, haproxy, apache, uwsgi, traefik, envoy"
 
 static const struct proxy {
         const char *name, *installed; /* the include file, in the installed folder */
@@ -28,6 +28,7 @@ static const struct proxy {
         { "caddy", "caddy.conf", "/etc/caddy/cardea-auth.conf" },
         { "haproxy", "haproxy.lua", "/etc/haproxy/cardea-auth.lua" },
         { "apache", "apache.lua", "/etc/apache2/cardea-auth.lua" },
+        { "uwsgi", "uwsgi.py", "/etc/uwsgi/cardea-auth.py" },
         { "traefik", "traefik.yaml", "a file in the folder of the file provider" },
         { "envoy", "envoy.yaml", "the settings of the HTTP connection manager and the clusters" },
 };

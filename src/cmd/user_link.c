@@ -1,4 +1,4 @@
-/* cardea user invite and reset: links for one user that can be used once. */
+/* cardea user invite and reset: links for one user that can be used once. They are mailed, or else printed. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,18 +19,44 @@ enum {
 struct ask {
         const char *config, *name, *display_name, *email, *expires;
         struct cd_words groups;
-        bool json;
+        bool json, no_mail;
 };
+
+typedef cd_status send_mail(const struct cd_mails *mails, const struct cd_texts *texts,
+                            const struct cd_mailed_link *link, struct cd_error *reterr);
 
 /* How a link is shown, and whether it was shown. */
 struct showing {
-        cd_str portal;    /* portal.url */
+        const struct cd_admin *admin;
         const char *page; /* "/invite" */
+        send_mail *send;
+        cd_str to;   /* the address that it is mailed to; empty: it is printed */
+        cd_str name; /* the user's; once the link is shown */
         const struct cd_link_token *token;
         bool json, is_shown;
 };
 
-/* Writes the link alone to standard output, before it becomes valid (LESSONS 38). */
+static cd_status mail_link(struct showing *showing, cd_str name, cd_str token, struct cd_error *reterr)
+{
+        const struct cd_mails mails = cd_cmd_mails(showing->admin);
+        const struct cd_mailed_link link = {
+                .user = name,
+                .to = showing->to,
+                .token = token,
+                .expires_at = showing->token->expires_at,
+        };
+        struct cd_error err = { 0 };
+
+        cd_status status = showing->send(&mails, cd_cmd_mails_language(showing->admin), &link, &err);
+        if (status != CD_OK)
+                return cd_failf(reterr, status, cd_str_from_c(err.field),
+                                "the link cannot be mailed: %s; with --no-mail it is printed", err.reason);
+        showing->name = name;
+        showing->is_shown = true;
+        return CD_OK;
+}
+
+/* Mails the link, or writes it alone to standard output, before it becomes valid (LESSONS 38). */
 static cd_status show_link(void *arg, cd_str name, cd_str token, struct cd_error *reterr)
 {
         struct showing *showing = arg;
@@ -38,7 +64,9 @@ static cd_status show_link(void *arg, cd_str name, cd_str token, struct cd_error
         struct cd_buf buf;
         cd_str text;
 
-        snprintf(link, sizeof(link), "%.*s%s?token=%.*s", CD_STR_ARG(showing->portal), showing->page,
+        if (showing->to.len)
+                return mail_link(showing, name, token, reterr);
+        snprintf(link, sizeof(link), "%.*s%s?token=%.*s", CD_STR_ARG(showing->admin->config.portal.url), showing->page,
                  CD_STR_ARG(token));
         if (showing->json) {
                 cd_json_begin(&buf, JSON_MAX, "name", name);
@@ -80,7 +108,7 @@ static cd_status check_url(const struct cd_config_portal *portal, struct cd_erro
 
 static void begin_showing(struct cd_context *context, struct showing *showing)
 {
-        showing->portal = context->admin.config.portal.url;
+        showing->admin = &context->admin;
         context->by.show_secret = show_link;
         context->by.show_arg = showing;
 }
@@ -96,8 +124,34 @@ static int fail_link(const struct cd_context *context, const struct showing *sho
         int code = cd_context_fail(context->command, err);
 
         if (showing->is_shown)
-                cd_print_line(stderr, "cardea %s: the link that was printed is void", context->command);
+                cd_print_line(stderr, "cardea %s: the link that was %s is void", context->command,
+                              showing->to.len ? "mailed" : "printed");
         return code;
+}
+
+/* Says how long the link is valid; with --json also where it went, if that was not standard output. */
+static int say_done(struct cd_context *context, const struct showing *showing, const char *also)
+{
+        cd_str until = cd_time_text(&context->arena, showing->token->expires_at);
+        struct cd_buf buf;
+        cd_str text;
+        int error = 0;
+
+        if (!showing->to.len) {
+                cd_print_line(stderr, "the link is valid once, until %.*s; %s", CD_STR_ARG(until), also);
+                return CD_EXIT_OK;
+        }
+        cd_print_line(stderr, "the link is mailed to %.*s; it is valid once, until %.*s; %s", CD_STR_ARG(showing->to),
+                      CD_STR_ARG(until), also);
+        if (!showing->json)
+                return CD_EXIT_OK;
+        cd_json_begin(&buf, JSON_MAX, "name", showing->name);
+        cd_json_add_str(&buf, "mailed_to", showing->to);
+        cd_json_add_time(&buf, "expires_at", showing->token->expires_at);
+        cd_buf_add(&buf, CD_STR("}\n"));
+        error = cd_buf_view(&buf, &text) == CD_OK ? cd_file_print(text) : ENOMEM;
+        cd_buf_done(&buf);
+        return error ? CD_EXIT_FAILED : CD_EXIT_OK;
 }
 
 /* Runs an action on the one user that is named. */
@@ -143,12 +197,13 @@ static cd_status read_lifetime(struct cd_arena *arena, const char *text, int64_t
 }
 
 static cd_status try_invite(struct cd_context *context, const struct ask *ask, struct cd_link_token *ret,
-                            struct cd_error *reterr)
+                            const struct showing *showing, struct cd_error *reterr)
 {
         struct cd_invite_params params = { .name = cd_str_from_c(ask->name),
                                            .display_name = cd_str_from_c(ask->display_name),
                                            .email = cd_str_from_c(ask->email),
-                                           .groups = cd_context_strs(context, &ask->groups) };
+                                           .groups = cd_context_strs(context, &ask->groups),
+                                           .is_mailed = showing->to.len };
 
         cd_status status = check_invite(&context->admin.config.portal, reterr);
         if (status == CD_OK)
@@ -159,17 +214,17 @@ static cd_status try_invite(struct cd_context *context, const struct ask *ask, s
 static int invite_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_link_token token;
-        struct showing showing = { .page = "/invite", .token = &token, .json = ask->json };
+        struct showing showing = { .page = "/invite", .send = cd_mails_invite, .token = &token, .json = ask->json };
         struct cd_error err = { 0 };
 
+        if (cd_cmd_sends_mail(&context->admin.config) && !ask->no_mail)
+                showing.to = cd_str_from_c(ask->email);
         begin_showing(context, &showing);
-        cd_status status = try_invite(context, ask, &token, &err);
+        cd_status status = try_invite(context, ask, &token, &showing, &err);
         end_showing(context);
         if (status != CD_OK)
                 return fail_link(context, &showing, &err);
-        cd_print_line(stderr, "the link is valid once, until %.*s; an earlier invitation for that name is void",
-                      CD_STR_ARG(cd_time_text(&context->arena, token.expires_at)));
-        return CD_EXIT_OK;
+        return say_done(context, &showing, "an earlier invitation for that name is void");
 }
 
 static int run_invite(int argc, char **argv)
@@ -181,6 +236,7 @@ static int run_invite(int argc, char **argv)
                 { .name = "--display-name", .value = &ask.display_name },
                 { .name = "--email", .value = &ask.email },
                 { .name = "--expires", .value = &ask.expires },
+                { .name = "--no-mail", .flag = &ask.no_mail },
                 { .name = "--json", .flag = &ask.json },
                 { 0 },
         };
@@ -190,20 +246,23 @@ static int run_invite(int argc, char **argv)
 
 const struct cd_command cd_cmd_user_invite = {
         .name = "invite",
-        .summary = "print a link with which a new user can register",
+        .summary = "mail or print a link with which a new user can register",
         .help = "Usage: cardea user invite NAME --config FILE [--group GROUP]... [--display-name TEXT]\n"
-                "                          [--email ADDRESS] [--expires DURATION] [--json]\n"
+                "                          [--email ADDRESS] [--expires DURATION] [--no-mail] [--json]\n"
                 "\n"
-                "Prints a link with which a new user can register as NAME, and nothing else, on standard output. Send\n"
-                "it to the user: anyone who has it can use it, once. The user chooses a password and sets up a second\n"
-                "factor; the account exists from then on. A second invitation for a name replaces the first. If the\n"
-                "link cannot be printed, there is no invitation. Needs the setting portal.url, and\n"
-                "portal.registration must not be closed.\n"
+                "Makes a link with which a new user can register as NAME. With --email, and where smtp is configured,\n"
+                "it is mailed to that address and shown to nobody else; the address of a user who registers with it\n"
+                "is verified. Otherwise the link alone is printed on standard output. Send it to the user: anyone who\n"
+                "has it can use it, once. The user chooses a password and sets up a second factor; the account exists\n"
+                "from then on. A second invitation for a name replaces the first. If the link can be neither mailed\n"
+                "nor printed, there is no invitation. Needs the setting portal.url, and portal.registration must not\n"
+                "be closed.\n"
                 "\n" CD_CONTEXT_CONFIG_HELP "      --group GROUP         a group of the user; may be repeated\n"
                 "      --display-name TEXT   the name to show; the user can change it when registering\n"
-                "      --email ADDRESS       the e-mail address, which is not verified yet\n"
+                "      --email ADDRESS       the e-mail address\n"
                 "      --expires DURATION    how long the link is valid: 1m to 30d; 72h if not given\n"
-                "      --json                print name, link and expires_at as a JSON object\n"
+                "      --no-mail             print the link; the address is then not verified\n"
+                "      --json                print name, expires_at, and link or mailed_to as a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
                 "wrong, 4 the user exists already.\n",
@@ -222,8 +281,10 @@ static cd_status check_reset(const struct cd_config_portal *portal, struct cd_er
         return check_url(portal, reterr);
 }
 
+/* A link that is refused must not have been mailed, so it is mailed last. One that is printed is shown first, as
+ * always. */
 static cd_status try_reset(struct cd_context *context, const struct ask *ask, struct cd_link_token *ret,
-                           struct cd_error *reterr)
+                           struct showing *showing, struct cd_error *reterr)
 {
         struct cd_user user;
 
@@ -236,35 +297,42 @@ static cd_status try_reset(struct cd_context *context, const struct ask *ask, st
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("name"),
                                 "user \"%.*s\" is disabled, so that no link works; use cardea user enable first",
                                 CD_STR_ARG(user.name));
+        if (cd_cmd_sends_mail(&context->admin.config) && !ask->no_mail)
+                showing->to = cd_mails_address(&user);
+        if (showing->to.len)
+                context->by.show_secret = NULL;
         status = cd_reset_link(&context->by, &context->arena, &user, ret, reterr);
         if (status == CD_THROTTLED)
                 return cd_failf(reterr, status, CD_STR("name"),
                                 "user \"%.*s\" has %d links already, and no more are made; each is valid for %d "
                                 "minutes, so wait for the oldest to expire",
                                 CD_STR_ARG(user.name), CD_RESET_LINKS_MAX, CD_RESET_LIFETIME / 60);
-        return status;
+        return status == CD_OK && showing->to.len
+                       ? mail_link(showing, user.name, cd_str_of(ret->text, sizeof(ret->text)), reterr)
+                       : status;
 }
 
 static int reset_user(struct cd_context *context, const struct ask *ask)
 {
         struct cd_link_token token;
-        struct showing showing = { .page = "/reset", .token = &token, .json = ask->json };
+        struct showing showing = { .page = "/reset", .send = cd_mails_reset, .token = &token, .json = ask->json };
         struct cd_error err = { 0 };
 
         begin_showing(context, &showing);
-        cd_status status = try_reset(context, ask, &token, &err);
+        cd_status status = try_reset(context, ask, &token, &showing, &err);
         end_showing(context);
         if (status != CD_OK)
                 return fail_link(context, &showing, &err);
-        cd_print_line(stderr, "the link is valid once, until %.*s; the second factor stays as it is",
-                      CD_STR_ARG(cd_time_text(&context->arena, token.expires_at)));
-        return CD_EXIT_OK;
+        if (!showing.to.len && !ask->no_mail && cd_cmd_sends_mail(&context->admin.config))
+                cd_print_line(stderr, "the link is not mailed: the user has no verified e-mail address");
+        return say_done(context, &showing, "the second factor stays as it is");
 }
 
 static int run_reset(int argc, char **argv)
 {
         struct ask ask = { 0 };
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
+                                             { .name = "--no-mail", .flag = &ask.no_mail },
                                              { .name = "--json", .flag = &ask.json },
                                              { 0 } };
 
@@ -273,15 +341,17 @@ static int run_reset(int argc, char **argv)
 
 const struct cd_command cd_cmd_user_reset = {
         .name = "reset",
-        .summary = "print a link with which a user can set a new password",
-        .help = "Usage: cardea user reset NAME --config FILE [--json]\n"
+        .summary = "mail or print a link with which a user can set a new password",
+        .help = "Usage: cardea user reset NAME --config FILE [--no-mail] [--json]\n"
                 "\n"
-                "Prints a link with which the user can set a new password, and nothing else, on standard output. It\n"
-                "is valid once, for 30 minutes, and only until the password changes otherwise. Make sure who asks\n"
-                "for it, and send it to the user: anyone who has it can use it. The new password ends the user's\n"
-                "sessions and tokens; the second factor stays as it is. Needs the setting portal.url.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP
-                "      --json                print name, link and expires_at as a JSON object\n"
+                "Makes a link with which the user can set a new password. Where smtp is configured and the user has a\n"
+                "verified e-mail address, it is mailed there and shown to nobody else. Otherwise the link alone is\n"
+                "printed on standard output: make sure who asks for it, and send it to the user, since anyone who\n"
+                "has it can use it. It is valid once, for 30 minutes, and only until the password changes otherwise.\n"
+                "The new password ends the user's sessions and tokens; the second factor stays as it is. Needs the\n"
+                "setting portal.url.\n"
+                "\n" CD_CONTEXT_CONFIG_HELP "      --no-mail             print the link\n"
+                "      --json                print name, expires_at, and link or mailed_to as a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
                 "wrong, 3 the user does not exist.\n",

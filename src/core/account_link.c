@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "core/admin_users.h"
 #include "core/digest.h"
+#include "core/notice.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/password.h"
@@ -74,6 +75,7 @@ static cd_status find_link(const struct cd_operator *by, struct cd_arena *arena,
 
 /* ---- invitations ---- */
 
+/* `user` has the details of the account. */
 static cd_status write_account(struct cd_arena *arena, const struct cd_user *user, cd_str *ret, struct cd_error *reterr)
 {
         struct cd_buf buf;
@@ -85,7 +87,7 @@ static cd_status write_account(struct cd_arena *arena, const struct cd_user *use
         cd_buf_add_json(&buf, user->email);
         cd_buf_add(&buf, CD_STR(",\"groups\":"));
         cd_json_write_strs(user->groups, &buf);
-        cd_buf_add_char(&buf, '}');
+        cd_buf_add(&buf, user->email_verified ? CD_STR(",\"mailed\":true}") : CD_STR("}"));
         return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "out of memory");
 }
 
@@ -126,6 +128,7 @@ static cd_status check_invite(const struct cd_operator *by, struct cd_arena *are
 {
         const struct cd_user_params account = { .display_name = params->display_name,
                                                 .email = params->email,
+                                                .email_verified = params->is_mailed,
                                                 .groups = params->groups };
         struct cd_user user = { 0 };
         struct cd_error why = { 0 };
@@ -179,6 +182,7 @@ static cd_status read_account(struct cd_arena *arena, cd_str account, struct cd_
                 return cd_fail(reterr, CD_UNAVAILABLE, "the store is damaged: an invitation is no JSON");
         ret->display_name = text_of(object, CD_STR("display_name"));
         ret->email = text_of(object, CD_STR("email"));
+        ret->is_mailed = cd_json_find(object, CD_STR("mailed")) != NULL;
         groups = cd_json_find(object, CD_STR("groups"));
         if (!groups || groups->type != CD_JSON_ARRAY)
                 return CD_OK;
@@ -261,7 +265,9 @@ cd_status cd_reset_password(const struct cd_operator *by, struct cd_arena *arena
                 status = by->store->links->reset(by->store, &link, stored, event.at, &event, reterr);
         if (status == CD_NOT_FOUND)
                 return fail_link(reterr);
-        if (status == CD_OK)
-                *ret_name = link.user;
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret_name = link.user;
+        cd_notice_tell(by->notices, CD_NOTICE_PASSWORD, link.user, by->address);
+        return CD_OK;
 }

@@ -23,6 +23,9 @@ struct cd_invite_params {
         cd_str email;
         struct cd_strs groups;
         int64_t lifetime; /* seconds, at most CD_INVITE_LIFETIME_MAX; 0: CD_INVITE_LIFETIME */
+        /* The link goes to `email` and is shown to nobody else, so the address of a user who registers with it is
+         * verified. */
+        bool is_mailed;
 };
 
 /* Whether a text has the form of a token. Memory only. */

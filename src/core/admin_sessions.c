@@ -1,5 +1,6 @@
 #include "core/admin_sessions.h"
 
+#include "core/notice.h"
 #include "core/user_totp.h"
 #include "crypto/otpauth.h"
 
@@ -59,6 +60,43 @@ cd_status cd_admin_sessions_end(const struct cd_operator *by, struct cd_arena *a
         return status;
 }
 
+cd_status cd_admin_tokens_list(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
+                               struct cd_personal_tokens_list *ret, struct cd_error *reterr)
+{
+        struct cd_user user;
+        cd_time now;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status == CD_OK)
+                status = cd_clock_read(by->clock, &now, reterr);
+        if (status != CD_OK)
+                return status;
+        return by->store->personal_tokens->list(by->store, arena, user.name, now, ret, reterr);
+}
+
+cd_status cd_admin_token_revoke(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str id,
+                                struct cd_user_result *ret, struct cd_error *reterr)
+{
+        struct cd_personal_token token = { .id = id };
+        struct cd_audit_event event;
+        struct cd_user user;
+        cd_status status = cd_admin_user_find(by, arena, name, &user, reterr);
+
+        if (status == CD_OK)
+                status = cd_operator_event(by, arena, "user.revoke_token", user.name, &event, reterr);
+        if (status != CD_OK)
+                return status;
+        event.detail = id;
+        token.user = user.name;
+        status = by->store->personal_tokens->end(by->store, &token, event.at, &event, reterr);
+        if (status == CD_NOT_FOUND)
+                return cd_failf(reterr, CD_NOT_FOUND, CD_STR("id"), "user \"%.*s\" has no token of that id",
+                                CD_STR_ARG(user.name));
+        if (status == CD_OK)
+                *ret = (struct cd_user_result){ .name = user.name };
+        return status;
+}
+
 cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *arena, cd_str name,
                               struct cd_user_result *ret, struct cd_error *reterr)
 {
@@ -74,9 +112,11 @@ cd_status cd_admin_totp_reset(const struct cd_operator *by, struct cd_arena *are
         if (status == CD_NOT_FOUND)
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("totp"), "user \"%.*s\" has no TOTP factor",
                                 CD_STR_ARG(user.name));
-        if (status == CD_OK)
-                *ret = (struct cd_user_result){ .name = user.name };
-        return status;
+        if (status != CD_OK)
+                return status;
+        *ret = (struct cd_user_result){ .name = user.name };
+        cd_notice_tell(by->notices, CD_NOTICE_TOTP_REMOVED, user.name, by->address);
+        return CD_OK;
 }
 
 static cd_status fail_has_one(cd_str name, struct cd_error *reterr)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "core/notice.h"
 #include "core/user_claims.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
@@ -200,7 +201,11 @@ static cd_status change_password(const struct cd_operator *by, struct cd_arena *
                 status = by->hasher->hash(by->hasher, password, arena, &change->password, reterr);
         if (status == CD_OK)
                 status = cd_operator_event(by, arena, "user.passwd", change->name, &event, reterr);
-        return status == CD_OK ? change_user(by, change, &event, ret, reterr) : status;
+        if (status == CD_OK)
+                status = change_user(by, change, &event, ret, reterr);
+        if (status == CD_OK)
+                cd_notice_tell(by->notices, CD_NOTICE_PASSWORD, change->name, by->address);
+        return status;
 }
 
 cd_status cd_admin_user_set_password(const struct cd_operator *by, struct cd_arena *arena, cd_str name, cd_str password,

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "core/account_link.h"
 #include "core/admin_users.h"
+#include "core/notice.h"
 #include "crypto/otpauth.h"
 #include "crypto/totp.h"
 
@@ -231,7 +232,10 @@ cd_status cd_totp_confirm(const struct cd_factors *factors, struct cd_arena *are
         status = event_of(factors, arena, "user.totp", user->name, attempt, &event);
         if (status != CD_OK)
                 return cd_fail(reterr, status, "an audit event cannot be made");
-        return factors->store->totp->put(factors->store, &change, &event, reterr);
+        status = factors->store->totp->put(factors->store, &change, &event, reterr);
+        if (status == CD_OK)
+                cd_notice_tell(factors->notices, CD_NOTICE_TOTP_SET, user->name, attempt->address);
+        return status;
 }
 
 cd_status cd_recovery_renew(const struct cd_factors *factors, struct cd_arena *arena, const struct cd_user *user,
@@ -283,6 +287,7 @@ static cd_status join_invite(const struct cd_registrar *registrar, struct cd_are
                 return status;
         params->name = gives.name;
         params->email = gives.email;
+        params->email_verified = gives.is_mailed;
         params->groups = gives.groups;
         if (!params->display_name.len)
                 params->display_name = gives.display_name;

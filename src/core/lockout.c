@@ -73,8 +73,8 @@ void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_ru
         lockout->rules.delay = at_least(rules->delay, 1);
         lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
         for (size_t i = 0; i < KINDS; i++)
-                lockout->tables[i].attempts =
-                        is_address(i) ? lockout->rules.address_attempts : lockout->rules.account_attempts;
+                lockout->tables[i].attempts = is_address((enum cd_lockout_kind)i) ? lockout->rules.address_attempts
+                                                                                  : lockout->rules.account_attempts;
         pthread_mutex_unlock(&lockout->lock);
 }
 

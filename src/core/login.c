@@ -1,6 +1,8 @@
 #include "core/login.h"
 
 #include "core/lockout.h"
+#include "core/network_limit.h"
+#include "core/notice.h"
 #include "core/user_name.h"
 
 enum {
@@ -39,8 +41,11 @@ static cd_status begin(const struct login *l, const struct cd_lockout_subject *s
         bool is_news = false;
 
         cd_status status = cd_lockout_begin(l->with->lockout, subject, l->now, &is_news, reterr);
-        if (status == CD_THROTTLED && is_news)
+        if (status == CD_THROTTLED && is_news) {
                 audit(l, "login.locked", detail);
+                if (subject->kind == CD_LOCKOUT_ACCOUNT)
+                        cd_notice_tell(l->with->notices, CD_NOTICE_LOCKED, l->user.name, l->attempt->address);
+        }
         return status;
 }
 
@@ -104,6 +109,9 @@ static void note(const struct login *l, bool was_right)
 
 static cd_status refuse(const struct login *l, bool matches, struct cd_error *reterr)
 {
+        const struct cd_failed_login failed = { l->account.key, l->attempt->address, l->attempt->by };
+
+        cd_network_limit_note_failed(l->with->networks, l->with->store, &failed);
         if (l->is_known)
                 note(l, false);
         audit(l, "login.failed",
@@ -228,11 +236,14 @@ static cd_status check_address(const struct cd_accounts *port, cd_str address, s
 
         if (now < 0 || cd_store_state_need(with->store_state, NULL) != CD_OK)
                 return CD_OK;
-        return cd_lockout_check(with->lockout, &subject, now, reterr);
+        cd_status status = cd_lockout_check(with->lockout, &subject, now, reterr);
+        return status == CD_OK ? cd_network_limit_take(with->networks, CD_NETWORK_LOGIN, address, reterr) : status;
 }
 
 struct cd_login cd_login(struct cd_store *store, const struct cd_store_state *store_state, struct cd_lockout *lockout,
                          const struct cd_hasher *hasher, const struct cd_clock *clock)
 {
-        return (struct cd_login){ { true, log_in, check_address }, store, store_state, lockout, hasher, clock };
+        return (struct cd_login){
+                { true, log_in, check_address }, store, store_state, lockout, hasher, clock, .networks = NULL
+        };
 }

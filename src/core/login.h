@@ -4,6 +4,8 @@
 #include "core/store_state.h"
 
 struct cd_lockout;
+struct cd_network_limit;
+struct cd_notices;
 
 /* Canonicalizes the name, then checks in this order: may the address try, does the user exist, may the account try, is
  * the password right.
@@ -27,6 +29,8 @@ struct cd_login {
         struct cd_lockout *lockout;
         const struct cd_hasher *hasher;
         const struct cd_clock *clock;
+        struct cd_network_limit *networks; /* borrowed; NULL, as cd_login leaves it: networks are not limited */
+        const struct cd_notices *notices; /* told of a locked account; NULL, as cd_login leaves it: nobody is */
 };
 
 /* The arguments must outlive the result. */

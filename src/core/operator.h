@@ -7,6 +7,8 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 
+struct cd_notices;
+
 struct cd_operator {
         struct cd_store *store;
         const struct cd_clock *clock;
@@ -17,6 +19,7 @@ struct cd_operator {
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;
         const struct cd_master_key *master; /* seals imported TOTP secrets; NULL where there are none */
+        const struct cd_notices *notices;   /* told of new passwords and removed factors; NULL: nobody */
 
         /* For clients (core/admin_clients.h). */
         struct cd_mac *client_secrets; /* under the key for client secrets that is derived from the master key */

@@ -12,7 +12,7 @@ enum {
         CD_PERSONAL_TOKEN_NAME_MAX = 64,                   /* bytes */
         CD_PERSONAL_TOKEN_DAYS_MAX = 365,
         CD_PERSONAL_TOKEN_ITEMS_MAX = 16,      /* of each kind of limit */
-        CD_PERSONAL_TOKEN_LIMIT_MAX = 1024,    /* bytes of one kind of limit, as it is written */
+        CD_PERSONAL_TOKEN_LIMIT_MAX = 512,     /* bytes of one kind of limit, as it is written */
         CD_PERSONAL_TOKEN_USED_EVERY = 5 * 60, /* seconds: the precision of used_at */
 };
 
@@ -67,9 +67,9 @@ struct cd_personal_token_params {
 };
 
 /* Makes a token, which *ret_text returns once. The texts of *ret are in the arena or belong to the params. Audit:
- * "token.create". CD_INVALID_REQUEST with field "name", "days", "hosts", "paths", "methods" or "networks"; CD_TOO_LARGE:
- * the user has CD_PERSONAL_TOKENS_MAX; CD_NOT_FOUND: the session has ended. CD_UNAVAILABLE if the clock or the random
- * source fails, and the store's errors. Blocks. */
+ * "token.create". CD_INVALID_REQUEST with field "name", "days", "hosts", "paths", "methods" or "networks";
+ * CD_TOO_LARGE: the user has CD_PERSONAL_TOKENS_MAX; CD_NOT_FOUND: the session has ended. CD_UNAVAILABLE if the clock
+ * or the random source fails, and the store's errors. Blocks. */
 cd_status cd_personal_token_create(const struct cd_sessions *sessions, struct cd_arena *arena,
                                    const struct cd_personal_token_params *params, struct cd_personal_token *ret,
                                    struct cd_personal_token_text *ret_text, struct cd_error *reterr);

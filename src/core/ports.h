@@ -6,6 +6,7 @@
 #include "base/field.h"
 #include "base/status.h"
 #include "core/factor_ports.h"
+#include "core/mail_ports.h"
 #include "core/token_ports.h"
 #include "crypto/password.h"
 
@@ -128,7 +129,8 @@ struct cd_user_ops {
          * TOTP factor than totp->if_sealed (by now). changed_at becomes now, and so does password_at if a password is
          * given. A password or enabling the user clears the failures; enabling also clears those of the TOTP factor.
          * Another password (but not a rehash), other claims or groups, a TOTP factor, disabling and ends_sessions give
-         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now.
+         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now
+         * (personal tokens: see core/token_ports.h).
          * Another display name or e-mail address does not, because tokens do not contain them. A change that would
          * leave everything as it is writes nothing, not even `event`. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
@@ -268,6 +270,7 @@ struct cd_audit_ops {
  * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
+        int64_t mails; /* grows only with those that are added */
 };
 
 enum {
@@ -292,6 +295,7 @@ struct cd_store {
         const struct cd_account_link_ops *links;
         const struct cd_hand_over_ops *hand_overs;
         const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
+        const struct cd_mail_ops *mails;                     /* core/mail_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -305,10 +309,10 @@ struct cd_store {
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
-         * hand-overs and personal tokens whose expires_at has passed, keys whose verify_until passed
-         * CD_KEY_RECORD_STAYS ago, audit events from
-         * before `audit_before`. Callers use small limits, so that no other write waits long (LESSONS 22). Always
-         * writes to the disk, even with a limit of 0, so that it fails if nothing can be written. */
+         * hand-overs, personal tokens and e-mails whose expires_at has passed, keys whose verify_until passed CD_KEY_RECORD_STAYS
+         * ago, audit events from before `audit_before`. Callers use small limits, so that no other write waits long
+         * (LESSONS 22). Always writes to the disk, even with a limit of 0, so that it fails if nothing can be
+         * written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         /* Whether the driver has detected a pooler that assigns each transaction another connection to the database

@@ -1,6 +1,8 @@
 #include "core/second_factor.h"
 
 #include "core/lockout.h"
+#include "core/network_limit.h"
+#include "core/notice.h"
 #include "core/recovery.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
@@ -64,6 +66,18 @@ static void audit(const struct check *c, const char *action, const char *detail)
         (void)c->with->store->audit->add_later(c->with->store, &event, NULL);
 }
 
+static void tell(const struct check *c, enum cd_notice_kind kind)
+{
+        cd_notice_tell(c->with->notices, kind, c->user.name, c->attempt->address);
+}
+
+static void lock(const struct check *c, const char *detail, bool is_account)
+{
+        audit(c, "login.locked", detail);
+        if (is_account)
+                tell(c, CD_NOTICE_LOCKED);
+}
+
 /* ---- counting ---- */
 
 /* The factor has a counter of its own, under a name that no user can have. The store never forgets its failures; the
@@ -111,7 +125,7 @@ static cd_status begin_all(struct check *c, struct cd_error *reterr)
                 if (status == CD_OK)
                         continue;
                 if (status == CD_THROTTLED && is_news)
-                        audit(c, "login.locked", "too many wrong codes");
+                        lock(c, "too many wrong codes", c->subjects[i].kind == CD_LOCKOUT_ACCOUNT);
                 end_first(c, i, CD_LOCKOUT_UNJUDGED);
                 return status;
         }
@@ -209,7 +223,7 @@ static cd_status judge(struct check *c, enum verdict *ret, struct cd_error *rete
         if (status != CD_OK)
                 return status;
         if (failures == CD_TOTP_FAILURES_MAX)
-                audit(c, "login.locked", "100 wrong codes since the last right one: cardea user enable ends that");
+                lock(c, "100 wrong codes since the last right one: cardea user enable ends that", true);
         if (failures > CD_TOTP_FAILURES_MAX)
                 return CD_OK;
         status = c->is_recovery ? judge_recovery(c, ret, reterr) : judge_totp(c, ret, reterr);
@@ -225,6 +239,13 @@ static void note(const struct check *c, bool was_right)
 
         if (c->is_known)
                 (void)store->users->note_login(store, c->user.name, was_right, c->now, forget_every, NULL);
+}
+
+static void note_name(const struct check *c)
+{
+        const struct cd_failed_login failed = { c->subjects[1].key, c->attempt->address, c->attempt->by };
+
+        cd_network_limit_note_failed(c->with->networks, c->with->store, &failed);
 }
 
 static const char *describe(const struct check *c, enum verdict verdict)
@@ -252,11 +273,15 @@ static cd_status conclude(const struct check *c, enum verdict verdict, struct cd
 {
         if (verdict == RIGHT) {
                 record(c, c->is_recovery ? "with a recovery code" : "");
+                if (c->is_recovery)
+                        tell(c, CD_NOTICE_RECOVERY_CODE);
                 ret->factor = c->is_recovery ? CD_FACTOR_RECOVERY : CD_FACTOR_TOTP;
                 return CD_OK;
         }
         if (verdict == WRONG)
                 note(c, false);
+        if (verdict == WRONG && c->is_alone)
+                note_name(c);
         audit(c, "login.failed", describe(c, verdict));
         return cd_fail(reterr, CD_INVALID_GRANT, c->is_alone ? "invalid username or code" : "invalid code");
 }

@@ -11,6 +11,8 @@
 #include "crypto/seal.h"
 
 struct cd_lockout;
+struct cd_network_limit;
+struct cd_notices;
 
 enum {
         /* Wrong codes since the last right one, for logins by code alone. 100 is the number of guesses that may ever be
@@ -27,6 +29,9 @@ struct cd_factors {
         struct cd_mac *recovery_codes;      /* see core/recovery.h */
         const struct cd_clock *clock;
         const struct cd_random *random;
+        struct cd_network_limit *networks; /* counts the names of failed logins by code alone; NULL: nothing does */
+        const struct cd_notices
+                *notices; /* told of a locked account, a new factor, a used recovery code; NULL: nobody */
 };
 
 struct cd_code_attempt {

@@ -1,6 +1,6 @@
 #pragma once
-/* The ids of sessions, half-finished logins and personal tokens: 256 random bits with a MAC that depends on the kind, so
- * that one kind is never taken for another. Only src/core uses it. */
+/* The ids of sessions, half-finished logins and personal tokens: 256 random bits with a MAC that depends on the kind,
+ * so that one kind is never taken for another. Only src/core uses it. */
 #include "core/session.h"
 
 /* Makes an id of that kind, a constant of at most 16 characters. *ret_digest is what the store holds; in the arena.

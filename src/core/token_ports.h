@@ -3,7 +3,7 @@
 #include "core/factor_ports.h"
 
 enum {
-        CD_PERSONAL_TOKENS_MAX = 50,    /* per user; one more is refused until one expires or is revoked */
+        CD_PERSONAL_TOKENS_MAX = 30,    /* per user; one more is refused until one expires or is revoked */
         CD_PERSONAL_TOKEN_ID_SIZE = 16, /* characters: 8 random bytes in hexadecimal */
 };
 

@@ -17,6 +17,10 @@ static void no_store(struct cd_http_response *res)
 void cd_gate_refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_str error, cd_str reason)
 {
         cd_http_respond_error(req, res, 403, error, (cd_str){ NULL, 0 });
+        if (cd_original_is_from_page_view(req))
+                cd_http_respond(res, 403, CD_STR("text/plain; charset=utf-8"),
+                                CD_STR("403: this page is closed. The operator of the site finds the reason in the log "
+                                       "of Cardea.\n"));
         no_store(res);
         req->log->reason = reason;
 }
@@ -232,8 +236,8 @@ static bool has_control(const struct cd_live_session *session)
                cd_str_has_control(session->email) || cd_str_has_control(session->display_name);
 }
 
-/* Who the bearer of an access token is: a user of whom no more is known than the name, or a client, which must not be
- * taken for a user of the same name. */
+/* The bearer of an access token is a user, known by name only, or a client, which must not be taken for a user of the
+ * same name. */
 static cd_status read_bearer(const struct cd_http_request *req, const struct cd_gate_check *c,
                              struct cd_live_session *ret)
 {

@@ -1,28 +1,8 @@
 /* The check endpoints: decode, let the core decide, encode. */
-#include "core/cookie_names.h"
-#include "core/hand_over.h"
 #include "gate/check.h"
-#include "http/cookie.h"
 #include "http/origin.h"
 
 /* ---- the decision ---- */
-
-static void decide(const struct cd_gate *gate, struct cd_gate_check *c)
-{
-        c->decision = cd_access_decide(gate->access, &c->request);
-}
-
-cd_status cd_gate_log_in(const struct cd_gate *gate, const struct cd_http_request *req,
-                         const struct cd_live_session *session, struct cd_gate_check *c)
-{
-        if (cd_live_session_login(session, req->arena, &c->login) != CD_OK)
-                return CD_NO_MEMORY;
-        c->session = *session;
-        c->request.login = &c->login;
-        req->log->user = c->session.user;
-        decide(gate, c);
-        return CD_OK;
-}
 
 /* Whether a valid access token could still let the request in. */
 static bool accepts_bearer(const struct cd_gate *gate, const struct cd_gate_check *c)
@@ -33,27 +13,6 @@ static bool accepts_bearer(const struct cd_gate *gate, const struct cd_gate_chec
                cd_access_rule_at(gate->access, decision->rule)->bearer.audience.len;
 }
 
-static cd_str cookie_of(const struct cd_gate *gate, const struct cd_gate_check *c)
-{
-        return cd_hand_over_reaches(gate->other_domains, c->original.host) ? gate->host_cookie : gate->cookie;
-}
-
-/* On a worker: the sessions of all cookies, up to the first that counts. */
-static cd_status look_up(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                         struct cd_error *reterr)
-{
-        struct cd_http_cookies at = { 0 };
-        struct cd_live_session session;
-        cd_str token, name = cookie_of(gate, c), address = cd_gate_client(req, c);
-
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
-                cd_status status = cd_session_look_up(&gate->lookup, req->arena, token, address, &session, reterr);
-                if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
-                        return status == CD_OK ? cd_gate_log_in(gate, req, &session, c) : status;
-        }
-        return CD_OK;
-}
-
 static void check_on_worker(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
@@ -62,29 +21,13 @@ static void check_on_worker(void *app, const struct cd_http_request *req, struct
 
         if (!gate->is_enabled) /* a reload since */
                 return cd_gate_not_found(req, res);
-        decide(gate, c);
-        cd_status status = look_up(gate, req, c, &err);
+        cd_gate_decide(gate, c);
+        cd_status status = cd_gate_look_up(gate, req, c, &err);
         /* Where everybody may go, a store that is unavailable is no reason to refuse. */
         if (status != CD_OK && c->decision.outcome != CD_ACCESS_ALLOW)
                 cd_gate_fail(req, res, &err);
         else
                 cd_gate_answer(gate, req, c, res);
-}
-
-/* CD_NOT_FOUND: the store must be asked. */
-static cd_status look_in_cache(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c)
-{
-        struct cd_http_cookies at = { 0 };
-        struct cd_live_session session;
-        cd_str token, name = cookie_of(gate, c);
-
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
-                cd_status status =
-                        cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
-                if (status != CD_INVALID_TOKEN)
-                        return status == CD_OK ? cd_gate_log_in(gate, req, &session, c) : status;
-        }
-        return CD_OK;
 }
 
 /* ---- the request ---- */
@@ -129,7 +72,7 @@ static void judge(const struct cd_gate *gate, const struct cd_http_request *req,
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
 
-        decide(gate, c);
+        cd_gate_decide(gate, c);
         if (c->credentials.has_token && c->decision.outcome != CD_ACCESS_DENY)
                 return cd_gate_check_token(gate, req, c, res);
         if (c->credentials.bearer.len && accepts_bearer(gate, c))
@@ -137,7 +80,7 @@ static void judge(const struct cd_gate *gate, const struct cd_http_request *req,
         if (status != CD_OK)
                 return cd_gate_fail(req, res, &err);
         if (c->decision.outcome != CD_ACCESS_DENY && c->decision.reason != CD_ACCESS_BY_TOKEN)
-                status = look_in_cache(gate, req, c);
+                status = cd_gate_look_in_cache(gate, req, c);
         if (status == CD_NOT_FOUND)
                 cd_http_continue_on(res, CD_HTTP_WORKER, check_on_worker, c);
         else if (status != CD_OK)

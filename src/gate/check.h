@@ -25,11 +25,21 @@ struct cd_gate_check {
 typedef void cd_gate_step(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                           struct cd_http_response *res);
 
-/* ---- check.c ---- */
+static inline void cd_gate_decide(const struct cd_gate *gate, struct cd_gate_check *c)
+{
+        c->decision = cd_access_decide(gate->access, &c->request);
+}
+
+/* ---- session.c ---- */
 
 /* Judges the request again, with the user of a session or of a personal token. CD_NO_MEMORY. */
 cd_status cd_gate_log_in(const struct cd_gate *gate, const struct cd_http_request *req,
                          const struct cd_live_session *session, struct cd_gate_check *c);
+/* By the sessions of all cookies, up to the first that counts. On the loop; CD_NOT_FOUND: the store must be asked. */
+cd_status cd_gate_look_in_cache(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c);
+/* The same on a worker. The store's errors. */
+cd_status cd_gate_look_up(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                          struct cd_error *reterr);
 /* The client's address as text; empty: not known. */
 static inline cd_str cd_gate_client(const struct cd_http_request *req, const struct cd_gate_check *c)
 {
@@ -39,8 +49,8 @@ static inline cd_str cd_gate_client(const struct cd_http_request *req, const str
 /* ---- program.c ---- */
 
 /* A request with a personal token is judged by that token alone: a session, and what is public, do not make up for a
- * wrong one. On the loop; the second on a worker, after the first has asked for that. */
-cd_gate_step cd_gate_check_token, cd_gate_look_up_token;
+ * wrong one. On the loop; it continues on a worker if the store must be asked. */
+cd_gate_step cd_gate_check_token;
 /* Judges again with an access token of the issuer, if one was sent and is valid. CD_UNAVAILABLE, CD_NO_MEMORY. */
 cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                               struct cd_error *reterr);

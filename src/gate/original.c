@@ -132,16 +132,19 @@ static bool has(const struct cd_http_request *req, cd_str name)
         return cd_http_header_count(req, name) > 0;
 }
 
+static bool is_upgrade(const struct cd_http_request *req)
+{
+        return has(req, CD_STR("Upgrade")) || has(req, CD_STR("Sec-WebSocket-Key"));
+}
+
 /* Browsers declare the purpose of a request (Fetch Metadata). A client that does not is treated as a browser if it
  * accepts HTML. */
-static bool wants_page(const struct cd_http_request *req, cd_str method)
+bool cd_original_is_from_page_view(const struct cd_http_request *req)
 {
         cd_str mode = cd_http_header_get(req, CD_STR("Sec-Fetch-Mode"));
         cd_str accept = cd_http_header_get(req, CD_STR("Accept")), range;
 
-        if (!cd_str_eq(method, CD_STR("GET")) && !cd_str_eq(method, CD_STR("HEAD")))
-                return false;
-        if (has(req, CD_STR("X-Requested-With")))
+        if (is_upgrade(req) || has(req, CD_STR("X-Requested-With")))
                 return false;
         if (mode.ptr)
                 return cd_str_eq(mode, CD_STR("navigate"));
@@ -172,8 +175,9 @@ cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_s
         }
         if (status != CD_OK)
                 return status;
-        ret->is_upgrade = has(req, CD_STR("Upgrade")) || has(req, CD_STR("Sec-WebSocket-Key"));
-        ret->wants_page = !ret->is_upgrade && wants_page(req, ret->method);
+        ret->is_upgrade = is_upgrade(req);
+        bool is_read = cd_str_eq(ret->method, CD_STR("GET")) || cd_str_eq(ret->method, CD_STR("HEAD"));
+        ret->wants_page = is_read && cd_original_is_from_page_view(req);
         ret->is_of_program = !ret->wants_page && !has(req, CD_STR("Sec-Fetch-Mode")) &&
                              !has(req, CD_STR("X-Requested-With")) && !has(req, CD_STR("Origin"));
         return CD_OK;

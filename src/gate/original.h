@@ -7,8 +7,8 @@
 #include "http/http.h"
 
 enum cd_original_source {
-        CD_ORIGINAL_NGINX,   /* X-Original-URL and X-Original-Method: nginx, HAProxy, Apache, uWSGI */
-        CD_ORIGINAL_FORWARD, /* X-Forwarded-Method, -Proto, -Host and -Uri: Caddy, Traefik */
+        CD_ORIGINAL_NGINX,   /* X-Original-URL and X-Original-Method: nginx */
+        CD_ORIGINAL_FORWARD, /* X-Forwarded-Method, -Proto, -Host and -Uri: Caddy, Traefik, HAProxy, Apache, uWSGI */
         CD_ORIGINAL_ENVOY,   /* the request itself, whose path follows that of the endpoint: Envoy and Istio (HTTP) */
 };
 
@@ -33,6 +33,9 @@ struct cd_original {
  * for the operator's log, also if the peer is not a trusted proxy; CD_NO_MEMORY. */
 cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
                            struct cd_original *ret, struct cd_error *reterr);
+
+/* Whether a browser would show the answer to its user, as far as the headers tell: the method is not looked at. */
+bool cd_original_is_from_page_view(const struct cd_http_request *req);
 
 /* The absolute URL to which the user returns after a login, in the request's arena. CD_NOT_FOUND: the path has no
  * canonical form; CD_NO_MEMORY. */

@@ -77,21 +77,15 @@ static void judge_result(const struct cd_gate *gate, const struct cd_http_reques
                 refuse_wrong(gate, req, c, "the personal token is wrong, revoked or expired", res);
 }
 
-static void continue_on_worker(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+static void look_up_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
-
-        if (!gate->is_enabled) /* a reload since */
-                return cd_gate_not_found(req, res);
-        cd_gate_look_up_token(gate, req, req->state, res);
-}
-
-void cd_gate_look_up_token(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                           struct cd_http_response *res)
-{
+        struct cd_gate_check *c = req->state;
         struct cd_live_token token;
         struct cd_error err = { 0 };
 
+        if (!gate->is_enabled) /* a reload since */
+                return cd_gate_not_found(req, res);
         cd_status status = cd_personal_token_look_up(&gate->lookup, req->arena, c->credentials.token,
                                                      cd_gate_client(req, c), &token, &err);
         if (status != CD_OK && status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
@@ -115,7 +109,7 @@ void cd_gate_check_token(const struct cd_gate *gate, const struct cd_http_reques
         if (status != CD_NOT_FOUND)
                 return judge_result(gate, req, c, status, &token, res);
         if (!must_wait(gate, req, c, res))
-                cd_http_continue_on(res, CD_HTTP_WORKER, continue_on_worker, c);
+                cd_http_continue_on(res, CD_HTTP_WORKER, look_up_token, c);
 }
 
 /* ---- access tokens ---- */
@@ -132,6 +126,6 @@ cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_r
                 return status;
         c->token = (struct cd_access_token){ c->claims.aud, c->claims.scope };
         c->request.token = &c->token;
-        c->decision = cd_access_decide(gate->access, &c->request);
+        cd_gate_decide(gate, c);
         return CD_OK;
 }

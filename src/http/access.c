@@ -12,6 +12,11 @@ struct record {
         enum cd_log_level level;
 };
 
+enum cd_log_level cd_http_log_level(const struct cd_exchange *x)
+{
+        return x->is_denied || (x->route && x->route->quiet) ? CD_LOG_DEBUG : CD_LOG_INFO;
+}
+
 static struct record make_record(const struct cd_exchange *x)
 {
         static const cd_str protocols[] = {
@@ -27,7 +32,7 @@ static struct record make_record(const struct cd_exchange *x)
                 .protocol = was_read ? protocols[x->version] : CD_STR(""),
                 .status = x->res.status,
                 .duration_us = cd_monotonic_us() - x->started_us,
-                .level = x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO,
+                .level = cd_http_log_level(x),
         };
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/canonical.h"
 #include "http/access.h"
+#include "http/deny.h"
 #include "http/forwarded.h"
 
 enum {
@@ -230,16 +231,16 @@ static void find_route(struct cd_exchange *x, const struct cd_http_table *table,
 
 static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
 {
-        struct cd_log *log = x->loop->server->log;
-
-        if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
+        if (cd_http_deny(x))
+                answer_self(x, 403, CD_STR("the client's network is in deny"));
+        else if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
                 redirect(x);
         else
                 find_route(x, &offer->table, head);
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
-        if (!x->started_us && cd_log_enabled(log, x->route && x->route->quiet ? CD_LOG_DEBUG : CD_LOG_INFO))
+        if (!x->started_us && cd_log_enabled(x->loop->server->log, cd_http_log_level(x)))
                 x->started_us = cd_monotonic_us();
 }
 
@@ -331,9 +332,12 @@ static void submit(struct cd_exchange *x, enum cd_http_where where, cd_http_hand
         if (status == CD_OK)
                 return;
         x->is_running = false;
-        answer_self(x, 503,
-                    status == CD_NO_MEMORY ? CD_STR("no thread can be started: out of memory")
-                                           : CD_STR("the queue of the pool is full"));
+        if (status == CD_NO_MEMORY)
+                answer_self(x, 503, CD_STR("no thread can be started: out of memory"));
+        else if (x->route->overloaded)
+                x->route->overloaded(x->app, &x->req, &x->res);
+        else
+                answer_self(x, 503, CD_STR("the queue of the pool is full"));
         respond(x);
 }
 
@@ -341,6 +345,8 @@ static void run(struct cd_exchange *x)
 {
         const struct cd_http_route *route = x->route;
 
+        if (route->admit && !route->admit(x->app, &x->req, &x->res))
+                return respond(x);
         if (route->where != CD_HTTP_INLINE) {
                 submit(x, route->where, route->handler);
                 return;

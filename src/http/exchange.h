@@ -90,6 +90,7 @@ struct cd_exchange {
         bool is_later;   /* answered from a callback */
         bool is_streaming;
         bool is_upgraded;
+        bool is_denied; /* answered 403; only the log's debug level has a line of it */
         bool body_done, head_sent, is_over;
         char made_id[CD_REQUEST_ID_MADE_LEN];
 };

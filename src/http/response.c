@@ -33,7 +33,7 @@ static const struct status_row rows[] = {
         ROW(308, "Permanent Redirect"),
         OWN(400, "Bad Request", "bad_request"),
         ROW(401, "Unauthorized"),
-        ROW(403, "Forbidden"),
+        OWN(403, "Forbidden", "forbidden"),
         OWN(404, "Not Found", "not_found"),
         OWN(405, "Method Not Allowed", "method_not_allowed"),
         ROW(406, "Not Acceptable"),

@@ -7,9 +7,13 @@ struct cd_http_route {
         cd_str path;      /* canonical */
         enum cd_http_where where;
         cd_http_handler *handler; /* NULL: `streaming` answers */
-        bool quiet;               /* logged at debug level only (health checks) */
-        bool is_prefix;           /* `path` and everything below it: "/a" matches "/a/b" but not "/ab" */
-        cd_str host;              /* canonical; empty: any */
+        /* Asked once for each request, on the loop, before `handler` and before a slot of a pool's queue is taken.
+         * Memory only. False: it has answered, and `handler` does not run. NULL: every request is admitted. */
+        bool (*admit)(void *app, const struct cd_http_request *req, struct cd_http_response *res);
+        cd_http_handler *overloaded; /* answers, on the loop, if the pool's queue is full; NULL: 503 in JSON */
+        bool quiet;                  /* logged at debug level only (health checks) */
+        bool is_prefix;              /* `path` and everything below it: "/a" matches "/a/b" but not "/ab" */
+        cd_str host;                 /* canonical; empty: any */
         const struct cd_http_streaming *streaming; /* runs on the loop */
         int64_t body_max;                          /* bytes, for a route that streams; 0: no limit */
         /* Bytes a second: a body that is pulled and delivers less during body_timeout ends with 408. 0: 1. */

@@ -19,6 +19,16 @@ struct cd_http_listen {
         const struct cd_http_table *table; /* what it serves; NULL: that of the server */
 };
 
+enum {
+        CD_HTTP_DENIED_MAX = 1024 /* networks: each request looks through all of them */
+};
+
+/* Clients that are not served. */
+struct cd_http_deny {
+        struct cd_strs networks; /* addresses or CIDR networks */
+        cd_str until;            /* RFC 3339 in UTC, "2026-12-31T00:00:00Z": from then on they are; empty: never */
+};
+
 struct cd_http_server_options {
         const struct cd_http_listen *listen; /* borrowed until cd_http_server_new returns */
         size_t listen_count;
@@ -38,6 +48,9 @@ struct cd_http_server_options {
         /* Addresses or CIDR networks, and "unix:" for peers on Unix sockets, whose X-Request-Id, traceparent and
          * forwarded headers are believed (LESSONS 3); empty: none. */
         const struct cd_strs *trusted_proxies;
+        /* Requests whose client_address is in one of these are answered 403. Borrowed as `listen`; may be NULL. */
+        const struct cd_http_deny *deny;
+        size_t deny_count;
         struct cd_http_limits limits;
         /* Must outlive the server. An `app` that is not yet known may be set until cd_http_server_run. */
         const struct cd_http_table *table;

@@ -45,6 +45,8 @@ struct cd_http_settings {
         struct cd_network *trusted;
         size_t trusted_count;
         bool trusts_unix;
+        struct cd_http_denied *denied;
+        size_t denied_count;
         struct cd_http_listener *listeners;
         size_t listener_count;
         size_t rights_set; /* number of listeners whose socket file has its access rights */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "http/accept.h"
+#include "http/deny.h"
 #include "net/tls_conn.h"
 
 enum {
@@ -133,8 +134,14 @@ static bool is_taken(const struct cd_http_settings *settings, size_t count, size
         return false;
 }
 
+static bool can_continue(const struct cd_http_listener *before, const struct cd_http_listener *listener)
+{
+        return cd_str_eq(before->configured, listener->configured) && before->ipv6_only == listener->ipv6_only &&
+               !(before->where.kind == CD_LISTEN_UNIX && cd_listen_is_file_gone(before->rights.path));
+}
+
 /* A listener with an unchanged address keeps its socket, and the port that it got, even if its other settings
- * change. */
+ * change. A Unix socket whose file was deleted is opened anew. */
 static void keep_sockets(struct reading *r)
 {
         struct cd_http_settings *settings = r->settings;
@@ -143,8 +150,7 @@ static void keep_sockets(struct reading *r)
                 struct cd_http_listener *listener = &settings->listeners[i];
                 for (size_t j = 0; j < r->earlier->listener_count; j++) {
                         const struct cd_http_listener *before = &r->earlier->listeners[j];
-                        if (!cd_str_eq(before->configured, listener->configured) ||
-                            before->ipv6_only != listener->ipv6_only || is_taken(settings, i, j))
+                        if (!can_continue(before, listener) || is_taken(settings, i, j))
                                 continue;
                         listener->earlier = j;
                         listener->is_unix = before->is_unix;
@@ -422,6 +428,9 @@ static cd_status read_all(struct reading *r, struct cd_error *reterr)
                 status = read_tls(r, reterr);
         if (status == CD_OK)
                 status = read_addresses(r, reterr);
+        if (status == CD_OK)
+                status = cd_http_deny_read(&r->settings->arena, r->options->deny, r->options->deny_count,
+                                           &r->settings->denied, &r->settings->denied_count, reterr);
         if (status != CD_OK)
                 return status;
         if (r->earlier)

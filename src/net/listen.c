@@ -227,6 +227,14 @@ static bool is_file(const struct sockaddr_un *address, const struct cd_listen_fi
         return lstat(address->sun_path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode;
 }
 
+bool cd_listen_is_file_gone(cd_str path)
+{
+        struct sockaddr_un address;
+        struct stat found;
+
+        return fill_address(path, &address) && lstat(address.sun_path, &found) != 0 && errno == ENOENT;
+}
+
 cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struct cd_listen_file *file, mode_t umask,
                                struct cd_error *reterr)
 {
@@ -237,7 +245,7 @@ cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struc
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the path of a Unix socket is too long");
         if (!file->inode || !is_file(&address, file))
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"),
-                                "the file of unix:%.*s is gone, or is another one; take the address out of the "
+                                "the file of unix:%.*s is another one; take the address out of the "
                                 "configuration, reload, and put it back",
                                 CD_STR_ARG(options->path));
         if (all.mode < 0)

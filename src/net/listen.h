@@ -28,6 +28,8 @@ struct cd_listen_file {
  * Errors as for cd_listen_open. */
 cd_status cd_listen_open_unix(const struct cd_listen_unix *options, int *ret, struct cd_listen_file *retfile,
                               struct cd_error *reterr);
+/* Whether there is no file at the path of a socket of ours: nobody can connect to it any more. */
+bool cd_listen_is_file_gone(cd_str path);
 /* Gives the file of a socket of ours the mode and the group of *options. `umask`: of the process, for a mode of -1.
  * Errors as above; the file may then have one of the two. CD_UNAVAILABLE too where another file is in its place. */
 cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struct cd_listen_file *file, mode_t umask,

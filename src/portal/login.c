@@ -37,6 +37,7 @@ static void show_login(struct cd_visit *visit, int status, cd_str username, cd_s
                 .return_to = return_to,
                 .destination = cd_visit_destination(visit, return_to),
                 .may_register = visit->portal->settings.registration == CD_REGISTRATION_OPEN,
+                .may_reset = cd_visit_may_reset(visit),
         };
         struct cd_buf buf;
 

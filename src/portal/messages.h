@@ -13,6 +13,10 @@
           "Too many attempts. Try again in {count} minutes.") \
         X(TOO_MANY_ATTEMPTS_SECONDS, "Too many attempts. Try again in {count} second.", \
           "Too many attempts. Try again in {count} seconds.") \
+        X(NETWORK_BUSY, "Too many requests came from your network. Try again in {count} minute.", \
+          "Too many requests came from your network. Try again in {count} minutes.") \
+        X(NETWORK_BUSY_SECONDS, "Too many requests came from your network. Try again in {count} second.", \
+          "Too many requests came from your network. Try again in {count} seconds.") \
         X(UNAVAILABLE, "The server cannot do this at the moment. Try again later.") \
         X(FIELD_MISSING, "Fill in every field.") \
         X(FORM_INVALID, "The form could not be read. Send it again.") \
@@ -31,6 +35,18 @@
         X(REGISTRATION_EXPIRED, "The registration took too long, and there is no account yet. Start again.") \
         X(ENROLMENT_EXPIRED, "This took too long. Scan the new code below.") \
         X(LINK_INVALID, "This link is not valid. It may have been used, or it has expired.") \
+        X(TOKEN_DAYS_INVALID, "A token is valid for a whole number of days, at most {count}.", \
+          "A token is valid for a whole number of days, at most {count}.") \
+        X(TOKEN_HOSTS_INVALID, "Write at most {count} host, as in wiki.example.com or *.example.com.", \
+          "Write at most {count} hosts, as in wiki.example.com or *.example.com.") \
+        X(TOKEN_PATHS_INVALID, "Write at most {count} path, as in /status or /api/.", \
+          "Write at most {count} paths, as in /status or /api/.") \
+        X(TOKEN_METHODS_INVALID, "Write at most {count} method, as in GET or POST.", \
+          "Write at most {count} methods, as in GET or POST.") \
+        X(TOKEN_NETWORKS_INVALID, "Write at most {count} network, as in 192.0.2.7 or 10.0.0.0/8.", \
+          "Write at most {count} networks, as in 192.0.2.7 or 10.0.0.0/8.") \
+        X(TOO_MANY_TOKENS, "There can be {count} token, and no more. Revoke one first.", \
+          "There can be {count} tokens, and no more. Revoke one first.") \
         X(NOT_FOUND, "There is no such page.") \
         X(FOREIGN_ORIGIN, "The form was sent from another site, so it was refused.") \
         X(INTERNAL, "Something went wrong on the server.") \
@@ -41,7 +57,9 @@
         X(SESSION_ENDED, "The session is ended.") \
         X(SESSIONS_ENDED, "All your other sessions are ended.") \
         X(ALL_SESSIONS_ENDED, "All your sessions are ended.") \
+        X(TOKEN_REVOKED, "The token is revoked.") \
         X(CONFIRMED, "Thank you. You can make new recovery codes now.") \
+        X(RESET_SENT, "If this account has a verified e-mail address, a link is on its way. It is valid for 30 minutes.") \
         X(LOG_IN_AGAIN, "It has been a while since you logged in. Confirm that it is you.") \
         X(MORE_FACTORS, "This page needs a second factor.") \
         X(RECOVERED, "A recovery code was used. Set up your authenticator anew.") \

@@ -1,5 +1,5 @@
 #pragma once
-/* The pages of the portal: for each a struct of its fields and a function that appends it to `buf`, complete with its
+/* The pages and e-mails of the portal: for each a struct of its fields and a function that appends it to `buf`, complete with its
  * <!doctype>. The templates are pages/NAME.html. Nothing is copied: all strings stay the caller's and may be empty;
  * each is escaped. A page is at most about 20 KB and its fields; cd_buf_view says whether it fitted.
  *
@@ -40,7 +40,7 @@ struct cd_page_login {
         bool code_only;     /* factors: [totp]: the code instead of a password */
         cd_str return_to;   /* passed through; empty: none */
         cd_str destination; /* the host that the user goes on to; empty: the portal itself */
-        bool may_register;
+        bool may_register, may_reset;
 };
 void cd_page_login(const struct cd_page_view *view, const struct cd_page_login *fields, struct cd_buf *buf);
 
@@ -115,7 +115,7 @@ struct cd_page_link {
 };
 
 /* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`; all
- * with csrf. Links: `/password`, `/totp/replace`. */
+ * with csrf. Links: `/password`, `/totp/replace`, `/tokens`. */
 struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;
@@ -128,6 +128,34 @@ struct cd_page_account {
 };
 void cd_page_account(const struct cd_page_view *view, const struct cd_page_account *fields, struct cd_buf *buf);
 
+struct cd_page_token {
+        cd_str id; /* the value of `token` in the form that revokes it; no secret */
+        cd_str name;
+        cd_str hosts, paths, methods, networks; /* what it is limited to; empty: any */
+        struct cd_page_time created, used, expires;
+        cd_str address; /* of its last use; empty: not known */
+};
+
+/* `/tokens`: name, days, hosts, paths, methods, networks, csrf; and `/tokens/revoke`: token, csrf. */
+struct cd_page_tokens {
+        CD_PAGE_LIST(struct cd_page_token) tokens;
+        bool is_full;                                       /* there can be no more */
+        bool may_make;                                      /* otherwise a link to `/step-up` */
+        cd_str name, days, hosts, paths, methods, networks; /* as typed before */
+        int64_t max_days;
+        /* which field view.error is about */
+        bool name_wrong, days_wrong, hosts_wrong, paths_wrong, methods_wrong, networks_wrong;
+};
+void cd_page_tokens(const struct cd_page_view *view, const struct cd_page_tokens *fields, struct cd_buf *buf);
+
+/* Shown once. */
+struct cd_page_token_made {
+        cd_str username, name, token;
+        cd_str example; /* a URL to try it with */
+        struct cd_page_time expires;
+};
+void cd_page_token_made(const struct cd_page_view *view, const struct cd_page_token_made *fields, struct cd_buf *buf);
+
 /* `/password`: current_password, new_password, csrf. With a link to set a new one it is `/reset`, without the current
  * password. */
 struct cd_page_password {
@@ -137,6 +165,13 @@ struct cd_page_password {
         bool current_wrong, new_wrong;
 };
 void cd_page_password(const struct cd_page_view *view, const struct cd_page_password *fields, struct cd_buf *buf);
+
+/* `/forgot`: username, csrf. Asks for a link by e-mail. */
+struct cd_page_forgot {
+        cd_str username;   /* as typed before */
+        bool keeps_factor; /* a login needs a second factor too */
+};
+void cd_page_forgot(const struct cd_page_view *view, const struct cd_page_forgot *fields, struct cd_buf *buf);
 
 /* `/logout`, where a GET asks first: return_to, csrf. */
 struct cd_page_logout {
@@ -173,3 +208,30 @@ struct cd_page_cookie {
         struct cd_page_url again;      /* empty: no link */
 };
 void cd_page_cookie(const struct cd_page_view *view, const struct cd_page_cookie *fields, struct cd_buf *buf);
+
+/* ---- e-mails: plain text, whose first line is the subject; portal/mails.h sends them ---- */
+
+/* To choose a new password with the link. */
+struct cd_page_mail_reset {
+        cd_str username, link;
+        int64_t minutes; /* that the link is valid */
+        cd_str address;  /* of the client that asked; empty: the operator */
+};
+void cd_page_mail_reset(const struct cd_page_view *view, const struct cd_page_mail_reset *fields, struct cd_buf *buf);
+
+/* To register with the link. */
+struct cd_page_mail_invite {
+        cd_str username, link;
+        struct cd_page_time until;
+};
+void cd_page_mail_invite(const struct cd_page_view *view, const struct cd_page_mail_invite *fields, struct cd_buf *buf);
+
+/* What has happened to the account: one of the flags. */
+struct cd_page_mail_notice {
+        cd_str username;
+        struct cd_page_time at;
+        cd_str address; /* of the client; empty: not known */
+        cd_str home;    /* URL of the portal */
+        bool is_locked, is_password, is_totp_set, is_totp_removed, is_recovery_code;
+};
+void cd_page_mail_notice(const struct cd_page_view *view, const struct cd_page_mail_notice *fields, struct cd_buf *buf);

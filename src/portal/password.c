@@ -248,7 +248,7 @@ void cd_portal_reset(void *app, const struct cd_http_request *req, struct cd_htt
         if (!cd_visit_begin(app, req, res, &visit))
                 return;
         cd_str given = cd_visit_parameter(&visit, CD_STR("token"));
-        if (req->method == CD_HTTP_GET && given.len) {
+        if (req->method != CD_HTTP_POST && given.len) { /* HEAD too */
                 keep_token(&visit, given);
                 return;
         }

@@ -119,6 +119,8 @@ cd_status cd_portal_new(const struct cd_portal_settings *settings, const struct 
         cd_arena_init(&portal->arena, ARENA_MAX);
         portal->settings = *settings;
         portal->services = *services;
+        if (!portal->settings.language)
+                portal->settings.language = &cd_texts[0];
         cd_status status = fill(portal, reterr);
         if (status != CD_OK) {
                 cd_portal_free(portal);

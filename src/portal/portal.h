@@ -5,6 +5,7 @@
 #include "core/access.h"
 #include "core/accounts.h"
 #include "core/enrolment.h"
+#include "core/network_limit.h"
 #include "core/return_to.h"
 #include "core/session.h"
 #include "core/store_state.h"
@@ -28,6 +29,8 @@ struct cd_portal_services {
         const struct cd_factors *factors;
         struct cd_mac *forms; /* of the CSRF tokens, see cd_portal_forms_new */
         const struct cd_store_state *store_state;
+        struct cd_network_limit *networks; /* NULL: networks are not limited */
+        struct cd_mail_writer *mail_writer; /* needed if a portal sends e-mails */
         struct cd_log *log;
 };
 
@@ -49,6 +52,8 @@ struct cd_portal_settings {
         struct cd_page_colour accent;
         const struct cd_accounts *accounts; /* the passwords */
         struct cd_operator by;              /* who changes users; its actor is "portal" */
+        bool sends_mail;                    /* the server sends e-mails */
+        const struct cd_texts *language;    /* of e-mails that no browser asked for; NULL: English */
         struct cd_access *access;           /* taken over, also on failure; NULL: no rules */
 };
 

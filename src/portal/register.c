@@ -183,21 +183,38 @@ static void explain(struct cd_visit *visit, struct cd_page_register *page, const
 
 /* ---- the end ---- */
 
+/* Adds the account. One that needs no invitation counts for the network if it comes to be: only that makes the store
+ * grow. */
+static cd_status confirm(const struct cd_visit *visit, cd_str ticket, const struct cd_code_attempt *attempt,
+                         bool is_open, struct cd_registered *ret, struct cd_error *reterr)
+{
+        const struct cd_registrar registrar = registrar_of(visit);
+        struct cd_network_limit *networks = is_open ? visit->portal->services.networks : NULL;
+
+        cd_status status = cd_store_state_need(visit->portal->services.store_state, reterr);
+        if (status == CD_OK)
+                status = cd_network_limit_take(networks, CD_NETWORK_REGISTRATION, attempt->address, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_register_confirm(&registrar, visit->req->arena, ticket, attempt, ret, reterr);
+        if (status != CD_OK)
+                cd_network_limit_give_back(networks, CD_NETWORK_REGISTRATION, attempt->address);
+        return status;
+}
+
 /* Adds the account, and logs in: everything that a login checks was checked just now. `invited` is the name in an
  * invitation; empty: the user typed a name, which may be a password, so no log may have it. */
-static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, cd_str invited, struct cd_error *reterr)
+static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, cd_str invited, bool is_open,
+                        struct cd_error *reterr)
 {
         const struct cd_portal *portal = visit->portal;
-        const struct cd_registrar registrar = registrar_of(visit);
         const struct cd_code_attempt attempt = cd_enrol_attempt(visit, code);
         struct cd_store *store = portal->settings.by.store;
         struct cd_registered done = { 0 };
         struct cd_user user;
         struct cd_error err;
 
-        cd_status status = cd_store_state_need(portal->services.store_state, reterr);
-        if (status == CD_OK)
-                status = cd_register_confirm(&registrar, visit->req->arena, ticket, &attempt, &done, reterr);
+        cd_status status = confirm(visit, ticket, &attempt, is_open, &done, reterr);
         cd_visit_log_skew(visit, invited, &done.code);
         if (status != CD_OK)
                 return status;
@@ -216,6 +233,21 @@ static cd_status finish(struct cd_visit *visit, cd_str ticket, cd_str code, cd_s
         return CD_OK;
 }
 
+/* Whether no invitation is needed, nor used. */
+static bool is_open(const struct cd_page_register *page)
+{
+        return !page->username_fixed && !page->asks_invite;
+}
+
+/* Before the password is hashed and an authenticator is set up, which would be in vain. */
+static cd_status check_network(const struct cd_visit *visit, const struct cd_page_register *page,
+                               struct cd_error *reterr)
+{
+        struct cd_network_limit *networks = is_open(page) ? visit->portal->services.networks : NULL;
+
+        return cd_network_limit_check(networks, CD_NETWORK_REGISTRATION, visit->req->client_address, reterr);
+}
+
 /* The account is complete without a code, or waits for one in a ticket. */
 static void go_on(struct cd_visit *visit, struct cd_page_register *page, const struct cd_enrolment *enrolment)
 {
@@ -225,7 +257,7 @@ static void go_on(struct cd_visit *visit, struct cd_page_register *page, const s
         if (enrolment->secret.len) {
                 cd_visit_set_cookie(visit, CD_COOKIE_ENROL, enrolment->ticket, CD_ENROLMENT_LIFETIME);
                 cd_visit_redirect(visit, CD_STR("/register/totp"));
-        } else if (finish(visit, enrolment->ticket, CD_STR(""), CD_STR(""), &err) != CD_OK) {
+        } else if (finish(visit, enrolment->ticket, CD_STR(""), CD_STR(""), is_open(page), &err) != CD_OK) {
                 explain(visit, page, &err);
         }
 }
@@ -262,6 +294,7 @@ static void post_form(struct cd_visit *visit)
                 .without_totp = !(factors & CD_FACTOR_TOTP),
         };
         if (cd_store_state_need(visit->portal->services.store_state, &err) == CD_OK &&
+            check_network(visit, &draft.page, &err) == CD_OK &&
             cd_register_begin(&registrar, visit->req->arena, &params, &enrolment, &err) == CD_OK)
                 go_on(visit, &draft.page, &enrolment);
         else
@@ -331,7 +364,8 @@ static void post_code(struct cd_visit *visit, cd_str text, const struct cd_regis
                 show_secret(visit, wrong, ticket);
                 return;
         }
-        cd_status status = finish(visit, text, form.code, ticket->is_invited ? ticket->name : CD_STR(""), &err);
+        cd_str invited = ticket->is_invited ? ticket->name : CD_STR("");
+        cd_status status = finish(visit, text, form.code, invited, !ticket->is_invited, &err);
         switch (status) {
         case CD_OK:
                 return;

@@ -2,7 +2,14 @@
 
 #define ROUTE(methods_, path_, where_, handler_)                                                                       \
         {                                                                                                              \
-                .methods = methods_, .path = CD_STR_INIT(path_), .where = CD_HTTP_##where_, .handler = handler_        \
+                .methods = methods_, .path = CD_STR_INIT(path_), .where = CD_HTTP_##where_, .handler = handler_,       \
+                .admit = cd_portal_admit, .overloaded = cd_portal_overloaded                                           \
+        }
+/* What only ends something, and so must not wait for others of the network. */
+#define ENDING(methods_, path_, where_, handler_)                                                                      \
+        {                                                                                                              \
+                .methods = methods_, .path = CD_STR_INIT(path_), .where = CD_HTTP_##where_, .handler = handler_,       \
+                .overloaded = cd_portal_overloaded                                                                     \
         }
 #define BOTH (CD_HTTP_GET | CD_HTTP_POST)
 
@@ -10,9 +17,10 @@
  * the memory of the hashes (LESSONS 15). The login page itself is written on the loop. */
 static const struct cd_http_route routes[] = {
         ROUTE(BOTH, CD_PORTAL_BASE "/login", INLINE, cd_portal_login),
+        ROUTE(BOTH, CD_PORTAL_BASE "/forgot", INLINE, cd_portal_forgot),
         ROUTE(BOTH, CD_PORTAL_BASE "/totp", WORKER, cd_portal_totp),
         ROUTE(BOTH, CD_PORTAL_BASE "/recovery", WORKER, cd_portal_recovery),
-        ROUTE(BOTH, CD_PORTAL_BASE "/logout", WORKER, cd_portal_logout),
+        ENDING(BOTH, CD_PORTAL_BASE "/logout", WORKER, cd_portal_logout),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/me", WORKER, cd_portal_me),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/start", INLINE, cd_portal_start),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/hand-over", WORKER, cd_portal_hand_over),
@@ -26,10 +34,12 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/style.css", INLINE, cd_portal_styles),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE, WORKER, cd_portal_account),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/", WORKER, cd_portal_account),
-        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/sessions/end", WORKER, cd_portal_end_session),
-        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/sessions/end-others", WORKER, cd_portal_end_others),
+        ENDING(CD_HTTP_POST, CD_PORTAL_BASE "/sessions/end", WORKER, cd_portal_end_session),
+        ENDING(CD_HTTP_POST, CD_PORTAL_BASE "/sessions/end-others", WORKER, cd_portal_end_others),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/recovery-codes/new", WORKER, cd_portal_renew_codes),
-        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/not-me", WORKER, cd_portal_not_me),
+        ENDING(CD_HTTP_POST, CD_PORTAL_BASE "/not-me", WORKER, cd_portal_not_me),
+        ROUTE(BOTH, CD_PORTAL_BASE "/tokens", WORKER, cd_portal_tokens),
+        ENDING(CD_HTTP_POST, CD_PORTAL_BASE "/tokens/revoke", WORKER, cd_portal_revoke_token),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/password", WORKER, cd_portal_password),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/password", CPU, cd_portal_password),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/reset", WORKER, cd_portal_reset),

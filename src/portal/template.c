@@ -32,17 +32,17 @@ static const char *entity_of(char c)
         }
 }
 
-void cd_html_escape(struct cd_buf *buf, cd_str text)
+static void escape(struct cd_buf *buf, cd_str text, bool is_plain)
 {
         while (text.len > 0) {
-                const char *entity = entity_of(*text.ptr);
+                const char *entity = is_plain ? NULL : entity_of(*text.ptr);
                 size_t length = cd_str_safe_sequence(text);
 
                 if (entity)
                         cd_buf_add(buf, cd_str_from_c(entity));
                 else if (length > 0)
                         cd_buf_add(buf, cd_str_of(text.ptr, length));
-                else if (*text.ptr == '\n')
+                else if (*text.ptr == '\n' && !is_plain)
                         cd_buf_add_char(buf, '\n');
                 else
                         cd_buf_add(buf, CD_STR("\xef\xbf\xbd"));
@@ -51,6 +51,16 @@ void cd_html_escape(struct cd_buf *buf, cd_str text)
                         length = cd_str_utf8_sequence(text);
                 text = cd_str_slice(text, length > 0 ? length : 1, text.len);
         }
+}
+
+void cd_html_escape(struct cd_buf *buf, cd_str text)
+{
+        escape(buf, text, false);
+}
+
+void cd_plain_escape(struct cd_buf *buf, cd_str text)
+{
+        escape(buf, text, true);
 }
 
 static const void *member_of(const struct run *run, struct cd_slot slot)
@@ -141,7 +151,7 @@ static void write_slot(const struct run *run, struct cd_slot slot)
 
         switch ((enum cd_slot_type)slot.type) {
         case CD_SLOT_STR:
-                cd_html_escape(run->buf, *(const cd_str *)member);
+                escape(run->buf, *(const cd_str *)member, run->page->is_plain);
                 break;
         case CD_SLOT_INT:
                 cd_buf_add_i64(run->buf, *(const int64_t *)member);

@@ -59,6 +59,8 @@ static enum cd_message find_notice(cd_str done)
                 { "recovered", CD_MESSAGE_RECOVERED },
                 { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
                 { "confirmed", CD_MESSAGE_CONFIRMED },
+                { "token-revoked", CD_MESSAGE_TOKEN_REVOKED },
+                { "link-sent", CD_MESSAGE_RESET_SENT },
         };
 
         for (size_t i = 0; i < CD_LEN(notices); i++)
@@ -308,6 +310,8 @@ static cd_str error_name(enum cd_message message)
                 return CD_STR("invalid_credentials");
         case CD_MESSAGE_TOO_MANY_ATTEMPTS:
         case CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS:
+        case CD_MESSAGE_NETWORK_BUSY:
+        case CD_MESSAGE_NETWORK_BUSY_SECONDS:
                 return CD_STR("too_many_attempts");
         case CD_MESSAGE_UNAVAILABLE:
                 return CD_STR("temporarily_unavailable");
@@ -399,8 +403,7 @@ struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_
         case CD_THROTTLED:
                 *ret_status = 429;
                 set_retry_after(visit, wait);
-                return wait < 60 ? (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS_SECONDS, wait }
-                                 : (struct cd_page_message){ CD_MESSAGE_TOO_MANY_ATTEMPTS, (wait + 59) / 60 };
+                return cd_visit_explain_wait(error, wait);
         case CD_UNAVAILABLE:
         case CD_TIMEOUT:
                 *ret_status = 503;

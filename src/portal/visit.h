@@ -103,6 +103,8 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
 /* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
 void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);
 
+/* Whether a user can ask for a link to set a new password. */
+bool cd_visit_may_reset(const struct cd_visit *visit);
 /* Tells the operator of a clock that seems to be wrong. `user`: empty where it is not known. */
 void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result);
 
@@ -132,10 +134,13 @@ cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to);
 
 /* ---- answers ---- */
 
-/* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), CD_MESSAGE_TOO_MANY_ATTEMPTS (429, with
- * Retry-After; in seconds below a minute), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
+/* The message and the status of an error: `wrong` for CD_INVALID_GRANT (401), that of cd_visit_explain_wait (429, with
+ * Retry-After), CD_MESSAGE_UNAVAILABLE (503), CD_MESSAGE_INTERNAL (500). Logs the reason. */
 struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_error *error, enum cd_message wrong,
                                         int *ret_status);
+/* The message of a CD_THROTTLED: CD_MESSAGE_TOO_MANY_ATTEMPTS, or CD_MESSAGE_NETWORK_BUSY if the network must wait; in
+ * seconds below a minute. */
+struct cd_page_message cd_visit_explain_wait(const struct cd_error *error, int64_t seconds);
 /* A page is written between these two. */
 void cd_visit_begin_page(struct cd_visit *visit, struct cd_buf *buf);
 void cd_visit_end_page(struct cd_visit *visit, int status, struct cd_buf *buf);
@@ -154,9 +159,15 @@ void cd_visit_redirect_for(struct cd_visit *visit, cd_str path, cd_str return_to
 
 /* ---- handlers ---- */
 
-cd_http_handler cd_portal_login, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me, cd_portal_styles;
+/* For routes: answers 429 if the network of the client has sent too many forms (core/network_limit.h). */
+bool cd_portal_admit(void *app, const struct cd_http_request *req, struct cd_http_response *res);
+/* For routes: the page that says that the server is busy, 503. */
+cd_http_handler cd_portal_overloaded;
+
+cd_http_handler cd_portal_login, cd_portal_forgot, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me,
+        cd_portal_styles;
 cd_http_handler cd_portal_start, cd_portal_hand_over, cd_portal_finish;
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,
-        cd_portal_forbidden, cd_portal_change_password;
+        cd_portal_forbidden, cd_portal_change_password, cd_portal_tokens, cd_portal_revoke_token;

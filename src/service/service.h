@@ -33,6 +33,7 @@ struct cd_service_settings {
         int64_t threads, worker_threads, outgoing_threads;
         int64_t drain_delay, shutdown_grace;
         struct cd_strs trusted_proxies;
+        struct cd_objects deny; /* struct cd_http_deny */
         struct cd_service_log {
                 int level; /* enum cd_log_level */
         } log;
@@ -41,7 +42,7 @@ struct cd_service_settings {
 };
 
 extern const struct cd_table cd_service_listen_table, cd_service_log_table, cd_service_limits_table,
-        cd_service_tls_table;
+        cd_service_tls_table, cd_service_deny_table;
 /* Further checks for the table: NULL, or what is wrong with the value. */
 const char *cd_service_check_address(cd_str value); /* "127.0.0.1:5001" or "[::1]:0" */
 const char *cd_service_check_listen(cd_str value);  /* that, "unix:/PATH" or "systemd:NAME" */
@@ -75,6 +76,8 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   "addresses or networks whose forwarded headers and request ids count; unix: for "    \
                                   "clients of Unix sockets",                                                           \
                                   .check = cd_service_check_proxy),                                                    \
+                CD_SERVICE_FIELD_(T, M, deny, OBJECTS, "networks whose requests are answered 403", .max = 256,         \
+                                  .table = &cd_service_deny_table),                                                    \
                 CD_SERVICE_FIELD_(T, M, log, OBJECT, "JSON lines on standard error", .table = &cd_service_log_table),  \
                 CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take",                                    \
                                   .table = &cd_service_limits_table),                                                  \
@@ -162,6 +165,8 @@ void cd_service_complete(struct cd_service_settings *settings);
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
 /* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
+/* The same of `deny`: what is too much, has passed by `now`, or shuts out more than clients. */
+void cd_service_check_deny(const struct cd_service_settings *settings, cd_time now, struct cd_report *report);
 /* Ceiling of an arena that holds the largest configuration, bytes. */
 enum {
         CD_SERVICE_ARENA = 64 * 1024 * 1024

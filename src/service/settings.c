@@ -260,6 +260,7 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         }
         check_redirects(settings, report);
         check_trusted_proxies(settings, report);
+        cd_service_check_deny(settings, cd_clock_system.now(&cd_clock_system), report);
 }
 
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config)
@@ -275,6 +276,8 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service 
                 .shutdown_grace_ms = settings->shutdown_grace,
                 .drain_delay_ms = settings->drain_delay,
                 .trusted_proxies = &settings->trusted_proxies,
+                .deny = settings->deny.items,
+                .deny_count = settings->deny.count,
                 .limits = settings->limits,
         };
 

@@ -75,7 +75,8 @@ function measure() {
   return problems;
 }
 
-// One portal as the journeys see it. `setup`: {url, cardea, config, screenshots}; with `addresses`, at hosts whose certificates no one knows.
+// One portal as the journeys see it. `setup`: {url, cardea, config, mails, screenshots}; `mails` is a folder with a file for each e-mail.
+// With `addresses`, its hosts are known to the browser alone, and so are their certificates.
 export class Portal {
   constructor(setup) {
     Object.assign(this, setup);
@@ -88,6 +89,17 @@ export class Portal {
     const running = promisify(execFile)(this.cardea, [...words, '--config', this.config], { timeout: PATIENCE });
     running.child.stdin.end(input);
     return (await running).stdout;
+  }
+
+  // The first e-mail to that address whose subject has this in it.
+  async mail(to, subject) {
+    for (const end = Date.now() + PATIENCE; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
+      const names = fs.readdirSync(this.mails).filter((name) => name.endsWith('.json'));
+      const all = names.map((name) => JSON.parse(fs.readFileSync(path.join(this.mails, name), 'utf8')));
+      const found = all.find((mail) => mail.to === to && mail.subject.includes(subject));
+      if (found) return found;
+    }
+    return assert.fail(`no e-mail to ${to}`);
   }
 
   newName() {

@@ -5,9 +5,10 @@ import fs from 'node:fs';
 import * as account from './journeys_account.mjs';
 import { Portal, travel } from './browser.mjs';
 import * as login from './journeys_login.mjs';
+import * as mail from './journeys_mail.mjs';
 import * as register from './journeys_register.mjs';
 
 const [setup, only] = process.argv.slice(2);
-const journeys = { ...register.journeys, ...login.journeys, ...account.journeys };
-assert.equal(Object.keys(journeys).length, [register, login, account].reduce((sum, part) => sum + Object.keys(part.journeys).length, 0));
+const journeys = { ...register.journeys, ...login.journeys, ...account.journeys, ...mail.journeys };
+assert.equal(Object.keys(journeys).length, [register, login, account, mail].reduce((sum, part) => sum + Object.keys(part.journeys).length, 0));
 console.log(JSON.stringify(await travel(journeys, new Portal(JSON.parse(fs.readFileSync(setup, 'utf8'))), only)));

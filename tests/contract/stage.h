@@ -66,6 +66,8 @@ int run_revocation_list_contract(void);
 int run_sessions_contract(void);
 int run_factors_contract(void);
 int run_links_contract(void);
+int run_personal_tokens_contract(void);
+int run_mails_contract(void);
 int run_hand_overs_contract(void);
 int run_audit_contract(void);
 int run_whole_contract(void);

@@ -40,6 +40,12 @@ fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5; include $PWD/site.c
 PATH=$PATH:/usr/sbin nginx -e stderr -p "$PWD" -c nginx.conf &
 services+=($!)
 curl -s --retry 50 --retry-connrefused --retry-delay 0 http://localhost:8080/ > first""", "the nginx of this machine is left alone; this one reads the same file"),
+    ("docs/mail.md", "cardea mail test --config auth/cardea.yaml --to ana@example.com"):
+        (f"""python3 {ROOT}/tests/support/smtp_sink.py mail.example.com cardea 'a password' > port &
+services+=($!)
+until [ -s port ]; do sleep 0.05; done
+sed -i "s,smtp://.*,smtp://127.0.0.1:$(cat port)," auth/cardea.yaml
+cardea mail test --config auth/cardea.yaml --to ana@example.com""", "there is no such mail server; this one listens on this machine"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
@@ -172,7 +178,7 @@ def test_the_page_has_the_defaults_and_choices_of_the_program():
         if "default" in schema:
             assert json.loads(default.strip("`")) == schema["default"], name
         elif schema["type"] == "array":
-            assert default == "`[]`", name
+            assert default == ("required" if required else "`[]`"), name
         for choice in schema.get("enum", []):
             assert f"`{choice}`" in bounds, name
         if kind in UNITS:

@@ -1,8 +1,10 @@
 /* What a browser or an import file says of factors. "o": an otpauth URI. "b": base32. "c": a TOTP code. "r": a recovery
- * code. "s": the cookie of a session or half-finished login, of which nothing is valid: the store is never asked. */
+ * code. "s": the cookie of a session or half-finished login, or a personal token, of which nothing is valid: the store
+ * is never asked. "l": the limits of a personal token. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/personal_token.h"
 #include "core/recovery.h"
 #include "core/session.h"
 #include "crypto/otpauth.h"
@@ -75,11 +77,39 @@ static void try_code(cd_str text)
 
 static void try_cookie(struct cd_arena *arena, cd_str text)
 {
+        const struct cd_session_lookup lookup = { .sessions = &sessions };
+        struct cd_live_token live;
         struct cd_pending_login pending;
         struct cd_session session;
 
         must(cd_session_find(&sessions, arena, text, &session, NULL) == CD_INVALID_TOKEN);
         must(cd_pending_login_find(&sessions, arena, text, &pending, NULL) == CD_INVALID_TOKEN);
+        must(cd_personal_token_look_in_cache(&lookup, arena, text, 0, &live, NULL) == CD_INVALID_TOKEN);
+        must(cd_personal_token_look_up(&lookup, arena, text, CD_STR(""), &live, NULL) == CD_INVALID_TOKEN);
+}
+
+/* What is read is read again as the same, and cannot end a line of the cache. */
+static void try_limit(struct cd_arena *arena, cd_str text, size_t kind)
+{
+        struct cd_personal_token_params params = { 0 }, again = { 0 };
+        cd_str *const given[] = { &params.hosts, &params.paths, &params.methods, &params.networks };
+        cd_str *const written[] = { &again.hosts, &again.paths, &again.methods, &again.networks };
+        struct cd_personal_token token = { 0 }, same = { 0 };
+        const struct cd_strs *const read[] = { &token.hosts, &token.paths, &token.methods, &token.networks };
+        struct cd_error err = { 0 };
+
+        *given[kind] = text;
+        if (cd_personal_token_read_limits(arena, &params, &token, &err) != CD_OK) {
+                must(err.reason[0] && err.field[0]);
+                return;
+        }
+        must(read[kind]->count <= CD_PERSONAL_TOKEN_ITEMS_MAX);
+        for (size_t i = 0; i < read[kind]->count; i++) {
+                cd_str item = read[kind]->items[i];
+                must(item.len && !cd_str_has_control(item) && cd_str_is_utf8(item));
+                *written[kind] = item;
+                must(cd_personal_token_read_limits(arena, &again, &same, NULL) == CD_OK);
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -108,6 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 break;
         case 's':
                 try_cookie(&arena, rest);
+                break;
+        case 'l':
+                for (size_t kind = 0; kind < 4; kind++)
+                        try_limit(&arena, rest, kind);
                 break;
         }
         cd_arena_done(&arena);

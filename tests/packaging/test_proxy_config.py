@@ -8,7 +8,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
-NAMED = ["nginx", "caddy", "haproxy", "apache"]  # the others have no way to include a file
+NAMED = ["nginx", "caddy", "haproxy", "apache", "uwsgi"]  # the others have no way to include a file
 
 
 def printed(*words):

@@ -1,7 +1,10 @@
 """tools/compile-pages must refuse a page that could be read otherwise than it was written; what it accepts is tested in tests/unit/portal."""
 import pathlib
 import re
+import runpy
 import subprocess
+import sys
+import unittest.mock
 
 import pytest
 
@@ -20,19 +23,22 @@ extern const size_t cd_texts_count;
 """
 
 
-def compile_page(folder, page, *options, po=None, messages=None):
+def compile_page(folder, page, *options, po=None, messages=None, name="bad.html"):
     """Exit status and messages of the build: of compile-pages or, where that accepts the page, of the C compiler."""
-    (folder / "bad.html").write_text(page, encoding="utf-8")
+    (folder / name).write_text(page, encoding="utf-8")
     (folder / "bad.h").write_text(HEADER)
-    for name, text, option in (("xx.po", po, "--po"), ("messages.h", messages, "--messages")):
+    for file, text, option in (("xx.po", po, "--po"), ("messages.h", messages, "--messages")):
         if text is not None:
-            (folder / name).write_text(text, encoding="utf-8")
-            options += (option, folder / name)
-    done = subprocess.run([ROOT / "tools/compile-pages", "--header", "bad.h", *options, "--output", folder / "bad.c", folder / "bad.html"],
-                          capture_output=True, text=True, timeout=60)
-    if done.returncode == 0:
-        done = subprocess.run(["gcc", "-std=gnu2x", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", folder, "-I", ROOT / "src",
-                               folder / "bad.c"], capture_output=True, text=True, timeout=60)
+            (folder / file).write_text(text, encoding="utf-8")
+            options += (option, folder / file)
+    tool = str(ROOT / "tools/compile-pages")
+    with unittest.mock.patch.object(sys, "argv", [tool, "--header", "bad.h", *map(str, options), "--output", f"{folder}/bad.c", f"{folder}/{name}"]):
+        try:
+            runpy.run_path(tool, run_name="__main__")
+        except SystemExit as refusal:
+            return 1, f"{refusal.code}\n"
+    done = subprocess.run(["gcc", "-std=gnu2x", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", folder, "-I", ROOT / "src",
+                           folder / "bad.c"], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -159,6 +165,21 @@ TRANSLATIONS = [
 def test_a_translation_that_does_not_fit_fails_the_build(tmp_path, po, why):
     status, said = compile_page(tmp_path, '{{t "Hello {name}"}}{{t "{count} row" "{count} rows" count=rows.count}}', po=po)
     assert status != 0 and why in said, said
+
+
+PLAIN = [
+    ('{{t "a"}} {{name}} <b>{{url}}', None, 0, ""),  # no HTML, so nothing is escaped and nothing refused
+    ('{{t "A & B"}}', None, 1, "an e-mail has none of &"),
+    ('{{t "Hello {name}"}}', PO + 'msgid "Hello {name}"\nmsgstr "<b>{name}"\n', 1, 'xx: "Hello {name}": a text of an e-mail has none'),
+    ("{{if on}}", None, 1, "has no {{end}}"),
+    ("{{pointer}}", None, 1, "bad.txt:1"),
+]
+
+
+@pytest.mark.parametrize("mail, po, fails, why", PLAIN)
+def test_an_email_is_plain_text(tmp_path, mail, po, fails, why):
+    status, said = compile_page(tmp_path, mail, po=po, name="bad.txt")
+    assert (status != 0) == bool(fails) and why in said, said
 
 
 def test_a_message_has_no_slot_but_its_count(tmp_path):

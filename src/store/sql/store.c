@@ -26,6 +26,8 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
                 versions->revocations = version;
         else if (cd_str_eq_c(name, "sessions"))
                 versions->sessions = version;
+        else if (cd_str_eq_c(name, "mails"))
+                versions->mails = version;
         return cd_sql_read_end(&reader, reterr);
 }
 
@@ -126,6 +128,8 @@ static cd_status expire_transaction(struct cd_sql_session *session, void *arg, s
         if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_personal_tokens, session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
+                status = cd_sql_rows_expire(&cd_sql_mails, session, now, limit - *deleted, deleted, reterr);
+        if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_hand_overs, session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_revocations, session, now, limit - *deleted, deleted, reterr);
@@ -180,10 +184,10 @@ static cd_status prepared = CD_OK;
 
 static void prepare_tables(void)
 {
-        struct cd_sql_table *const tables[] = { &cd_sql_users,           &cd_sql_clients,   &cd_sql_keys,
-                                                &cd_sql_revocations,     &cd_sql_sessions,  &cd_sql_audit,
-                                                &cd_sql_pending_logins,  &cd_sql_totp,      &cd_sql_links,
-                                                &cd_sql_personal_tokens, &cd_sql_hand_overs };
+        struct cd_sql_table *const tables[] = { &cd_sql_users,           &cd_sql_clients,  &cd_sql_keys,
+                                                &cd_sql_revocations,     &cd_sql_sessions, &cd_sql_audit,
+                                                &cd_sql_pending_logins,  &cd_sql_totp,     &cd_sql_links,
+                                                &cd_sql_personal_tokens, &cd_sql_mails,    &cd_sql_hand_overs };
 
         for (size_t i = 0; i < CD_LEN(tables) && prepared == CD_OK; i++)
                 prepared = cd_sql_table_prepare(tables[i]);
@@ -216,6 +220,7 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .recovery = &cd_sql_recovery_ops,
                           .links = &cd_sql_link_ops,
                           .personal_tokens = &cd_sql_personal_token_ops,
+                          .mails = &cd_sql_mail_ops,
                           .hand_overs = &cd_sql_hand_over_ops,
                           .audit = &cd_sql_audit_ops,
                           .versions = versions,

@@ -13,7 +13,7 @@ struct cd_sql_store {
 
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
-        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_hand_overs;
+        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_hand_overs;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
@@ -25,6 +25,7 @@ extern const struct cd_totp_ops cd_sql_totp_ops;
 extern const struct cd_recovery_ops cd_sql_recovery_ops;
 extern const struct cd_account_link_ops cd_sql_link_ops;
 extern const struct cd_personal_token_ops cd_sql_personal_token_ops;
+extern const struct cd_mail_ops cd_sql_mail_ops;
 extern const struct cd_hand_over_ops cd_sql_hand_over_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
@@ -37,9 +38,9 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "revocations", "sessions") and locks that row of `versions`
- * until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction locks its
- * rows of `versions` first, ordered by name, before any rows of users or clients. */
+/* Adds 1 to the version of a table ("clients", "keys", "mails", "revocations", "sessions") and locks that row of
+ * `versions` until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction
+ * locks its rows of `versions` first, ordered by name, before any rows of users or clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 /* Locks the row without changing the version: no other transaction changes the table until the commit. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);

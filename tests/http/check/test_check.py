@@ -106,6 +106,17 @@ def test_lesson_01_what_no_rule_has_is_denied(home):
         assert nginx(home.server, other, cookie(token)).status == 403
 
 
+@pytest.mark.parametrize("browser", [[BROWSER], [BROWSER, ("Sec-Fetch-Mode", "navigate")]])
+def test_a_browser_that_is_refused_shows_a_sentence_that_says_nothing_of_the_rules(home, browser):
+    for host, why in (("unknown.example.com", "access_denied"), ("not a host", "invalid_request")):
+        answer = forward(home.server, host, "/", *browser)
+        assert (answer.status, answer.headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
+        assert answer.body == b"403: this page is closed. The operator of the site finds the reason in the log of Cardea.\n"
+        assert logged(home.server, answer)["error"] == why
+        for program in ([("Accept", "*/*")], [*browser, ("X-Requested-With", "x")], [*browser, ("Upgrade", "websocket")]):
+            assert forward(home.server, host, "/", *program).json()["error"] == why
+
+
 @pytest.mark.parametrize("url, why", [
     ("", "X-Original-URL is not an absolute URL"),
     ("/only/a/path", "X-Original-URL is not an absolute URL"),

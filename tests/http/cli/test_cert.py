@@ -158,7 +158,9 @@ SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
@@ -183,7 +185,15 @@ static int fails(void)
                 int (*next) types = (int (*) types)dlsym(RTLD_NEXT, #name);                                            \
                 return fails() ? -1 : next values;                                                                     \
         }
-STEP(mkostemp64, (char *path, int flags), (path, flags))
+int open64(const char *path, int flags, ...)
+{
+        int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+        va_list more;
+        va_start(more, flags);
+        mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+        va_end(more);
+        return flags & O_EXCL && fails() ? -1 : next(path, flags, mode);
+}
 STEP(fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
 STEP(fchmod, (int fd, mode_t mode), (fd, mode))
 STEP(fsync, (int fd), (fd))
@@ -223,6 +233,17 @@ def test_the_files_fit_wherever_a_renewal_ends(tmp_path, shim, kill):
         fits(tmp_path)
         assert run("cert", "renew", "--dir", tmp_path).returncode == 0
         fits(tmp_path)
+        assert set(os.listdir(tmp_path)) == {"ca.pem", "cert.pem", "key.pem"}, "what a renewal that was killed has left"
+
+
+def test_what_is_in_the_way_of_a_renewal_is_replaced_and_not_followed(tmp_path):
+    make(tmp_path / "a", "localhost")
+    (tmp_path / "other").write_text("other")
+    (tmp_path / "a/cert.pem.new").symlink_to(tmp_path / "other")
+    (tmp_path / "a/ca.pem.new").write_text("part of a certif")
+    assert run("cert", "renew", "--dir", tmp_path / "a").returncode == 0
+    assert set(os.listdir(tmp_path / "a")) == {"ca.pem", "cert.pem", "key.pem"} and (tmp_path / "other").read_text() == "other"
+    fits(tmp_path / "a")
 
 
 def test_a_key_that_did_not_fit_fits_after_a_renewal(tmp_path):

@@ -4,8 +4,10 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import ssl
+import subprocess
 import time
 import urllib.request
 
@@ -13,7 +15,7 @@ import pytest
 
 from support.ports import find_ports
 
-from .commands import BUILD, DEADLINE, ROOT, listen_somewhere, run
+from .commands import BUILD, CARDEA, DEADLINE, ROOT, listen_somewhere, run
 
 NAMES = ["reverse proxy", "authorization server", "resource server", "web application", "Basic token service", "resource service",
          "login portal", "hello site"]
@@ -171,6 +173,30 @@ def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
 def test_the_services_do_not_survive_a_killed_demo(demo):
     demo.program.end(signal.SIGKILL)
     wait_gone(demo.pids())
+
+
+def test_a_terminal_shows_what_to_try_and_the_logs_go_to_a_file(tmp_path):
+    base = free_base()
+    screen, terminal = os.openpty()
+    demo = subprocess.Popen([CARDEA, "demo", "--port-base", str(base)], stdout=subprocess.PIPE, stderr=terminal, text=True,
+                            env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        said = ""
+        while "Ctrl-C stops everything" not in said:
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
+        log = pathlib.Path(re.search(r"^All services log to (\S+), as JSON lines;", said, re.M)[1])
+        assert tmp_path in log.parents and log.stat().st_mode & 0o777 == 0o600
+        ready = [json.loads(line)["service"] for line in log.read_text().splitlines() if '"event":"ready"' in line]
+        assert "cardea" in ready
+        assert select.select([screen], [], [], 0)[0] == [], os.read(screen, 65536)
+    finally:
+        demo.terminate()
+        assert demo.wait(DEADLINE) == 0
+        os.close(screen)
+        os.close(terminal)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("offset, name", enumerate(NAMES))

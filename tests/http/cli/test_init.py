@@ -24,7 +24,7 @@ def mode(path):
 def test_nobody_else_can_read_what_it_makes_whatever_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
-        made = Installation(tmp_path / "auth")
+        made = Installation(tmp_path / "auth", fresh=True)
     finally:
         os.umask(before)
     assert {p.name for p in made.folder.iterdir()} == MADE
@@ -34,7 +34,7 @@ def test_nobody_else_can_read_what_it_makes_whatever_the_umask(tmp_path, umask):
 
 
 def test_check_has_nothing_against_what_it_makes(tmp_path):
-    made = Installation(tmp_path / "auth")
+    made = Installation(tmp_path / "auth", fresh=True)
     checked = run("check", "--config", made.config)
     assert checked.returncode == 0, checked.stdout
     assert "error" not in checked.stdout.rsplit("\n", 2)[0]
@@ -43,7 +43,7 @@ def test_check_has_nothing_against_what_it_makes(tmp_path):
 
 
 def test_it_says_what_to_try_with_the_real_names(tmp_path):
-    made = Installation(tmp_path / "a folder")
+    made = Installation(tmp_path / "a folder", fresh=True)
     said = made.made.stdout
     for line in (f"cardea serve --config '{made.folder}'/cardea.yaml",
                  f"curl --cacert '{made.folder}'/ca.pem -u ana https://localhost:{made.port}/grant",
@@ -55,7 +55,7 @@ def test_it_says_what_to_try_with_the_real_names(tmp_path):
 
 
 def test_the_certificate_is_for_this_host_and_the_issuer(tmp_path):
-    made = Installation(tmp_path / "auth", "--issuer", "https://auth.example.org")
+    made = Installation(tmp_path / "auth", "--issuer", "https://auth.example.org", fresh=True)
     text = subprocess.run(["openssl", "x509", "-in", made.folder / "cert.pem", "-noout", "-text"], capture_output=True,
                           text=True, check=True).stdout
     for name in ("DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "DNS:auth.example.org"):
@@ -66,12 +66,12 @@ def test_the_certificate_is_for_this_host_and_the_issuer(tmp_path):
 def test_an_existing_folder_is_accepted_where_it_is_empty(tmp_path):
     folder = tmp_path / "auth"
     folder.mkdir(0o755)
-    Installation(folder)
+    Installation(folder, fresh=True)
     assert mode(folder) == 0o700
 
 
 def test_nothing_is_overwritten(tmp_path):
-    made = Installation(tmp_path / "auth")
+    made = Installation(tmp_path / "auth", fresh=True)
     before = {p.name: p.read_bytes() for p in made.folder.iterdir()}
     again = run("init", "--dir", made.folder)
     assert (again.returncode, again.stdout) == (4, "")
@@ -163,7 +163,7 @@ def test_a_folder_of_the_future_owner_is_accepted(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_as_root_everything_belongs_to_the_user(tmp_path):
-    made = Installation(tmp_path / "auth", "--user", "nobody")
+    made = Installation(tmp_path / "auth", "--user", "nobody", fresh=True)
     nobody = pwd.getpwnam("nobody")
     for path in (made.folder, *made.folder.iterdir()):
         assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
@@ -176,7 +176,7 @@ def test_as_root_everything_belongs_to_the_user(tmp_path):
 
 def test_the_issue_as_it_is_written(tmp_path, start):
     """init, user add, serve, curl: the token, and what the resource service makes of it."""
-    made = Installation(tmp_path / "auth")
+    made = Installation(tmp_path / "auth", fresh=True)
     made.run("user", "add", "ana", "--claim", "role=editor", "--claim", 'projects=["a","b"]', "--password-file", "-",
              stdin="hush\n", check=0)
     server = start("serve", "--config", made.config)

@@ -9,12 +9,14 @@ from .administration import Installation
 from .commands import run
 from .test_serve import get
 
-RARE = ["libcap-ng.so.0", "libcrypt.so.1", "liboath.so.0", "libpq.so.5", "libpsl.so.5", "libqrencode.so.4", "libidn2.so.0"]
+RARE = ["libcap-ng.so.0", "libcurl.so.4", "libcrypt.so.1", "liboath.so.0", "libpq.so.5", "libpsl.so.5", "libqrencode.so.4", "libidn2.so.0"]
 PORTAL = "portal: { url: 'https://auth.example.com/_auth', cookie_domain: example.com }\n"
 NEEDED_BY = {
     "libpsl.so.5": ("portal.cookie_domain", "libpsl5", PORTAL),
     "liboath.so.0": ("portal.factors", "liboath0", PORTAL),
     "libqrencode.so.4": ("portal.factors", "libqrencode4", PORTAL),
+    "libcurl.so.4": ("smtp", "libcurl4", "portal: { url: 'https://auth.example.com/_auth' }\n"
+                     "smtp: { url: 'smtp://mail.example.com', from: auth@example.com }\n"),
     "libpq.so.5": ("store", "libpq5", "store: postgresql://ana@127.0.0.1/x\nmaster_key: " + "A" * 43 + "=\n"),
 }
 

@@ -82,7 +82,25 @@ def test_lesson_27_listeners_come_and_go_and_connections_go_on(serve, tmp_path):
     assert server.program.end() == 0
 
 
-@pytest.mark.parametrize("other", ["none", "file", "link"])
+@pytest.mark.parametrize("mode", ["0600", "0666"])
+def test_lesson_27_a_socket_whose_file_was_deleted_is_made_again(serve, tmp_path, mode):
+    path = tmp_path / "http.sock"
+    server = serve(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0600"}]))
+    assert server.token()[0] == 200
+    sock = server.connection.sock
+    path.unlink()
+    server.reload(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": mode}]))
+    assert stat.S_IMODE(path.stat().st_mode) == int(mode, 8)
+    server.reload(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": mode}]))
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.connect(str(path))
+        unix.sendall(get().encode())
+        assert unix.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert server.token()[0] == 200 and server.connection.sock is sock
+    assert server.program.end() == 0 and not path.exists()
+
+
+@pytest.mark.parametrize("other", ["file", "link"])
 def test_lesson_27_a_file_that_replaced_a_socket_keeps_its_rights(serve, tmp_path, other):
     path, secret = tmp_path / "http.sock", tmp_path / "secret"
     server = serve(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0600"}]))
@@ -94,7 +112,7 @@ def test_lesson_27_a_file_that_replaced_a_socket_keeps_its_rights(serve, tmp_pat
         path.symlink_to(secret)
     server.reload(settings(listen=["127.0.0.1:0", {"address": f"unix:{path}", "mode": "0666"}]), expect="reload_failed")
     assert [(f["setting"], f["reason"]) for f in server.findings()] == [
-        ("listen[1]", f"the file of unix:{path} is gone, or is another one; take the address out of the configuration, "
+        ("listen[1]", f"the file of unix:{path} is another one; take the address out of the configuration, "
                       "reload, and put it back")]
     assert other != "file" or stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600

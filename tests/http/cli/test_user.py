@@ -158,7 +158,7 @@ def test_without_a_configuration_it_says_so(tmp_path):
 
 
 def test_a_wrong_master_key_is_refused(tmp_path):
-    made, other = Installation(tmp_path / "a"), Installation(tmp_path / "b")
+    made, other = Installation(tmp_path / "a"), Installation(tmp_path / "b", fresh=True)
     shutil.copy(other.folder / "master.key", made.folder / "master.key")
     done = made.run("user", "list")
     assert done.returncode == 2 and "master_key" in done.stderr

@@ -15,7 +15,8 @@ SECRET = "Set up your authenticator"
 @pytest.fixture(scope="module")
 def home(install_module):
     home = install_module(portal={"registration": "open"}, lockout={
-        "account_attempts": 50, "address_attempts": 1000000, "delay": "1s", "max_delay": "15m"})
+        "account_attempts": 50, "address_attempts": 1000000, "delay": "1s", "max_delay": "15m",
+        "network_registrations": 1000})
     home.serve()
     return home
 

@@ -17,7 +17,7 @@ NOT_AVAILABLE = "This user name is not available. Choose another one."
 
 @pytest.fixture(scope="module")
 def open_portal(install_module):
-    home = install_module(portal={"registration": "open"})
+    home = install_module(portal={"registration": "open"}, lockout={"network_registrations": 1000})
     home.serve()
     return home
 

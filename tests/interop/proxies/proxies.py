@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from services import PROGRAMS
 from support.ports import find_ports  # noqa: F401
@@ -150,4 +151,28 @@ class Apache(Proxy):
         return [find("apache2"), "-D", "FOREGROUND", "-f", path]
 
 
-PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy, Haproxy, Apache)}
+class Uwsgi(Proxy):
+    """An instance for each site; the application is in it."""
+    name = "uwsgi"
+    more = ""  # lines of each instance
+
+    def __init__(self, folder, sites, upstream, cardea_config):
+        self.application_port = urllib.parse.urlsplit(upstream or "").port
+        super().__init__(folder, sites, upstream, cardea_config)
+
+    def write(self, sites):
+        certificate = self.certificate()
+        include = self.folder / "cardea.py"
+        shutil.copy(self.include, include)
+        application = f"wsgi-file = {pathlib.Path(__file__).with_name('wsgi_application.py')}\nenv = APPLICATION_PORT={self.application_port}\n"
+        instances = self.folder / "instances"
+        instances.mkdir()
+        for i, text in enumerate(sites):
+            text = re.sub(r"/etc/ssl/\w+/[^\s,]+", str(certificate), text.replace(str(self.include), str(include)))
+            text = re.sub(r"(https?-socket = ):", r"\g<1>127.0.0.1:", text)
+            (instances / f"{i}.ini").write_text(f"{text}master = true\nprocesses = 2\n{application if self.application_port else ''}{self.more}")
+        what = ["--ini", instances / "0.ini"] if len(sites) == 1 else ["--emperor", instances, "--emperor-freq", "1"]
+        return [find("uwsgi"), *what, "--die-on-term"]
+
+
+PROXIES = {proxy.name: proxy for proxy in (Nginx, Caddy, Haproxy, Apache, Uwsgi)}

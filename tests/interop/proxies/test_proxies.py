@@ -244,7 +244,9 @@ def test_lesson_2_no_spelling_of_a_path_opens_what_another_rule_closes(system, p
     before = len(system.application.received)
     system.ask(path, host=DOCS, user=user)
     for received in system.application.received[before:]:
-        assert not any(seen.startswith("/admin") for seen in readings(received.target)), received.line
+        decoded = [path.replace("%", "%25") for path in received.values("X-Path-Info")]  # by uWSGI for the application
+        for target in (received.target, *decoded):
+            assert not any(seen.startswith("/admin") for seen in readings(target)), (received.line, target)
 
 
 def readings(target):
@@ -405,7 +407,7 @@ def test_lesson_8_a_web_socket_is_opened_for_a_user(system):
         connection.sendall(request_bytes("GET /socket", headers))
         assert read_head(connection).startswith(b"HTTP/1.1 101 "), system.proxy.log()
         connection.sendall(b"\x81\x85\x00\x00\x00\x00hello")
-        assert connection.recv(11) == b"\x81\x85\x00\x00\x00\x00hello"
+        assert connection.recv(11) in (b"\x81\x85\x00\x00\x00\x00hello", b"\x81\x05hello")  # as it was sent, or as a server of web sockets sends it
     received = system.application.received[-1]
     assert received.values("Remote-User") == ["ana"] and "cardea_session" not in str(received.headers)
 

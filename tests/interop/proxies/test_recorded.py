@@ -99,6 +99,31 @@ def proxy(request, cardea):
     return request.param(cardea)
 
 
+def portal_of(proxy, cardea):
+    return list(yaml.safe_load_all(printed(proxy, "--host", "auth.example.com", "--config", cardea.config)))
+
+
+def test_traefik_leads_from_the_portals_host_to_the_portal(cardea):
+    http = portal_of("traefik", cardea)[0]["http"]
+    assert all(router["tls"] == {} and router["rule"].startswith("Host(`auth.example.com`) && ") for router in http["routers"].values())
+    assert {router["rule"].split(" && ", 1)[1]: router.get("middlewares") for router in http["routers"].values()} == {
+        "PathPrefix(`/_auth/`) && !PathPrefix(`/_auth/check/`)": None, "Path(`/`)": ["auth-example-com-home"],
+        "Path(`/.well-known/change-password`)": ["auth-example-com-password"]}
+    targets = {name: middleware["redirectRegex"] for name, middleware in http["middlewares"].items()}
+    assert [re.sub(target["regex"], target["replacement"], "https://auth.example.com/x?y", count=1) for target in targets.values()] == [
+        "https://auth.example.com/_auth/", "https://auth.example.com/_auth/password"]
+
+
+def test_envoy_leads_from_the_portals_host_to_the_portal(cardea):
+    routes = portal_of("envoy", cardea)[0]["virtual_hosts"][0]["routes"]
+    found = {next(iter(route["match"].values())): route for route in routes}
+    assert list(found) == ["/_auth/check/", "/_auth/", "/", "/.well-known/change-password"]
+    for path, target in (("/", "/_auth/"), ("/.well-known/change-password", "/_auth/password")):
+        assert found[path]["match"] == {"path": path}
+        assert found[path]["redirect"] == {"path_redirect": target, "response_code": "FOUND"}
+        assert found[path]["typed_per_filter_config"]["envoy.filters.http.ext_authz"]["disabled"] is True  # it needs no login
+
+
 def values(headers, name):
     return [v for n, v in headers if n.lower().replace("_", "-") == name.lower() and v]
 

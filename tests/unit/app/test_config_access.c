@@ -328,6 +328,11 @@ static void the_looks_of_the_portal_are_checked(void **state)
                                 .ptr);
         refuses("portal: { accent: blue }\n", "f.yaml:1:19: portal.accent: \"blue\" is not a colour; write it as in "
                                               "\"#1f5fb4\", with the quotes");
+        accepts("");
+        assert_str(config.portal.language, "en");
+        accepts("portal: { language: de }\n");
+        refuses("portal: { language: fr }\n",
+                "f.yaml:1:21: portal.language: there are no texts in \"fr\"; write en or de");
         refuses("portal: { accent: '#12345g' }\n", "f.yaml:1:19: portal.accent: \"#12345g\" is not a colour; write it "
                                                    "as in \"#1f5fb4\", with the quotes");
 }

@@ -11,6 +11,7 @@
 #include "core/oauth/introspect.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/token.h"
+#include "core/personal_token.h"
 #include "core/session.h"
 #include "support/memory_store.h"
 
@@ -963,6 +964,34 @@ static void lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look(
         free_node(f, &node);
 }
 
+static void lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_next_look(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_personal_token_text text;
+        struct cd_personal_token token;
+        struct cd_store_state works = { 0 };
+        struct cd_live_token live;
+        struct node node;
+
+        make_node(f, &node);
+        const struct cd_personal_token_params params = { .session = &node.session, .name = CD_STR("x"), .days = 1 };
+        assert_status(cd_personal_token_create(&node.sessions, &f->arena, &params, &token, &text, NULL), CD_OK);
+        struct cd_sessions here = node.sessions;
+        here.cache = f->options.sessions;
+        const struct cd_session_lookup lookup = { &here, &works };
+        cd_str given = cd_str_of(text.text, sizeof(text.text));
+        assert_status(cd_personal_token_look_up(&lookup, &f->arena, given, CD_STR(""), &live, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL), CD_OK);
+        assert_status(cd_personal_token_revoke(&node.sessions, &f->arena, &token, CD_STR(""), NULL), CD_OK);
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL),
+                      CD_NOT_FOUND);
+        assert_true(is_cached(f, &node));
+        free_node(f, &node);
+}
+
 static void lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look(void **state)
 {
         struct fixture *f = *state;
@@ -1023,7 +1052,7 @@ static void while_the_store_is_unavailable_a_session_continues_for_a_while(void 
 static cd_status tells_restored(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
 {
         (void)store, (void)reterr;
-        *ret = (struct cd_store_versions){ 1, 1, 1, 0 };
+        *ret = (struct cd_store_versions){ 1, 1, 1, 0, 1 };
         return CD_OK;
 }
 
@@ -1040,6 +1069,33 @@ static void with_a_restored_store_the_cache_begins_anew(void **state)
         assert_false(is_cached(f, &node));
         *f->store = whole;
         free_node(f, &node);
+}
+
+static void count_mail(void *arg)
+{
+        ++*(int *)arg;
+}
+
+static void who_sends_email_is_told_of_each_that_was_added(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_queued_mail mail = { .id = CD_STR("1"),
+                                             .recipient = CD_STR("ana@example.com"),
+                                             .sealed = CD_STR("x1.a"),
+                                             .expires_at = NOON + 1000 };
+        int told = 0;
+
+        f->options.mail_added = count_mail;
+        f->options.mail_arg = &told;
+        begin(f);
+        assert_int_equal(told, 1); /* at the start, some may wait already */
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 1);
+        assert_status(f->store->mails->add(f->store, &mail, NULL), CD_OK);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 2);
+        assert_true(cd_store_watcher_step(f->watcher));
+        assert_int_equal(told, 2);
 }
 
 int main(void)
@@ -1074,10 +1130,12 @@ int main(void)
                 TEST(a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_with_it),
                 TEST(a_jump_ahead_that_lasts_is_believed_after_a_day),
                 TEST(lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look),
+                TEST(lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_next_look),
                 TEST(lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look),
                 TEST(many_ends_are_all_read),
                 TEST(while_the_store_is_unavailable_a_session_continues_for_a_while),
                 TEST(with_a_restored_store_the_cache_begins_anew),
+                TEST(who_sends_email_is_told_of_each_that_was_added),
                 TEST(readers_see_whole_snapshots_while_the_thread_makes_others),
         };
 

@@ -128,12 +128,58 @@ static void lesson_31_a_clock_is_read_or_there_is_an_error(void **state)
         assert_int_equal(now, 0);
 }
 
+static void a_time_is_read_in_one_form_only(void **state)
+{
+        static const char *const wrong[] = {
+                "",
+                "2026-12-31",
+                "2026-12-31T00:00:00",
+                "2026-12-31T00:00:00z",
+                "2026-12-31t00:00:00Z",
+                "2026-12-31 00:00:00Z",
+                "2026-12-31T00:00:00+0",
+                "2026-12-31T00:00:00.Z",
+                "2026-12-31T00:00:00Z ",
+                "2026-13-01T00:00:00Z",
+                "2026-00-10T00:00:00Z",
+                "2026-01-00T00:00:00Z",
+                "2026-02-29T00:00:00Z",
+                "2100-02-29T00:00:00Z",
+                "2026-04-31T00:00:00Z",
+                "2026-12-31T24:00:00Z",
+                "2026-12-31T23:60:00Z",
+                "2026-12-31T23:59:60Z",
+                "1969-12-31T23:59:59Z",
+                "-026-12-31T00:00:00Z",
+                "2026-1 -31T00:00:00Z",
+                "2026-12-31T00:00:0aZ",
+        };
+        char text[CD_RFC3339_LEN];
+        cd_time got = 17;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(wrong); i++)
+                if (cd_time_parse_rfc3339(cd_str_from_c(wrong[i]), &got))
+                        fail_msg("\"%s\" was read", wrong[i]);
+        assert_int_equal(got, 17);
+        assert_true(cd_time_parse_rfc3339(CD_STR("2024-02-29T12:34:56Z"), &got));
+        assert_int_equal(got, 1709210096);
+        for (cd_time time = 0; time <= 253402300799; time += 86399 * 31) {
+                cd_time_format_rfc3339(time, text);
+                assert_true(cd_time_parse_rfc3339(cd_str_of(text, sizeof(text)), &got));
+                assert_int_equal(got, time);
+        }
+        assert_true(cd_time_parse_rfc3339(CD_STR("9999-12-31T23:59:59Z"), &got));
+        assert_int_equal(got, 253402300799);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(dates_agree_with_libc),
                 cmocka_unit_test(the_dates_of_the_header_are_right),
                 cmocka_unit_test(times_out_of_range_keep_the_length),
+                cmocka_unit_test(a_time_is_read_in_one_form_only),
                 cmocka_unit_test(the_system_clock_is_now),
                 cmocka_unit_test(lesson_31_a_failing_clock_is_negative),
                 cmocka_unit_test(lesson_31_a_clock_is_read_or_there_is_an_error),

@@ -281,6 +281,36 @@ static void the_account_exists_once_the_first_code_is_confirmed(void **state)
         assert_status(begin(f, params, &enrolment), CD_NOT_FOUND); /* the invitation is used up */
 }
 
+static void a_mailed_invitation_verifies_the_address_and_a_printed_one_does_not(void **state)
+{
+        struct factor_fixture *f = *state;
+        struct cd_invite_params params = { .name = CD_STR("bo"), .email = CD_STR("bo@example.com"), .is_mailed = true };
+        struct cd_account_link link;
+        struct cd_link_token token;
+        struct cd_registered done;
+        struct cd_enrolment enrolment;
+
+        for (int is_mailed = 1; is_mailed >= 0; is_mailed--) {
+                params.name = is_mailed ? CD_STR("bo") : CD_STR("cleo");
+                params.is_mailed = is_mailed;
+                assert_status(cd_invite(&f->by, &f->arena, &params, &token, &f->err), CD_OK);
+                struct cd_invite_params found;
+                assert_status(cd_invite_look(&f->by, &f->arena, cd_str_of(token.text, sizeof(token.text)), &link,
+                                             &found, &f->err),
+                              CD_OK);
+                assert_int_equal(found.is_mailed, is_mailed);
+                assert_status(begin(f, params_of(&token), &enrolment), CD_OK);
+                assert_status(finish(f, &enrolment, code_of(f, enrolment.secret, f->now), &done), CD_OK);
+                struct cd_user user = factor_find(f, is_mailed ? "bo" : "cleo");
+                assert_str(user.email, "bo@example.com");
+                assert_int_equal(user.email_verified, is_mailed);
+        }
+        params.name = CD_STR("dora");
+        params.email = CD_STR("");
+        params.is_mailed = true;
+        assert_status(cd_invite(&f->by, &f->arena, &params, &token, &f->err), CD_INVALID_REQUEST);
+}
+
 static void two_who_begin_with_one_invitation_become_one_user(void **state)
 {
         struct factor_fixture *f = *state;
@@ -501,6 +531,7 @@ int main(void)
                 FACTOR_TEST(lesson_12_a_ticket_ends_with_the_change_of_its_user),
                 FACTOR_TEST(new_recovery_codes_void_the_old),
                 FACTOR_TEST(the_account_exists_once_the_first_code_is_confirmed),
+                FACTOR_TEST(a_mailed_invitation_verifies_the_address_and_a_printed_one_does_not),
                 FACTOR_TEST(two_who_begin_with_one_invitation_become_one_user),
                 FACTOR_TEST(of_50_who_register_by_one_invitation_one_does),
                 FACTOR_TEST(an_invitation_that_expires_meanwhile_is_no_more),

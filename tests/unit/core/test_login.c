@@ -10,6 +10,7 @@
 #include "core/direct_hasher.h"
 #include "core/lockout.h"
 #include "core/login.h"
+#include "core/network_limit.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 /* Of PASSWORD; of Python's argon2 and bcrypt. */
@@ -529,6 +530,51 @@ static void a_locked_address_is_one_audit_event(void **state)
         assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
 }
 
+/* Logs in with a wrong password under that many names, from as many addresses of 192.0.2.0/24, none of which has to
+ * wait. */
+static void fail_names(struct fixture *f, const char *form, int count)
+{
+        char name[32], address[32];
+
+        for (int i = 0; i < count; i++) {
+                snprintf(name, sizeof(name), form, i);
+                snprintf(address, sizeof(address), "192.0.2.%d", i % 200);
+                f->address = cd_str_from_c(address);
+                if (!strstr(f->actions, "network.slowed"))
+                        f->actions[0] = '\0';
+                cd_status status = log_in(f, cd_str_from_c(name), CD_STR("wrong"));
+                assert_true(status == CD_INVALID_GRANT || status == CD_THROTTLED);
+        }
+        f->address = CD_STR("192.0.2.250");
+}
+
+static void names_that_fail_slow_the_network_and_a_right_password_changes_nothing(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_network_limit_options options = { .rules = { 1000, 1000 },
+                                                          .clock = &f->clock,
+                                                          .random = &cd_random_system };
+
+        assert_status(cd_network_limit_new(&options, &f->login.networks, NULL), CD_OK);
+        fail_names(f, "ANA%d", 100);
+        fail_names(f, "ana%d", 100); /* the same names */
+        fail_names(f, "ana", 1);     /* one that exists */
+        for (int i = 0; i < 100; i++)
+                assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_OK);
+        assert_null(strstr(f->actions, "network.slowed"));
+        fail_names(f, "other%d", 400);
+        assert_non_null(strstr(f->actions, "network.slowed|network:192.0.2.0/24|"));
+        assert_null(strstr(f->actions, "other1"));
+        for (int i = 0; i < CD_SLOWED_LOGINS; i++) {
+                assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_OK);
+                assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
+        }
+        assert_status(f->login.port.check_address(&f->login.port, f->address, &f->err), CD_THROTTLED);
+        assert_int_equal(f->err.retry_after, 10);
+        assert_status(f->login.port.check_address(&f->login.port, CD_STR("192.0.3.1"), NULL), CD_OK);
+        cd_network_limit_free(f->login.networks);
+}
+
 /* Else each login would wait for the store's timeouts. */
 static void while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts(void **state)
 {
@@ -727,6 +773,7 @@ int main(void)
                 TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
                 TEST(every_outcome_is_an_audit_event_without_what_was_typed),
                 TEST(a_locked_address_is_one_audit_event),
+                TEST(names_that_fail_slow_the_network_and_a_right_password_changes_nothing),
                 TEST(while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts),
                 TEST(lesson_35_while_the_store_cannot_be_written_users_log_in),
                 TEST(a_foreign_hash_is_made_anew_at_the_first_login),

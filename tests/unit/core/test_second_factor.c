@@ -8,6 +8,7 @@
 #include "core/direct_hasher.h"
 #include "core/lockout.h"
 #include "core/login.h"
+#include "core/network_limit.h"
 #include "core/recovery.h"
 
 static const struct cd_code_attempt some_attempt = { .address = CD_STR_INIT("192.0.2.1"), .by = CD_STR_INIT("portal") };
@@ -41,6 +42,49 @@ static cd_status login(struct factor_fixture *f, const char *name, cd_str code)
 
         attempt.code = code;
         return cd_login_code(&f->factors, &f->arena, cd_str_from_c(name), &attempt, &user, &result, &f->err);
+}
+
+/* A wrong code for a name, from an address of 192.0.2.0/24 that does not have to wait. */
+static void fail_name(struct factor_fixture *f, const char *form, int number)
+{
+        struct cd_code_attempt attempt = some_attempt;
+        struct cd_code_result result;
+        char name[32], address[32];
+        struct cd_user user;
+
+        snprintf(name, sizeof(name), form, number);
+        snprintf(address, sizeof(address), "192.0.2.%d", 10 + number % 200);
+        attempt.code = wrong_code(f);
+        attempt.address = cd_str_from_c(address);
+        assert_status(cd_login_code(&f->factors, &f->arena, cd_str_from_c(name), &attempt, &user, &result, &f->err),
+                      CD_INVALID_GRANT);
+}
+
+static void names_that_fail_with_a_code_alone_slow_the_network(void **state)
+{
+        struct factor_fixture *f = *state;
+        const struct cd_network_limit_options options = { .rules = { 1000, 1000 },
+                                                          .clock = &f->clock,
+                                                          .random = &f->random };
+        struct cd_network_limit *networks;
+        struct cd_code_result result;
+
+        assert_status(cd_network_limit_new(&options, &networks, NULL), CD_OK);
+        f->factors.networks = networks;
+        for (int i = 0; i < 300; i++) /* the second factor of one user is none of many names */
+                (void)check(f, wrong_code(f), &result);
+        for (int i = 0; i < 100; i++) {
+                assert_status(cd_network_limit_take(networks, CD_NETWORK_LOGIN, some_attempt.address, NULL), CD_OK);
+                fail_name(f, "Nobody%d", i);
+                fail_name(f, "nobody%d", i);
+        }
+        for (int i = 100; i < 600; i++)
+                fail_name(f, "nobody%d", i);
+        for (int i = 0; i < CD_SLOWED_LOGINS; i++)
+                assert_status(cd_network_limit_take(networks, CD_NETWORK_LOGIN, some_attempt.address, NULL), CD_OK);
+        assert_status(cd_network_limit_take(networks, CD_NETWORK_LOGIN, some_attempt.address, NULL), CD_THROTTLED);
+        f->factors.networks = NULL;
+        cd_network_limit_free(networks);
 }
 
 static void a_right_code_completes_the_login(void **state)
@@ -520,6 +564,7 @@ static void a_flood_of_refused_codes_is_one_event(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                FACTOR_TEST(names_that_fail_with_a_code_alone_slow_the_network),
                 FACTOR_TEST(a_right_code_completes_the_login),
                 FACTOR_TEST(lesson_13_a_code_is_taken_once),
                 FACTOR_TEST(lesson_13_of_50_attempts_with_one_code_one_is_accepted),

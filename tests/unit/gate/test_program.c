@@ -144,7 +144,7 @@ static void an_access_token_that_the_rule_accepts_lets_a_program_in(void **state
         assert_str(header(t, "X-Api-Key"), "");
 }
 
-static void a_client_is_not_taken_for_a_user_of_its_name(void **state)
+static void a_client_is_no_user_of_its_name(void **state)
 {
         struct fixture *t = *state;
 
@@ -361,6 +361,12 @@ static void lesson_1_a_wrong_token_is_refused_whatever_else_would_let_the_reques
                 cd_arena_printf(arena, "%.*s %.*s", 20, good.ptr, (int)good.len - 20, good.ptr + 20), base64);
         refused(t, "Authorization",
                 cd_arena_printf(arena, "%.*s!%.*s", 20, good.ptr, (int)good.len - 20, good.ptr + 20), base64);
+        cd_str odd = basic(t, CD_STR("\?\?\?>>>"), token()); /* "Pz8/Pj4+..." */
+        refused(t, "Authorization", odd, name);
+        char *other = cd_arena_alloc(arena, odd.len);
+        for (size_t i = 0; i < odd.len; i++)
+                other[i] = odd.ptr[i] == '/' ? '_' : odd.ptr[i] == '+' ? '-' : odd.ptr[i];
+        refused(t, "Authorization", cd_str_of(other, odd.len), base64);
         /* Other places. */
         refused(t, "Authorization", token(), scheme);
         refused(t, "Authorization", cd_arena_printf(arena, "Token %.*s", CD_STR_ARG(token())), scheme);
@@ -640,7 +646,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 PROGRAM(an_access_token_that_the_rule_accepts_lets_a_program_in),
-                PROGRAM(a_client_is_not_taken_for_a_user_of_its_name),
+                PROGRAM(a_client_is_no_user_of_its_name),
                 PROGRAM(an_access_token_that_does_not_count_goes_on_untouched),
                 PROGRAM(two_access_tokens_are_none),
                 PROGRAM(an_access_token_that_counts_goes_before_a_session),

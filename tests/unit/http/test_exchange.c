@@ -92,6 +92,26 @@ static void wait_for_it(void *app, const struct cd_http_request *req, struct cd_
         later = cd_http_answer_later(res, on_cancelled, &cancelled);
 }
 
+static bool admits_nobody;
+static unsigned asked;
+
+static bool admit(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        asked++;
+        if (admits_nobody)
+                cd_http_respond(res, 429, CD_STR("text/plain"),
+                                cd_arena_printf(req->arena, "too many, with %zu bytes", req->body.len));
+        return !admits_nobody;
+}
+
+static void busy(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        req->log->reason = CD_STR("told so by the handler");
+        cd_http_respond(res, 503, CD_STR("text/plain"), CD_STR("come again"));
+}
+
 static struct fixture f;
 static struct client c;
 static struct recorder r;
@@ -109,6 +129,9 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_GET, "/silent", .handler = silent),
         ROUTE(CD_HTTP_GET, "/unsendable", .handler = unsendable),
         ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/slow", .handler = slow, .where = CD_HTTP_WORKER),
+        ROUTE(CD_HTTP_GET | CD_HTTP_POST, "/guarded", .handler = slow, .where = CD_HTTP_WORKER, .admit = admit,
+              .overloaded = busy),
+        ROUTE(CD_HTTP_GET, "/guarded-two", .handler = first_half, .admit = admit, .overloaded = busy),
         ROUTE(CD_HTTP_GET, "/outgoing", .handler = hello, .where = CD_HTTP_OUTGOING),
         ROUTE(CD_HTTP_GET, "/two", .handler = first_half),
         ROUTE(CD_HTTP_GET, "/two-on-pool", .handler = first_half, .where = CD_HTTP_WORKER),
@@ -512,6 +535,60 @@ static void a_full_queue_is_503_with_retry_after(void **state)
         expect(200, "hello");
 }
 
+static void a_full_queue_is_answered_by_the_route_if_it_can(void **state)
+{
+        struct client other[2];
+
+        (void)state;
+        admits_nobody = false;
+        fixture_add_pool(&f, CD_HTTP_WORKER, 1, 1);
+        for (size_t i = 0; i < CD_LEN(other); i++) {
+                client_connect(&other[i], &f, 4096);
+                assert_true(client_send(&other[i], CD_STR("GET /guarded HTTP/1.1\r\nHost: a\r\n\r\n")));
+        }
+        send_get("/guarded");
+        expect(503, "come again");
+        assert_non_null(strstr(fixture_log(&f), "told so by the handler"));
+        sem_post(&may_go);
+        sem_post(&may_go);
+        assert_true(fixture_wait_for_jobs(&f));
+        for (size_t i = 0; i < CD_LEN(other); i++) {
+                assert_int_equal(client_answer(&other[i], false).status, 200);
+                client_done(&other[i]);
+        }
+}
+
+/* Not even a slot of a queue is taken. */
+static void who_is_not_admitted_gets_no_further(void **state)
+{
+        (void)state;
+        admits_nobody = true;
+        asked = calls = 0;
+        fixture_add_pool(&f, CD_HTTP_WORKER, 1, 1);
+        for (int i = 0; i < 5; i++) {
+                send_text("POST /guarded HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+                expect(429, "too many, with 3 bytes");
+        }
+        assert_int_equal(asked, 5);
+        send_get("/guarded-two");
+        expect(429, "too many, with 0 bytes");
+        send_get("/hello");
+        expect(200, "hello");
+        assert_int_equal(asked, 6);
+}
+
+static void who_is_admitted_is_asked_once(void **state)
+{
+        (void)state;
+        admits_nobody = false;
+        asked = 0;
+        fixture_add_pool(&f, CD_HTTP_CPU, 1, 1);
+        send_get("/guarded-two"); /* continues on a pool */
+        assert_true(fixture_wait_for_jobs(&f));
+        expect(200, "carried on");
+        assert_int_equal(asked, 1);
+}
+
 static void a_handler_may_go_on_on_a_pool(void **state)
 {
         (void)state;
@@ -726,6 +803,9 @@ int main(void)
                 TEST(a_handler_on_a_pool_answers_when_it_is_back),
                 TEST(the_connection_goes_while_a_pool_works_for_it),
                 TEST(a_full_queue_is_503_with_retry_after),
+                TEST(a_full_queue_is_answered_by_the_route_if_it_can),
+                TEST(who_is_not_admitted_gets_no_further),
+                TEST(who_is_admitted_is_asked_once),
                 TEST(a_handler_may_go_on_on_a_pool),
                 TEST(a_pool_hands_nothing_on),
                 TEST(each_pool_is_its_own),

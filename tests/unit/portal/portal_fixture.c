@@ -96,7 +96,7 @@ struct cd_user portal_add_user(struct portal_fixture *p, const char *name)
 /* ---- the browser ---- */
 
 static const char *const names[CD_COOKIE_COUNT] = { "session", "login", "form",   "enrol",
-                                                    "invite",  "reset", "return", "language" };
+                                                    "invite",  "reset", "return", "lang" };
 
 static void set_cookie(struct browser *browser, enum cd_portal_cookie kind, cd_str value)
 {

@@ -39,7 +39,8 @@ SAMPLE(login)
                       &(struct cd_page_login){ .return_to = TEXT("https://wiki.example.com/start?a=1&b=2"),
                                                .destination = TEXT("wiki.example.com"),
                                                .username = view->error.id ? TEXT("ana") : TEXT(""),
-                                               .may_register = true },
+                                               .may_register = true,
+                                               .may_reset = true },
                       buf);
 }
 
@@ -47,6 +48,12 @@ SAMPLE(login_code)
 {
         (void)arena;
         cd_page_login(view, &(struct cd_page_login){ .username = TEXT("ana"), .code_only = true }, buf);
+}
+
+SAMPLE(forgot)
+{
+        (void)arena;
+        cd_page_forgot(view, &(struct cd_page_forgot){ .username = TEXT("ana"), .keeps_factor = true }, buf);
 }
 
 SAMPLE(totp)
@@ -162,6 +169,68 @@ SAMPLE(account_small)
         cd_page_account(view, &(struct cd_page_account){ .username = TEXT("ana"), .has_totp = true }, buf);
 }
 
+static void list_tokens(const struct cd_page_view *view, cd_str evil, struct cd_buf *buf, bool may_make)
+{
+        const struct cd_page_token tokens[] = {
+                { .id = TEXT("3f9ab2740c51de86"),
+                  .name = TEXT("Backup of the wiki"),
+                  .hosts = TEXT("wiki.example.com, *.lab.example.com"),
+                  .paths = TEXT("/api/"),
+                  .methods = TEXT("GET, HEAD"),
+                  .networks = TEXT("10.0.0.0/8, 2001:db8::/32"),
+                  .created = TIME(-9000000),
+                  .used = TIME(-600),
+                  .expires = TIME(7000000),
+                  .address = TEXT("2001:db8:85a3::8a2e:370:7334") },
+                { .id = TEXT("c0de77105a4b9e12"),
+                  .name = TEXT("git on the laptop"),
+                  .created = TIME(-90000),
+                  .expires = TIME(30000000) },
+        };
+
+        cd_page_tokens(view,
+                       &(struct cd_page_tokens){ .tokens = { tokens, CD_LEN(tokens) },
+                                                 .may_make = may_make,
+                                                 .name = view->error.id ? TEXT("Backup of the wiki") : TEXT(""),
+                                                 .days = TEXT("90"),
+                                                 .hosts = view->error.id ? TEXT("https://wiki") : TEXT(""),
+                                                 .max_days = 365,
+                                                 .hosts_wrong = view->error.id },
+                       buf);
+}
+
+SAMPLE(tokens)
+{
+        (void)arena;
+        list_tokens(view, evil, buf, true);
+}
+
+SAMPLE(tokens_old_login)
+{
+        (void)arena;
+        list_tokens(view, evil, buf, false);
+}
+
+SAMPLE(tokens_full)
+{
+        (void)arena;
+        cd_page_tokens(view, &(struct cd_page_tokens){ .is_full = true, .name = TEXT("x") }, buf);
+}
+
+SAMPLE(token_made)
+{
+        (void)arena;
+        cd_page_token_made(
+                view,
+                &(struct cd_page_token_made){
+                        .username = TEXT("ana"),
+                        .name = TEXT("Backup of the wiki"),
+                        .token = TEXT("cdp_b4mJ0s1Z3k5mQ7rT9vXyB2dF4hK6nP8qS0uW2yA5cE7gI9lN1oR3tV5xZ7bD9fH1j"),
+                        .example = TEXT("https://wiki.example.com/"),
+                        .expires = TIME(7000000) },
+                buf);
+}
+
 SAMPLE(password)
 {
         (void)arena;
@@ -226,6 +295,7 @@ SAMPLE(cookie)
 const struct sample samples[] = {
         { "login", login, CD_MESSAGE_WRONG_PASSWORD, 0, 0 },
         { "login-code", login_code, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_LOGGED_OUT, 5 },
+        { "forgot", forgot, CD_MESSAGE_FIELD_MISSING, CD_MESSAGE_RESET_SENT, 0 },
         { "totp", totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "recovery", recovery, CD_MESSAGE_WRONG_RECOVERY_CODE, 0, 0 },
         { "register", registration, CD_MESSAGE_NAME_TAKEN, 0, 0 },
@@ -236,6 +306,10 @@ const struct sample samples[] = {
         { "recovery-codes", recovery_codes, 0, 0, 0 },
         { "account", account, 0, CD_MESSAGE_SESSION_ENDED, 0 },
         { "account-small", account_small, 0, 0, 0 },
+        { "tokens", tokens, CD_MESSAGE_TOKEN_HOSTS_INVALID, CD_MESSAGE_TOKEN_REVOKED, 16 },
+        { "tokens-old-login", tokens_old_login, 0, 0, 0 },
+        { "tokens-full", tokens_full, CD_MESSAGE_TOO_MANY_TOKENS, 0, 30 },
+        { "token-made", token_made, 0, 0, 0 },
         { "password", password, CD_MESSAGE_WRONG_OLD_PASSWORD, 0, 0 },
         { "password-reset", password_reset, CD_MESSAGE_PASSWORD_TOO_SHORT, 0, 12 },
         { "logout", log_out, 0, 0, 0 },

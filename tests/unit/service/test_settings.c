@@ -316,6 +316,117 @@ static void proxies_that_are_everybody_are_warned_of(void **state)
                 "address in a header, and is believed; name the addresses of your proxies only\n");
 }
 
+/* The findings about `deny` at noon of 2026-11-22, one on each line. */
+static const char *findings_of_deny(struct fixture *f, const char *text)
+{
+        struct cd_buf buf;
+        cd_str view;
+
+        accepts(f, text);
+        cd_service_check_deny(&f->settings.service, 1795348800, &f->report);
+        cd_buf_init(&buf, &f->arena, 4096);
+        for (const struct cd_finding *finding = f->report.findings; finding; finding = finding->next)
+                cd_buf_printf(&buf, "%d %.*s\n", (int)finding->level, CD_STR_ARG(cd_finding_text(&f->report, finding)));
+        cd_buf_printf(&buf, "%c", 0);
+        assert_int_equal(cd_buf_view(&buf, &view), CD_OK);
+        return view.ptr;
+}
+
+static void networks_that_are_not_served_are_bound(void **state)
+{
+        const struct settings *s =
+                accepts(*state, "deny:\n"
+                                "  - { networks: [203.0.113.0/24, '2001:db8::/32'], until: 2026-12-31T00:00:00Z }\n"
+                                "  - networks: [198.51.100.7]\n");
+        const struct cd_http_deny *deny = s->service.deny.items;
+
+        assert_int_equal(s->service.deny.count, 2);
+        assert_int_equal(deny[0].networks.count, 2);
+        ASSERT_STR(deny[0].until, "2026-12-31T00:00:00Z");
+        ASSERT_STR(deny[1].networks.items[0], "198.51.100.7");
+        assert_int_equal(deny[1].until.len, 0);
+        assert_int_equal(accepts(*state, "")->service.deny.count, 0);
+}
+
+static void wrong_settings_of_deny_are_refused(void **state)
+{
+        static const char network[] = "must be an address, or a network without bits after its prefix, such as "
+                                      "203.0.113.7 or 203.0.113.0/24";
+        static const char *const bad[] = { "203.0.113.1/24", "203.0.113.0/33", "unix:", "example.com", "::1%lo" };
+        struct fixture *f = *state;
+        char text[128], want[256];
+
+        for (size_t i = 0; i < CD_LEN(bad); i++) {
+                snprintf(text, sizeof(text), "deny: [{ networks: ['%s'] }]\n", bad[i]);
+                snprintf(want, sizeof(want), ":1:21: deny[0].networks[0]: %s", network);
+                refuses(f, text, want);
+        }
+        refuses(f, "deny: [{ networks: [192.0.2.1], until: 2026-02-30T00:00:00Z }]\n",
+                ":1:40: deny[0].until: must be a time in UTC, such as 2026-12-31T00:00:00Z");
+        refuses(f, "deny: [{ networks: [192.0.2.1], until: tomorrow }]\n",
+                ":1:40: deny[0].until: must be a time in UTC, such as 2026-12-31T00:00:00Z");
+        refuses(f, "deny: [{ until: 2026-12-31T00:00:00Z }]\n", ":1:8: deny[0].networks: is missing");
+        refuses(f, "deny: [{ network: [192.0.2.1] }]\n",
+                ":1:10: unknown setting \"deny[0].network\"; did you mean \"deny[0].networks\"?");
+}
+
+static void what_deny_shuts_out_by_mistake_is_warned_of(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_string_equal(findings_of_deny(f, "deny: [{ networks: [203.0.113.0/24], until: 2026-11-22T12:00:01Z }]\n"
+                                                "trusted_proxies: ['unix:', 10.0.0.1]\n"),
+                            "");
+        assert_string_equal(findings_of_deny(f, "deny: [{ networks: [127.0.0.1], until: 2026-11-22T12:00:00Z }]\n"),
+                            "1 f.yaml:1:40: deny[0].until: has passed, so that the networks are served; remove the "
+                            "entry\n");
+        assert_string_equal(findings_of_deny(f, "deny: [{ networks: [0.0.0.0/0, '::/0'] }]\n"),
+                            "1 f.yaml:1:21: deny[0].networks[0]: 0.0.0.0/0 is every address: no client is served; name "
+                            "the networks of the clients only\n"
+                            "1 f.yaml:1:32: deny[0].networks[1]: ::/0 is every address: no client is served; name the "
+                            "networks of the clients only\n");
+        assert_string_equal(
+                findings_of_deny(f, "deny: [{ networks: [127.0.0.2, '::/64'] }]\n"),
+                "1 f.yaml:1:21: deny[0].networks[0]: 127.0.0.2 has addresses of this machine: health checks and "
+                "programs on it are not served; name the networks of the clients only\n"
+                "1 f.yaml:1:32: deny[0].networks[1]: ::/64 has addresses of this machine: health checks and programs "
+                "on it are not served; name the networks of the clients only\n");
+        assert_string_equal(findings_of_deny(f, "deny: [{ networks: [10.0.0.0/24] }]\n"
+                                                "trusted_proxies: ['unix:', 10.0.1.1, 10.0.0.1]\n"),
+                            "1 f.yaml:1:21: deny[0].networks[0]: 10.0.0.0/24 has addresses of trusted_proxies[2], "
+                            "whose own requests are not served; name the networks of the clients only\n");
+        assert_string_equal(findings_of_deny(f, "deny: [{ networks: [] }]\n"),
+                            "2 f.yaml:1:20: deny[0].networks: is empty; name a network, or remove the entry\n");
+}
+
+/* At the limit, and one beyond. */
+static void deny_has_a_limit(void **state)
+{
+        struct fixture *f = *state;
+        char text[32768];
+
+        for (int more = 0; more < 2; more++) {
+                size_t len = (size_t)snprintf(text, sizeof(text), "deny:\n- networks: [192.0.2.1");
+                for (int i = 1; i < 1000; i++)
+                        len += (size_t)snprintf(text + len, sizeof(text) - len, ",192.0.2.1");
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "]\n- networks: [192.0.2.1");
+                for (int i = 1; i < 24 + more; i++)
+                        len += (size_t)snprintf(text + len, sizeof(text) - len, ",192.0.2.1");
+                snprintf(text + len, sizeof(text) - len, "]\n");
+                assert_string_equal(findings_of_deny(f, text),
+                                    more ? "2 f.yaml:2:1: deny: has 1025 networks, and at most 1024 are allowed; deny "
+                                           "larger networks, or use a firewall\n"
+                                         : "");
+        }
+        size_t len = (size_t)snprintf(text, sizeof(text), "deny:\n");
+        for (int i = 0; i < 256; i++)
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "- networks: [192.0.2.1]\n");
+        assert_string_equal(findings_of_deny(f, text), "");
+        snprintf(text + len, sizeof(text) - len, "- networks: [192.0.2.1]\n");
+        struct cd_error err;
+        assert_int_equal(decode(f, text, &err), CD_INVALID_REQUEST);
+}
+
 static void an_address_that_also_redirects_is_refused(void **state)
 {
         assert_string_equal(findings(*state, "listen: ['127.0.0.1:1', '127.0.0.1:2']\n"
@@ -370,6 +481,10 @@ int main(void)
                 TEST(wrong_settings_of_a_listener_are_refused),
                 TEST(what_a_listener_combines_is_checked),
                 TEST(proxies_that_are_everybody_are_warned_of),
+                TEST(networks_that_are_not_served_are_bound),
+                TEST(wrong_settings_of_deny_are_refused),
+                TEST(what_deny_shuts_out_by_mistake_is_warned_of),
+                TEST(deny_has_a_limit),
                 TEST(an_address_that_also_redirects_is_refused),
                 TEST(the_server_gets_the_addresses_and_the_networks),
         };

@@ -129,6 +129,16 @@ static cd_status add_link(struct cd_store *store, const char *digest, const char
         return store->links->add(store, &link, &event, NULL);
 }
 
+static cd_status add_mail(struct cd_store *store, const char *id)
+{
+        const struct cd_queued_mail mail = { .id = cd_str_from_c(id),
+                                             .recipient = CD_STR("ana@example.com"),
+                                             .sealed = CD_STR("x1.mail"),
+                                             .expires_at = 9000 };
+
+        return store->mails->add(store, &mail, NULL);
+}
+
 static cd_status add_hand_over(struct cd_store *store, const char *digest)
 {
         const struct cd_hand_over hand_over = { .digest = cd_str_from_c(digest),
@@ -148,6 +158,21 @@ static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
         return store->sessions->find(store, arena, CD_STR("digest-1"), &session, NULL);
 }
 
+static cd_status add_token(struct cd_store *store, const char *id)
+{
+        static const cd_str hosts[] = { CD_STR_INIT("wiki.example.com") };
+        const struct cd_personal_token token = { .digest = cd_str_from_c(id),
+                                                 .id = cd_str_from_c(id),
+                                                 .user = CD_STR("ana"),
+                                                 .name = CD_STR("backup"),
+                                                 .hosts = { hosts, 1 },
+                                                 .address = CD_STR(""),
+                                                 .expires_at = 9000,
+                                                 .generation = FIRST_GENERATION };
+
+        return store->personal_tokens->add(store, &token, &event, NULL);
+}
+
 static struct cd_store *new_store(void)
 {
         struct cd_store *store = new_memory_store();
@@ -163,6 +188,8 @@ static struct cd_store *new_store(void)
         assert_status(sessions_find(store, &arena), CD_OK);
         assert_status(put_totp(store, "x1.first", NULL), CD_OK);
         assert_status(add_link(store, "link-1", "cy"), CD_OK);
+        assert_status(add_mail(store, "mail-1"), CD_OK);
+        assert_status(add_token(store, "token-1"), CD_OK);
         assert_status(add_hand_over(store, "code-1"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
@@ -242,12 +269,24 @@ static void show_factors(struct cd_store *store, struct cd_arena *arena, struct 
                         add(to, "hand-over %s %.*s\n", codes_of[i], CD_STR_ARG(hand_over.host));
 }
 
+static void show_mails(struct cd_store *store, struct text *to)
+{
+        size_t mails = 0;
+
+        assert_status(store->mails->count(store, &mails, NULL), CD_OK);
+        add(to, "mails %zu\n", mails);
+}
+
 static void show_others(struct cd_store *store, struct cd_arena *arena, struct text *to)
 {
         struct cd_revocation_list revocations;
         struct cd_audit_events events;
+        struct cd_personal_tokens_list tokens;
         struct cd_session session;
 
+        assert_status(store->personal_tokens->list(store, arena, CD_STR("ana"), 0, &tokens, NULL), CD_OK);
+        for (size_t i = 0; i < tokens.count; i++)
+                add(to, "token %.*s %zu\n", CD_STR_ARG(tokens.items[i].id), tokens.items[i].hosts.count);
         assert_status(store->revocations->list(store, arena, 0, 100, &revocations, NULL), CD_OK);
         for (size_t i = 0; i < revocations.count; i++)
                 add(to, "revocation %lld %.*s %.*s\n", (long long)revocations.items[i].seq,
@@ -262,6 +301,7 @@ static void show_others(struct cd_store *store, struct cd_arena *arena, struct t
                         add(to, "session %s %zu\n", digest, session.amr.count);
         }
         show_factors(store, arena, to);
+        show_mails(store, to);
 }
 
 static void show(struct cd_store *store, struct text *to)
@@ -482,6 +522,48 @@ static cd_status links_join(struct cd_store *store, struct cd_arena *arena)
         return store->links->join(store, &registration, &event, NULL);
 }
 
+static cd_status mails_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_mail(store, "mail-2");
+}
+
+static cd_status mails_claim(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_queued_mail mail;
+
+        return store->mails->claim(store, arena, 10, 20, &mail, NULL);
+}
+
+static cd_status mails_remove(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_queued_mail mail = { .id = CD_STR("mail-1") };
+
+        (void)arena;
+        return store->mails->remove(store, &mail, &event, NULL);
+}
+
+static cd_status personal_tokens_add(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_token(store, "token-2");
+}
+
+static cd_status personal_tokens_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_personal_token token;
+
+        return store->personal_tokens->find(store, arena, CD_STR("token-1"), &token, NULL);
+}
+
+static cd_status personal_tokens_end(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_personal_token token = { .user = CD_STR("ana"), .id = CD_STR("token-1") };
+
+        (void)arena;
+        return store->personal_tokens->end(store, &token, 20, &event, NULL);
+}
+
 static cd_status hand_overs_put(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
@@ -547,15 +629,48 @@ static const struct call {
         {                                                                                                              \
 #name, name                                                                                            \
         }
-        CALL(users_add),        CALL(users_update),     CALL(users_remove),       CALL(users_find),
-        CALL(users_list),       CALL(clients_add),      CALL(clients_set_secret), CALL(clients_remove),
-        CALL(clients_list),     CALL(keys_add),         CALL(keys_end),           CALL(keys_list),
-        CALL(revocations_add),  CALL(revocations_list), CALL(sessions_start),     CALL(sessions_replace),
-        CALL(sessions_end),     CALL(sessions_list),    CALL(sessions_note_seen), CALL(pending_logins_put),
-        CALL(totp_replace),     CALL(totp_accept),      CALL(totp_find),          CALL(totp_remove),
-        CALL(recovery_replace), CALL(links_add),        CALL(links_find),         CALL(links_join),
-        CALL(hand_overs_put),   CALL(hand_overs_find),  CALL(hand_overs_take),    CALL(sessions_find),
-        CALL(audit_add),        CALL(audit_add_later),  CALL(audit_list),         CALL(put_new_value),
+        CALL(users_add),
+        CALL(users_update),
+        CALL(users_remove),
+        CALL(users_find),
+        CALL(users_list),
+        CALL(clients_add),
+        CALL(clients_set_secret),
+        CALL(clients_remove),
+        CALL(clients_list),
+        CALL(keys_add),
+        CALL(keys_end),
+        CALL(keys_list),
+        CALL(revocations_add),
+        CALL(revocations_list),
+        CALL(sessions_start),
+        CALL(sessions_replace),
+        CALL(sessions_end),
+        CALL(sessions_list),
+        CALL(sessions_note_seen),
+        CALL(pending_logins_put),
+        CALL(totp_replace),
+        CALL(totp_accept),
+        CALL(totp_find),
+        CALL(totp_remove),
+        CALL(recovery_replace),
+        CALL(links_add),
+        CALL(links_find),
+        CALL(links_join),
+        CALL(hand_overs_put),
+        CALL(hand_overs_find),
+        CALL(hand_overs_take),
+        CALL(mails_add),
+        CALL(mails_claim),
+        CALL(mails_remove),
+        CALL(sessions_find),
+        CALL(audit_add),
+        CALL(audit_add_later),
+        CALL(audit_list),
+        CALL(personal_tokens_add),
+        CALL(personal_tokens_find),
+        CALL(personal_tokens_end),
+        CALL(put_new_value),
         CALL(put_again_value),
 };
 
