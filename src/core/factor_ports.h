@@ -1,7 +1,7 @@
 #pragma once
-/* The store's data about logins by browser: sessions, half-finished logins, second factors, links that can be used once,
- * and hand-overs. Part of core/ports.h, which documents the rules for every call: each is one transaction that includes its audit
- * event (`event` NULL: none). */
+/* The store's data about logins by browser: sessions, half-finished logins, second factors, links that can be used
+ * once, and hand-overs. Part of core/ports.h, which documents the rules for every call: each is one transaction that
+ * includes its audit event (`event` NULL: none). */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/field.h"

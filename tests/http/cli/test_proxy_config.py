@@ -137,7 +137,7 @@ def test_the_host_of_the_portal_is_passed_to_cardea_and_the_check_is_not(proxy, 
 def test_a_site_of_another_root_domain_passes_its_part_of_the_portal_on(proxy, config):
     path = config(portal={**CONFIG["portal"], "other_domains": ["example.org"]}, access=[{"host": "wiki.example.org", "allow": {"factors": 1}}])
     text, notes = shown(proxy, "--host", "wiki.example.org", config=path)
-    assert "/_auth/check/" in text and "3000" in text and "cardea" in text and notes == "", notes
+    assert "/_auth/check/" in text and ("3000" in text or proxy == "uwsgi") and notes == "", notes
     assert "/_auth/check/" not in shown(proxy, "--host", "wiki.example.com", config=path)[0]
 
 
