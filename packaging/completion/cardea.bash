@@ -5,7 +5,7 @@ _cardea_commands="serve check config schema init user access proxy-config mail s
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add invite list show set reset passwd claims disable enable remove totp import export"
+        [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp import export"
         [access]="test"
         [mail]="test"
         [session]="list end"
@@ -32,6 +32,8 @@ declare -gA _cardea_options=(
         ["user claims"]="--config --replace"
         ["user disable"]="--config"
         ["user enable"]="--config"
+        ["user lock"]="--config"
+        ["user unlock"]="--config"
         ["user remove"]="--config --yes"
         ["user totp"]="--config"
         ["user import"]="--config --dry-run --format --update"

@@ -1,6 +1,5 @@
 #include "app/portal.h"
 
-#include "core/lockout.h"
 #include "core/recovery.h"
 #include "portal/mail_writer.h"
 #include "portal/mails.h"
@@ -17,6 +16,12 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
         };
+        portal->devices = (struct cd_known_devices){
+                .store = storage->store,
+                .lockout = options->lockout,
+                .macs = cd_known_device_macs_new(storage->master),
+                .random = &cd_random_system,
+        };
         portal->factors = (struct cd_factors){
                 .store = storage->store,
                 .lockout = options->lockout,
@@ -25,6 +30,7 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
                 .networks = options->networks,
+                .devices = &portal->devices,
         };
         portal->services = (struct cd_portal_services){
                 .sessions = &portal->sessions,
@@ -41,7 +47,8 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .store_state = options->store_state,
                 .log = options->log,
         };
-        if (!portal->app.portals || !portal->sessions.ids || !portal->factors.recovery_codes || !portal->services.forms)
+        if (!portal->app.portals || !portal->sessions.ids || !portal->devices.macs || !portal->factors.recovery_codes ||
+            !portal->services.forms)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
         cd_status status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
         if (status == CD_OK)
@@ -55,6 +62,7 @@ void cd_app_portal_done(struct cd_app_portal *portal)
         cd_shared_free(portal->app.portals);
         cd_mac_free(portal->services.forms);
         cd_mac_free(portal->factors.recovery_codes);
+        cd_mac_free(portal->devices.macs);
         cd_mac_free(portal->sessions.ids);
 }
 

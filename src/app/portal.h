@@ -2,15 +2,16 @@
 /* The portal's part of the server: what its handlers use. */
 #include "app/config.h"
 #include "app/storage.h"
+#include "core/known_device.h"
 #include "portal/portal.h"
 
-struct cd_lockout;
 struct cd_hasher;
 
 struct cd_app_portal {
         struct cd_portal_app app; /* of the routes */
         struct cd_sessions sessions;
         struct cd_factors factors;
+        struct cd_known_devices devices; /* also for logins by password */
         struct cd_portal_services services;
 };
 

@@ -145,6 +145,7 @@ static cd_status find_users(struct server *server, const struct cd_config *confi
                                         &login->hasher.port, &cd_clock_system);
                 login->login.networks = server->networks;
                 login->login.notices = server->portal.factors.notices;
+                login->login.devices = &server->portal.devices;
                 server->logins = login;
         }
         *ret = login;

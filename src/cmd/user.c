@@ -374,24 +374,44 @@ static int run_enable(int argc, char **argv)
         return run_on_user(argc, argv, options, &ask, enable_user);
 }
 
+#define DISABLE_HELP(name)                                                                                             \
+        "Usage: cardea user " name " NAME --config FILE\n"                                                             \
+        "\n"                                                                                                           \
+        "The user can no longer log in, but is not removed. disable and lock are the same.\n" ENDS_HELP                \
+        "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP
+
 static const struct cd_command user_disable = {
         .name = "disable",
         .summary = "forbid a user to log in, and end the user's tokens",
-        .help = "Usage: cardea user disable NAME --config FILE\n"
-                "\n"
-                "The user can no longer log in, but is not removed.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
-                "\n" EXIT_HELP,
+        .help = DISABLE_HELP("disable"),
         .run = run_disable,
 };
+
+static const struct cd_command user_lock = {
+        .name = "lock",
+        .summary = "the same as disable",
+        .help = DISABLE_HELP("lock"),
+        .run = run_disable,
+};
+
+#define ENABLE_HELP(name)                                                                                              \
+        "Usage: cardea user " name " NAME --config FILE\n"                                                             \
+        "\n"                                                                                                           \
+        "The user can log in again, even if too many wrong passwords or codes had locked the account.\n"               \
+        "Tokens that had ended stay invalid. enable and unlock are the same.\n"                                        \
+        "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP
 
 static const struct cd_command user_enable = {
         .name = "enable",
         .summary = "allow a disabled or locked user to log in again",
-        .help = "Usage: cardea user enable NAME --config FILE\n"
-                "\n"
-                "The user can log in again, even if too many wrong passwords or codes had locked the account.\n"
-                "Tokens that had ended stay invalid.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP,
+        .help = ENABLE_HELP("enable"),
+        .run = run_enable,
+};
+
+static const struct cd_command user_unlock = {
+        .name = "unlock",
+        .summary = "the same as enable",
+        .help = ENABLE_HELP("unlock"),
         .run = run_enable,
 };
 
@@ -439,9 +459,9 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,          &cd_cmd_user_invite, &cd_cmd_user_list,   &cd_cmd_user_show,   &user_set,
-        &cd_cmd_user_reset, &user_passwd,        &user_claims,        &user_disable,       &user_enable,
-        &user_remove,       &cd_cmd_user_totp,   &cd_cmd_user_import, &cd_cmd_user_export, NULL,
+        &user_add,    &cd_cmd_user_invite, &cd_cmd_user_list,   &cd_cmd_user_show,   &user_set,  &cd_cmd_user_reset,
+        &user_passwd, &user_claims,        &user_disable,       &user_enable,        &user_lock, &user_unlock,
+        &user_remove, &cd_cmd_user_totp,   &cd_cmd_user_import, &cd_cmd_user_export, NULL,
 };
 
 const struct cd_command cd_cmd_user = {

@@ -132,7 +132,7 @@ static cd_status check_invite(const struct cd_operator *by, struct cd_arena *are
                                                 .groups = params->groups };
         struct cd_user user = { 0 };
         struct cd_error why = { 0 };
-        cd_status status = cd_user_name_canonical(arena, params->name, &ret->user, &why);
+        cd_status status = cd_user_name_new(arena, params->name, &ret->user, &why);
 
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("name"), why.reason);

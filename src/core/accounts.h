@@ -7,6 +7,7 @@ struct cd_login_attempt {
         cd_str name, password; /* as received */
         cd_str address;        /* the client's; empty: not known, and then nothing is counted by address */
         cd_str by;             /* for the audit: "client:ID" or "grant" */
+        cd_str device;         /* the browser's device cookie, as received (core/known_device.h); empty: none */
         /* A second factor follows (core/second_factor.h), so a right password does not complete the login. It then
          * clears no failures and is not recorded, so that a client that knows the password cannot use it to clear wrong
          * guesses at the code (LESSONS 13). */

@@ -134,14 +134,16 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr)
 {
         struct cd_user user = { .password = params->stored, .disabled = params->disabled };
+        struct cd_error why = { 0 };
         cd_time now = by->clock->now(by->clock);
 
         if (now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
-        user.created_at = user.changed_at = user.password_at = now;
-        cd_status status = canonical_name(arena, params->name, &user.name, reterr);
-        if (status == CD_OK)
-                status = check_not_configured(by, user.name, reterr);
+        user.created_at = user.changed_at = user.password_at = user.cleared_at = now;
+        cd_status status = cd_user_name_new(arena, params->name, &user.name, &why);
+        if (status != CD_OK)
+                return cd_fail_field(reterr, status, CD_STR("name"), why.reason);
+        status = check_not_configured(by, user.name, reterr);
         if (status == CD_OK)
                 status = canonical_claims(by, arena, params->claims, &user.claims, reterr);
         if (status == CD_OK)

@@ -154,10 +154,10 @@ struct cd_totp_ops {
          * no such user with that generation. CD_EXISTS: the user has another factor (by now). */
         cd_status (*put)(struct cd_store *store, const struct cd_totp_change *change,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Consumes the code of the step: once, across all nodes. Sets failures to 0. CD_NOT_FOUND: a code of that step
-         * or a later one was consumed, or the factor has been replaced. */
+        /* Consumes the code of the step: once, across all nodes. Sets failures to 0, unless keeps_failures.
+         * CD_NOT_FOUND: a code of that step or a later one was consumed, or the factor has been replaced. */
         cd_status (*accept)(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
-                            struct cd_error *reterr);
+                            bool keeps_failures, struct cd_error *reterr);
         /* *ret is the resulting number of wrong codes; 0 if there is no such factor. */
         cd_status (*note_wrong)(struct cd_store *store, const struct cd_totp_factor *factor, cd_time now, int64_t *ret,
                                 struct cd_error *reterr);
@@ -186,6 +186,34 @@ struct cd_recovery_ops {
         cd_status (*take)(struct cd_store *store, cd_str user, cd_str mac, struct cd_error *reterr);
         /* The number of unused codes. */
         cd_status (*count)(struct cd_store *store, cd_str user, size_t *ret, struct cd_error *reterr);
+};
+
+/* ---- known devices ---- */
+
+enum {
+        /* Wrong attempts with one device cookie, which is void then (core/known_device.h). */
+        CD_DEVICE_ATTEMPTS = 10,
+        CD_DEVICE_LIFETIME = 180 * 24 * 3600, /* seconds that a device cookie is valid */
+        CD_DEVICES_MAX = 100, /* per user: devices with wrong attempts; the first attempt of one more is not allowed */
+};
+
+/* The wrong attempts with one device cookie. */
+struct cd_device_failures {
+        cd_str device; /* its id: random text */
+        cd_str user;
+        int64_t failures;
+        cd_time expires_at; /* of the cookie */
+};
+
+/* The counters of a user's devices are deleted when the user gets another generation or is removed, because the cookies
+ * are void then. */
+struct cd_device_ops {
+        /* *ret is the number of wrong attempts; CD_DEVICE_ATTEMPTS also for a device that has none where CD_DEVICES_MAX
+         * others of the user have some. */
+        cd_status (*count)(struct cd_store *store, cd_str user, cd_str device, int64_t *ret, struct cd_error *reterr);
+        /* Counts one more; `failures` of *device is ignored. *ret is the resulting number. */
+        cd_status (*note_wrong)(struct cd_store *store, const struct cd_device_failures *device, int64_t *ret,
+                                struct cd_error *reterr);
 };
 
 /* ---- links ---- */

@@ -10,7 +10,7 @@
 
 enum {
         WAYS = 8, /* slots in which a key may be */
-        KINDS = 5,
+        KINDS = 6,
 };
 
 struct counter {
@@ -23,18 +23,21 @@ struct counter {
         uint32_t is_cleared : 1; /* right_at is the time of a clearing */
 };
 
+/* The counters of a kind, and the rules for them. */
+struct table {
+        struct counter *counters;
+        size_t count;              /* a power of two */
+        int64_t attempts, at_once; /* wrong ones before the first delay; how many may run at a time */
+        cd_time delay, max_delay;
+};
+
 struct cd_lockout {
-        struct cd_lockout_rules rules;
         uint64_t seed[2];
         pthread_mutex_t lock;
         pthread_cond_t ended; /* an attempt ended */
         /* 0, or a time after which no client must wait; written with the lock held */
         _Atomic cd_time clients_locked_until;
-        struct {
-                struct counter *counters;
-                size_t count; /* a power of two */
-                int64_t attempts;
-        } tables[KINDS];
+        struct table tables[KINDS];
 };
 
 static int64_t at_least(int64_t value, int64_t least)
@@ -53,7 +56,7 @@ static bool make_tables(struct cd_lockout *lockout)
         static const size_t counts[KINDS] = {
                 [CD_LOCKOUT_ACCOUNT] = CD_LOCKOUT_ACCOUNTS,  [CD_LOCKOUT_NAME] = CD_LOCKOUT_NAMES,
                 [CD_LOCKOUT_ADDRESS] = CD_LOCKOUT_ADDRESSES, [CD_LOCKOUT_CLIENT] = CD_LOCKOUT_CLIENTS,
-                [CD_LOCKOUT_TOKEN] = CD_LOCKOUT_TOKENS,
+                [CD_LOCKOUT_TOKEN] = CD_LOCKOUT_TOKENS,      [CD_LOCKOUT_DEVICE] = CD_LOCKOUT_DEVICES,
         };
 
         for (size_t i = 0; i < KINDS; i++) {
@@ -67,14 +70,27 @@ static bool make_tables(struct cd_lockout *lockout)
 
 void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_rules *rules)
 {
+        struct table common = {
+                .attempts = at_least(rules->account_attempts, 1),
+                .at_once = INT64_MAX,
+                .delay = at_least(rules->delay, 1),
+        };
+        /* A device's delay lasts as long as its cookie, so that no wrong attempt is forgotten. */
+        const struct table device = { .attempts = CD_DEVICE_ATTEMPTS,
+                                      .at_once = 1,
+                                      .delay = CD_DEVICE_LIFETIME,
+                                      .max_delay = CD_DEVICE_LIFETIME };
+
+        common.max_delay = at_least(rules->max_delay, common.delay);
         pthread_mutex_lock(&lockout->lock);
-        lockout->rules.account_attempts = at_least(rules->account_attempts, 1);
-        lockout->rules.address_attempts = at_least(rules->address_attempts, 1);
-        lockout->rules.delay = at_least(rules->delay, 1);
-        lockout->rules.max_delay = at_least(rules->max_delay, lockout->rules.delay);
-        for (size_t i = 0; i < KINDS; i++)
-                lockout->tables[i].attempts = is_address((enum cd_lockout_kind)i) ? lockout->rules.address_attempts
-                                                                                  : lockout->rules.account_attempts;
+        for (size_t i = 0; i < KINDS; i++) {
+                struct table next = i == CD_LOCKOUT_DEVICE ? device : common;
+                next.counters = lockout->tables[i].counters;
+                next.count = lockout->tables[i].count;
+                lockout->tables[i] = next;
+        }
+        lockout->tables[CD_LOCKOUT_ADDRESS].attempts = at_least(rules->address_attempts, 1);
+        lockout->tables[CD_LOCKOUT_TOKEN].attempts = lockout->tables[CD_LOCKOUT_ADDRESS].attempts;
         pthread_mutex_unlock(&lockout->lock);
 }
 
@@ -114,7 +130,7 @@ void cd_lockout_free(struct cd_lockout *lockout)
 int64_t cd_lockout_forgets_every(struct cd_lockout *lockout)
 {
         pthread_mutex_lock(&lockout->lock);
-        int64_t every = lockout->rules.max_delay;
+        int64_t every = lockout->tables[CD_LOCKOUT_ACCOUNT].max_delay;
         pthread_mutex_unlock(&lockout->lock);
         return every;
 }
@@ -181,30 +197,27 @@ static struct counter *find_counter(struct cd_lockout *lockout, enum cd_lockout_
 }
 
 /* How many of `failures`, the last one at `failed_at`, are not yet forgotten. */
-static int64_t remembered(const struct cd_lockout *lockout, int64_t failures, cd_time failed_at, cd_time now)
+static int64_t remembered(int64_t failures, cd_time failed_at, cd_time max_delay, cd_time now)
 {
-        int64_t forgotten = now > failed_at ? (now - failed_at) / lockout->rules.max_delay : 0;
+        int64_t forgotten = now > failed_at ? (now - failed_at) / max_delay : 0;
         return failures > forgotten ? failures - forgotten : 0;
 }
 
-static int64_t remembered_of(const struct cd_lockout *lockout, const struct counter *counter, cd_time now)
+static int64_t remembered_of(const struct table *table, const struct counter *counter, cd_time now)
 {
-        return remembered(lockout, counter->failures, counter->failed_at, now);
+        return remembered(counter->failures, counter->failed_at, table->max_delay, now);
 }
 
 /* Seconds that an attempt must wait now, or 0. */
-static int64_t seconds_left(const struct cd_lockout *lockout, const struct counter *counter, int64_t attempts,
-                            cd_time now)
+static int64_t seconds_left(const struct table *table, const struct counter *counter, cd_time now)
 {
-        const struct cd_lockout_rules *rules = &lockout->rules;
-
-        if (counter->failures < attempts)
+        if (counter->failures < table->attempts)
                 return 0;
-        int64_t delay = rules->delay;
-        for (int64_t i = attempts; i < counter->failures && delay < rules->max_delay; i++)
+        int64_t delay = table->delay;
+        for (int64_t i = table->attempts; i < counter->failures && delay < table->max_delay; i++)
                 delay *= 2;
-        if (delay > rules->max_delay)
-                delay = rules->max_delay;
+        if (delay > table->max_delay)
+                delay = table->max_delay;
         int64_t left = counter->failed_at + delay - now;
         return left > delay ? delay : left < 0 ? 0 : left;
 }
@@ -213,8 +226,7 @@ static int64_t seconds_left(const struct cd_lockout *lockout, const struct count
 static bool is_kept(const struct cd_lockout *lockout, enum cd_lockout_kind kind, const struct counter *counter,
                     cd_time now)
 {
-        return counter->begun ||
-               (kind == CD_LOCKOUT_CLIENT && seconds_left(lockout, counter, lockout->tables[kind].attempts, now) > 0);
+        return counter->begun || (kind == CD_LOCKOUT_CLIENT && seconds_left(&lockout->tables[kind], counter, now) > 0);
 }
 
 /* The slot of the counter with the fewest failures, among these the oldest; NULL if all eight are kept. */
@@ -226,8 +238,8 @@ static struct counter *take_slot(struct cd_lockout *lockout, enum cd_lockout_kin
                 struct counter *slot = &slots[i];
                 if (is_kept(lockout, kind, slot, now))
                         continue;
-                int64_t here = remembered_of(lockout, slot, now);
-                int64_t there = best ? remembered_of(lockout, best, now) : INT64_MAX;
+                int64_t here = remembered_of(&lockout->tables[kind], slot, now);
+                int64_t there = best ? remembered_of(&lockout->tables[kind], best, now) : INT64_MAX;
                 if (here < there || (here == there && slot->failed_at < best->failed_at))
                         best = slot;
         }
@@ -257,11 +269,12 @@ static bool is_ended(const struct counter *counter, cd_time failed_at)
 
 /* Another node may know of more failures than this one. A time further ahead than any delay is a fault, and is
  * ignored. */
-static void merge(const struct cd_lockout *lockout, struct counter *counter, const struct cd_lockout_subject *subject,
+static void merge(const struct table *table, struct counter *counter, const struct cd_lockout_subject *subject,
                   cd_time now)
 {
-        if (subject->failed_at > now + lockout->rules.max_delay || is_ended(counter, subject->failed_at) ||
-            remembered(lockout, subject->failures, subject->failed_at, now) <= remembered_of(lockout, counter, now))
+        if (subject->failed_at > now + table->max_delay || is_ended(counter, subject->failed_at) ||
+            remembered(subject->failures, subject->failed_at, table->max_delay, now) <=
+                    remembered_of(table, counter, now))
                 return;
         counter->failures = subject->failures < UINT32_MAX ? (uint32_t)subject->failures : UINT32_MAX;
         counter->failed_at = at_least(subject->failed_at, counter->failed_at);
@@ -273,7 +286,7 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
                        struct counter **ret)
 {
         uint64_t key = key_of(lockout, subject);
-        int64_t attempts = lockout->tables[subject->kind].attempts;
+        const struct table *table = &lockout->tables[subject->kind];
         struct counter *counter = find_counter(lockout, subject->kind, key);
 
         if (!counter)
@@ -289,11 +302,12 @@ static cd_status judge(struct cd_lockout *lockout, const struct cd_lockout_subje
         if (counter->right_at > now)
                 counter->right_at = 0;
         clear(counter, subject, now);
-        merge(lockout, counter, subject, now);
+        merge(table, counter, subject, now);
         *ret = counter;
-        if (seconds_left(lockout, counter, attempts, now) > 0)
+        if (seconds_left(table, counter, now) > 0)
                 return CD_THROTTLED;
-        *waits = counter->begun >= at_least(attempts - remembered_of(lockout, counter, now), 1);
+        int64_t left = at_least(table->attempts - remembered_of(table, counter, now), 1);
+        *waits = counter->begun >= (left < table->at_once ? left : table->at_once);
         if (!*waits)
                 counter->begun++;
         return CD_OK;
@@ -323,7 +337,7 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
         const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
         /* If the clock was set back, cd_lockout_begin corrects the counter. */
         if (counter && counter->is_told && counter->failed_at <= now)
-                left = seconds_left(lockout, counter, lockout->tables[subject->kind].attempts, now);
+                left = seconds_left(&lockout->tables[subject->kind], counter, now);
         if (subject->kind == CD_LOCKOUT_CLIENT && now >= lockout->clients_locked_until)
                 lockout->clients_locked_until = 0;
         pthread_mutex_unlock(&lockout->lock);
@@ -346,7 +360,7 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
                 status = judge(lockout, subject, now, &waits, &counter);
         }
         if (status == CD_THROTTLED) {
-                left = seconds_left(lockout, counter, lockout->tables[subject->kind].attempts, now);
+                left = seconds_left(&lockout->tables[subject->kind], counter, now);
                 *ret_is_news = !counter->is_told;
                 counter->is_told = 1;
         }
@@ -354,9 +368,9 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
         return status == CD_THROTTLED ? fail_throttled(subject->kind, left, reterr) : status;
 }
 
-static void count_wrong(const struct cd_lockout *lockout, struct counter *counter, cd_time now)
+static void count_wrong(const struct table *table, struct counter *counter, cd_time now)
 {
-        int64_t failures = remembered_of(lockout, counter, now);
+        int64_t failures = remembered_of(table, counter, now);
 
         counter->failures = failures < UINT32_MAX ? (uint32_t)failures + 1 : UINT32_MAX;
         counter->failed_at = at_least(now, counter->failed_at); /* a later attempt may have ended first */
@@ -375,7 +389,7 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
         if (counter && counter->begun) {
                 counter->begun--;
                 if (outcome == CD_LOCKOUT_WRONG)
-                        count_wrong(lockout, counter, now);
+                        count_wrong(&lockout->tables[subject->kind], counter, now);
                 else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT) {
                         has_ended = counter->failures > 0;
                         counter->failures = 0;
@@ -395,14 +409,14 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
 
 /* Counts, and returns the seconds that the client must now wait. If another thread has made it wait meanwhile, this
  * secret was judged too late to count. */
-static int64_t count_secret(struct cd_lockout *lockout, struct counter *counter, int64_t attempts, cd_time now)
+static int64_t count_secret(const struct table *table, struct counter *counter, cd_time now)
 {
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
-        if (seconds_left(lockout, counter, attempts, now) > 0)
+        if (seconds_left(table, counter, now) > 0)
                 return 0;
-        count_wrong(lockout, counter, now);
-        int64_t left = seconds_left(lockout, counter, attempts, now);
+        count_wrong(table, counter, now);
+        int64_t left = seconds_left(table, counter, now);
         counter->is_told = left > 0;
         return left;
 }
@@ -419,7 +433,7 @@ bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subjec
         if (!counter)
                 counter = take_slot(lockout, subject->kind, key, now);
         if (counter)
-                left = count_secret(lockout, counter, lockout->tables[subject->kind].attempts, now);
+                left = count_secret(&lockout->tables[subject->kind], counter, now);
         if (subject->kind == CD_LOCKOUT_CLIENT && left > 0 && lockout->clients_locked_until < now + left)
                 lockout->clients_locked_until = now + left;
         pthread_mutex_unlock(&lockout->lock);

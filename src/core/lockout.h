@@ -1,9 +1,9 @@
 #pragma once
 /* Wrong passwords are counted by account, by unknown name and by address. A counter at its limit makes the next attempt
- * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 17 MiB of
- * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, and 131,072 addresses of tokens,
- * 32 bytes each, touched only as they fill. A new counter replaces the one with the fewest failures among eight. Unknown names have a table of their
- * own, so that a flood of them cannot replace an account.
+ * wait: `delay` seconds, then twice that, up to `max_delay` (LESSONS 9, 10, 14). The counters use a fixed 18 MiB of
+ * memory: 131,072 accounts, 32,768 unknown names, 131,072 addresses, 131,072 clients, 131,072 addresses of tokens,
+ * 16,384 known devices, 32 bytes each, touched only as they fill. A new counter replaces the one with the fewest
+ * failures among eight. Unknown names have a table of their own, so that a flood of them cannot replace an account.
  *
  * An attempt begins before the password is hashed and ends after it, and a begun attempt counts. Of many simultaneous
  * attempts, only as many proceed as there are failed attempts left; the others wait until one of those has ended.
@@ -18,9 +18,15 @@
  * until one of them is free.
  *
  * Wrong personal tokens are counted by address alone, in the manner of client secrets: a stranger cannot stop the
- * programs of a user at other addresses. Thread-safe. */
+ * programs of a user at other addresses.
+ *
+ * Attempts of a known device (core/known_device.h) follow one another, and after CD_DEVICE_ATTEMPTS wrong ones it has
+ * no more, as long as its cookie is valid.
+ *
+ * Thread-safe. */
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/factor_ports.h"
 #include "crypto/random.h"
 
 enum {
@@ -29,6 +35,7 @@ enum {
         CD_LOCKOUT_ADDRESSES = 131072,
         CD_LOCKOUT_CLIENTS = 131072,
         CD_LOCKOUT_TOKENS = 131072,
+        CD_LOCKOUT_DEVICES = 16384,
 };
 
 /* Lower values count as the minimum: 1 attempt, 1 second, `delay`. */
@@ -49,6 +56,7 @@ enum cd_lockout_kind {
         CD_LOCKOUT_CLIENT,
         /* The address that a personal token came from, as CD_LOCKOUT_ADDRESS, with the same number of attempts. */
         CD_LOCKOUT_TOKEN,
+        CD_LOCKOUT_DEVICE, /* the id of a known device */
 };
 
 struct cd_lockout_subject {

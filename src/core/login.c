@@ -1,6 +1,6 @@
 #include "core/login.h"
 
-#include "core/lockout.h"
+#include "core/known_device.h"
 #include "core/network_limit.h"
 #include "core/notice.h"
 #include "core/user_name.h"
@@ -18,6 +18,8 @@ struct login {
         struct cd_user user;
         bool is_known; /* `user` was found */
         struct cd_lockout_subject address, account;
+        bool is_on_device; /* the attempt counts for `device`, not for `account` */
+        struct cd_known_device device;
 };
 
 static void audit(const struct login *l, const char *action, const char *detail)
@@ -54,8 +56,7 @@ static bool end(const struct login *l, const struct cd_lockout_subject *subject,
         return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
 }
 
-/* Finds the user, if there is one with that name; an invalid name is not an error here. If the store has no failures
- * after a change, that change cleared them, or follows a right password. */
+/* Finds the user, if there is one with that name; an invalid name is not an error here. */
 static cd_status find_user(struct login *l, struct cd_error *reterr)
 {
         struct cd_store *store = l->with->store;
@@ -75,7 +76,7 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
                         .key = l->user.name,
                         .failures = l->user.failures,
                         .failed_at = l->user.failed_at,
-                        .cleared_at = l->user.failures ? l->user.password_at : l->user.changed_at,
+                        .cleared_at = l->user.cleared_at,
                 };
         if (l->is_known || status == CD_NOT_FOUND)
                 return CD_OK;
@@ -99,12 +100,12 @@ static cd_status check_password(const struct login *l, bool *ret_matches, struct
         return status;
 }
 
-static void note(const struct login *l, bool was_right)
+static void note(const struct login *l, enum cd_login_note what)
 {
         struct cd_store *store = l->with->store;
         int64_t forget_every = cd_lockout_forgets_every(l->with->lockout);
 
-        (void)store->users->note_login(store, l->user.name, was_right, l->now, forget_every, NULL);
+        (void)store->users->note_login(store, l->user.name, what, l->now, forget_every, NULL);
 }
 
 static cd_status refuse(const struct login *l, bool matches, struct cd_error *reterr)
@@ -112,8 +113,8 @@ static cd_status refuse(const struct login *l, bool matches, struct cd_error *re
         const struct cd_failed_login failed = { l->account.key, l->attempt->address, l->attempt->by };
 
         cd_network_limit_note_failed(l->with->networks, l->with->store, &failed);
-        if (l->is_known)
-                note(l, false);
+        if (l->is_known && !l->is_on_device)
+                note(l, CD_LOGIN_WRONG);
         audit(l, "login.failed",
               !l->is_known        ? "unknown user"
               : !l->user.disabled ? "wrong password"
@@ -148,17 +149,20 @@ static void rehash(struct login *l)
 
 /* Limits how often a login is recorded: a client that logs in for each of its calls would otherwise write its user's
  * row each time. */
-static bool is_noted(const struct cd_user *user, cd_time now)
+static bool is_noted(const struct login *l)
 {
-        return user->failures == 0 && user->last_login_at <= now && now - user->last_login_at < NOTE_EVERY;
+        const struct cd_user *user = &l->user;
+
+        return (user->failures == 0 || l->is_on_device) && user->last_login_at <= l->now &&
+               l->now - user->last_login_at < NOTE_EVERY;
 }
 
 static void accept(struct login *l, bool has_ended_failures, struct cd_user *ret)
 {
         bool is_login = !l->attempt->is_first_factor;
 
-        if (is_login && (has_ended_failures || !is_noted(&l->user, l->now)))
-                note(l, true);
+        if (is_login && (has_ended_failures || !is_noted(l)))
+                note(l, l->is_on_device ? CD_LOGIN_RIGHT_ON_DEVICE : CD_LOGIN_RIGHT);
         if (cd_password_needs_rehash(l->user.password, &l->with->hasher->cost))
                 rehash(l);
         if (is_login)
@@ -178,24 +182,56 @@ static cd_time latest(cd_time a, cd_time b)
         return a < b ? b : a;
 }
 
+static cd_status begin_account(struct login *l, struct cd_error *reterr)
+{
+        const struct cd_known_devices *devices = l->with->devices;
+        cd_str cookie = l->attempt->device;
+        cd_status status = CD_NOT_FOUND;
+
+        if (devices && cookie.len)
+                status = cd_known_device_begin(devices, cookie, l->is_known ? &l->user : NULL, l->now, &l->device,
+                                               reterr);
+        l->is_on_device = status == CD_OK;
+        return status == CD_NOT_FOUND ? begin(l, &l->account, "too many wrong passwords for the account", reterr)
+                                      : status;
+}
+
+static cd_status end_account(struct login *l, enum cd_lockout_outcome outcome, bool *ret_has_ended_failures,
+                             struct cd_error *reterr)
+{
+        bool is_void;
+
+        *ret_has_ended_failures = false;
+        if (!l->is_on_device) {
+                *ret_has_ended_failures = end(l, &l->account, outcome);
+                return CD_OK;
+        }
+        cd_status status = cd_known_device_end(l->with->devices, &l->device, outcome, l->now, &is_void, reterr);
+        if (is_void)
+                audit(l, "login.locked", CD_DEVICE_IS_VOID);
+        return status;
+}
+
 /* Called once the address may try. */
 static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outcome, struct cd_user *ret,
                              struct cd_error *reterr)
 {
-        bool matches;
+        bool matches, has_ended_failures;
 
         cd_status status = find_user(l, reterr);
         /* The store may have taken seconds, in which other attempts have failed. For the lockout, an earlier time would
          * be a clock that was set back. */
         l->now = latest(l->now, l->with->clock->now(l->with->clock));
         if (status == CD_OK)
-                status = begin(l, &l->account, "too many wrong passwords for the account", reterr);
+                status = begin_account(l, reterr);
         if (status != CD_OK)
                 return status;
         status = check_password(l, &matches, reterr);
         if (status == CD_OK)
                 *ret_outcome = outcome_of(l, matches);
-        bool has_ended_failures = end(l, &l->account, *ret_outcome);
+        cd_status ended = end_account(l, *ret_outcome, &has_ended_failures, status == CD_OK ? reterr : NULL);
+        if (status == CD_OK)
+                status = ended;
         if (status != CD_OK)
                 return status;
         if (*ret_outcome == CD_LOCKOUT_WRONG)

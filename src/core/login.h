@@ -6,9 +6,11 @@
 struct cd_lockout;
 struct cd_network_limit;
 struct cd_notices;
+struct cd_known_devices;
 
 /* Canonicalizes the name, then checks in this order: may the address try, does the user exist, may the account try, is
- * the password right.
+ * the password right. An attempt of a known device counts for the device instead of the account
+ * (core/known_device.h).
  *
  * CD_OK: *ret is the user as read. CD_INVALID_GRANT with one reason and at the cost of one hash for an unknown user, a
  * wrong password and a disabled user (LESSONS 10); a user whose hash has a foreign form costs what that form costs
@@ -29,8 +31,9 @@ struct cd_login {
         struct cd_lockout *lockout;
         const struct cd_hasher *hasher;
         const struct cd_clock *clock;
-        struct cd_network_limit *networks; /* borrowed; NULL, as cd_login leaves it: networks are not limited */
-        const struct cd_notices *notices; /* told of a locked account; NULL, as cd_login leaves it: nobody is */
+        struct cd_network_limit *networks;      /* borrowed; NULL, as cd_login leaves it: networks are not limited */
+        const struct cd_notices *notices;       /* told of a locked account; NULL, as cd_login leaves it: nobody is */
+        const struct cd_known_devices *devices; /* to be set after cd_login; NULL: no device is known */
 };
 
 /* The arguments must outlive the result. */

@@ -57,6 +57,7 @@ struct cd_user {
         struct cd_strs groups;      /* canonical, see core/user_details.h */
         bool disabled;
         cd_time created_at, changed_at, password_at;
+        cd_time cleared_at;    /* when a new password or enabling the user last cleared the failures */
         cd_time last_login_at; /* 0: never */
         int64_t failures;      /* wrong passwords since the last right one, less those that were forgotten */
         cd_time failed_at;     /* time of the last one; 0: none */
@@ -110,6 +111,12 @@ enum {
         CD_REVOCATION_LASTS = CD_TOKEN_LIFETIME_MAX + CD_CLOCKS_DIFFER_MAX,
 };
 
+enum cd_login_note {
+        CD_LOGIN_WRONG,
+        CD_LOGIN_RIGHT,
+        CD_LOGIN_RIGHT_ON_DEVICE, /* core/known_device.h */
+};
+
 struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
@@ -127,9 +134,9 @@ struct cd_user_ops {
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or if_password or if_generation does not match. CD_EXISTS: the user has another
          * TOTP factor than totp->if_sealed (by now). changed_at becomes now, and so does password_at if a password is
-         * given. A password or enabling the user clears the failures; enabling also clears those of the TOTP factor.
-         * Another password (but not a rehash), other claims or groups, a TOTP factor, disabling and ends_sessions give
-         * the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now
+         * given. A new password (but not a rehash) and enabling clear the failures, at cleared_at; enabling also clears
+         * those of the TOTP factor. A new password, other claims or groups, a TOTP factor, disabling and ends_sessions
+         * give the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now
          * (personal tokens: see core/token_ports.h).
          * Another display name or e-mail address does not, because tokens do not contain them. A change that would
          * leave everything as it is writes nothing, not even `event`. */
@@ -140,10 +147,11 @@ struct cd_user_ops {
         cd_status (*remove)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Counts a wrong password, after forgetting one failure for every `forget_every` seconds (at least 1) since the
-         * last; or records a right one, which sets failures and failed_at to 0. changed_at is unchanged. May return
-         * before the write is durable or can be read; does nothing for an unknown name. */
-        cd_status (*note_login)(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
-                                struct cd_error *reterr);
+         * last, unless the failures were cleared after `now`; or records a complete login, which sets failures and
+         * failed_at to 0 unless it is by a known device. changed_at is unchanged. May return before the write is
+         * durable or can be read; does nothing for an unknown name. */
+        cd_status (*note_login)(struct cd_store *store, cd_str name, enum cd_login_note note, cd_time now,
+                                int64_t forget_every, struct cd_error *reterr);
 };
 
 enum {
@@ -296,6 +304,7 @@ struct cd_store {
         const struct cd_hand_over_ops *hand_overs;
         const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
         const struct cd_mail_ops *mails;                     /* core/mail_ports.h */
+        const struct cd_device_ops *devices;
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -309,8 +318,8 @@ struct cd_store {
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
-         * hand-overs, personal tokens and e-mails whose expires_at has passed, keys whose verify_until passed
-         * CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small limits, so that no other
+         * hand-overs, personal tokens, e-mails and counters of devices whose expires_at has passed, keys whose
+         * verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small limits, so that no other
          * write waits long (LESSONS 22). Always writes to the disk, even with a limit of 0, so that it fails if nothing
          * can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,

@@ -1,6 +1,6 @@
 #include "core/second_factor.h"
 
-#include "core/lockout.h"
+#include "core/known_device.h"
 #include "core/network_limit.h"
 #include "core/notice.h"
 #include "core/recovery.h"
@@ -20,6 +20,9 @@ struct check {
         bool is_alone; /* no password was required */
         bool is_recovery;
         struct cd_lockout_subject subjects[3]; /* the address, the account, the factor */
+        size_t begun;                          /* how many of them count this attempt */
+        bool is_on_device;                     /* it counts for `device`, not for account and factor */
+        struct cd_known_device device;
         int64_t skew;
 };
 
@@ -99,37 +102,72 @@ static cd_status name_subjects(struct check *c, cd_str name, struct cd_error *re
                 .key = user->name,
                 .failures = user->failures,
                 .failed_at = user->failed_at,
-                .cleared_at = user->failures ? user->password_at : user->changed_at,
+                .cleared_at = user->cleared_at,
         };
         c->subjects[2] = (struct cd_lockout_subject){
                 .kind = CD_LOCKOUT_ACCOUNT,
                 .key = key,
                 .failures = c->factor.failures,
                 .failed_at = c->factor.failed_at,
-                .cleared_at = c->factor.failures ? 0 : user->changed_at,
+                .cleared_at = c->factor.failures ? 0 : user->cleared_at,
         };
         return CD_OK;
 }
 
-static void end_first(const struct check *c, size_t count, enum cd_lockout_outcome outcome)
+/* Ends the counting of the attempt. A device's wrong attempt is written to the store. */
+static cd_status end_all(struct check *c, enum cd_lockout_outcome outcome, struct cd_error *reterr)
 {
-        while (count-- > 0)
-                (void)cd_lockout_end(c->with->lockout, &c->subjects[count], outcome, c->now);
+        cd_status status = CD_OK;
+        bool is_void = false;
+
+        if (c->is_on_device)
+                status = cd_known_device_end(c->with->devices, &c->device, outcome, c->now, &is_void, reterr);
+        if (is_void)
+                audit(c, "login.locked", CD_DEVICE_IS_VOID);
+        while (c->begun > 0)
+                (void)cd_lockout_end(c->with->lockout, &c->subjects[--c->begun], outcome, c->now);
+        return status;
+}
+
+static cd_status begin_next(struct check *c, struct cd_error *reterr)
+{
+        bool is_news = false;
+        cd_status status = cd_lockout_begin(c->with->lockout, &c->subjects[c->begun], c->now, &is_news, reterr);
+
+        if (status == CD_OK)
+                c->begun++;
+        else if (status == CD_THROTTLED && is_news)
+                lock(c, "too many wrong codes", c->subjects[c->begun].kind == CD_LOCKOUT_ACCOUNT);
+        return status;
+}
+
+/* CD_NOT_FOUND: it is no known device. */
+static cd_status begin_device(struct check *c, struct cd_error *reterr)
+{
+        const struct cd_known_devices *devices = c->with->devices;
+        cd_status status = CD_NOT_FOUND;
+
+        if (devices && c->attempt->device.len)
+                status = cd_known_device_begin(devices, c->attempt->device, c->is_known ? &c->user : NULL, c->now,
+                                               &c->device, reterr);
+        c->is_on_device = status == CD_OK;
+        return status;
 }
 
 static cd_status begin_all(struct check *c, struct cd_error *reterr)
 {
-        for (size_t i = 0; i < CD_LEN(c->subjects); i++) {
-                bool is_news = false;
-                cd_status status = cd_lockout_begin(c->with->lockout, &c->subjects[i], c->now, &is_news, reterr);
-                if (status == CD_OK)
-                        continue;
-                if (status == CD_THROTTLED && is_news)
-                        lock(c, "too many wrong codes", c->subjects[i].kind == CD_LOCKOUT_ACCOUNT);
-                end_first(c, i, CD_LOCKOUT_UNJUDGED);
+        cd_status status = begin_next(c, reterr);
+
+        if (status != CD_OK)
                 return status;
-        }
-        return CD_OK;
+        status = begin_device(c, reterr);
+        if (status == CD_NOT_FOUND)
+                status = begin_next(c, reterr);
+        if (status == CD_OK && !c->is_on_device)
+                status = begin_next(c, reterr);
+        if (status != CD_OK)
+                (void)end_all(c, CD_LOCKOUT_UNJUDGED, NULL);
+        return status;
 }
 
 /* Counts in the store before the answer. For an unknown user something else is written, so that the answer takes as
@@ -194,7 +232,7 @@ static cd_status judge_totp(struct check *c, enum verdict *ret, struct cd_error 
                 *ret = USED;
         if (match.verdict != CD_TOTP_RIGHT)
                 return CD_OK;
-        return accept_or_used(store->totp->accept(store, &c->factor, match.step, reterr), ret);
+        return accept_or_used(store->totp->accept(store, &c->factor, match.step, c->is_on_device, reterr), ret);
 }
 
 static cd_status judge_recovery(struct check *c, enum verdict *ret, struct cd_error *reterr)
@@ -213,11 +251,13 @@ static cd_status judge_recovery(struct check *c, enum verdict *ret, struct cd_er
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
-/* If only the code is required, the attempt is counted first: 100 attempts are 100, however many are concurrent. */
+/* If only the code is required, the attempt is counted first: 100 attempts are 100, however many are concurrent. Those
+ * of a known device are not concurrent, and are counted when they end. */
 static cd_status judge(struct check *c, enum verdict *ret, struct cd_error *reterr)
 {
         int64_t failures = 0;
-        cd_status status = c->is_alone ? count_wrong(c, &failures, reterr) : CD_OK;
+        bool counts_first = c->is_alone && !c->is_on_device;
+        cd_status status = counts_first ? count_wrong(c, &failures, reterr) : CD_OK;
 
         *ret = status == CD_OK ? WRONG : OPEN;
         if (status != CD_OK)
@@ -227,18 +267,18 @@ static cd_status judge(struct check *c, enum verdict *ret, struct cd_error *rete
         if (failures > CD_TOTP_FAILURES_MAX)
                 return CD_OK;
         status = c->is_recovery ? judge_recovery(c, ret, reterr) : judge_totp(c, ret, reterr);
-        if (status == CD_OK && *ret == WRONG && !c->is_alone)
+        if (status == CD_OK && *ret == WRONG && !counts_first && !c->is_on_device)
                 status = count_wrong(c, &failures, reterr);
         return status;
 }
 
-static void note(const struct check *c, bool was_right)
+static void note(const struct check *c, enum cd_login_note what)
 {
         struct cd_store *store = c->with->store;
         int64_t forget_every = cd_lockout_forgets_every(c->with->lockout);
 
         if (c->is_known)
-                (void)store->users->note_login(store, c->user.name, was_right, c->now, forget_every, NULL);
+                (void)store->users->note_login(store, c->user.name, what, c->now, forget_every, NULL);
 }
 
 static void note_name(const struct check *c)
@@ -264,7 +304,7 @@ static const char *describe(const struct check *c, enum verdict verdict)
 /* The login is complete. */
 static void record(const struct check *c, const char *detail)
 {
-        note(c, true);
+        note(c, c->is_on_device ? CD_LOGIN_RIGHT_ON_DEVICE : CD_LOGIN_RIGHT);
         audit(c, "login.ok", detail);
 }
 
@@ -278,8 +318,8 @@ static cd_status conclude(const struct check *c, enum verdict verdict, struct cd
                 ret->factor = c->is_recovery ? CD_FACTOR_RECOVERY : CD_FACTOR_TOTP;
                 return CD_OK;
         }
-        if (verdict == WRONG)
-                note(c, false);
+        if (verdict == WRONG && !c->is_on_device)
+                note(c, CD_LOGIN_WRONG);
         if (verdict == WRONG && c->is_alone)
                 note_name(c);
         audit(c, "login.failed", describe(c, verdict));
@@ -300,7 +340,9 @@ static cd_status run(struct check *c, struct cd_code_result *ret, struct cd_erro
         /* A wrong code counts in memory even if the store could not record it, so that a full disk does not allow
          * guessing. */
         status = judge(c, &verdict, reterr);
-        end_first(c, CD_LEN(c->subjects), outcomes[verdict]);
+        cd_status ended = end_all(c, outcomes[verdict], status == CD_OK ? reterr : NULL);
+        if (status == CD_OK)
+                status = ended;
         ret->clock_skew = c->skew;
         return status == CD_OK ? conclude(c, verdict, ret, reterr) : status;
 }

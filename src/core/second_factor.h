@@ -4,7 +4,8 @@
  *
  * A wrong code counts for the account and the address as a wrong password does (core/lockout.h), and also for the
  * factor itself. Only a right code clears the factor's counter, because a client that knows the password could clear
- * the account's counter after every few guesses. */
+ * the account's counter after every few guesses. An attempt of a known device counts for the device instead
+ * (core/known_device.h); a right code on it clears no counter. */
 #include "core/ports.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -13,6 +14,7 @@
 struct cd_lockout;
 struct cd_network_limit;
 struct cd_notices;
+struct cd_known_devices;
 
 enum {
         /* Wrong codes since the last right one, for logins by code alone. 100 is the number of guesses that may ever be
@@ -32,12 +34,14 @@ struct cd_factors {
         struct cd_network_limit *networks; /* counts the names of failed logins by code alone; NULL: nothing does */
         const struct cd_notices
                 *notices; /* told of a locked account, a new factor, a used recovery code; NULL: nobody */
+        const struct cd_known_devices *devices; /* NULL: no device is known */
 };
 
 struct cd_code_attempt {
         cd_str code;    /* as received */
         cd_str address; /* the client's; empty: not known, and then nothing is counted by address */
         cd_str by;      /* for the audit: "portal" */
+        cd_str device;  /* the browser's device cookie, as received (core/known_device.h); empty: none */
 };
 
 struct cd_code_result {
@@ -61,9 +65,9 @@ cd_status cd_recovery_check(const struct cd_factors *factors, struct cd_arena *a
                             const struct cd_code_attempt *attempt, struct cd_code_result *ret, struct cd_error *reterr);
 
 /* Logs in with a name and a code only. As cd_totp_check, but CD_INVALID_GRANT, at the same cost, also for an unknown
- * user, for one without a factor, and for a factor with CD_TOTP_FAILURES_MAX wrong codes, even if the code is right. An
- * attempt is counted before it is judged, so that the maximum is never exceeded. *ret_user is in the arena; it is
- * written on failure too, for the log: the user with that name, or zeroed. */
+ * user, for one without a factor, and for a factor with CD_TOTP_FAILURES_MAX wrong codes, even if the code is right,
+ * unless a known device sends it. An attempt is counted before it is judged, so that the maximum is never exceeded.
+ * *ret_user is in the arena; it is written on failure too, for the log: the user with that name, or zeroed. */
 cd_status cd_login_code(const struct cd_factors *factors, struct cd_arena *arena, cd_str name,
                         const struct cd_code_attempt *attempt, struct cd_user *ret_user, struct cd_code_result *ret,
                         struct cd_error *reterr);

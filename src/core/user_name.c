@@ -39,3 +39,12 @@ cd_status cd_user_name_canonical(struct cd_arena *arena, cd_str name, cd_str *re
         *ret = cd_str_of(to, name.len);
         return CD_OK;
 }
+
+cd_status cd_user_name_new(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr)
+{
+        if (cd_str_eq_c(name, ".") || cd_str_eq_c(name, ".."))
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                "nobody can be called \"%.*s\", which means a folder in a path; use another name",
+                                CD_STR_ARG(name));
+        return cd_user_name_canonical(arena, name, ret, reterr);
+}

@@ -10,3 +10,6 @@ enum {
 /* The canonical form: 1 to 128 ASCII letters, digits and . _ - @ +, with upper case mapped to lower. Anything else is
  * CD_INVALID_REQUEST with the reason (a command shows it; at a login it is an unknown user). CD_NO_MEMORY. */
 cd_status cd_user_name_canonical(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr);
+/* The same for a new user, who is not called "." or "..": in the path of a URL or a file, these mean a folder, and an
+ * application may put the name there. Users who have such a name can still be found. */
+cd_status cd_user_name_new(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr);

@@ -13,10 +13,13 @@ enum {
 
 /* ---- shared with other pages ---- */
 
-struct cd_operator cd_account_operator(const struct cd_visit *visit)
+struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user)
 {
         struct cd_operator by = visit->portal->settings.by;
+        cd_str actor = cd_arena_printf(visit->req->arena, "user:%.*s", CD_STR_ARG(user));
 
+        if (actor.ptr)
+                by.actor = actor;
         by.address = visit->req->client_address;
         return by;
 }
@@ -303,7 +306,7 @@ void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_ht
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin_button(&visit, &button_table, &form, &session, &user))
                 return;
-        const struct cd_operator by = cd_account_operator(&visit);
+        const struct cd_operator by = cd_account_operator(&visit, user.name);
         if (cd_admin_sessions_end(&by, req->arena, user.name, &result, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;

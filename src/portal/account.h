@@ -7,8 +7,8 @@ enum {
         CD_ACCOUNT_RECENT = 10 * 60,
 };
 
-/* Who changes a user at this request. Valid as long as the request. */
-struct cd_operator cd_account_operator(const struct cd_visit *visit);
+/* Users who change their own account at this request: the actor is "user:NAME". Valid as long as the request. */
+struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user);
 
 /* Whether logins need a second factor here, and the user has one. Blocks. */
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);

@@ -23,7 +23,12 @@ const struct cd_table cd_enrol_table = { "enrol", enrol_fields, CD_LEN(enrol_fie
 
 struct cd_code_attempt cd_enrol_attempt(const struct cd_visit *visit, cd_str code)
 {
-        return (struct cd_code_attempt){ .code = code, .address = visit->req->client_address, .by = CD_STR("portal") };
+        return (struct cd_code_attempt){
+                .code = code,
+                .address = visit->req->client_address,
+                .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
+        };
 }
 
 static cd_status fill_page(struct cd_visit *visit, const struct cd_enrol_page *page, struct cd_page_register_totp *ret)

@@ -84,6 +84,7 @@ static cd_status check_login(struct cd_visit *visit, const struct login_form *fo
                         .code = form->code,
                         .address = visit->req->client_address,
                         .by = CD_STR("portal"),
+                        .device = cd_visit_device(visit),
                 };
                 cd_status status = cd_store_state_need(visit->portal->services.store_state, reterr);
                 if (status != CD_OK)
@@ -98,6 +99,7 @@ static cd_status check_login(struct cd_visit *visit, const struct login_form *fo
                 .password = form->password,
                 .address = visit->req->client_address,
                 .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
                 .is_first_factor = settings->factors & CD_FACTOR_TOTP,
         };
         return settings->accounts->login(settings->accounts, visit->req->arena, &attempt, ret, reterr);
@@ -141,6 +143,7 @@ static void post_login(struct cd_visit *visit)
                 show_login(visit, status, form->username, form->return_to);
                 return;
         }
+        form->username = cd_str_trim(form->username); /* keyboards of phones add a space */
         if (!(is_by_code(visit) ? form->code : form->password).len) {
                 visit->view.error.id = CD_MESSAGE_FIELD_MISSING;
                 show_login(visit, 400, form->username, form->return_to);
@@ -304,6 +307,7 @@ static void check_second_factor(struct cd_visit *visit, const struct cd_table *t
                 .code = form.code.len ? form.code : form.recovery_code,
                 .address = visit->req->client_address,
                 .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
         };
         cd_status checked = check(visit->portal->services.factors, visit->req->arena, &user, &attempt, &result, &err);
         cd_visit_log_skew(visit, user.name, &result);

@@ -23,7 +23,7 @@
         X(FORM_EXPIRED, "This form had expired, and nothing was changed. Send it again.") \
         X(LOGIN_EXPIRED, "The login took too long. Start again.") \
         X(SESSION_EXPIRED, "Your session has ended. Log in again.") \
-        X(NAME_INVALID, "A user name has letters from a to z, digits and . _ - @ + and nothing else.") \
+        X(NAME_INVALID, "A user name has letters a to z, digits and . _ - @ + only, and is not just one dot or two.") \
         X(NAME_TAKEN, "This user name is not available. Choose another one.") \
         X(DISPLAY_NAME_INVALID, "This name is too long, or has characters that cannot be shown.") \
         X(PASSWORD_TOO_SHORT, "The password needs at least {count} character.", \

@@ -85,16 +85,18 @@ static cd_status continue_session(struct cd_visit *visit, const struct cd_sessio
                 .auth_time = before->auth_time,
         };
         status = cd_session_start(sessions, visit->req->arena, &params, &session, token, reterr);
-        if (status == CD_OK)
-                cd_account_set_cookie(visit, &session, token);
-        return status;
+        if (status != CD_OK)
+                return status;
+        cd_account_set_cookie(visit, &session, token);
+        cd_visit_know_device(visit, &(struct cd_user){ .name = before->user, .generation = generation });
+        return CD_OK;
 }
 
 /* `user`: as read when the current password was checked. */
 static void change_password(struct cd_visit *visit, const struct cd_session *session, const struct cd_user *user,
                             cd_str password)
 {
-        const struct cd_operator by = cd_account_operator(visit);
+        const struct cd_operator by = cd_account_operator(visit, user->name);
         struct cd_error err;
         int64_t generation;
 
@@ -136,6 +138,7 @@ static void post_password(struct cd_visit *visit, const struct cd_session *sessi
                 .password = form.current_password,
                 .address = visit->req->client_address,
                 .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
                 .is_first_factor = true,
         };
         if (accounts->login(accounts, visit->req->arena, &attempt, &checked, &err) != CD_OK) {
@@ -225,7 +228,7 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        const struct cd_operator by = cd_account_operator(visit);
+        const struct cd_operator by = cd_account_operator(visit, user);
         cd_status status = cd_reset_password(&by, visit->req->arena, token, form.new_password, &name, &err);
         if (status == CD_NOT_FOUND) {
                 fail_link(visit);

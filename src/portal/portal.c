@@ -22,7 +22,7 @@ struct cd_mac *cd_portal_forms_new(const struct cd_master_key *master)
 static cd_status name_cookies(struct cd_portal *portal, struct cd_error *reterr)
 {
         static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form",  "enrol", "invite",
-                                                            "reset",   "return", "start", "lang" };
+                                                            "reset",   "return", "start", "lang",  "device" };
 
         for (size_t i = 0; i < CD_COOKIE_COUNT; i++) {
                 const char *prefix = portal->is_plain ? "" : "__Host-";

@@ -161,6 +161,7 @@ static cd_status verify(struct cd_visit *visit, const struct asker *asker, const
                         .password = form->password,
                         .address = visit->req->client_address,
                         .by = CD_STR("portal"),
+                        .device = cd_visit_device(visit),
                         .is_first_factor = need->code,
                 };
                 cd_status status = accounts->login(accounts, visit->req->arena, &attempt, &user, reterr);
@@ -174,6 +175,7 @@ static cd_status verify(struct cd_visit *visit, const struct asker *asker, const
                 .code = form->code,
                 .address = visit->req->client_address,
                 .by = CD_STR("portal"),
+                .device = cd_visit_device(visit),
         };
         cd_status status =
                 cd_totp_check(visit->portal->services.factors, visit->req->arena, &user, &attempt, &result, reterr);

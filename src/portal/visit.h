@@ -16,6 +16,7 @@ enum cd_portal_cookie {
         CD_COOKIE_RETURN, /* the page to return to after the login, base64url */
         CD_COOKIE_START,  /* the nonce of a hand-over, on the host of a site of another root domain */
         CD_COOKIE_LANGUAGE,
+        CD_COOKIE_DEVICE, /* this browser has completed a login; stays when the user logs out */
         CD_COOKIE_COUNT,
 };
 
@@ -105,6 +106,11 @@ void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login)
 
 /* Whether a user can ask for a link to set a new password. */
 bool cd_visit_may_reset(const struct cd_visit *visit);
+/* The device cookie of the browser, for an attempt; empty: none. */
+cd_str cd_visit_device(const struct cd_visit *visit);
+/* Gives the browser, which has completed a login of the user, a device cookie. If that fails, the login stands. */
+void cd_visit_know_device(struct cd_visit *visit, const struct cd_user *user);
+
 /* Tells the operator of a clock that seems to be wrong. `user`: empty where it is not known. */
 void cd_visit_log_skew(const struct cd_visit *visit, cd_str user, const struct cd_code_result *result);
 

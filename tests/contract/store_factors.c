@@ -49,7 +49,7 @@ static cd_status accept(struct stage *s, const char *user, const char *sealed, i
 {
         const struct cd_totp_factor factor = factor_of(user, sealed);
 
-        return s->store->totp->accept(s->store, &factor, step, &s->error);
+        return s->store->totp->accept(s->store, &factor, step, false, &s->error);
 }
 
 static int64_t note_wrong(struct stage *s, const char *user, const char *sealed)
@@ -133,7 +133,7 @@ static const char *accept_one(struct stage *s, size_t number)
         const struct cd_totp_factor factor = factor_of("ana", "x1.a");
         struct cd_store *store = another && number % 2 ? another : s->store;
         struct cd_error error;
-        cd_status status = store->totp->accept(store, &factor, 100, &error);
+        cd_status status = store->totp->accept(store, &factor, 100, false, &error);
 
         if (status == CD_OK)
                 atomic_fetch_add(&accepted, 1);

@@ -116,8 +116,9 @@ static void sessions_and_tokens_survive_a_change_that_takes_nothing_away(void **
                 change.name = CD_STR("ana");
                 change.now = NOW + (cd_time)i;
                 if (change.disabled == CD_USER_ENABLE) {
-                        assert_status(s->store->users->note_login(s->store, change.name, false, NOW, 900, &s->error),
-                                      CD_OK);
+                        assert_status(
+                                s->store->users->note_login(s->store, change.name, CD_LOGIN_WRONG, NOW, 900, &s->error),
+                                CD_OK);
                         while (get_user(s, "ana").failures == 0)
                                 continue;
                 }

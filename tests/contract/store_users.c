@@ -343,17 +343,22 @@ static void wrong_passwords_are_counted_and_a_right_one_ends_that(void **state)
         struct stage *s = *state;
 
         add_user(s, "ana");
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &s->error),
-                      CD_OK);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1001, FORGET_EVERY, &s->error),
-                      CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, 1000, FORGET_EVERY, &s->error),
+                CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, 1001, FORGET_EVERY, &s->error),
+                CD_OK);
         assert_int_equal(user_after(s, 2, 0).failed_at, 1001);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1002, FORGET_EVERY, &s->error), CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_RIGHT, 1002, FORGET_EVERY, &s->error),
+                CD_OK);
         struct cd_user user = user_after(s, 0, 1002);
         assert_int_equal(user.failed_at, 0);
         assert_int_equal(user.changed_at, 101);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1003, FORGET_EVERY, &s->error),
-                      CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, 1003, FORGET_EVERY, &s->error),
+                CD_OK);
         assert_int_equal(user_after(s, 1, 1002).failed_at, 1003);
 }
 
@@ -374,8 +379,8 @@ static void wrong_passwords_are_forgotten_with_the_time(void **state)
 
         add_user(s, "ana");
         for (size_t i = 0; i < CD_LEN(wrong); i++) {
-                assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, wrong[i].at, FORGET_EVERY,
-                                                          &s->error),
+                assert_status(s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, wrong[i].at,
+                                                          FORGET_EVERY, &s->error),
                               CD_OK);
                 assert_int_equal(user_after(s, wrong[i].failures, 0).failed_at, wrong[i].at);
         }
@@ -385,9 +390,12 @@ static void a_login_of_an_unknown_user_is_noted_nowhere(void **state)
 {
         struct stage *s = *state;
 
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &s->error),
-                      CD_OK);
-        assert_status(s->store->users->note_login(s->store, CD_STR("ana"), true, 1000, FORGET_EVERY, &s->error), CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, 1000, FORGET_EVERY, &s->error),
+                CD_OK);
+        assert_status(
+                s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_RIGHT, 1000, FORGET_EVERY, &s->error),
+                CD_OK);
         assert_false(has_user(s, "ana"));
 }
 
@@ -397,7 +405,8 @@ static const char *fail_a_login_ten_times(struct stage *s, size_t number)
 
         (void)number;
         for (int i = 0; i < 10; i++)
-                if (s->store->users->note_login(s->store, CD_STR("ana"), false, 1000, FORGET_EVERY, &error) != CD_OK)
+                if (s->store->users->note_login(s->store, CD_STR("ana"), CD_LOGIN_WRONG, 1000, FORGET_EVERY, &error) !=
+                    CD_OK)
                         return "a wrong login was not noted";
         return NULL;
 }

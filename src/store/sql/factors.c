@@ -97,6 +97,8 @@ cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, str
 
         if (status == CD_OK)
                 status = cd_sql_personal_tokens_remove(session, user, reterr);
+        if (status == CD_OK)
+                status = cd_sql_device_failures_remove(session, user, reterr);
         for (size_t i = 0; i < CD_LEN(statements) && status == CD_OK; i++)
                 status = cd_sql_execute(session, &statements[i], params, NULL, reterr);
         return status;

@@ -13,7 +13,8 @@ struct cd_sql_store {
 
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
-        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_hand_overs;
+        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_device_failures,
+        cd_sql_hand_overs;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
@@ -26,6 +27,7 @@ extern const struct cd_recovery_ops cd_sql_recovery_ops;
 extern const struct cd_account_link_ops cd_sql_link_ops;
 extern const struct cd_personal_token_ops cd_sql_personal_token_ops;
 extern const struct cd_mail_ops cd_sql_mail_ops;
+extern const struct cd_device_ops cd_sql_device_ops;
 extern const struct cd_hand_over_ops cd_sql_hand_over_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
@@ -76,6 +78,8 @@ cd_status cd_sql_totp_forgive(struct cd_sql_session *session, cd_str user, int64
 cd_status cd_sql_recovery_codes_add(struct cd_sql_session *session, cd_str user, const struct cd_recovery_macs *macs,
                                     struct cd_error *reterr);
 cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+/* The counters of the user's devices, which are void with the generation that they are of. */
+cd_status cd_sql_device_failures_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* Everything but sessions that a user has besides its row. */
 cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 

@@ -58,16 +58,20 @@ static cd_status put(struct cd_store *store, const struct cd_totp_change *change
 struct judging {
         const struct cd_totp_factor *factor;
         int64_t step; /* of a code that is right */
-        cd_time now;  /* of one that is wrong */
+        bool keeps_failures;
+        cd_time now; /* of one that is wrong */
         int64_t failures;
 };
 
 /* What makes a code count once: of many who ask at the same time, one statement finds the step still free. */
 static cd_status accept_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
-        static const struct cd_sql_statement statement = { "UPDATE totp SET last_step = $1, failures = 0, failed_at = 0"
-                                                           " WHERE user_name = $2 AND sealed = $3 AND last_step < $1",
-                                                           3, 0 };
+        static const struct cd_sql_statement clears = { "UPDATE totp SET last_step = $1, failures = 0, failed_at = 0"
+                                                        " WHERE user_name = $2 AND sealed = $3 AND last_step < $1",
+                                                        3, 0 };
+        static const struct cd_sql_statement keeps = {
+                "UPDATE totp SET last_step = $1 WHERE user_name = $2 AND sealed = $3 AND last_step < $1", 3, 0
+        };
         const struct judging *judging = arg;
         const struct cd_sql_value params[] = {
                 cd_sql_integer(judging->step),
@@ -75,13 +79,14 @@ static cd_status accept_transaction(struct cd_sql_session *session, void *arg, s
                 cd_sql_text(judging->factor->sealed),
         };
 
-        return cd_sql_must_change(session, &statement, params, "the code was used already", reterr);
+        return cd_sql_must_change(session, judging->keeps_failures ? &keeps : &clears, params,
+                                  "the code was used already", reterr);
 }
 
-static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
+static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step, bool keeps_failures,
                         struct cd_error *reterr)
 {
-        struct judging judging = { .factor = factor, .step = step };
+        struct judging judging = { .factor = factor, .step = step, .keeps_failures = keeps_failures };
 
         return cd_sql_write(store, accept_transaction, &judging, reterr);
 }

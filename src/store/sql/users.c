@@ -16,6 +16,7 @@ static const struct cd_sql_column columns[] = {
         CD_SQL_COLUMN("created_at", cd_user, created_at),
         CD_SQL_COLUMN("changed_at", cd_user, changed_at),
         CD_SQL_COLUMN("password_at", cd_user, password_at),
+        CD_SQL_COLUMN("cleared_at", cd_user, cleared_at),
         CD_SQL_COLUMN("last_login_at", cd_user, last_login_at),
         CD_SQL_COLUMN("failures", cd_user, failures),
         CD_SQL_COLUMN("failed_at", cd_user, failed_at),
@@ -158,15 +159,16 @@ static const struct cd_sql_statement update_one = {
         " OR CAST($9 AS BIGINT) = 1 THEN $10 ELSE generation END,"
         " changed_at = $11,"
         " password_at = CASE WHEN CAST($1 AS TEXT) IS NULL THEN password_at ELSE $11 END,"
-        " failures = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
-        " failed_at = CASE WHEN CAST($1 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
+        " cleared_at = CASE WHEN CAST($8 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN cleared_at ELSE $11 END,"
+        " failures = CASE WHEN CAST($8 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failures ELSE 0 END,"
+        " failed_at = CASE WHEN CAST($8 AS TEXT) IS NULL AND COALESCE($3, 1) <> 0 THEN failed_at ELSE 0 END"
         " WHERE name = $12 AND (CAST($13 AS TEXT) IS NULL OR password = $13)"
         " AND (CAST($14 AS BIGINT) IS NULL OR generation = $14)"
         " AND (password <> COALESCE($1, password) OR claims <> COALESCE($2, claims)"
         " OR disabled <> COALESCE($3, disabled) OR display_name <> COALESCE($4, display_name)"
         " OR email <> COALESCE($5, email) OR email_verified <> COALESCE($6, email_verified)"
         " OR groups <> COALESCE($7, groups) OR CAST($9 AS BIGINT) = 1"
-        " OR (failures <> 0 AND (CAST($1 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
+        " OR (failures <> 0 AND (CAST($8 AS TEXT) IS NOT NULL OR COALESCE($3, 1) = 0)))"
         " RETURNING generation",
         14, 1
 };
@@ -261,6 +263,8 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                 status = cd_sql_totp_put(session, change->totp, reterr);
         if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
+        if (status == CD_OK && generation >= 0 && generation == next)
+                status = cd_sql_device_failures_remove(session, change->name, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = end_generation(session, change, generation, reterr);
         if (status == CD_OK && generation >= 0 && change->ret_generation)
@@ -359,7 +363,7 @@ static cd_status remove_user(struct cd_store *store, const struct cd_user_change
 struct noting {
         cd_time now;
         int64_t forget_every;
-        bool was_right;
+        enum cd_login_note note;
         size_t name_len;
         char name[];
 };
@@ -372,21 +376,24 @@ static cd_status note_transaction(struct cd_sql_session *session, void *arg, str
         static const struct cd_sql_statement wrong = {
                 "UPDATE users SET failed_at = $1, failures = 1 + CASE WHEN $1 <= failed_at THEN failures"
                 " WHEN failures <= ($1 - failed_at) / $2 THEN 0 ELSE failures - ($1 - failed_at) / $2 END"
-                " WHERE name = $3",
+                " WHERE name = $3 AND cleared_at <= $1",
                 3, 0
         };
+        static const struct cd_sql_statement on_device = { "UPDATE users SET last_login_at = $1 WHERE name = $2", 2,
+                                                           0 };
         const struct noting *noting = arg;
         const struct cd_sql_value now = cd_sql_integer(noting->now);
         const struct cd_sql_value name = cd_sql_text(cd_str_of(noting->name, noting->name_len));
 
-        if (noting->was_right)
-                return cd_sql_execute(session, &right, (const struct cd_sql_value[]){ now, name }, NULL, reterr);
+        if (noting->note != CD_LOGIN_WRONG)
+                return cd_sql_execute(session, noting->note == CD_LOGIN_RIGHT ? &right : &on_device,
+                                      (const struct cd_sql_value[]){ now, name }, NULL, reterr);
         const struct cd_sql_value params[] = { now, cd_sql_integer(noting->forget_every), name };
         return cd_sql_execute(session, &wrong, params, NULL, reterr);
 }
 
-static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
-                            struct cd_error *reterr)
+static cd_status note_login(struct cd_store *store, cd_str name, enum cd_login_note note, cd_time now,
+                            int64_t forget_every, struct cd_error *reterr)
 {
         if (!cd_sql_is_text(name))
                 return CD_OK;
@@ -394,9 +401,7 @@ static cd_status note_login(struct cd_store *store, cd_str name, bool was_right,
         struct noting *noting = malloc(sizeof(*noting) + name.len);
         if (!noting)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to note a login");
-        *noting = (struct noting){
-                .now = now, .forget_every = forget_every, .was_right = was_right, .name_len = name.len
-        };
+        *noting = (struct noting){ .now = now, .forget_every = forget_every, .note = note, .name_len = name.len };
         if (name.len)
                 memcpy(noting->name, name.ptr, name.len);
         return cd_sql_write_later(store, note_transaction, noting, reterr);

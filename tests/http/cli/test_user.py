@@ -106,6 +106,8 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "a b", "--password-file", "-"], "x", 2, "name: "),
     (["add", "Än", "--password-file", "-"], "x", 2, "name: "),
     (["add", "x" * 129, "--password-file", "-"], "x", 2, "name: "),
+    (["add", ".", "--password-file", "-"], "x", 2, 'name: nobody can be called ".", which means a folder in a path; use another name'),
+    (["add", "..", "--password-file", "-"], "x", 2, 'name: nobody can be called ".."'),
     (["add", "there", "--password-file", "-"], "x", 4, ': user "there" exists already'),
     (["add", "THERE", "--password-file", "-"], "x", 4, ': user "there" exists already'),
     (["add", "new", "--password-file", "-"], "", 2, "password: "),
@@ -125,6 +127,8 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["claims", "there", "exp=1"], "", 2, "claims.exp: "),
     (["disable", "nobody"], "", 3, ': there is no user "nobody"'),
     (["enable", "nobody"], "", 3, ': there is no user "nobody"'),
+    (["lock", "nobody"], "", 3, ': there is no user "nobody"'),
+    (["unlock", "nobody"], "", 3, ': there is no user "nobody"'),
     (["remove", "nobody", "--yes"], "", 3, ': there is no user "nobody"'),
     (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["import"], "", 2, "name a file, or - for standard input"),
@@ -244,6 +248,7 @@ CHANGES = {
     "passwd": (["passwd", "NAME", "--password-file", "-"], "another secret"),
     "claims": (["claims", "NAME", "role=viewer"], PASSWORD),
     "disable": (["disable", "NAME"], None),
+    "lock": (["lock", "NAME"], None),
     "remove": (["remove", "NAME", "--yes"], None),
 }
 
@@ -271,6 +276,19 @@ def test_an_enabled_user_may_log_in_again(served):
     assert served.login("again")[0] == 401
     served.run("user", "enable", "again", check=0)
     assert served.login("again")[0] == 200
+
+
+def test_lock_and_unlock_are_disable_and_enable(served):
+    """One state with two names, and so in the audit too."""
+    served.add_user("shut")
+    assert served.run("user", "lock", "shut", check=0).stdout == "user shut is disabled; older tokens are revoked\n"
+    assert served.rows("user", "show", "shut")[0]["disabled"] is True
+    assert served.login("shut")[0] == 401
+    assert served.run("user", "unlock", "shut", check=0).stdout == "user shut is enabled\n"
+    assert served.rows("user", "show", "shut")[0]["disabled"] is False
+    assert served.login("shut")[0] == 200
+    actions = [row["action"] for row in served.rows("audit", "tail") if row["subject"] == "user:shut"]
+    assert [action for action in actions if action.startswith("user.")] == ["user.add", "user.disable", "user.enable"]
 
 
 # --- import, export -------------------------------------------------------------------------------------------------

@@ -118,6 +118,7 @@ def test_invitations_work_where_everybody_may_register(made):
 @pytest.mark.parametrize("args,code,why", [
     (["ANA"], 4, 'user "ana" exists already; for a new password use cardea user reset'),
     (["grant"], 4, '"grant" is the id of a client; choose another name'),
+    ([".."], 2, 'name: nobody can be called "..", which means a folder in a path; use another name'),
     (["no name"], 2, "name: byte 3 of the user name is not allowed; use letters a-z, digits and . _ - @ +"),
     (["bo", "--email", "bo"], 2, "email: "),
     (["bo", "--group", "a b"], 2, "groups: "),

@@ -38,7 +38,7 @@ def all_cookies(browser, person):
 def test_on_loopback_http_the_cookies_are_plain(home):
     ana, browser = add_person(home), home.browser()
     cookies = all_cookies(browser, ana)
-    assert set(cookies) == {"cardea_session", "cardea_login", "cardea_form", "cardea_return"}
+    assert set(cookies) == {"cardea_session", "cardea_login", "cardea_form", "cardea_return", "cardea_device"}
     for name, given in cookies.items():
         assert "secure" not in given and "domain" not in given, (name, given)
         assert given["path"] == "/" and "httponly" in given and given["samesite"] == "Lax", (name, given)
@@ -51,7 +51,7 @@ def test_on_https_the_names_say_what_browsers_must_hold(install, domain):
     ana, browser = add_person(home), BehindTls(home)
     cookies = all_cookies(browser, ana)
     session = "__Secure-cardea_session" if domain else "__Host-cardea_session"
-    assert set(cookies) == {session, "__Host-cardea_login", "__Host-cardea_form", "__Host-cardea_return"}
+    assert set(cookies) == {session, "__Host-cardea_login", "__Host-cardea_form", "__Host-cardea_return", "__Host-cardea_device"}
     for name, given in cookies.items():
         assert "secure" in given and "httponly" in given and given["samesite"] == "Lax" and given["path"] == "/", (name, given)
         assert given.get("domain") == (domain if name == session and domain else None), (name, given)
@@ -82,7 +82,7 @@ def test_the_cookies_of_a_login_go_with_it(home):
     assert 0 < int(given["cardea_login"]["max-age"]) <= 300
     assert "max-age" not in given["cardea_form"], "until the browser is closed"
     enter_code(browser, page, ana.code())
-    assert set(browser.cookies) == {"cardea_form", "cardea_session", "cardea_return"}
+    assert set(browser.cookies) == {"cardea_form", "cardea_session", "cardea_return", "cardea_device"}
     assert int(attributes(browser)["cardea_return"]["max-age"]) <= 60
     assert "max-age" not in attributes(browser)["cardea_session"]
 
@@ -94,8 +94,9 @@ def test_cookies_hold_no_names_and_are_long_enough_not_to_be_guessed(home):
         log_in(browser, person)
         assert re.fullmatch(r"[A-Za-z0-9_-]{43}", browser.cookies["cardea_form"])
         assert re.fullmatch(r"[A-Za-z0-9_-]{64}", browser.cookies["cardea_session"])
+        assert re.fullmatch(r"[A-Za-z0-9_-]{54}", browser.cookies["cardea_device"])
         assert not any(person.name in text for text in browser.set_cookies)
-    assert len({browser.cookies[f"cardea_{name}"] for browser in browsers for name in ("form", "session")}) == 4
+    assert len({browser.cookies[f"cardea_{name}"] for browser in browsers for name in ("form", "session", "device")}) == 6
 
 
 def test_lesson_12_each_login_has_an_id_of_its_own(home):
@@ -121,7 +122,7 @@ GARBAGE = ["", "x", "=", "A" * 64, "A" * 4000, "\"quoted\"", "%00", "é", "a b"]
 
 
 @pytest.mark.parametrize("value", GARBAGE)
-@pytest.mark.parametrize("name", ["session", "login", "form", "return", "enrol", "invite", "lang"])
+@pytest.mark.parametrize("name", ["session", "login", "form", "return", "enrol", "invite", "lang", "device"])
 def test_a_garbage_cookie_is_no_login_and_hinders_none(home, name, value):
     ana, browser = add_person(home), home.browser()
     browser.cookies[f"cardea_{name}"] = value

@@ -64,7 +64,7 @@ def test_a_user_without_a_second_factor_sets_it_up_at_the_login(home):
     page = browser.submit(again, code=totp(secret_of(page)).translate(ARABIC))
     assert len(codes_of(page)) == 10 and f"{home.issuer}/.well-known/jwks.json" in page.links, page
     assert json.loads(browser.get("/me").body)["factors"] == 2
-    assert set(browser.cookies) == {"cardea_session", "cardea_form"}
+    assert set(browser.cookies) == {"cardea_session", "cardea_form", "cardea_device"}
     _, page = first_factor(home, "ana")
     assert page.path == "/_auth/totp", "the factor is there"
 

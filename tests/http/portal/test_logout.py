@@ -48,7 +48,7 @@ def test_a_post_ends_the_session_at_once_and_for_good(home):
     kept = browser.copy()
     page = browser.submit(browser.get("/logout"), "/logout")
     assert page.path == "/_auth/login" and "You are logged out." in page.text, page
-    assert set(browser.cookies) == {"cardea_form"}
+    assert set(browser.cookies) == {"cardea_form", "cardea_device"}
     assert who(browser) is None and who(kept) is None, "the cookie is worth nothing any more"
     assert "You are logged out." not in at_login(browser).text
 

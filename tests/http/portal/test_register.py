@@ -77,7 +77,7 @@ def test_a_user_registers_and_arrives_at_the_page_that_was_asked_for(open_portal
     assert f"{open_portal.issuer}/.well-known/jwks.json" in page.links, page
     me = json.loads(browser.get("/me").body)
     assert (me["user"], me["display_name"], me["groups"], me["factors"]) == ("ana", "Ana Lima", [], 2)
-    assert set(browser.cookies) == {"cardea_session", "cardea_form"}, browser.cookies
+    assert set(browser.cookies) == {"cardea_session", "cardea_form", "cardea_device"}, browser.cookies
 
 
 def test_what_was_confirmed_logs_in(open_portal):

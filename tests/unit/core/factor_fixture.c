@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lockout.h"
 #include "core/recovery.h"
 #include "crypto/totp.h"
 #include "store/sqlite/memory.h"
@@ -64,8 +63,14 @@ int factor_set_up(void **state)
                                           .master = f->master,
                                           .recovery_codes = cd_recovery_macs_new(f->master),
                                           .clock = &f->clock,
-                                          .random = &f->random };
+                                          .random = &f->random,
+                                          .devices = &f->devices };
         assert_status(cd_lockout_new(&rules, &f->random, &f->factors.lockout, NULL), CD_OK);
+        f->devices = (struct cd_known_devices){ .store = f->store,
+                                                .lockout = f->factors.lockout,
+                                                .macs = cd_known_device_macs_new(f->master),
+                                                .random = &f->random };
+        assert_non_null(f->devices.macs);
         assert_non_null(f->sessions.ids);
         assert_non_null(f->factors.recovery_codes);
         f->hasher = cd_direct_hasher(&(struct cd_password_cost){ .memory = 8192, .iterations = 1 }, &f->random);
@@ -86,6 +91,7 @@ int factor_tear_down(void **state)
         f->store->free(f->store);
         cd_mac_free(f->sessions.ids);
         cd_mac_free(f->factors.recovery_codes);
+        cd_mac_free(f->devices.macs);
         cd_lockout_free(f->factors.lockout);
         cd_master_key_free(f->master);
         cd_arena_done(&f->arena);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "core/direct_hasher.h"
+#include "core/known_device.h"
 #include "core/operator.h"
 #include "core/second_factor.h"
 #include "core/session.h"
@@ -24,10 +25,11 @@ struct factor_fixture {
         struct cd_store *store;
         struct cd_sessions sessions;
         struct cd_factors factors;
-        struct cd_direct_hasher hasher; /* of the least cost */
-        struct cd_operator by;          /* "portal" */
-        struct cd_user ana;             /* as read when she was added */
-        cd_str secret;                  /* of her TOTP factor */
+        struct cd_known_devices devices; /* of `factors` */
+        struct cd_direct_hasher hasher;  /* of the least cost */
+        struct cd_operator by;           /* "portal" */
+        struct cd_user ana;              /* as read when she was added */
+        cd_str secret;                   /* of her TOTP factor */
         struct cd_error err;
 };
 

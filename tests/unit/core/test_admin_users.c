@@ -490,7 +490,7 @@ static void what_is_replaced_by_the_same_password_stays_locked_out(void **state)
         factor.if_generation = same.generation;
         assert_status(store->totp->put(store, &factor, NULL, NULL), CD_OK);
         assert_status(store->totp->note_wrong(store, &factor.factor, f->now, &wrong, NULL), CD_OK);
-        assert_status(store->users->note_login(store, CD_STR("ana"), false, f->now, 900, NULL), CD_OK);
+        assert_status(store->users->note_login(store, CD_STR("ana"), CD_LOGIN_WRONG, f->now, 900, NULL), CD_OK);
         same.display_name = CD_STR("Ana");
         assert_status(cd_admin_user_replace(&f->by, &f->arena, &same, NULL, &result, NULL), CD_OK);
         assert_str(admin_find(f, "ana").display_name, "Ana");

@@ -143,10 +143,11 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         return CD_OK;
 }
 
-static cd_status note_login(struct cd_store *store, cd_str name, bool was_right, cd_time now, int64_t forget_every,
-                            struct cd_error *reterr)
+static cd_status note_login(struct cd_store *store, cd_str name, enum cd_login_note note, cd_time now,
+                            int64_t forget_every, struct cd_error *reterr)
 {
         struct fixture *f = (struct fixture *)store;
+        bool was_right = note == CD_LOGIN_RIGHT;
 
         (void)reterr;
         assert_str(name, "ana");
@@ -437,7 +438,7 @@ static void a_new_password_opens_a_locked_account_at_once(void **state)
         struct fixture *f = *state;
 
         lock_ana(f);
-        f->stored.password_at = f->stored.changed_at = f->now;
+        f->stored.password_at = f->stored.changed_at = f->stored.cleared_at = f->now;
         f->stored.failures = 0;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
@@ -447,7 +448,7 @@ static void an_enabling_opens_a_locked_account_at_once(void **state)
         struct fixture *f = *state;
 
         lock_ana(f);
-        f->stored.changed_at = f->now;
+        f->stored.changed_at = f->stored.cleared_at = f->now;
         f->stored.failures = 0;
         assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
@@ -459,6 +460,28 @@ static void lesson_9_another_change_of_the_user_opens_nothing(void **state)
         lock_ana(f);
         f->stored.changed_at = f->now; /* the failures stay */
         assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+}
+
+/* Wrong passwords are written after their answers, so another change may come before they are in the store. */
+static void lesson_9_another_change_opens_nothing_before_the_failures_are_in_the_store(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_ana(f);
+        f->stored.changed_at = f->now;
+        f->stored.failures = 0;
+        assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 1);
+}
+
+/* They may be written after the change that clears them, or be known to another node. */
+static void what_is_written_after_an_enabling_locks_nobody(void **state)
+{
+        struct fixture *f = *state;
+
+        lock_ana(f);
+        f->stored.changed_at = f->stored.cleared_at = f->now;
+        assert_int_equal(f->stored.failures, ATTEMPTS);
+        assert_status(log_in(f, CD_STR("ana"), CD_STR(PASSWORD)), CD_OK);
 }
 
 static void *guess(void *arg)
@@ -770,6 +793,8 @@ int main(void)
                 TEST(a_new_password_opens_a_locked_account_at_once),
                 TEST(an_enabling_opens_a_locked_account_at_once),
                 TEST(lesson_9_another_change_of_the_user_opens_nothing),
+                TEST(lesson_9_another_change_opens_nothing_before_the_failures_are_in_the_store),
+                TEST(what_is_written_after_an_enabling_locks_nobody),
                 TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
                 TEST(every_outcome_is_an_audit_event_without_what_was_typed),
                 TEST(a_locked_address_is_one_audit_event),

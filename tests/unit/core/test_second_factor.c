@@ -265,12 +265,12 @@ static void a_disabled_user_has_no_right_code(void **state)
 static bool store_fails;
 static const struct cd_totp_ops *real_totp;
 
-static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step,
+static cd_status accept(struct cd_store *store, const struct cd_totp_factor *factor, int64_t step, bool keeps_failures,
                         struct cd_error *reterr)
 {
         if (store_fails)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the disk of the database is full");
-        return real_totp->accept(store, factor, step, reterr);
+        return real_totp->accept(store, factor, step, keeps_failures, reterr);
 }
 
 static cd_status note_wrong(struct cd_store *store, const struct cd_totp_factor *factor, cd_time now, int64_t *ret,

@@ -68,6 +68,25 @@ static void a_name_has_1_to_128_characters(void **state)
         assert_refused(cd_str_of(name, CD_USER_NAME_MAX + 1), "the user name is longer than 128 characters");
 }
 
+/* A user who has such a name from before is still found. */
+static void a_dot_or_two_are_no_name_for_a_new_user(void **state)
+{
+        static const char *const names[] = { "...", ".a", "a.", "..a", "-", "_" };
+        cd_str ret;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                assert_status(cd_user_name_new(&arena, cd_str_from_c(names[i]), &ret, &err), CD_OK);
+        assert_status(cd_user_name_new(&arena, CD_STR("Ana"), &ret, &err), CD_OK);
+        assert_str(ret, "ana");
+        assert_status(cd_user_name_new(&arena, CD_STR("a b"), &ret, &err), CD_INVALID_REQUEST);
+        assert_status(cd_user_name_new(&arena, CD_STR(".."), &ret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.reason,
+                            "nobody can be called \"..\", which means a folder in a path; use another name");
+        assert_status(cd_user_name_new(&arena, CD_STR("."), &ret, &err), CD_INVALID_REQUEST);
+        assert_str(canonical(CD_STR("..")), "..");
+}
+
 static void lesson_31_a_name_without_memory_is_an_error(void **state)
 {
         struct cd_arena none;
@@ -86,6 +105,7 @@ int main(void)
                 cmocka_unit_test(every_byte_outside_the_rule_is_refused),
                 cmocka_unit_test(lesson_9_unicode_forms_of_a_name_are_refused),
                 cmocka_unit_test(a_name_has_1_to_128_characters),
+                cmocka_unit_test(a_dot_or_two_are_no_name_for_a_new_user),
                 cmocka_unit_test(lesson_31_a_name_without_memory_is_an_error),
         };
         cd_arena_init(&arena, 1 << 20);

@@ -48,6 +48,7 @@ int portal_set_up(void **state)
                       CD_OK);
         p->f->ana = factor_find(p->f, "ana");
         p->login = cd_login(p->f->store, &p->store_state, p->f->factors.lockout, &p->f->hasher.port, &p->f->clock);
+        p->login.devices = &p->f->devices;
         p->services = (struct cd_portal_services){
                 .sessions = &p->f->sessions,
                 .factors = &p->f->factors,
@@ -95,8 +96,8 @@ struct cd_user portal_add_user(struct portal_fixture *p, const char *name)
 
 /* ---- the browser ---- */
 
-static const char *const names[CD_COOKIE_COUNT] = { "session", "login", "form",   "enrol",
-                                                    "invite",  "reset", "return", "lang" };
+static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form", "enrol", "invite",
+                                                    "reset",   "return", "lang", "device" };
 
 static void set_cookie(struct browser *browser, enum cd_portal_cookie kind, cd_str value)
 {

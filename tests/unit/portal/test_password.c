@@ -73,7 +73,7 @@ static void lesson_12_a_change_ends_all_sessions_and_this_one_gets_a_new_id(void
         assert_int_equal(found.factors, before.factors);
         assert_int_equal(p->browser.max_age[CD_COOKIE_SESSION], 0);
         assert_str(factor_last_event(p->f).action, "user.passwd");
-        assert_str(factor_last_event(p->f).actor, "portal");
+        assert_str(factor_last_event(p->f).actor, "user:ana");
         assert_str(factor_last_event(p->f).address, "192.0.2.1");
 }
 
@@ -354,6 +354,7 @@ static void a_link_sets_a_new_password_and_does_not_log_in(void **state)
         assert_string_equal(p->browser.cookies[CD_COOKIE_SESSION], "");
         assert_false(portal_session(p, &other, &found));
         assert_str(factor_last_event(p->f).action, "user.reset");
+        assert_str(factor_last_event(p->f).actor, "user:ana");
         assert_str(factor_last_event(p->f).address, "192.0.2.1");
         /* The second factor is still asked for. */
         answer = portal_post(p, &p->browser, cd_portal_login, "/login", "&username=ana&password=" NEW_PASSWORD);

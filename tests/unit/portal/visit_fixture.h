@@ -6,7 +6,7 @@
 
 enum {
         VISIT_ARENA = 1 << 20, /* bytes of a request, unless a test sets less */
-        VISIT_JAR = 8,         /* cookies */
+        VISIT_JAR = 9,         /* cookies */
 };
 
 struct visit_cookie {

@@ -472,7 +472,7 @@ static cd_status totp_accept(struct cd_store *store, struct cd_arena *arena)
         const struct cd_totp_factor factor = { .user = CD_STR("ana"), .sealed = CD_STR("x1.first") };
 
         (void)arena;
-        return store->totp->accept(store, &factor, 4711, NULL);
+        return store->totp->accept(store, &factor, 4711, false, NULL);
 }
 
 static cd_status totp_find(struct cd_store *store, struct cd_arena *arena)

@@ -384,7 +384,8 @@ static void each_read_of_the_store_costs_one_round_trip(void **state)
         f->driver = open_usual();
         do_script(f->driver,
                   "DROP TABLE schema_migrations, versions, fixed_values, users, clients, keys, revocations,"
-                  " sessions, audit, pending_logins, totp, recovery_codes, links, personal_tokens, mails, hand_overs;"
+                  " sessions, audit, pending_logins, totp, recovery_codes, links, personal_tokens, mails, device_failures,"
+                  " hand_overs;"
                   " DROP FUNCTION cardea_versions_changed");
 }
 

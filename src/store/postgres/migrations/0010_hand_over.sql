@@ -1,4 +1,4 @@
--- The schema of src/store/sqlite/migrations/0009_hand_over.sql, for PostgreSQL. Sessions on their way to a site of another root domain.
+-- The schema of src/store/sqlite/migrations/0010_hand_over.sql, for PostgreSQL. Sessions on their way to a site of another root domain.
 -- sealed holds the session's cookie and the page to return to.
 CREATE TABLE hand_overs (
     digest TEXT COLLATE "C" NOT NULL PRIMARY KEY,
