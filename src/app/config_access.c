@@ -67,6 +67,8 @@ static const struct cd_field portal_fields[] = {
               .help = "where users log in, such as https://auth.example.com/_auth"),
         FIELD(struct cd_config_portal, cookie_domain, STRING, .min = 1, .max = 255,
               .help = "the domain whose hosts get the login cookie; default: the host of url alone"),
+        FIELD(struct cd_config_portal, other_domains, STRINGS, .max = CD_CONFIG_OTHER_DOMAINS_MAX,
+              .help = "further domains with sites for which the same login counts"),
         FIELD(struct cd_config_portal, factors, STRINGS, .max = CD_ACCESS_FACTORS_MAX, .fallback = "password totp",
               .check = check_factor, .help = "what a login consists of: password, totp"),
         FIELD(struct cd_config_portal, registration, CHOICE, .choices = registrations, .fallback = "invite",

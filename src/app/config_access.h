@@ -11,6 +11,10 @@ struct cd_config_allow {
         int64_t max_age;         /* milliseconds, whole seconds; 0: not given */
 };
 
+enum {
+        CD_CONFIG_OTHER_DOMAINS_MAX = 64,
+};
+
 struct cd_config_bearer {
         cd_str audience; /* empty: not given */
         cd_str scope;    /* words with a space between two */
@@ -25,8 +29,9 @@ struct cd_config_access {
 };
 
 struct cd_config_portal {
-        cd_str url;           /* ends in CD_PORTAL_BASE; empty: there is no portal */
-        cd_str cookie_domain; /* empty: the cookie is the portal's host's alone */
+        cd_str url;                   /* ends in CD_PORTAL_BASE; empty: there is no portal */
+        cd_str cookie_domain;         /* empty: the cookie is the portal's host's alone */
+        struct cd_strs other_domains; /* root domains of further sites; none overlaps another or cookie_domain */
         struct cd_strs factors;
         int registration; /* enum cd_portal_registration */
         cd_str title;

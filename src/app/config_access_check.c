@@ -2,8 +2,8 @@
 #include "app/config.h"
 #include "app/public_suffix.h"
 #include "base/canonical.h"
+#include "core/hand_over.h"
 #include "core/oauth/scope.h"
-#include "core/return_to.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/totp.h"
@@ -92,11 +92,19 @@ static void check_reach(const struct check *c)
 
         if (!c->has_portal || cd_config_access_is_public(c->rule) || accepts_tokens_only(c->rule))
                 return;
+        if (cd_hand_over_reaches(c->config->portal.other_domains, host)) {
+                if (is_wildcard(c->rule->host))
+                        WARN(c->report, member(c, "host"), "write a rule for each site that has users who log in",
+                             "is below one of portal.other_domains, where logins reach only hosts that a rule names");
+                return;
+        }
         if (domain.len && !cd_host_is_within(host, domain))
-                WARN(c->report, member(c, "host"), "move the site below that domain",
+                WARN(c->report, member(c, "host"),
+                     "move the site below that domain, or add its own to portal.other_domains",
                      "is outside of portal.cookie_domain (%.*s): no login reaches it", SHOWN(domain));
         else if (!domain.len && !cd_str_eq(c->rule->host, c->portal.host))
-                WARN(c->report, member(c, "host"), "set portal.cookie_domain to a domain that has both",
+                WARN(c->report, member(c, "host"),
+                     "set portal.cookie_domain to a domain that has both, or add this one to portal.other_domains",
                      "is not the host of portal.url: without portal.cookie_domain no login reaches it");
 }
 
@@ -307,35 +315,72 @@ static void check_order(const struct check *c)
                 FINE(c->report, CD_STR("access"), "%zu rule%s", count, count == 1 ? "" : "s");
 }
 
-static void check_cookie_domain(const struct check *c)
+/* False: a finding says why this is no domain that can be the operator's. */
+static bool check_domain(const struct check *c, cd_str setting, cd_str domain)
 {
-        cd_str setting = CD_STR("portal.cookie_domain"), domain = c->config->portal.cookie_domain, canonical;
+        struct cd_report *report = c->report;
+        size_t before = report->errors;
         struct cd_address address;
         struct cd_error err;
         bool is_public;
+        cd_str canonical;
 
-        if (!domain.len)
-                return;
-        if (domain.ptr[0] == '.')
-                return ERROR(c->report, setting, write_it_as(c, "", cd_str_slice(domain, 1, domain.len)),
-                             "begins with a dot");
-        if (cd_canonical_host(c->report->arena, domain, &canonical) != CD_OK || domain.ptr[0] == '[' ||
-            cd_address_parse(domain, &address))
-                return ERROR(c->report, setting, "write a domain, as in example.com", "\"%.*s\" is not a domain",
-                             SHOWN(domain));
-        if (!cd_str_eq(canonical, domain))
-                return ERROR(c->report, setting, write_it_as(c, "", canonical), "\"%.*s\" is not canonical",
-                             SHOWN(domain));
-        if (cd_is_public_suffix(domain, &is_public, &err) != CD_OK)
-                return ERROR(c->report, setting, NULL, "cannot be checked: %s", err.reason);
-        if (is_public)
-                return ERROR(c->report, setting, "name a domain of your own, or leave it out",
-                             "%.*s is a public suffix: browsers refuse a cookie for it", SHOWN(domain));
-        if (!c->config->portal.url.len)
-                ERROR(c->report, setting, "set portal.url", "is for a portal, and there is none");
-        else if (c->has_portal && !cd_host_is_within(c->portal.host, domain))
+        if (domain.len && domain.ptr[0] == '.')
+                ERROR(report, setting, write_it_as(c, "", cd_str_slice(domain, 1, domain.len)), "begins with a dot");
+        else if (cd_canonical_host(report->arena, domain, &canonical) != CD_OK || domain.ptr[0] == '[' ||
+                 cd_address_parse(domain, &address))
+                ERROR(report, setting, "write a domain, as in example.com", "\"%.*s\" is not a domain", SHOWN(domain));
+        else if (!cd_str_eq(canonical, domain))
+                ERROR(report, setting, write_it_as(c, "", canonical), "\"%.*s\" is not canonical", SHOWN(domain));
+        else if (cd_is_public_suffix(domain, &is_public, &err) != CD_OK)
+                ERROR(report, setting, NULL, "cannot be checked: %s", err.reason);
+        else if (is_public)
+                ERROR(report, setting, "name a domain of your own, or leave it out",
+                      "%.*s is a public suffix: browsers refuse a cookie for it", SHOWN(domain));
+        else if (!c->config->portal.url.len)
+                ERROR(report, setting, "set portal.url", "is for a portal, and there is none");
+        return report->errors == before;
+}
+
+static void check_cookie_domain(const struct check *c)
+{
+        cd_str setting = CD_STR("portal.cookie_domain"), domain = c->config->portal.cookie_domain;
+
+        if (domain.len && check_domain(c, setting, domain) && c->has_portal &&
+            !cd_host_is_within(c->portal.host, domain))
                 ERROR(c->report, setting, "write the domain that has the host of portal.url",
                       "%.*s does not have the host of portal.url, %.*s", SHOWN(domain), SHOWN(c->portal.host));
+}
+
+static bool overlap(cd_str a, cd_str b)
+{
+        return cd_host_is_within(a, b) || cd_host_is_within(b, a);
+}
+
+/* A host is reached by the cookie or by a hand-over, not by both. */
+static void check_other_domains(const struct check *c)
+{
+        const struct cd_config_portal *portal = &c->config->portal;
+        struct cd_strs others = portal->other_domains;
+
+        for (size_t i = 0; i < others.count; i++) {
+                cd_str setting = cd_arena_printf(c->report->arena, "portal.other_domains[%zu]", i);
+                cd_str domain = others.items[i];
+                if (!check_domain(c, setting, domain))
+                        continue;
+                if (portal->cookie_domain.len && overlap(domain, portal->cookie_domain))
+                        ERROR(c->report, setting, "leave it out: its sites have the login cookie already",
+                              "%.*s overlaps with portal.cookie_domain (%.*s)", SHOWN(domain),
+                              SHOWN(portal->cookie_domain));
+                else if (c->has_portal && cd_host_is_within(c->portal.host, domain))
+                        ERROR(c->report, setting, "write it as portal.cookie_domain",
+                              "%.*s has the host of portal.url, %.*s", SHOWN(domain), SHOWN(c->portal.host));
+                for (size_t k = 0; k < i; k++)
+                        if (overlap(domain, others.items[k]))
+                                ERROR(c->report, setting, "leave one of them out",
+                                      "%.*s overlaps with portal.other_domains[%zu] (%.*s)", SHOWN(domain), k,
+                                      SHOWN(others.items[k]));
+        }
 }
 
 /* They are loaded when the first user needs them, and must not be missing then. */
@@ -427,6 +472,7 @@ void cd_config_check_access(const struct cd_config *config, struct cd_report *re
 
         check_url(&check);
         check_cookie_domain(&check);
+        check_other_domains(&check);
         check_factors(&check);
         if (check.has_portal)
                 check_libraries(&check);

@@ -41,6 +41,22 @@ static cd_status copy_identity(struct version *version, const struct cd_config *
         return CD_OK;
 }
 
+static cd_status copy_domains(struct version *version, const struct cd_config *config, struct cd_error *reterr)
+{
+        struct cd_strs from = config->portal.other_domains;
+        cd_str *items = cd_arena_calloc(&version->arena, from.count + 1, sizeof(*items));
+
+        for (size_t i = 0; items && i < from.count; i++) {
+                items[i] = cd_arena_copy(&version->arena, from.items[i]);
+                if (!items[i].ptr)
+                        items = NULL;
+        }
+        if (!items)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for portal.other_domains");
+        version->gate.other_domains = (struct cd_strs){ items, from.count };
+        return CD_OK;
+}
+
 static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *config, struct version *version,
                       struct cd_error *reterr)
 {
@@ -50,14 +66,17 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         cd_status status = cd_config_access_new(config, &version->access, reterr);
         if (status == CD_OK)
                 status = copy_identity(version, config, reterr);
+        if (status == CD_OK)
+                status = copy_domains(version, config, reterr);
         if (status == CD_OK && portal->url.len)
                 status = cd_portal_url_parse(&version->arena, portal->url, &version->gate.portal, reterr);
         if (status != CD_OK)
                 return status;
         version->gate.is_enabled = portal->url.len > 0;
         version->gate.access = version->access;
-        version->gate.cookie = cd_session_cookie_name(cd_str_has_prefix(portal->url, CD_STR("https://")),
-                                                      portal->cookie_domain.len > 0);
+        bool is_https = cd_str_has_prefix(portal->url, CD_STR("https://"));
+        version->gate.cookie = cd_session_cookie_name(is_https, portal->cookie_domain.len > 0);
+        version->gate.host_cookie = cd_session_cookie_name(is_https, false);
         version->gate.lookup = (struct cd_session_lookup){ gate->parts.sessions, gate->parts.store_state };
         version->gate.tokens = &gate->tokens.port;
         version->gate.lockout = gate->parts.lockout;

@@ -86,6 +86,7 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
         struct cd_portal_settings settings = {
                 .url = from->url,
                 .cookie_domain = from->cookie_domain,
+                .other_domains = from->other_domains,
                 .factors = factors_of(from->factors),
                 .registration = (enum cd_portal_registration)from->registration,
                 .idle_lifetime = from->session_idle / 1000,

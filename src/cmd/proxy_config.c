@@ -10,7 +10,7 @@
 #include "base/canonical.h"
 #include "base/streams.h"
 #include "cmd/context.h"
-#include "core/return_to.h"
+#include "core/hand_over.h"
 
 enum {
         TEXT_MAX = 256 * 1024, /* bytes of a configuration */
@@ -245,6 +245,17 @@ static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
         return cd_buf_view(&pattern, &values->pattern);
 }
 
+/* A site of another root domain has a part of the portal (core/hand_over.h). */
+static bool is_handed_over(const struct ask *ask)
+{
+        return cd_hand_over_reaches(ask->admin.config.portal.other_domains, ask->site.name);
+}
+
+static bool is_portal(const struct ask *ask)
+{
+        return cd_str_eq(ask->portal.text, ask->site.text);
+}
+
 static struct cd_proxy_values make_values(struct ask *ask)
 {
         struct cd_arena *arena = &ask->admin.arena;
@@ -271,7 +282,7 @@ static struct cd_proxy_values make_values(struct ask *ask)
                 .is_local = cd_str_eq(site->name, CD_STR("localhost")),
                 .is_check_tls = cd_str_eq(cardea->scheme, CD_STR("https")),
                 .is_upstream_tls = cd_str_eq(upstream->scheme, CD_STR("https")),
-                .has_portal = cd_str_eq(ask->portal.text, site->text),
+                .has_portal = is_portal(ask) || is_handed_over(ask),
         };
 }
 
@@ -295,7 +306,7 @@ static cd_status read_values(struct ask *ask, struct cd_error *reterr)
                 return status;
         ask->values = make_values(ask);
         /* The portal's own host need not have an application. */
-        ask->values.has_app = words->upstream || !ask->values.has_portal;
+        ask->values.has_app = words->upstream || !is_portal(ask);
         return name_headers(ask, reterr);
 }
 
@@ -333,13 +344,13 @@ static bool is_include_installed(struct ask *ask, cd_str include)
 
 #define NOTE(ask, ...) (fprintf(stderr, "cardea %s: ", (ask)->command), cd_print_line(stderr, __VA_ARGS__))
 
-static bool has_rule(const struct cd_config *config, cd_str host)
+static bool has_rule(const struct cd_config *config, cd_str host, bool needs_exact)
 {
         const struct cd_config_access *rules = config->access.items;
 
         for (size_t i = 0; i < config->access.count; i++) {
                 cd_str named = rules[i].host;
-                bool is_wildcard = cd_str_has_prefix(named, CD_STR("*."));
+                bool is_wildcard = !needs_exact && cd_str_has_prefix(named, CD_STR("*."));
                 if (cd_str_eq(named, host) ||
                     (is_wildcard && cd_str_has_suffix(host, cd_str_slice(named, 1, named.len))))
                         return true;
@@ -382,18 +393,24 @@ static void note_config(const struct ask *ask)
                 NOTE(ask,
                      "portal.url: is not set, so that nobody can log in; set it, as in https://auth.example.com/_auth");
         else if (ask->values.has_app && !cd_str_eq(name, ask->portal.name) &&
-                 !(domain.len && cd_host_is_within(name, domain)))
+                 !(domain.len && cd_host_is_within(name, domain)) && !is_handed_over(ask))
                 NOTE(ask,
                      "portal.cookie_domain: does not have the host %.*s, so that no login reaches it; set it to "
-                     "a domain that has both this host and that of portal.url",
+                     "a domain that has both this host and that of portal.url, or add the host's own domain to "
+                     "portal.other_domains",
                      CD_STR_ARG(name));
         if (cd_str_eq(name, ask->portal.name) && !ask->values.has_portal)
                 NOTE(ask,
                      "--host: is the host of portal.url with another port, so that what is printed does not pass the "
                      "login page on; if it is the portal, write its port as portal.url has it (%.*s)",
                      CD_STR_ARG(ask->portal.text));
-        if (ask->values.has_app && !has_rule(config, name))
+        if (ask->values.has_app && !has_rule(config, name, false))
                 NOTE(ask, "access: no rule has the host %.*s, so that every request to it is denied; add one",
+                     CD_STR_ARG(name));
+        else if (is_handed_over(ask) && !has_rule(config, name, true))
+                NOTE(ask,
+                     "access: no rule names the host %.*s itself, so that no login reaches it, since it is below "
+                     "portal.other_domains; add one",
                      CD_STR_ARG(name));
 }
 

@@ -43,7 +43,7 @@
         X(local, is_local)         /* the host is localhost: only this machine reaches the site */                     \
         X(tls, is_check_tls)       /* the proxy reaches Cardea by https */                                             \
         X(app, has_app)            /* there is an application to protect */                                            \
-        X(portal, has_portal)      /* users log in on this host */                                                     \
+        X(portal, has_portal)      /* the portal, or what a site of another root domain has of it, is on this host */  \
         X(apptls, is_upstream_tls) /* the proxy reaches the application by https */
 
 struct cd_proxy_values {

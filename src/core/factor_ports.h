@@ -1,7 +1,7 @@
 #pragma once
-/* The store's data about logins by browser: sessions, half-finished logins, second factors, and links that can be used
- * once. Part of core/ports.h, which documents the rules for every call: each is one transaction that includes its audit
- * event (`event` NULL: none). */
+/* The store's data about logins by browser: sessions, half-finished logins, second factors, links that can be used
+ * once, and hand-overs. Part of core/ports.h, which documents the rules for every call: each is one transaction that
+ * includes its audit event (`event` NULL: none). */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/field.h"
@@ -23,6 +23,7 @@ enum {
         CD_PENDING_LOGINS_MAX = 8, /* per user; one more deletes the oldest */
         CD_RESET_LINKS_MAX = 3,    /* per user; one more is refused until the first expires */
         CD_RECOVERY_CODES = 10,    /* per user, at most */
+        CD_HAND_OVERS_MAX = 16,    /* per session; one more deletes the oldest */
         /* Seconds for which the store lists an ended session. A cache of sessions that was not updated for that long
          * must be emptied. */
         CD_SESSION_END_LASTS = 300,
@@ -252,4 +253,27 @@ struct cd_account_link_ops {
          * nothing. CD_NOT_FOUND: the link was consumed, has expired, or the user has changed since. */
         cd_status (*reset)(struct cd_store *store, const struct cd_account_link *link, cd_str password, cd_time now,
                            const struct cd_audit_event *event, struct cd_error *reterr);
+};
+
+/* ---- hand-overs ---- */
+
+/* A session on its way to a site of another root domain (core/hand_over.h). */
+struct cd_hand_over {
+        cd_str digest;  /* SHA-256 of the code, in base64url */
+        cd_str session; /* digest of the session */
+        cd_str host;    /* canonical: only there the code counts */
+        cd_str nonce;   /* SHA-256 of the nonce of the browser that asked for it, in base64url */
+        cd_str sealed;  /* the session's cookie and the page to return to (crypto/seal.h, context "hand-over:DIGEST") */
+        cd_time created_at, expires_at;
+};
+
+struct cd_hand_over_ops {
+        cd_status (*put)(struct cd_store *store, const struct cd_hand_over *hand_over, struct cd_error *reterr);
+        /* Reads without consuming. CD_NOT_FOUND. Also finds one that has expired but was not deleted yet. */
+        cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_hand_over *ret,
+                          struct cd_error *reterr);
+        /* Consumes the one with this digest, host and nonce: once, across all nodes. CD_NOT_FOUND: it was consumed, has
+         * expired, or is for another host or browser, for which it stays. */
+        cd_status (*take)(struct cd_store *store, const struct cd_hand_over *hand_over, cd_time now,
+                          struct cd_error *reterr);
 };

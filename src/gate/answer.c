@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/percent.h"
 #include "core/cookie_names.h"
+#include "core/hand_over.h"
 #include "core/oauth/introspect.h"
 #include "gate/check.h"
 #include "http/cookie.h"
@@ -45,7 +46,8 @@ void cd_gate_fail_memory(const struct cd_http_request *req, struct cd_http_respo
         cd_gate_fail(req, res, &err);
 }
 
-/* The address of one of the portal's pages, from which the user returns to the page asked for if that is allowed. */
+/* The address of one of the portal's pages, from which the user returns to the page asked for if that is allowed. For a
+ * login on a site of another root domain, the start of its hand-over. */
 static cd_status page_of(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
                          cd_str page, cd_str *ret)
 {
@@ -58,6 +60,9 @@ static cd_status page_of(const struct cd_gate *gate, const struct cd_http_reques
                 to = cd_return_to_decide(req->arena, gate->access, &gate->portal, url);
         else if (status != CD_NOT_FOUND)
                 return status;
+        if (!to.refused && c->decision.outcome == CD_ACCESS_LOG_IN &&
+            cd_hand_over_reaches(gate->other_domains, to.host))
+                return cd_hand_over_start_url(req->arena, &to, ret);
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
         cd_buf_add(&buf, gate->portal.home);
         cd_buf_add(&buf, page);
@@ -272,6 +277,13 @@ static void allow(const struct cd_gate *gate, const struct cd_http_request *req,
         pass_on(req, res, CD_STR("X-Api-Key"), c->credentials.is_api_key);
 }
 
+/* A proxy that does not pass the start of the hand-over on to Cardea would send the browser to it for ever. */
+static bool is_start_itself(const struct cd_gate *gate, const struct cd_gate_check *c)
+{
+        return cd_hand_over_reaches(gate->other_domains, c->original.host) &&
+               cd_str_eq(c->original.path, CD_STR(CD_PORTAL_BASE "/start"));
+}
+
 void cd_gate_answer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                     struct cd_http_response *res)
 {
@@ -279,6 +291,10 @@ void cd_gate_answer(const struct cd_gate *gate, const struct cd_http_request *re
         case CD_ACCESS_ALLOW:
                 return allow(gate, req, c, res);
         case CD_ACCESS_LOG_IN:
+                if (is_start_itself(gate, c))
+                        return cd_gate_refuse(req, res, CD_STR("access_denied"),
+                                              CD_STR("the proxy does not pass " CD_PORTAL_BASE
+                                                     "/ of this host on to Cardea (cardea proxy-config)"));
                 return send_to(gate, req, c, CD_STR("login"), res);
         case CD_ACCESS_STEP_UP:
                 if (!c->is_by_token) /* a program cannot confirm its login */

@@ -23,7 +23,9 @@ struct cd_gate {
         bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */
         const struct cd_access *access;
         struct cd_portal_url portal;
-        cd_str cookie; /* name of the cookie with the session */
+        struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
+        cd_str cookie;                /* name of the cookie with the session */
+        cd_str host_cookie;           /* the same at the sites of other_domains, each of which has one of its own */
         struct cd_identity_headers identity;
         struct cd_session_lookup lookup; /* of sessions and personal tokens */
         const struct cd_gate_tokens *tokens;

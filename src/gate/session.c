@@ -1,5 +1,6 @@
 /* Inside of the gate: who is logged in, by a cookie. */
 #include "core/cookie_names.h"
+#include "core/hand_over.h"
 #include "gate/check.h"
 #include "http/cookie.h"
 
@@ -15,13 +16,18 @@ cd_status cd_gate_log_in(const struct cd_gate *gate, const struct cd_http_reques
         return CD_OK;
 }
 
+static cd_str cookie_of(const struct cd_gate *gate, const struct cd_gate_check *c)
+{
+        return cd_hand_over_reaches(gate->other_domains, c->original.host) ? gate->host_cookie : gate->cookie;
+}
+
 cd_status cd_gate_look_in_cache(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c)
 {
         struct cd_http_cookies at = { 0 };
         struct cd_live_session session;
-        cd_str token;
+        cd_str token, name = cookie_of(gate, c);
 
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
                 cd_status status =
                         cd_session_look_in_cache(&gate->lookup, req->arena, token, c->request.now, &session, NULL);
                 if (status != CD_INVALID_TOKEN)
@@ -35,9 +41,9 @@ cd_status cd_gate_look_up(const struct cd_gate *gate, const struct cd_http_reque
 {
         struct cd_http_cookies at = { 0 };
         struct cd_live_session session;
-        cd_str token, address = cd_gate_client(req, c);
+        cd_str token, name = cookie_of(gate, c), address = cd_gate_client(req, c);
 
-        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, gate->cookie, &token); i++) {
+        for (int i = 0; i < CD_SESSION_COOKIES_MAX && cd_http_cookie_next(req, &at, name, &token); i++) {
                 cd_status status = cd_session_look_up(&gate->lookup, req->arena, token, address, &session, reterr);
                 if (status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
                         return status == CD_OK ? cd_gate_log_in(gate, req, &session, c) : status;

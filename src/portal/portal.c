@@ -21,8 +21,8 @@ struct cd_mac *cd_portal_forms_new(const struct cd_master_key *master)
  * §4.1.3). */
 static cd_status name_cookies(struct cd_portal *portal, struct cd_error *reterr)
 {
-        static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form", "enrol", "invite",
-                                                            "reset",   "return", "lang", "device" };
+        static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form",  "enrol", "invite",
+                                                            "reset",   "return", "start", "lang",  "device" };
 
         for (size_t i = 0; i < CD_COOKIE_COUNT; i++) {
                 const char *prefix = portal->is_plain ? "" : "__Host-";
@@ -69,10 +69,8 @@ static cd_status copy_texts(struct cd_portal *portal, struct cd_error *reterr)
         return CD_OK;
 }
 
-/* The names that nobody may register. */
-static cd_status copy_configured(struct cd_portal *portal, struct cd_error *reterr)
+static cd_status copy_list(struct cd_portal *portal, struct cd_strs *list, struct cd_error *reterr)
 {
-        struct cd_strs *list = &portal->settings.by.configured;
         cd_str *items = cd_arena_calloc(&portal->arena, list->count + 1, sizeof(*items));
 
         for (size_t i = 0; items && i < list->count; i++) {
@@ -89,8 +87,10 @@ static cd_status copy_configured(struct cd_portal *portal, struct cd_error *rete
 static cd_status fill(struct cd_portal *portal, struct cd_error *reterr)
 {
         cd_status status = copy_texts(portal, reterr);
+        if (status == CD_OK) /* the names that nobody may register */
+                status = copy_list(portal, &portal->settings.by.configured, reterr);
         if (status == CD_OK)
-                status = copy_configured(portal, reterr);
+                status = copy_list(portal, &portal->settings.other_domains, reterr);
         if (status == CD_OK)
                 status = cd_portal_url_parse(&portal->arena, portal->settings.url, &portal->url, reterr);
         if (status != CD_OK)

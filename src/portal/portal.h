@@ -42,7 +42,8 @@ struct cd_mac *cd_portal_forms_new(const struct cd_master_key *master);
 struct cd_portal_settings {
         cd_str url; /* see cd_portal_url_parse; its path is "/_auth" */
         cd_str cookie_domain;
-        unsigned factors; /* bits of enum cd_factor that a login needs */
+        struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
+        unsigned factors;             /* bits of enum cd_factor that a login needs */
         enum cd_portal_registration registration;
         int64_t idle_lifetime, lifetime; /* of a session, seconds */
         int64_t remember_for;            /* lifetime on a device that the user wants to be remembered; 0: not offered */

@@ -189,7 +189,7 @@ static void go_on(struct cd_visit *visit, const struct cd_session *session, cons
         unsigned factors = (need->password ? CD_FACTOR_PASSWORD : 0u) | (need->code ? CD_FACTOR_TOTP : 0u);
 
         if (cd_account_raise_session(visit, session, factors))
-                cd_visit_redirect(visit, need->to.url);
+                cd_visit_redirect(visit, cd_visit_way_to(visit, &need->to));
 }
 
 static void post_step_up(struct cd_visit *visit, const struct asker *asker, const struct need *need,
@@ -219,8 +219,8 @@ static void answer(struct cd_visit *visit, const struct asker *asker, const stru
 
         judge_need(visit, asker, form->return_to, &need);
         switch (need.what) {
-        case NOTHING:
-                cd_visit_redirect(visit, need.to.url);
+        case NOTHING: /* where the site has an older session, it gets this one */
+                cd_visit_redirect(visit, cd_visit_way_to(visit, &need.to));
                 return;
         case FORBIDDEN:
                 cd_visit_redirect_for(visit, CD_STR("/forbidden"), form->return_to);

@@ -69,7 +69,7 @@ static enum cd_message find_notice(cd_str done)
         return CD_MESSAGE_NONE;
 }
 
-bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
+bool cd_visit_open(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret)
 {
         const struct cd_portal_app *own = app;
         const struct cd_portal *portal = own->portals ? cd_shared_get(own->portals) : NULL;
@@ -224,7 +224,8 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
 void cd_visit_add_common_headers(struct cd_visit *visit)
 {
         cd_http_response_header(visit->res, CD_STR("Cache-Control"), CD_STR("no-store"));
-        cd_http_response_header(visit->res, CD_STR("Referrer-Policy"), CD_STR("same-origin"));
+        cd_http_response_header(visit->res, CD_STR("Referrer-Policy"),
+                                visit->has_secret_url ? CD_STR("no-referrer") : CD_STR("same-origin"));
         cd_http_response_header(visit->res, CD_STR("X-Content-Type-Options"), CD_STR("nosniff"));
 }
 

@@ -5,7 +5,7 @@
 #include "portal/pages.h"
 #include "portal/portal.h"
 
-/* The portal's cookies. All but SESSION belong to the portal's host alone. */
+/* The portal's cookies. All but SESSION and START belong to the portal's host alone. */
 enum cd_portal_cookie {
         CD_COOKIE_SESSION,
         CD_COOKIE_LOGIN,  /* a half-finished login */
@@ -14,6 +14,7 @@ enum cd_portal_cookie {
         CD_COOKIE_INVITE, /* the token of an invitation */
         CD_COOKIE_RESET,  /* the token of a link to set a new password */
         CD_COOKIE_RETURN, /* the page to return to after the login, base64url */
+        CD_COOKIE_START,  /* the nonce of a hand-over, on the host of a site of another root domain */
         CD_COOKIE_LANGUAGE,
         CD_COOKIE_DEVICE, /* this browser has completed a login; stays when the user logs out */
         CD_COOKIE_COUNT,
@@ -37,12 +38,24 @@ struct cd_visit {
         struct cd_page_view view; /* `error` and `notice` are the handler's to set */
         bool wants_json;          /* errors are answered as JSON */
         bool has_form_cookie;     /* sent by the browser */
+        bool has_secret_url;      /* which nothing that the page links to may learn */
         cd_str form_action;       /* a further origin to which a form of this page may lead (CSP form-action) */
 };
 
 /* Fills in the visit; the parameter `done` chooses the notice. False: it has answered (404 without a portal). Memory
  * only. */
+bool cd_visit_open(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret);
+/* The same, for the portal's own host. The host of a site of another root domain has only what a hand-over needs: there
+ * it answers with a redirect to the portal, or with 404 to a form, and returns false. */
 bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http_response *res, struct cd_visit *ret);
+
+/* ---- hosts ---- */
+
+/* The host that the browser has asked, canonical; a trusted proxy's X-Forwarded-Host says it, otherwise Host. Empty:
+ * not known. */
+cd_str cd_visit_host(const struct cd_visit *visit);
+/* Whether a host is that of a site of another root domain, to which sessions are handed over. */
+bool cd_portal_hands_over(const struct cd_portal *portal, cd_str host);
 
 /* ---- cookies ---- */
 
@@ -111,6 +124,14 @@ cd_str cd_visit_kept_return(const struct cd_visit *visit);
  * the page has sent it back three times, it would go in a circle: then a page says which cookie was not kept, and why
  * (LESSONS 25). */
 void cd_visit_return(struct cd_visit *visit, cd_str return_to);
+/* Where a browser with a session is sent for an accepted page: to the page, or to the start of its hand-over, which
+ * gives the browser the session as it is now. */
+cd_str cd_visit_way_to(const struct cd_visit *visit, const struct cd_return_to *page);
+/* Before a hand-over for that page: if it has come here too often, or cannot succeed, it shows the page that says why,
+ * and returns false (LESSONS 25). */
+bool cd_visit_note_hand_over(struct cd_visit *visit, const struct cd_return_to *page);
+/* The page that says that the browser has not kept the nonce on this host. */
+void cd_visit_explain_start(struct cd_visit *visit, cd_str host);
 /* If a browser comes back from that page just after its login, and without the session's cookie, it did not keep it:
  * shows the page that says so, and returns true. */
 bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to);
@@ -151,6 +172,7 @@ cd_http_handler cd_portal_overloaded;
 
 cd_http_handler cd_portal_login, cd_portal_forgot, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me,
         cd_portal_styles;
+cd_http_handler cd_portal_start, cd_portal_hand_over, cd_portal_finish;
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,

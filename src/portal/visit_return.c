@@ -3,6 +3,8 @@
 
 #include "base/base64.h"
 #include "base/canonical.h"
+#include "core/cookie_names.h"
+#include "core/hand_over.h"
 #include "portal/visit.h"
 
 enum {
@@ -53,11 +55,26 @@ cd_str cd_visit_kept_return(const struct cd_visit *visit)
         return sent ? (cd_str){ 0 } : url;
 }
 
-static cd_str decide(const struct cd_visit *visit, cd_str return_to)
+static struct cd_return_to judge_return(const struct cd_visit *visit, cd_str return_to)
 {
         const struct cd_portal *portal = visit->portal;
 
-        return cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to).url;
+        return cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to);
+}
+
+static cd_str decide(const struct cd_visit *visit, cd_str return_to)
+{
+        return judge_return(visit, return_to).url;
+}
+
+cd_str cd_visit_way_to(const struct cd_visit *visit, const struct cd_return_to *page)
+{
+        cd_str url;
+
+        if (!cd_portal_hands_over(visit->portal, page->host))
+                return page->url;
+        /* The page itself leads there too, if its site has no session. */
+        return cd_hand_over_start_url(visit->req->arena, page, &url) == CD_OK ? url : page->url;
 }
 
 cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to)
@@ -70,41 +87,61 @@ cd_str cd_visit_destination(struct cd_visit *visit, cd_str return_to)
         return host_of(origin);
 }
 
-/* Whether the session's cookie reaches the host of this origin: CD_MESSAGE_NONE, or why not. */
-static enum cd_message judge_cookie(const struct cd_portal *portal, cd_str origin)
+/* Whether the browser keeps the session's cookie for this page: CD_MESSAGE_NONE, or why not. */
+static enum cd_message judge_cookie(const struct cd_portal *portal, const struct cd_return_to *page)
 {
-        cd_str domain = portal->settings.cookie_domain, name = host_of(origin);
-        bool is_v6 = cd_str_has_prefix(name, CD_STR("["));
-        cd_str host = cd_str_slice(name, 0, is_v6 ? cd_str_index(name, ']') + 1 : cd_str_index(name, ':'));
-        bool is_own = cd_str_eq(host, portal->url.host);
-        bool is_below = domain.len && cd_host_is_within(host, domain);
+        cd_str domain = portal->settings.cookie_domain;
+        bool is_own = cd_str_eq(page->host, portal->url.host);
+        bool is_below = domain.len && cd_host_is_within(page->host, domain);
 
-        if (!is_own && !is_below)
+        if (!is_own && !is_below && !cd_portal_hands_over(portal, page->host))
                 return CD_MESSAGE_COOKIE_OTHER_HOST;
-        if (!portal->is_plain && cd_str_has_prefix(origin, CD_STR("http://")))
+        if (!portal->is_plain && cd_str_has_prefix(page->url, CD_STR("http://")))
                 return CD_MESSAGE_COOKIE_INSECURE;
         return CD_MESSAGE_NONE;
 }
 
-static void explain_cookie(struct cd_visit *visit, cd_str origin, enum cd_message reason)
+static void show_cookie(struct cd_visit *visit, struct cd_page_cookie *fields, cd_str why)
 {
-        const struct cd_portal *portal = visit->portal;
-        struct cd_page_cookie fields = {
-                .name = portal->cookies[CD_COOKIE_SESSION],
-                .host = host_of(origin),
-                .domain = portal->settings.cookie_domain,
-                .reason = { .id = reason },
-        };
         struct cd_buf buf;
 
-        (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields.again);
+        if (!fields->again.checked.len)
+                (void)cd_page_url_check(CD_STR(CD_PORTAL_BASE "/"), &fields->again);
         cd_visit_drop_cookie(visit, CD_COOKIE_RETURN);
         if (visit->wants_json)
-                visit->view.error = fields.reason;
-        visit->req->log->reason = CD_STR("the session's cookie does not come back from the page");
+                visit->view.error = fields->reason;
+        visit->req->log->reason = why;
         cd_visit_begin_page(visit, &buf);
-        cd_page_cookie(&visit->view, &fields, &buf);
+        cd_page_cookie(&visit->view, fields, &buf);
         cd_visit_end_page(visit, 400, &buf);
+}
+
+static void explain_cookie(struct cd_visit *visit, const struct cd_return_to *page, enum cd_message reason)
+{
+        const struct cd_portal *portal = visit->portal;
+        bool is_handed = cd_portal_hands_over(portal, page->host);
+        struct cd_page_cookie fields = {
+                .name = is_handed ? cd_session_cookie_name(!portal->is_plain, false)
+                                  : portal->cookies[CD_COOKIE_SESSION],
+                .host = host_of(cd_page_url_origin(page->url)),
+                .domain = is_handed ? (cd_str){ 0 } : portal->settings.cookie_domain,
+                .reason = { .id = reason },
+        };
+
+        show_cookie(visit, &fields, CD_STR("the session's cookie does not come back from the page"));
+}
+
+void cd_visit_explain_start(struct cd_visit *visit, cd_str host)
+{
+        bool is_insecure = !visit->portal->is_plain && !cd_str_eq(visit->req->scheme, CD_STR("https"));
+        struct cd_page_cookie fields = {
+                .name = visit->portal->cookies[CD_COOKIE_START],
+                .host = host,
+                .reason = { .id = is_insecure ? CD_MESSAGE_COOKIE_INSECURE : CD_MESSAGE_COOKIE_MISSING },
+        };
+
+        (void)cd_page_url_check(CD_STR("/"), &fields.again); /* of the site */
+        show_cookie(visit, &fields, CD_STR("the browser did not send the nonce of its hand-over"));
 }
 
 /* How many times the browser was sent to this URL lately. */
@@ -128,34 +165,50 @@ static void note_sent(struct cd_visit *visit, cd_str url, int times)
         cd_visit_set_cookie(visit, CD_COOKIE_RETURN, cd_str_of(text, size), SENT_LASTS);
 }
 
+/* False: it has answered. */
+static bool note_one_more(struct cd_visit *visit, const struct cd_return_to *page, int sent, int max)
+{
+        enum cd_message reason = judge_cookie(visit->portal, page);
+
+        if (reason == CD_MESSAGE_NONE && sent >= max)
+                reason = CD_MESSAGE_COOKIE_MISSING;
+        if (reason == CD_MESSAGE_NONE)
+                note_sent(visit, page->url, sent + 1);
+        else
+                explain_cookie(visit, page, reason);
+        return reason == CD_MESSAGE_NONE;
+}
+
 void cd_visit_return(struct cd_visit *visit, cd_str return_to)
 {
-        cd_str url = return_to.len ? decide(visit, return_to) : visit->portal->url.home;
-        cd_str origin = cd_page_url_origin(url);
+        const struct cd_return_to page = judge_return(visit, return_to);
+        bool is_handed = cd_portal_hands_over(visit->portal, page.host);
         /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
-         * user has just logged in. */
-        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(url, visit->portal->url.home);
-        int sent = may_circle ? count_sent(visit, url) : 0;
+         * user has just logged in. What a hand-over has counted stays, since it is the next page. */
+        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(page.url, visit->portal->url.home);
+        int sent = may_circle && !is_handed ? count_sent(visit, page.url) : 0;
 
-        enum cd_message reason = judge_cookie(visit->portal, origin);
-        if (reason == CD_MESSAGE_NONE && sent >= SENT_MAX)
-                reason = CD_MESSAGE_COOKIE_MISSING;
-        if (reason != CD_MESSAGE_NONE) {
-                explain_cookie(visit, origin, reason);
-                return;
-        }
-        note_sent(visit, url, sent + 1);
-        cd_visit_redirect(visit, url);
+        if ((is_handed && may_circle) || note_one_more(visit, &page, sent, SENT_MAX))
+                cd_visit_redirect(visit, cd_visit_way_to(visit, &page));
+}
+
+/* One more than for other pages: the login before the first has counted too. */
+bool cd_visit_note_hand_over(struct cd_visit *visit, const struct cd_return_to *page)
+{
+        return note_one_more(visit, page, count_sent(visit, page->url), SENT_MAX + 1);
 }
 
 bool cd_visit_explain_circle(struct cd_visit *visit, cd_str return_to)
 {
-        cd_str url = decide(visit, return_to), cookie;
+        struct cd_return_to page = judge_return(visit, return_to);
+        cd_str cookie;
 
         /* A cookie that came is of a session that has ended. */
-        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, url))
+        if (!return_to.len || cd_visit_cookie(visit, CD_COOKIE_SESSION, &cookie) || !count_sent(visit, page.url))
                 return false;
-        explain_cookie(visit, cd_page_url_origin(url), CD_MESSAGE_COOKIE_MISSING);
+        if (cd_portal_hands_over(visit->portal, page.host)) /* the portal itself has not got it back */
+                page = judge_return(visit, CD_STR(CD_PORTAL_BASE "/"));
+        explain_cookie(visit, &page, CD_MESSAGE_COOKIE_MISSING);
         return true;
 }
 

@@ -54,12 +54,12 @@ export async function register(portal, page, { look = false, name = portal.newNa
 }
 
 // A user with an account and an authenticator, imported by the operator.
-export async function newUser(portal, { displayName = '', hasMail = false } = {}) {
+export async function newUser(portal, { displayName = '', groups = [], hasMail = false } = {}) {
   const name = portal.newName();
   const app = new Authenticator([...crypto.randomBytes(32)].map((byte) => BASE32[byte % 32]).join(''));
   const totp = `otpauth://totp/${name}?secret=${app.secret}&algorithm=SHA1&digits=6&period=30`;
   await portal.command(['user', 'import', '-'], JSON.stringify({
-    name, display_name: displayName, hash: PASSWORD_HASH, totp, ...(hasMail && { email: `${name}@example.com`, email_verified: true }),
+    name, display_name: displayName, groups, hash: PASSWORD_HASH, totp, ...(hasMail && { email: `${name}@example.com`, email_verified: true }),
   }));
   return { name, app, password: PASSWORD, email: `${name}@example.com` };
 }

@@ -69,6 +69,7 @@ int run_links_contract(void);
 int run_personal_tokens_contract(void);
 int run_mails_contract(void);
 int run_devices_contract(void);
+int run_hand_overs_contract(void);
 int run_audit_contract(void);
 int run_whole_contract(void);
 int run_durable_contract(void);

@@ -132,6 +132,8 @@ static cd_status expire_transaction(struct cd_sql_session *session, void *arg, s
         if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_device_failures, session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
+                status = cd_sql_rows_expire(&cd_sql_hand_overs, session, now, limit - *deleted, deleted, reterr);
+        if (status == CD_OK)
                 status = cd_sql_rows_expire(&cd_sql_revocations, session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
                 status = cd_sql_keys_expire(session, now, limit - *deleted, deleted, reterr);
@@ -187,7 +189,8 @@ static void prepare_tables(void)
         struct cd_sql_table *const tables[] = { &cd_sql_users,           &cd_sql_clients,  &cd_sql_keys,
                                                 &cd_sql_revocations,     &cd_sql_sessions, &cd_sql_audit,
                                                 &cd_sql_pending_logins,  &cd_sql_totp,     &cd_sql_links,
-                                                &cd_sql_personal_tokens, &cd_sql_mails,    &cd_sql_device_failures };
+                                                &cd_sql_personal_tokens, &cd_sql_mails,    &cd_sql_device_failures,
+                                                &cd_sql_hand_overs };
 
         for (size_t i = 0; i < CD_LEN(tables) && prepared == CD_OK; i++)
                 prepared = cd_sql_table_prepare(tables[i]);
@@ -222,6 +225,7 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .personal_tokens = &cd_sql_personal_token_ops,
                           .mails = &cd_sql_mail_ops,
                           .devices = &cd_sql_device_ops,
+                          .hand_overs = &cd_sql_hand_over_ops,
                           .audit = &cd_sql_audit_ops,
                           .versions = versions,
                           .wait = wait,

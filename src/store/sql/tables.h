@@ -13,7 +13,8 @@ struct cd_sql_store {
 
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
-        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_device_failures;
+        cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_device_failures,
+        cd_sql_hand_overs;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
@@ -27,6 +28,7 @@ extern const struct cd_account_link_ops cd_sql_link_ops;
 extern const struct cd_personal_token_ops cd_sql_personal_token_ops;
 extern const struct cd_mail_ops cd_sql_mail_ops;
 extern const struct cd_device_ops cd_sql_device_ops;
+extern const struct cd_hand_over_ops cd_sql_hand_over_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
 /* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter

@@ -133,6 +133,21 @@ def test_the_host_of_the_portal_is_passed_to_cardea_and_the_check_is_not(proxy, 
     assert "/_auth/check/" in both and ("3000" in both or proxy == "uwsgi" and "cardea_refuse" in both and "cardea_refuse" not in alone)
 
 
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_site_of_another_root_domain_passes_its_part_of_the_portal_on(proxy, config):
+    path = config(portal={**CONFIG["portal"], "other_domains": ["example.org"]}, access=[{"host": "wiki.example.org", "allow": {"factors": 1}}])
+    text, notes = shown(proxy, "--host", "wiki.example.org", config=path)
+    assert "/_auth/check/" in text and ("3000" in text or proxy == "uwsgi") and notes == "", notes
+    assert "/_auth/check/" not in shown(proxy, "--host", "wiki.example.com", config=path)[0]
+
+
+def test_a_site_of_another_root_domain_needs_a_rule_of_its_own(config):
+    path = config(portal={**CONFIG["portal"], "other_domains": ["example.org"]}, access=[{"host": "*.example.org", "allow": {"factors": 1}}])
+    _, notes = shown("nginx", "--host", "wiki.example.org", config=path)
+    assert notes == ("cardea proxy-config: access: no rule names the host wiki.example.org itself, so that no login reaches it, since it is "
+                     "below portal.other_domains; add one\n")
+
+
 def test_a_portal_on_this_machine_has_sites_by_http(config):
     path = config(portal={"url": "http://localhost:8080/_auth"}, access=[{"host": "localhost", "allow": {"factors": 1}}])
     text, notes = shown("nginx", "--host", "localhost:8080", "--upstream", "http://127.0.0.1:3000", config=path)

@@ -29,17 +29,19 @@ class Installation:
     cookie_name = "__Secure-cardea_session"
 
     def __init__(self, folder, portal="https://auth.example.com/_auth", is_tls=False, identity=None, cookie_domain="example.com",
-                 lockout=None):
+                 lockout=None, other_domains=(), rules=RULES):
         folder.mkdir()
         self.folder = folder
         self.key = base64.b64encode(os.urandom(32)).decode()
         settings = {"listen": [f"127.0.0.1:{find_ports()}"], "trusted_proxies": ["127.0.0.1"], "store": f"sqlite:{folder}/cardea.db",
                     "master_key": self.key, "portal": {"url": portal, "factors": ["password"], "identity": identity or {}},
-                    "lockout": lockout or {}, "access": RULES, "issuer": "https://auth.example.com", "scopes": ["read", "write"],
+                    "lockout": lockout or {}, "access": list(rules), "issuer": "https://auth.example.com", "scopes": ["read", "write"],
                     "clients": [{"id": "reports", "secret": CLIENT_SECRET, "grant_types": ["client_credentials"], "scopes": ["read", "write"],
                                  "audience": "https://docs.example.com"}]}
         if cookie_domain:
             settings["portal"]["cookie_domain"] = cookie_domain
+        if other_domains:
+            settings["portal"]["other_domains"] = list(other_domains)
         if is_tls:
             self.make_certificate()
             settings["tls"] = {"certificate": f"{folder}/cert.pem", "key": f"{folder}/key.pem"}

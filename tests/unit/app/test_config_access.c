@@ -465,22 +465,81 @@ static void each_identity_header_is_named_once(void **state)
         accepts(IDENTITY("user: Remote-Name, name: Remote-User") SITE);
 }
 
+#define OTHERS(domains)                                                                                                \
+        "portal: { url: 'https://auth.example.com/_auth', cookie_domain: example.com, other_domains: [" domains "] "   \
+                                                                                                                "}\n"
+#define AT_FIRST "f.yaml:1:94: portal.other_domains[0]: "
+
+static void other_domains_are_read(void **state)
+{
+        (void)state;
+        accepts(OTHERS("example.org, example.net") SITE);
+        assert_int_equal(config.portal.other_domains.count, 2);
+        assert_str(config.portal.other_domains.items[0], "example.org");
+        accepts("portal: { url: 'https://auth.example.com/_auth', other_domains: [wiki.example.com] }\n" SITE);
+        accepts("portal: { url: 'http://127.0.0.1:5000/_auth', other_domains: [b.localhost] }\n" SITE);
+}
+
+static void another_domain_is_one_of_the_operators_own(void **state)
+{
+        (void)state;
+        refuses(OTHERS(".example.org"), AT_FIRST "begins with a dot; write example.org");
+        refuses(OTHERS("Example.org"), AT_FIRST "\"Example.org\" is not canonical; write example.org");
+        refuses(OTHERS("'10.0.0.1'"), AT_FIRST "\"10.0.0.1\" is not a domain; write a domain, as in example.com");
+        refuses(OTHERS("'*.example.org'"),
+                AT_FIRST "\"*.example.org\" is not a domain; write a domain, as in example.com");
+        refuses(OTHERS("''"), AT_FIRST "\"\" is not a domain; write a domain, as in example.com");
+        refuses(OTHERS("co.uk"), AT_FIRST "co.uk is a public suffix: browsers refuse a cookie for it; name a domain of "
+                                          "your own, or leave it out");
+        refuses("portal: { other_domains: [example.org] }\n",
+                "f.yaml:1:27: portal.other_domains[0]: is for a portal, and there is none; set portal.url");
+}
+
+static void no_host_is_reached_in_two_ways(void **state)
+{
+        (void)state;
+        refuses(OTHERS("example.com"), AT_FIRST "example.com overlaps with portal.cookie_domain (example.com); leave "
+                                                "it out: its sites have the login cookie already");
+        refuses(OTHERS("wiki.example.com"), AT_FIRST "wiki.example.com overlaps with portal.cookie_domain "
+                                                     "(example.com); leave it out: its sites have the login cookie "
+                                                     "already");
+        refuses("portal: { url: 'https://auth.example.com/_auth', other_domains: [example.com] }\n",
+                "f.yaml:1:66: portal.other_domains[0]: example.com has the host of portal.url, auth.example.com; write "
+                "it as portal.cookie_domain");
+        refuses(OTHERS("example.org, example.org"),
+                "f.yaml:1:107: portal.other_domains[1]: example.org overlaps with portal.other_domains[0] "
+                "(example.org); leave one of them out");
+        refuses(OTHERS("a.example.org, example.org"),
+                "f.yaml:1:109: portal.other_domains[1]: example.org overlaps with portal.other_domains[0] "
+                "(a.example.org); leave one of them out");
+        accepts(OTHERS("xexample.com, example.org, xexample.org") SITE);
+}
+
+static void a_site_of_another_domain_needs_a_rule_of_its_own(void **state)
+{
+        (void)state;
+        accepts(OTHERS("example.org") "access:\n  - { host: wiki.example.org, allow: { factors: 1 } }\n"
+                                      "  - { host: example.org, allow: { factors: 1 } }\n"
+                                      "  - { host: '*.example.org', public: true }\n");
+        warns(OTHERS("example.org") "access:\n  - { host: '*.example.org', allow: { factors: 1 } }\n",
+              "f.yaml:3:13: access[0].host: is below one of portal.other_domains, where logins reach only hosts that a "
+              "rule names; write a rule for each site that has users who log in");
+}
+
 static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **state)
 {
         (void)state;
         warns(PORTAL("example.com") "access:\n  - { host: wiki.example.org, allow: { factors: 1 } }\n",
               "f.yaml:3:13: access[0].host: is outside of portal.cookie_domain (example.com): no login reaches it; "
-              "move the "
-              "site below that domain");
+              "move the site below that domain, or add its own to portal.other_domains");
         warns(PORTAL("example.com") "access:\n  - { host: '*.xexample.com', allow: { factors: 1 } }\n",
               "f.yaml:3:13: access[0].host: is outside of portal.cookie_domain (example.com): no login reaches it; "
-              "move the "
-              "site below that domain");
+              "move the site below that domain, or add its own to portal.other_domains");
         warns("portal: { url: 'https://auth.example.com/_auth' }\n"
               "access:\n  - { host: wiki.example.com, allow: { factors: 1 } }\n",
               "f.yaml:3:13: access[0].host: is not the host of portal.url: without portal.cookie_domain no login "
               "reaches it; "
-              "set portal.cookie_domain to a domain that has both");
+              "set portal.cookie_domain to a domain that has both, or add this one to portal.other_domains");
         accepts("portal: { url: 'https://auth.example.com/_auth' }\n"
                 "access:\n  - { host: auth.example.com, allow: { factors: 1 } }\n"
                 "  - { host: wiki.example.com, public: true }\n");
@@ -629,6 +688,10 @@ int main(void)
                 cmocka_unit_test(the_names_of_the_identity_headers_are_a_preset_or_ones_own),
                 cmocka_unit_test(lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way),
                 cmocka_unit_test(each_identity_header_is_named_once),
+                cmocka_unit_test(other_domains_are_read),
+                cmocka_unit_test(another_domain_is_one_of_the_operators_own),
+                cmocka_unit_test(no_host_is_reached_in_two_ways),
+                cmocka_unit_test(a_site_of_another_domain_needs_a_rule_of_its_own),
                 cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
                 cmocka_unit_test(a_portal_without_a_rule_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),

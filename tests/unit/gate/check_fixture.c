@@ -90,6 +90,7 @@ int set_up(void **state)
                 .is_enabled = true,
                 .access = t->access,
                 .cookie = CD_STR("__Secure-cardea_session"),
+                .host_cookie = CD_STR("__Host-cardea_session"),
                 .identity = { CD_STR("Remote-User"), CD_STR("Remote-Groups"), CD_STR("Remote-Email"),
                               CD_STR("Remote-Name") },
                 .lookup = { &t->f->sessions, &t->state },

@@ -62,6 +62,108 @@ static void lesson_7_a_page_that_the_login_does_not_return_to_is_not_named(void 
         assert_str(header(t, "Location"), "https://auth.example.com/_auth/login");
 }
 
+/* ---- a site of another root domain ---- */
+
+static void hand_over_to(struct fixture *t, const char *domain)
+{
+        static cd_str items[1];
+
+        items[0] = cd_str_from_c(domain);
+        t->gate.other_domains = (struct cd_strs){ items, 1 };
+}
+
+static void with_host_cookie(struct fixture *t)
+{
+        add(t, "Cookie",
+            cd_arena_printf(&t->f->arena, "__Host-cardea_session=%.*s", CD_STR_ARG(cd_cookie_text(&t->token))));
+}
+
+static void a_login_for_a_site_of_another_domain_begins_on_the_site(void **state)
+{
+        struct fixture *t = *state;
+        const char *start = "https://wiki.example.com/_auth/start?return_to="
+                            "https%3A%2F%2Fwiki.example.com%2Fa%3Fb%3Dc%2526d";
+
+        hand_over_to(t, "wiki.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a?b=c%26d");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), start);
+        forward(t, "wiki.example.com", "/a?b=c%26d");
+        add_c(t, "Accept", "text/html");
+        assert_int_equal(ask_forward(t), 302);
+        assert_str(header(t, "Location"), start);
+        nginx(t, "GET", "https://wiki.example.com:8443/a");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), "https://wiki.example.com:8443/_auth/start?return_to="
+                                          "https%3A%2F%2Fwiki.example.com%3A8443%2Fa");
+        hand_over_to(t, "other.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a?b=c%26d");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), WIKI_LOGIN);
+}
+
+/* LESSONS 7: there is no hand-over for a page to which nobody is returned. */
+static void lesson_7_a_page_without_a_return_has_no_hand_over(void **state)
+{
+        struct fixture *t = *state;
+
+        hand_over_to(t, "example.com");
+        nginx(t, "GET", "http://wiki.example.com/");
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"), "https://auth.example.com/_auth/login");
+}
+
+/* LESSONS 7: another host of its domain could set a cookie that is not the host's own. */
+static void lesson_7_a_site_of_another_domain_has_a_cookie_of_its_own(void **state)
+{
+        struct fixture *t = *state;
+
+        hand_over_to(t, "wiki.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_cookie(t, "", "");
+        assert_int_equal(ask_nginx(t), 401);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 200);
+        assert_true(t->was_on_worker);
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 200);
+        assert_false(t->was_on_worker);
+        hand_over_to(t, "other.example.com");
+        nginx(t, "GET", "https://wiki.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 401);
+}
+
+static void more_factors_for_a_site_of_another_domain_are_the_portals_matter(void **state)
+{
+        struct fixture *t = *state;
+
+        hand_over_to(t, "two.example.com");
+        nginx(t, "GET", "https://two.example.com/a");
+        with_host_cookie(t);
+        assert_int_equal(ask_nginx(t), 401);
+        assert_str(header(t, "Location"),
+                   "https://auth.example.com/_auth/step-up?return_to=https%3A%2F%2Ftwo.example.com%2Fa");
+}
+
+/* LESSONS 25 */
+static void lesson_25_a_proxy_without_the_portals_route_is_told_so(void **state)
+{
+        struct fixture *t = *state;
+
+        hand_over_to(t, "wiki.example.com");
+        nginx(t, "GET", "https://wiki.example.com/_auth/start?return_to=x");
+        assert_int_equal(ask_nginx(t), 403);
+        logs(t, "access_denied", "the proxy does not pass /_auth/ of this host on to Cardea (cardea proxy-config)");
+        nginx(t, "GET", "https://wiki.example.com/_auth/%73tart?return_to=x");
+        assert_int_equal(ask_nginx(t), 403);
+        hand_over_to(t, "other.example.com");
+        nginx(t, "GET", "https://wiki.example.com/_auth/start");
+        assert_int_equal(ask_nginx(t), 401);
+}
+
 /* ---- a session ---- */
 
 static void a_session_is_read_once_and_then_judged_on_the_loop(void **state)
@@ -583,6 +685,11 @@ int main(void)
                 TEST(a_browser_is_redirected_by_forward),
                 TEST(a_program_is_told_401_by_forward),
                 TEST(lesson_7_a_page_that_the_login_does_not_return_to_is_not_named),
+                TEST(a_login_for_a_site_of_another_domain_begins_on_the_site),
+                TEST(lesson_7_a_page_without_a_return_has_no_hand_over),
+                TEST(lesson_7_a_site_of_another_domain_has_a_cookie_of_its_own),
+                TEST(more_factors_for_a_site_of_another_domain_are_the_portals_matter),
+                TEST(lesson_25_a_proxy_without_the_portals_route_is_told_so),
                 TEST(a_session_is_read_once_and_then_judged_on_the_loop),
                 TEST(the_names_of_the_headers_are_those_of_the_gate),
                 TEST(too_few_factors_lead_to_the_step_up_page),

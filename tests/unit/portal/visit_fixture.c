@@ -169,6 +169,7 @@ static void begin(struct visit_fixture *t, enum cd_http_method method, const cha
                 .method_name = method == CD_HTTP_POST ? CD_STR("POST") : CD_STR("GET"),
                 .scheme = CD_STR("https"),
                 .path = cd_str_from_c(path),
+                .host = t->host,
                 .headers = t->headers,
                 .header_count = 3,
                 .peer = CD_STR("127.0.0.1"),

@@ -29,6 +29,7 @@ struct visit_fixture {
         struct visit_cookie jar[VISIT_JAR]; /* what the browser keeps; an empty name: free */
         char csrf[64];                      /* of the last page with a form */
         bool accepts_json;
+        cd_str host; /* that is asked; empty: not said */
 };
 
 /* A portal with this URL, factors (bits of enum cd_factor) and cookie_domain; it replaces the one before. */

@@ -139,6 +139,18 @@ static cd_status add_mail(struct cd_store *store, const char *id)
         return store->mails->add(store, &mail, NULL);
 }
 
+static cd_status add_hand_over(struct cd_store *store, const char *digest)
+{
+        const struct cd_hand_over hand_over = { .digest = cd_str_from_c(digest),
+                                                .session = CD_STR("digest-1"),
+                                                .host = CD_STR("h"),
+                                                .nonce = CD_STR("n"),
+                                                .sealed = CD_STR("x1.a"),
+                                                .expires_at = 9000 };
+
+        return store->hand_overs->put(store, &hand_over, NULL);
+}
+
 static cd_status sessions_find(struct cd_store *store, struct cd_arena *arena)
 {
         struct cd_session session;
@@ -178,6 +190,7 @@ static struct cd_store *new_store(void)
         assert_status(add_link(store, "link-1", "cy"), CD_OK);
         assert_status(add_mail(store, "mail-1"), CD_OK);
         assert_status(add_token(store, "token-1"), CD_OK);
+        assert_status(add_hand_over(store, "code-1"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
         return store;
@@ -234,6 +247,8 @@ static void show_keys(struct cd_store *store, struct cd_arena *arena, struct tex
 static void show_factors(struct cd_store *store, struct cd_arena *arena, struct text *to)
 {
         static const char *const users[] = { "ana", "cy" }, *const links[] = { "link-1", "link-2" };
+        static const char *const codes_of[] = { "code-1", "code-2" };
+        struct cd_hand_over hand_over;
         struct cd_totp_factor factor;
         struct cd_account_link link;
         size_t codes = 0;
@@ -249,6 +264,9 @@ static void show_factors(struct cd_store *store, struct cd_arena *arena, struct 
         for (size_t i = 0; i < CD_LEN(links); i++)
                 if (store->links->find(store, arena, cd_str_from_c(links[i]), &link, NULL) == CD_OK)
                         add(to, "link %s %.*s\n", links[i], CD_STR_ARG(link.user));
+        for (size_t i = 0; i < CD_LEN(codes_of); i++)
+                if (store->hand_overs->find(store, arena, cd_str_from_c(codes_of[i]), &hand_over, NULL) == CD_OK)
+                        add(to, "hand-over %s %.*s\n", codes_of[i], CD_STR_ARG(hand_over.host));
 }
 
 static void show_mails(struct cd_store *store, struct text *to)
@@ -546,6 +564,27 @@ static cd_status personal_tokens_end(struct cd_store *store, struct cd_arena *ar
         return store->personal_tokens->end(store, &token, 20, &event, NULL);
 }
 
+static cd_status hand_overs_put(struct cd_store *store, struct cd_arena *arena)
+{
+        (void)arena;
+        return add_hand_over(store, "code-2");
+}
+
+static cd_status hand_overs_find(struct cd_store *store, struct cd_arena *arena)
+{
+        struct cd_hand_over hand_over;
+
+        return store->hand_overs->find(store, arena, CD_STR("code-1"), &hand_over, NULL);
+}
+
+static cd_status hand_overs_take(struct cd_store *store, struct cd_arena *arena)
+{
+        const struct cd_hand_over hand_over = { .digest = CD_STR("code-1"), .host = CD_STR("h"), .nonce = CD_STR("n") };
+
+        (void)arena;
+        return store->hand_overs->take(store, &hand_over, 100, NULL);
+}
+
 static cd_status audit_add(struct cd_store *store, struct cd_arena *arena)
 {
         (void)arena;
@@ -618,6 +657,9 @@ static const struct call {
         CALL(links_add),
         CALL(links_find),
         CALL(links_join),
+        CALL(hand_overs_put),
+        CALL(hand_overs_find),
+        CALL(hand_overs_take),
         CALL(mails_add),
         CALL(mails_claim),
         CALL(mails_remove),
