@@ -121,9 +121,10 @@ int main(int argc, char **argv)
                 return 1;
         must(cd_admin_open(&(struct cd_admin_options){ .config_path = argv[1] }, &bench.admin, &err), &err, argv[1]);
         bench.sessions = (struct cd_sessions){ .store = bench.admin.store,
-                                               .ids = cd_session_ids_new(bench.admin.master),
                                                .clock = &cd_clock_system,
                                                .random = bench.admin.random };
+        if (cd_session_ids_key(bench.admin.master, &bench.sessions.ids) != CD_OK)
+                return 1;
         find_users();
         struct cd_store none = { .sessions = &(struct cd_session_ops){ .start = start_unstored } };
         if (argc > 4 && strcmp(argv[4], "unstored") == 0)
@@ -131,7 +132,6 @@ int main(int argc, char **argv)
         start_all();
         for (size_t i = 0; i < bench.count; i++)
                 printf("%.*s\n", CD_COOKIE_TOKEN_SIZE, bench.tokens[i].text);
-        cd_mac_free(bench.sessions.ids);
         cd_admin_close(&bench.admin);
         free(bench.tokens);
         free(bench.generations);

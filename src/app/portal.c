@@ -12,7 +12,6 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
         portal->app.portals = cd_shared_new(cd_portal_free);
         portal->sessions = (struct cd_sessions){
                 .store = storage->store,
-                .ids = cd_session_ids_new(storage->master),
                 .clock = &cd_clock_system,
                 .random = &cd_random_system,
         };
@@ -47,10 +46,12 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .store_state = options->store_state,
                 .log = options->log,
         };
-        if (!portal->app.portals || !portal->sessions.ids || !portal->devices.macs || !portal->factors.recovery_codes ||
-            !portal->services.forms)
+        if (!portal->app.portals || !portal->devices.macs || !portal->factors.recovery_codes || !portal->services.forms)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
-        cd_status status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
+        cd_status status = cd_session_ids_key(storage->master, &portal->sessions.ids);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "the key of the sessions cannot be derived");
+        status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
         if (status == CD_OK)
                 portal->factors.notices = cd_mail_writer_notices(portal->services.mail_writer);
         return status;
@@ -63,7 +64,6 @@ void cd_app_portal_done(struct cd_app_portal *portal)
         cd_mac_free(portal->services.forms);
         cd_mac_free(portal->factors.recovery_codes);
         cd_mac_free(portal->devices.macs);
-        cd_mac_free(portal->sessions.ids);
 }
 
 static unsigned factors_of(struct cd_strs names)

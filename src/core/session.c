@@ -13,9 +13,9 @@ enum {
 
 static const cd_str session_kind = CD_STR_INIT("session"), pending_kind = CD_STR_INIT("pending");
 
-struct cd_mac *cd_session_ids_new(const struct cd_master_key *master)
+cd_status cd_session_ids_key(const struct cd_master_key *master, struct cd_tag_key *ret)
 {
-        return cd_master_key_mac(master, CD_STR("session-id"));
+        return cd_tag_key_derive(master, CD_STR("session-id"), ret);
 }
 
 /* ---- ids ---- */

@@ -4,9 +4,8 @@
  * other, because their MACs differ and they are in separate tables (LESSONS 11). */
 #include "core/ports.h"
 #include "core/session_cache.h"
-#include "crypto/mac.h"
 #include "crypto/random.h"
-#include "crypto/seal.h"
+#include "crypto/tag.h"
 
 enum {
         CD_COOKIE_TOKEN_SIZE = 64,       /* characters: base64url of 32 bytes of id and 16 of its MAC */
@@ -19,14 +18,14 @@ enum {
 /* What sessions are created and looked up with; lives as long as the process. */
 struct cd_sessions {
         struct cd_store *store;
-        struct cd_mac *ids; /* see cd_session_ids_new */
+        struct cd_tag_key ids; /* see cd_session_ids_key */
         const struct cd_clock *clock;
         const struct cd_random *random;
         struct cd_session_cache *cache; /* is told of the sessions that end here; NULL: there is none */
 };
 
-/* The MAC of the ids, under a key derived from the master key. NULL if memory is out. Freed with cd_mac_free. */
-struct cd_mac *cd_session_ids_new(const struct cd_master_key *master);
+/* The key of the ids' tags, derived from the master key. CD_INTERNAL if libsodium fails. */
+cd_status cd_session_ids_key(const struct cd_master_key *master, struct cd_tag_key *ret);
 
 /* The value of a cookie. It is secret: a client that has it is treated as the user. */
 struct cd_cookie_token {

@@ -21,7 +21,8 @@ struct tool {
         struct cd_arena arena;
         struct cd_clock clock; /* `ago` seconds slow */
         int64_t ago;
-        struct cd_mac *ids, *recovery_codes;
+        struct cd_tag_key ids;
+        struct cd_mac *recovery_codes;
         struct cd_error err;
 };
 
@@ -143,13 +144,12 @@ int main(int argc, char **argv)
         cd_arena_init(&tool.arena, 16 << 20);
         if (argc > 1 &&
             cd_admin_open(&(struct cd_admin_options){ .config_path = argv[1] }, &tool.admin, &tool.err) == CD_OK) {
-                tool.ids = cd_session_ids_new(tool.admin.master);
                 tool.recovery_codes = cd_recovery_macs_new(tool.admin.master);
-                code = act(&tool, argc, argv);
+                code = cd_session_ids_key(tool.admin.master, &tool.ids) == CD_OK ? act(&tool, argc, argv)
+                                                                                 : EXIT_FAILURE;
         } else {
                 fail(&tool, "cannot open");
         }
-        cd_mac_free(tool.ids);
         cd_mac_free(tool.recovery_codes);
         cd_admin_close(&tool.admin);
         cd_arena_done(&tool.arena);

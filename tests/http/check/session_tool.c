@@ -82,12 +82,10 @@ int main(int argc, char **argv)
         }
         cd_arena_init(&arena, 1 << 20);
         if (cd_master_key_parse(cd_str_of(key, size), &cd_random_system, &master, &err) != CD_OK ||
-            cd_store_open(&options, &opened, &err) != CD_OK)
+            cd_session_ids_key(master, &sessions.ids) != CD_OK || cd_store_open(&options, &opened, &err) != CD_OK)
                 return fail(&err);
         sessions.store = opened.store;
-        sessions.ids = cd_session_ids_new(master);
         int code = start(&sessions, &arena, argv, argc);
-        cd_mac_free(sessions.ids);
         cd_master_key_free(master);
         opened.store->free(opened.store);
         cd_arena_done(&arena);

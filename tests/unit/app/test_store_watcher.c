@@ -925,9 +925,9 @@ static void make_node(struct fixture *f, struct node *node)
         const struct cd_session_cache_options options = { 1000, 1 << 20, &f->clock.port, f->revocations.revoked };
 
         *node = (struct node){ .sessions = { .store = f->store,
-                                             .ids = cd_session_ids_new(f->master),
                                              .clock = &f->clock.port,
                                              .random = &cd_random_system } };
+        assert_status(cd_session_ids_key(f->master, &node->sessions.ids), CD_OK);
         f->options.sessions = cd_session_cache_new(&options);
         assert_non_null(f->options.sessions);
         add_ana(f);
@@ -937,12 +937,11 @@ static void make_node(struct fixture *f, struct node *node)
         assert_true(is_cached(f, node));
 }
 
-static void free_node(struct fixture *f, struct node *node)
+static void free_node(struct fixture *f)
 {
         cd_store_watcher_free(f->watcher);
         f->watcher = NULL;
         cd_session_cache_free(f->options.sessions);
-        cd_mac_free(node->sessions.ids);
 }
 
 static void lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look(void **state)
@@ -961,7 +960,7 @@ static void lesson_12_what_another_node_ended_leaves_the_cache_at_the_next_look(
         assert_true(cd_store_watcher_step(f->watcher));
         assert_false(is_cached(f, &node));
         assert_true(is_cached(f, &other));
-        free_node(f, &node);
+        free_node(f);
 }
 
 static void lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_next_look(void **state)
@@ -989,7 +988,7 @@ static void lesson_12_a_token_that_another_node_revoked_leaves_the_cache_at_the_
         assert_status(cd_personal_token_look_in_cache(&lookup, &f->arena, given, f->clock.now, &live, NULL),
                       CD_NOT_FOUND);
         assert_true(is_cached(f, &node));
-        free_node(f, &node);
+        free_node(f);
 }
 
 static void lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_look(void **state)
@@ -1002,7 +1001,7 @@ static void lesson_12_a_change_of_the_user_ends_the_cached_session_at_the_next_l
         assert_status(f->store->users->update(f->store, &change, NULL, NULL), CD_OK);
         assert_true(cd_store_watcher_step(f->watcher));
         assert_false(is_cached(f, &node));
-        free_node(f, &node);
+        free_node(f);
 }
 
 static void many_ends_are_all_read(void **state)
@@ -1024,7 +1023,7 @@ static void many_ends_are_all_read(void **state)
                 assert_false(is_cached(f, &many[i]));
         assert_true(is_cached(f, &node));
         free(many);
-        free_node(f, &node);
+        free_node(f);
 }
 
 static void while_the_store_is_unavailable_a_session_continues_for_a_while(void **state)
@@ -1046,7 +1045,7 @@ static void while_the_store_is_unavailable_a_session_continues_for_a_while(void 
         assert_false(is_cached(f, &node)); /* its end may have been listed and deleted meanwhile */
         cache_session(f, &node);
         assert_true(is_cached(f, &node));
-        free_node(f, &node);
+        free_node(f);
 }
 
 static cd_status tells_restored(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
@@ -1068,7 +1067,7 @@ static void with_a_restored_store_the_cache_begins_anew(void **state)
         assert_true(cd_store_watcher_step(f->watcher));
         assert_false(is_cached(f, &node));
         *f->store = whole;
-        free_node(f, &node);
+        free_node(f);
 }
 
 static void count_mail(void *arg)

@@ -58,7 +58,8 @@ int factor_set_up(void **state)
         cd_arena_init(&f->arena, 16 << 20);
         assert_status(cd_master_key_parse(CD_STR(MASTER), &f->random, &f->master, NULL), CD_OK);
         assert_status(cd_memory_store_new(&f->store, NULL), CD_OK);
-        f->sessions = (struct cd_sessions){ f->store, cd_session_ids_new(f->master), &f->clock, &f->random, NULL };
+        f->sessions = (struct cd_sessions){ .store = f->store, .clock = &f->clock, .random = &f->random };
+        assert_status(cd_session_ids_key(f->master, &f->sessions.ids), CD_OK);
         f->factors = (struct cd_factors){ .store = f->store,
                                           .master = f->master,
                                           .recovery_codes = cd_recovery_macs_new(f->master),
@@ -71,7 +72,6 @@ int factor_set_up(void **state)
                                                 .macs = cd_known_device_macs_new(f->master),
                                                 .random = &f->random };
         assert_non_null(f->devices.macs);
-        assert_non_null(f->sessions.ids);
         assert_non_null(f->factors.recovery_codes);
         f->hasher = cd_direct_hasher(&(struct cd_password_cost){ .memory = 8192, .iterations = 1 }, &f->random);
         f->by = (struct cd_operator){ .store = f->store,
@@ -89,7 +89,6 @@ int factor_tear_down(void **state)
         struct factor_fixture *f = *state;
 
         f->store->free(f->store);
-        cd_mac_free(f->sessions.ids);
         cd_mac_free(f->factors.recovery_codes);
         cd_mac_free(f->devices.macs);
         cd_lockout_free(f->factors.lockout);

@@ -2,6 +2,7 @@
 
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "crypto/tag.h"
 
 static void assert_hex(const unsigned char *bytes, size_t len, const char *want)
 {
@@ -34,6 +35,39 @@ static void hmac_gives_the_examples_of_rfc_4231(void **state)
         memset(key, 0xaa, sizeof(key));
         assert_mac(cd_str_of(key, sizeof(key)), CD_STR("Test Using Larger Than Block-Size Key - Hash Key First"),
                    "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+/* vectors.h of the authors' reference implementation: the key is 0, 1, … 15, and so are the messages. */
+static void a_tag_is_siphash_with_128_bits(void **state)
+{
+        static const char *const want[] = { "a3817f04ba25a8e66df67214c7550293", "da87c1d86b99af44347659119b22fc45" };
+        unsigned char tag[CD_TAG_SIZE];
+        struct cd_tag_key key;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(key.bytes); i++)
+                key.bytes[i] = (unsigned char)i;
+        for (size_t i = 0; i < CD_LEN(want); i++) {
+                cd_tag(&key, cd_str_of("", i), tag);
+                assert_hex(tag, sizeof(tag), want[i]);
+        }
+}
+
+static void a_purpose_has_a_key_of_its_own(void **state)
+{
+        struct cd_tag_key one, again, other;
+        struct cd_master_key *master;
+
+        (void)state;
+        assert_int_equal(cd_master_key_parse(CD_STR("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), &cd_random_system,
+                                             &master, NULL),
+                         CD_OK);
+        assert_int_equal(cd_tag_key_derive(master, CD_STR("one"), &one), CD_OK);
+        assert_int_equal(cd_tag_key_derive(master, CD_STR("one"), &again), CD_OK);
+        assert_int_equal(cd_tag_key_derive(master, CD_STR("other"), &other), CD_OK);
+        assert_memory_equal(&one, &again, sizeof(one));
+        assert_memory_not_equal(&one, &other, sizeof(one));
+        cd_master_key_free(master);
 }
 
 static void hmac_takes_an_empty_key_and_an_empty_message(void **state)
@@ -99,6 +133,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(hmac_gives_the_examples_of_rfc_4231),
+                cmocka_unit_test(a_tag_is_siphash_with_128_bits),
+                cmocka_unit_test(a_purpose_has_a_key_of_its_own),
                 cmocka_unit_test(hmac_takes_an_empty_key_and_an_empty_message),
                 cmocka_unit_test(sha256_gives_the_examples_of_fips_180),
                 cmocka_unit_test(a_fingerprint_is_the_start_of_the_hash),
