@@ -96,7 +96,7 @@ static bool take_word(cd_str *rest, cd_str *ret)
 static cd_status read_words(struct cd_arena *arena, const char *field, cd_str text, read_word *read,
                             struct cd_strs *ret, struct cd_error *reterr)
 {
-        cd_str *items = cd_arena_calloc(arena, CD_PERSONAL_TOKEN_ITEMS_MAX, sizeof(*items)), word;
+        cd_str *items = cd_arena_calloc(arena, CD_PERSONAL_TOKEN_ITEMS_MAX, sizeof(*items)), whole = text, word;
         size_t count = 0;
 
         if (!items)
@@ -112,6 +112,9 @@ static cd_status read_words(struct cd_arena *arena, const char *field, cd_str te
                 if (status != CD_OK)
                         return status;
         }
+        if (whole.len && count == 0)
+                return cd_failf(reterr, CD_INVALID_REQUEST, cd_str_from_c(field),
+                                "has no entry; leave it empty for any");
         *ret = (struct cd_strs){ items, count };
         return CD_OK;
 }

@@ -138,7 +138,8 @@ struct cd_user_ops {
          * those of the TOTP factor. A new password, other claims or groups, a TOTP factor, disabling and ends_sessions
          * give the user a new generation, with a revocation of that seq that is kept for CD_REVOCATION_LASTS from now
          * (personal tokens: see core/token_ports.h).
-         * Another display name or e-mail address does not, because tokens do not contain them. A change that would
+         * Another display name or e-mail address does not, because tokens do not contain them; but a changed e-mail
+         * address ends the user's links to set a new password, which were sent to the one before. A change that would
          * leave everything as it is writes nothing, not even `event`. */
         cd_status (*update)(struct cd_store *store, const struct cd_user_change *change,
                             const struct cd_audit_event *event, struct cd_error *reterr);

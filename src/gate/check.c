@@ -73,7 +73,8 @@ static void judge(const struct cd_gate *gate, const struct cd_http_request *req,
         cd_status status = CD_OK;
 
         cd_gate_decide(gate, c);
-        if (c->credentials.has_token && c->decision.outcome != CD_ACCESS_DENY)
+        if (c->credentials.has_token &&
+            (c->decision.outcome != CD_ACCESS_DENY || c->decision.reason == CD_ACCESS_BY_NO_TOKEN))
                 return cd_gate_check_token(gate, req, c, res);
         if (c->credentials.bearer.len && accepts_bearer(gate, c))
                 status = cd_gate_take_bearer(gate, req, c, &err);

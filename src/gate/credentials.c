@@ -1,5 +1,7 @@
 #include "gate/credentials.h"
 
+#include <ctype.h>
+
 #include "base/base64.h"
 #include "core/personal_token.h"
 #include "core/user_name.h"
@@ -22,14 +24,33 @@ static bool take_word(cd_str *rest, cd_str *ret)
         return len > 0;
 }
 
+/* Between quotes, after "token=" and the like, where some applications look for a token. */
+static bool contains_one_of_ours(cd_str text)
+{
+        cd_str prefix = CD_STR(CD_PERSONAL_TOKEN_PREFIX);
+
+        for (size_t i = 0; i + prefix.len + CD_COOKIE_TOKEN_SIZE <= text.len; i++) {
+                cd_str at = cd_str_slice(text, i, prefix.len + CD_COOKIE_TOKEN_SIZE);
+                size_t len = prefix.len;
+                if (!cd_str_has_prefix(at, prefix))
+                        continue;
+                while (len < at.len &&
+                       (isalnum((unsigned char)at.ptr[len]) || at.ptr[len] == '-' || at.ptr[len] == '_'))
+                        len++;
+                if (len == at.len)
+                        return true;
+        }
+        return false;
+}
+
 static bool has_word_of_ours(cd_str text)
 {
-        cd_str word;
+        cd_str rest = text, word;
 
-        while (take_word(&text, &word))
+        while (take_word(&rest, &word))
                 if (cd_personal_token_is_ours(word))
                         return true;
-        return false;
+        return contains_one_of_ours(text);
 }
 
 static void reject(struct cd_gate_credentials *to, const char *why)
@@ -87,11 +108,14 @@ static cd_status read_basic(struct cd_arena *arena, cd_str encoded, struct cd_ga
         size_t colon = cd_str_index(pair, ':');
         cd_str name = cd_str_slice(pair, 0, colon), password = cd_str_slice(pair, colon + 1, pair.len);
         bool is_password = cd_personal_token_is_ours(password);
-        if (!is_password && !cd_personal_token_is_ours(name))
+        bool is_name = cd_personal_token_is_ours(name);
+        if (!is_password && !is_name && !contains_one_of_ours(pair))
                 return CD_OK;
         take(to, password);
-        if (!is_password)
+        if (is_name)
                 reject(to, "a personal token as a user name");
+        else if (!is_password)
+                reject(to, "a personal token by Basic that is not the whole password");
         else if (cd_base64_decode(encoded, memory, &len) != CD_OK)
                 reject(to, "a personal token by Basic that is not base64");
         else if (cd_str_eq(name, CD_STR("token")))

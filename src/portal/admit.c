@@ -1,5 +1,13 @@
 /* Who waits: a network that sends too many forms, and everybody while a pool's queue is full. */
+#include "http/origin.h"
 #include "portal/visit.h"
+
+/* A page of another site can have any visitor's browser send forms, which cost nothing because they are refused (see
+ * cd_visit_read_form). They are not counted, since they would shut out the visitor's whole network. */
+static bool counts(const struct cd_portal *portal, const struct cd_http_request *req)
+{
+        return req->method == CD_HTTP_POST && cd_http_origin_of(req, portal->url.origin) != CD_HTTP_ORIGIN_FOREIGN;
+}
 
 bool cd_portal_admit(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
@@ -8,7 +16,7 @@ bool cd_portal_admit(void *app, const struct cd_http_request *req, struct cd_htt
         struct cd_visit visit;
         struct cd_error err;
 
-        if (!portal || req->method != CD_HTTP_POST ||
+        if (!portal || !counts(portal, req) ||
             cd_network_limit_take(portal->services.networks, CD_NETWORK_ATTEMPT, req->client_address, &err) == CD_OK)
                 return true;
         if (cd_visit_begin(app, req, res, &visit))

@@ -227,8 +227,9 @@ static bool add(struct cd_mail_writer *writer, struct job *job, cd_str name, cd_
                 job->address_len = (uint16_t)address.len;
                 memcpy(job->address, address.len ? address.ptr : "", address.len);
         }
+        size_t room = job->texts ? CD_MAIL_WRITER_LINKS : CD_MAIL_WRITER_JOBS;
         pthread_mutex_lock(&writer->lock);
-        bool has_room = writer->count < CD_MAIL_WRITER_JOBS && start_thread(writer);
+        bool has_room = writer->count < room && start_thread(writer);
         if (has_room) {
                 writer->jobs[(writer->first + writer->count) % CD_MAIL_WRITER_JOBS] = *job;
                 writer->count++;

@@ -10,6 +10,7 @@
 
 enum {
         CD_MAIL_WRITER_JOBS = 64,         /* that wait */
+        CD_MAIL_WRITER_LINKS = 48,        /* of these; the others are for notices, which no stranger shall crowd out */
         CD_MAIL_WRITER_LOCK_EVERY = 3600, /* seconds: a user is told of a locked account once in this time */
 };
 

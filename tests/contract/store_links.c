@@ -272,6 +272,23 @@ static void a_reset_link_that_does_not_hold_changes_nothing(void **state)
         assert_str(get_user(s, "bo").password, "$stored$of");
 }
 
+static void another_e_mail_address_ends_the_links_that_were_sent_to_the_one_before(void **state)
+{
+        struct stage *s = *state;
+        struct cd_user_change name = { .name = CD_STR("ana"), .now = NOW, .display_name = CD_STR("Ana") };
+        struct cd_user_change email = { .name = CD_STR("ana"), .now = NOW, .email = CD_STR("new@example.com") };
+
+        assert_status(add(s, reset_of(s, "d1", "ana")), CD_OK);
+        assert_status(add(s, reset_of(s, "d2", "ana")), CD_OK);
+        assert_status(add(s, reset_of(s, "d3", "bo")), CD_OK);
+        assert_status(add(s, some_link("invite", "ana")), CD_OK);
+        assert_status(s->store->users->update(s->store, &name, NULL, &s->error), CD_OK);
+        assert_true(has_link(s, "d1") && has_link(s, "d2"));
+        assert_status(s->store->users->update(s->store, &email, NULL, &s->error), CD_OK);
+        assert_false(has_link(s, "d1") || has_link(s, "d2"));
+        assert_true(has_link(s, "d3") && has_link(s, "invite"));
+}
+
 static void a_user_has_at_most_3_reset_links(void **state)
 {
         struct stage *s = *state;
@@ -377,6 +394,7 @@ int run_links_contract(void)
                 CONTRACT(of_50_who_reset_by_one_link_one_does),
                 CONTRACT(a_reset_sets_the_password_and_ends_sessions_and_other_links),
                 CONTRACT(a_reset_link_that_does_not_hold_changes_nothing),
+                CONTRACT(another_e_mail_address_ends_the_links_that_were_sent_to_the_one_before),
                 CONTRACT(a_user_has_at_most_3_reset_links),
                 CONTRACT(a_reset_link_is_made_for_a_user_who_is_there),
                 CONTRACT(links_go_with_their_user_and_their_time),

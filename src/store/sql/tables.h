@@ -61,6 +61,8 @@ cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_use
  * of that generation who is enabled. */
 cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t generation, struct cd_error *reterr);
 
+/* Deletes the links with which the user could set a new password. */
+cd_status cd_sql_reset_links_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 cd_status cd_sql_personal_tokens_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* They continue in another generation of their user. */
 cd_status cd_sql_personal_tokens_keep(struct cd_sql_session *session, cd_str user, int64_t generation,

@@ -267,6 +267,9 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                 status = cd_sql_device_failures_remove(session, change->name, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = end_generation(session, change, generation, reterr);
+        /* They may be in a mailbox that the user has lost. */
+        if (status == CD_OK && generation >= 0 && change->email.ptr)
+                status = cd_sql_reset_links_remove(session, change->name, reterr);
         if (status == CD_OK && generation >= 0 && change->ret_generation)
                 *change->ret_generation = generation;
         *ret = status == CD_OK && (generation >= 0 || forgiven > 0);

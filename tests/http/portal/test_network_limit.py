@@ -15,8 +15,8 @@ PATIENT = {"account_attempts": 1000, "address_attempts": 1000000, "delay": "1s",
 PASSWORD = "correct horse battery"
 BUSY = "Too many requests came from your network. Try again in "
 FORMS = ["/login", "/totp", "/recovery", "/register", "/register/totp", "/totp/replace", "/password", "/reset", "/step-up",
-         "/recovery-codes/new"]
-ENDINGS = ["/logout", "/not-me", "/sessions/end", "/sessions/end-others"]
+         "/recovery-codes/new", "/tokens"]
+ENDINGS = ["/logout", "/not-me", "/sessions/end", "/sessions/end-others", "/tokens/revoke"]
 NETWORKS = (f"10.{a}.{b}.1" for a, b in itertools.product(range(256), repeat=2))
 
 
@@ -51,6 +51,17 @@ def test_of_forms_the_limit_passes_and_one_more_waits(home, path):
     use_up(home, address, path)
     assert_busy(at(home, address).post(path, {}))
     assert at(home, address).get("/login").status == 200, "pages are not limited"
+
+
+def test_forms_that_a_page_of_another_site_sends_do_not_count(home):
+    """Any page that somebody opens in a network could otherwise shut all of it out."""
+    address = next(NETWORKS)
+    for headers in ([("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")], [("Sec-Fetch-Site", "cross-site")],
+                    [("Origin", "null")]):
+        for _ in range(4):
+            assert at(home, address).post("/login", {}, headers=headers).status == 403
+    use_up(home, address)
+    assert_busy(at(home, address).post("/login", {}))
 
 
 @pytest.mark.parametrize("path", ENDINGS)

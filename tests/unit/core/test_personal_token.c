@@ -517,6 +517,10 @@ static void what_is_no_limit_is_refused_with_its_field(void **state)
                 const char *field, *text;
         } samples[] = {
                 { "hosts", "https://wiki.example.com" },
+                { "hosts", " " },
+                { "paths", "," },
+                { "methods", ", ,\r\n" },
+                { "networks", "\t" },
                 { "hosts", "wiki.example.com:8443" },
                 { "hosts", "wiki.example.com/x" },
                 { "hosts", "*" },

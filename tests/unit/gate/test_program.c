@@ -229,7 +229,8 @@ static void a_rule_for_tokens_only_says_what_it_lacks(void **state)
         with_cookie(t, "", "");
         assert_int_equal(ask_nginx(t), 401);
         assert_int_equal(ask_with(t, "only.example.com", "Authorization", bearer(t, token())), 401);
-        assert_false(t->was_on_worker);
+        assert_str(header(t, "WWW-Authenticate"),
+                   "Bearer realm=\"auth.example.com\", scope=\"read write\"");
         forward(t, "only.example.com", "/a");
         add_c(t, "Accept", "text/html");
         assert_int_equal(ask_forward(t), 403);
@@ -312,7 +313,7 @@ static void what_is_no_token_of_ours_goes_on_byte_for_byte(void **state)
 /* A wrong or misplaced token of ours is refused, and the application does not see it, on public paths as well. */
 static void refused(struct fixture *t, const char *name, cd_str value, const char *reason)
 {
-        static const char *const hosts[] = { "wiki.example.com", "pub.example.com" };
+        static const char *const hosts[] = { "wiki.example.com", "pub.example.com", "only.example.com" };
 
         for (size_t i = 0; i < CD_LEN(hosts); i++) {
                 t->f->now += 1000; /* no counter is left */
@@ -335,6 +336,7 @@ static void lesson_1_a_wrong_token_is_refused_whatever_else_would_let_the_reques
         const char *name = "a personal token with a user name that no user has";
         const char *base64 = "a personal token by Basic that is not base64";
         const char *scheme = "a personal token by another scheme than Bearer and Basic";
+        const char *whole = "a personal token by Basic that is not the whole password";
         struct cd_arena *arena = &t->f->arena;
         cd_str good = basic(t, CD_STR("ana"), token());
 
@@ -371,6 +373,18 @@ static void lesson_1_a_wrong_token_is_refused_whatever_else_would_let_the_reques
         refused(t, "Authorization", token(), scheme);
         refused(t, "Authorization", cd_arena_printf(arena, "Token %.*s", CD_STR_ARG(token())), scheme);
         refused(t, "Authorization", cd_arena_printf(arena, "Basic %.*s", CD_STR_ARG(token())), scheme);
+        refused(t, "Authorization", cd_arena_printf(arena, "Token token=%.*s", CD_STR_ARG(token())), scheme);
+        refused(t, "Authorization", cd_arena_printf(arena, "Token token=\"%.*s\"", CD_STR_ARG(token())), scheme);
+        refused(t, "Authorization", cd_arena_printf(arena, "Bearer:%.*s", CD_STR_ARG(token())), scheme);
+        refused(t, "Authorization", cd_arena_printf(arena, "Bearer \"%.*s\"", CD_STR_ARG(token())), wrong);
+        refused(t, "X-Api-Key", cd_arena_printf(arena, "\"%.*s\"", CD_STR_ARG(token())), wrong);
+        refused(t, "X-Api-Key", cd_arena_printf(arena, "token=%.*s", CD_STR_ARG(token())), wrong);
+        refused(t, "Authorization", basic(t, CD_STR("ana"), cd_arena_printf(arena, "x:%.*s", CD_STR_ARG(token()))),
+                whole);
+        refused(t, "Authorization", basic(t, CD_STR("ana"), cd_arena_printf(arena, " %.*s", CD_STR_ARG(token()))),
+                whole);
+        refused(t, "Authorization", basic(t, cd_arena_printf(arena, "x\\%.*s", CD_STR_ARG(token())), CD_STR("")),
+                whole);
         refused(t, "Authorization", cd_arena_printf(arena, "Basic YTpi, Bearer %.*s", CD_STR_ARG(token())),
                 "a personal token beside other credentials in one header");
         refused(t, "Authorization", cd_arena_printf(arena, "Bearer x, %.*s", CD_STR_ARG(good)),
