@@ -121,6 +121,14 @@ void cd_gate_make_wait(const struct cd_http_request *req, const struct cd_gate_c
         req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(err->reason));
 }
 
+/* For the log. */
+static cd_str explain(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c)
+{
+        cd_str why = cd_access_explain(req->arena, gate->access, &c->request, &c->decision);
+
+        return cd_arena_printf(req->arena, "%.*s: %.*s", CD_STR_ARG(c->original.host), CD_STR_ARG(why));
+}
+
 /* To the login page, or to the one that asks for more. */
 static void send_to(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
                     cd_str page, struct cd_http_response *res)
@@ -143,6 +151,8 @@ static void send_to(const struct cd_gate *gate, const struct cd_http_request *re
                             challenge_of(gate, req, c));
         }
         cd_http_response_header(res, CD_STR("Location"), location);
+        if (c->credentials.bearer.len) /* which its program may have thought to count */
+                req->log->reason = explain(gate, req, c);
 }
 
 /* Why no access token counts at a rule that accepts nothing else (RFC 6750 §3.1). */
@@ -184,10 +194,9 @@ static bool needs_bearer(const struct cd_gate_check *c)
 static void deny(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
                  struct cd_http_response *res)
 {
-        cd_str why = cd_access_explain(req->arena, gate->access, &c->request, &c->decision), location;
+        cd_str location;
 
-        cd_gate_refuse(req, res, CD_STR("access_denied"),
-                       cd_arena_printf(req->arena, "%.*s: %.*s", CD_STR_ARG(c->original.host), CD_STR_ARG(why)));
+        cd_gate_refuse(req, res, CD_STR("access_denied"), explain(gate, req, c));
         if (needs_bearer(c))
                 return refuse_bearer(gate, req, c, res);
         if (c->decision.reason != CD_ACCESS_BY_USER || c->is_by_token ||

@@ -63,8 +63,11 @@ static void judge(const struct cd_gate *gate, const struct cd_http_request *req,
         if (cd_gate_log_in(gate, req, &token->owner, c) != CD_OK)
                 return cd_gate_fail_memory(req, res);
         if (c->decision.outcome == CD_ACCESS_ALLOW && !cd_live_token_covers(token, &c->request))
-                return cd_gate_refuse(req, res, CD_STR("access_denied"),
-                                      CD_STR("the personal token is not for this host, path, method or network"));
+                return cd_gate_refuse(
+                        req, res, CD_STR("access_denied"),
+                        cd_arena_printf(req->arena,
+                                        "%.*s: the personal token is not for this host, path, method or network",
+                                        CD_STR_ARG(c->original.host)));
         cd_gate_answer(gate, req, c, res);
 }
 

@@ -186,6 +186,17 @@ static void two_access_tokens_are_none(void **state)
         assert_int_equal(ask_nginx(t), 401);
 }
 
+static void an_access_token_that_does_not_count_is_named_in_the_log(void **state)
+{
+        struct fixture *t = *state;
+
+        assert_int_equal(ask_with(t, "api.example.com", "Authorization", CD_STR("Bearer weak")), 401);
+        logs(t, "login_required",
+             "api.example.com: nobody is logged in, and the access token does not have the scope read");
+        assert_int_equal(ask_with(t, "api.example.com", "Authorization", CD_STR("Bearer eyJ.x.y")), 401);
+        logs(t, "login_required", "api.example.com: nobody is logged in, and there is no valid access token");
+}
+
 static void an_access_token_that_counts_goes_before_a_session(void **state)
 {
         struct fixture *t = *state;
@@ -229,8 +240,7 @@ static void a_rule_for_tokens_only_says_what_it_lacks(void **state)
         with_cookie(t, "", "");
         assert_int_equal(ask_nginx(t), 401);
         assert_int_equal(ask_with(t, "only.example.com", "Authorization", bearer(t, token())), 401);
-        assert_str(header(t, "WWW-Authenticate"),
-                   "Bearer realm=\"auth.example.com\", scope=\"read write\"");
+        assert_str(header(t, "WWW-Authenticate"), "Bearer realm=\"auth.example.com\", scope=\"read write\"");
         forward(t, "only.example.com", "/a");
         add_c(t, "Accept", "text/html");
         assert_int_equal(ask_forward(t), 403);
@@ -455,7 +465,7 @@ static int ask_limited(struct fixture *t, const char *method, const char *url, c
 static void the_tokens_own_limits_hold_besides(void **state)
 {
         struct fixture *t = *state;
-        const char *not_for = "the personal token is not for this host, path, method or network";
+        const char *not_for = "wiki.example.com: the personal token is not for this host, path, method or network";
 
         make_token(t, (struct cd_personal_token_params){ .hosts = CD_STR("wiki.example.com pub.example.com"),
                                                          .paths = CD_STR("/api/"),
@@ -475,7 +485,7 @@ static void the_tokens_own_limits_hold_besides(void **state)
         assert_str(header(t, "Remote-User"), "ana");
         assert_str(header(t, "Authorization"), "");
         assert_int_equal(ask_limited(t, "GET", "https://pub.example.com/x", "10.1.1.1"), 403);
-        logs(t, "access_denied", not_for);
+        logs(t, "access_denied", "pub.example.com: the personal token is not for this host, path, method or network");
 }
 
 static void a_token_decides_alone_where_there_is_a_session_too(void **state)
@@ -664,6 +674,7 @@ int main(void)
                 PROGRAM(a_client_is_no_user_of_its_name),
                 PROGRAM(an_access_token_that_does_not_count_goes_on_untouched),
                 PROGRAM(two_access_tokens_are_none),
+                PROGRAM(an_access_token_that_does_not_count_is_named_in_the_log),
                 PROGRAM(an_access_token_that_counts_goes_before_a_session),
                 PROGRAM(lesson_1_a_token_that_cannot_be_judged_is_no_access),
                 PROGRAM(a_rule_for_tokens_only_says_what_it_lacks),
