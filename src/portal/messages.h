@@ -59,7 +59,7 @@
         X(ALL_SESSIONS_ENDED, "All your sessions are ended.") \
         X(TOKEN_REVOKED, "The token is revoked.") \
         X(CONFIRMED, "Thank you. You can make new recovery codes now.") \
-        X(RESET_SENT, "If this account has a verified e-mail address, a link is on its way. It is valid for 30 minutes.") \
+        X(RESET_SENT, "If this account has a verified e-mail address, a link is on its way, valid for 30 minutes.") \
         X(LOG_IN_AGAIN, "It has been a while since you logged in. Confirm that it is you.") \
         X(MORE_FACTORS, "This page needs a second factor.") \
         X(RECOVERED, "A recovery code was used. Set up your authenticator anew.") \

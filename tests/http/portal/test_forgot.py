@@ -15,7 +15,7 @@ from support.ports import find_ports
 from support.smtp_sink import CLOSE, HANG, SmtpSink
 
 NEW = "another horse battery"
-SENT = "If this account has a verified e-mail address, a link is on its way. It is valid for 30 minutes."
+SENT = "If this account has a verified e-mail address, a link is on its way, valid for 30 minutes."
 LINK = r"^(http://127\.0\.0\.1:\d+/_auth/(?:reset|invite)\?token=[A-Za-z0-9_-]{43})$"
 USES = 50
 

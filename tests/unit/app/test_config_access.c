@@ -467,7 +467,7 @@ static void each_identity_header_is_named_once(void **state)
 
 #define OTHERS(domains)                                                                                                \
         "portal: { url: 'https://auth.example.com/_auth', cookie_domain: example.com, other_domains: [" domains "] "   \
-                                                                                                                "}\n"
+        "}\n"
 #define AT_FIRST "f.yaml:1:94: portal.other_domains[0]: "
 
 static void other_domains_are_read(void **state)

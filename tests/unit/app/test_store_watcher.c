@@ -924,9 +924,8 @@ static void make_node(struct fixture *f, struct node *node)
 {
         const struct cd_session_cache_options options = { 1000, 1 << 20, &f->clock.port, f->revocations.revoked };
 
-        *node = (struct node){ .sessions = { .store = f->store,
-                                             .clock = &f->clock.port,
-                                             .random = &cd_random_system } };
+        *node = (struct node){ .sessions = {
+                                       .store = f->store, .clock = &f->clock.port, .random = &cd_random_system } };
         assert_status(cd_session_ids_key(f->master, &node->sessions.ids), CD_OK);
         f->options.sessions = cd_session_cache_new(&options);
         assert_non_null(f->options.sessions);

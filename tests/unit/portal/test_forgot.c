@@ -6,7 +6,7 @@
 #include "core/admin_users.h"
 #include "portal/mail_writer.h"
 
-#define SENT "If this account has a verified e-mail address, a link is on its way. It is valid for 30 minutes."
+#define SENT "If this account has a verified e-mail address, a link is on its way, valid for 30 minutes."
 
 /* ---- the page that asks for a link ---- */
 

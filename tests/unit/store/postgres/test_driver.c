@@ -382,11 +382,11 @@ static void each_read_of_the_store_costs_one_round_trip(void **state)
         assert_int_equal(proxy_turns(f->proxy) - before, 5);
         store->free(store);
         f->driver = open_usual();
-        do_script(f->driver,
-                  "DROP TABLE schema_migrations, versions, fixed_values, users, clients, keys, revocations,"
-                  " sessions, audit, pending_logins, totp, recovery_codes, links, personal_tokens, mails, device_failures,"
-                  " hand_overs;"
-                  " DROP FUNCTION cardea_versions_changed");
+        do_script(f->driver, "DROP TABLE schema_migrations, versions, fixed_values, users, clients, keys, revocations,"
+                             " sessions, audit, pending_logins, totp, recovery_codes, links, personal_tokens, mails, "
+                             "device_failures,"
+                             " hand_overs;"
+                             " DROP FUNCTION cardea_versions_changed");
 }
 
 static void a_query_has_no_transaction_around_it_and_the_reads_of_one_may_not_write(void **state)
