@@ -73,14 +73,19 @@ size_t cd_network_format(cd_str address, char to[CD_NETWORK_TEXT_MAX])
 
 /* ---- buckets ---- */
 
+/* What was used under rules that allowed more counts as all that is allowed now. */
 static void pay(struct bucket *bucket, const struct rate *rate, cd_time now)
 {
+        int64_t all = rate->amount * rate->period;
+
         if (now > bucket->at) {
                 int64_t seconds = now - bucket->at < rate->period ? now - bucket->at : rate->period;
                 bucket->debt -= seconds * rate->amount;
         }
         if (bucket->debt < 0)
                 bucket->debt = 0;
+        if (bucket->debt > all)
+                bucket->debt = all;
         bucket->at = now; /* also if the clock was set back */
 }
 

@@ -261,6 +261,7 @@ static void other_rules_hold_at_once_and_what_was_used_stays(void **state)
         assert_int_equal(attempt(f, "192.0.2.1"), 0);
         assert_int_equal(attempt(f, "192.0.2.1"), 2);
         cd_network_limit_set_rules(f->limit, &(struct cd_network_rules){ 0, -5 }); /* count as 1 */
+        assert_int_equal(attempt(f, "192.0.2.1"), 60); /* and not a minute for each that was used */
         assert_int_equal(attempt(f, "198.51.100.1"), 0);
         assert_int_equal(attempt(f, "198.51.100.1"), 60);
         assert_int_equal(use(f, CD_NETWORK_REGISTRATION, "198.51.100.1"), 0);
