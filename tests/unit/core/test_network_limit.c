@@ -193,17 +193,6 @@ static void a_network_is_a_24_or_a_64(void **state)
         assert_int_equal(attempt(f, "2001:db8::1"), 0);
 }
 
-static void networks_are_written_as_text(void **state)
-{
-        char text[CD_NETWORK_TEXT_MAX];
-
-        (void)state;
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("203.0.113.77"), text)), "203.0.113.0/24");
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("::ffff:203.0.113.77"), text)), "203.0.113.0/24");
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("2001:db8:1:2:3:4:5:6"), text)), "2001:db8:1:2::/64");
-        assert_int_equal(cd_network_format(CD_STR("unix:"), text), 0);
-}
-
 static void lesson_34_without_an_address_nothing_is_counted(void **state)
 {
         static const char *const unknown[] = { "", "unix:", "192.0.2", "unknown" };
@@ -497,7 +486,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(the_limit_passes_and_one_more_waits),
                 TEST(a_network_is_a_24_or_a_64),
-                TEST(networks_are_written_as_text),
                 TEST(lesson_34_without_an_address_nothing_is_counted),
                 TEST(each_use_has_an_amount_of_its_own),
                 TEST(what_is_looked_at_or_given_back_is_not_used),
