@@ -53,7 +53,7 @@ struct cd_network_limit;
 cd_status cd_network_limit_new(const struct cd_network_limit_options *options, struct cd_network_limit **ret,
                                struct cd_error *reterr);
 void cd_network_limit_free(struct cd_network_limit *limit); /* NULL is fine */
-/* Replaces the rules; what was used stays used. */
+/* Replaces the rules; what was used stays used, and counts for no more than all that is allowed now. */
 void cd_network_limit_set_rules(struct cd_network_limit *limit, const struct cd_network_rules *rules);
 
 /* Uses one of what the network of the address (as text) may do. CD_THROTTLED, with the field "network" and
