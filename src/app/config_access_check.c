@@ -239,6 +239,9 @@ static void check_bearer(const struct check *c)
         if (!cd_report_find_source(c->report, CD_STR("issuer")))
                 ERROR(c->report, member(c, "bearer"), "set issuer to the URL of this server",
                       "needs issuer, which is not set: no token is known to be this server's");
+        if (c->config->accept_any_user != CD_ANY_USER_NEVER)
+                ERROR(c->report, member(c, "bearer"), "set accept_any_user to never",
+                      "protects nothing: with accept_any_user, anybody gets a token of any user");
         if (cd_config_access_is_public(c->rule))
                 ERROR(c->report, member(c, "bearer"), "leave it out, or leave public out",
                       "does nothing: the rule is public");

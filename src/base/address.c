@@ -16,7 +16,7 @@ static struct cd_address from_ipv4(const void *bytes)
         return address;
 }
 
-static bool is_ipv4(const struct cd_address *address)
+bool cd_address_is_ipv4(const struct cd_address *address)
 {
         return memcmp(address->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
@@ -145,7 +145,7 @@ size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TE
 {
         char text[CD_ADDRESS_TEXT_MAX];
 
-        if (is_ipv4(address))
+        if (cd_address_is_ipv4(address))
                 return format_ipv4(address->bytes + 12, to);
         if (!inet_ntop(AF_INET6, address->bytes, text, sizeof(text)))
                 return 0;
@@ -185,6 +185,14 @@ cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error 
                                 CD_STR_ARG(text));
         *ret = network;
         return CD_OK;
+}
+
+size_t cd_network_format(const struct cd_network *network, char to[CD_NETWORK_TEXT_MAX])
+{
+        unsigned shift = network->bits >= 96 && cd_address_is_ipv4(&network->base) ? 96 : 0;
+        size_t len = cd_address_format(&network->base, to);
+
+        return len + (size_t)snprintf(to + len, CD_NETWORK_TEXT_MAX - len, "/%u", network->bits - shift);
 }
 
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address)

@@ -15,8 +15,9 @@ struct cd_network {
 };
 
 enum {
-        CD_ADDRESS_TEXT_MAX = 46
-}; /* INET6_ADDRSTRLEN */
+        CD_ADDRESS_TEXT_MAX = 46, /* INET6_ADDRSTRLEN */
+        CD_NETWORK_TEXT_MAX = CD_ADDRESS_TEXT_MAX + 4,
+};
 
 /* Parses "192.0.2.1" or "2001:db8::1", without brackets, port or zone. False on anything else. */
 bool cd_address_parse(cd_str text, struct cd_address *ret);
@@ -30,10 +31,13 @@ bool cd_address_parse_node(cd_str text, struct cd_address *ret);
 bool cd_address_from_socket(const struct sockaddr *from, struct cd_address *ret);
 /* Writes at most CD_ADDRESS_TEXT_MAX characters, without NUL. Returns the count. */
 size_t cd_address_format(const struct cd_address *address, char to[CD_ADDRESS_TEXT_MAX]);
+bool cd_address_is_ipv4(const struct cd_address *address);
 
 /* Parses an address, or a network in CIDR notation (RFC 4632 §3.1). CD_INVALID_REQUEST also if bits after the prefix
  * are set: that is a mistake which would trust more addresses than intended. */
 cd_status cd_network_parse(cd_str text, struct cd_network *ret, struct cd_error *reterr);
+/* Writes it in CIDR notation: "203.0.113.0/24". Returns the count of characters, without the NUL. */
+size_t cd_network_format(const struct cd_network *network, char to[CD_NETWORK_TEXT_MAX]);
 bool cd_network_has(const struct cd_network *network, const struct cd_address *address);
 /* Whether any of the networks contains the address. */
 bool cd_networks_have(const struct cd_network *networks, size_t count, const struct cd_address *address);

@@ -1,11 +1,11 @@
 #include "core/lockout.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/map.h"
 
 enum {
@@ -136,30 +136,20 @@ int64_t cd_lockout_forgets_every(struct cd_lockout *lockout)
 }
 
 /* IPv6 counts by /64, because one client usually has all of its addresses. */
-static cd_str address_key(cd_str text, unsigned char memory[16])
+static cd_str address_key(cd_str text, struct cd_address *memory)
 {
-        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-        char c[INET6_ADDRSTRLEN];
-
-        if (text.len >= sizeof(c))
+        if (!cd_address_parse(text, memory))
                 return text;
-        if (text.len)
-                memcpy(c, text.ptr, text.len);
-        c[text.len] = '\0';
-        if (inet_pton(AF_INET, c, memory) == 1)
-                return cd_str_of((const char *)memory, 4);
-        if (inet_pton(AF_INET6, c, memory) != 1)
-                return text;
-        return memcmp(memory, mapped, sizeof(mapped)) == 0 ? cd_str_of((const char *)memory + 12, 4)
-                                                           : cd_str_of((const char *)memory, 8);
+        const char *bytes = (const char *)memory->bytes;
+        return cd_address_is_ipv4(memory) ? cd_str_of(bytes + 12, 4) : cd_str_of(bytes, 8);
 }
 
 static uint64_t hash_of(const struct cd_lockout *lockout, const struct cd_lockout_subject *subject)
 {
         bool has_address = is_address(subject->kind) || subject->kind == CD_LOCKOUT_CLIENT;
-        unsigned char memory[16];
+        struct cd_address memory;
 
-        uint64_t key = cd_siphash(lockout->seed, has_address ? address_key(subject->key, memory) : subject->key);
+        uint64_t key = cd_siphash(lockout->seed, has_address ? address_key(subject->key, &memory) : subject->key);
         if (subject->kind != CD_LOCKOUT_CLIENT)
                 return key;
         const uint64_t both[2] = { key, cd_siphash(lockout->seed, subject->client) };

@@ -19,15 +19,6 @@ cd_str cd_mail_domain(cd_str address)
         return cd_str_slice(address, cd_str_index(address, '@') + 1, address.len);
 }
 
-static cd_str trim(cd_str text)
-{
-        while (text.len && text.ptr[text.len - 1] == ' ')
-                text.len--;
-        while (text.len && text.ptr[0] == ' ')
-                text = cd_str_slice(text, 1, text.len);
-        return text;
-}
-
 cd_status cd_mailbox_parse(cd_str text, struct cd_mailbox *ret, struct cd_error *reterr)
 {
         size_t open = cd_str_index(text, '<');
@@ -36,7 +27,7 @@ cd_status cd_mailbox_parse(cd_str text, struct cd_mailbox *ret, struct cd_error 
         if (open < text.len) {
                 if (text.ptr[text.len - 1] != '>')
                         return cd_fail(reterr, CD_INVALID_REQUEST, "it does not end with \">\"");
-                box.name = trim(cd_str_slice(text, 0, open));
+                box.name = cd_str_trim(cd_str_slice(text, 0, open));
                 box.address = cd_str_slice(text, open + 1, text.len - open - 2);
         }
         if (box.name.len >= 2 && box.name.ptr[0] == '"' && box.name.ptr[box.name.len - 1] == '"')

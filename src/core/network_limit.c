@@ -49,38 +49,30 @@ struct cd_network_limit {
 /* False if the text is no address. */
 static bool find_network(cd_str text, struct cd_network *ret)
 {
-        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
         struct cd_address address;
 
         if (!cd_address_parse(text, &address))
                 return false;
-        bool is_v4 = memcmp(address.bytes, mapped, sizeof(mapped)) == 0;
-        *ret = (struct cd_network){ .base = address, .bits = is_v4 ? 96 + 24 : 64 };
+        *ret = (struct cd_network){ .base = address, .bits = cd_address_is_ipv4(&address) ? 96 + 24 : 64 };
         memset(ret->base.bytes + ret->bits / 8, 0, sizeof(ret->base.bytes) - ret->bits / 8);
         return true;
 }
 
-size_t cd_network_format(cd_str address, char to[CD_NETWORK_TEXT_MAX])
-{
-        struct cd_network network;
-
-        if (!find_network(address, &network))
-                return 0;
-        size_t len = cd_address_format(&network.base, to);
-        memcpy(to + len, network.bits == 64 ? "/64" : "/24", 3);
-        return len + 3;
-}
-
 /* ---- buckets ---- */
 
+/* What was used under rules that allowed more counts as all that is allowed now. */
 static void pay(struct bucket *bucket, const struct rate *rate, cd_time now)
 {
+        int64_t all = rate->amount * rate->period;
+
         if (now > bucket->at) {
                 int64_t seconds = now - bucket->at < rate->period ? now - bucket->at : rate->period;
                 bucket->debt -= seconds * rate->amount;
         }
         if (bucket->debt < 0)
                 bucket->debt = 0;
+        if (bucket->debt > all)
+                bucket->debt = all;
         bucket->at = now; /* also if the clock was set back */
 }
 
@@ -318,7 +310,7 @@ void cd_network_limit_note_failed(struct cd_network_limit *limit, struct cd_stor
         if (!limit || !find_network(failed->address, &network) || cd_clock_read(limit->clock, &now, NULL) != CD_OK ||
             !count_name(limit, &network, failed->name, now))
                 return;
-        size_t len = cd_network_format(failed->address, text + prefix);
+        size_t len = cd_network_format(&network, text + prefix);
         const struct cd_audit_event event = {
                 .at = now,
                 .action = CD_STR("network.slowed"),

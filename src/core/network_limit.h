@@ -18,7 +18,6 @@ struct cd_store;
 
 enum {
         CD_NETWORKS = 16384,
-        CD_NETWORK_TEXT_MAX = 50,
         CD_SLOWED_LOGINS = 6,   /* a minute, for a slowed network */
         CD_SLOWED_FOR = 3600,   /* seconds */
         CD_FAILED_WINDOW = 300, /* seconds; a failed name counts for one to two of these */
@@ -54,7 +53,7 @@ struct cd_network_limit;
 cd_status cd_network_limit_new(const struct cd_network_limit_options *options, struct cd_network_limit **ret,
                                struct cd_error *reterr);
 void cd_network_limit_free(struct cd_network_limit *limit); /* NULL is fine */
-/* Replaces the rules; what was used stays used. */
+/* Replaces the rules; what was used stays used, and counts for no more than all that is allowed now. */
 void cd_network_limit_set_rules(struct cd_network_limit *limit, const struct cd_network_rules *rules);
 
 /* Uses one of what the network of the address (as text) may do. CD_THROTTLED, with the field "network" and
@@ -77,6 +76,3 @@ struct cd_failed_login {
  * "network.slowed", once until it ends; neither the event nor the memory has the name. */
 void cd_network_limit_note_failed(struct cd_network_limit *limit, struct cd_store *store,
                                   const struct cd_failed_login *failed);
-
-/* "203.0.113.0/24" or "2001:db8:0:1::/64", without NUL. Returns the length; 0 if the address is none. */
-size_t cd_network_format(cd_str address, char to[CD_NETWORK_TEXT_MAX]);

@@ -1,8 +1,5 @@
 #include "http/deny.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "http/exchange.h"
 
 enum {
@@ -68,15 +65,11 @@ bool cd_http_deny_count(struct cd_http_denied *denied, cd_time now, size_t *ret_
 
 static void tell(struct cd_log *log, const struct cd_network *network, size_t requests)
 {
-        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-        bool is_v4 = network->bits >= 96 && memcmp(network->base.bytes, mapped, sizeof(mapped)) == 0;
-        char text[CD_ADDRESS_TEXT_MAX + 5];
+        char text[CD_NETWORK_TEXT_MAX];
         struct cd_log_event event;
 
-        size_t len = cd_address_format(&network->base, text);
-        len += (size_t)snprintf(text + len, 5, "/%u", is_v4 ? network->bits - 96 : network->bits);
         cd_log_begin(&event, log, CD_LOG_WARN, "client_denied");
-        cd_log_str(&event, "network", cd_str_of(text, len));
+        cd_log_str(&event, "network", cd_str_of(text, cd_network_format(network, text)));
         cd_log_int(&event, "requests", (int64_t)requests);
         cd_log_end(&event);
 }

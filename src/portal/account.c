@@ -294,7 +294,7 @@ void cd_portal_end_others(void *app, const struct cd_http_request *req, struct c
  * leads through a login, and then to the page that needs the current password: the button can also be pressed by a
  * stranger who has the session and nothing else. A link that sets a password without the current one would give such a
  * stranger the account; this way, the button only ends what the stranger has. A user whose password the stranger has
- * changed needs a link from the operator (`cardea user reset`). */
+ * changed needs a link by e-mail, or from the operator (`cardea user reset`). */
 void cd_portal_not_me(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         struct button_form form = { 0 };

@@ -42,7 +42,7 @@ static void post_forgot(struct cd_visit *visit)
                 return;
         }
         const struct cd_reset_request request = {
-                .name = form.username,
+                .name = cd_str_trim(form.username), /* keyboards of phones add a space */
                 .address = visit->req->client_address,
                 .texts = visit->view.texts,
         };

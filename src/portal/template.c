@@ -32,6 +32,7 @@ static const char *entity_of(char c)
         }
 }
 
+/* As cd_html_escape or, for a line of plain text, without entities, and a line end becomes U+FFFD too. */
 static void escape(struct cd_buf *buf, cd_str text, bool is_plain)
 {
         while (text.len > 0) {
@@ -56,11 +57,6 @@ static void escape(struct cd_buf *buf, cd_str text, bool is_plain)
 void cd_html_escape(struct cd_buf *buf, cd_str text)
 {
         escape(buf, text, false);
-}
-
-void cd_plain_escape(struct cd_buf *buf, cd_str text)
-{
-        escape(buf, text, true);
 }
 
 static const void *member_of(const struct run *run, struct cd_slot slot)

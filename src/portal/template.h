@@ -127,9 +127,6 @@ struct cd_template {
 void cd_template_write(const struct cd_template *page, const struct cd_texts *texts, const void *view,
                        const void *fields, struct cd_buf *buf);
 
-/* Text as it may stand in a line of plain text: what is no character, a control character or could deceive a reader
- * (cd_str_safe_sequence) becomes U+FFFD. */
-void cd_plain_escape(struct cd_buf *buf, cd_str text);
 /* Text as it may stand in HTML text and in a double-quoted attribute: & < > " ' become entities, and what is no
  * character or could deceive a reader (cd_str_safe_sequence), but for line ends, U+FFFD. */
 void cd_html_escape(struct cd_buf *buf, cd_str text);

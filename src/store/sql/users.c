@@ -244,6 +244,8 @@ static cd_status end_generation(struct cd_sql_session *session, const struct cd_
                                    ? cd_sql_personal_tokens_remove(session, change->name, reterr)
                                    : cd_sql_personal_tokens_keep(session, change->name, generation, reterr);
 
+        if (status == CD_OK)
+                status = cd_sql_device_failures_remove(session, change->name, reterr);
         return status == CD_OK ? revoke_tokens(session, change, generation, reterr) : status;
 }
 
@@ -263,8 +265,6 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                 status = cd_sql_totp_put(session, change->totp, reterr);
         if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
-        if (status == CD_OK && generation >= 0 && generation == next)
-                status = cd_sql_device_failures_remove(session, change->name, reterr);
         if (status == CD_OK && generation >= 0 && generation == next)
                 status = end_generation(session, change, generation, reterr);
         /* They may be in a mailbox that the user has lost. */

@@ -650,6 +650,9 @@ static void a_bearer_names_an_audience_of_this_issuer(void **state)
         warns(BEARER("bearer: { audience: x, scope: read write }"),
               "f.yaml:4:58: access[0].bearer.scope: write is none of scopes, so that no token has it; add it to "
               "scopes, or leave it out");
+        refuses("accept_any_user: demo-only\n" BEARER("bearer: { audience: x }"),
+                "f.yaml:5:36: access[0].bearer: protects nothing: with accept_any_user, anybody gets a token of any "
+                "user; set accept_any_user to never");
         refuses(BEARER("bearer: { audience: x }, public: true"),
                 "f.yaml:4:36: access[0].bearer: does nothing: the rule is public; leave it out, or leave public out");
 }

@@ -121,6 +121,26 @@ static void lesson_3_a_network_has_its_own_addresses_and_no_others(void **state)
         assert_true(has("::ffff:10.0.0.0/104", "10.9.9.9"));
 }
 
+static void networks_come_back_in_cidr_notation(void **state)
+{
+        static const char *const cases[] = {
+                "203.0.113.0/24", "192.0.2.1/32", "0.0.0.0/0", "2001:db8:0:1::/64", "2001:db8::1/128", "::/0",
+        };
+        char text[CD_NETWORK_TEXT_MAX];
+        struct cd_network network;
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                assert_int_equal(cd_network_parse(cd_str_from_c(cases[i]), &network, NULL), CD_OK);
+                assert_str(cd_str_of(text, cd_network_format(&network, text)), cases[i]);
+        }
+        assert_int_equal(cd_network_parse(CD_STR("::ffff:203.0.113.0/120"), &network, NULL), CD_OK);
+        assert_str(cd_str_of(text, cd_network_format(&network, text)), "203.0.113.0/24");
+        memset(network.base.bytes, 0xff, sizeof(network.base.bytes));
+        network.bits = 128;
+        assert_str(cd_str_of(text, cd_network_format(&network, text)), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128");
+}
+
 static void a_bad_network_is_refused_by_name(void **state)
 {
         static const struct {
@@ -284,6 +304,7 @@ int main(void)
                 cmocka_unit_test(what_is_no_address_is_refused),
                 cmocka_unit_test(addresses_come_out_of_sockets),
                 cmocka_unit_test(lesson_3_a_network_has_its_own_addresses_and_no_others),
+                cmocka_unit_test(networks_come_back_in_cidr_notation),
                 cmocka_unit_test(a_bad_network_is_refused_by_name),
                 cmocka_unit_test(lesson_34_a_forwarded_address_is_read_in_every_form),
                 cmocka_unit_test(lesson_34_what_is_no_forwarded_address_is_rejected),

@@ -193,17 +193,6 @@ static void a_network_is_a_24_or_a_64(void **state)
         assert_int_equal(attempt(f, "2001:db8::1"), 0);
 }
 
-static void networks_are_written_as_text(void **state)
-{
-        char text[CD_NETWORK_TEXT_MAX];
-
-        (void)state;
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("203.0.113.77"), text)), "203.0.113.0/24");
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("::ffff:203.0.113.77"), text)), "203.0.113.0/24");
-        assert_str(cd_str_of(text, cd_network_format(CD_STR("2001:db8:1:2:3:4:5:6"), text)), "2001:db8:1:2::/64");
-        assert_int_equal(cd_network_format(CD_STR("unix:"), text), 0);
-}
-
 static void lesson_34_without_an_address_nothing_is_counted(void **state)
 {
         static const char *const unknown[] = { "", "unix:", "192.0.2", "unknown" };
@@ -261,6 +250,7 @@ static void other_rules_hold_at_once_and_what_was_used_stays(void **state)
         assert_int_equal(attempt(f, "192.0.2.1"), 0);
         assert_int_equal(attempt(f, "192.0.2.1"), 2);
         cd_network_limit_set_rules(f->limit, &(struct cd_network_rules){ 0, -5 }); /* count as 1 */
+        assert_int_equal(attempt(f, "192.0.2.1"), 60); /* and not a minute for each that was used */
         assert_int_equal(attempt(f, "198.51.100.1"), 0);
         assert_int_equal(attempt(f, "198.51.100.1"), 60);
         assert_int_equal(use(f, CD_NETWORK_REGISTRATION, "198.51.100.1"), 0);
@@ -496,7 +486,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(the_limit_passes_and_one_more_waits),
                 TEST(a_network_is_a_24_or_a_64),
-                TEST(networks_are_written_as_text),
                 TEST(lesson_34_without_an_address_nothing_is_counted),
                 TEST(each_use_has_an_amount_of_its_own),
                 TEST(what_is_looked_at_or_given_back_is_not_used),

@@ -73,6 +73,15 @@ static void the_mailed_link_sets_a_new_password(void **state)
         assert_str(mail.subject, "Example: your password was changed");
 }
 
+static void a_space_that_a_phone_adds_to_the_name_does_no_harm(void **state)
+{
+        struct portal_fixture *p = *state;
+        struct answer answer = ask(p, &p->browser, "ana+");
+
+        assert_redirect(&answer, "/forgot?done=link-sent");
+        assert_str(mails_only(p).to, MAILS_ANA);
+}
+
 static void the_request_chooses_the_language(void **state)
 {
         struct portal_fixture *p = *state;
@@ -224,6 +233,7 @@ int main(void)
                 MAILS_TEST(the_login_page_leads_there_where_mail_is_sent),
                 MAILS_TEST(without_mail_or_passwords_there_is_no_such_page),
                 MAILS_TEST(the_mailed_link_sets_a_new_password),
+                MAILS_TEST(a_space_that_a_phone_adds_to_the_name_does_no_harm),
                 MAILS_TEST(the_request_chooses_the_language),
                 MAILS_TEST(lesson_10_every_name_gets_the_same_answer),
                 MAILS_TEST(a_name_that_is_longer_than_any_changes_nothing),
