@@ -49,11 +49,10 @@ static cd_status read_id(const struct cd_sessions *sessions, cd_str kind, cd_str
             size != ID_SIZE + CD_TAG_SIZE)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie or token is none of ours");
         tag_id(sessions, kind, bytes, tag);
-        if (!cd_secret_eq(cd_str_of(bytes + ID_SIZE, CD_TAG_SIZE), cd_str_of((const char *)tag, CD_TAG_SIZE)))
-                return cd_fail(reterr, CD_INVALID_TOKEN, "the cookie or token is none of ours");
+        bool is_ours = cd_secret_eq(cd_str_of(bytes + ID_SIZE, CD_TAG_SIZE), cd_str_of((const char *)tag, CD_TAG_SIZE));
         memcpy(ret, bytes, ID_SIZE);
         cd_wipe(bytes, sizeof(bytes));
-        return CD_OK;
+        return is_ours ? CD_OK : cd_fail(reterr, CD_INVALID_TOKEN, "the cookie or token is none of ours");
 }
 
 cd_status cd_session_id_digest(const struct cd_sessions *sessions, cd_str kind, cd_str token,

@@ -571,6 +571,22 @@ static void every_kind_of_wrong_token_counts(void **state)
         assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", token()), 429);
 }
 
+static void a_known_token_goes_on_at_an_address_that_waits_for_longer_than_the_cache_keeps_it(void **state)
+{
+        struct fixture *t = *state;
+        const char *wiki = "wiki.example.com";
+
+        assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", token()), 200);
+        for (int i = 0; i < ATTEMPTS; i++)
+                assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", flipped(t)), 401);
+        for (int delay = DELAY; delay <= 40; delay *= 2) {
+                t->f->now += delay;
+                assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", flipped(t)), 401);
+        }
+        assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", flipped(t)), 429);
+        assert_int_equal(ask_from(t, "192.0.2.1", wiki, "X-Api-Key", token()), 200);
+}
+
 /* LESSONS 34: otherwise all clients would be one. */
 static void lesson_34_without_a_known_address_nothing_is_counted(void **state)
 {
@@ -689,6 +705,7 @@ int main(void)
                 PROGRAM(without_the_store_a_token_that_is_known_goes_on),
                 PROGRAM(lesson_14_wrong_tokens_are_counted_by_address_alone),
                 PROGRAM(every_kind_of_wrong_token_counts),
+                PROGRAM(a_known_token_goes_on_at_an_address_that_waits_for_longer_than_the_cache_keeps_it),
                 PROGRAM(lesson_34_without_a_known_address_nothing_is_counted),
                 PROGRAM(what_the_rules_deny_anyway_is_not_judged),
                 PROGRAM(a_program_is_challenged_by_basic_and_a_browser_is_not),
