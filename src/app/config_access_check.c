@@ -98,6 +98,8 @@ static void check_reach(const struct check *c)
                              "is below one of portal.other_domains, where logins reach only hosts that a rule names");
                 return;
         }
+        if (cd_report_has_error(c->report, CD_STR("portal.cookie_domain")))
+                return;
         if (domain.len && !cd_host_is_within(host, domain))
                 WARN(c->report, member(c, "host"),
                      "move the site below that domain, or add its own to portal.other_domains",
@@ -298,6 +300,9 @@ static void check_order(const struct check *c)
                 WARN(c->report, CD_STR("access"),
                      "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: [staff] } }",
                      "has no rule: every request that a proxy asks about is denied");
+        if (count && !c->has_portal)
+                WARN(c->report, CD_STR("access"), "set portal.url, as in https://auth.example.com" CD_PORTAL_BASE,
+                     "decides nothing without portal.url: a proxy that asks gets 404");
         cd_status status = cd_config_access_new(c->config, &access, &err);
         if (status == CD_TOO_LARGE)
                 return ERROR(c->report, CD_STR("access"), "use fewer, for longer beginnings of paths", "%s",

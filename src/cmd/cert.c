@@ -231,6 +231,26 @@ static cd_status make_set(struct ask *ask, struct cd_certificate_set *ret, struc
         return status;
 }
 
+/* Creates the folder of new files, too, if only that is missing; what else is wrong with it, the first file says. */
+static cd_status write_all(const struct ask *ask, const struct cd_certificate_set *set, bool replaces,
+                           struct cd_error *reterr)
+{
+        bool has_made_folder = !replaces && mkdir(ask->dir, 0700) == 0;
+        bool keeps_key = ask->ca_key && !ask->spec.ca_key.len;
+        cd_status status = CD_OK;
+
+        if (keeps_key)
+                status = write_new(ask->ca_key, set->ca_key, 0600, reterr);
+        if (status == CD_OK) {
+                status = write_set(ask, set, replaces, reterr);
+                if (status != CD_OK && keeps_key)
+                        unlink(ask->ca_key);
+        }
+        if (status != CD_OK && has_made_folder)
+                rmdir(ask->dir);
+        return status;
+}
+
 static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
 {
         struct cd_certificate_set set;
@@ -245,16 +265,9 @@ static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
                 set.ca = cd_arena_printf(&ask->arena, "%.*s%.*s", CD_STR_ARG(set.ca), CD_STR_ARG(ask->before));
         if (!set.ca.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the authorities");
-        bool keeps_key = ask->ca_key && !ask->spec.ca_key.len;
-        if (keeps_key)
-                status = write_new(ask->ca_key, set.ca_key, 0600, reterr);
-        if (status != CD_OK)
-                return status;
-        status = write_set(ask, &set, replaces, reterr);
+        status = write_all(ask, &set, replaces, reterr);
         if (status == CD_OK)
                 announce(ask, is_new_ca);
-        else if (keeps_key)
-                unlink(ask->ca_key);
         return status;
 }
 
@@ -369,7 +382,8 @@ static const struct cd_command cert_new = {
                 "\n"
                 "Creates a certificate authority (ca.pem) and a certificate (cert.pem) with its private key\n"
                 "(key.pem, ECDSA P-256, readable by its owner only) for a server with the given names. Clients that\n"
-                "trust ca.pem trust the server. An existing file is never overwritten.\n"
+                "trust ca.pem trust the server. An existing file is never overwritten. If only the folder of\n"
+                "--dir is missing, it is created, readable by its owner only.\n"
                 "\n"
                 "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any:\n"
                 "                     localhost, 127.0.0.1, ::1 and the name of this host\n" OPTIONS_HELP "\n"

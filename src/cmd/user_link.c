@@ -141,8 +141,8 @@ static int say_done(struct cd_context *context, const struct showing *showing, c
                 cd_print_line(stderr, "the link is valid once, until %.*s; %s", CD_STR_ARG(until), also);
                 return CD_EXIT_OK;
         }
-        cd_print_line(stderr, "the link is mailed to %.*s; it is valid once, until %.*s; %s", CD_STR_ARG(showing->to),
-                      CD_STR_ARG(until), also);
+        cd_print_line(stderr, "the link will be mailed to %.*s; it is valid once, until %.*s; %s",
+                      CD_STR_ARG(showing->to), CD_STR_ARG(until), also);
         if (!showing->json)
                 return CD_EXIT_OK;
         cd_json_begin(&buf, JSON_MAX, "name", showing->name);

@@ -81,6 +81,11 @@ void cd_service_check_deny(const struct cd_service_settings *settings, cd_time n
         cd_time until;
 
         for (size_t i = 0; i < settings->deny.count; i++) {
+                cd_str item = cd_arena_printf(report->arena, "deny[%zu]", i);
+                if (cd_report_has_error(report, item)) { /* it is no object */
+                        cd_report_add_fix(report, item, "write - { networks: [10.1.0.0/16] }");
+                        continue;
+                }
                 networks += deny[i].networks.count;
                 if (!deny[i].networks.count)
                         cd_report_about(report, CD_FINDING_ERROR,

@@ -1,10 +1,15 @@
 """./dev itself: what it says, and that its package list is usable."""
 import os
 import pathlib
+import pty
 import re
+import shutil
 import subprocess
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 
 
 def dev(*arguments, **options):
@@ -47,3 +52,56 @@ def test_without_root_and_sudo_the_missing_packages_are_named(tmp_path):
                           env={**os.environ, "PATH": str(tmp_path)}, timeout=30)
     assert done.returncode == 1
     assert "apt-get install -y --no-install-recommends libcap-ng0 libcrypt1 libcurl4 libnghttp2-14 liboath0 libpq5 " in done.stderr
+
+
+DEMO_PROGRAMS = {"cardea", "examples/hello-site/hello-site", "examples/time-api/time-resource", "examples/time-api/time-webapp",
+                 "examples/resource/grant-resource"}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """./dev in a folder where each program is built by writing a script that says how it was called."""
+    shutil.copy(ROOT / "dev", tmp_path)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/install-packages").write_text("#!/bin/sh\n")
+    (tmp_path / "tools/install-packages").chmod(0o755)
+    (tmp_path / "build").mkdir()
+    script = "printf '#!/bin/sh\\necho ran $$*\\n' > $out && chmod +x $out"
+    rules = f"rule make\n  command = {script}\nrule fail\n  command = echo a fault; exit 1\n"
+    (tmp_path / "build/build.ninja").write_text(rules + "".join(f"build {name}: make\n" for name in [*DEMO_PROGRAMS, "tests/unit"]))
+    return tmp_path
+
+
+def test_the_demo_builds_only_what_it_runs_and_says_so_first(tree):
+    done = subprocess.run([tree / "dev", "demo", "--port-base", "7000"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "ran demo --port-base 7000\n"), done.stderr
+    assert done.stderr == "Building; the first time this takes a few minutes\n"
+    built = {str(path.relative_to(tree / "build")) for path in (tree / "build").rglob("*") if path.is_file()}
+    assert {name for name in built if not name.startswith((".ninja", "build.ninja"))} == DEMO_PROGRAMS
+
+
+def test_the_demo_shows_on_a_terminal_how_far_the_build_is(tree):
+    own, terminal = pty.openpty()
+    done = subprocess.run([tree / "dev", "demo"], stdout=subprocess.PIPE, stderr=terminal, timeout=60)
+    os.close(terminal)
+    shown = os.read(own, 65536).decode()
+    os.close(own)
+    assert (done.returncode, done.stdout) == (0, b"ran demo\n")
+    assert shown.startswith("Building; the first time this takes a few minutes\r\n\r1 of 5") and shown.endswith("\r5 of 5\r\n")
+
+
+def test_a_build_that_fails_says_why_and_starts_no_demo(tree):
+    rules = tree / "build/build.ninja"
+    rules.write_text(rules.read_text().replace("build cardea: make", "build cardea: fail"))
+    done = subprocess.run([tree / "dev", "demo"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "building build failed:\n" in done.stderr and "a fault\n" in done.stderr
+
+
+def test_the_demo_finds_its_programs_where_they_are_built():
+    """And so under the names by which ./dev builds them."""
+    text = (ROOT / "src/cmd/demo_files.c").read_text()
+    examples = {f"{folder}/{name}" for name, folder in re.findall(r'\{ "([\w-]+)", "(examples/[\w-]+)"', text)}
+    assert DEMO_PROGRAMS == {"cardea", *examples}
+    if (BUILD / "build.ninja").exists():
+        subprocess.run(["ninja", "-C", BUILD, "-t", "query", *DEMO_PROGRAMS], capture_output=True, timeout=60, check=True)

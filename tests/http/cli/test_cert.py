@@ -50,6 +50,24 @@ def test_without_a_name_it_is_for_this_host(tmp_path):
     assert "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1" in text_of(tmp_path / "cert.pem")
 
 
+def test_a_folder_that_alone_is_missing_is_created_for_its_owner(tmp_path):
+    old = os.umask(0)
+    try:
+        done = run("cert", "new", "localhost", "--dir", tmp_path / "tls", "--ca-key", tmp_path / "tls/ca.key")
+    finally:
+        os.umask(old)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(os.stat(tmp_path / "tls").st_mode) == 0o700
+    assert sorted(os.listdir(tmp_path / "tls")) == ["ca.key", "ca.pem", "cert.pem", "key.pem"]
+
+
+def test_a_folder_that_was_created_for_nothing_goes_again(tmp_path):
+    done = run("cert", "new", "localhost", "--dir", tmp_path / "tls", "--ca-key", tmp_path / "none/ca.key")
+    assert (done.returncode, done.stderr) == (1, f"cardea cert new: {tmp_path}/none/ca.key: No such file or directory\n")
+    assert run("cert", "renew", "--dir", tmp_path / "tls").returncode == 2
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("there", ["ca.pem", "cert.pem", "key.pem"])
 def test_nothing_is_written_over(tmp_path, there):
     (tmp_path / there).write_text("mine")
@@ -71,13 +89,14 @@ def test_a_dangling_link_is_not_followed(tmp_path):
     (["new", "--days", "0"], 2, "cardea cert new: --days is a number from 1 to 3650"),
     (["renew", "--days", "x"], 2, "cardea cert renew: --days is a number from 1 to 3650"),
     (["new", *["a"] * 65], 2, 'cardea cert new: unexpected argument "a"; see: cardea help cert new'),
-    (["new", "--dir", "/nonexistent"], 1, "cardea cert new: /nonexistent/ca.pem: No such file or directory"),
+    (["new", "--dir", "/nonexistent/tls"], 1, "cardea cert new: /nonexistent/tls/ca.pem: No such file or directory"),
+    (["new", "--dir", "/dev/null"], 1, "cardea cert new: /dev/null/ca.pem: Not a directory"),
     (["new", "--ca-key", "/nonexistent/ca.key"], 1, "cardea cert new: /nonexistent/ca.key: No such file or directory"),
     (["new", "--ca-key", "/dev/null"], 2, "cardea cert new: file /dev/null is not a regular file"),
     (["renew"], 2, "cardea cert renew: ./cert.pem does not exist; name the folder of the certificate with --dir, or create one with "
      "\"cardea cert new\""),
     (["self-signed"], 2, 'cardea cert: unknown action "self-signed"; see: cardea help cert'),
-], ids=range(9))
+], ids=range(10))
 def test_what_it_does_not_do(tmp_path, args, code, reason):
     done = run("cert", *args, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", reason + "\n")

@@ -228,7 +228,7 @@ def register(home, link, name):
 def test_a_mailed_invitation_verifies_the_address(mailing, sink):
     home = mailing()
     out, err = run(home, "user", "invite", "bo", "--group", "staff", "--email", "bo@example.com")
-    assert out == "" and err.startswith("the link is mailed to bo@example.com; it is valid once, until "), err
+    assert out == "" and err.startswith("the link will be mailed to bo@example.com; it is valid once, until "), err
     mail = sink.wait()
     assert (mail.recipients, mail.subject) == (["bo@example.com"], "Your invitation to Example")
     user = register(home, link_in(home, mail), "bo")
@@ -271,7 +271,7 @@ def test_the_operator_mails_a_link_to_a_verified_address_alone(mailing, sink):
     add_reader(home, "ana", has_totp=False)
     add_person(home, "bo", has_totp=False, flags=("--email", "bo@example.com"))
     out, err = run(home, "user", "reset", "ana")
-    assert out == "" and err.startswith("the link is mailed to ana@example.com; it is valid once, until "), err
+    assert out == "" and err.startswith("the link will be mailed to ana@example.com; it is valid once, until "), err
     mail = sink.wait()
     assert mail.subject == "Example: choose a new password" and "network address" not in mail.text, mail.text
     assert home.browser().get(link_in(home, mail)).path == "/_auth/reset"

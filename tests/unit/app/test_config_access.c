@@ -32,6 +32,12 @@ static void check(const char *text)
         cd_config_check_access(&config, &report);
 }
 
+/* Most rules here are looked at without a portal; one test is about that. */
+static bool is_of_interest(const struct cd_finding *f)
+{
+        return f->level != CD_FINDING_OK && !cd_str_has_prefix(f->what, CD_STR("decides nothing without portal.url"));
+}
+
 /* The only finding of at least this level. */
 static void finds(enum cd_finding_level level, const char *text, const char *expected)
 {
@@ -40,7 +46,7 @@ static void finds(enum cd_finding_level level, const char *text, const char *exp
 
         check(text);
         for (const struct cd_finding *f = report.findings; f; f = f->next) {
-                if (f->level == CD_FINDING_OK)
+                if (!is_of_interest(f))
                         continue;
                 count++;
                 found = cd_finding_text(&report, f);
@@ -66,7 +72,7 @@ static void accepts(const char *text)
 {
         check(text);
         for (const struct cd_finding *f = report.findings; f; f = f->next)
-                if (f->level != CD_FINDING_OK)
+                if (is_of_interest(f))
                         fail_msg("%s: %.*s", text, CD_STR_ARG(cd_finding_text(&report, f)));
 }
 
@@ -395,6 +401,17 @@ static void the_domain_of_the_cookie_is_one_of_the_operators_own(void **state)
                 "f.yaml:1:26: portal.cookie_domain: is for a portal, and there is none; set portal.url");
 }
 
+static void a_wrong_domain_of_the_cookie_is_not_also_a_finding_about_each_site(void **state)
+{
+        (void)state;
+        refuses(PORTAL("xample.com") "access:\n  - { host: auth.example.com, allow: { factors: 1 } }\n"
+                                     "  - { host: wiki.example.com, allow: { factors: 1 } }\n",
+                "f.yaml:1:65: portal.cookie_domain: xample.com does not have the host of portal.url, "
+                "auth.example.com; write the domain that has the host of portal.url");
+        refuses(PORTAL("''") "access:\n  - { host: wiki.example.com, allow: { factors: 1 } }\n",
+                "f.yaml:1:65: portal.cookie_domain: must not be empty");
+}
+
 static void what_a_login_consists_of_is_checked(void **state)
 {
         (void)state;
@@ -548,6 +565,19 @@ static void a_site_that_the_login_cookie_does_not_reach_is_a_warning(void **stat
                                       "  - { host: wiki.example.org, public: true }\n");
 }
 
+static void rules_without_a_portal_are_a_warning(void **state)
+{
+        (void)state;
+        check("access:\n  - { host: wiki.example.com, allow: { factors: 1 } }\n");
+        assert_int_equal(report.findings->level, CD_FINDING_WARNING);
+        assert_str(cd_finding_text(&report, report.findings), "f.yaml:2:3: access: decides nothing without portal.url: "
+                                                              "a proxy that asks gets 404; set portal.url, as in "
+                                                              "https://auth.example.com/_auth");
+        assert_int_equal(report.warnings, 1);
+        check(PORTAL("example.com") SITE);
+        assert_int_equal(report.warnings, 0);
+}
+
 static void a_portal_without_a_rule_is_a_warning(void **state)
 {
         static const char *const without[] = { "", "access: []\n" }, *const at[] = { "", ":2:9" };
@@ -696,6 +726,8 @@ int main(void)
                 cmocka_unit_test(no_host_is_reached_in_two_ways),
                 cmocka_unit_test(a_site_of_another_domain_needs_a_rule_of_its_own),
                 cmocka_unit_test(a_site_that_the_login_cookie_does_not_reach_is_a_warning),
+                cmocka_unit_test(a_wrong_domain_of_the_cookie_is_not_also_a_finding_about_each_site),
+                cmocka_unit_test(rules_without_a_portal_are_a_warning),
                 cmocka_unit_test(a_portal_without_a_rule_is_a_warning),
                 cmocka_unit_test(public_suffixes_are_known),
                 cmocka_unit_test(what_the_rules_say_is_what_decides),

@@ -113,9 +113,9 @@ static void what_is_wrong_is_said_and_what_was_typed_stays(void **state)
                 { "&name=x&days=366", "A token is valid for a whole number of days, at most 365.", 400 },
                 { "&name=x&days=1.5", "A token is valid for a whole number of days, at most 365.", 400 },
                 { "&name=x&days=30&hosts=https%3A%2F%2Fwiki",
-                  "Write at most 16 hosts, as in wiki.example.com or "
-                  "*.example.com.",
-                  400 },
+                  "Write at most 16 hosts without port and path, as in wiki.example.com or *.example.com.", 400 },
+                { "&name=x&days=30&hosts=wiki.example.com%3A8443",
+                  "Write at most 16 hosts without port and path, as in wiki.example.com or *.example.com.", 400 },
                 { "&name=x&days=30&paths=api", "Write at most 16 paths, as in /status or /api/.", 400 },
                 { "&name=x&days=30&methods=1", "Write at most 16 methods, as in GET or POST.", 400 },
                 { "&name=x&days=30&networks=here", "Write at most 16 networks, as in 192.0.2.7 or 10.0.0.0/8.", 400 },

@@ -370,6 +370,29 @@ static void wrong_settings_of_deny_are_refused(void **state)
                 ":1:10: unknown setting \"deny[0].network\"; did you mean \"deny[0].networks\"?");
 }
 
+static void networks_that_are_written_into_deny_itself_are_one_error_with_the_right_form(void **state)
+{
+        static const char *const texts[] = { "deny: [10.1.0.0/16]\n", "deny:\n- [10.1.0.0/16]\n" };
+        static const char *const at[] = { ":1:8", ":2:3" };
+        struct fixture *f = *state;
+        struct cd_error err;
+        char want[160];
+
+        for (size_t i = 0; i < CD_LEN(texts); i++) {
+                assert_int_equal(decode(f, texts[i], &err), CD_INVALID_REQUEST);
+                cd_service_check_deny(&f->settings.service, 1795348800, &f->report);
+                assert_int_equal(f->report.errors, 1);
+                snprintf(want, sizeof(want),
+                         "f.yaml%s: deny[0]: expects settings of the form \"name: value\"; write "
+                         "- { networks: [10.1.0.0/16] }",
+                         at[i]);
+                ASSERT_STR(cd_finding_text(&f->report, f->report.findings), want);
+        }
+        assert_int_equal(decode(f, "deny: [{ until: 2026-12-31T00:00:00Z }]\n", &err), CD_INVALID_REQUEST);
+        cd_service_check_deny(&f->settings.service, 1795348800, &f->report);
+        assert_int_equal(f->report.errors, 1);
+}
+
 static void what_deny_shuts_out_by_mistake_is_warned_of(void **state)
 {
         struct fixture *f = *state;
@@ -483,6 +506,7 @@ int main(void)
                 TEST(proxies_that_are_everybody_are_warned_of),
                 TEST(networks_that_are_not_served_are_bound),
                 TEST(wrong_settings_of_deny_are_refused),
+                TEST(networks_that_are_written_into_deny_itself_are_one_error_with_the_right_form),
                 TEST(what_deny_shuts_out_by_mistake_is_warned_of),
                 TEST(deny_has_a_limit),
                 TEST(an_address_that_also_redirects_is_refused),
