@@ -188,6 +188,7 @@ def test_right_passwords_do_not_end_it_and_one_name_does_not_begin_it(install):
     assert names is None
     assert server.grant("ana", PASSWORD, headers=[("X-Forwarded-For", "203.0.113.250")]).status == 200
     assert stuff(server, "203.0.113.{}", 250) is not None
+    assert server.wait_event("credential_stuffing")
     assert len([event for event in server.events() if event["event"] == "credential_stuffing"]) == 1
 
 
