@@ -90,11 +90,10 @@ static cd_time locked_until(const struct locks *locks, const struct cd_user *use
                 .failed_at = user->failed_at,
         };
         struct cd_error err = { 0 };
-        bool is_news;
 
         if (!user->failures)
                 return 0;
-        if (cd_lockout_begin(locks->lockout, &subject, locks->now, &is_news, &err) != CD_OK)
+        if (cd_lockout_begin(locks->lockout, &subject, locks->now, &err) != CD_OK)
                 return locks->now + err.retry_after;
         cd_lockout_end(locks->lockout, &subject, CD_LOCKOUT_UNJUDGED, locks->now);
         return 0;

@@ -23,8 +23,8 @@ struct cd_accounts {
         cd_status (*login)(const struct cd_accounts *accounts, struct cd_arena *arena,
                            const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr);
         /* Called once before each login of a user who is not logged in yet. CD_THROTTLED if `login` would refuse any
-         * attempt from the address now, and has recorded that in the audit: the same error, for a caller that would
-         * otherwise have to wait for a thread before it can log in. Also if the address's network is slowed and may not
-         * log in now (core/network_limit.h). CD_OK guarantees nothing. Memory only. */
+         * attempt from the address now: the same error, for a caller that would otherwise have to wait for a thread
+         * before it can log in. Also if the address's network is slowed and may not log in now (core/network_limit.h).
+         * CD_OK guarantees nothing. Memory only. */
         cd_status (*check_address)(const struct cd_accounts *accounts, cd_str address, struct cd_error *reterr);
 };

@@ -158,12 +158,11 @@ cd_status cd_known_device_begin(const struct cd_known_devices *devices, cd_str c
 {
         struct cd_store *store = devices->store;
         int64_t failures = 0;
-        bool is_news;
 
         if (!find_device(devices, cookie, user, now, ret))
                 return fail_stranger(reterr);
         const struct cd_lockout_subject subject = subject_of(ret);
-        if (cd_lockout_begin(devices->lockout, &subject, now, &is_news, NULL) != CD_OK)
+        if (cd_lockout_begin(devices->lockout, &subject, now, NULL) != CD_OK)
                 return fail_stranger(reterr);
         /* Read once it is this attempt's turn, so that it sees what those before it counted. */
         cd_status status = store->devices->count(store, ret->user, id_of(ret), &failures, reterr);

@@ -18,8 +18,7 @@ struct counter {
         cd_time failed_at;
         cd_time right_at; /* the last right password here, or the last clearing; 0: none */
         uint32_t failures;
-        uint32_t begun : 30; /* attempts that have begun and not ended */
-        uint32_t is_told : 1;
+        uint32_t begun : 31;     /* attempts that have begun and not ended */
         uint32_t is_cleared : 1; /* right_at is the time of a clearing */
 };
 
@@ -326,7 +325,7 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
         pthread_mutex_lock(&lockout->lock);
         const struct counter *counter = find_counter(lockout, subject->kind, key_of(lockout, subject));
         /* If the clock was set back, cd_lockout_begin corrects the counter. */
-        if (counter && counter->is_told && counter->failed_at <= now)
+        if (counter && counter->failed_at <= now)
                 left = seconds_left(&lockout->tables[subject->kind], counter, now);
         if (subject->kind == CD_LOCKOUT_CLIENT && now >= lockout->clients_locked_until)
                 lockout->clients_locked_until = 0;
@@ -335,7 +334,7 @@ cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_s
 }
 
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
-                           bool *ret_is_news, struct cd_error *reterr)
+                           struct cd_error *reterr)
 {
         struct counter *counter = NULL;
         int64_t left = 0;
@@ -349,28 +348,26 @@ cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_s
                 pthread_cond_wait(&lockout->ended, &lockout->lock);
                 status = judge(lockout, subject, now, &waits, &counter);
         }
-        if (status == CD_THROTTLED) {
+        if (status == CD_THROTTLED)
                 left = seconds_left(&lockout->tables[subject->kind], counter, now);
-                *ret_is_news = !counter->is_told;
-                counter->is_told = 1;
-        }
         pthread_mutex_unlock(&lockout->lock);
         return status == CD_THROTTLED ? fail_throttled(subject->kind, left, reterr) : status;
 }
 
-static void count_wrong(const struct table *table, struct counter *counter, cd_time now)
+/* Counts, and returns the seconds that the subject must now wait, or 0. */
+static int64_t count_wrong(const struct table *table, struct counter *counter, cd_time now)
 {
         int64_t failures = remembered_of(table, counter, now);
 
         counter->failures = failures < UINT32_MAX ? (uint32_t)failures + 1 : UINT32_MAX;
         counter->failed_at = at_least(now, counter->failed_at); /* a later attempt may have ended first */
-        counter->is_told = 0;
+        return seconds_left(table, counter, now);
 }
 
 bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now)
 {
-        bool has_ended = false;
+        bool changes = false;
 
         if (!is_counted(subject))
                 return false;
@@ -379,9 +376,9 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
         if (counter && counter->begun) {
                 counter->begun--;
                 if (outcome == CD_LOCKOUT_WRONG)
-                        count_wrong(&lockout->tables[subject->kind], counter, now);
+                        changes = count_wrong(&lockout->tables[subject->kind], counter, now) > 0;
                 else if (outcome == CD_LOCKOUT_RIGHT && subject->kind == CD_LOCKOUT_ACCOUNT) {
-                        has_ended = counter->failures > 0;
+                        changes = counter->failures > 0;
                         counter->failures = 0;
                         counter->right_at = now;
                         counter->is_cleared = 0;
@@ -389,7 +386,7 @@ bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject 
         }
         pthread_cond_broadcast(&lockout->ended);
         pthread_mutex_unlock(&lockout->lock);
-        return has_ended;
+        return changes;
 }
 
 bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
@@ -397,18 +394,14 @@ bool cd_lockout_locks_clients(const struct cd_lockout *lockout)
         return atomic_load_explicit(&lockout->clients_locked_until, memory_order_relaxed) != 0;
 }
 
-/* Counts, and returns the seconds that the client must now wait. If another thread has made it wait meanwhile, this
- * secret was judged too late to count. */
+/* As count_wrong. If another thread has made the client wait meanwhile, this secret was judged too late to count. */
 static int64_t count_secret(const struct table *table, struct counter *counter, cd_time now)
 {
         if (counter->failed_at > now) /* the clock was set back */
                 counter->failed_at = now;
         if (seconds_left(table, counter, now) > 0)
                 return 0;
-        count_wrong(table, counter, now);
-        int64_t left = seconds_left(table, counter, now);
-        counter->is_told = left > 0;
-        return left;
+        return count_wrong(table, counter, now);
 }
 
 bool cd_lockout_count(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now)

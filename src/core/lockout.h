@@ -91,17 +91,18 @@ int64_t cd_lockout_forgets_every(struct cd_lockout *lockout);
 void cd_lockout_set_rules(struct cd_lockout *lockout, const struct cd_lockout_rules *rules);
 
 /* CD_OK: the attempt proceeds, and cd_lockout_end must follow in any case, with the same kind and key. CD_THROTTLED: it
- * must wait for reterr->retry_after seconds; *ret_is_news is then true for the first refusal since the last failed
- * attempt, so that a flood of refused attempts does not become a flood of audit events. May wait for other attempts of
- * the same subject. Not for a CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN. */
+ * must wait for reterr->retry_after seconds. May wait for other attempts of the same subject. Not for a
+ * CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN. */
 cd_status cd_lockout_begin(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
-                           bool *ret_is_news, struct cd_error *reterr);
-/* CD_THROTTLED, with the same error, if cd_lockout_begin would refuse an attempt now and has refused one since the last
- * wrong attempt. CD_OK guarantees nothing. Memory only: counts nothing, and waits for no attempt. For a
- * CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN it decides alone: CD_OK means that the secret may be judged. */
+                           struct cd_error *reterr);
+/* CD_THROTTLED, with the same error, if cd_lockout_begin would refuse an attempt now. CD_OK guarantees nothing. Memory
+ * only: counts nothing, and waits for no attempt. For a CD_LOCKOUT_CLIENT or CD_LOCKOUT_TOKEN it decides alone: CD_OK
+ * means that the secret may be judged. */
 cd_status cd_lockout_check(struct cd_lockout *lockout, const struct cd_lockout_subject *subject, cd_time now,
                            struct cd_error *reterr);
-/* True if a right password ended wrong ones that this process knows of; the store may not have counted them yet. */
+/* CD_LOCKOUT_WRONG: true if the subject must wait from now on, for the audit: once for each attempt that causes a
+ * delay, not for each refused one, so that a flood of those is not a flood of audit events. CD_LOCKOUT_RIGHT: true if
+ * it ended wrong ones that this process knows of; the store may not have counted them yet. */
 bool cd_lockout_end(struct cd_lockout *lockout, const struct cd_lockout_subject *subject,
                     enum cd_lockout_outcome outcome, cd_time now);
 

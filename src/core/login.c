@@ -22,14 +22,13 @@ struct login {
         struct cd_known_device device;
 };
 
-static void audit(const struct login *l, const char *action, const char *detail)
+static void audit_on(const struct login *l, cd_str subject, const char *action, const char *detail)
 {
-        cd_str subject = l->is_known ? cd_arena_printf(l->arena, "user:%.*s", CD_STR_ARG(l->user.name)) : CD_STR("");
         const struct cd_audit_event event = {
                 .at = l->now,
                 .action = cd_str_from_c(action),
                 .actor = l->attempt->by,
-                .subject = subject.ptr ? subject : CD_STR(""),
+                .subject = subject,
                 .address = l->attempt->address,
                 .detail = cd_str_from_c(detail),
         };
@@ -37,23 +36,19 @@ static void audit(const struct login *l, const char *action, const char *detail)
         (void)l->with->store->audit->add_later(l->with->store, &event, NULL);
 }
 
-static cd_status begin(const struct login *l, const struct cd_lockout_subject *subject, const char *detail,
-                       struct cd_error *reterr)
+static void audit(const struct login *l, const char *action, const char *detail)
 {
-        bool is_news = false;
+        cd_str subject = l->is_known ? cd_arena_printf(l->arena, "user:%.*s", CD_STR_ARG(l->user.name)) : CD_STR("");
 
-        cd_status status = cd_lockout_begin(l->with->lockout, subject, l->now, &is_news, reterr);
-        if (status == CD_THROTTLED && is_news) {
-                audit(l, "login.locked", detail);
-                if (subject->kind == CD_LOCKOUT_ACCOUNT)
-                        cd_notice_tell(l->with->notices, CD_NOTICE_LOCKED, l->user.name, l->attempt->address);
-        }
-        return status;
+        audit_on(l, subject.ptr ? subject : CD_STR(""), action, detail);
 }
 
-static bool end(const struct login *l, const struct cd_lockout_subject *subject, enum cd_lockout_outcome outcome)
+/* Called for the attempt that makes the account, or the unknown name, wait. */
+static void lock_account(const struct login *l)
 {
-        return cd_lockout_end(l->with->lockout, subject, outcome, l->now);
+        audit(l, "login.locked", "too many wrong passwords for the account");
+        if (l->is_known)
+                cd_notice_tell(l->with->notices, CD_NOTICE_LOCKED, l->user.name, l->attempt->address);
 }
 
 /* Finds the user, if there is one with that name; an invalid name is not an error here. */
@@ -192,8 +187,7 @@ static cd_status begin_account(struct login *l, struct cd_error *reterr)
                 status = cd_known_device_begin(devices, cookie, l->is_known ? &l->user : NULL, l->now, &l->device,
                                                reterr);
         l->is_on_device = status == CD_OK;
-        return status == CD_NOT_FOUND ? begin(l, &l->account, "too many wrong passwords for the account", reterr)
-                                      : status;
+        return status == CD_NOT_FOUND ? cd_lockout_begin(l->with->lockout, &l->account, l->now, reterr) : status;
 }
 
 static cd_status end_account(struct login *l, enum cd_lockout_outcome outcome, bool *ret_has_ended_failures,
@@ -203,7 +197,10 @@ static cd_status end_account(struct login *l, enum cd_lockout_outcome outcome, b
 
         *ret_has_ended_failures = false;
         if (!l->is_on_device) {
-                *ret_has_ended_failures = end(l, &l->account, outcome);
+                bool changes = cd_lockout_end(l->with->lockout, &l->account, outcome, l->now);
+                *ret_has_ended_failures = changes && outcome == CD_LOCKOUT_RIGHT;
+                if (changes && outcome == CD_LOCKOUT_WRONG)
+                        lock_account(l);
                 return CD_OK;
         }
         cd_status status = cd_known_device_end(l->with->devices, &l->device, outcome, l->now, &is_void, reterr);
@@ -254,11 +251,12 @@ static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, 
         if (status != CD_OK)
                 return status;
         l.address = (struct cd_lockout_subject){ .kind = CD_LOCKOUT_ADDRESS, .key = attempt->address };
-        status = begin(&l, &l.address, "too many wrong passwords from the address", reterr);
+        status = cd_lockout_begin(with->lockout, &l.address, l.now, reterr);
         if (status != CD_OK)
                 return status;
         status = try_account(&l, &outcome, ret, reterr);
-        (void)end(&l, &l.address, outcome);
+        if (cd_lockout_end(with->lockout, &l.address, outcome, l.now))
+                audit_on(&l, CD_STR(""), "login.locked", "too many wrong passwords from the address");
         return status;
 }
 

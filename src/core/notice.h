@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 enum cd_notice_kind {
-        CD_NOTICE_LOCKED,        /* wrong passwords or codes make the account's logins wait */
+        CD_NOTICE_LOCKED,        /* a wrong password or code makes the account's logins wait; `address` sent it */
         CD_NOTICE_PASSWORD,      /* the password was changed, or set with a link */
         CD_NOTICE_TOTP_SET,      /* there is a second factor, or another one */
         CD_NOTICE_TOTP_REMOVED,  /* by an operator */

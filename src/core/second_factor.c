@@ -54,14 +54,13 @@ cd_status cd_totp_unseal(const struct cd_master_key *master, struct cd_arena *ar
         return cd_unseal(master, arena, context, factor->sealed, ret, reterr);
 }
 
-static void audit(const struct check *c, const char *action, const char *detail)
+static void audit_on(const struct check *c, cd_str subject, const char *action, const char *detail)
 {
-        cd_str subject = c->is_known ? cd_arena_printf(c->arena, "user:%.*s", CD_STR_ARG(c->user.name)) : CD_STR("");
         const struct cd_audit_event event = {
                 .at = c->now,
                 .action = cd_str_from_c(action),
                 .actor = c->attempt->by,
-                .subject = subject.ptr ? subject : CD_STR(""),
+                .subject = subject,
                 .address = c->attempt->address,
                 .detail = cd_str_from_c(detail),
         };
@@ -69,15 +68,22 @@ static void audit(const struct check *c, const char *action, const char *detail)
         (void)c->with->store->audit->add_later(c->with->store, &event, NULL);
 }
 
+static void audit(const struct check *c, const char *action, const char *detail)
+{
+        cd_str subject = c->is_known ? cd_arena_printf(c->arena, "user:%.*s", CD_STR_ARG(c->user.name)) : CD_STR("");
+
+        audit_on(c, subject.ptr ? subject : CD_STR(""), action, detail);
+}
+
 static void tell(const struct check *c, enum cd_notice_kind kind)
 {
         cd_notice_tell(c->with->notices, kind, c->user.name, c->attempt->address);
 }
 
-static void lock(const struct check *c, const char *detail, bool is_account)
+static void lock(const struct check *c, const char *detail)
 {
         audit(c, "login.locked", detail);
-        if (is_account)
+        if (c->is_known)
                 tell(c, CD_NOTICE_LOCKED);
 }
 
@@ -114,6 +120,24 @@ static cd_status name_subjects(struct check *c, cd_str name, struct cd_error *re
         return CD_OK;
 }
 
+/* The account and its factor usually begin to wait at the same attempt, and are then one event. */
+static void end_subjects(struct check *c, enum cd_lockout_outcome outcome)
+{
+        bool is_locked = false;
+
+        while (c->begun > 0) {
+                const struct cd_lockout_subject *subject = &c->subjects[--c->begun];
+                if (!cd_lockout_end(c->with->lockout, subject, outcome, c->now) || outcome != CD_LOCKOUT_WRONG)
+                        continue;
+                if (subject->kind == CD_LOCKOUT_ADDRESS)
+                        audit_on(c, CD_STR(""), "login.locked", "too many wrong codes from the address");
+                else
+                        is_locked = true;
+        }
+        if (is_locked)
+                lock(c, "too many wrong codes");
+}
+
 /* Ends the counting of the attempt. A device's wrong attempt is written to the store. */
 static cd_status end_all(struct check *c, enum cd_lockout_outcome outcome, struct cd_error *reterr)
 {
@@ -124,20 +148,16 @@ static cd_status end_all(struct check *c, enum cd_lockout_outcome outcome, struc
                 status = cd_known_device_end(c->with->devices, &c->device, outcome, c->now, &is_void, reterr);
         if (is_void)
                 audit(c, "login.locked", CD_DEVICE_IS_VOID);
-        while (c->begun > 0)
-                (void)cd_lockout_end(c->with->lockout, &c->subjects[--c->begun], outcome, c->now);
+        end_subjects(c, outcome);
         return status;
 }
 
 static cd_status begin_next(struct check *c, struct cd_error *reterr)
 {
-        bool is_news = false;
-        cd_status status = cd_lockout_begin(c->with->lockout, &c->subjects[c->begun], c->now, &is_news, reterr);
+        cd_status status = cd_lockout_begin(c->with->lockout, &c->subjects[c->begun], c->now, reterr);
 
         if (status == CD_OK)
                 c->begun++;
-        else if (status == CD_THROTTLED && is_news)
-                lock(c, "too many wrong codes", c->subjects[c->begun].kind == CD_LOCKOUT_ACCOUNT);
         return status;
 }
 
@@ -263,7 +283,7 @@ static cd_status judge(struct check *c, enum verdict *ret, struct cd_error *rete
         if (status != CD_OK)
                 return status;
         if (failures == CD_TOTP_FAILURES_MAX)
-                lock(c, "100 wrong codes since the last right one: cardea user enable ends that", true);
+                lock(c, "100 wrong codes since the last right one: cardea user enable ends that");
         if (failures > CD_TOTP_FAILURES_MAX)
                 return CD_OK;
         status = c->is_recovery ? judge_recovery(c, ret, reterr) : judge_totp(c, ret, reterr);

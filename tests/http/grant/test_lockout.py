@@ -219,6 +219,33 @@ def test_lesson_15_a_locked_out_address_takes_no_slot_of_others(install, store):
     assert [event["address"] for event in events_of(home, "login.locked")] == ["192.0.2.1"]
 
 
+def test_the_audit_names_the_address_of_the_last_wrong_password_at_once_and_nobody_who_is_refused(install, store):
+    home = install(store=store(), lockout=STRICT, trusted_proxies=["127.0.0.1"])
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(3):
+        assert_refused(from_address(server, "198.51.100.7", "ana", f"guess number {i}"))
+    wait_until(lambda: events_of(home, "login.locked"), "the audit, before anybody is refused")
+    for _ in range(5):
+        assert_throttled(from_address(server, "192.0.2.1", *ANA))
+    # Events are written in their order, so nothing of the owner is on its way behind this one.
+    assert_refused(from_address(server, "203.0.113.9", "nobody", "a guess"))
+    wait_until(lambda: any(event["address"] == "203.0.113.9" for event in events_of(home, "login.failed")), "the audit")
+    told = [(event["subject"], event["address"]) for event in events_of(home, "login.locked")]
+    assert told == [("user:ana", "198.51.100.7")]
+
+
+def test_an_attacker_who_waits_out_each_delay_is_in_the_audit_for_each(install, store):
+    home = install(store=store(), lockout={**STRICT, "account_attempts": 1, "delay": "1s", "max_delay": "1s"})
+    home.add_user("ana", "ana's password")
+    server = home.serve()
+    for i in range(3):
+        assert_refused(server.grant("ana", f"guess number {i}"))  # none was sent while it would have been refused
+        judged_at = int(time.time())
+        wait_until(lambda: time.time() >= judged_at + 2, "the delay to be over")
+    wait_until(lambda: len(events_of(home, "login.locked")) == 3, "the audit")
+
+
 @pytest.mark.parametrize("unreadable", ["unknown", "_hidden", "1.2.3"])
 def test_lesson_34_an_address_that_cannot_be_read_is_nobodys(install, unreadable):
     home = install(lockout={**BY_ADDRESS, "account_attempts": 6}, trusted_proxies=["127.0.0.1"])

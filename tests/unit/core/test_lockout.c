@@ -83,9 +83,8 @@ static struct cd_lockout_subject address(const char *text)
 static int64_t attempt(struct fixture *f, struct cd_lockout_subject subject, enum cd_lockout_outcome outcome)
 {
         struct cd_error err = { 0 };
-        bool is_news;
 
-        if (cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err) == CD_OK) {
+        if (cd_lockout_begin(f->lockout, &subject, f->now, &err) == CD_OK) {
                 (void)cd_lockout_end(f->lockout, &subject, outcome, f->now);
                 return 0;
         }
@@ -121,43 +120,75 @@ static void a_refused_attempt_says_when_the_next_one_counts(void **state)
         struct fixture *f = *state;
         struct cd_lockout_subject subject = account("ana");
         struct cd_error err;
-        bool is_news = false;
 
         fail_times(f, subject, ACCOUNT_ATTEMPTS);
-        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, &err), CD_THROTTLED);
+        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &err), CD_THROTTLED);
         assert_string_equal(err.reason, "too many wrong passwords; the next one counts in 2 s");
         assert_int_equal(err.retry_after, 2);
-        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
+        assert_status(cd_lockout_begin(f->lockout, &subject, f->now, NULL), CD_THROTTLED);
 }
 
-static void only_the_first_refused_attempt_is_news(void **state)
+/* An attempt that proceeds; what its end says. */
+static bool end_of(struct fixture *f, const struct cd_lockout_subject *subject, enum cd_lockout_outcome outcome)
 {
-        struct fixture *f = *state;
-        struct cd_lockout_subject subject = account("ana");
-        bool is_news = false;
+        assert_status(cd_lockout_begin(f->lockout, subject, f->now, NULL), CD_OK);
+        return cd_lockout_end(f->lockout, subject, outcome, f->now);
+}
 
-        fail_times(f, subject, ACCOUNT_ATTEMPTS);
-        for (int round = 0; round < 2; round++) {
-                assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
-                assert_true(is_news);
-                assert_status(cd_lockout_begin(f->lockout, &subject, f->now, &is_news, NULL), CD_THROTTLED);
-                assert_false(is_news);
-                f->now += MAX_DELAY / 2;
-                fail_times(f, subject, 1);
+static void a_wrong_attempt_says_that_its_subject_must_wait(void **state)
+{
+        static const int64_t delays[] = { 2, 4, 8, 16, 32, 60, 60, 60 };
+        const struct cd_lockout_subject subjects[] = { account("ana"), made_up("ana"), address("192.0.2.1") };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < CD_LEN(subjects); i++) {
+                f->now = NOON;
+                for (int k = i < 2 ? ACCOUNT_ATTEMPTS : ADDRESS_ATTEMPTS; k > 1; k--)
+                        assert_false(end_of(f, &subjects[i], CD_LOCKOUT_WRONG));
+                assert_true(end_of(f, &subjects[i], CD_LOCKOUT_WRONG));
+                for (size_t k = 0; k < CD_LEN(delays); k++) {
+                        f->now += delays[k];
+                        assert_false(end_of(f, &subjects[i], CD_LOCKOUT_UNJUDGED));
+                        assert_true(end_of(f, &subjects[i], CD_LOCKOUT_WRONG));
+                }
         }
 }
 
-static void lesson_15_a_check_says_what_begin_says_once_somebody_was_told(void **state)
+static void a_right_attempt_says_that_it_ended_wrong_ones(void **state)
+{
+        const struct cd_lockout_subject ana = account("ana"), from = address("192.0.2.1");
+        struct fixture *f = *state;
+
+        assert_false(end_of(f, &ana, CD_LOCKOUT_RIGHT));
+        assert_false(end_of(f, &ana, CD_LOCKOUT_WRONG));
+        assert_true(end_of(f, &ana, CD_LOCKOUT_RIGHT));
+        assert_false(end_of(f, &ana, CD_LOCKOUT_RIGHT));
+        assert_false(end_of(f, &from, CD_LOCKOUT_WRONG));
+        assert_false(end_of(f, &from, CD_LOCKOUT_RIGHT)); /* it does not pay for guesses */
+}
+
+/* Those of another node: that node says so, of the address that it saw. */
+static void failures_that_were_counted_elsewhere_are_told_only_with_a_wrong_attempt_here(void **state)
+{
+        struct fixture *f = *state;
+        struct cd_lockout_subject ana = account("ana");
+
+        ana.failures = ACCOUNT_ATTEMPTS;
+        ana.failed_at = NOON;
+        assert_int_equal(attempt(f, ana, CD_LOCKOUT_WRONG), DELAY);
+        f->now += DELAY;
+        assert_true(end_of(f, &ana, CD_LOCKOUT_WRONG));
+}
+
+static void lesson_15_a_check_says_what_begin_says(void **state)
 {
         struct fixture *f = *state;
         struct cd_lockout_subject subject = address("192.0.2.1");
         struct cd_error err = { 0 };
 
+        fail_times(f, subject, ADDRESS_ATTEMPTS - 1);
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
-        fail_times(f, subject, ADDRESS_ATTEMPTS);
-        /* The first refusal is cd_lockout_begin's: it is news. */
-        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
-        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), DELAY);
+        fail_times(f, subject, 1);
         for (int i = 0; i < 100; i++)
                 assert_status(cd_lockout_check(f->lockout, &subject, f->now, &err), CD_THROTTLED);
         assert_string_equal(err.reason, "too many wrong passwords; the next one counts in 2 s");
@@ -165,9 +196,8 @@ static void lesson_15_a_check_says_what_begin_says_once_somebody_was_told(void *
         f->now += DELAY;
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
         fail_times(f, subject, 1);
-        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
-        assert_int_equal(attempt(f, subject, CD_LOCKOUT_WRONG), 2 * DELAY);
-        assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_THROTTLED);
+        assert_status(cd_lockout_check(f->lockout, &subject, f->now, &err), CD_THROTTLED);
+        assert_int_equal(err.retry_after, 2 * DELAY);
         /* Nor does it keep an address waiting for a clock that was set back. */
         f->now -= 1000;
         assert_status(cd_lockout_check(f->lockout, &subject, f->now, NULL), CD_OK);
@@ -357,8 +387,7 @@ static void lesson_34_an_address_that_is_not_known_has_no_counter(void **state)
         /* Nor one that attempts wait for: each goes on while the others have not ended. */
         for (int i = 0; i < 10 * ADDRESS_ATTEMPTS; i++) {
                 struct cd_lockout_subject unknown = address("");
-                bool is_news;
-                assert_status(cd_lockout_begin(f->lockout, &unknown, f->now, &is_news, NULL), CD_OK);
+                assert_status(cd_lockout_begin(f->lockout, &unknown, f->now, NULL), CD_OK);
         }
 }
 
@@ -618,10 +647,9 @@ static void an_attempt_that_takes_long_moves_no_later_failure_back(void **state)
 {
         struct fixture *f = *state;
         const struct cd_lockout_subject ana = account("ana");
-        bool is_news;
 
         fail_times(f, ana, ACCOUNT_ATTEMPTS - 2);
-        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
+        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, NULL), CD_OK);
         f->now = NOON + 2;
         fail_times(f, ana, 1);
         (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, NOON);
@@ -644,9 +672,8 @@ static void *begin_at_noon(void *arg)
         struct fixture *f = arg;
         const struct cd_lockout_subject ana = account("ana");
         struct cd_error err = { 0 };
-        bool is_news;
 
-        cd_status status = cd_lockout_begin(f->lockout, &ana, NOON, &is_news, &err);
+        cd_status status = cd_lockout_begin(f->lockout, &ana, NOON, &err);
         return (void *)(intptr_t)(status == CD_THROTTLED ? err.retry_after : -1);
 }
 
@@ -657,10 +684,9 @@ static void an_attempt_that_waited_moves_no_later_failure_back(void **state)
         const struct cd_lockout_subject ana = account("ana");
         pthread_t thread;
         void *retry_after;
-        bool is_news;
 
         fail_times(f, ana, ACCOUNT_ATTEMPTS - 1);
-        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, &is_news, NULL), CD_OK);
+        assert_status(cd_lockout_begin(f->lockout, &ana, NOON, NULL), CD_OK);
         atomic_store(&waiting, (pthread_t)0);
         assert_int_equal(pthread_create(&thread, NULL, begin_at_noon, f), 0);
         while (!atomic_load(&waiting))
@@ -682,9 +708,8 @@ static void *try_once(void *arg)
 {
         struct crowd *crowd = arg;
         struct cd_lockout_subject subject = account("ana");
-        bool is_news;
 
-        if (cd_lockout_begin(crowd->f->lockout, &subject, NOON, &is_news, NULL) != CD_OK)
+        if (cd_lockout_begin(crowd->f->lockout, &subject, NOON, NULL) != CD_OK)
                 return NULL;
         int now = atomic_fetch_add(&crowd->at_once, 1) + 1, most = atomic_load(&crowd->most);
         while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
@@ -781,8 +806,10 @@ int main(void)
                 TEST(lesson_9_the_delay_doubles_up_to_its_most),
                 TEST(a_refused_attempt_says_when_the_next_one_counts),
                 TEST(other_rules_count_from_then_on_and_forget_nothing),
-                TEST(only_the_first_refused_attempt_is_news),
-                TEST(lesson_15_a_check_says_what_begin_says_once_somebody_was_told),
+                TEST(a_wrong_attempt_says_that_its_subject_must_wait),
+                TEST(a_right_attempt_says_that_it_ended_wrong_ones),
+                TEST(failures_that_were_counted_elsewhere_are_told_only_with_a_wrong_attempt_here),
+                TEST(lesson_15_a_check_says_what_begin_says),
                 TEST(a_right_password_empties_the_counter_of_the_account),
                 TEST(a_right_password_does_not_pay_for_guesses_from_its_address),
                 TEST(an_attempt_without_an_answer_is_taken_back),

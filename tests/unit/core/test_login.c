@@ -11,6 +11,7 @@
 #include "core/lockout.h"
 #include "core/login.h"
 #include "core/network_limit.h"
+#include "core/notice.h"
 
 #define PASSWORD "correct horse \xc3\xbc"
 /* Of PASSWORD; of Python's argon2 and bcrypt. */
@@ -47,6 +48,8 @@ struct fixture {
 
 static atomic_int hashes, dummies; /* computed: all, and those of them for nobody */
 static cd_status hash_fails, verify_fails;
+static int notices;                        /* that tell a user of a locked account */
+static char noticed_address[64];           /* the address that the last one names */
 static struct fixture *changes_in_between; /* whose password is changed while the first hash is computed */
 
 static void store_password(struct fixture *f, cd_str password)
@@ -93,13 +96,12 @@ static cd_status hash(const struct cd_hasher *hasher, cd_str password, struct cd
 static void while_others_fail(struct fixture *f)
 {
         const struct cd_lockout_subject ana = { .kind = CD_LOCKOUT_ACCOUNT, .key = f->stored.name };
-        bool is_news;
 
         if (!f->find_takes)
                 return;
         f->now += f->find_takes;
         for (int i = 0; i < ATTEMPTS; i++) {
-                assert_status(cd_lockout_begin(f->lockout, &ana, f->now, &is_news, NULL), CD_OK);
+                assert_status(cd_lockout_begin(f->lockout, &ana, f->now, NULL), CD_OK);
                 (void)cd_lockout_end(f->lockout, &ana, CD_LOCKOUT_WRONG, f->now);
         }
         f->find_takes = 0;
@@ -181,6 +183,17 @@ static cd_status add_later(struct cd_store *store, const struct cd_audit_event *
         return f->audit_fails == CD_OK ? CD_OK : cd_fail(reterr, f->audit_fails, "told to fail");
 }
 
+static void tell(const struct cd_notices *port, enum cd_notice_kind kind, cd_str user, cd_str address)
+{
+        (void)port;
+        assert_int_equal(kind, CD_NOTICE_LOCKED);
+        assert_str(user, "ana");
+        (void)snprintf(noticed_address, sizeof(noticed_address), "%.*s", CD_STR_ARG(address));
+        notices++;
+}
+
+static const struct cd_notices port_of_notices = { tell };
+
 static const struct cd_user_ops user_ops = { .find = find, .update = update, .note_login = note_login };
 static const struct cd_audit_ops audit_ops = { .add_later = add_later };
 
@@ -205,8 +218,9 @@ static int set_up(void **state)
         f->hasher = (struct cd_hasher){ { 64 << 10, 1 }, hash, verify, dummy };
         assert_status(cd_lockout_new(&rules, &cd_random_system, &f->lockout, NULL), CD_OK);
         f->login = cd_login(&f->store, &f->store_state, f->lockout, &f->hasher, &f->clock);
+        f->login.notices = &port_of_notices;
         cd_arena_init(&f->arena, 1 << 20);
-        hashes = dummies = 0;
+        hashes = dummies = notices = 0;
         *state = f;
         return 0;
 }
@@ -531,8 +545,65 @@ static void every_outcome_is_an_audit_event_without_what_was_typed(void **state)
         assert_string_equal(f->actions, "login.failed|user:ana|wrong password;"
                                         "login.failed||unknown user;"
                                         "login.failed|user:ana|wrong password of a disabled user;"
-                                        "login.failed|user:ana|right password of a disabled user;"
-                                        "login.locked|user:ana|too many wrong passwords for the account;");
+                                        "login.locked|user:ana|too many wrong passwords for the account;"
+                                        "login.failed|user:ana|right password of a disabled user;");
+}
+
+/* Attempts with a wrong password, each of which has to be judged. */
+static void guess_wrong(struct fixture *f, const char *name, int times)
+{
+        while (times--)
+                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+}
+
+/* Not the owner, who only finds the account locked. */
+static void a_lock_is_reported_at_once_with_the_address_of_the_last_wrong_password(void **state)
+{
+        struct fixture *f = *state;
+
+        f->address = CD_STR("198.51.100.7");
+        guess_wrong(f, "ana", ATTEMPTS - 1);
+        assert_null(strstr(f->actions, "login.locked"));
+        guess_wrong(f, "ana", 1);
+        assert_non_null(strstr(f->actions, "login.locked|user:ana|too many wrong passwords for the account;"));
+        assert_int_equal(notices, 1);
+        assert_string_equal(noticed_address, "198.51.100.7");
+        f->actions[0] = '\0';
+        f->address = CD_STR("192.0.2.1");
+        for (int i = 0; i < 100; i++)
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        assert_string_equal(f->actions, "");
+        assert_int_equal(notices, 1);
+}
+
+static void an_attacker_who_waits_out_each_delay_is_reported_for_each(void **state)
+{
+        static const int64_t delays[] = { 2, 4, 8, 16, 32, 60, 60, 60 };
+        struct fixture *f = *state;
+        char from[] = "198.51.100.0";
+
+        guess_wrong(f, "ana", ATTEMPTS);
+        for (size_t i = 0; i < CD_LEN(delays); i++) {
+                f->actions[0] = '\0';
+                from[sizeof(from) - 2]++;
+                f->address = cd_str_from_c(from);
+                f->now += delays[i];
+                guess_wrong(f, "ana", 1);
+                assert_string_equal(f->actions, "login.locked|user:ana|too many wrong passwords for the account;"
+                                                "login.failed|user:ana|wrong password;");
+                assert_int_equal(notices, 2 + i);
+                assert_string_equal(noticed_address, from);
+        }
+}
+
+/* The event is there, but names nobody, and nobody has a mailbox. */
+static void a_locked_name_that_nobody_has_is_an_event_and_no_notice(void **state)
+{
+        struct fixture *f = *state;
+
+        guess_wrong(f, "nobody", ATTEMPTS);
+        assert_non_null(strstr(f->actions, "login.locked||too many wrong passwords for the account;"));
+        assert_int_equal(notices, 0);
 }
 
 static void a_locked_address_is_one_audit_event(void **state)
@@ -540,17 +611,20 @@ static void a_locked_address_is_one_audit_event(void **state)
         struct fixture *f = *state;
         char name[] = "nobody0";
 
-        for (int i = 0; i < ADDRESS_ATTEMPTS; i++, name[6]++)
-                assert_wrong(f, cd_str_from_c(name), CD_STR("wrong"));
+        for (int i = 0; i < ADDRESS_ATTEMPTS - 1; i++, name[6]++)
+                guess_wrong(f, name, 1);
+        assert_status(f->login.port.check_address(&f->login.port, f->address, NULL), CD_OK);
         f->actions[0] = '\0';
-        assert_status(f->login.port.check_address(&f->login.port, f->address, NULL),
-                      CD_OK); /* it is not in the audit yet */
-        for (int i = 0; i < 100; i++)
-                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
+        guess_wrong(f, "ana", 1);
         assert_status(f->login.port.check_address(&f->login.port, f->address, &f->err), CD_THROTTLED);
         assert_int_equal(f->err.retry_after, 2);
+        for (int i = 0; i < 100; i++)
+                assert_locked(f, CD_STR("ana"), CD_STR(PASSWORD), 2);
         assert_status(f->login.port.check_address(&f->login.port, CD_STR("192.0.2.2"), NULL), CD_OK);
-        assert_string_equal(f->actions, "login.locked||too many wrong passwords from the address;");
+        /* It is the address that is locked, not ana. */
+        assert_string_equal(f->actions, "login.failed|user:ana|wrong password;"
+                                        "login.locked||too many wrong passwords from the address;");
+        assert_int_equal(notices, 0);
 }
 
 /* Logs in with a wrong password under that many names, from as many addresses of 192.0.2.0/24, none of which has to
@@ -797,6 +871,9 @@ int main(void)
                 TEST(what_is_written_after_an_enabling_locks_nobody),
                 TEST(lesson_14_fifty_logins_at_once_are_not_fifty_guesses),
                 TEST(every_outcome_is_an_audit_event_without_what_was_typed),
+                TEST(a_lock_is_reported_at_once_with_the_address_of_the_last_wrong_password),
+                TEST(an_attacker_who_waits_out_each_delay_is_reported_for_each),
+                TEST(a_locked_name_that_nobody_has_is_an_event_and_no_notice),
                 TEST(a_locked_address_is_one_audit_event),
                 TEST(names_that_fail_slow_the_network_and_a_right_password_changes_nothing),
                 TEST(while_the_store_is_unavailable_nothing_is_asked_and_nothing_counts),

@@ -9,6 +9,7 @@
 #include "core/lockout.h"
 #include "core/login.h"
 #include "core/network_limit.h"
+#include "core/notice.h"
 #include "core/recovery.h"
 
 static const struct cd_code_attempt some_attempt = { .address = CD_STR_INIT("192.0.2.1"), .by = CD_STR_INIT("portal") };
@@ -159,7 +160,7 @@ static void lesson_13_wrong_codes_lock_the_account(void **state)
         assert_str(factor_last_event(f).detail, "wrong code");
         assert_status(check_code(f, factor_code(f, f->now)), CD_THROTTLED);
         assert_int_equal(f->err.retry_after, 30);
-        assert_str(factor_last_event(f).action, "login.locked");
+        assert_str(factor_last_event(f).action, "login.failed"); /* a refused one is no event */
         assert_int_equal(factor_failures(f), 5);
         assert_int_equal(factor_find(f, "ana").failures, 5);
         f->now += 30;
@@ -535,30 +536,108 @@ static void every_letter_of_a_recovery_code_counts(void **state)
         assert_status(mac_of(f, CD_STR(""), code, other), CD_MALFORMED);
 }
 
-static size_t count_events(struct factor_fixture *f, const char *action)
+static struct cd_audit_events all_events(struct factor_fixture *f)
 {
         struct cd_audit_events events = { 0 };
         struct cd_audit_flush flush;
-        size_t count = 0;
 
         assert_status(f->store->audit->flush(f->store, &flush, &f->err), CD_OK);
         assert_status(f->store->audit->list(f->store, &f->arena, 0, 1000, &events, &f->err), CD_OK);
-        for (size_t i = 0; i < events.count; i++)
-                count += cd_str_eq_c(events.items[i].action, action);
+        return events;
+}
+
+/* Checks that every event with the action has the subject, the address and the detail. */
+static size_t count_events(struct factor_fixture *f, const struct cd_audit_event *like)
+{
+        const struct cd_audit_events events = all_events(f);
+        size_t count = 0;
+
+        for (size_t i = 0; i < events.count; i++) {
+                const struct cd_audit_event *event = &events.items[i];
+                if (!cd_str_eq(event->action, like->action))
+                        continue;
+                assert_true(cd_str_eq(event->subject, like->subject));
+                assert_true(cd_str_eq(event->address, like->address));
+                assert_true(cd_str_eq(event->detail, like->detail));
+                count++;
+        }
         return count;
 }
 
-static void a_flood_of_refused_codes_is_one_event(void **state)
+static int locked_notices;
+static char locked_from[64];
+
+static void tell(const struct cd_notices *port, enum cd_notice_kind kind, cd_str user, cd_str address)
 {
+        (void)port;
+        assert_int_equal(kind, CD_NOTICE_LOCKED);
+        assert_str(user, "ana");
+        (void)snprintf(locked_from, sizeof(locked_from), "%.*s", CD_STR_ARG(address));
+        locked_notices++;
+}
+
+static cd_status check_from(struct factor_fixture *f, const char *address, cd_str code)
+{
+        struct cd_code_attempt attempt = some_attempt;
+        struct cd_code_result result;
+
+        attempt.address = cd_str_from_c(address);
+        attempt.code = code;
+        return cd_totp_check(&f->factors, &f->arena, &f->ana, &attempt, &result, &f->err);
+}
+
+/* The account and its factor are locked by the same codes: one event, at once, and none for who is refused then. */
+static void a_lock_is_reported_at_once_with_the_address_of_the_last_wrong_code(void **state)
+{
+        static const struct cd_notices notices = { tell };
+        const struct cd_audit_event locked = { .action = CD_STR("login.locked"),
+                                               .subject = CD_STR("user:ana"),
+                                               .address = CD_STR("198.51.100.7"),
+                                               .detail = CD_STR("too many wrong codes") };
         struct factor_fixture *f = *state;
 
+        locked_notices = 0;
+        f->factors.notices = &notices;
+        for (int i = 0; i < 4; i++)
+                assert_status(check_from(f, "198.51.100.7", wrong_code(f)), CD_INVALID_GRANT);
+        assert_int_equal(count_events(f, &locked), 0);
+        assert_status(check_from(f, "198.51.100.7", wrong_code(f)), CD_INVALID_GRANT);
+        assert_int_equal(count_events(f, &locked), 1);
+        assert_int_equal(locked_notices, 1);
+        assert_string_equal(locked_from, "198.51.100.7");
         for (int i = 0; i < 5; i++)
-                assert_status(check_code(f, wrong_code(f)), CD_INVALID_GRANT);
-        assert_int_equal(count_events(f, "login.locked"), 0);
-        for (int i = 0; i < 5; i++)
-                assert_status(check_code(f, wrong_code(f)), CD_THROTTLED);
-        assert_int_equal(count_events(f, "login.locked"), 1);
-        assert_int_equal(count_events(f, "login.failed"), 5);
+                assert_status(check_from(f, "192.0.2.1", factor_code(f, f->now)), CD_THROTTLED);
+        assert_int_equal(count_events(f, &locked), 1);
+        for (int64_t delay = 30, count = 2; count < 6; delay *= 2, count++) {
+                f->now += delay;
+                assert_status(check_from(f, "198.51.100.7", wrong_code(f)), CD_INVALID_GRANT);
+                assert_int_equal(count_events(f, &locked), count);
+                assert_int_equal(locked_notices, count);
+        }
+}
+
+/* The account of the user whose codes were guessed is not locked. */
+static void an_address_that_guesses_codes_is_an_event_of_no_user(void **state)
+{
+        const struct cd_audit_event locked = { .action = CD_STR("login.locked"),
+                                               .subject = CD_STR(""),
+                                               .address = CD_STR("198.51.100.7"),
+                                               .detail = CD_STR("too many wrong codes from the address") };
+        const struct cd_lockout_subject address = { .kind = CD_LOCKOUT_ADDRESS, .key = locked.address };
+        static const struct cd_notices notices = { tell };
+        struct factor_fixture *f = *state;
+
+        locked_notices = 0;
+        f->factors.notices = &notices;
+        for (int i = 0; i < 19; i++) {
+                assert_status(cd_lockout_begin(f->factors.lockout, &address, f->now, &f->err), CD_OK);
+                (void)cd_lockout_end(f->factors.lockout, &address, CD_LOCKOUT_WRONG, f->now);
+        }
+        assert_status(check_from(f, "198.51.100.7", wrong_code(f)), CD_INVALID_GRANT);
+        assert_int_equal(count_events(f, &locked), 1);
+        assert_status(check_from(f, "198.51.100.7", factor_code(f, f->now)), CD_THROTTLED);
+        assert_int_equal(count_events(f, &locked), 1);
+        assert_int_equal(locked_notices, 0);
 }
 
 int main(void)
@@ -585,7 +664,8 @@ int main(void)
                 FACTOR_TEST(recovery_codes_differ_and_are_their_users_only),
                 FACTOR_TEST(a_recovery_code_is_known_by_its_form),
                 FACTOR_TEST(every_letter_of_a_recovery_code_counts),
-                FACTOR_TEST(a_flood_of_refused_codes_is_one_event),
+                FACTOR_TEST(a_lock_is_reported_at_once_with_the_address_of_the_last_wrong_code),
+                FACTOR_TEST(an_address_that_guesses_codes_is_an_event_of_no_user),
         };
 
         return cmocka_run_group_tests_name("second factors", tests, NULL, NULL);
