@@ -37,8 +37,8 @@
         X(LINK_INVALID, "This link is not valid. It may have been used, or it has expired.") \
         X(TOKEN_DAYS_INVALID, "A token is valid for a whole number of days, at most {count}.", \
           "A token is valid for a whole number of days, at most {count}.") \
-        X(TOKEN_HOSTS_INVALID, "Write at most {count} host without port and path, as in wiki.example.com or *.example.com.", \
-          "Write at most {count} hosts without port and path, as in wiki.example.com or *.example.com.") \
+        X(TOKEN_HOSTS_INVALID, "Write at most {count} host without a port, as in wiki.example.com or *.example.com.", \
+          "Write at most {count} hosts without a port, as in wiki.example.com or *.example.com.") \
         X(TOKEN_PATHS_INVALID, "Write at most {count} path, as in /status or /api/.", \
           "Write at most {count} paths, as in /status or /api/.") \
         X(TOKEN_METHODS_INVALID, "Write at most {count} method, as in GET or POST.", \

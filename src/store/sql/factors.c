@@ -85,6 +85,15 @@ cd_status cd_sql_personal_tokens_keep(struct cd_sql_session *session, cd_str use
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
+cd_status cd_sql_reset_links_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "DELETE FROM links WHERE user_name = $1 AND kind = 'reset'",
+                                                           1, 0 };
+        const struct cd_sql_value params[] = { cd_sql_text(user) };
+
+        return cd_sql_execute(session, &statement, params, NULL, reterr);
+}
+
 cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
 {
         static const struct cd_sql_statement statements[] = {

@@ -87,15 +87,6 @@ static cd_status add(struct cd_store *store, const struct cd_account_link *link,
         return cd_sql_write(store, add_transaction, &adding, reterr);
 }
 
-cd_status cd_sql_reset_links_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement statement = { "DELETE FROM links WHERE user_name = $1 AND kind = 'reset'",
-                                                           1, 0 };
-        const struct cd_sql_value params[] = { cd_sql_text(user) };
-
-        return cd_sql_execute(session, &statement, params, NULL, reterr);
-}
-
 /* ---- consume ---- */
 
 struct consumed {
