@@ -4,6 +4,23 @@
 #include "portal/mail_writer.h"
 #include "portal/mails.h"
 
+static cd_status make_mail_writer(struct cd_app_portal *portal, const struct cd_app_portal_options *options,
+                                  struct cd_error *reterr)
+{
+        const struct cd_mail_writer_options mails = {
+                .portals = portal->app.portals,
+                .sessions = &portal->sessions,
+                .factors = &portal->factors,
+                .store_state = options->store_state,
+                .log = options->log,
+        };
+        cd_status status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
+
+        if (status == CD_OK)
+                portal->factors.notices = cd_mail_writer_notices(portal->services.mail_writer);
+        return status;
+}
+
 cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_portal_options *options,
                              struct cd_error *reterr)
 {
@@ -39,22 +56,12 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .networks = options->networks,
                 .log = options->log,
         };
-        const struct cd_mail_writer_options mails = {
-                .portals = portal->app.portals,
-                .sessions = &portal->sessions,
-                .factors = &portal->factors,
-                .store_state = options->store_state,
-                .log = options->log,
-        };
         if (!portal->app.portals || !portal->devices.macs || !portal->factors.recovery_codes || !portal->services.forms)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
         cd_status status = cd_session_ids_key(storage->master, &portal->sessions.ids);
         if (status != CD_OK)
                 return cd_fail(reterr, status, "the key of the sessions cannot be derived");
-        status = cd_mail_writer_new(&mails, &portal->services.mail_writer, reterr);
-        if (status == CD_OK)
-                portal->factors.notices = cd_mail_writer_notices(portal->services.mail_writer);
-        return status;
+        return make_mail_writer(portal, options, reterr);
 }
 
 void cd_app_portal_done(struct cd_app_portal *portal)

@@ -9,8 +9,8 @@
 #include "base/map.h"
 
 enum {
-        WAYS = 8, /* slots in which a key may be */
-        KINDS = 6,
+        WAYS = 8,                      /* slots in which a key may be */
+        KINDS = CD_LOCKOUT_DEVICE + 1, /* the last of them */
 };
 
 struct counter {
