@@ -114,8 +114,8 @@ def test_what_is_refused_for_good_is_given_up(install, sink, answers, reply):
     assert (audit["actor"], audit["subject"]) == ("cardea", "email:ana@example.org")
     assert audit["detail"].endswith(f": {reply}")
     assert "ana@example.org" not in "\n".join(server.lines())
-    home.queue("bo@example.org")
     sink.answers = {}
+    home.queue("bo@example.org")
     assert sink.wait().recipients == ["bo@example.org"]
 
 

@@ -167,10 +167,11 @@ class Uwsgi(Proxy):
         application = f"wsgi-file = {pathlib.Path(__file__).with_name('wsgi_application.py')}\nenv = APPLICATION_PORT={self.application_port}\n"
         instances = self.folder / "instances"
         instances.mkdir()
+        # A worker that misses the signal to stop is killed after worker-reload-mercy, which is 60 s by default.
         for i, text in enumerate(sites):
             text = re.sub(r"/etc/ssl/\w+/[^\s,]+", str(certificate), text.replace(str(self.include), str(include)))
             text = re.sub(r"(https?-socket = ):", r"\g<1>127.0.0.1:", text)
-            (instances / f"{i}.ini").write_text(f"{text}master = true\nprocesses = 2\n{application if self.application_port else ''}{self.more}")
+            (instances / f"{i}.ini").write_text(f"{text}master = true\nprocesses = 2\nworker-reload-mercy = 2\n{application if self.application_port else ''}{self.more}")
         what = ["--ini", instances / "0.ini"] if len(sites) == 1 else ["--emperor", instances, "--emperor-freq", "1"]
         return [find("uwsgi"), *what, "--die-on-term"]
 
