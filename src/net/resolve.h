@@ -18,5 +18,6 @@ typedef void (*cd_resolve_done)(void *owner, const struct cd_address *addresses,
 /* Asks the system, which may consult files and DNS. `done` is called once, on the loop, later than this call returns.
  * NULL, without a call of `done`, if the name is longer than CD_RESOLVE_NAME_MAX, or memory or threads are exhausted. */
 struct cd_resolve *cd_resolve_start(struct cd_loop *loop, cd_str name, cd_resolve_done done, void *owner);
-/* `done` will not be called. */
+/* `done` will not be called. A stopping loop does not wait for a lookup; each must be cancelled, or have been answered,
+ * before cd_loop_done. */
 void cd_resolve_cancel(struct cd_resolve *resolve);
