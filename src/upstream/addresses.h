@@ -45,7 +45,7 @@ void cd_addresses_stop_waiting(struct cd_addresses_waiter *waiter);
 /* Why the name has no addresses, for the log (static text); NULL if it has some. After CD_ADDRESSES_NONE. */
 const char *cd_addresses_error(const struct cd_addresses *addresses);
 
-/* The server sent the first byte of a response. (An established connection alone proves too little.) */
+/* The server sent the first byte of a response. (That a connection was established is not enough.) */
 void cd_addresses_succeeded(struct cd_addresses *addresses, const struct cd_address *address);
 /* The connection failed, or was closed by the other side before the first byte of a response on it. The address is
  * avoided for 1 s, and twice as long after each further failure, up to 30 s. `reason` is static text. */
