@@ -27,10 +27,10 @@ int64_t cd_temp_file_size(const struct cd_temp_file *file);
 /* For the log: names the directory. */
 const char *cd_temp_file_error(const struct cd_temp_file *file);
 
-/* Appends a copy of the bytes. An event follows, later than this call returns. To bound the memory, the caller waits for
- * `written` before it writes much more. CD_TOO_LARGE if they are over `max`: none is accepted, and no event follows.
- * CD_NO_MEMORY also if there is no thread. Not while `read` is awaited. */
+/* Appends a copy of the bytes. An event follows, later than this call returns. To bound the memory, the caller waits
+ * for `written` before it writes much more. CD_TOO_LARGE if they are over `max`: none is accepted, and no event
+ * follows. CD_NO_MEMORY also if there is no thread. Not while `read` is awaited. */
 cd_status cd_temp_file_write(struct cd_temp_file *file, cd_str bytes, struct cd_error *reterr);
-/* Reads up to `len` bytes, fewer only at the end of the file. An event follows, later than this call returns. Only after
- * `written` or `read`, or before the first write. CD_NO_MEMORY also if there is no thread. */
+/* Reads up to `len` bytes, fewer only at the end of the file. An event follows, later than this call returns. Only
+ * after `written` or `read`, or before the first write. CD_NO_MEMORY also if there is no thread. */
 cd_status cd_temp_file_read(struct cd_temp_file *file, int64_t offset, size_t len, struct cd_error *reterr);
