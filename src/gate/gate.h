@@ -32,6 +32,7 @@ enum cd_gate_page {
         CD_GATE_PAGE_MAINTENANCE,     /* 503, with the text of the route */
 };
 
+struct cd_gate_limits;
 struct cd_gate_route;
 /* Shows a page to a user, and JSON to a program; a port, since pages are the portal's. */
 struct cd_gate_pages {
@@ -44,7 +45,12 @@ struct cd_gate_pages {
 
 /* What the handlers decide with. Immutable once created. */
 struct cd_gate {
-        bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */
+        /* Of the applications that requests are forwarded to. Each has the access rule of its index and `first_rule`;
+         * the rules before are about sites that are only checked. */
+        const struct cd_gate_route *routes;
+        size_t route_count, first_rule;
+        const struct cd_gate_pages *pages; /* if there are routes */
+        bool is_enabled;                   /* false: there is no portal, and the endpoints answer 404 */
         const struct cd_access *access;
         struct cd_portal_url portal;
         struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
@@ -58,8 +64,12 @@ struct cd_gate {
 
 /* The `app` of the handlers. */
 struct cd_gate_app {
-        struct cd_shared *gates; /* each version is a struct cd_gate, or begins with one */
+        struct cd_shared *gates;       /* each version is a struct cd_gate, or begins with one */
+        struct cd_gate_limits *limits; /* of the routes (gate/limits.h) */
 };
+
+/* The hosts of the routes, whose requests are forwarded. `app` is borrowed. */
+void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app);
 
 extern const struct cd_http_routes cd_gate_routes;
 
