@@ -45,12 +45,7 @@ struct cd_gate_pages {
 
 /* What the handlers decide with. Immutable once created. */
 struct cd_gate {
-        /* Of the applications that requests are forwarded to. Each has the access rule of its index and `first_rule`;
-         * the rules before are about sites that are only checked. */
-        const struct cd_gate_route *routes;
-        size_t route_count, first_rule;
-        const struct cd_gate_pages *pages; /* if there are routes */
-        bool is_enabled;                   /* false: there is no portal, and the endpoints answer 404 */
+        bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */
         const struct cd_access *access;
         struct cd_portal_url portal;
         struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
