@@ -1,5 +1,6 @@
 /* Between the exchange and the request to the application. Each side is read only as fast as the other takes it. */
 #include "base/clock.h"
+#include "gate/identity_jwt.h"
 #include "gate/proxy.h"
 #include "gate/route.h"
 
@@ -185,14 +186,34 @@ static struct cd_gate_identity identity_of(const struct cd_gate_check *c)
         };
 }
 
+static cd_status add_jwt(const struct cd_proxied *p, struct cd_gate_identity *identity, struct cd_error *reterr)
+{
+        const struct cd_gate_jwt_params params = {
+                .route = p->route,
+                .who = identity->who,
+                .auth_type = identity->auth_type,
+                .now = p->check.request.now,
+        };
+
+        if (!p->route->identity_jwt || !identity->who || !p->gate->jwts)
+                return CD_OK;
+        return cd_gate_jwts_get(p->gate->jwts, p->req->arena, &params, &identity->jwt, reterr);
+}
+
 void cd_proxy_start(struct cd_proxied *p)
 {
-        const struct cd_gate_identity identity = identity_of(&p->check);
+        struct cd_gate_identity identity = identity_of(&p->check);
         struct cd_error err = { 0 };
 
         if (p->input_ended) /* chunks of nothing */
                 p->length = 0;
-        cd_status status = cd_gate_forward(p->route, p->req, &identity, p->length, &p->request, &err);
+        cd_status status = add_jwt(p, &identity, &err);
+        if (status != CD_OK) {
+                cd_gate_fail(p->req, cd_http_exchange_response(p->x), &err);
+                cd_proxy_answer(p);
+                return;
+        }
+        status = cd_gate_forward(p->route, p->req, &identity, p->length, &p->request, &err);
         if (status == CD_INVALID_REQUEST) {
                 cd_proxy_reject(p, cd_arena_copy(p->req->arena, cd_str_from_c(err.reason)));
                 return;

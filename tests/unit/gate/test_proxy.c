@@ -40,9 +40,9 @@ static void a_user_who_may_gets_the_applications_response(void **state)
         (void)state;
         get("wiki.example.com", proxy_cookie());
         assert_int_equal(fake.started, 1);
-        assert_str(fake.call->request->target, "/page");
+        assert_str(fake.call->request->target, "/page?q=1");
         assert_str(fake_field("Remote-User"), "ana");
-        assert_str(fake_field("Auth-Type"), "session");
+        assert_null(memmem(fake_field("Cookie").ptr, fake_field("Cookie").len, "cardea", 6)); /* lesson 6 */
         answer_hello();
         struct answer answer = proxy_answer();
         assert_int_equal(answer.status, 200);
@@ -346,11 +346,15 @@ static void a_client_that_leaves_ends_the_request_to_the_application(void **stat
 
 static void what_cannot_be_forwarded_is_refused(void **state)
 {
-        static const struct cd_http_header header = { CD_STR_INIT("X-Unforwardable"), CD_STR_INIT("x") };
+        static const struct cd_http_header header = { CD_STR_INIT("Transfer-Encoding"), CD_STR_INIT("x") };
         static const struct cd_http_header bad = { CD_STR_INIT("X-A"), CD_STR_INIT("a\nb") };
 
         (void)state;
-        get("pub.example.com", "X-Unforwardable: x\r\n");
+        char names[400] = "Connection: a";
+        for (size_t len = strlen(names); len < 300; len += 3)
+                strcpy(names + len, ", a");
+        strcat(names, "\r\n");
+        get("pub.example.com", names);
         assert_int_equal(proxy_answer().status, 400);
         get("pub.example.com", "");
         fake_head(200, 0, &header, 1);
