@@ -134,6 +134,7 @@ void fake_switch(const char *protocol)
                                                .upgrade = cd_str_from_c(protocol) };
 
         assert_non_null(fake.call);
+        fake.call->is_tunnel = true;
         fake.call->events->head(fake.call, &head);
 }
 
@@ -149,7 +150,7 @@ void fake_end(const struct cd_http_header *trailers, size_t count)
         struct cd_upstream_call *call = fake.call;
 
         assert_non_null(call);
-        bool was_tunnel = call->request->upgrade.ptr != NULL;
+        bool was_tunnel = call->is_tunnel;
         size_t cancelled = fake.cancelled;
         call->events->end(call, trailers, count);
         if (!was_tunnel && fake.cancelled == cancelled)

@@ -14,7 +14,7 @@ struct cd_upstream_call {
         struct cd_buf pushed;
         size_t room;  /* of `pushed`: when it has more, a push is told to wait */
         bool is_full; /* it was told so */
-        bool push_ended, reads;
+        bool push_ended, reads, is_tunnel;
 };
 
 /* All calls so far. */
