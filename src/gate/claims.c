@@ -2,16 +2,18 @@
 #include "base/json.h"
 #include "gate/forward_internal.h"
 
-static void add_string(struct cd_buf *buf, const char *name, cd_str value)
+static void add_string(struct cd_buf *buf, cd_str name, cd_str value)
 {
-        cd_buf_printf(buf, ",\"%s\":", name);
+        cd_buf_add(buf, name);
         cd_buf_add_json(buf, value.ptr ? value : CD_STR(""));
 }
 
-static void add_number(struct cd_buf *buf, const char *name, int64_t value)
+static void add_number(struct cd_buf *buf, cd_str name, int64_t value)
 {
-        if (value)
-                cd_buf_printf(buf, ",\"%s\":%lld", name, (long long)value);
+        if (value == 0)
+                return;
+        cd_buf_add(buf, name);
+        cd_buf_add_i64(buf, value);
 }
 
 void cd_gate_add_claims(struct cd_buf *buf, const struct cd_live_session *who, const char *auth_type)
@@ -29,9 +31,9 @@ void cd_gate_add_claims(struct cd_buf *buf, const struct cd_live_session *who, c
                 is_first = false;
         }
         cd_buf_add_char(buf, ']');
-        add_string(buf, "email", who->email);
-        add_string(buf, "name", who->display_name);
-        add_string(buf, "auth_type", cd_str_from_c(auth_type));
-        add_number(buf, "factors", who->factors);
-        add_number(buf, "auth_time", who->auth_time);
+        add_string(buf, CD_STR(",\"email\":"), who->email);
+        add_string(buf, CD_STR(",\"name\":"), who->display_name);
+        add_string(buf, CD_STR(",\"auth_type\":"), cd_str_from_c(auth_type));
+        add_number(buf, CD_STR(",\"factors\":"), who->factors);
+        add_number(buf, CD_STR(",\"auth_time\":"), who->auth_time);
 }

@@ -2,64 +2,62 @@
 #include "core/cookie_names.h"
 #include "gate/forward_internal.h"
 
-/* The index of the prefix with which the name begins; CD_LEN: none. `is_same` says what counts as equal. */
-static size_t own_prefix(cd_str name, bool ignores_case)
-{
-        size_t i = 0;
-
-        for (; i < cd_own_cookie_prefixes.count; i++) {
-                cd_str prefix = cd_own_cookie_prefixes.items[i], start = cd_str_slice(name, 0, prefix.len);
-                if (ignores_case ? cd_str_eq_nocase(start, prefix) : cd_str_eq(start, prefix))
-                        break;
-        }
-        return i;
-}
-
 /* ---- of a request ---- */
+
+static cd_str skip_blanks(cd_str s)
+{
+        size_t from = 0;
+
+        while (from < s.len && (s.ptr[from] == ' ' || s.ptr[from] == '\t'))
+                from++;
+        return cd_str_of(s.ptr + from, s.len - from);
+}
 
 static bool is_kept_back(cd_str pair, unsigned pass)
 {
-        cd_str name = cd_str_trim(cd_str_slice(pair, 0, cd_str_index(pair, '=')));
-        size_t prefix = own_prefix(name, false);
+        cd_str from_name = skip_blanks(pair);
 
-        if (prefix == cd_own_cookie_prefixes.count)
+        if (from_name.len == 0 || (from_name.ptr[0] != 'c' && from_name.ptr[0] != '_'))
                 return false;
-        cd_str kind = cd_str_slice(name, cd_own_cookie_prefixes.items[prefix].len, name.len);
-        return !(pass & CD_GATE_PASS_SESSION) || !cd_str_eq(kind, CD_STR("session"));
-}
-
-static bool has_one(cd_str cookies, unsigned pass)
-{
-        cd_str pair;
-
-        while (cd_str_take_until(&cookies, ';', &pair))
-                if (is_kept_back(pair, pass))
-                        return true;
+        cd_str name = cd_str_trim(cd_str_slice(from_name, 0, cd_str_index(from_name, '=')));
+        for (size_t i = 0; i < cd_own_cookie_prefixes.count; i++) {
+                cd_str prefix = cd_own_cookie_prefixes.items[i];
+                if (cd_str_has_prefix(name, prefix))
+                        return !(pass & CD_GATE_PASS_SESSION) ||
+                               !cd_str_eq(cd_str_slice(name, prefix.len, name.len), CD_STR("session"));
+        }
         return false;
 }
 
 cd_status cd_gate_filter_cookies(struct cd_arena *arena, unsigned pass, cd_str cookies, cd_str *ret)
 {
-        cd_str rest = cookies, pair;
+        static const char in_all[] = "cardea_";
+        bool was_one = false;
         size_t len = 0;
 
         *ret = cookies;
-        if (!has_one(cookies, pass))
+        if (!memmem(cookies.ptr, cookies.len, in_all, sizeof(in_all) - 1))
                 return CD_OK;
-        char *to = cd_arena_alloc(arena, cookies.len);
+        char *to = cd_arena_alloc(arena, cookies.len + 1);
         if (!to)
                 return CD_NO_MEMORY;
-        while (cd_str_take_until(&rest, ';', &pair)) {
-                if (is_kept_back(pair, pass))
+        for (size_t at = 0, end; at <= cookies.len; at = end + 1) {
+                const char *semicolon = memchr(cookies.ptr + at, ';', cookies.len - at);
+                end = semicolon ? (size_t)(semicolon - cookies.ptr) : cookies.len;
+                cd_str pair = cd_str_of(cookies.ptr + at, end - at);
+                if (is_kept_back(pair, pass)) {
+                        was_one = true;
                         continue;
-                if (len == 0)
-                        pair = cd_str_trim(pair);
-                else
+                }
+                if (len > 0)
                         to[len++] = ';';
+                else
+                        pair = skip_blanks(pair);
                 memcpy(to + len, pair.ptr, pair.len);
                 len += pair.len;
         }
-        *ret = cd_str_of(to, len);
+        if (was_one)
+                *ret = cd_str_of(to, len);
         return CD_OK;
 }
 
@@ -73,7 +71,12 @@ static bool could_be_ours(cd_str value)
 
         while (from < value.len && ((unsigned char)value.ptr[from] <= ' ' || strchr("=\x7f", value.ptr[from])))
                 from++;
-        return own_prefix(cd_str_slice(value, from, value.len), true) < cd_own_cookie_prefixes.count;
+        for (size_t i = 0; i < cd_own_cookie_prefixes.count; i++) {
+                cd_str prefix = cd_own_cookie_prefixes.items[i];
+                if (cd_str_eq_nocase(cd_str_slice(value, from, prefix.len), prefix))
+                        return true;
+        }
+        return false;
 }
 
 static cd_str without_dot(cd_str domain)

@@ -30,6 +30,11 @@ static void fail(struct forwarding *f, cd_status status, const char *wrong)
         }
 }
 
+static void no_memory(struct forwarding *f)
+{
+        fail(f, CD_NO_MEMORY, "no memory for a request to an application");
+}
+
 static void add(struct forwarding *f, cd_str name, cd_str value)
 {
         f->headers[f->count++] = (struct cd_http_header){ name, value };
@@ -44,7 +49,7 @@ static void append(struct forwarding *f, cd_str *list, const char *separator, cd
         }
         *list = cd_arena_printf(f->req->arena, "%.*s%s%.*s", CD_STR_ARG(*list), separator, CD_STR_ARG(value));
         if (!list->ptr)
-                fail(f, CD_NO_MEMORY, "no memory for a request to an application");
+                no_memory(f);
 }
 
 static cd_str host_of(const struct forwarding *f)
@@ -75,7 +80,6 @@ static bool is_passed(const struct forwarding *f, enum cd_gate_header kind)
         bool passes_tokens = f->route->pass & CD_GATE_PASS_TOKENS;
 
         switch (kind) {
-        case CD_GATE_HEADER_PASSED:
         case CD_GATE_HEADER_WEB_SOCKET_KEY:
                 return true;
         case CD_GATE_HEADER_AUTHORIZATION:
@@ -95,9 +99,12 @@ static void take_header(struct forwarding *f, const struct cd_http_header *heade
 {
         enum cd_gate_header kind = cd_gate_header_of(header->name, &f->route->identity);
 
-        if (is_passed(f, kind))
+        if (kind == CD_GATE_HEADER_PASSED || is_passed(f, kind))
                 add(f, header->name, header->value);
         switch (kind) {
+        case CD_GATE_HEADER_PASSED:
+        case CD_GATE_HEADER_DROPPED:
+                break;
         case CD_GATE_HEADER_HOST:
                 if (!f->has_host)
                         add(f, header->name, host_of(f));
@@ -173,10 +180,8 @@ static void filter_cookies(struct forwarding *f)
 
         if (!f->cookies.ptr)
                 return;
-        if (cd_gate_filter_cookies(f->req->arena, f->route->pass, f->cookies, &left) != CD_OK) {
-                fail(f, CD_NO_MEMORY, "no memory for a request to an application");
-                return;
-        }
+        if (cd_gate_filter_cookies(f->req->arena, f->route->pass, f->cookies, &left) != CD_OK)
+                return no_memory(f);
         f->headers[f->cookies_at].value = left;
         if (left.len == 0) {
                 f->count--;
@@ -192,33 +197,28 @@ static bool is_address(cd_str s)
         return s.len && !cd_str_eq(s, CD_STR("unix:"));
 }
 
+static char *put(char *to, cd_str s)
+{
+        memcpy(to, s.ptr, s.len);
+        return to + s.len;
+}
+
 /* RFC 7239 §4, §6. One element: what others said is in it already, or not believed. */
 static void add_forwarded(struct forwarding *f, cd_str client)
 {
         const struct cd_http_request *req = f->req;
-        struct cd_buf buf;
-        cd_str value;
+        bool is_ipv6 = is_address(client) && memchr(client.ptr, ':', client.len);
+        char *from = cd_arena_alloc(req->arena, client.len + req->authority.len + req->scheme.len + 40), *to;
 
-        cd_buf_init(&buf, req->arena, req->arena->ceiling);
-        cd_buf_reserve(&buf, client.len + req->authority.len + 40);
-        cd_buf_add(&buf, CD_STR("for="));
-        if (!is_address(client)) {
-                cd_buf_add(&buf, CD_STR("unknown"));
-        } else if (cd_str_index(client, ':') < client.len) {
-                cd_buf_add(&buf, CD_STR("\"["));
-                cd_buf_add(&buf, client);
-                cd_buf_add(&buf, CD_STR("]\""));
-        } else {
-                cd_buf_add(&buf, client);
-        }
-        cd_buf_add(&buf, CD_STR(";host=\""));
-        cd_buf_add(&buf, req->authority);
-        cd_buf_add(&buf, CD_STR("\";proto="));
-        cd_buf_add(&buf, req->scheme);
-        if (cd_buf_view(&buf, &value) == CD_OK)
-                add(f, CD_STR("Forwarded"), value);
-        else
-                fail(f, CD_NO_MEMORY, "no memory for a request to an application");
+        if (!from)
+                return no_memory(f);
+        to = put(from, is_ipv6 ? CD_STR("for=\"[") : CD_STR("for="));
+        to = put(to, is_address(client) ? client : CD_STR("unknown"));
+        to = put(to, is_ipv6 ? CD_STR("]\";host=\"") : CD_STR(";host=\""));
+        to = put(to, req->authority);
+        to = put(to, CD_STR("\";proto="));
+        to = put(to, req->scheme);
+        add(f, CD_STR("Forwarded"), cd_str_of(from, (size_t)(to - from)));
 }
 
 static void add_addresses(struct forwarding *f)
@@ -248,10 +248,8 @@ static void add_ids(struct forwarding *f)
         char *to = cd_arena_alloc(f->req->arena, LEN);
 
         add(f, CD_STR("X-Request-Id"), f->req->request_id);
-        if (!to) {
-                fail(f, CD_NO_MEMORY, "no memory for a request to an application");
-                return;
-        }
+        if (!to)
+                return no_memory(f);
         memcpy(to, "00-", 3);
         memcpy(to + 3, trace->trace_id, sizeof(trace->trace_id));
         to[35] = '-';
@@ -304,7 +302,7 @@ static void add_web_socket_key(struct forwarding *f)
         if (cd_buf_view(&buf, &key) == CD_OK)
                 add(f, CD_STR("Sec-WebSocket-Key"), key);
         else
-                fail(f, CD_NO_MEMORY, "no memory for a request to an application");
+                no_memory(f);
 }
 
 /* ---- the request ---- */
@@ -334,7 +332,7 @@ static void fill(struct forwarding *f)
 {
         for (size_t i = 0; i < f->req->header_count; i++)
                 take_header(f, &f->req->headers[i]);
-        if (f->connection.ptr)
+        if (f->connection.ptr && !cd_str_eq_nocase(f->connection, CD_STR("keep-alive")))
                 remove_hop_by_hop(f);
         filter_cookies(f);
         if (f->status != CD_OK)

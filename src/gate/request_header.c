@@ -73,22 +73,38 @@ static char fold(char c)
         return c >= '0' && c <= '9' ? c : '-';
 }
 
-static bool is_folded(cd_str name, const char *lower)
+enum match {
+        NO_MATCH,
+        IN_ANOTHER_SPELLING,
+        AS_WRITTEN, /* but for the case */
+};
+
+static enum match match(cd_str name, const char *lower)
 {
-        for (size_t i = 0; i < name.len; i++)
-                if (fold(name.ptr[i]) != lower[i])
-                        return false;
-        return true;
+        enum match found = AS_WRITTEN;
+
+        for (size_t i = 0; i < name.len; i++) {
+                char c = name.ptr[i];
+                if (c == lower[i] || (char)(c | 0x20) == lower[i])
+                        continue;
+                if (fold(c) != lower[i])
+                        return NO_MATCH;
+                found = IN_ANOTHER_SPELLING;
+        }
+        return found;
 }
 
-static bool is_same(cd_str name, cd_str other)
+static bool is_same_folded(cd_str name, cd_str other)
 {
-        if (name.len != other.len)
-                return false;
         for (size_t i = 0; i < name.len; i++)
                 if (fold(name.ptr[i]) != fold(other.ptr[i]))
                         return false;
         return true;
+}
+
+static inline bool is_same(cd_str name, cd_str other)
+{
+        return name.len == other.len && is_same_folded(name, other);
 }
 
 static bool is_identity(cd_str name, const struct cd_identity_headers *identity)
@@ -103,32 +119,43 @@ static enum cd_gate_header by_beginning(cd_str name, char first)
                 return CD_GATE_HEADER_PASSED;
         for (size_t i = 0; i < CD_LEN(beginnings); i++) {
                 size_t len = strlen(beginnings[i].name);
-                if (name.len > len && is_folded(cd_str_slice(name, 0, len), beginnings[i].name))
+                if (name.len > len && match(cd_str_slice(name, 0, len), beginnings[i].name))
                         return beginnings[i].header;
         }
         return CD_GATE_HEADER_PASSED;
 }
 
 /* In another spelling, a header that means something to the gate would mean it only to the application. */
-static enum cd_gate_header by_name(cd_str name, const struct known *found)
+static enum cd_gate_header by_name(cd_str name, char first)
 {
-        if (found->header == DROPPED || found->header == FROM_PROXY)
-                return found->header;
-        return cd_bytes_eq_nocase(name.ptr, found->name, name.len) ? found->header : DROPPED;
+        if (name.len > LENGTH_MAX)
+                return CD_GATE_HEADER_PASSED;
+        for (const struct known *k = known[name.len]; k < known[name.len] + SAME_LENGTH_MAX && k->name; k++) {
+                enum match found = k->name[0] == first ? match(name, k->name) : NO_MATCH;
+                if (found)
+                        return found == AS_WRITTEN || k->header == FROM_PROXY ? k->header : DROPPED;
+        }
+        return CD_GATE_HEADER_PASSED;
+}
+
+static bool may_be_framing(cd_str name, char first)
+{
+        bool is_letter = first >= 'a' && first <= 'z';
+
+        return name.len >= sizeof("ContentLength") - 1 && (!is_letter || first == 'c' || first == 't');
 }
 
 enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_headers *identity)
 {
         char first = name.len ? fold(name.ptr[0]) : '-';
+        enum cd_gate_header header = by_name(name, first);
 
-        if ((first == 'c' || first == 't') && !cd_str_eq_nocase(name, CD_STR("Content-Length")) &&
-            !cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")) && cd_http_looks_like_framing(name))
+        if (header == CD_GATE_HEADER_CONTENT_LENGTH)
+                return header;
+        if (may_be_framing(name, first) && cd_http_looks_like_framing(name) &&
+            !cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
                 return CD_GATE_HEADER_FRAMING;
-        if (name.len <= LENGTH_MAX)
-                for (const struct known *k = known[name.len]; k < known[name.len] + SAME_LENGTH_MAX && k->name; k++)
-                        if (k->name[0] == first && is_folded(name, k->name))
-                                return by_name(name, k);
-        if (is_identity(name, identity))
-                return DROPPED;
-        return by_beginning(name, first);
+        if (header != CD_GATE_HEADER_PASSED)
+                return header;
+        return is_identity(name, identity) ? DROPPED : by_beginning(name, first);
 }

@@ -4,7 +4,8 @@
 #include "gate/forward_internal.h"
 
 enum {
-        FIXED_MAX = 24, /* variables that are no headers */
+        FIXED_MAX = 20,  /* variables that are no headers, and HTTP_CONTENT_LENGTH */
+        NUMBER_MAX = 20, /* digits of a 64-bit number, with its sign */
 };
 
 struct block {
@@ -12,6 +13,7 @@ struct block {
         const struct cd_http_request *req;
         struct cd_http_header *variables;
         size_t count, fixed; /* fixed: how many are no headers */
+        uint64_t seen;       /* a bit for each name so far: most headers come once */
         bool failed;
 };
 
@@ -22,9 +24,13 @@ static void add(struct block *b, cd_str name, cd_str value)
 
 static void add_number(struct block *b, cd_str name, int64_t number)
 {
-        cd_str value = cd_arena_printf(b->req->arena, "%lld", (long long)number);
+        struct cd_buf buf;
+        cd_str value = { NULL, 0 };
 
-        b->failed |= !value.ptr;
+        cd_buf_init(&buf, b->req->arena, NUMBER_MAX);
+        cd_buf_reserve(&buf, NUMBER_MAX);
+        cd_buf_add_i64(&buf, number);
+        b->failed |= cd_buf_view(&buf, &value) != CD_OK;
         add(b, name, value);
 }
 
@@ -146,16 +152,20 @@ static void add_identity(struct block *b, const struct cd_gate_identity *identit
  * too: it could become the variable of another header (LESSONS 4). */
 static bool map_name(cd_str name, char *to)
 {
+        /* From "-" to "z"; NUL: has no place in a variable's name. */
+        static const char mapped[] = "_\0\0"
+                                     "0123456789"
+                                     "\0\0\0\0\0\0\0"
+                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "\0\0\0\0\0\0"
+                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
         memcpy(to, "HTTP_", 5);
+        to += 5;
         for (size_t i = 0; i < name.len; i++) {
-                char c = name.ptr[i], upper = (char)(c & ~0x20);
-                if (upper >= 'A' && upper <= 'Z')
-                        to[5 + i] = upper;
-                else if (c == '-')
-                        to[5 + i] = '_';
-                else if (c >= '0' && c <= '9')
-                        to[5 + i] = c;
-                else
+                unsigned at = (unsigned char)name.ptr[i] - (unsigned)'-';
+                to[i] = at < sizeof(mapped) ? mapped[at] : '\0';
+                if (to[i] == '\0')
                         return false;
         }
         return true;
@@ -164,6 +174,12 @@ static bool map_name(cd_str name, char *to)
 /* Headers with one name become one variable (RFC 9110 §5.3). */
 static bool join(struct block *b, cd_str name, cd_str value)
 {
+        uint64_t bit = 1ULL << ((name.len * 8 + (unsigned char)name.ptr[name.len - 1]) % 64);
+
+        if (!(b->seen & bit)) {
+                b->seen |= bit;
+                return false;
+        }
         for (size_t i = b->fixed; i < b->count; i++) {
                 cd_str *earlier = &b->variables[i].value;
                 if (!cd_str_eq(b->variables[i].name, name))
