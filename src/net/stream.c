@@ -468,4 +468,6 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls)
 {
         stream->tls = tls;
+        if (cd_tls_conn_has_begun(tls))
+                decrypt(stream, NULL, 0); /* the client speaks first */
 }

@@ -77,7 +77,8 @@ struct cd_stream {
 /* For transports: initialises a plain stream. Its owner sets `events` and `owner`. */
 void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport);
 
-/* Switches the stream to TLS and takes ownership of `tls`. `opened` is called after the handshake. */
+/* Switches the stream to TLS and takes ownership of `tls`. `opened` is called after the handshake, which an outgoing
+ * connection begins here, so the stream must be connected. */
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
 /* Gives back bytes that the owner received but did not use, for example after a PROXY header; they are processed as new
  * input. Only from within `bytes`. */
