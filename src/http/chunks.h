@@ -1,6 +1,11 @@
 #pragma once
-/* The chunked transfer coding (RFC 9112 §7.1) without its trailer section, as a state machine over any pieces. */
+/* The chunked transfer coding (RFC 9112 §7.1) without its trailer section, as a state machine over any pieces. Not
+ * llhttp's: that has no bound for extensions, and would have to be kept for each connection whole. */
 #include "base/str.h"
+
+enum {
+        CD_HTTP_CHUNKS_EXTRA_MAX = 8192, /* bytes of extensions in one body */
+};
 
 /* All zero at the start. Internal but for `left`. */
 struct cd_http_chunks {
@@ -21,3 +26,5 @@ enum cd_http_chunks_step cd_http_chunks_next(struct cd_http_chunks *chunks, cd_s
                                              const char **retreason);
 /* Takes as much data as there is off the front of `bytes`. */
 cd_str cd_http_chunks_take(struct cd_http_chunks *chunks, cd_str bytes);
+/* Whether data comes next. */
+bool cd_http_chunks_is_data(const struct cd_http_chunks *chunks);
