@@ -19,8 +19,8 @@ enum {
 /* Appends the head of a request, with Content-Length or "Transfer-Encoding: chunked" where it has a body, and
  * "Connection: upgrade" where it asks for an upgrade. CD_MALFORMED, and nothing is appended: the method is no token or
  * is CONNECT; the target is neither "*" nor begins with "/", or has a control character or a space; Host does not occur
- * exactly once; or a field has a name that is no token, a value with a control character, or concerns the message or the
- * connection. CD_TOO_LARGE: `to` has failed or is full. */
+ * exactly once; or a field has a name that is no token, has a value with a control character other than a tab, frames
+ * the message, or concerns the connection. CD_TOO_LARGE: `to` has failed or is full. */
 cd_status cd_http1_write_head(struct cd_buf *to, const struct cd_upstream_request *request);
 /* Appends one chunk; nothing if it is empty, since an empty chunk would end the body. A failure is seen in `to`. */
 void cd_http1_write_chunk(struct cd_buf *to, cd_str bytes);
@@ -30,7 +30,8 @@ cd_status cd_http1_write_last_chunk(struct cd_buf *to, const struct cd_http_head
 
 /* ---- responses ---- */
 
-/* Views are valid during the event. An event may call cd_http1_reader_done; no event follows then. */
+/* Views are valid during the event. An event may call cd_http1_reader_done; no event follows then. The last event may
+ * also call cd_http1_reader_start for the next request; the rest of the bytes being fed is not used for that. */
 struct cd_http1_events {
         /* The final response begins; 1xx responses other than 101 were dropped. The headers are as in struct
          * cd_upstream_head. */
@@ -61,7 +62,6 @@ struct cd_http1_reader {
         bool can_keep;   /* as far as the head of the response says */
         bool has_begun;  /* a byte came */
         bool ends_in_cr; /* the last byte of the section so far */
-        bool has_line;   /* the section has a complete line */
 };
 
 /* `request` says whether the response has a body, and which upgrade was asked for; the text of the latter must stay
