@@ -1,8 +1,10 @@
 #include "net/socket.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -106,7 +108,14 @@ static bool has_input(struct cd_stream *stream)
 
 static size_t unsent(struct cd_stream *stream)
 {
-        return uv_stream_get_write_queue_size(&stream->uv.stream);
+        size_t waiting = uv_stream_get_write_queue_size(&stream->uv.stream);
+        uv_os_fd_t fd;
+        int in_kernel = 0;
+
+        /* A server that reads slowly frees the kernel's buffer in large steps only. */
+        if (stream->outgoing && uv_fileno(&stream->uv.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &in_kernel) == 0)
+                waiting += (size_t)in_kernel;
+        return waiting;
 }
 
 static void on_closed(uv_handle_t *handle)

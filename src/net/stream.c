@@ -102,7 +102,7 @@ static bool send_bytes(struct cd_stream *stream, const char *data, size_t len)
         if (stream->waiting == 0 && !stream->outgoing)
                 stall_in(stream, stream->loop->write_timeout_ms);
         stream->waiting += len - (size_t)sent;
-        stream->last_unsent = stream->waiting;
+        stream->last_unsent = stream->transport->unsent(stream);
         return true;
 }
 

@@ -35,7 +35,7 @@ struct cd_transport {
         void (*set_reading)(struct cd_stream *stream, bool wanted);
         void (*shut)(struct cd_stream *stream); /* ends the output */
         bool (*has_input)(struct cd_stream *stream);
-        size_t (*unsent)(struct cd_stream *stream); /* bytes of write_later that still wait */
+        size_t (*unsent)(struct cd_stream *stream); /* bytes of write_later that still wait, or are not acknowledged */
         /* Calls cd_stream_closed later. */
         void (*close)(struct cd_stream *stream, bool reset);
 };
@@ -54,7 +54,7 @@ struct cd_stream {
         struct cd_tls_conn *tls;     /* NULL: plain */
         const char *error;           /* of TLS or of the connect; NULL: none */
         size_t waiting;              /* bytes that the transport accepted for later */
-        size_t last_unsent;          /* of them, not sent when the stall deadline was set */
+        size_t last_unsent;          /* when the stall deadline was set, or at the last cd_stream_has_progressed */
         unsigned discarded;          /* bytes discarded while lingering */
         bool in_flush_list;
         bool reading;

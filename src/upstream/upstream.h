@@ -17,10 +17,11 @@ struct cd_upstream_options {
         cd_str ca;               /* PEM; empty: the system's */
         cd_str certificate, key; /* PEM, that Cardea presents; empty: none */
         cd_str server_name;      /* for SNI and the verification; empty: the host of `url` */
+        /* Limits of time; 0: none. */
         int64_t connect_ms;      /* resolving, connecting and the TLS handshake, for each address */
         int64_t first_byte_ms;   /* from the complete request, or its last progress, to the head of the response */
         int64_t idle_ms;         /* without a byte in either direction, after the head */
-        int64_t total_ms;        /* 0: none */
+        int64_t total_ms;
         size_t head_max;         /* bytes of a response's head, 1xx included */
         size_t buffer_size;      /* bytes of a uwsgi block */
         size_t keep;             /* idle connections that each loop keeps */
