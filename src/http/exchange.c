@@ -225,8 +225,7 @@ static void redirect(struct cd_exchange *x)
         cd_str location;
 
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
-        cd_buf_add(&buf, CD_STR("https://"));
-        cd_buf_add(&buf, req->host);
+        cd_buf_printf(&buf, "https://%.*s", CD_STR_ARG(req->host)); /* at most 253 bytes (cd_canonical_host) */
         if (port != 0 && port != HTTPS_PORT)
                 cd_buf_printf(&buf, ":%u", port);
         cd_buf_add(&buf, req->path);
@@ -283,9 +282,9 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offe
 static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
         x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
-        x->req.client_certificate_subject = CD_STR("");
-        if (peer->certificate_subject.len)
-                x->req.client_certificate_subject = cd_arena_copy(&x->arena, peer->certificate_subject);
+        x->req.peer_port = peer->port;
+        x->req.client_certificate_subject =
+                peer->certificate_subject.len ? cd_arena_copy(&x->arena, peer->certificate_subject) : CD_STR("");
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
 }
 
@@ -303,6 +302,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
                        struct cd_http_refusal *reterr)
 {
         x->version = head->version;
+        x->req.protocol = cd_http_version_name(head->version);
         x->req.method = head->method;
         x->req.method_name = head->method_name;
         x->req.query = head->query;

@@ -31,6 +31,14 @@ enum cd_http_version {
         CD_HTTP_2,
 };
 
+/* As nginx writes it for applications. */
+static inline cd_str cd_http_version_name(enum cd_http_version version)
+{
+        return version == CD_HTTP_1_0   ? CD_STR("HTTP/1.0")
+               : version == CD_HTTP_1_1 ? CD_STR("HTTP/1.1")
+                                        : CD_STR("HTTP/2.0");
+}
+
 /* Why the server itself rejects a request. */
 struct cd_http_refusal {
         int status;         /* 400, 413, 414, 431 … */
@@ -41,6 +49,7 @@ struct cd_http_refusal {
 struct cd_http_peer {
         struct cd_http_offer offer; /* of the listener that accepted the connection */
         cd_str address;
+        uint16_t port; /* 0: not known, or none */
         cd_str certificate_subject;
         bool is_trusted;     /* in trusted_proxies: its forwarded headers are believed */
         bool is_secure;      /* TLS */
