@@ -32,6 +32,7 @@ enum cd_gate_page {
         CD_GATE_PAGE_MAINTENANCE,     /* 503, with the text of the route */
 };
 
+struct cd_gate_limits;
 struct cd_gate_route;
 /* Shows a page to a user, and JSON to a program; a port, since pages are the portal's. */
 struct cd_gate_pages {
@@ -64,8 +65,12 @@ struct cd_gate {
 
 /* The `app` of the handlers. */
 struct cd_gate_app {
-        struct cd_shared *gates; /* each version is a struct cd_gate, or begins with one */
+        struct cd_shared *gates;       /* each version is a struct cd_gate, or begins with one */
+        struct cd_gate_limits *limits; /* of the routes (gate/limits.h) */
 };
+
+/* The hosts of the routes, whose requests are forwarded. `app` is borrowed. */
+void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app);
 
 extern const struct cd_http_routes cd_gate_routes;
 

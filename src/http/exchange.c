@@ -51,6 +51,9 @@ void cd_exchange_free(struct cd_exchange *x)
 {
         struct cd_http_loop *loop = x->loop;
 
+        x->is_freed = true;
+        if (x->holds)
+                return;
         cd_buf_done(&x->body);
         if (loop->free_count == CD_HTTP_FREE_EXCHANGES) {
                 cd_arena_done(&x->arena);
@@ -433,6 +436,7 @@ static void start_whole(struct cd_exchange *x, int64_t length)
 
 void cd_exchange_start(struct cd_exchange *x, int64_t length)
 {
+        x->sent_length = length;
         if (!x->is_streaming)
                 start_whole(x, length);
         else if (x->route->streaming->begin)

@@ -17,6 +17,8 @@ struct cd_http_wire {
         void (*head)(struct cd_exchange *x);
         /* Bytes of the body or of the tunnel. False: the buffer is full, and cd_exchange_drained will follow. */
         bool (*push)(struct cd_exchange *x, cd_str bytes);
+        /* In a tunnel: no more will be pushed. */
+        void (*push_end)(struct cd_exchange *x);
         /* The response is complete. The wire frees the exchange. */
         void (*end)(struct cd_exchange *x);
         /* The response will never be complete. The wire frees the exchange. */
@@ -87,15 +89,18 @@ struct cd_exchange {
         void (*run)(struct cd_exchange *x), (*done)(struct cd_exchange *x); /* see cd_http_run_on */
         struct cd_http_refusal failure; /* of the body while `run` ran; status 0: none */
         enum cd_http_version version;
-        int64_t started_us; /* 0: the time is not needed */
-        uint64_t body_max;  /* bytes */
-        uint64_t body_len;  /* bytes received */
-        struct cd_buf body; /* the complete body */
-        uint64_t credit;    /* bytes of the body that a streaming handler has requested and not yet received */
-        int64_t length;     /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
-        uint64_t pushed;    /* bytes of the streamed response so far */
+        int64_t started_us;  /* 0: the time is not needed */
+        uint64_t body_max;   /* bytes */
+        uint64_t body_len;   /* bytes received */
+        struct cd_buf body;  /* the complete body */
+        uint64_t credit;     /* bytes of the body that a streaming handler has requested and not yet received */
+        int64_t sent_length; /* of the request's body, or CD_HTTP_LENGTH_UNKNOWN */
+        int64_t length;      /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
+        uint64_t pushed;     /* bytes of the streamed response so far */
         void (*cancelled)(void *arg);
         void *arg;
+        unsigned holds;  /* see cd_http_exchange_hold */
+        bool is_freed;   /* once there are none */
         bool close;      /* rejected: the connection ends after the response (HTTP/1) */
         bool is_running; /* on a pool */
         bool is_later;   /* answered from a callback */

@@ -32,9 +32,12 @@ struct cd_http_trace {
 /* What the log line of a request reports, filled in by the handler. Views into the request's arena. */
 struct cd_http_log_context {
         cd_str client_id, user, scope, grant_type;
-        cd_str token_id; /* the public name of the user's personal token */
-        cd_str error;    /* short name of the error that was answered, such as "invalid_scope" */
-        cd_str reason;   /* why, for the operator; never a secret */
+        cd_str token_id;     /* the public name of the user's personal token */
+        cd_str route;        /* of the gate: its name */
+        cd_str upstream;     /* the address that the request was sent to */
+        int64_t upstream_us; /* from the request to the head of the application's response; 0: none came */
+        cd_str error;        /* short name of the error that was answered, such as "invalid_scope" */
+        cd_str reason;       /* why, for the operator; never a secret */
 };
 
 /* All views live in the arena, as long as the exchange. */

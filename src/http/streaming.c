@@ -33,6 +33,22 @@ cd_status cd_http_run_on(struct cd_exchange *x, enum cd_http_where where, void (
         return status;
 }
 
+cd_status cd_http_submit(struct cd_exchange *x, enum cd_http_where where, struct cd_job *job)
+{
+        return cd_pool_submit(cd_http_pool(x->loop->server, where), &x->loop->net, job);
+}
+
+void cd_http_exchange_hold(struct cd_exchange *x)
+{
+        x->holds++;
+}
+
+void cd_http_exchange_release(struct cd_exchange *x)
+{
+        if (--x->holds == 0 && x->is_freed)
+                cd_exchange_free(x);
+}
+
 const struct cd_http_request *cd_http_exchange_request(const struct cd_exchange *x)
 {
         return &x->req;
@@ -46,6 +62,11 @@ struct cd_http_response *cd_http_exchange_response(struct cd_exchange *x)
 struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *x)
 {
         return &x->loop->net;
+}
+
+int64_t cd_http_exchange_length(const struct cd_exchange *x)
+{
+        return x->sent_length;
 }
 
 void cd_http_exchange_set_state(struct cd_exchange *x, void *state)
@@ -106,6 +127,12 @@ bool cd_http_push(struct cd_exchange *x, cd_str bytes)
         return x->wire->push(x, bytes);
 }
 
+void cd_http_push_end(struct cd_exchange *x)
+{
+        if (x->is_upgraded)
+                x->wire->push_end(x);
+}
+
 /* A response to HEAD, and a 304, may announce a length although they have no body (RFC 9110 §8.6). */
 static bool has_other_length(const struct cd_exchange *x)
 {
@@ -137,7 +164,8 @@ void cd_http_cancel(struct cd_exchange *x)
                 cd_exchange_respond(x);
                 return;
         }
-        x->log.error = CD_STR("cancelled");
+        if (!x->log.error.len)
+                x->log.error = CD_STR("cancelled");
         cd_http_log_exchange(x);
         x->is_over = true;
         x->wire->abort(x);
