@@ -169,7 +169,7 @@ static size_t text_length(const struct cd_texts *texts)
         size_t sum = 0;
 
         for (size_t i = 0; i < texts->text_count; i++) {
-                cd_str form = texts->texts[i].forms[0];
+                cd_str form = cd_text_form(texts, i, 0);
                 for (size_t j = 0; j < form.len; j++)
                         sum += (unsigned char)form.ptr[j] < 0x80;
         }
@@ -183,7 +183,7 @@ static void no_text_is_left_untranslated(void **state)
                 for (size_t i = 0; i < cd_texts[0].text_count; i++)
                         if (cd_texts[language].texts[i].english)
                                 fail_msg("%.*s lacks: %.*s", CD_STR_ARG(cd_texts[language].tag),
-                                         CD_STR_ARG(cd_texts[0].texts[i].forms[0]));
+                                         CD_STR_ARG(cd_text_form(&cd_texts[0], i, 0)));
         assert_true(text_length(cd_pseudo) * 3 >= text_length(&cd_texts[0]) * 4);
 }
 
