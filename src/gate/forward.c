@@ -318,7 +318,7 @@ static void describe(const struct forwarding *f, int64_t length, struct cd_upstr
         const struct cd_http_request *req = f->req;
         bool expects_body = req->method & (CD_HTTP_POST | CD_HTTP_PUT | CD_HTTP_PATCH); /* RFC 9110 §8.6 */
 
-        ret->method = req->method_name;
+        ret->method = req->upgrade.ptr ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
         ret->length = length;
         ret->has_length = length > 0 || (length == 0 && (f->has_length || expects_body));
         ret->is_head = req->method == CD_HTTP_HEAD;
