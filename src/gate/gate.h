@@ -54,6 +54,12 @@ struct cd_gate {
         struct cd_session_lookup lookup; /* of sessions and personal tokens */
         const struct cd_gate_tokens *tokens;
         struct cd_lockout *lockout; /* of addresses with wrong personal tokens */
+        /* The gate's own sites. The rule of routes[i] is rule first_rule + i of `access`; no host is among those of
+         * the rules before. */
+        const struct cd_gate_route *routes;
+        size_t route_count, first_rule;
+        const struct cd_gate_pages *pages;
+        struct cd_gate_jwts *jwts; /* NULL: no route wants one */
 };
 
 /* The `app` of the handlers. */
