@@ -18,6 +18,30 @@ struct cd_gate_tokens {
                             struct cd_claims *ret, struct cd_error *reterr); /* as cd_token_verify */
 };
 
+/* A page that the gate shows instead of the application's response. */
+enum cd_gate_page {
+        CD_GATE_PAGE_LOST_POST,       /* 401: log in, then send it again */
+        CD_GATE_PAGE_CROSS_SITE_POST, /* 401: the session's cookie did not come, since another site sent the browser */
+        CD_GATE_PAGE_FORBIDDEN,       /* 403: the rule refuses every user */
+        CD_GATE_PAGE_NOT_FOUND,       /* 404: no route */
+        CD_GATE_PAGE_TOO_LARGE,       /* 413, or 431 if that is set in the response */
+        CD_GATE_PAGE_TOO_MANY,        /* 429 */
+        CD_GATE_PAGE_BAD_GATEWAY,     /* 502 */
+        CD_GATE_PAGE_UNAVAILABLE,     /* 503: as many requests as it may have */
+        CD_GATE_PAGE_TIMEOUT,         /* 504 */
+        CD_GATE_PAGE_MAINTENANCE,     /* 503, with the text of the route */
+};
+
+struct cd_gate_route;
+/* Shows a page to a user, and JSON to a program; a port, since pages are the portal's. */
+struct cd_gate_pages {
+        /* Fills the response, to which headers may be added before and after, and the short name of the error in
+         * req->log. What is shown names the route, or the host where `route` is NULL, and never an address. Everything
+         * is copied to the request's arena. */
+        void (*respond)(const struct cd_gate_pages *pages, const struct cd_http_request *req, enum cd_gate_page page,
+                        const struct cd_gate_route *route, struct cd_http_response *res);
+};
+
 /* What the handlers decide with. Immutable once created. */
 struct cd_gate {
         bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */

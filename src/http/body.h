@@ -34,6 +34,11 @@ struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *exchange);
 void cd_http_exchange_set_state(struct cd_exchange *exchange, void *state);
 void *cd_http_exchange_state(const struct cd_exchange *exchange);
 
+/* Calls `run` on a pool, then `done` on the loop: for what a handler must ask the store before it can begin. No other
+ * event arrives between the two but `end`; if the client disconnects, `cancelled` is called instead of `done`. `where`
+ * is not CD_HTTP_INLINE. CD_UNAVAILABLE (the pool's queue is full) or CD_NO_MEMORY: neither is called. */
+cd_status cd_http_run_on(struct cd_exchange *exchange, enum cd_http_where where, void (*run)(struct cd_exchange *),
+                         void (*done)(struct cd_exchange *));
 /* Allows `bytes` more of the request's body. `data` may be called before this returns. */
 void cd_http_pull(struct cd_exchange *exchange, size_t bytes);
 /* Sends status and headers. `length` is that of the body, in bytes, or CD_HTTP_LENGTH_UNKNOWN. Returns false if the

@@ -74,7 +74,9 @@ struct cd_exchange {
         struct cd_http_response res;
         const struct cd_http_route *route; /* NULL: the server answers itself, and the body is read and discarded */
         void *app;
-        cd_http_handler *handler; /* the handler that runs on a pool */
+        cd_http_handler *handler;                                           /* the handler that runs on a pool */
+        void (*run)(struct cd_exchange *x), (*done)(struct cd_exchange *x); /* see cd_http_run_on */
+        struct cd_http_refusal failure; /* of the body while `run` ran; status 0: none */
         enum cd_http_version version;
         int64_t started_us; /* 0: the time is not needed */
         uint64_t body_max;  /* bytes */
@@ -102,6 +104,10 @@ void cd_exchange_free(struct cd_exchange *x);
  * refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr);
+/* Fills the response with the server's own answer for that status, and the log with the reason. */
+void cd_exchange_answer_self(struct cd_exchange *x, int status, cd_str reason);
+/* Sends the response that was filled. The exchange may be freed by this call. */
+void cd_exchange_respond(struct cd_exchange *x);
 /* Answers without a handler, and logs the request; the connection ends (HTTP/1). `peer` is used if cd_exchange_begin
  * has not run. */
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal);

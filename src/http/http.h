@@ -44,7 +44,9 @@ struct cd_http_request {
         enum cd_http_method method;
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto is used from a trusted proxy */
-        cd_str path;   /* canonical (cd_canonical_path): decisions and forwarding use exactly these bytes (LESSONS 2) */
+        /* Canonical (cd_canonical_path): decisions and forwarding use exactly these bytes (LESSONS 2). ptr NULL: there
+         * is no such form, which only a site accepts (struct cd_http_sites). */
+        cd_str path;
         /* A proxy before this server may have decided by it; nothing here is decided by it alone. */
         cd_str path_as_sent;
         bool was_path_changed; /* it was not canonical */
@@ -117,6 +119,7 @@ void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where,
  * which keeps its address (cd_http_exchange_response), and calls cd_http_answer once. If the client disconnects first,
  * `cancelled` is called with `arg` instead, and the exchange is freed when it returns. */
 struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*cancelled)(void *arg), void *arg);
+/* Also for a handler that streams and has sent nothing: *res is the whole response, and the exchange is over. */
 void cd_http_answer(struct cd_exchange *exchange);
 /* Whether the server was told to stop: /readyz reports that, so that no new requests are sent here (LESSONS 43). */
 bool cd_http_is_stopping(const struct cd_http_response *res);
