@@ -221,6 +221,7 @@ static void a_head_that_can_be_read_in_two_ways_is_refused(void **state)
                 ROW(OK "(a): c\r\n\r\n", token),
                 ROW(OK "A\r\n\r\n", "failed: a header without a colon"),
                 ROW(OK "Content_Length: 5\r\n\r\n", "failed: a header that looks like one of framing"),
+                ROW(OK "ContentLength: 5\r\n\r\n", "failed: a header that looks like one of framing"),
                 ROW(OK "Transfer_Encoding: chunked\r\n\r\n", "failed: a header that looks like one of framing"),
         };
         struct reading r = { 0 };
@@ -336,6 +337,7 @@ static void a_response_that_is_cut_off_has_failed(void **state)
                 ROW("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r", CUT),
                 ROW("HTTP/1.1 100 Continue\r\n\r\n", CUT),
                 ROW(OK "Content-Length: 5\r\n\r\n", "200 5 " CUT),
+                ROW(OK "Content-Length: 9223372036854775807\r\n\r\na", "200 9223372036854775807 a " CUT),
                 ROW(OK "Content-Length: 5\r\n\r\nhell", "200 5 hell " CUT),
                 ROW(CHUNKED "5\r\nhello\r\n", "200 -1 hello " CUT),
                 ROW(CHUNKED "5\r\nhel", "200 -1 hel " CUT),
