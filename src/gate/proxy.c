@@ -54,6 +54,7 @@ const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, co
                                                   struct cd_gate_check *c, cd_str *retreason)
 {
         cd_gate_decide(gate, c);
+        c->is_decided = true;
         const struct cd_gate_route *route = route_of(gate, c->decision.rule);
         *retreason = CD_STR("");
         if (!route || !req->was_path_changed)
