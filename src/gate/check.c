@@ -36,7 +36,8 @@ enum cd_gate_verdict cd_gate_judge(const struct cd_gate *gate, const struct cd_h
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
 
-        cd_gate_decide(gate, c);
+        if (!c->is_decided)
+                cd_gate_decide(gate, c);
         if (c->credentials.has_token &&
             (c->decision.outcome != CD_ACCESS_DENY || c->decision.reason == CD_ACCESS_BY_NO_TOKEN))
                 return cd_gate_check_token(gate, req, c, res);

@@ -19,6 +19,7 @@ struct cd_gate_check {
         struct cd_claims claims;
         struct cd_access_token token;
         bool is_by_token;    /* a personal token says who the user is: a program, which no page helps */
+        bool is_decided;     /* by host and path, before anybody was asked for */
         bool asks_for_token; /* what the store is asked for: a personal token, not a session */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "gate/route.h"
+#include "net/temp_file.h"
 
 /* ---- which requests are the gate's ---- */
 
@@ -53,6 +54,7 @@ const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, co
                                                   struct cd_gate_check *c, cd_str *retreason)
 {
         cd_gate_decide(gate, c);
+        c->is_decided = true;
         const struct cd_gate_route *route = route_of(gate, c->decision.rule);
         *retreason = CD_STR("");
         if (!route || !req->was_path_changed)
@@ -271,6 +273,7 @@ void cd_proxy_give_back(struct cd_proxy_held *held)
 {
         if (held->call)
                 cd_upstream_cancel(held->call);
+        cd_temp_file_free(held->file);
         cd_gate_limits_close(held->app->limits, held->request_slot);
         cd_gate_limits_close(held->app->limits, held->socket);
         cd_shared_release(held->version);
