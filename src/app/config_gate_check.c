@@ -222,9 +222,13 @@ static void check_files(const struct check *c)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
         struct cd_upstream *upstream = NULL;
+        const struct cd_config_route_tls *tls = &c->route->tls;
         struct cd_error err = { 0 };
 
         if (!c->route->upstream.len || has_error(c, "upstream") || has_error_within(c, "tls"))
+                return;
+        /* The authorities of the system take 30 ms to read, for each route. */
+        if (cd_str_has_prefix(c->route->upstream, CD_STR("https://")) && !tls->ca.len && !tls->certificate.len)
                 return;
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         cd_status status = cd_config_route_upstream(c->route, c->report->file_name, &arena, &upstream, &err);
