@@ -72,6 +72,8 @@ struct cd_config {
 
 extern const struct cd_table cd_config_table; /* "config" */
 
+/* Overwrites the secrets, once what is needed has been made of them. */
+void cd_config_wipe_secrets(struct cd_config *config);
 /* Fills in the defaults that are the value of another setting: a client's audience is the issuer, its alg is
  * tokens.alg. Call after decoding. */
 void cd_config_complete(struct cd_config *config);

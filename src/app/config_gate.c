@@ -1,5 +1,8 @@
 #include "app/config_gate.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "app/config.h"
 #include "app/config_path.h"
 #include "conf/interpolate.h"
@@ -213,8 +216,8 @@ static cd_status read_files(const struct cd_config_route_tls *tls, cd_str file_n
                      : CD_OK;
 }
 
-cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
-                                   struct cd_upstream_options *ret, struct cd_error *reterr)
+cd_status cd_config_route_options(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
+                                  struct cd_upstream_options *ret, struct cd_error *reterr)
 {
         *ret = (struct cd_upstream_options){
                 .url = route->upstream,
@@ -230,6 +233,31 @@ cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str f
                 .keep_age_ms = KEEP_AGE,
         };
         return read_files(&route->tls, file_name, arena, ret, reterr);
+}
+
+/* Names the setting instead of the member of struct cd_upstream_options. */
+static cd_status fail_upstream(const struct cd_error *why, struct cd_error *reterr)
+{
+        char setting[sizeof(why->field) + sizeof("tls.")];
+
+        if (!why->field[0] || strcmp(why->field, "url") == 0)
+                snprintf(setting, sizeof(setting), "upstream");
+        else
+                snprintf(setting, sizeof(setting), "tls.%s", why->field);
+        return cd_fail_field(reterr, why->status, cd_str_from_c(setting), why->reason);
+}
+
+cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
+                                   struct cd_upstream **ret, struct cd_error *reterr)
+{
+        struct cd_upstream_options options;
+        struct cd_error why = { 0 };
+
+        cd_status status = cd_config_route_options(route, file_name, arena, &options, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_upstream_new(&options, ret, &why);
+        return status == CD_OK ? CD_OK : fail_upstream(&why, reterr);
 }
 
 static unsigned pass_of(const struct cd_config_route *route)

@@ -62,10 +62,13 @@ bool cd_config_route_is_for_every_user(const struct cd_config_route *route);
 struct cd_identity_headers cd_config_route_identity(const struct cd_config *config,
                                                     const struct cd_config_route *route);
 
-/* Reads the files of `tls`, into the arena. `file_name` is the configuration, to whose folder they are relative. The
- * error's field is that of the route: "tls.ca". */
+/* The server behind a route; reads the files of `tls`. `file_name` is the configuration, to whose folder they are
+ * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. */
 cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
-                                   struct cd_upstream_options *ret, struct cd_error *reterr);
+                                   struct cd_upstream **ret, struct cd_error *reterr);
+/* The same, up to what cd_upstream_new is called with. */
+cd_status cd_config_route_options(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
+                                  struct cd_upstream_options *ret, struct cd_error *reterr);
 /* All of *ret except its upstream; its texts are copied to the arena. CD_NO_MEMORY. */
 cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_config_route *route,
                                struct cd_arena *arena, struct cd_gate_route *ret, struct cd_error *reterr);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "gate/route.h"
+#include "net/temp_file.h"
 
 /* ---- which requests are the gate's ---- */
 
@@ -271,6 +272,7 @@ void cd_proxy_give_back(struct cd_proxy_held *held)
 {
         if (held->call)
                 cd_upstream_cancel(held->call);
+        cd_temp_file_free(held->file);
         cd_gate_limits_close(held->app->limits, held->request_slot);
         cd_gate_limits_close(held->app->limits, held->socket);
         cd_shared_release(held->version);

@@ -18,6 +18,7 @@ struct cd_proxy_held {
         struct cd_gate_app *app;
         struct cd_shared_version *version;          /* of the gate; NULL: none */
         struct cd_upstream_call *call;              /* NULL: not started, or over */
+        struct cd_temp_file *file;                  /* with the request's body; NULL: none */
         struct cd_gate_open *request_slot, *socket; /* what counts for limits; NULL: nothing */
 };
 
@@ -37,7 +38,10 @@ struct cd_proxied {
         struct cd_deadline judged_at;     /* of a tunnel */
         struct cd_proxy_judging *judging; /* on a worker; NULL: none */
         unsigned unjudged;                /* how often a tunnel could not be judged, in a row */
+        int64_t file_at;                  /* what was read of the file */
         bool is_pulling, is_tunnel;
+        bool is_buffering; /* the body goes to the file, and the application is asked later */
+        bool is_reading_file;
         bool head_sent;
         bool input_ended, output_ended; /* by the client; by the application, in a tunnel */
 };
@@ -69,11 +73,21 @@ void cd_proxy_fail(struct cd_proxied *p, enum cd_upstream_failure failure, cd_st
 
 /* ---- proxy_call.c ---- */
 
-/* Sends the request to the application. */
+/* Sends the request to the application, at once or when its length is known. */
 void cd_proxy_start(struct cd_proxied *p);
+/* The same, with the length that is known by now. */
+void cd_proxy_send(struct cd_proxied *p);
 /* A part of the request's body, or what the client sends in a tunnel. */
 void cd_proxy_push(struct cd_proxied *p, cd_str bytes);
 void cd_proxy_push_end(struct cd_proxied *p);
+
+/* ---- proxy_body.c: bodies without a length, for uwsgi, which needs one: they are kept in a file first ---- */
+
+void cd_proxy_buffer(struct cd_proxied *p);
+void cd_proxy_write(struct cd_proxied *p, cd_str bytes);
+void cd_proxy_write_end(struct cd_proxied *p);
+/* Pushes more of the file, if the application takes it. */
+void cd_proxy_read(struct cd_proxied *p);
 
 /* ---- proxy_tunnel.c ---- */
 

@@ -8,7 +8,9 @@
 
 static void start_body(struct cd_proxied *p)
 {
-        if (p->input_ended) {
+        if (p->held.file) {
+                cd_proxy_read(p);
+        } else if (p->input_ended) {
                 cd_upstream_push_end(p->held.call, NULL, 0);
         } else if (!p->is_pulling) {
                 p->is_pulling = true;
@@ -39,6 +41,8 @@ void cd_proxy_push(struct cd_proxied *p, cd_str bytes)
         p->received += bytes.len;
         if (!p->is_tunnel && p->route->max_body && p->received > p->route->max_body)
                 too_large(p);
+        else if (p->is_buffering)
+                cd_proxy_write(p, bytes);
         else if (cd_upstream_push(p->held.call, bytes))
                 cd_http_pull(p->x, bytes.len);
         else
@@ -50,6 +54,10 @@ static void on_drained(struct cd_upstream_call *call)
         struct cd_proxied *p = cd_upstream_owner(call);
         size_t owed = p->owed;
 
+        if (p->held.file) {
+                cd_proxy_read(p);
+                return;
+        }
         p->owed = 0;
         if (owed && !p->input_ended)
                 cd_http_pull(p->x, owed);
@@ -58,11 +66,13 @@ static void on_drained(struct cd_upstream_call *call)
 void cd_proxy_push_end(struct cd_proxied *p)
 {
         p->input_ended = true;
-        if (p->is_tunnel && p->output_ended) {
+        if (p->is_buffering) {
+                cd_proxy_write_end(p);
+        } else if (p->is_tunnel && p->output_ended) {
                 struct cd_exchange *x = p->x;
                 cd_proxy_release(p);
                 cd_http_end(x);
-        } else if (p->held.call && p->is_pulling) {
+        } else if (p->held.call && p->is_pulling && !p->held.file) {
                 cd_upstream_push_end(p->held.call, NULL, 0);
         }
 }
@@ -202,11 +212,19 @@ static cd_status add_jwt(const struct cd_proxied *p, struct cd_gate_identity *id
 
 void cd_proxy_start(struct cd_proxied *p)
 {
+        if (p->input_ended) /* chunks of nothing */
+                p->length = 0;
+        if (p->length == CD_HTTP_LENGTH_UNKNOWN && cd_upstream_is_uwsgi(p->route->upstream))
+                cd_proxy_buffer(p);
+        else
+                cd_proxy_send(p);
+}
+
+void cd_proxy_send(struct cd_proxied *p)
+{
         struct cd_gate_identity identity = identity_of(&p->check);
         struct cd_error err = { 0 };
 
-        if (p->input_ended) /* chunks of nothing */
-                p->length = 0;
         cd_status status = add_jwt(p, &identity, &err);
         if (status != CD_OK) {
                 cd_gate_fail(p->req, cd_http_exchange_response(p->x), &err);

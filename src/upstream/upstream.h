@@ -18,13 +18,13 @@ struct cd_upstream_options {
         cd_str certificate, key; /* PEM, that Cardea presents; empty: none */
         cd_str server_name;      /* for SNI and the verification; empty: the host of `url` */
         /* Limits of time; 0: none. */
-        int64_t connect_ms;      /* resolving, connecting and the TLS handshake, for each address */
-        int64_t first_byte_ms;   /* from the complete request, or its last progress, to the head of the response */
-        int64_t idle_ms;         /* without a byte in either direction, after the head */
+        int64_t connect_ms;    /* resolving, connecting and the TLS handshake, for each address */
+        int64_t first_byte_ms; /* from the complete request, or its last progress, to the head of the response */
+        int64_t idle_ms;       /* without a byte in either direction, after the head */
         int64_t total_ms;
-        size_t head_max;         /* bytes of a response's head, 1xx included */
-        size_t buffer_size;      /* bytes of a uwsgi block */
-        size_t keep;             /* idle connections that each loop keeps */
+        size_t head_max;    /* bytes of a response's head, 1xx included */
+        size_t buffer_size; /* bytes of a uwsgi block */
+        size_t keep;        /* idle connections that each loop keeps */
         int64_t keep_idle_ms, keep_age_ms;
         /* For the log: an address (or the name: address empty, since it cannot be resolved) stops or starts to work.
          * Called once for each change on each loop, on its thread. NULL is fine. `changed_owner` outlives the loops. */

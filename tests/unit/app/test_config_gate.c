@@ -284,8 +284,17 @@ static void the_host_of_the_issuer_is_warned_of(void **state)
 {
         (void)state;
         accepts("issuer: https://auth.example.com\n" APP("hsts: 1d"));
+        accepts("issuer: https://auth.example.com\n" PORTAL
+                "gate:\n  routes:\n    - { host: '*.example.com', upstream: 'http://app', allow: { factors: 1 } }\n");
+        finds(CD_FINDING_WARNING,
+              "issuer: https://id.example.com\n" PORTAL
+              "gate:\n  routes:\n    - { host: '*.example.com', upstream: 'http://app', allow: { factors: 1 } }\n",
+              "gate.routes[0].host: id.example.com is the host of issuer: clients cannot reach /oauth/token and the "
+              "other "
+              "endpoints there; give the application a host of its own");
         finds(CD_FINDING_WARNING, "issuer: https://wiki.example.com:8443/x\n" APP("hsts: 1d"),
-              "gate.routes[0].host: wiki.example.com is the host of issuer: clients cannot reach /token and the other "
+              "gate.routes[0].host: wiki.example.com is the host of issuer: clients cannot reach /oauth/token and the "
+              "other "
               "endpoints there; give the application a host of its own");
 }
 
@@ -382,7 +391,8 @@ static void the_block_of_uwsgi_is_bounded(void **state)
 static void the_names_of_headers_are_those_of_the_portal_or_ones_own(void **state)
 {
         (void)state;
-        accepts("portal: { url: 'https://wiki.example.com/_auth', identity: { preset: x-auth-request, user: X-U } }\n"
+        accepts("issuer: https://auth.example.com\n"
+                "portal: { url: 'https://wiki.example.com/_auth', identity: { preset: x-auth-request, user: X-U } }\n"
                 "gate:\n  routes:\n"
                 "    - { host: wiki.example.com, path: /a/, upstream: 'http://a', allow: { factors: 1 } }\n"
                 "    - { host: wiki.example.com, upstream: 'http://a', allow: { factors: 1 }, identity: { preset: "
@@ -394,6 +404,9 @@ static void the_names_of_headers_are_those_of_the_portal_or_ones_own(void **stat
         assert_str(names.user, "Remote-User");
         assert_str(names.email, "X-Mail");
         assert_str(names.name, "Remote-Name");
+        finds(CD_FINDING_ERROR, APP("identity: { jwt: true }"),
+              "gate.routes[0].identity.jwt: needs issuer, which is not set: the application could not tell whose token "
+              "it is; set issuer to the URL of this server");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: Host } }"),
               "gate.routes[0].identity.headers.user: is a header with a meaning of its own");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: Cardea-Identity } }"),
@@ -426,9 +439,10 @@ static void a_route_is_filled_with_what_is_written(void **state)
         struct cd_error err;
 
         (void)state;
-        accepts(APP("path: /app/, strip_path: true, paths: opaque, set_host: app, rewrite: true, pass: [tokens], "
-                    "max_body: 1MB, max_request_head: 8KB, max_response_head: 9KB, concurrency: 7, web_sockets: 8, "
-                    "rate: 9, hsts: 365d, security_headers: true, maintenance: Back soon, identity: { jwt: true }"));
+        accepts("issuer: https://auth.example.com\n" APP(
+                "path: /app/, strip_path: true, paths: opaque, set_host: app, rewrite: true, pass: [tokens], "
+                "max_body: 1MB, max_request_head: 8KB, max_response_head: 9KB, concurrency: 7, web_sockets: 8, "
+                "rate: 9, hsts: 365d, security_headers: true, maintenance: Back soon, identity: { jwt: true }"));
         assert_int_equal(cd_config_route_fill(&config, route(0), &arena, &to, &err), CD_OK);
         assert_str(to.name, "wiki.example.com/app/");
         assert_str(to.host, "wiki.example.com");
@@ -473,7 +487,7 @@ static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
                     "tls: { ca: ca.pem, certificate: ca.pem, key: key.pem, server_name: x }, max_response_head: 5KB"));
         cd_str name = cd_arena_printf(&arena, "%s/f.yaml", folder);
         assert_int_equal(chmod(key.ptr, 0600), 0);
-        assert_int_equal(cd_config_route_upstream(route(0), name, &arena, &options, &err), CD_OK);
+        assert_int_equal(cd_config_route_options(route(0), name, &arena, &options, &err), CD_OK);
         assert_str(options.url, "https://app");
         assert_str(options.ca, "the authority");
         assert_str(options.certificate, "the authority");
@@ -485,13 +499,13 @@ static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
         assert_int_equal(options.total_ms, 240000);
         assert_int_equal(options.head_max, 5 << 10);
         assert_int_equal(chmod(key.ptr, 0644), 0);
-        assert_int_equal(cd_config_route_upstream(route(0), name, &arena, &options, &err), CD_INVALID_REQUEST);
+        assert_int_equal(cd_config_route_options(route(0), name, &arena, &options, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "tls.key");
         unlink(ca.ptr);
         unlink(key.ptr);
         rmdir(folder);
         check(APP("timeouts: { total: none }"));
-        assert_int_equal(cd_config_route_upstream(route(0), CD_STR("f.yaml"), &arena, &options, &err), CD_OK);
+        assert_int_equal(cd_config_route_options(route(0), CD_STR("f.yaml"), &arena, &options, &err), CD_OK);
         assert_int_equal(options.total_ms, 0);
         assert_int_equal(options.connect_ms, 5000);
         assert_int_equal(options.first_byte_ms, 60000);

@@ -2,6 +2,7 @@
 #include "unit/gate/proxy_fixture.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "gate/proxy.h"
 
@@ -195,6 +196,54 @@ static void chunks_of_nothing_are_an_empty_body(void **state)
         expect(200, "hello");
 }
 
+/* Turns until a thread has written or read the file; 10 seconds at most. */
+static void wait_for_file(bool (*is_done)(void))
+{
+        for (int i = 0; i < 20000 && !is_done(); i++) {
+                usleep(500);
+                fixture_turn(&t.server);
+        }
+        assert_true(is_done());
+}
+
+static bool has_started(void)
+{
+        return fake.started == 1;
+}
+
+static bool has_pushed(void)
+{
+        return fake.call->pushed.len > 0;
+}
+
+/* uwsgi says the length before the body. */
+static void a_body_without_a_length_is_kept_in_a_file_for_uwsgi(void **state)
+{
+        struct cd_buf taken;
+
+        (void)state;
+        t.upstream.is_uwsgi = true;
+        fake.room = 1;
+        cd_buf_init(&taken, NULL, 1024 * 1024);
+        proxy_ask("POST / HTTP/1.1", "pub.example.com", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n");
+        assert_int_equal(fake.started, 0);
+        assert_true(client_send(&t.client, CD_STR("3\r\ndef\r\n0\r\n\r\n")));
+        wait_for_file(has_started);
+        assert_int_equal(fake.call->request->length, 6);
+        fake_ready();
+        wait_for_file(has_pushed);
+        assert_false(fake.call->push_ended);
+        fake_drain(&taken);
+        assert_str(cd_str_of(taken.ptr, taken.len), "abcdef");
+        assert_true(fake.call->push_ended);
+        cd_buf_done(&taken);
+        answer_hello();
+        expect(200, "hello");
+        proxy_ask("POST / HTTP/1.1", "pub.example.com", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n");
+        client_reset(&t.client); /* the file goes with the client */
+        assert_int_equal(fake.started, 1);
+}
+
 static void a_client_sends_no_faster_than_the_application_takes(void **state)
 {
         static char chunk[16384];
@@ -384,6 +433,7 @@ int main(void)
                 PROXY(lesson_2_a_path_without_canonical_form_reaches_only_an_opaque_route),
                 PROXY(a_body_is_passed_on_once_the_application_takes_it),
                 PROXY(chunks_of_nothing_are_an_empty_body),
+                PROXY(a_body_without_a_length_is_kept_in_a_file_for_uwsgi),
                 PROXY(a_client_sends_no_faster_than_the_application_takes),
                 PROXY(an_application_sends_no_faster_than_the_client_reads),
                 PROXY(trailers_of_the_application_follow_the_body),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -42,6 +43,7 @@ int setup(void **state)
         struct cd_error error;
 
         (void)state;
+        signal(SIGPIPE, SIG_IGN);
         if (descriptors == 0) { /* libuv opens a few for the process */
                 if (cd_loop_init(&loop, NULL, NULL, &error) != CD_OK)
                         return -1;
@@ -404,6 +406,13 @@ void say_bytes(int fd, const char *bytes, size_t len)
 void say(int fd, const char *text)
 {
         say_bytes(fd, text, strlen(text));
+}
+
+size_t send_some(int fd, const char *bytes, size_t len)
+{
+        ssize_t count = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        return count > 0 ? (size_t)count : 0;
 }
 
 void close_with_reset(int fd)

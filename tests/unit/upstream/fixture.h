@@ -78,5 +78,6 @@ void expect_end(int fd);                         /* the other side has closed or
 bool is_at_end(int fd);
 void say(int fd, const char *text);
 void say_bytes(int fd, const char *bytes, size_t len);
+size_t send_some(int fd, const char *bytes, size_t len); /* what the kernel takes now */
 void close_with_reset(int fd);
 size_t count_descriptors(void);
