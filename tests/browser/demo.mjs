@@ -28,12 +28,13 @@ async function chat(site, page, user) {
 }
 
 const story = (site, protocol) => async ({ portal, page, mode }) => {
+  const shown = protocol.replace('/', '-');
   await page.goto(`${site}?from=a%20bookmark`);
   await expectLogin(portal, page);
   await page.click('a[href$="/register"]');
   const user = await register(portal, page);
   await page.waitForURL(`${site}?from=a%20bookmark`);
-  await portal.look(page, `demo-flask-${protocol}`);
+  await portal.look(page, `demo-flask-${shown}`);
   assert.equal(await page.innerText('h1'), `Hello, ${user.name}`);
   assert.equal(await page.innerText('#REMOTE_USER'), user.name);
   assert.equal(await page.innerText('#Cookie'), '(empty)');
@@ -41,7 +42,7 @@ const story = (site, protocol) => async ({ portal, page, mode }) => {
   await writeNote(page, `A note of ${user.name} & others`);
 
   const tabs = mode === 'scripts' ? await chat(site, page, user) : [];
-  if (tabs.length) await portal.look(tabs[0], `demo-chat-${protocol}`);
+  if (tabs.length) await portal.look(tabs[0], `demo-chat-${shown}`);
   await page.click('a[href="/_auth/logout"]');
   await page.locator('form[action$="/logout"]').getByRole('button').click();
   await expectLogin(portal, page);
@@ -61,6 +62,6 @@ const results = [];
 for (const [number, [site, protocol]] of [[setup.urls[0], 'http/1.1'], [setup.urls[1], 'h2']].entries()) {
   // Users of both are in one store.
   const portal = Object.assign(new Portal({ ...setup, url: `${site}_auth` }), { names: 100 * number });
-  results.push(...(await travel({ [`register, write, talk, log out, and come back over ${protocol}`]: story(site, protocol) }, portal)));
+  results.push(...(await travel({ [`register, write, talk, log out, and come back over ${protocol.replace('/', '-')}`]: story(site, protocol) }, portal)));
 }
 console.log(JSON.stringify(results));
