@@ -435,6 +435,7 @@ static const struct cd_http1_events reader_events = {
 static void start_reader(struct cd_upstream_call *call)
 {
         cd_http1_reader_start(&call->reader, &call->request, options_of(call)->head_max, &reader_events, call);
+        call->reader.is_uwsgi = call->upstream->is_uwsgi;
 }
 
 /* ---- start and cancel ---- */
