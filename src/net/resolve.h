@@ -16,7 +16,8 @@ struct cd_resolve;
 typedef void (*cd_resolve_done)(void *owner, const struct cd_address *addresses, size_t count, const char *error);
 
 /* Asks the system, which may consult files and DNS. `done` is called once, on the loop, later than this call returns.
- * NULL, without a call of `done`, if the name is longer than CD_RESOLVE_NAME_MAX, or memory or threads are exhausted. */
+ * NULL, without a call of `done`, if the name is longer than CD_RESOLVE_NAME_MAX, or if memory or threads are
+ * exhausted. */
 struct cd_resolve *cd_resolve_start(struct cd_loop *loop, cd_str name, cd_resolve_done done, void *owner);
 /* `done` will not be called. A stopping loop does not wait for a lookup; each must be cancelled, or have been answered,
  * before cd_loop_done. */

@@ -21,8 +21,8 @@ void cd_tls_load_reasons(void);
 BIO_METHOD *cd_tls_conn_bio_method(void);
 /* tls_conn.c. NULL if memory is exhausted. */
 struct cd_tls_conn *cd_tls_conn_of(SSL_CTX *context, BIO_METHOD *bio_method);
-/* tls_conn.c. Makes it an outgoing connection. `server_name` is sent as SNI; NULL: none. `session` is resumed; NULL: none.
- * False if memory is exhausted. */
+/* tls_conn.c. Makes it an outgoing connection. `server_name` is sent as SNI; NULL: none. `session` is resumed; NULL:
+ * none. False if memory is exhausted. */
 bool cd_tls_conn_connect(struct cd_tls_conn *conn, const char *server_name, SSL_SESSION *session);
 
 /* tls_context.c. On failure CD_INVALID_REQUEST with the field "certificate", "key" or `field`. */

@@ -35,7 +35,8 @@ struct cd_addresses *cd_addresses_new(struct cd_loop *loop, const struct cd_addr
 void cd_addresses_free(struct cd_addresses *addresses);
 
 /* The address for the next connection, in turn, leaving out those in `tried` (addresses that the same request has been
- * sent to already) and those that failed a moment ago. If only the latter are left, the one whose time is over first. */
+ * sent to already) and those that failed a moment ago. If only the latter are left, the one whose time is over
+ * first. */
 enum cd_addresses_next cd_addresses_next(struct cd_addresses *addresses, const struct cd_address *tried,
                                          size_t tried_count, struct cd_address *ret);
 /* After CD_ADDRESSES_WAIT. */
