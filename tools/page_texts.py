@@ -10,6 +10,10 @@ def unquote(text):
     return text and re.sub(r"\s+", " ", re.sub(r"\\(.)", r"\1", text))
 
 
+def join_literals(literals):
+    return literals and unquote("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)))
+
+
 def c_string(text):
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     # What a compiler does not show: byte 0 between two forms, byte 1, which begins a slot, and the characters that set the direction of writing.
@@ -49,10 +53,11 @@ class Texts:
             self.plain.add(message.one)
 
     def read_messages(self, path):
-        """X(NAME, "One") and X(NAME, "One", "many") of the list in a header, in its order."""
+        """X(NAME, "One") and X(NAME, "One", "many") of the list in a header, in its order. A text may have several literals."""
         source = path.read_text(encoding="utf-8")
-        for match in re.finditer(r'^\s*X\((\w+),\s*"((?:[^"\\]|\\.)*)"(?:,[\s\\]*"((?:[^"\\]|\\.)*)")?\)', source, re.MULTILINE):
-            message = Message(unquote(match[2]), unquote(match[3]))
+        text = r'("(?:[^"\\]|\\.)*"(?:[\s\\]+"(?:[^"\\]|\\.)*")*)'
+        for match in re.finditer(rf'^\s*X\((\w+),[\s\\]*{text}(?:,[\s\\]*{text})?\)', source, re.MULTILINE):
+            message = Message(join_literals(match[2]), join_literals(match[3]))
             if set(message.names()) - {"count"}:
                 raise ValueError(f"{path.name}: {match[1]}: a message has no slot but {{count}}")
             self.add(message, f"{path.name}:{source.count(chr(10), 0, match.start(1)) + 1}")

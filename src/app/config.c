@@ -120,6 +120,8 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, portal, OBJECT, .table = &cd_config_portal_table, .help = "where users log in"),
         FIELD(struct cd_config, access, OBJECTS, .max = CD_ACCESS_RULES_MAX, .table = &cd_config_access_table,
               .help = "who may open which site; the first rule whose host and path match decides"),
+        FIELD(struct cd_config, gate, OBJECT, .table = &cd_config_gate_table,
+              .help = "applications to which this server passes requests on"),
         FIELD(struct cd_config, smtp, OBJECT, .table = &cd_config_smtp_table, .help = "the server that sends e-mail"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),

@@ -1,6 +1,7 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
 #include "app/config_access.h"
+#include "app/config_gate.h"
 #include "app/config_smtp.h"
 #include "service/service.h"
 #include "core/lockout.h"
@@ -65,6 +66,7 @@ struct cd_config {
         struct cd_objects clients; /* struct cd_config_client */
         struct cd_config_portal portal;
         struct cd_objects access; /* struct cd_config_access */
+        struct cd_config_gate gate;
         struct cd_config_smtp smtp;
 };
 

@@ -568,6 +568,7 @@ const struct cd_service *cd_server_service(void)
                 "clients",
                 "portal",
                 "access",
+                "gate",
                 "smtp",
                 NULL,
         };

@@ -227,6 +227,21 @@ bool cd_access_names_host(const struct cd_access *access, cd_str host)
         return host.len && host.ptr[0] != '.' && cd_map_find(access->hosts, host);
 }
 
+size_t cd_access_first_of_host(const struct cd_access *access, cd_str host)
+{
+        cd_str rest = host.len && host.ptr[0] == '.' ? CD_STR("") : host;
+        size_t first = CD_ACCESS_NO_RULE;
+
+        while (rest.len) {
+                const struct host *found = cd_map_find(access->hosts, rest);
+                if (found && found->first->index < first)
+                        first = found->first->index;
+                size_t dot = 1 + cd_str_index(cd_str_slice(rest, 1, rest.len), '.');
+                rest = cd_str_slice(rest, dot, rest.len);
+        }
+        return first;
+}
+
 size_t cd_access_covered_by(const struct cd_access *access, size_t rule)
 {
         const struct cd_access_rule *of = &access->rules[rule];
