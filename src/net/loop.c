@@ -75,6 +75,8 @@ static void run_later(struct cd_loop *loop)
         for (struct cd_later *next; later; later = next) {
                 next = later->next;
                 later->run(later);
+                if (loop->flush_count >= CD_FLUSH_BATCH)
+                        cd_loop_flush(loop);
         }
 }
 
