@@ -199,10 +199,10 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 void cd_loop_done(struct cd_loop *loop)
 {
+        run_later(loop);
         cd_streams_close(loop);
         take_done(loop);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
-        run_later(loop);
         if (loop->upstreams)
                 loop->upstreams->free(loop->upstreams);
         loop->upstreams = NULL;

@@ -1,5 +1,6 @@
 /* Outgoing streams over TCP and Unix sockets. */
 #include "support/check.h"
+#include "support/tls_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "net/connect.h"
+#include "net/socket.h"
+#include "net/tls_client.h"
 
 static struct cd_loop loop;
 static char events[256]; /* o b e d E */
@@ -380,6 +383,136 @@ static void quiet_until_something_comes(void **state)
         assert_false(cd_stream_is_quiet(stream));
 }
 
+/* ---- TLS ---- */
+
+/* For 127.0.0.1, signed by itself. */
+static struct pem_pair make_pair(void)
+{
+        struct pem_pair pair = pem_make("server", 3600);
+        BIO *certificate = BIO_new_mem_buf(pair.certificate.ptr, (int)pair.certificate.len);
+        BIO *private = BIO_new_mem_buf(pair.key.ptr, (int)pair.key.len), *made = BIO_new(BIO_s_mem());
+        X509 *x509 = PEM_read_bio_X509(certificate, NULL, NULL, NULL);
+        EVP_PKEY *key = PEM_read_bio_PrivateKey(private, NULL, NULL, NULL);
+        X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
+
+        assert_int_equal(X509_add_ext(x509, names, -1), 1);
+        assert_true(X509_sign(x509, key, EVP_sha256()) > 0);
+        assert_int_equal(PEM_write_bio_X509(made, x509), 1);
+        free((char *)pair.certificate.ptr);
+        pair.certificate = pem_of(made);
+        X509_EXTENSION_free(names);
+        EVP_PKEY_free(key);
+        X509_free(x509);
+        BIO_free(certificate);
+        BIO_free(private);
+        return pair;
+}
+
+static struct cd_stream *connect_tls(struct cd_tls_client *client, uint16_t port)
+{
+        struct cd_address address;
+        struct cd_connect_options options = { .address = &address, .port = port, .tls = client };
+
+        assert_true(cd_address_parse(CD_STR("127.0.0.1"), &address));
+        return use(cd_stream_connect(&loop, &options));
+}
+
+static void on_server_opened(struct cd_stream *stream)
+{
+        (void)stream;
+}
+
+static void on_server_bytes(struct cd_stream *stream, char *data, size_t len)
+{
+        if (len > 0)
+                cd_buf_add(cd_stream_out(stream), cd_str_of(data, len)); /* an echo */
+        else
+                cd_stream_end(stream, false);
+}
+
+static const struct cd_stream_events server_events = {
+        .opened = on_server_opened,
+        .bytes = on_server_bytes,
+        .drained = on_nothing,
+        .expired = on_nothing,
+        .stopping = on_nothing,
+        .ended = on_nothing,
+};
+
+static void tls_after_the_connect(void **state)
+{
+        struct pem_pair pair = make_pair();
+        struct cd_tls_options options = { .certificate = pair.certificate, .key = pair.key };
+        struct cd_tls_client_options client_options = { .server_name = CD_STR("127.0.0.1"), .ca = pair.certificate };
+        struct cd_tls *tls;
+        struct cd_tls_client *client;
+
+        (void)state;
+        assert_status(cd_tls_new(&options, &tls, NULL), CD_OK);
+        assert_status(cd_tls_client_new(&client_options, &client, NULL), CD_OK);
+        struct cd_stream *stream = connect_tls(client, listen_tcp(AF_INET, "127.0.0.1"));
+        add(stream, "secret");
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct cd_stream *server = cd_stream_of_socket(&loop, fd, false, NULL);
+        server->events = &server_events;
+        cd_stream_start_tls(server, cd_tls_conn_new(tls, false));
+        cd_stream_read(server, true);
+        turn_until_events("odb");
+        assert_memory_equal(input, "secret", 6);
+        assert_false(stream->tls_ended);
+        cd_stream_shut(stream);
+        turn_until_events("odbde");
+        assert_true(stream->tls_ended); /* so that the input is known to be complete */
+        cd_stream_end(stream, false);
+        turn_until_events("odbdeE");
+        cd_loop_turn(&loop);
+        cd_tls_client_free(client);
+        cd_tls_free(tls);
+        pem_free(&pair);
+}
+
+/* The server answers the handshake with this, or closes if it is NULL. */
+static void handshake_fails(const char *answer, const char *reason)
+{
+        struct cd_tls_client_options options = { .server_name = CD_STR("127.0.0.1") };
+        struct cd_tls_client *client;
+        char hello[4096];
+
+        assert_status(cd_tls_client_new(&options, &client, NULL), CD_OK);
+        struct cd_stream *stream = connect_tls(client, listen_tcp(AF_INET, "127.0.0.1"));
+        add(stream, "secret");
+        accept_other();
+        for (int i = 0; i < 5; i++)
+                turn();
+        ssize_t len = recv(other, hello, sizeof(hello), 0);
+        assert_true(len > 100 && hello[0] == 22); /* a handshake (RFC 8446 §5.1) */
+        assert_null(memmem(hello, (size_t)len, "secret", 6));
+        if (answer)
+                say(answer);
+        else
+                shutdown(other, SHUT_WR);
+        turn_until_events("e");
+        if (reason)
+                assert_non_null(strstr(error, reason));
+        else
+                assert_null(error);
+        cd_stream_close(stream);
+        turn_until_events("eE");
+        cd_tls_client_free(client);
+}
+
+static void a_server_that_does_not_speak_tls(void **state)
+{
+        (void)state;
+        handshake_fails("HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number");
+}
+
+static void a_server_that_closes_instead(void **state)
+{
+        (void)state;
+        handshake_fails(NULL, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -397,6 +530,9 @@ int main(void)
                 TEST(the_rest_is_sent_although_it_ends_while_it_connects),
                 TEST(input_is_read_although_output_fails),
                 TEST(quiet_until_something_comes),
+                TEST(tls_after_the_connect),
+                TEST(a_server_that_does_not_speak_tls),
+                TEST(a_server_that_closes_instead),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
