@@ -294,7 +294,10 @@ static void allow(const struct cd_gate *gate, const struct cd_http_request *req,
         cd_http_respond(res, 200, (cd_str){ NULL, 0 }, CD_STR(""));
         no_store(res);
         add_identity(gate, req, &c->session, res);
-        cd_http_response_header(res, CD_STR("Cookie"), cookies.len ? cookies : CD_STR("cardea-filtered=1"));
+        /* Proxies differ in what they do with an empty header, but a message can have one removed. */
+        if (!cookies.len && c->source != CD_ORIGINAL_MESSAGE)
+                cookies = CD_STR("cardea-filtered=1");
+        cd_http_response_header(res, CD_STR("Cookie"), cookies);
         pass_on(req, res, CD_STR("Authorization"), c->credentials.is_authorization || is_by_bearer);
         pass_on(req, res, CD_STR("X-Api-Key"), c->credentials.is_api_key);
 }

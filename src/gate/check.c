@@ -60,11 +60,13 @@ enum cd_gate_verdict cd_gate_judge(const struct cd_gate *gate, const struct cd_h
 /* ---- the request ---- */
 
 /* Another proxy's own address is no client's: without X-Forwarded-For the client is not known, and no rule that names
- * networks lets it in (LESSONS 3, 34). Forwarded does not count, since proxies pass on what a client sends there. */
+ * networks lets it in (LESSONS 3, 34). Forwarded does not count, since proxies pass on what a client sends there. A
+ * message has a field for it. */
 static const struct cd_address *client_of(const struct cd_http_request *req, enum cd_original_source source,
                                           struct cd_address *address)
 {
-        bool is_said = source == CD_ORIGINAL_GATE || cd_http_header_count(req, CD_STR("X-Forwarded-For")) > 0;
+        bool is_said = source == CD_ORIGINAL_GATE || source == CD_ORIGINAL_MESSAGE ||
+                       cd_http_header_count(req, CD_STR("X-Forwarded-For")) > 0;
 
         return is_said && cd_address_parse(req->client_address, address) ? address : NULL;
 }

@@ -74,6 +74,9 @@ void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app);
 
 extern const struct cd_http_routes cd_gate_routes;
 
+/* Envoy's external authorization and the health check, both over gRPC (gate/ext_authz.c). */
+cd_http_handler cd_gate_ext_authz, cd_gate_health;
+
 /* One for each kind of proxy, see gate/original.h. They decide on the loop; a session or a personal token that is not
  * in the cache is looked up on a worker. */
 cd_http_handler cd_gate_check_nginx, cd_gate_check_forward, cd_gate_check_envoy;

@@ -127,6 +127,19 @@ static cd_status read_envoy(const struct cd_http_request *req, cd_str endpoint, 
         return cd_str_has_prefix(path, CD_STR("/")) ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the path is empty");
 }
 
+/* The message is as the client sent it; its target is in path_as_sent. */
+static cd_status read_message(const struct cd_http_request *req, struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_status status = take_method(req->method_name, ret, reterr);
+        if (status == CD_OK)
+                status = take_scheme(req->scheme, ret, reterr);
+        if (status == CD_OK)
+                status = take_authority(req, req->authority, ret, reterr);
+        if (status == CD_OK)
+                status = take_target(req, req->path_as_sent, ret, reterr);
+        return status;
+}
+
 static void read_gate(const struct cd_http_request *req, struct cd_original *ret)
 {
         ret->method = req->upgrade.ptr ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
@@ -172,6 +185,8 @@ static cd_status read_of_proxy(const struct cd_http_request *req, enum cd_origin
         if (!req->is_from_proxy)
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "the peer is not in trusted_proxies, so its headers are not believed");
+        if (source == CD_ORIGINAL_MESSAGE)
+                return read_message(req, ret, reterr);
         if (source == CD_ORIGINAL_ENVOY)
                 return read_envoy(req, endpoint, ret, reterr);
         /* Otherwise the request "/check/envoy/../nginx", a user's path after Envoy's prefix, would reach this endpoint

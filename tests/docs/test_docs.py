@@ -40,6 +40,10 @@ fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5; include $PWD/site.c
 PATH=$PATH:/usr/sbin nginx -e stderr -p "$PWD" -c nginx.conf &
 services+=($!)
 curl -s --retry 50 --retry-connrefused --retry-delay 0 http://localhost:8080/ > first""", "the nginx of this machine is left alone; this one reads the same file"),
+    ("docs/protect-an-application.md", "cardea user invite ana --group staff --config gate/cardea.yaml"): (f"""
+cardea user invite ana --group staff --config gate/cardea.yaml | tee link
+python3 {ROOT}/tests/support/accept_invitation.py "$(cat link)" http://localhost:8080/ | grep -qx 'Hello, ana!'""",
+        "it also does what the page says next: open the link, register, and open the application"),
     ("docs/access-rules.md", 'curl -H "Authorization: Bearer $token" https://reports.example.com/'):
         ("""curl -sf -H "Authorization: Bearer $token" -H 'X-Original-Method: GET' \
     -H 'X-Original-URL: https://reports.example.com/' http://localhost:8080/_auth/check/nginx""",
