@@ -263,7 +263,7 @@ static int print(struct test *t)
         return t->is_forwarded ? CD_EXIT_OK : CD_EXIT_REFUSED;
 }
 
-/* What the client gets instead of the application's response, whoever is logged in; ptr NULL: nothing else. */
+/* What the client gets instead of the application's response; ptr NULL: that, or what the outcome says. */
 static cd_str answer_of(const struct test *t)
 {
         bool is_opaque = t->from && t->from->paths == CD_GATE_OPAQUE;
@@ -272,7 +272,8 @@ static cd_str answer_of(const struct test *t)
                 return CD_STR("400: the path has no canonical form; a route with paths: opaque passes it on");
         if (!t->from)
                 return CD_STR("404: no route has this host and path");
-        return t->from->maintenance.len ? CD_STR("503: the route has maintenance") : (cd_str){ 0 };
+        bool is_closed = t->from->maintenance.len && t->decision.outcome == CD_ACCESS_ALLOW;
+        return is_closed ? CD_STR("503: the route has maintenance") : (cd_str){ 0 };
 }
 
 static int decide(struct test *t, const struct cd_rule_words *words)

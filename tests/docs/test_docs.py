@@ -216,14 +216,17 @@ def bounded_settings():
             yield name, kind, least, most
 
 
+ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"}}
+
+
 def errors_of(values, folder):
     """The settings that cardea check finds wrong in {name: (kind, amount)}."""
-    config = {}
+    config = {"portal": {"url": "https://auth.example.com/_auth"}}
     for name, (kind, value) in values.items():
         *parents, last = name.split(".")
         at = config
         for parent in parents:
-            at = at.setdefault(parent[:-2], [{"host": "a.example.com"}])[0] if parent.endswith("[]") else at.setdefault(parent, {})
+            at = at.setdefault(parent[:-2], [dict(ITEMS[parent])])[0] if parent.endswith("[]") else at.setdefault(parent, {})
         at[last] = f"{value}ms" if kind == "duration" else value
     file = folder / "bounds.yaml"
     file.write_text(json.dumps(config))

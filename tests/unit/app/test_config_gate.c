@@ -284,8 +284,17 @@ static void the_host_of_the_issuer_is_warned_of(void **state)
 {
         (void)state;
         accepts("issuer: https://auth.example.com\n" APP("hsts: 1d"));
+        accepts("issuer: https://auth.example.com\n" PORTAL
+                "gate:\n  routes:\n    - { host: '*.example.com', upstream: 'http://app', allow: { factors: 1 } }\n");
+        finds(CD_FINDING_WARNING,
+              "issuer: https://id.example.com\n" PORTAL
+              "gate:\n  routes:\n    - { host: '*.example.com', upstream: 'http://app', allow: { factors: 1 } }\n",
+              "gate.routes[0].host: id.example.com is the host of issuer: clients cannot reach /oauth/token and the "
+              "other "
+              "endpoints there; give the application a host of its own");
         finds(CD_FINDING_WARNING, "issuer: https://wiki.example.com:8443/x\n" APP("hsts: 1d"),
-              "gate.routes[0].host: wiki.example.com is the host of issuer: clients cannot reach /token and the other "
+              "gate.routes[0].host: wiki.example.com is the host of issuer: clients cannot reach /oauth/token and the "
+              "other "
               "endpoints there; give the application a host of its own");
 }
 
