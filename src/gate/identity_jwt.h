@@ -19,7 +19,7 @@ struct cd_gate_signer {
                           const struct cd_claims *claims, cd_str *ret, struct cd_error *reterr);
 };
 
-/* Whom a token is about, and for which application. */
+/* The user that a token names, and the application that it is for. */
 struct cd_gate_jwt_params {
         const struct cd_gate_route *route;
         const struct cd_live_session *who;

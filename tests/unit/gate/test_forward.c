@@ -21,8 +21,10 @@ static int tear_down(void **state)
 #define FORWARDED                                                                                                      \
         "X-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: https\nX-Forwarded-Host: Wiki.example.com\n"                   \
         "Forwarded: for=192.0.2.7;host=\"Wiki.example.com\";proto=https\nX-Real-IP: 192.0.2.7\n"
-#define IDS    "X-Request-Id: id-1\ntraceparent: 00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00\n"
-#define ANA    "Remote-User: ana\nRemote-Groups: staff,wiki\nRemote-Email: ana@example.com\nRemote-Name: Ana \xc3\x84.\n"
+#define IDS "X-Request-Id: id-1\ntraceparent: 00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-00\n"
+#define ANA                                                                                                            \
+        "Remote-User: ana\nRemote-Groups: staff,wiki\nRemote-Email: ana@example.com\n"                                 \
+        "Remote-Name: Ana \xc3\x84.\n"
 #define NOBODY "Remote-User: \nRemote-Groups: \nRemote-Email: \nRemote-Name: \n"
 #define OWN    FORWARDED IDS ANA
 

@@ -19,6 +19,8 @@ static cd_status count(const struct cd_gate_signer *signer, struct cd_arena *are
         c->typ = typ;
         c->calls++;
         *ret = cd_arena_printf(arena, "token-%d", c->calls);
+        if (!ret->ptr)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory");
         return c->status == CD_OK ? CD_OK : cd_fail(reterr, c->status, "no key");
 }
 
