@@ -34,9 +34,9 @@ struct cd_task {
 };
 
 /* With the three functions set. `run` is called, then `done`, later than this call returns. False, and neither is, if
- * no thread can be started. A stopping loop does not wait for the task. `loop` NULL: `discard` is called in place of
+ * no thread can be started. A stopping loop does not wait for the task. `loop` NULL: `discard` is called instead of
  * `done`, on the thread. */
 bool cd_task_start(struct cd_tasks *tasks, struct cd_loop *loop, struct cd_task *task);
-/* Between start and `done`: `discard` is called in place of `done`, now or later. Each task must be done or cancelled
+/* Between start and `done`: `discard` is called instead of `done`, now or later. Each task must be done or cancelled
  * before cd_loop_done. */
 void cd_task_cancel(struct cd_task *task);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ static int open_errno;  /* of files without a name; 0: none */
 static off_t disk_size; /* bytes that the disk has room for */
 static size_t most;     /* bytes that are written at a time */
 static unsigned interrupted;
-static int last_fd = -1;
+static atomic_int last_fd = -1; /* an earlier file may still be closed on its thread */
 static sem_t began, go, closed;
 static unsigned written, failed;
 static char read_bytes[4096];
@@ -46,7 +47,7 @@ int __wrap_open64(const char *path, int flags, mode_t mode)
 {
         assert_string_equal(path, folder);
         errno = open_errno;
-        return last_fd = open_errno ? -1 : __real_open64(path, flags, mode);
+        return open_errno ? -1 : __real_open64(path, flags, mode);
 }
 
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t offset)
@@ -124,9 +125,8 @@ static int set_up(void **state)
         disk_size = 1024 * 1024;
         most = SIZE_MAX;
         interrupted = written = failed = 0;
-        sem_init(&began, 0, 0);
-        sem_init(&go, 0, 0);
-        sem_init(&closed, 0, 0);
+        while (sem_trywait(&closed) == 0)
+                ;
         if (cd_loop_init(&loop, NULL, NULL, &error) != CD_OK)
                 return -1;
         new_file(100);
@@ -358,6 +358,9 @@ static void a_file_may_be_freed_while_it_is_written(void **state)
 static int make_folder(void **state)
 {
         (void)state;
+        sem_init(&began, 0, 0);
+        sem_init(&go, 0, 0);
+        sem_init(&closed, 0, 0);
         return mkdtemp(folder) && setenv("TMPDIR", folder, 1) == 0 ? 0 : -1;
 }
 

@@ -331,7 +331,7 @@ static void let_pass(uint64_t ms)
 
 static void after_a_minute_without_use_a_new_answer_is_awaited_for_a_second(void **state)
 {
-        struct waiter waiter = { .base.answered = on_answered };
+        struct waiter waiter = { .base.answered = on_answered }, later = waiter;
 
         (void)state;
         resolve_to("1");
@@ -342,9 +342,11 @@ static void after_a_minute_without_use_a_new_answer_is_awaited_for_a_second(void
         cd_addresses_wait(addresses, &waiter.base);
         let_pass(900);
         expect_next("w");
+        cd_addresses_wait(addresses, &later.base); /* does not make it longer */
         assert_int_equal(waiter.answered, 0);
         let_pass(200);
         assert_int_equal(waiter.answered, 1);
+        assert_int_equal(later.answered, 1);
         expect_next("11");
         answer("2");
         expect_next("2");
@@ -356,6 +358,21 @@ static void after_a_minute_without_use_a_new_answer_is_awaited_for_a_second(void
         assert_int_equal(waiter.answered, 2);
         expect_next("3");
         assert_int_equal(loop.wheel.count, 0);
+}
+
+static void the_first_answer_is_awaited_for_as_long_as_it_takes(void **state)
+{
+        struct waiter waiter = { .base.answered = on_answered };
+
+        (void)state;
+        expect_next("w");
+        cd_addresses_wait(addresses, &waiter.base);
+        let_pass(60 * 1000);
+        assert_int_equal(waiter.answered, 0);
+        expect_next("w");
+        answer("1");
+        assert_int_equal(waiter.answered, 1);
+        expect_next("1");
 }
 
 /* ---- choosing ---- */
@@ -515,6 +532,7 @@ int main(void)
                 TEST(a_lookup_is_cancelled_at_the_end),
                 TEST(all_waiters_hear_of_the_answer_once),
                 TEST(after_a_minute_without_use_a_new_answer_is_awaited_for_a_second),
+                TEST(the_first_answer_is_awaited_for_as_long_as_it_takes),
                 TEST(addresses_take_turns),
                 TEST(a_request_is_sent_to_each_address_once),
                 TEST(an_address_that_fails_is_avoided_for_1_second_doubling_to_30),
