@@ -488,9 +488,9 @@ void cd_upstream_cancel(struct cd_upstream_call *call)
 {
         if (call->state == CD_CALL_OVER)
                 return;
-        bool is_over = call->state == CD_CALL_TUNNEL && call->is_ended && call->is_complete;
+        bool has_ended = call->state == CD_CALL_TUNNEL && call->is_ended;
         hold(call);
         finish(call);
-        drop_connection(call, is_over);
+        drop_connection(call, has_ended);
         release(call);
 }
