@@ -352,6 +352,12 @@ static void without_a_portal_nobody_logs_in(void **state)
               "    - { host: b.example.com, upstream: 'http://app', allow: { factors: 1 } }\n",
               "portal.url: is missing, and users must log in for gate.routes[0] (a.example.com); write it as in "
               "https://auth.example.com/_auth");
+        finds(CD_FINDING_ERROR,
+              "issuer: https://auth.example.com\n"
+              "gate:\n  routes:\n"
+              "    - { host: a.example.com, upstream: 'http://app', bearer: { audience: x }, allow: { factors: 1 } }\n",
+              "portal.url: is missing, and users must log in for gate.routes[0] (a.example.com); write it as in "
+              "https://auth.example.com/_auth");
         accepts("issuer: https://auth.example.com\n"
                 "gate:\n  routes:\n"
                 "    - { host: a.example.com, upstream: 'http://app', public: true }\n"
