@@ -326,7 +326,7 @@ def test_a_switch_to_a_protocol_that_was_not_asked_for_is_502(system, lines):
 
 
 def test_what_is_no_web_socket_any_more_reads_no_request(system):
-    """Smuggling by an upgrade that the application refuses: what the client sends behind it is a request to the gate, with a decision of its own."""
+    """Smuggling by an upgrade that the application refuses: what the client sends next is a request to the gate, with a decision of its own."""
     paths = []
 
     def refuses(connection, request):

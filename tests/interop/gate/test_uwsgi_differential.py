@@ -83,7 +83,7 @@ def system(tmp_path_factory):
 
 
 def with_session(fields, cookie):
-    """The session's cookie stands behind the others, in the same header where there is one."""
+    """The session's cookie is the last one, in the same header as the others where there is one."""
     if not any(name == "Cookie" for name, _ in fields):
         return [*fields, ("Cookie", cookie)]
     return [(name, f"{value}; {cookie}" if name == "Cookie" else value) for name, value in fields]
